@@ -1,0 +1,2 @@
+//! time-client
+fn main() {}

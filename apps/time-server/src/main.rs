@@ -1,0 +1,2 @@
+//! time-server
+fn main() {}
