@@ -1,0 +1,173 @@
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Why a connection could not be made. It displays as a sentence that names the target:
+/// `cannot connect to localhost:21567: connection refused`.
+///
+/// Where several addresses failed in different ways the sentence tells each; [`attempts`](Self::attempts) always
+/// does. The source is the operating system's error.
+#[derive(Clone, Debug)]
+pub struct ConnectError {
+    target: String,
+    kind: ConnectErrorKind,
+    attempts: Arc<[(SocketAddr, io::Error)]>,
+    /// What failed before there was anything to connect to.
+    cause: Option<Arc<io::Error>>,
+}
+
+/// What kind of thing kept a connection from being made. Twisted has a class of exception for each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ConnectErrorKind {
+    /// The target's text is not one. Twisted's `ServiceNameUnknownError`, `ValueError`.
+    InvalidTarget,
+    /// The name has no address, or that could not be found out. Twisted's `DNSLookupError`, `UnknownHostError`.
+    Unresolved,
+    /// The local address could not be bound. Twisted's `ConnectBindError`.
+    Bind,
+    /// Nobody listens there. Twisted's `ConnectionRefusedError`.
+    Refused,
+    /// There is no way to the host or its network. Twisted's `NoRouteError`.
+    Unreachable,
+    /// The operating system has given up waiting. Twisted's `TCPTimedOutError`.
+    TimedOut,
+    /// [`ConnectOptions::deadline`](crate::ConnectOptions::deadline) has passed, which is this long. Twisted's
+    /// `TimeoutError`.
+    Deadline(Duration),
+    /// [`Connector::disconnect`](crate::Connector::disconnect) was called, or the reactor stopped. Twisted's
+    /// `UserError`.
+    Cancelled,
+    /// `build_protocol` panicked with this message.
+    Panicked(String),
+    /// Something else, as the source tells, or several addresses failed in different ways.
+    Other,
+}
+
+impl ConnectError {
+    /// An attempt that ended before any address was tried, or without an error of the system's.
+    pub(crate) fn new(target: String, kind: ConnectErrorKind, cause: Option<io::Error>) -> Self {
+        Self { target, kind, attempts: Arc::new([]), cause: cause.map(Arc::new) }
+    }
+
+    /// An attempt in which every address has failed.
+    pub(crate) fn all_failed(target: String, attempts: Vec<(SocketAddr, io::Error)>) -> Self {
+        let mut kinds = attempts.iter().map(|(_, error)| kind_of(error));
+        let first = kinds.next().unwrap_or(ConnectErrorKind::Other);
+        let kind = if kinds.all(|kind| kind == first) { first } else { ConnectErrorKind::Other };
+        Self { target, kind, attempts: attempts.into(), cause: None }
+    }
+
+    /// What kind of failure it was.
+    pub fn kind(&self) -> &ConnectErrorKind {
+        &self.kind
+    }
+
+    /// What the caller wanted to connect to, as `host:port`.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The addresses that were tried, with their errors, in the order of the attempts.
+    pub fn attempts(&self) -> &[(SocketAddr, io::Error)] {
+        &self.attempts
+    }
+
+    fn io_error(&self) -> Option<&io::Error> {
+        self.cause.as_deref().or_else(|| self.attempts.first().map(|(_, error)| error))
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot connect to {}: ", self.target)?;
+        match &self.kind {
+            ConnectErrorKind::Deadline(deadline) => return write!(f, "no answer within {deadline:?}"),
+            ConnectErrorKind::Cancelled => return f.write_str("the attempt was given up"),
+            ConnectErrorKind::Panicked(message) => return write!(f, "build_protocol panicked: {message}"),
+            _ => {}
+        }
+        if let Some(cause) = &self.cause {
+            return write!(f, "{cause}");
+        }
+        let texts: Vec<_> = self.attempts.iter().map(|(_, error)| text_of(error)).collect();
+        match texts.first() {
+            None => f.write_str("there was no address to try"),
+            Some(first) if texts.iter().all(|text| text == first) => f.write_str(first),
+            Some(_) => {
+                for (index, ((address, _), text)) in self.attempts.iter().zip(&texts).enumerate() {
+                    write!(f, "{}{address}: {text}", if index == 0 { "" } else { "; " })?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Error for ConnectError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match &self.cause {
+            // Its text is part of ours: what lies below is the source.
+            Some(cause) => cause.get_ref().and_then(|inner| inner.source()),
+            None => self.io_error().map(|error| error as _),
+        }
+    }
+}
+
+impl From<ConnectError> for io::Error {
+    fn from(error: ConnectError) -> Self {
+        let kind = match error.kind {
+            ConnectErrorKind::Deadline(_) => io::ErrorKind::TimedOut,
+            ConnectErrorKind::Cancelled => io::ErrorKind::Interrupted,
+            _ => error.io_error().map_or(io::ErrorKind::Other, Self::kind),
+        };
+        Self::new(kind, error)
+    }
+}
+
+/// Marks the failure to bind the local address, which the system's error does not tell from others.
+#[derive(Debug)]
+pub(crate) struct BindError {
+    pub(crate) address: SocketAddr,
+    pub(crate) error: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot bind to {}: {}", self.address, text_of(&self.error))
+    }
+}
+
+impl Error for BindError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+fn kind_of(error: &io::Error) -> ConnectErrorKind {
+    if error.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<BindError>) {
+        return ConnectErrorKind::Bind;
+    }
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => ConnectErrorKind::Refused,
+        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ConnectErrorKind::Unreachable,
+        io::ErrorKind::TimedOut => ConnectErrorKind::TimedOut,
+        _ => ConnectErrorKind::Other,
+    }
+}
+
+fn text_of(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
+        io::ErrorKind::HostUnreachable => "host unreachable".to_owned(),
+        io::ErrorKind::NetworkUnreachable => "network unreachable".to_owned(),
+        io::ErrorKind::TimedOut => "no answer before the system gave up".to_owned(),
+        io::ErrorKind::AddrInUse => "address in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "address not available".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}

@@ -1,0 +1,264 @@
+use std::any::Any;
+use std::fmt;
+use std::task::Context;
+
+use crate::calls::CallTarget;
+use crate::calls::Callee;
+use crate::contain::catch;
+use crate::protocol::OnEof;
+use crate::protocol::Protocol;
+use crate::reason::CloseReason;
+use crate::transport::State;
+use crate::transport::Transport;
+
+/// One connection without any I/O: a protocol, its transport, and the rules between them.
+///
+/// Most programs never name it. It is for those who write layers (see [`layer`](crate::layer), which does the common
+/// case): a driver tells it what happened, and then asks what to do next. It knows no socket and no clock.
+///
+/// - **Input**: [`made`](Self::made) first, then [`received`](Self::received), [`ended`](Self::ended) and
+///   [`turn`](Self::turn), at last [`lost`](Self::lost). Each runs the callbacks it gives rise to.
+/// - **Output**: [`with_output`](Self::with_output) lends the bytes to send, [`sent`](Self::sent) takes note of how
+///   many have left, [`shut`](Self::shut) that the end of the stream has.
+/// - **Questions**: [`wants_read`](Self::wants_read), [`wants_shut`](Self::wants_shut),
+///   [`wants_close`](Self::wants_close), [`failure`](Self::failure).
+///
+/// **One input, then a full drain, then the next input**: after every input the driver sends what it can and asks the
+/// questions again, until nothing changes.
+///
+/// Dropping it without [`lost`](Self::lost) ends the handles of it, but calls nothing back.
+///
+/// ```
+/// use reactor::{Connection, Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+/// # fn layer(outer: &Transport) {
+/// let inner = Transport::nested(outer);
+/// let mut connection = Connection::new(inner.clone(), Box::new(Echo { transport: inner }));
+/// connection.made();
+/// connection.received(b"hi");
+/// let sent = connection.with_output(|bytes| { outer.write(bytes); bytes.len() });
+/// connection.sent(sent);
+/// # }
+/// ```
+pub struct Connection {
+    transport: Transport,
+    /// None once lost.
+    protocol: Option<Box<dyn Protocol>>,
+    /// The peer has ended its stream.
+    eof: bool,
+    /// `pause_writing` was called, and `resume_writing` not yet.
+    told_full: bool,
+}
+
+impl Connection {
+    /// Joins a protocol to the transport it was built with.
+    pub fn new(transport: Transport, mut protocol: Box<dyn Protocol>) -> Self {
+        let target = CallTarget {
+            protocol: (&*protocol as &dyn Any).type_id(),
+            handler: protocol.handler().map(|handler| (*handler).type_id()),
+            name: protocol.type_name(),
+        };
+        transport.0.calls().set_target(target);
+        Self { transport, protocol: Some(protocol), eof: false, told_full: false }
+    }
+
+    /// The handle the protocol has, too.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// The protocol; `None` once the connection is lost.
+    pub fn protocol(&mut self) -> Option<&mut dyn Protocol> {
+        self.protocol.as_deref_mut()
+    }
+
+    /// Input: the connection is established.
+    pub fn made(&mut self) {
+        self.call(Protocol::connection_made);
+    }
+
+    /// Input: the peer sent this. Ignored if it is empty, and once the connection is closing.
+    pub fn received(&mut self, data: &[u8]) {
+        if data.is_empty() || self.eof || self.transport.is_closing() {
+            return;
+        }
+        self.state().watch_writes();
+        self.call(|protocol| protocol.data_received(data));
+        self.state().settle_debt();
+    }
+
+    /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`], or this side has ended its own
+    /// stream already, the connection is closing from here on.
+    pub fn ended(&mut self) -> OnEof {
+        if self.eof {
+            return OnEof::KeepWriting;
+        }
+        self.eof = true;
+        let mut answer = OnEof::Close;
+        if !self.transport.is_closing() {
+            self.call(|protocol| answer = protocol.eof_received());
+        }
+        if answer == OnEof::Close || self.state().eof_sent() {
+            self.transport.lose_connection();
+        }
+        answer
+    }
+
+    /// Input: the connection was woken. Makes the calls that are due and polls deferred futures.
+    pub fn turn(&mut self, cx: &mut Context<'_>) {
+        self.pace();
+        loop {
+            if self.protocol.is_none() || self.transport.has_failed() {
+                return;
+            }
+            match catch(|| self.transport.0.calls().next(cx)) {
+                Ok(Some(call)) => self.call(|protocol| call(&mut Whole(protocol))),
+                Ok(None) => break,
+                Err(message) => self.panicked(message),
+            }
+        }
+        self.call(|protocol| protocol.turn(cx));
+    }
+
+    /// Input: the connection has ended. Drops timers, deferred calls and unsent output, calls `connection_lost`, and
+    /// drops the protocol. Does nothing the second time.
+    pub fn lost(&mut self, reason: CloseReason) {
+        let Some(mut protocol) = self.protocol.take() else { return };
+        let end = catch(|| self.state().end());
+        let lost = catch(|| protocol.connection_lost(reason));
+        let drop = catch(|| drop(protocol));
+        for message in [end, lost, drop].into_iter().filter_map(Result::err) {
+            tracing::error!(panic = message, "a protocol panicked while its connection ended");
+        }
+    }
+
+    /// Output: lends the first of the bytes to send, as far as they lie together; empty if there are none. What `f`
+    /// writes to this very connection goes behind them.
+    pub fn with_output<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
+        let state = self.state();
+        let mut output = state.output().take();
+        let result = f(output.chunk());
+        let mut cell = state.output().borrow_mut();
+        output.append(std::mem::take(&mut *cell), &state.hub);
+        *cell = output;
+        result
+    }
+
+    /// Output: the first `n` of the bytes lent by [`with_output`](Self::with_output) have left. May call
+    /// `resume_writing`.
+    ///
+    /// # Panics
+    ///
+    /// If that is more than was lent.
+    pub fn sent(&mut self, n: usize) {
+        self.sent_and_resumed(n);
+    }
+
+    /// Like [`sent`](Self::sent); true if `resume_writing` was called, so that another turn is due.
+    pub(crate) fn sent_and_resumed(&mut self, n: usize) -> bool {
+        self.pace();
+        self.state().sent(n);
+        let resumes = self.told_full && !self.state().is_full() && !self.transport.is_closing();
+        if resumes {
+            self.told_full = false;
+            self.call(Protocol::resume_writing);
+        }
+        resumes
+    }
+
+    /// Output: the end of this side's stream, which [`wants_shut`](Self::wants_shut) asked for, has left.
+    pub fn shut(&mut self) {
+        self.state().set_eof_sent();
+        if self.eof {
+            self.transport.lose_connection();
+        }
+    }
+
+    /// Whether to read: not while it is paused, held or closing, nor while more than 64 KiB of answers are unsent.
+    pub fn wants_read(&self) -> bool {
+        !self.eof && self.state().wants_read()
+    }
+
+    /// Whether everything was sent and the end of this side's stream is to follow.
+    pub fn wants_shut(&self) -> bool {
+        self.state().wants_shut()
+    }
+
+    /// Whether everything was sent and the connection is to be closed: by then the driver calls [`lost`](Self::lost)
+    /// with [`CloseReason::Done`].
+    pub fn wants_close(&self) -> bool {
+        self.state().wants_close()
+    }
+
+    /// Why the connection is to be ended at once and with a reset, if it is: it was aborted or failed, a callback
+    /// panicked, or the output limit was passed. The driver calls [`lost`](Self::lost) with it.
+    pub fn failure(&self) -> Option<CloseReason> {
+        self.state().failure()
+    }
+
+    fn state(&self) -> &State {
+        &self.transport.0
+    }
+
+    /// Runs one callback, and `pause_writing` behind it where that is due.
+    fn call(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
+        let Some(protocol) = &mut self.protocol else { return };
+        match catch(|| callback(&mut **protocol)) {
+            Ok(()) => self.pace(),
+            Err(message) => self.panicked(message),
+        }
+    }
+
+    fn pace(&mut self) {
+        if !self.told_full && self.state().is_full() && !self.transport.has_failed() {
+            self.told_full = true;
+            self.call(Protocol::pause_writing);
+        }
+    }
+
+    #[cold]
+    fn panicked(&self, message: String) {
+        tracing::error!(panic = message, "a callback panicked: the connection ends");
+        self.state().fail(CloseReason::Panicked(message));
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.state().has_ended()
+            && let Err(message) = catch(|| self.state().end())
+        {
+            tracing::error!(panic = message, "dropping a connection's calls panicked");
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("transport", &self.transport)
+            .field("protocol", &self.protocol.as_ref().map(|protocol| protocol.type_name()))
+            .field("eof", &self.eof)
+            .finish()
+    }
+}
+
+/// A protocol as the receiver of timed and deferred calls.
+struct Whole<'a>(&'a mut dyn Protocol);
+
+impl Callee for Whole<'_> {
+    fn protocol(&mut self) -> &mut dyn Any {
+        self.0
+    }
+
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        self.0.handler()
+    }
+
+    fn name(&self) -> &'static str {
+        self.0.type_name()
+    }
+}

@@ -1,0 +1,386 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::future::poll_fn;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::pin::pin;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::connect_error::ConnectError;
+use crate::connect_error::ConnectErrorKind;
+use crate::contain::contained;
+use crate::driver;
+use crate::driver::Keeper;
+use crate::driver::Started;
+use crate::factory::FactoryCell;
+use crate::hub::Hub;
+use crate::options::ConnectOptions;
+use crate::options::LingerLimits;
+use crate::race;
+use crate::reactor::Core;
+use crate::reactor::Reactor;
+use crate::reason::CloseReason;
+use crate::stream::Accepted;
+use crate::stream::Stream;
+use crate::timers::Sleep;
+use crate::transport::Transport;
+
+/// An outgoing connection, and the way to make it again: what [`Reactor::connect_tcp`](crate::Reactor::connect_tcp)
+/// returns. Twisted's `IConnector`, with hooks in place of the client factory's callbacks.
+///
+/// It is a handle: cloning it is cheap, and dropping it changes nothing. No callback and no hook comes before
+/// `connect_tcp` has returned.
+///
+/// After an attempt has failed [`on_failed`](Self::on_failed)'s hook is called; after a connection has ended, behind
+/// the protocol's `connection_lost`, [`on_lost`](Self::on_lost)'s is. Both may call [`connect`](Self::connect):
+///
+/// ```no_run
+/// use std::time::Duration;
+/// use reactor::{Protocol, Reactor, Transport};
+/// # struct Client { transport: Transport }
+/// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+///
+/// let reactor = Reactor::new()?;
+/// reactor
+///     .connect_tcp("localhost:21567", |transport| Client { transport })
+///     .on_failed(|connector, error| {
+///         eprintln!("{error}; trying again");
+///         let again = connector.clone();
+///         connector.reactor().call_later(Duration::from_secs(1), move || again.connect());
+///     })
+///     .on_lost(|connector, _reason| connector.reactor().stop());
+/// reactor.run()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Connector(Rc<ConnectorCell>);
+
+pub(crate) struct ConnectorCell {
+    /// Itself.
+    me: Weak<Self>,
+    core: Weak<Core>,
+    hub: Rc<Hub>,
+    options: ConnectOptions,
+    factory: FactoryCell,
+    state: Cell<ConnectorState>,
+    transport: RefCell<Option<Transport>>,
+    on_failed: Hook<ConnectError>,
+    on_lost: Hook<CloseReason>,
+    /// How the last attempt or connection ended; none while one is under way.
+    outcome: RefCell<Option<Outcome>>,
+    /// How many futures wait for the outcome, and whom to wake.
+    waiting: Cell<usize>,
+    wakers: RefCell<Vec<Waker>>,
+    given_up: Cell<bool>,
+    /// Of the attempt under way.
+    attempt: RefCell<Option<Waker>>,
+}
+
+type Outcome = Result<CloseReason, ConnectError>;
+type Hook<T> = RefCell<Option<Box<dyn FnMut(&Connector, T)>>>;
+
+/// What a [`Connector`] is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectorState {
+    /// Nothing; [`Connector::connect`] begins anew.
+    Disconnected,
+    /// Resolving the name or connecting.
+    Connecting,
+    /// There is a connection, from just before its protocol is built until it has ended.
+    Connected,
+}
+
+impl Connector {
+    /// Sets what to do when an attempt has failed, in place of the hook set before. Twisted's
+    /// `clientConnectionFailed`.
+    pub fn on_failed(self, hook: impl FnMut(&Self, ConnectError) + 'static) -> Self {
+        let old = self.0.on_failed.replace(Some(Box::new(hook)));
+        drop(old);
+        self
+    }
+
+    /// Sets what to do when a connection has ended, in place of the hook set before. Twisted's
+    /// `clientConnectionLost`.
+    pub fn on_lost(self, hook: impl FnMut(&Self, CloseReason) + 'static) -> Self {
+        let old = self.0.on_lost.replace(Some(Box::new(hook)));
+        drop(old);
+        self
+    }
+
+    /// Begins another attempt. Does nothing unless it is [`Disconnected`](ConnectorState::Disconnected), nor while
+    /// the reactor is shutting down.
+    pub fn connect(&self) {
+        let Some(core) = self.0.core.upgrade() else { return };
+        if self.0.state.get() != ConnectorState::Disconnected || core.is_stopping() {
+            return;
+        }
+        self.0.state.set(ConnectorState::Connecting);
+        self.0.given_up.set(false);
+        self.0.outcome.replace(None);
+        self.0.factory.start();
+        core.start_attempt(self.clone());
+    }
+
+    /// Gives up an attempt, which fails with [`ConnectErrorKind::Cancelled`], or closes the connection as
+    /// [`Transport::lose_connection`] does. The hook is called later, not from inside this call.
+    pub fn disconnect(&self) {
+        match self.0.state.get() {
+            ConnectorState::Disconnected => {}
+            ConnectorState::Connecting => {
+                self.0.given_up.set(true);
+                let waker = self.0.attempt.borrow_mut().take();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }
+            ConnectorState::Connected => {
+                let transport = self.transport();
+                if let Some(transport) = transport {
+                    transport.lose_connection();
+                }
+            }
+        }
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> ConnectorState {
+        self.0.state.get()
+    }
+
+    /// The connection's transport, while there is one.
+    pub fn transport(&self) -> Option<Transport> {
+        self.0.transport.borrow().clone()
+    }
+
+    /// Resolves when an attempt has failed or its connection has ended, and no hook has called
+    /// [`connect`](Self::connect) by the time it returned. At once, if that was so already.
+    ///
+    /// ```no_run
+    /// # use reactor::{Protocol, Reactor, Transport};
+    /// # struct Client { transport: Transport }
+    /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+    /// let reactor = Reactor::new()?;
+    /// let client = reactor.connect_tcp("localhost:21567", |transport| Client { transport });
+    /// if let Err(error) = reactor.run_until(client.finished())? {
+    ///     eprintln!("{error}");
+    ///     std::process::exit(1);
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn finished(&self) -> impl Future<Output = Result<CloseReason, ConnectError>> + 'static {
+        let waiting = Waiting::new(Rc::clone(&self.0));
+        poll_fn(move |cx| {
+            let cell = &waiting.0;
+            let outcome = cell.outcome.borrow().clone();
+            if outcome.is_none() {
+                cell.wakers.borrow_mut().push(cx.waker().clone());
+            }
+            outcome.map_or(Poll::Pending, Poll::Ready)
+        })
+    }
+
+    /// The reactor that it belongs to.
+    ///
+    /// # Panics
+    ///
+    /// If that is gone.
+    pub fn reactor(&self) -> Reactor {
+        Reactor(self.0.core.upgrade().expect(REACTOR_GONE))
+    }
+
+    pub(crate) fn new(core: &Rc<Core>, options: ConnectOptions, factory: FactoryCell) -> Self {
+        Self(Rc::new_cyclic(|me| ConnectorCell {
+            me: me.clone(),
+            core: Rc::downgrade(core),
+            hub: Rc::clone(&core.hub),
+            options,
+            factory,
+            state: Cell::new(ConnectorState::Disconnected),
+            transport: RefCell::new(None),
+            on_failed: Hook::default(),
+            on_lost: Hook::default(),
+            outcome: RefCell::new(None),
+            waiting: Cell::new(0),
+            wakers: RefCell::default(),
+            given_up: Cell::new(false),
+            attempt: RefCell::new(None),
+        }))
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<ConnectorCell> {
+        Rc::downgrade(&self.0)
+    }
+
+    pub(crate) fn upgrade(cell: &Weak<ConnectorCell>) -> Option<Self> {
+        cell.upgrade().map(Self)
+    }
+
+    pub(crate) fn options(&self) -> &ConnectOptions {
+        &self.0.options
+    }
+
+    /// One attempt: resolves the name, races the addresses, and starts the connection.
+    pub(crate) async fn attempt<S, D>(self, dial: impl Fn(SocketAddr) -> D)
+    where
+        S: Stream,
+        D: Future<Output = io::Result<Accepted<S>>>,
+    {
+        let result = {
+            let deadline = self.0.options.deadline;
+            let mut ended = pin!(self.given_up(deadline));
+            let mut established = pin!(self.establish(dial));
+            poll_fn(|cx| {
+                if let Poll::Ready(kind) = ended.as_mut().poll(cx) {
+                    return Poll::Ready(Err(self.error(kind, None)));
+                }
+                established.as_mut().poll(cx)
+            })
+            .await
+        };
+        match result {
+            Ok(established) => self.established(established),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Resolves when the attempt is to end without success, with the reason.
+    async fn given_up(&self, deadline: Option<Duration>) -> ConnectErrorKind {
+        let mut deadline = deadline.map(|deadline| (deadline, Sleep::new(&self.0.hub.timers, deadline)));
+        poll_fn(|cx| {
+            if self.0.given_up.get() {
+                return Poll::Ready(ConnectErrorKind::Cancelled);
+            }
+            self.0.attempt.replace(Some(cx.waker().clone()));
+            match &mut deadline {
+                Some((deadline, sleep)) => Pin::new(sleep).poll(cx).map(|()| ConnectErrorKind::Deadline(*deadline)),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    async fn establish<S, D>(&self, dial: impl Fn(SocketAddr) -> D) -> Result<Accepted<S>, ConnectError>
+    where
+        D: Future<Output = io::Result<Accepted<S>>>,
+    {
+        // Nothing happens before `connect` has returned, even if the first address answers at once.
+        let Some(resolver) = self.0.core.upgrade().map(|core| core.resolver()) else {
+            return Err(self.error(ConnectErrorKind::Cancelled, None));
+        };
+        let ConnectOptions { target, local_address, .. } = &self.0.options;
+        let mut addresses = target.resolve(&*resolver).await.map_err(|error| {
+            let kind = match error.kind() {
+                io::ErrorKind::InvalidInput => ConnectErrorKind::InvalidTarget,
+                _ => ConnectErrorKind::Unresolved,
+            };
+            self.error(kind, Some(error))
+        })?;
+        if let Some(local) = local_address {
+            addresses.retain(|address| address.is_ipv4() == local.is_ipv4());
+        }
+        let hub = &self.0.hub;
+        race::race(race::interleave(addresses), dial, |delay| Sleep::new(&hub.timers, delay))
+            .await
+            .map(|(_, stream)| stream)
+            .map_err(|attempts| ConnectError::all_failed(target.to_string(), attempts))
+    }
+
+    fn error(&self, kind: ConnectErrorKind, cause: Option<io::Error>) -> ConnectError {
+        ConnectError::new(self.0.options.target.to_string(), kind, cause)
+    }
+
+    fn established<S: Stream>(&self, stream: Accepted<S>) {
+        let Some(core) = self.0.core.upgrade() else { return };
+        self.0.state.set(ConnectorState::Connected);
+        let keeper = Rc::clone(&self.0) as Rc<dyn Keeper>;
+        let limit = self.0.options.socket.output_limit;
+        match driver::start(&self.0.hub, stream, limit, &self.0.factory, keeper) {
+            Started::Running(transport, task) => {
+                self.0.transport.replace(Some(transport));
+                core.spawn_task(task);
+            }
+            // Connected, and closed at once, as in Twisted.
+            Started::Refused => self.0.connection_lost(&CloseReason::Done),
+            Started::Panicked(message) => self.failed(self.error(ConnectErrorKind::Panicked(message), None)),
+        }
+    }
+
+    fn failed(&self, error: ConnectError) {
+        self.0.state.set(ConnectorState::Disconnected);
+        let hooked = self.call(&self.0.on_failed, error.clone());
+        if !hooked && self.0.waiting.get() == 0 {
+            tracing::warn!("{error}");
+        }
+        self.over(Err(error));
+    }
+
+    /// Calls a hook, which is out of its place meanwhile: it may set another.
+    fn call<T>(&self, place: &Hook<T>, argument: T) -> bool {
+        let Some(mut hook) = place.take() else { return false };
+        contained("connector's hook", || hook(self, argument));
+        let set_meanwhile = place.borrow().is_some();
+        if !set_meanwhile {
+            place.replace(Some(hook));
+        }
+        true
+    }
+
+    /// The hook has returned: unless it began anew, this is the end.
+    fn over(&self, outcome: Outcome) {
+        if self.0.state.get() == ConnectorState::Disconnected {
+            self.0.factory.stop();
+            self.0.outcome.replace(Some(outcome));
+            let wakers = self.0.wakers.take();
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+}
+
+impl Keeper for ConnectorCell {
+    fn connection_lost(&self, reason: &CloseReason) {
+        self.state.set(ConnectorState::Disconnected);
+        self.transport.take();
+        if let Some(connector) = self.me.upgrade().map(Connector) {
+            connector.call(&self.on_lost, reason.clone());
+            connector.over(Ok(reason.clone()));
+        }
+    }
+
+    fn linger_limits(&self) -> LingerLimits {
+        self.options.socket.linger
+    }
+}
+
+/// Somebody waits for the outcome, so a failure need not be logged.
+struct Waiting(Rc<ConnectorCell>);
+
+impl Waiting {
+    fn new(cell: Rc<ConnectorCell>) -> Self {
+        cell.waiting.set(cell.waiting.get() + 1);
+        Self(cell)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.set(self.0.waiting.get() - 1);
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("target", &self.0.options.target.to_string())
+            .field("state", &self.0.state.get())
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) const REACTOR_GONE: &str = "the reactor that this handle belongs to is gone";

@@ -1,0 +1,28 @@
+//! Keeping a panic of user code where it belongs.
+
+use std::any::Any;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+
+/// Runs user code; a panic comes back as its message.
+///
+/// What the code had borrowed of ours is never in the middle of a change: callers hold no borrow across it.
+pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, String> {
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| message(&*payload))
+}
+
+/// Runs user code that belongs to no connection: a panic is logged, and that is all.
+pub(crate) fn contained(what: &'static str, code: impl FnOnce()) {
+    if let Err(message) = catch(code) {
+        tracing::error!(panic = message, "a {what} panicked");
+    }
+}
+
+/// The text of a panic.
+pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
+    payload
+        .downcast_ref::<&str>()
+        .map(ToString::to_string)
+        .or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "a panic without a text".to_owned())
+}

@@ -1,0 +1,399 @@
+//! The loop around a [`Connection`] that moves its bytes over a stream.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Instant;
+
+use tracing::Span;
+
+use crate::address::Address;
+use crate::connection::Connection;
+use crate::factory::Built;
+use crate::factory::FactoryCell;
+use crate::hub::Hub;
+use crate::options::LingerLimits;
+use crate::reason::CloseReason;
+use crate::stream::Accepted;
+use crate::stream::Stream;
+use crate::timers::Action;
+use crate::timers::TimerId;
+use crate::transport;
+use crate::transport::Transport;
+
+/// Whoever has brought a connection about and is told of its end: a port or a connector.
+pub(crate) trait Keeper {
+    fn connection_lost(&self, reason: &CloseReason);
+    fn linger_limits(&self) -> LingerLimits;
+}
+
+/// A connection as the executor sees it.
+pub(crate) trait Drive {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+/// A task for the executor. It need not box what it is made of a second time.
+pub(crate) struct DriverTask(Rc<dyn Drive>);
+
+impl Future for DriverTask {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
+    }
+}
+
+/// What became of a stream that was to carry a connection.
+pub(crate) enum Started {
+    Running(Transport, DriverTask),
+    Refused,
+    Panicked(String),
+}
+
+/// Builds the protocol for a stream and tells it that the connection is made. The task is to be spawned at once.
+pub(crate) fn start<S: Stream>(
+    hub: &Rc<Hub>,
+    accepted: Accepted<S>,
+    output_limit: usize,
+    factory: &FactoryCell,
+    keeper: Rc<dyn Keeper>,
+) -> Started {
+    let Accepted { stream, host, peer } = accepted;
+    let transport = Transport::new(hub, host.clone(), peer.clone(), output_limit);
+    let span = span(&transport, &host, &peer);
+    let entered = span.enter();
+    let protocol = match factory.build(transport.clone()) {
+        Built::Protocol(protocol) => protocol,
+        Built::Refused => {
+            tracing::debug!("refused by the factory");
+            return Started::Refused;
+        }
+        Built::Panicked(message) => return Started::Panicked(message),
+    };
+    tracing::debug!("open");
+    let connection = Connection::new(transport.clone(), protocol);
+    drop(entered);
+    let driver = Rc::new(Driver {
+        waker: RefCell::new(None),
+        link: RefCell::new(Link {
+            hub: Rc::clone(hub),
+            key: hub.add_connection(transport.clone()),
+            stream,
+            phase: Phase::Open(connection),
+            keeper,
+            span,
+            eof: false,
+            received: 0,
+            sent: 0,
+        }),
+    });
+    transport.0.set_driver(Rc::downgrade(&driver) as _);
+    driver.link.borrow_mut().made();
+    Started::Running(transport, DriverTask(driver))
+}
+
+fn span(transport: &Transport, host: &Address, peer: &Address) -> Span {
+    tracing::info_span!("connection", id = transport.0.id, %peer, %host)
+}
+
+pub(crate) struct Driver<S> {
+    waker: RefCell<Option<Waker>>,
+    /// Borrowed while callbacks run; whoever finds it so need not wake it, for everything is looked at again before
+    /// it goes to sleep.
+    link: RefCell<Link<S>>,
+}
+
+struct Link<S> {
+    hub: Rc<Hub>,
+    /// Its place among the hub's connections.
+    key: usize,
+    stream: S,
+    phase: Phase,
+    keeper: Rc<dyn Keeper>,
+    span: Span,
+    /// The end of the peer's stream was read.
+    eof: bool,
+    received: u64,
+    sent: u64,
+}
+
+enum Phase {
+    Open(Connection),
+    /// The protocol is gone; the socket takes in and throws away what the peer still sends.
+    Lingering(Box<Linger>),
+    Over,
+}
+
+struct Linger {
+    quiet_since: Instant,
+    closed_at: Instant,
+    timer: Option<TimerId>,
+}
+
+impl<S: Stream> Drive for Driver<S> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        {
+            let mut waker = self.waker.borrow_mut();
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                *waker = Some(cx.waker().clone());
+            }
+        }
+        let mut link = self.link.borrow_mut();
+        let span = link.span.clone();
+        let _entered = span.enter();
+        link.poll(cx)
+    }
+}
+
+impl<S: Stream> transport::Driver for Driver<S> {
+    fn wake(&self) {
+        if self.link.try_borrow_mut().is_ok()
+            && let Some(waker) = &*self.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn turn(&self) {
+        if let Ok(mut link) = self.link.try_borrow_mut() {
+            let span = link.span.clone();
+            let _entered = span.enter();
+            if let Phase::Open(connection) = &mut link.phase {
+                // Futures woken here are polled again below, with the task's own waker.
+                connection.turn(&mut Context::from_waker(Waker::noop()));
+            }
+        }
+        self.wake();
+    }
+}
+
+/// How the loop goes on after a step.
+enum Step {
+    /// Look at everything again.
+    Again,
+    /// Nothing to do before the next wake-up.
+    Sleep,
+    /// The connection has ended.
+    End(CloseReason),
+}
+
+impl<S: Stream> Link<S> {
+    fn made(&mut self) {
+        let span = self.span.clone();
+        let _entered = span.enter();
+        if let Phase::Open(connection) = &mut self.phase {
+            connection.made();
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut budget = Budget::default();
+        loop {
+            let step = match &mut self.phase {
+                Phase::Open(_) => self.step(cx, &mut budget),
+                Phase::Lingering(_) => return self.linger(cx),
+                Phase::Over => return Poll::Ready(()),
+            };
+            match step {
+                Step::Again => {}
+                Step::Sleep => return Poll::Pending,
+                Step::End(reason) => self.end(reason),
+            }
+        }
+    }
+
+    /// Drains what the last input has brought about, then takes the next.
+    fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
+        let Self { phase: Phase::Open(connection), stream, hub, .. } = self else { return Step::Again };
+        connection.turn(cx);
+        let options = connection.transport().0.take_options();
+        if let Some(options) = options
+            && let Err(error) = stream.set_options(options)
+        {
+            tracing::warn!(%error, "cannot set the socket's options");
+        }
+
+        loop {
+            if let Some(reason) = connection.failure() {
+                return Step::End(reason);
+            }
+            let state = &connection.transport().0;
+            let written = {
+                let mut output = state.output().borrow_mut();
+                if output.len() == 0 {
+                    break;
+                }
+                let written = stream.poll_write(cx, output.chunk());
+                if written.is_pending() {
+                    output.settle(hub);
+                }
+                written
+            };
+            match written {
+                Poll::Ready(Ok(n)) => {
+                    self.sent += n as u64;
+                    budget.sent += n;
+                    if connection.sent_and_resumed(n) {
+                        if budget.sent > WRITE_BUDGET {
+                            cx.waker().wake_by_ref();
+                            return Step::Sleep;
+                        }
+                        return Step::Again;
+                    }
+                }
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => return Step::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Pending => break,
+            }
+        }
+
+        if connection.wants_shut() || (connection.wants_close() && !connection.transport().0.eof_sent() && !self.eof) {
+            match stream.poll_shut(cx) {
+                Poll::Ready(Ok(())) => {
+                    connection.shut();
+                    return Step::Again;
+                }
+                // The peer was faster; what it did shows when reading, if this side still reads.
+                Poll::Ready(Err(error)) if connection.wants_close() => {
+                    return Step::End(CloseReason::Lost(Arc::new(error)));
+                }
+                Poll::Ready(Err(_)) => {
+                    connection.shut();
+                    return Step::Again;
+                }
+                Poll::Pending => return Step::Sleep,
+            }
+        }
+        if connection.wants_close() {
+            return Step::End(CloseReason::Done);
+        }
+
+        if connection.wants_read() {
+            if budget.read_enough {
+                cx.waker().wake_by_ref();
+                return Step::Sleep;
+            }
+            let read = hub.with_read_buffer(|buffer| {
+                let read = stream.poll_read(cx, buffer);
+                if let Poll::Ready(Ok(n)) = read {
+                    budget.read_enough = n == buffer.len();
+                    connection.received(&buffer[..n]);
+                }
+                read
+            });
+            match read {
+                Poll::Ready(Ok(0)) => {
+                    self.eof = true;
+                    connection.ended();
+                }
+                Poll::Ready(Ok(n)) => self.received += n as u64,
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => return Step::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Pending => return Step::Sleep,
+            }
+            return Step::Again;
+        }
+        if !self.eof && !connection.transport().0.is_closing() {
+            match stream.poll_end(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.eof = true;
+                    connection.ended();
+                    return Step::Again;
+                }
+                Poll::Ready(Err(error)) => return Step::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Pending => {}
+            }
+        }
+        Step::Sleep
+    }
+
+    /// Tells everybody that the connection has ended; the socket lingers if the peer may still be sending.
+    fn end(&mut self, reason: CloseReason) {
+        let lingers = reason.is_clean() && !self.eof;
+        let now = self.hub.timers.now();
+        let next = if lingers {
+            self.hub.begin_lingering();
+            Phase::Lingering(Box::new(Linger { quiet_since: now, closed_at: now, timer: None }))
+        } else {
+            Phase::Over
+        };
+        if !matches!(reason, CloseReason::Done | CloseReason::Lost(_)) {
+            self.stream.reset();
+        }
+        let Phase::Open(mut connection) = std::mem::replace(&mut self.phase, next) else { return };
+        tracing::debug!(%reason, received = self.received, sent = self.sent, unsent = connection.transport().unsent(), "closed");
+        connection.lost(reason.clone());
+        drop(connection);
+        self.keeper.connection_lost(&reason);
+        self.hub.remove_connection(self.key);
+    }
+
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Phase::Lingering(linger) = &mut self.phase else { return Poll::Ready(()) };
+        let (hub, stream) = (&self.hub, &mut self.stream);
+        let limits = self.keeper.linger_limits();
+        let mut reads = 0;
+        loop {
+            match hub.with_read_buffer(|buffer| stream.poll_read(cx, buffer)) {
+                Poll::Ready(Ok(0) | Err(_)) => break,
+                Poll::Ready(Ok(_)) => linger.quiet_since = hub.timers.now(),
+                Poll::Pending => {
+                    let ends = (linger.quiet_since + limits.silence).min(linger.closed_at + limits.in_all);
+                    let now = hub.timers.now();
+                    if now >= ends {
+                        break;
+                    }
+                    if linger.timer.is_none_or(|timer| hub.timers.due_at(timer).is_none()) {
+                        let waker = cx.waker().clone();
+                        linger.timer = Some(hub.timers.add(ends - now, Action::Run(Box::new(move || waker.wake()))));
+                    }
+                    return Poll::Pending;
+                }
+            }
+            reads += 1;
+            if hub.timers.now() >= linger.closed_at + limits.in_all {
+                break;
+            }
+            if reads == LINGER_READS {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        if let Some(timer) = linger.timer {
+            hub.timers.cancel(timer);
+        }
+        hub.end_lingering();
+        self.phase = Phase::Over;
+        Poll::Ready(())
+    }
+}
+
+impl<S> Drop for Link<S> {
+    fn drop(&mut self) {
+        match self.phase {
+            Phase::Open(_) => self.hub.remove_connection(self.key),
+            Phase::Lingering(_) => self.hub.end_lingering(),
+            Phase::Over => {}
+        }
+    }
+}
+
+/// What one poll may do before the other connections have their turn.
+#[derive(Default)]
+struct Budget {
+    /// A read filled the buffer: there is likely more, but it is the others' turn.
+    read_enough: bool,
+    sent: usize,
+}
+
+/// Bytes sent in one poll after which a protocol that writes whenever it can has to wait its turn.
+const WRITE_BUDGET: usize = 256 * 1024;
+
+/// Reads of thrown-away bytes in one poll.
+const LINGER_READS: u32 = 16;

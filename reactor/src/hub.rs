@@ -1,0 +1,172 @@
+//! What all connections of one reactor share.
+
+use std::any::Any;
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Poll;
+use std::task::Waker;
+
+use slab::Slab;
+
+use crate::clock::Clock;
+use crate::timers::Timers;
+use crate::transport::State;
+use crate::transport::Transport;
+
+/// The clock, the timers and the buffers of one reactor.
+pub(crate) struct Hub {
+    pub(crate) clock: Rc<Clock>,
+    pub(crate) timers: Rc<Timers>,
+    /// The reactor itself, as the floors above know it.
+    pub(crate) reactor: OnceCell<Weak<dyn Any>>,
+    /// The live connections.
+    connections: RefCell<Slab<Transport>>,
+    /// Those of which there are handles for other threads, by their ids.
+    remotes: RefCell<HashMap<u64, Weak<State>>>,
+    /// Sockets that only wait for the peer to take the rest and go.
+    lingering: Cell<usize>,
+    /// Woken when a connection has ended or a socket has stopped lingering.
+    changed: RefCell<Option<Waker>>,
+    next_id: Cell<u64>,
+    read_buffer: Cell<Option<Box<[u8]>>>,
+    scratch: Cell<String>,
+    /// Empty output buffers that kept their memory.
+    spare: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Hub {
+    pub(crate) fn new(clock: Clock) -> Rc<Self> {
+        let clock = Rc::new(clock);
+        Rc::new(Self {
+            timers: Rc::new(Timers::new(Rc::clone(&clock))),
+            clock,
+            reactor: OnceCell::new(),
+            connections: RefCell::default(),
+            remotes: RefCell::default(),
+            lingering: Cell::new(0),
+            changed: RefCell::new(None),
+            next_id: Cell::new(1),
+            read_buffer: Cell::new(None),
+            scratch: Cell::default(),
+            spare: RefCell::new(Vec::with_capacity(SPARE_BUFFERS)),
+        })
+    }
+
+    /// A number that no other connection of this reactor has.
+    pub(crate) fn take_id(&self) -> u64 {
+        let id = self.next_id.get();
+        self.next_id.set(id + 1);
+        id
+    }
+
+    pub(crate) fn add_connection(&self, transport: Transport) -> usize {
+        self.connections.borrow_mut().insert(transport)
+    }
+
+    pub(crate) fn remove_connection(&self, key: usize) {
+        let removed = self.connections.borrow_mut().try_remove(key);
+        drop(removed);
+        self.wake_watcher();
+    }
+
+    /// The live connections, oldest first.
+    pub(crate) fn connections(&self) -> Vec<Transport> {
+        let mut all: Vec<_> = self.connections.borrow().iter().map(|(_, transport)| transport.clone()).collect();
+        all.sort_by_key(|transport| transport.0.id);
+        all
+    }
+
+    pub(crate) fn connection_count(&self) -> usize {
+        self.connections.borrow().len()
+    }
+
+    pub(crate) fn add_remote(&self, transport: &Transport) {
+        let mut remotes = self.remotes.borrow_mut();
+        if remotes.len() == remotes.capacity() {
+            remotes.retain(|_, state| state.strong_count() > 0);
+        }
+        remotes.insert(transport.0.id, Rc::downgrade(&transport.0));
+    }
+
+    pub(crate) fn remote_transport(&self, id: u64) -> Option<Transport> {
+        self.remotes.borrow().get(&id)?.upgrade().map(Transport)
+    }
+
+    pub(crate) fn lingering(&self) -> usize {
+        self.lingering.get()
+    }
+
+    pub(crate) fn begin_lingering(&self) {
+        self.lingering.set(self.lingering.get() + 1);
+    }
+
+    pub(crate) fn end_lingering(&self) {
+        self.lingering.set(self.lingering.get() - 1);
+        self.wake_watcher();
+    }
+
+    /// Waits until `condition` holds, looking whenever a connection has ended or a socket has stopped lingering.
+    pub(crate) async fn until(&self, condition: impl Fn(&Self) -> bool) {
+        poll_fn(|cx| {
+            self.changed.replace(Some(cx.waker().clone()));
+            if condition(self) { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+
+    fn wake_watcher(&self) {
+        let waker = self.changed.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Lends the read buffer. It is taken out of its place, not borrowed, since user code runs meanwhile.
+    pub(crate) fn with_read_buffer<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
+        let mut buffer = self.read_buffer.take().unwrap_or_else(|| vec![0; READ_BUFFER].into());
+        let result = read(&mut buffer);
+        self.read_buffer.set(Some(buffer));
+        result
+    }
+
+    /// Lends an empty string to format into.
+    pub(crate) fn with_scratch<R>(&self, write: impl FnOnce(&mut String) -> R) -> R {
+        let mut scratch = self.scratch.take();
+        let result = write(&mut scratch);
+        if scratch.capacity() <= LARGEST_SPARE {
+            scratch.clear();
+            self.scratch.set(scratch);
+        }
+        result
+    }
+
+    /// An empty buffer for output.
+    pub(crate) fn take_buffer(&self) -> Vec<u8> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn return_buffer(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() == 0 || buffer.capacity() > LARGEST_SPARE {
+            return;
+        }
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_BUFFERS {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+}
+
+/// The most that one read takes in, as in Twisted.
+pub(crate) const READ_BUFFER: usize = 64 * 1024;
+
+/// Buffers kept for the next writes: a turn uses one, forwarding two, a message to many a few at a time.
+const SPARE_BUFFERS: usize = 16;
+
+/// Keeps the memory of the spare buffers within 2 MiB.
+const LARGEST_SPARE: usize = 128 * 1024;

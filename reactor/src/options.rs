@@ -1,0 +1,240 @@
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::target::Target;
+use crate::target::ToTarget;
+use crate::transport::OUTPUT_LIMIT;
+
+/// Where and how to listen. A bare port, an address or a text does where the defaults do.
+///
+/// - a port (`8007`): all IPv4 interfaces, as in Twisted; port 0 lets the system choose,
+///   [`Port::host`](crate::Port::host) tells which
+/// - a [`SocketAddr`], or `(IpAddr, u16)`
+/// - a text: `"8007"`, `"127.0.0.1:8007"` or `"[::1]:8007"`; one that is neither is an error when listening
+///
+/// ```
+/// use reactor::{ListenOptions, Reactor};
+/// # use reactor::{Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp(
+///     ListenOptions::new("127.0.0.1:0").backlog(64).max_connections(1000),
+///     |transport| Echo { transport },
+/// )?;
+/// println!("listening on {}", port.host());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ListenOptions {
+    pub(crate) address: Result<SocketAddr, String>,
+    pub(crate) backlog: u32,
+    pub(crate) reuse_address: bool,
+    pub(crate) max_connections: usize,
+    pub(crate) socket: ConnectionOptions,
+}
+
+/// What holds for each connection, be it accepted or made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionOptions {
+    pub(crate) no_delay: bool,
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) output_limit: usize,
+    pub(crate) linger: LingerLimits,
+}
+
+/// How long a closed socket waits for the peer to take what was sent and to end its own stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LingerLimits {
+    pub(crate) silence: Duration,
+    pub(crate) in_all: Duration,
+}
+
+impl ListenOptions {
+    /// The defaults, for this address.
+    pub fn new(address: impl Into<Self>) -> Self {
+        address.into()
+    }
+
+    fn at(address: Result<SocketAddr, String>) -> Self {
+        Self {
+            address,
+            backlog: 1024,
+            reuse_address: true,
+            max_connections: usize::MAX,
+            socket: ConnectionOptions::default(),
+        }
+    }
+
+    /// How many connections may wait to be accepted (1,024; the system has a maximum of its own).
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// `SO_REUSEADDR`: whether to take a port on which connections of a former process linger (on).
+    pub fn reuse_address(mut self, on: bool) -> Self {
+        self.reuse_address = on;
+        self
+    }
+
+    /// How many connections of this port may be alive; those beyond are closed as soon as they are accepted (no
+    /// limit).
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.max_connections = connections;
+        self
+    }
+
+    /// `TCP_NODELAY` (on: all writes of a callback are joined already).
+    pub fn no_delay(mut self, on: bool) -> Self {
+        self.socket.no_delay = on;
+        self
+    }
+
+    /// As [`Transport::set_keep_alive`](crate::Transport::set_keep_alive) (off).
+    pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
+        self.socket.keep_alive = silence;
+        self
+    }
+
+    /// How many bytes may be unsent (16 MiB): see [`Transport::write`](crate::Transport::write).
+    pub fn output_limit(mut self, bytes: usize) -> Self {
+        self.socket.output_limit = bytes;
+        self
+    }
+
+    /// After the end of a connection on which this side closed first: how long its socket waits for the peer to end,
+    /// too, since the peer last sent anything (2 s), and in all (30 s). What arrives meanwhile is thrown away. Without
+    /// this wait the system might reset the connection and destroy bytes that the peer has not read yet.
+    pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
+        self.socket.linger = LingerLimits { silence, in_all };
+        self
+    }
+
+    pub(crate) fn socket_addr(&self) -> io::Result<SocketAddr> {
+        self.address.clone().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))
+    }
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        Self {
+            no_delay: true,
+            keep_alive: None,
+            output_limit: OUTPUT_LIMIT,
+            linger: LingerLimits { silence: Duration::from_secs(2), in_all: Duration::from_secs(30) },
+        }
+    }
+}
+
+impl From<u16> for ListenOptions {
+    fn from(port: u16) -> Self {
+        Self::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+    }
+}
+
+impl From<SocketAddr> for ListenOptions {
+    fn from(address: SocketAddr) -> Self {
+        Self::at(Ok(address))
+    }
+}
+
+impl From<(IpAddr, u16)> for ListenOptions {
+    fn from(address: (IpAddr, u16)) -> Self {
+        Self::from(SocketAddr::from(address))
+    }
+}
+
+impl From<&str> for ListenOptions {
+    fn from(text: &str) -> Self {
+        let port = text.parse().map(|port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+        Self::at(port.or_else(|_| text.parse()).map_err(|_| {
+            format!("cannot listen on '{text}': expected a port (0 to 65535), or an IP address and port as in 127.0.0.1:8007 or [::1]:8007")
+        }))
+    }
+}
+
+impl From<String> for ListenOptions {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+/// Where and how to connect. A text such as `"host:port"` does where the defaults do, and so do `("host", port)` and
+/// a [`SocketAddr`]: see [`ToTarget`].
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::ConnectOptions;
+///
+/// let options = ConnectOptions::new("localhost:21567").deadline(Some(Duration::from_secs(5)));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConnectOptions {
+    pub(crate) target: Target,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) local_address: Option<SocketAddr>,
+    pub(crate) socket: ConnectionOptions,
+}
+
+impl ConnectOptions {
+    /// The defaults, for this target.
+    pub fn new(target: impl ToTarget) -> Self {
+        Self {
+            target: target.to_target(),
+            deadline: Some(Duration::from_secs(30)),
+            local_address: None,
+            socket: ConnectionOptions::default(),
+        }
+    }
+
+    /// How long resolving the name and connecting may take together (30 s); `None`: as long as the system allows.
+    pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The local address to connect from (the system's choice). Addresses of the other family are not tried.
+    pub fn local_address(mut self, address: SocketAddr) -> Self {
+        self.local_address = Some(address);
+        self
+    }
+
+    /// As [`ListenOptions::no_delay`].
+    pub fn no_delay(mut self, on: bool) -> Self {
+        self.socket.no_delay = on;
+        self
+    }
+
+    /// As [`ListenOptions::keep_alive`].
+    pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
+        self.socket.keep_alive = silence;
+        self
+    }
+
+    /// As [`ListenOptions::output_limit`].
+    pub fn output_limit(mut self, bytes: usize) -> Self {
+        self.socket.output_limit = bytes;
+        self
+    }
+
+    /// As [`ListenOptions::linger`].
+    pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
+        self.socket.linger = LingerLimits { silence, in_all };
+        self
+    }
+}
+
+impl<T: ToTarget> From<T> for ConnectOptions {
+    fn from(target: T) -> Self {
+        Self::new(target)
+    }
+}

@@ -1,0 +1,140 @@
+//! What a connection has still to send.
+
+use std::collections::VecDeque;
+
+use bytes::Buf;
+use bytes::Bytes;
+
+use crate::hub::Hub;
+
+/// A queue of bytes. It owns a buffer only while it holds some: an idle connection costs none.
+#[derive(Default)]
+pub(crate) struct Output {
+    /// The first bytes of all; those before `start` are gone.
+    front: Vec<u8>,
+    start: usize,
+    rest: VecDeque<Piece>,
+    len: usize,
+}
+
+enum Piece {
+    Copied(Vec<u8>),
+    Shared(Bytes),
+}
+
+impl Output {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn push(&mut self, data: &[u8], hub: &Hub) {
+        self.len += data.len();
+        match self.rest.back_mut() {
+            None => {
+                if self.front.capacity() == 0 {
+                    self.front = hub.take_buffer();
+                } else if self.start >= COMPACT && self.start >= self.front.len() / 2 {
+                    self.front.drain(..self.start);
+                    self.start = 0;
+                }
+                self.front.extend_from_slice(data);
+            }
+            Some(Piece::Copied(last)) => last.extend_from_slice(data),
+            Some(Piece::Shared(_)) => self.rest.push_back(Piece::Copied(data.to_vec())),
+        }
+    }
+
+    pub(crate) fn push_shared(&mut self, data: Bytes, hub: &Hub) {
+        if data.len() < WORTH_SHARING {
+            self.push(&data, hub);
+        } else {
+            self.len += data.len();
+            self.rest.push_back(Piece::Shared(data));
+        }
+    }
+
+    /// The first bytes, as far as they lie together; empty only if there are none.
+    pub(crate) fn chunk(&self) -> &[u8] {
+        if self.start < self.front.len() {
+            return &self.front[self.start..];
+        }
+        match self.rest.front() {
+            Some(Piece::Copied(piece)) => piece,
+            Some(Piece::Shared(piece)) => piece,
+            None => &[],
+        }
+    }
+
+    /// Forgets the first `n` bytes, which lie within the [`chunk`](Self::chunk).
+    pub(crate) fn advance(&mut self, n: usize, hub: &Hub) {
+        debug_assert!(n <= self.chunk().len());
+        self.len -= n;
+        if self.start < self.front.len() {
+            self.start += n;
+            if self.start == self.front.len() {
+                hub.return_buffer(std::mem::take(&mut self.front));
+                self.start = 0;
+            }
+        } else if let Some(piece) = self.rest.pop_front() {
+            match piece {
+                Piece::Copied(piece) => {
+                    self.front = piece;
+                    self.start = 0;
+                    self.len += n;
+                    self.advance(n, hub);
+                }
+                Piece::Shared(mut piece) => {
+                    piece.advance(n);
+                    if !piece.is_empty() {
+                        self.rest.push_front(Piece::Shared(piece));
+                    }
+                }
+            }
+        }
+        if self.len == 0 {
+            self.rest = VecDeque::new();
+        }
+    }
+
+    /// Gives back memory that a few left-over bytes do not need, when the destination takes no more.
+    pub(crate) fn settle(&mut self, hub: &Hub) {
+        let left = self.front.len() - self.start;
+        if left > 0 && self.front.capacity() / 4 > left {
+            let small = self.front[self.start..].to_vec();
+            hub.return_buffer(std::mem::replace(&mut self.front, small));
+            self.start = 0;
+        }
+    }
+
+    /// Puts bytes that were written while `self` was taken out of its place behind those in it.
+    pub(crate) fn append(&mut self, later: Self, hub: &Hub) {
+        if later.len == 0 {
+            hub.return_buffer(later.front);
+            return;
+        }
+        if self.len == 0 {
+            *self = later;
+            return;
+        }
+        self.push(&later.front[later.start..], hub);
+        for piece in later.rest {
+            match piece {
+                Piece::Copied(piece) => self.push(&piece, hub),
+                Piece::Shared(piece) => self.push_shared(piece, hub),
+            }
+        }
+        hub.return_buffer(later.front);
+    }
+
+    pub(crate) fn clear(&mut self, hub: &Hub) {
+        hub.return_buffer(std::mem::take(&mut self.front));
+        *self = Self::default();
+    }
+}
+
+/// From here on a buffer is sent by itself rather than copied behind what is queued: a system call and a packet of
+/// its own cost less than copying 16 KiB.
+const WORTH_SHARING: usize = 16 * 1024;
+
+/// Sent bytes at the front of a buffer that make moving the others worthwhile.
+const COMPACT: usize = 64 * 1024;

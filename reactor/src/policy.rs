@@ -1,0 +1,187 @@
+use std::any::Any;
+use std::fmt;
+use std::task::Context;
+
+use crate::connection::Connection;
+use crate::factory::Factory;
+use crate::protocol::OnEof;
+use crate::protocol::Protocol;
+use crate::reason::CloseReason;
+use crate::transport::HIGH_WATER;
+use crate::transport::Transport;
+
+/// What stands between a connection and the protocol inside it, and sees everything that passes: a time limit, a
+/// throttle, a log. [`layer`] makes a factory of it.
+///
+/// It keeps the outer transport it was made with: by that it closes the connection, and its
+/// [`call_later`](Transport::call_later) and [`defer`](Transport::defer) call the policy. Twisted's
+/// `ProtocolWrapper`, for what `policies` uses it for.
+pub trait Policy: 'static {
+    /// The connection is established; the protocol inside is told next.
+    fn connection_made(&mut self) {}
+
+    /// The peer sent these bytes; the protocol inside gets them next.
+    fn incoming(&mut self, data: &[u8]) {
+        let _ = data;
+    }
+
+    /// The protocol inside wants to send these bytes: answers how many of them may leave now. The rest is offered
+    /// again whenever something happens on the connection, a timer of the policy's own included.
+    fn outgoing(&mut self, data: &[u8]) -> usize {
+        data.len()
+    }
+
+    /// The connection has ended; the protocol inside is told next.
+    fn connection_lost(&mut self, reason: &CloseReason) {
+        let _ = reason;
+    }
+}
+
+/// A factory around a factory: puts a policy, made by `policy` with the outer transport, between each connection and
+/// the protocol that `inside` builds. Layers stack in any order.
+///
+/// A policy that closes connections on which nothing was received for a minute:
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::{layer, DelayedCall, Factory, Policy, Transport};
+///
+/// struct IdleTimeout { timer: DelayedCall, limit: Duration }
+///
+/// impl Policy for IdleTimeout {
+///     fn incoming(&mut self, _data: &[u8]) {
+///         self.timer.reset(self.limit);
+///     }
+/// }
+///
+/// fn idle_timeout(limit: Duration, inside: impl Factory) -> impl Factory {
+///     layer(
+///         move |outer: Transport| {
+///             let closing = outer.clone();
+///             let timer = outer.call_later(limit, move |_: &mut IdleTimeout| closing.lose_connection());
+///             IdleTimeout { timer, limit }
+///         },
+///         inside,
+///     )
+/// }
+/// ```
+pub fn layer<P: Policy>(policy: impl FnMut(Transport) -> P + 'static, inside: impl Factory) -> impl Factory {
+    LayerFactory { policy, inside }
+}
+
+struct LayerFactory<M, F> {
+    policy: M,
+    inside: F,
+}
+
+impl<P: Policy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for LayerFactory<M, F> {
+    fn start_factory(&mut self) {
+        self.inside.start_factory();
+    }
+
+    fn build_protocol(&mut self, outer: Transport) -> Option<Box<dyn Protocol>> {
+        let inner = Transport::nested(&outer);
+        let protocol = self.inside.build_protocol(inner.clone())?;
+        let policy = (self.policy)(outer.clone());
+        // What waits to be sent is counted and limited inside; only 64 KiB at a time come out here.
+        outer.set_output_limit(usize::MAX);
+        Some(Box::new(Layer { outer, policy, inside: Connection::new(inner, protocol), holding: false }))
+    }
+
+    fn stop_factory(&mut self) {
+        self.inside.stop_factory();
+    }
+}
+
+/// A policy with the connection nested in it: what a socket's driver is to the outer connection, it is to the inner.
+struct Layer<P> {
+    outer: Transport,
+    policy: P,
+    inside: Connection,
+    /// Whether the outer connection is held because the inner does not want to read.
+    holding: bool,
+}
+
+impl<P: Policy> Protocol for Layer<P> {
+    fn connection_made(&mut self) {
+        self.policy.connection_made();
+        self.inside.made();
+        self.drain();
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.policy.incoming(data);
+        self.inside.received(data);
+        self.drain();
+    }
+
+    /// The inner connection closes the outer one when what the policy holds back has left.
+    fn eof_received(&mut self) -> OnEof {
+        self.inside.ended();
+        self.drain();
+        OnEof::KeepWriting
+    }
+
+    fn resume_writing(&mut self) {
+        self.drain();
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        self.policy.connection_lost(&reason);
+        self.inside.lost(reason);
+    }
+
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        Some(&mut self.policy)
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) {
+        self.inside.turn(cx);
+        self.drain();
+    }
+}
+
+impl<P: Policy> Layer<P> {
+    /// Carries out what the inner connection wants. While the outer one is full its bytes stay inside, so that they
+    /// count where they were written.
+    fn drain(&mut self) {
+        while !self.outer.is_full() && self.inside.failure().is_none() {
+            let (outer, policy) = (&self.outer, &mut self.policy);
+            let passed = self.inside.with_output(|data| {
+                let allowed = if data.is_empty() { 0 } else { policy.outgoing(data).min(data.len()).min(HIGH_WATER) };
+                outer.write(&data[..allowed]);
+                allowed
+            });
+            if passed == 0 {
+                break;
+            }
+            self.inside.sent(passed);
+        }
+        if let Some(reason) = self.inside.failure() {
+            self.outer.fail_connection(reason);
+        } else if self.inside.wants_close() {
+            self.outer.lose_connection();
+        } else if self.inside.wants_shut() {
+            self.outer.write_eof();
+            self.inside.shut();
+        }
+        self.hold(!self.inside.wants_read());
+    }
+
+    fn hold(&mut self, hold: bool) {
+        if hold != self.holding {
+            self.holding = hold;
+            if hold {
+                self.outer.0.hold();
+            } else {
+                self.outer.0.release();
+            }
+        }
+    }
+}
+
+impl<P> fmt::Debug for Layer<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer").field("inside", &self.inside).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,472 @@
+use std::any::Any;
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Waker;
+use std::time::Duration;
+use std::time::Instant;
+use std::time::SystemTime;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use tokio::runtime::Builder;
+use tokio::runtime::Handle;
+use tokio::runtime::LocalOptions;
+use tokio::runtime::LocalRuntime;
+
+use crate::clock::Clock;
+use crate::connector::Connector;
+use crate::connector::ConnectorCell;
+use crate::connector::ConnectorState;
+use crate::connector::REACTOR_GONE;
+use crate::contain::contained;
+use crate::contain::message;
+use crate::delayed_call::DelayedCall;
+use crate::factory::Factory;
+use crate::factory::FactoryCell;
+use crate::hub::Hub;
+use crate::memory::Executor;
+use crate::options::ConnectOptions;
+use crate::options::ListenOptions;
+use crate::pool::JobError;
+use crate::pool::ThreadPool;
+use crate::port::Port;
+use crate::remote::Inbox;
+use crate::remote::RemoteReactor;
+use crate::resolve::Resolver;
+use crate::resolve::SystemResolver;
+use crate::tcp;
+use crate::tcp::TcpPort;
+use crate::threads::SharedPorts;
+use crate::timers::Action;
+use crate::transport::Transport;
+
+/// An event loop, on one thread.
+///
+/// It is a handle: cloning it is cheap, and every port, connector and connection knows its reactor. There may be as
+/// many reactors as threads, each with its own connections; [`run_on_threads`](crate::run_on_threads) makes several
+/// that share their ports. Twisted's `reactor`, but a value, not a global.
+///
+/// ```
+/// use reactor::{Protocol, Reactor, Transport};
+///
+/// struct Echo { transport: Transport }
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, data: &[u8]) {
+///         self.transport.write(data);
+///     }
+/// }
+///
+/// let reactor = Reactor::new()?;
+/// reactor.listen_tcp("127.0.0.1:0", |transport| Echo { transport })?;
+/// # reactor.stop();
+/// reactor.run()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Reactor(pub(crate) Rc<Core>);
+
+/// What a reactor consists of.
+pub(crate) struct Core {
+    pub(crate) hub: Rc<Hub>,
+    pub(crate) backend: Backend,
+    pub(crate) phase: Cell<Phase>,
+    /// How urgently it was asked to stop: 0 not at all, 1 in order, 2 at once.
+    pub(crate) stop_asked: Cell<u8>,
+    /// Woken when it is asked to stop.
+    pub(crate) stop_wakers: RefCell<Vec<Waker>>,
+    pub(crate) starting: RefCell<Vec<Box<dyn FnOnce()>>>,
+    pub(crate) before_shutdown: RefCell<Vec<BeforeShutdown>>,
+    pub(crate) after_shutdown: RefCell<Vec<Box<dyn FnOnce()>>>,
+    pub(crate) shutdown_deadline: Cell<Duration>,
+    pub(crate) handles_signals: Cell<bool>,
+    pub(crate) inbox: Inbox,
+    /// The addresses that several reactors share, while `run_on_threads` sets this one up.
+    pub(crate) shared_ports: RefCell<Option<SharedPorts>>,
+    ports: RefCell<Vec<Port>>,
+    connectors: RefCell<Vec<Weak<ConnectorCell>>>,
+    resolver: RefCell<Option<Rc<dyn Resolver>>>,
+    pool: OnceCell<ThreadPool>,
+}
+
+type BeforeShutdown = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
+
+/// What carries out the reactor's work: sockets on Tokio, or nothing but this process.
+pub(crate) enum Backend {
+    /// None once it runs: then the runtime is on the stack, and its context is the current one.
+    Tokio(RefCell<Option<LocalRuntime>>),
+    Memory(Executor),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    New,
+    Running,
+    Stopping,
+    Stopped,
+}
+
+impl Reactor {
+    /// Makes a reactor for this thread. Ports and connectors may be made before it runs.
+    ///
+    /// # Errors
+    ///
+    /// If this thread is inside a Tokio runtime: a reactor runs one of its own, on a thread of its own. Otherwise, if
+    /// the system has no descriptor left for the poller.
+    pub fn new() -> io::Result<Self> {
+        if Handle::try_current().is_ok() {
+            return Err(io::Error::other(INSIDE_A_RUNTIME));
+        }
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            // With the default of 61 connections that wake themselves keep the poller, and so all others, waiting.
+            .event_interval(8)
+            .build_local(LocalOptions::default())?;
+        let reactor = Self::with(Clock::system(), Backend::Tokio(RefCell::new(Some(runtime))));
+        reactor.0.spawn_task(crate::run::timers_and_inbox(Rc::downgrade(&reactor.0)));
+        Ok(reactor)
+    }
+
+    /// One that has no sockets, and whose clock stands still until it is told to go on.
+    pub(crate) fn in_memory(seed: u64) -> Self {
+        Self::with(Clock::manual(seed), Backend::Memory(Executor::default()))
+    }
+
+    fn with(clock: Clock, backend: Backend) -> Self {
+        let core = Rc::new(Core {
+            hub: Hub::new(clock),
+            backend,
+            phase: Cell::new(Phase::New),
+            stop_asked: Cell::new(0),
+            stop_wakers: RefCell::default(),
+            starting: RefCell::default(),
+            before_shutdown: RefCell::default(),
+            after_shutdown: RefCell::default(),
+            shutdown_deadline: Cell::new(Duration::from_secs(8)),
+            handles_signals: Cell::new(true),
+            inbox: Inbox::new(),
+            shared_ports: RefCell::new(None),
+            ports: RefCell::default(),
+            connectors: RefCell::default(),
+            resolver: RefCell::new(None),
+            pool: OnceCell::new(),
+        });
+        let weak: Weak<dyn Any> = Rc::<Core>::downgrade(&core);
+        let _ = core.hub.reactor.set(weak);
+        Self(core)
+    }
+
+    /// Listens for TCP connections; for each one `factory` builds a protocol. Accepting begins when the reactor runs.
+    /// What may be given as the address, and the options that go with it, [`ListenOptions`] tells. Twisted's
+    /// `listenTCP`.
+    ///
+    /// # Errors
+    ///
+    /// If the address is no address, is in use, is not this machine's, or may not be listened on. The error's text
+    /// names it and says which; the factory was not started.
+    pub fn listen_tcp(&self, address: impl Into<ListenOptions>, factory: impl Factory) -> io::Result<Port> {
+        let options = address.into();
+        let wanted = options.socket_addr()?;
+        let fail = |error: io::Error| cannot_listen(wanted, error);
+        let bind = |address, share| self.0.in_context(|| TcpPort::bind(address, &options, share)).map_err(fail);
+        let port = match &*self.0.shared_ports.borrow() {
+            Some(shared) => shared.bind(wanted, bind, TcpPort::socket_addr)?,
+            None => bind(wanted, false)?,
+        };
+        let port = Port::start(&self.0, port, options, FactoryCell::new(factory));
+        self.0.ports.borrow_mut().retain(|port| !port.has_closed());
+        self.0.ports.borrow_mut().push(port.clone());
+        Ok(port)
+    }
+
+    /// Connects to a TCP server; when that has succeeded, `factory` builds the protocol. Names are resolved off the
+    /// loop, and the addresses of both families raced (RFC 8305). What may be given as the target, and the options
+    /// that go with it, [`ConnectOptions`] tells. Twisted's `connectTCP`, and its `HostnameEndpoint`.
+    ///
+    /// It never fails by itself: see [`Connector::on_failed`] and [`Connector::finished`]. No callback comes before it
+    /// has returned.
+    pub fn connect_tcp(&self, target: impl Into<ConnectOptions>, factory: impl Factory) -> Connector {
+        let connector = Connector::new(&self.0, target.into(), FactoryCell::new(factory));
+        connector.connect();
+        let mut connectors = self.0.connectors.borrow_mut();
+        if connectors.len() == connectors.capacity() {
+            connectors.retain(|connector| connector.strong_count() > 0);
+        }
+        connectors.push(connector.downgrade());
+        connector
+    }
+
+    /// Calls `call` once, `delay` from now. Calls due at one instant are made in the order they were asked for; one
+    /// asked for by a timed call is made in a later turn, even with no delay at all. A panic in it is logged. Twisted's
+    /// `callLater`.
+    pub fn call_later(&self, delay: Duration, call: impl FnOnce() + 'static) -> DelayedCall {
+        let timer = self.0.hub.timers.add(delay, Action::Run(Box::new(call)));
+        DelayedCall::new(&self.0.hub.timers, timer)
+    }
+
+    /// How many timed calls are pending, those of connections included. Twisted's `getDelayedCalls`, counted.
+    pub fn pending_calls(&self) -> usize {
+        self.0.hub.timers.len()
+    }
+
+    /// Runs a future on this thread, beside everything else. It is dropped when `run` ends. A panic in it is logged.
+    ///
+    /// What is to be dropped with a connection belongs into [`Transport::defer`].
+    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
+        self.0.spawn_task(AssertUnwindSafe(future).catch_unwind().map(|result| {
+            if let Err(payload) = result {
+                tracing::error!(panic = message(&*payload), "a spawned future panicked");
+            }
+        }));
+    }
+
+    /// Runs `job` on one of eight threads, for work that would block the loop; await the result in
+    /// [`Transport::defer`] or [`spawn`](Self::spawn). The job begins even if the future is dropped. Twisted's
+    /// `deferToThread`.
+    ///
+    /// # Errors
+    ///
+    /// [`JobError::Full`] when 1,024 jobs are waiting, [`JobError::Panicked`] with the message of the job's panic.
+    ///
+    /// Nobody waits for the threads when the reactor stops: a job that is stuck does not keep the program from ending.
+    pub fn defer_to_thread<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = Result<T, JobError>> + 'static {
+        self.0.pool.get_or_init(|| ThreadPool::new("reactor-job", 8, 1024)).run(job)
+    }
+
+    /// Calls `call` when the reactor has started; at once, from inside this call, if it has already. Twisted's
+    /// `callWhenRunning`.
+    pub fn call_when_running(&self, call: impl FnOnce() + 'static) {
+        match self.0.phase.get() {
+            Phase::New => self.0.starting.borrow_mut().push(Box::new(call)),
+            Phase::Running | Phase::Stopping => contained("function to call when running", call),
+            Phase::Stopped => {}
+        }
+    }
+
+    /// Has `hook` called when the reactor begins to stop, while connections and ports still work. Every future that
+    /// comes of these hooks is awaited before anything is closed. Twisted's "before shutdown" trigger.
+    pub fn before_shutdown(&self, hook: impl AsyncFnOnce() + 'static) {
+        self.0.before_shutdown.borrow_mut().push(Box::new(move || async move { hook().await }.boxed_local()));
+    }
+
+    /// Has `hook` called when everything is closed, just before `run` returns. Twisted's "after shutdown" trigger.
+    pub fn after_shutdown(&self, hook: impl FnOnce() + 'static) {
+        self.0.after_shutdown.borrow_mut().push(Box::new(hook));
+    }
+
+    /// How long connections may take to send what was written when the reactor stops (8 s); those that are not done
+    /// then are aborted.
+    pub fn set_shutdown_deadline(&self, deadline: Duration) {
+        self.0.shutdown_deadline.set(deadline);
+    }
+
+    /// Whether `run` stops in order on SIGINT and SIGTERM (it does, unless this says no). Twisted's
+    /// `installSignalHandlers`.
+    pub fn set_signal_handling(&self, on: bool) {
+        self.0.handles_signals.set(on);
+    }
+
+    /// Replaces the way names are resolved.
+    pub fn set_resolver(&self, resolver: impl Resolver) {
+        let old = self.0.resolver.replace(Some(Rc::new(resolver)));
+        drop(old);
+    }
+
+    /// Asks the reactor to stop in order; `run` returns when it has. What follows in the running callback, and the
+    /// calls that are due, still run. Asked a second time while it stops, it changes nothing. Twisted's `stop`.
+    ///
+    /// Asked before it runs, `run` will stop right after the start.
+    pub fn stop(&self) {
+        self.0.ask_to_stop(1);
+    }
+
+    /// Whether it runs or is stopping. Twisted's `running`.
+    pub fn is_running(&self) -> bool {
+        matches!(self.0.phase.get(), Phase::Running | Phase::Stopping)
+    }
+
+    /// The time by the reactor's clock, which timers go by; it never goes back. Twisted's `seconds`.
+    pub fn now(&self) -> Instant {
+        self.0.hub.timers.now()
+    }
+
+    /// The time of day by the reactor's clock, which somebody may set at any time.
+    pub fn time_of_day(&self) -> SystemTime {
+        self.0.hub.clock.time_of_day()
+    }
+
+    /// A random number, of the reactor's seed in a test. Not for secrets.
+    pub fn random(&self) -> u64 {
+        self.0.hub.clock.random()
+    }
+
+    /// How many connections are alive.
+    pub fn connections(&self) -> usize {
+        self.0.hub.connection_count()
+    }
+
+    /// A handle for other threads.
+    pub fn remote(&self) -> RemoteReactor {
+        self.0.inbox.remote()
+    }
+}
+
+impl Transport {
+    /// The reactor that the connection belongs to.
+    ///
+    /// # Panics
+    ///
+    /// If that is gone: the one exception to a stale handle's being harmless.
+    pub fn reactor(&self) -> Reactor {
+        self.try_reactor().expect(REACTOR_GONE)
+    }
+
+    pub(crate) fn try_reactor(&self) -> Option<Reactor> {
+        let core = self.0.hub.reactor.get()?.upgrade()?;
+        core.downcast().ok().map(Reactor)
+    }
+}
+
+impl Core {
+    /// Spawns one of the reactor's own tasks: none of them lets a user's panic out.
+    pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + 'static) {
+        match &self.backend {
+            Backend::Tokio(runtime) => match &*runtime.borrow() {
+                Some(runtime) => drop(runtime.spawn_local(task)),
+                None if self.phase.get() != Phase::Stopped => drop(tokio::task::spawn_local(task)),
+                None => {}
+            },
+            Backend::Memory(executor) => executor.spawn(task),
+        }
+    }
+
+    pub(crate) fn start_attempt(self: &Rc<Self>, connector: Connector) {
+        let options = connector.options().clone();
+        match &self.backend {
+            Backend::Tokio(_) => self.spawn_task(connector.attempt(move |to| tcp::connect(to, options.clone()))),
+            Backend::Memory(_) => self.spawn_task(
+                connector
+                    .attempt(async |_| Err::<crate::stream::Accepted<crate::memory::MemoryStream>, _>(no_network())),
+            ),
+        }
+    }
+
+    pub(crate) fn resolver(&self) -> Rc<dyn Resolver> {
+        Rc::clone(self.resolver.borrow_mut().get_or_insert_with(|| Rc::new(SystemResolver::new())))
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        matches!(self.phase.get(), Phase::Stopping | Phase::Stopped)
+    }
+
+    pub(crate) fn ask_to_stop(&self, urgency: u8) {
+        if self.stop_asked.get() < urgency {
+            self.stop_asked.set(urgency);
+            let wakers = self.stop_wakers.take();
+            wakers.into_iter().for_each(Waker::wake);
+        }
+    }
+
+    /// The ports that still listen.
+    pub(crate) fn ports(&self) -> Vec<Port> {
+        self.ports.borrow().iter().filter(|port| !port.has_closed()).cloned().collect()
+    }
+
+    /// The connectors that are connecting or connected.
+    pub(crate) fn connectors(&self) -> Vec<Connector> {
+        let connectors = self.connectors.borrow().iter().filter_map(Connector::upgrade).collect::<Vec<_>>();
+        connectors.into_iter().filter(|connector| connector.state() != ConnectorState::Disconnected).collect()
+    }
+
+    /// Lets go of everything that was made with this reactor, user's code included.
+    pub(crate) fn clear(&self) {
+        let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
+        let handles = (self.ports.take(), self.connectors.take());
+        contained("drop", || drop((hooks, handles)));
+        if let Backend::Memory(executor) = &self.backend {
+            contained("drop of a task", || executor.clear());
+        }
+        contained("drop of a timed call", || self.hub.timers.clear());
+    }
+
+    /// Runs what needs the context of the runtime.
+    fn in_context<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
+        match &self.backend {
+            _ if self.is_stopping() => Err(io::Error::other("the reactor has stopped")),
+            Backend::Tokio(runtime) => {
+                let runtime = runtime.borrow();
+                let _context = runtime.as_ref().map(LocalRuntime::enter);
+                f()
+            }
+            Backend::Memory(_) => Err(no_network()),
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Backend::Tokio(runtime) = &self.backend
+            && let Some(runtime) = runtime.take()
+        {
+            contained("drop", || runtime.shutdown_background());
+        }
+        self.clear();
+    }
+}
+
+fn cannot_listen(address: SocketAddr, error: io::Error) -> io::Error {
+    let text = match error.kind() {
+        io::ErrorKind::AddrInUse => "address in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "not an address of this machine".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied (ports below 1024 need a privilege)".to_owned(),
+        _ => error.to_string(),
+    };
+    io::Error::new(error.kind(), CannotListen { address, text, source: error })
+}
+
+/// The failure to listen on an address. Twisted's `CannotListenError`.
+#[derive(Debug)]
+struct CannotListen {
+    address: SocketAddr,
+    text: String,
+    source: io::Error,
+}
+
+impl fmt::Display for CannotListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.text)
+    }
+}
+
+impl std::error::Error for CannotListen {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+fn no_network() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this reactor is in memory and has no network")
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor")
+            .field("phase", &self.0.phase.get())
+            .field("connections", &self.connections())
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) const INSIDE_A_RUNTIME: &str =
+    "a reactor cannot run inside a Tokio runtime; give it a thread of its own (std::thread::spawn)";

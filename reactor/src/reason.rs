@@ -1,0 +1,77 @@
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+/// Why a connection ended, as given to [`Protocol::connection_lost`](crate::Protocol::connection_lost).
+///
+/// It tells the peer's fault, ours and the network's apart. Twisted's `ConnectionDone` is [`Done`](Self::Done),
+/// its `ConnectionLost` is [`Lost`](Self::Lost), its `ConnectionAborted` is [`Aborted`](Self::Aborted).
+///
+/// ```
+/// use reactor::CloseReason;
+///
+/// assert!(CloseReason::Done.is_clean());
+/// assert_eq!(CloseReason::Aborted.to_string(), "connection aborted on this side");
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// Ended in order: the peer closed, or this side did and everything it wrote was handed to the system.
+    Done,
+    /// This side called [`abort_connection`](crate::Transport::abort_connection), or the shutdown's deadline did.
+    Aborted,
+    /// The network or the peer broke the connection; the error is the operating system's.
+    Lost(Arc<io::Error>),
+    /// A limit of time set by a policy or a protocol ran out.
+    TimedOut,
+    /// A callback of the protocol panicked; the text is the panic's message.
+    Panicked(String),
+    /// More was written than the output limit allows while the peer did not read.
+    Overflow,
+    /// A protocol or policy ended the connection with an error of its own,
+    /// by [`fail_connection`](crate::Transport::fail_connection).
+    Failed(Arc<dyn Error + Send + Sync>),
+}
+
+impl CloseReason {
+    /// Whether the connection ended in order, with nothing lost: [`Done`](Self::Done) only.
+    pub fn is_clean(&self) -> bool {
+        matches!(self, Self::Done)
+    }
+
+    /// Makes a [`Failed`](Self::Failed) of any error, or of a text.
+    ///
+    /// ```
+    /// use reactor::CloseReason;
+    ///
+    /// assert_eq!(CloseReason::failed("no greeting").to_string(), "no greeting");
+    /// ```
+    pub fn failed(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Failed(Arc::from(error.into()))
+    }
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Done => f.write_str("connection closed cleanly"),
+            Self::Aborted => f.write_str("connection aborted on this side"),
+            Self::Lost(error) => write!(f, "connection lost: {error}"),
+            Self::TimedOut => f.write_str("connection timed out"),
+            Self::Panicked(message) => write!(f, "a callback panicked: {message}"),
+            Self::Overflow => f.write_str("more was written than the output limit allows"),
+            Self::Failed(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl Error for CloseReason {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Lost(error) => Some(&**error),
+            Self::Failed(error) => error.source(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! Running a reactor, and stopping it in order.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::future::poll_fn;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::pin::pin;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use futures_util::future::join_all;
+use tokio::runtime::Handle;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+use crate::connector::Connector;
+use crate::contain::contained;
+use crate::contain::message;
+use crate::port::Port;
+use crate::reactor::Backend;
+use crate::reactor::Core;
+use crate::reactor::INSIDE_A_RUNTIME;
+use crate::reactor::Phase;
+use crate::reactor::Reactor;
+use crate::timers::Sleep;
+
+impl Reactor {
+    /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGINT, SIGTERM), then stops in order:
+    ///
+    /// 1. the [`before_shutdown`](Self::before_shutdown) hooks run, and what they return is awaited;
+    /// 2. ports stop accepting, attempts to connect are given up, every connection is closed as by
+    ///    [`lose_connection`](crate::Transport::lose_connection);
+    /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, what is left is aborted;
+    /// 4. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.
+    ///
+    /// Every connection has got its `connection_lost` by then. A second signal skips the waiting.
+    ///
+    /// # Errors
+    ///
+    /// If it has run before (a reactor runs once), or runs inside a Tokio runtime.
+    pub fn run(&self) -> io::Result<()> {
+        match self.run_until(std::future::pending::<Infallible>()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
+            Ok(never) => match never {},
+        }
+    }
+
+    /// Runs until `future` is ready, then stops in order like [`run`](Self::run), and returns its output.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`](io::ErrorKind::Interrupted) if the reactor was stopped before the future was ready; otherwise
+    /// as [`run`](Self::run).
+    pub fn run_until<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        let core = &self.0;
+        if core.phase.get() != Phase::New {
+            return Err(io::Error::other("a reactor runs only once; make another"));
+        }
+        if Handle::try_current().is_ok() {
+            return Err(io::Error::other(INSIDE_A_RUNTIME));
+        }
+        let Backend::Tokio(runtime) = &core.backend else {
+            return Err(io::Error::other("a reactor in memory does not run by itself; its clock is driven by hand"));
+        };
+        let runtime = runtime.take().expect("the runtime is there until the reactor runs");
+        core.phase.set(Phase::Running);
+        let output = runtime.block_on(main(core, future));
+        core.phase.set(Phase::Stopped);
+        core.inbox.close();
+        // Tasks first: what they own may still use the reactor's handles.
+        contained("drop of a task", || runtime.shutdown_background());
+        core.clear();
+        output
+    }
+}
+
+async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
+    if core.handles_signals.get() {
+        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+            let mut signals = signal(kind)?;
+            let core = Rc::downgrade(core);
+            tokio::task::spawn_local(async move {
+                while signals.recv().await.is_some() {
+                    let Some(core) = core.upgrade() else { return };
+                    let urgency = core.stop_asked.get() + 1;
+                    tracing::info!(
+                        signal = kind.as_raw_value(),
+                        "{}",
+                        if urgency > 1 { "stopping at once" } else { "stopping" }
+                    );
+                    core.ask_to_stop(urgency);
+                }
+            });
+        }
+    }
+    for call in core.starting.take() {
+        contained("function to call when running", call);
+    }
+    let output = unless_stopped(core, 1, future).await;
+    core.ask_to_stop(1);
+    shut_down(core).await;
+    output.ok_or_else(|| io::Error::new(io::ErrorKind::Interrupted, "the reactor was stopped before it had a result"))
+}
+
+/// The steps that [`Reactor::run`] describes.
+async fn shut_down(core: &Rc<Core>) {
+    let hooks = core.before_shutdown.take().into_iter().map(|hook| hook()).collect();
+    unless_stopped(core, 2, contained_all(hooks)).await;
+    core.phase.set(Phase::Stopping);
+
+    let closed: Vec<_> = core.ports().iter().map(Port::stop_listening).collect();
+    let finished: Vec<_> = core.connectors().iter().map(Connector::finished).collect();
+    for connector in core.connectors() {
+        connector.disconnect();
+    }
+    for transport in core.hub.connections() {
+        transport.lose_connection();
+    }
+    let gone = core.hub.until(|hub| hub.connection_count() == 0);
+    let flushed = at_most(core, core.shutdown_deadline.get(), gone);
+    unless_stopped(core, 2, flushed).await;
+
+    for transport in core.hub.connections() {
+        tracing::warn!(peer = %transport.peer(), unsent = transport.unsent(), "cut off: not everything was sent in time");
+        transport.abort_connection();
+    }
+    core.hub.until(|hub| hub.connection_count() == 0).await;
+    join_all(closed).await;
+    join_all(finished).await;
+    if core.hub.lingering() > 0 {
+        let gone = core.hub.until(|hub| hub.lingering() == 0);
+        unless_stopped(core, 2, at_most(core, LINGER_PATIENCE, gone)).await;
+    }
+    for hook in core.after_shutdown.take() {
+        contained("shutdown hook", hook);
+    }
+}
+
+/// Waits for all, whatever one of them does.
+async fn contained_all(hooks: Vec<LocalBoxFuture<'static, ()>>) {
+    let hooks = hooks.into_iter().map(|hook| AssertUnwindSafe(hook).catch_unwind());
+    for payload in join_all(hooks).await.into_iter().filter_map(Result::err) {
+        tracing::error!(panic = message(&*payload), "a hook before shutdown panicked");
+    }
+}
+
+/// The future's output, unless the reactor is asked to stop with at least this urgency before it is ready.
+async fn unless_stopped<F: Future>(core: &Core, urgency: u8, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if core.stop_asked.get() >= urgency {
+            return Poll::Ready(None);
+        }
+        let mut wakers = core.stop_wakers.borrow_mut();
+        wakers.retain(|waker| !waker.will_wake(cx.waker()));
+        wakers.push(cx.waker().clone());
+        drop(wakers);
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+async fn at_most(core: &Core, time: Duration, future: impl Future<Output = ()>) {
+    let mut over = Sleep::new(&core.hub.timers, time);
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Pending => Pin::new(&mut over).poll(cx),
+        ready => ready,
+    })
+    .await;
+}
+
+/// The task that makes the calls of other threads, then those that are due, on Tokio's clock.
+pub(crate) async fn timers_and_inbox(core: Weak<Core>) {
+    let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
+    poll_fn(|cx| {
+        let Some(core) = core.upgrade() else { return Poll::Ready(()) };
+        let more_jobs = core.inbox.run(&Reactor(Rc::clone(&core)), cx.waker());
+        if core.hub.timers.run_due() || more_jobs {
+            cx.waker().wake_by_ref();
+        } else if let Some(deadline) = core.hub.timers.next_deadline(cx.waker()) {
+            sleep.as_mut().reset(deadline.into());
+            if sleep.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// How long sockets that wait for their peers may keep a reactor from ending.
+const LINGER_PATIENCE: Duration = Duration::from_millis(200);

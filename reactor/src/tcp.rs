@@ -1,0 +1,230 @@
+//! TCP: sockets as streams.
+
+use std::fs::File;
+use std::io;
+use std::io::Read as _;
+use std::mem::MaybeUninit;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+use std::time::Duration;
+
+use socket2::Domain;
+use socket2::Protocol;
+use socket2::SockRef;
+use socket2::Socket;
+use socket2::TcpKeepalive;
+use socket2::Type;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::io::Interest;
+use tokio::io::ReadBuf;
+use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
+use tokio::net::TcpStream;
+
+use crate::address::Address;
+use crate::connect_error::BindError;
+use crate::options::ConnectOptions;
+use crate::options::ConnectionOptions;
+use crate::options::ListenOptions;
+use crate::stream::Accepted;
+use crate::stream::Listener;
+use crate::stream::Stream;
+use crate::transport::SocketOptions;
+
+/// A connected socket.
+pub(crate) struct Tcp {
+    socket: TcpStream,
+    /// Tokio was made to forget that the socket is readable, while unread bytes were left in it. The poller is edge
+    /// triggered and will not say it again: the next read must not wait for it.
+    forgot_readable: bool,
+}
+
+impl Tcp {
+    fn new(socket: TcpStream) -> Self {
+        Self { socket, forgot_readable: false }
+    }
+
+    fn forget_readable(&self) {
+        let _ = self.socket.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+    }
+}
+
+impl Stream for Tcp {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.forgot_readable {
+            match (&*SockRef::from(&self.socket)).read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.forgot_readable = false,
+                Ok(n) => {
+                    // After a short read nothing is left; what comes next is a new edge.
+                    self.forgot_readable = n == buffer.len();
+                    return Poll::Ready(Ok(n));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Twice: the readiness found first may be an old one. Behind unread bytes an end of stream makes the socket
+        // ready for good, so a loop without a bound would spin; then the next read finds it.
+        for _ in 0..2 {
+            ready!(self.socket.poll_read_ready(cx))?;
+            if let Some(error) = self.socket.take_error()? {
+                return Poll::Ready(Err(error));
+            }
+            let peeked = SockRef::from(&self.socket).peek(&mut [MaybeUninit::uninit()]);
+            match peeked {
+                Ok(0) => return Poll::Ready(Ok(())),
+                Ok(_) => self.forgot_readable = true,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+            self.forget_readable();
+        }
+        Poll::Pending
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(cx, data)
+    }
+
+    fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    fn reset(&mut self) {
+        // If it fails the peer is gone already.
+        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+    }
+
+    fn set_options(&mut self, options: SocketOptions) -> io::Result<()> {
+        let socket = SockRef::from(&self.socket);
+        if let Some(on) = options.no_delay {
+            socket.set_tcp_nodelay(on)?;
+        }
+        if let Some(silence) = options.keep_alive {
+            set_keep_alive(&socket, silence)?;
+        }
+        Ok(())
+    }
+}
+
+fn set_keep_alive(socket: &Socket, silence: Option<Duration>) -> io::Result<()> {
+    match silence {
+        Some(silence) => {
+            // The system counts in whole seconds, and takes no zero.
+            let silence = silence.max(Duration::from_secs(1));
+            let interval = (silence / 10).max(Duration::from_secs(1));
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(silence).with_interval(interval).with_retries(9))
+        }
+        None => socket.set_keepalive(false),
+    }
+}
+
+/// What is set on a listening socket holds for those accepted from it, without a system call for each.
+fn set_connection_options(socket: &Socket, options: &ConnectionOptions) -> io::Result<()> {
+    socket.set_tcp_nodelay(options.no_delay)?;
+    if options.keep_alive.is_some() {
+        set_keep_alive(socket, options.keep_alive)?;
+    }
+    Ok(())
+}
+
+/// A listening socket.
+pub(crate) struct TcpPort {
+    socket: TcpListener,
+    host: SocketAddr,
+    /// A descriptor held in reserve: given up for a moment, it lets a client be accepted, and closed, when none other
+    /// is left.
+    reserve: Option<File>,
+}
+
+impl TcpPort {
+    /// Binds and listens. `share_port` sets `SO_REUSEPORT`. Needs the runtime's context.
+    pub(crate) fn bind(address: SocketAddr, options: &ListenOptions, share_port: bool) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_reuse_address(options.reuse_address)?;
+        if share_port {
+            socket.set_reuse_port(true)?;
+        }
+        set_connection_options(&socket, &options.socket)?;
+        socket.bind(&address.into())?;
+        socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+        let socket = TcpListener::from_std(socket.into())?;
+        Ok(Self { host: socket.local_addr()?, socket, reserve: open_reserve() })
+    }
+
+    pub(crate) fn socket_addr(&self) -> SocketAddr {
+        self.host
+    }
+}
+
+impl Listener for TcpPort {
+    type Stream = Tcp;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Tcp>>> {
+        let (socket, peer) = ready!(self.socket.poll_accept(cx))?;
+        // Only where a port listens on all interfaces is it unknown which one the client has come to.
+        let host = if self.host.ip().is_unspecified() { socket.local_addr()? } else { self.host };
+        Poll::Ready(Ok(Accepted { stream: Tcp::new(socket), host: unmapped(host), peer: unmapped(peer) }))
+    }
+
+    fn host(&self) -> Address {
+        self.host.into()
+    }
+
+    fn turn_away(&mut self) -> usize {
+        let Some(reserve) = self.reserve.take() else {
+            self.reserve = open_reserve();
+            return 0;
+        };
+        drop(reserve);
+        let mut turned_away = 0;
+        while turned_away < TURNED_AWAY_AT_ONCE {
+            // Not by way of the runtime: a client is to be closed before the next takes the only descriptor.
+            match SockRef::from(&self.socket).accept() {
+                Ok((client, _)) => drop(client),
+                Err(_) => break,
+            }
+            turned_away += 1;
+        }
+        self.reserve = open_reserve();
+        turned_away
+    }
+}
+
+/// An IPv4 client of a port that listens on both families is shown as one.
+fn unmapped(address: SocketAddr) -> Address {
+    Address::Inet(SocketAddr::new(address.ip().to_canonical(), address.port()))
+}
+
+fn open_reserve() -> Option<File> {
+    File::open("/dev/null").ok()
+}
+
+/// Connects to one address. The future needs the runtime's context when it is first polled.
+pub(crate) async fn connect(address: SocketAddr, options: ConnectOptions) -> io::Result<Accepted<Tcp>> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    set_connection_options(&socket, &options.socket)?;
+    if let Some(local) = options.local_address {
+        socket
+            .bind(&local.into())
+            .map_err(|error| io::Error::new(error.kind(), BindError { address: local, error }))?;
+    }
+    let socket = TcpSocket::from_std_stream(socket.into()).connect(address).await?;
+    let host = unmapped(socket.local_addr()?);
+    let peer = unmapped(address);
+    Ok(Accepted { stream: Tcp::new(socket), host, peer })
+}
+
+/// How many clients are turned away before the others have their turn.
+const TURNED_AWAY_AT_ONCE: usize = 100;

@@ -1,0 +1,61 @@
+//! Driving a reactor in memory: its tasks and its clock.
+
+use std::rc::Rc;
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::reactor::Backend;
+use crate::reactor::Core;
+use crate::reactor::Reactor;
+
+impl Core {
+    /// Runs tasks, and calls of other threads, until nothing more happens at this instant.
+    pub(super) fn settle(self: &Rc<Self>) {
+        self.advance(Duration::ZERO);
+    }
+
+    /// Lets time pass, from deadline to deadline.
+    ///
+    /// A pass over due calls takes a microsecond, so that a chain of calls without delay cannot stop the time; at the
+    /// end of the time such a chain is left for later after a while.
+    pub(super) fn advance(self: &Rc<Self>, time: Duration) {
+        let timers = &self.hub.timers;
+        let clock = &self.hub.clock;
+        let end = timers.now() + time;
+        let mut passes_at_end = 0;
+        loop {
+            self.run_tasks();
+            let now = timers.now();
+            match timers.next_deadline(Waker::noop()) {
+                Some(deadline) if deadline <= now => {
+                    passes_at_end += u32::from(now == end);
+                    if passes_at_end > PASSES_AT_END {
+                        return;
+                    }
+                    timers.run_due();
+                    clock.advance_to(end.min(now + PASS));
+                }
+                Some(deadline) if deadline <= end => clock.advance_to(deadline),
+                _ => break,
+            }
+        }
+        clock.advance_to(end);
+    }
+
+    fn run_tasks(self: &Rc<Self>) {
+        let Backend::Memory(executor) = &self.backend else { return };
+        loop {
+            let more = self.inbox.run(&Reactor(Rc::clone(self)), Waker::noop());
+            executor.run_until_stalled();
+            if !more {
+                return;
+            }
+        }
+    }
+}
+
+/// How long a pass over the due calls takes.
+const PASS: Duration = Duration::from_micros(1);
+
+/// Far more than a test that is not caught in a loop needs.
+const PASSES_AT_END: u32 = 1000;

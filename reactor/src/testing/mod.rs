@@ -1,0 +1,20 @@
+//! Tests without sockets: the real connection machinery, driven by hand, in a time that stands still until it is told
+//! to go on.
+//!
+//! ```
+//! use reactor::testing::StringTransport;
+//! # use reactor::{Protocol, Transport};
+//! # struct Echo { transport: Transport }
+//! # impl Protocol for Echo {
+//! #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+//! # }
+//!
+//! let mut wire = StringTransport::connect(|transport| Echo { transport });
+//! wire.receive(b"hi");
+//! assert_eq!(wire.written(), b"hi");
+//! ```
+
+mod manual;
+mod string_transport;
+
+pub use string_transport::StringTransport;
