@@ -148,7 +148,7 @@ impl Error for BindError {
 }
 
 fn kind_of(error: &io::Error) -> ConnectErrorKind {
-    if error.get_ref().is_some_and(<dyn Error + Send + Sync + 'static>::is::<BindError>) {
+    if error.get_ref().and_then(|inner| inner.downcast_ref::<BindError>()).is_some() {
         return ConnectErrorKind::Bind;
     }
     match error.kind() {
