@@ -133,6 +133,12 @@ impl Calls {
         }
     }
 
+    /// Whether a call may be due, or a future ready.
+    #[inline]
+    pub(crate) fn any_ready(&self) -> bool {
+        self.lists.borrow().as_ref().is_some_and(|lists| !lists.is_idle())
+    }
+
     /// The next call to make, if any: one that is due, or what a finished future asks for.
     ///
     /// Polls futures, so user code runs in it, and nothing may be borrowed.
@@ -204,11 +210,15 @@ enum Next {
 }
 
 impl Lists {
+    fn is_idle(&self) -> bool {
+        self.due.is_empty() && self.started.is_empty() && self.running.as_ref().is_none_or(FuturesUnordered::is_empty)
+    }
+
     fn next(&mut self) -> Next {
         if let Some(call) = self.due.pop_front() {
             return Next::Call(call);
         }
-        if self.started.is_empty() && self.running.as_ref().is_none_or(FuturesUnordered::is_empty) {
+        if self.is_idle() {
             return Next::Nothing;
         }
         let mut running = self.running.take().unwrap_or_default();

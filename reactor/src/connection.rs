@@ -49,6 +49,8 @@ pub struct Connection {
     protocol: Option<Box<dyn Protocol>>,
     /// The peer has ended its stream.
     eof: bool,
+    /// The protocol is a layer with another connection inside it.
+    layered: bool,
     /// `pause_writing` was called, and `resume_writing` not yet.
     told_full: bool,
 }
@@ -62,7 +64,8 @@ impl Connection {
             name: protocol.type_name(),
         };
         transport.0.calls().set_target(target);
-        Self { transport, protocol: Some(protocol), eof: false, told_full: false }
+        let layered = protocol.is_layer();
+        Self { transport, protocol: Some(protocol), eof: false, layered, told_full: false }
     }
 
     /// The handle the protocol has, too.
@@ -110,6 +113,12 @@ impl Connection {
     /// Input: the connection was woken. Makes the calls that are due and polls deferred futures.
     pub fn turn(&mut self, cx: &mut Context<'_>) {
         self.pace();
+        if self.layered || self.state().calls().any_ready() {
+            self.make_calls(cx);
+        }
+    }
+
+    fn make_calls(&mut self, cx: &mut Context<'_>) {
         loop {
             if self.protocol.is_none() || self.transport.has_failed() {
                 return;
@@ -199,6 +208,10 @@ impl Connection {
         self.state().failure()
     }
 
+    pub(crate) fn is_layered(&self) -> bool {
+        self.layered
+    }
+
     fn state(&self) -> &State {
         &self.transport.0
     }
@@ -212,8 +225,9 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn pace(&mut self) {
-        if !self.told_full && self.state().is_full() && !self.transport.has_failed() {
+        if self.state().is_full() && !self.told_full && !self.transport.has_failed() {
             self.told_full = true;
             self.call(Protocol::pause_writing);
         }

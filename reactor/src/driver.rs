@@ -25,6 +25,7 @@ use crate::stream::Stream;
 use crate::timers::Action;
 use crate::timers::TimerId;
 use crate::transport;
+use crate::transport::State;
 use crate::transport::Transport;
 
 /// Whoever has brought a connection about and is told of its end: a port or a connector.
@@ -80,6 +81,8 @@ pub(crate) fn start<S: Stream>(
     let connection = Connection::new(transport.clone(), protocol);
     drop(entered);
     let driver = Rc::new(Driver {
+        state: Rc::clone(&transport.0),
+        span,
         waker: RefCell::new(None),
         link: RefCell::new(Link {
             hub: Rc::clone(hub),
@@ -87,14 +90,13 @@ pub(crate) fn start<S: Stream>(
             stream,
             phase: Phase::Open(connection),
             keeper,
-            span,
             eof: false,
             received: 0,
             sent: 0,
         }),
     });
     transport.0.set_driver(Rc::downgrade(&driver) as _);
-    driver.link.borrow_mut().made();
+    driver.made();
     Started::Running(transport, DriverTask(driver))
 }
 
@@ -103,6 +105,8 @@ fn span(transport: &Transport, host: &Address, peer: &Address) -> Span {
 }
 
 pub(crate) struct Driver<S> {
+    state: Rc<State>,
+    span: Span,
     waker: RefCell<Option<Waker>>,
     /// Borrowed while callbacks run; whoever finds it so need not wake it, for everything is looked at again before
     /// it goes to sleep.
@@ -116,7 +120,6 @@ struct Link<S> {
     stream: S,
     phase: Phase,
     keeper: Rc<dyn Keeper>,
-    span: Span,
     /// The end of the peer's stream was read.
     eof: bool,
     received: u64,
@@ -136,6 +139,15 @@ struct Linger {
     timer: Option<TimerId>,
 }
 
+impl<S: Stream> Driver<S> {
+    fn made(&self) {
+        let _entered = self.span.enter();
+        if let Phase::Open(connection) = &mut self.link.borrow_mut().phase {
+            connection.made();
+        }
+    }
+}
+
 impl<S: Stream> Drive for Driver<S> {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         {
@@ -144,10 +156,11 @@ impl<S: Stream> Drive for Driver<S> {
                 *waker = Some(cx.waker().clone());
             }
         }
-        let mut link = self.link.borrow_mut();
-        let span = link.span.clone();
-        let _entered = span.enter();
-        link.poll(cx)
+        let _entered = self.span.enter();
+        self.state.set_driven(true);
+        let poll = self.link.borrow_mut().poll(cx);
+        self.state.set_driven(false);
+        poll
     }
 }
 
@@ -162,8 +175,7 @@ impl<S: Stream> transport::Driver for Driver<S> {
 
     fn turn(&self) {
         if let Ok(mut link) = self.link.try_borrow_mut() {
-            let span = link.span.clone();
-            let _entered = span.enter();
+            let _entered = self.span.enter();
             if let Phase::Open(connection) = &mut link.phase {
                 // Futures woken here are polled again below, with the task's own waker.
                 connection.turn(&mut Context::from_waker(Waker::noop()));
@@ -184,14 +196,6 @@ enum Step {
 }
 
 impl<S: Stream> Link<S> {
-    fn made(&mut self) {
-        let span = self.span.clone();
-        let _entered = span.enter();
-        if let Phase::Open(connection) = &mut self.phase {
-            connection.made();
-        }
-    }
-
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut budget = Budget::default();
         loop {
@@ -210,7 +214,19 @@ impl<S: Stream> Link<S> {
 
     /// Drains what the last input has brought about, then takes the next.
     fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
-        let Self { phase: Phase::Open(connection), stream, hub, .. } = self else { return Step::Again };
+        let Phase::Open(connection) = &self.phase else { return Step::Again };
+        let state = &connection.transport().0;
+        if (state.is_stirred() || state.has_output() || connection.is_layered())
+            && let Some(step) = self.drain(cx, budget)
+        {
+            return step;
+        }
+        self.input(cx, budget)
+    }
+
+    /// Makes the calls that are due and sends what can be sent. `None` when there is nothing more to do about it.
+    fn drain(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Option<Step> {
+        let Self { phase: Phase::Open(connection), stream, hub, .. } = self else { return None };
         connection.turn(cx);
         let options = connection.transport().0.take_options();
         if let Some(options) = options
@@ -220,8 +236,10 @@ impl<S: Stream> Link<S> {
         }
 
         loop {
-            if let Some(reason) = connection.failure() {
-                return Step::End(reason);
+            if connection.transport().has_failed()
+                && let Some(reason) = connection.failure()
+            {
+                return Some(Step::End(reason));
             }
             let state = &connection.transport().0;
             let written = {
@@ -242,13 +260,13 @@ impl<S: Stream> Link<S> {
                     if connection.sent_and_resumed(n) {
                         if budget.sent > WRITE_BUDGET {
                             cx.waker().wake_by_ref();
-                            return Step::Sleep;
+                            return Some(Step::Sleep);
                         }
-                        return Step::Again;
+                        return Some(Step::Again);
                     }
                 }
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Poll::Ready(Err(error)) => return Step::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Ready(Err(error)) => return Some(Step::End(CloseReason::Lost(Arc::new(error)))),
                 Poll::Pending => break,
             }
         }
@@ -257,23 +275,28 @@ impl<S: Stream> Link<S> {
             match stream.poll_shut(cx) {
                 Poll::Ready(Ok(())) => {
                     connection.shut();
-                    return Step::Again;
+                    return Some(Step::Again);
                 }
                 // The peer was faster; what it did shows when reading, if this side still reads.
                 Poll::Ready(Err(error)) if connection.wants_close() => {
-                    return Step::End(CloseReason::Lost(Arc::new(error)));
+                    return Some(Step::End(CloseReason::Lost(Arc::new(error))));
                 }
                 Poll::Ready(Err(_)) => {
                     connection.shut();
-                    return Step::Again;
+                    return Some(Step::Again);
                 }
-                Poll::Pending => return Step::Sleep,
+                Poll::Pending => return Some(Step::Sleep),
             }
         }
         if connection.wants_close() {
-            return Step::End(CloseReason::Done);
+            return Some(Step::End(CloseReason::Done));
         }
+        None
+    }
 
+    /// Reads once, or watches for the end while nothing is to be read.
+    fn input(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
+        let Self { phase: Phase::Open(connection), stream, hub, .. } = self else { return Step::Again };
         if connection.wants_read() {
             if budget.read_enough {
                 cx.waker().wake_by_ref();

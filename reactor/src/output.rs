@@ -91,7 +91,7 @@ impl Output {
                 }
             }
         }
-        if self.len == 0 {
+        if self.len == 0 && self.rest.capacity() > 0 {
             self.rest = VecDeque::new();
         }
     }

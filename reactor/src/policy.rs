@@ -135,6 +135,10 @@ impl<P: Policy> Protocol for Layer<P> {
         Some(&mut self.policy)
     }
 
+    fn is_layer(&self) -> bool {
+        true
+    }
+
     fn turn(&mut self, cx: &mut Context<'_>) {
         self.inside.turn(cx);
         self.drain();

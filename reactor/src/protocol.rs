@@ -91,7 +91,13 @@ pub trait Protocol: Any {
         None
     }
 
-    /// Drives the connection nested in a layer; only [`layer`](crate::layer) has something to do here.
+    /// Whether there is a nested connection to drive: so it is in what [`layer`](crate::layer) makes.
+    #[doc(hidden)]
+    fn is_layer(&self) -> bool {
+        false
+    }
+
+    /// Drives the nested connection of a layer.
     #[doc(hidden)]
     fn turn(&mut self, cx: &mut Context<'_>) {
         let _ = cx;

@@ -64,10 +64,18 @@ pub(crate) struct State {
     wrote: Cell<bool>,
     /// More than [`HIGH_WATER`] was unsent, and not all of it has gone out yet.
     full: Cell<bool>,
+    /// Bytes can be written: it is not closing, its stream has not been ended, it has not failed.
+    open: Cell<bool>,
+    /// The driver is at it, and will look at everything again before it goes to sleep.
+    driven: Cell<bool>,
+    /// Something has changed since the driver last looked.
+    stirred: Cell<bool>,
     closing: Cell<bool>,
     eof_wanted: Cell<bool>,
     eof_sent: Cell<bool>,
     ended: Cell<bool>,
+    failed: Cell<bool>,
+    /// Why, if it has failed.
     failure: RefCell<Option<CloseReason>>,
     rare: RefCell<Option<Box<Rare>>>,
 }
@@ -117,10 +125,14 @@ impl Transport {
             paused: Cell::new(false),
             wrote: Cell::new(false),
             full: Cell::new(false),
+            open: Cell::new(true),
+            driven: Cell::new(false),
+            stirred: Cell::new(true),
             closing: Cell::new(false),
             eof_wanted: Cell::new(false),
             eof_sent: Cell::new(false),
             ended: Cell::new(false),
+            failed: Cell::new(false),
             failure: RefCell::new(None),
             rare: RefCell::new(None),
         }))
@@ -142,18 +154,12 @@ impl Transport {
     /// ([`set_output_limit`](Self::set_output_limit)), the connection ends with [`CloseReason::Overflow`].
     pub fn write(&self, data: impl AsRef<[u8]>) {
         let data = data.as_ref();
-        if self.0.takes(data.len()) {
-            self.0.output.borrow_mut().push(data, &self.0.hub);
-            self.0.written();
-        }
+        self.0.write(data.len(), |output, hub| output.push(data, hub));
     }
 
     /// Like [`write`](Self::write), but without a copy for buffers of 16 KiB and more.
     pub fn write_bytes(&self, data: Bytes) {
-        if self.0.takes(data.len()) {
-            self.0.output.borrow_mut().push_shared(data, &self.0.hub);
-            self.0.written();
-        }
+        self.0.write(data.len(), |output, hub| output.push_shared(data, hub));
     }
 
     /// What `write!(self.transport, "…")` calls. Unlike [`std::io::Write`]'s it cannot fail and returns nothing.
@@ -189,6 +195,7 @@ impl Transport {
     pub fn lose_connection(&self) {
         if !self.is_closing() {
             self.0.closing.set(true);
+            self.0.open.set(false);
             self.0.wake();
         }
     }
@@ -201,7 +208,7 @@ impl Transport {
 
     /// Like [`abort_connection`](Self::abort_connection), with a reason of the caller's. The first failure counts.
     pub fn fail_connection(&self, reason: CloseReason) {
-        if !self.0.ended.get() && self.0.failure.borrow().is_none() {
+        if !self.0.ended.get() && !self.0.failed.get() {
             self.0.fail(reason);
         }
     }
@@ -211,6 +218,7 @@ impl Transport {
     /// Twisted's `loseWriteConnection`.
     pub fn write_eof(&self) {
         if !self.is_closing() && !self.0.eof_wanted.replace(true) {
+            self.0.open.set(false);
             self.0.wake();
         }
     }
@@ -355,7 +363,7 @@ impl Transport {
     }
 
     pub(crate) fn has_failed(&self) -> bool {
-        self.0.failure.borrow().is_some()
+        self.0.failed.get()
     }
 }
 
@@ -365,7 +373,26 @@ impl State {
         let _ = self.up.set(Up::Driver(driver));
     }
 
+    #[inline]
     pub(crate) fn wake(&self) {
+        self.stirred.set(true);
+        if !self.driven.get() {
+            self.wake_up();
+        }
+    }
+
+    /// What is to be looked at is looked at while this is set, so that nobody need be woken for it.
+    pub(crate) fn set_driven(&self, driven: bool) {
+        self.driven.set(driven);
+    }
+
+    /// Whether anything has changed since this was last asked, or goes on by itself.
+    #[inline]
+    pub(crate) fn is_stirred(&self) -> bool {
+        self.stirred.replace(false) || self.closing.get() || self.eof_wanted.get() || self.calls.any_ready()
+    }
+
+    fn wake_up(&self) {
         match self.up.get() {
             Some(Up::Driver(driver)) => {
                 if let Some(driver) = driver.upgrade() {
@@ -402,6 +429,8 @@ impl State {
     /// Ends the connection with a reason that overrides one given before: a panic is not to be masked.
     pub(crate) fn fail(&self, reason: CloseReason) {
         // The old reason may hold a user's error: it is dropped with nothing borrowed.
+        self.failed.set(true);
+        self.open.set(false);
         let old = self.failure.borrow_mut().replace(reason);
         drop(old);
         self.wake();
@@ -417,7 +446,7 @@ impl State {
             && self.owed.get() <= HIGH_WATER
             && !self.closing.get()
             && !self.ended.get()
-            && self.failure.borrow().is_none()
+            && !self.failed.get()
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -429,7 +458,7 @@ impl State {
     }
 
     pub(crate) fn wants_close(&self) -> bool {
-        self.closing.get() && self.output.borrow().len() == 0 && self.failure.borrow().is_none()
+        self.closing.get() && self.output.borrow().len() == 0 && !self.failed.get()
     }
 
     pub(crate) fn wants_shut(&self) -> bool {
@@ -454,6 +483,10 @@ impl State {
         if self.wrote.get() {
             self.owed.set(self.output.borrow().len());
         }
+    }
+
+    pub(crate) fn has_output(&self) -> bool {
+        self.output.borrow().len() > 0
     }
 
     pub(crate) fn output(&self) -> &RefCell<Output> {
@@ -493,6 +526,7 @@ impl State {
     /// From here on every handle is stale. Timers, deferred calls and unsent output are dropped.
     pub(crate) fn end(&self) {
         self.ended.set(true);
+        self.open.set(false);
         self.calls.close(&self.hub.timers);
         self.output.borrow_mut().clear(&self.hub);
         if self.full.replace(false) {
@@ -505,24 +539,24 @@ impl State {
         self.ended.get()
     }
 
-    /// Whether bytes can be queued; ends the connection if they would be too many.
-    fn takes(&self, len: usize) -> bool {
-        let open = !self.closing.get() && !self.ended.get() && !self.eof_wanted.get();
-        if len == 0 || !open || self.failure.borrow().is_some() {
-            return false;
+    /// Queues `len` bytes by `push`; ends the connection if they would be too many.
+    #[inline]
+    fn write(&self, len: usize, push: impl FnOnce(&mut Output, &Hub)) {
+        if len == 0 || !self.open.get() {
+            return;
         }
-        let queued = self.output.borrow().len();
-        if queued > 0 && queued.saturating_add(len) > self.output_limit.get() {
-            self.fail(CloseReason::Overflow);
-            return false;
-        }
-        true
-    }
-
-    fn written(&self) {
+        let unsent = {
+            let mut output = self.output.borrow_mut();
+            let queued = output.len();
+            if queued > 0 && queued.saturating_add(len) > self.output_limit.get() {
+                drop(output);
+                return self.fail(CloseReason::Overflow);
+            }
+            push(&mut output, &self.hub);
+            output.len()
+        };
         self.wrote.set(true);
-        if !self.full.get() && self.output.borrow().len() > HIGH_WATER {
-            self.full.set(true);
+        if unsent > HIGH_WATER && !self.full.replace(true) {
             self.for_sources(Self::hold);
         }
         self.wake();
