@@ -4,6 +4,7 @@ use std::any::Any;
 use std::any::TypeId;
 use std::any::type_name;
 use std::cell::Cell;
+use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::fmt;
@@ -45,12 +46,13 @@ pub(crate) trait Owner {
 #[derive(Default)]
 pub(crate) struct Calls {
     /// Who can be called; `None` before the protocol exists.
-    target: Cell<Option<CallTarget>>,
+    target: OnceCell<Rc<CallTarget>>,
     closed: Cell<bool>,
     lists: RefCell<Option<Box<Lists>>>,
 }
 
-#[derive(Clone, Copy)]
+/// The types that calls can be made of; one for all protocols of a kind.
+#[derive(PartialEq, Eq)]
 pub(crate) struct CallTarget {
     pub(crate) protocol: TypeId,
     pub(crate) handler: Option<TypeId>,
@@ -69,8 +71,8 @@ struct Lists {
 type Deferred = Pin<Box<dyn Future<Output = Option<Call>>>>;
 
 impl Calls {
-    pub(crate) fn set_target(&self, target: CallTarget) {
-        self.target.set(Some(target));
+    pub(crate) fn set_target(&self, target: Rc<CallTarget>) {
+        let _ = self.target.set(target);
     }
 
     #[track_caller]

@@ -63,7 +63,7 @@ impl Connection {
             handler: protocol.handler().map(|handler| (*handler).type_id()),
             name: protocol.type_name(),
         };
-        transport.0.calls().set_target(target);
+        transport.0.calls().set_target(transport.0.hub.share_target(target));
         let layered = protocol.is_layer();
         Self { transport, protocol: Some(protocol), eof: false, layered, told_full: false }
     }

@@ -82,7 +82,7 @@ pub(crate) fn start<S: Stream>(
     drop(entered);
     let driver = Rc::new(Driver {
         state: Rc::clone(&transport.0),
-        span,
+        span: (!span.is_none()).then(|| Box::new(span)),
         waker: RefCell::new(None),
         link: RefCell::new(Link {
             hub: Rc::clone(hub),
@@ -106,7 +106,8 @@ fn span(transport: &Transport, host: &Address, peer: &Address) -> Span {
 
 pub(crate) struct Driver<S> {
     state: Rc<State>,
-    span: Span,
+    /// None where nobody listens.
+    span: Option<Box<Span>>,
     waker: RefCell<Option<Waker>>,
     /// Borrowed while callbacks run; whoever finds it so need not wake it, for everything is looked at again before
     /// it goes to sleep.
@@ -141,7 +142,7 @@ struct Linger {
 
 impl<S: Stream> Driver<S> {
     fn made(&self) {
-        let _entered = self.span.enter();
+        let _entered = self.span.as_ref().map(|span| span.enter());
         if let Phase::Open(connection) = &mut self.link.borrow_mut().phase {
             connection.made();
         }
@@ -156,7 +157,7 @@ impl<S: Stream> Drive for Driver<S> {
                 *waker = Some(cx.waker().clone());
             }
         }
-        let _entered = self.span.enter();
+        let _entered = self.span.as_ref().map(|span| span.enter());
         self.state.set_driven(true);
         let poll = self.link.borrow_mut().poll(cx);
         self.state.set_driven(false);
@@ -175,7 +176,7 @@ impl<S: Stream> transport::Driver for Driver<S> {
 
     fn turn(&self) {
         if let Ok(mut link) = self.link.try_borrow_mut() {
-            let _entered = self.span.enter();
+            let _entered = self.span.as_ref().map(|span| span.enter());
             if let Phase::Open(connection) = &mut link.phase {
                 // Futures woken here are polled again below, with the task's own waker.
                 connection.turn(&mut Context::from_waker(Waker::noop()));

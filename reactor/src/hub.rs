@@ -13,6 +13,7 @@ use std::task::Waker;
 
 use slab::Slab;
 
+use crate::calls::CallTarget;
 use crate::clock::Clock;
 use crate::timers::Timers;
 use crate::transport::State;
@@ -35,6 +36,8 @@ pub(crate) struct Hub {
     next_id: Cell<u64>,
     read_buffer: Cell<Option<Box<[u8]>>>,
     scratch: Cell<String>,
+    /// The kinds of protocols there are, each once.
+    targets: RefCell<Vec<Rc<CallTarget>>>,
     /// Empty output buffers that kept their memory.
     spare: RefCell<Vec<Vec<u8>>>,
 }
@@ -53,6 +56,7 @@ impl Hub {
             next_id: Cell::new(1),
             read_buffer: Cell::new(None),
             scratch: Cell::default(),
+            targets: RefCell::default(),
             spare: RefCell::new(Vec::with_capacity(SPARE_BUFFERS)),
         })
     }
@@ -124,6 +128,17 @@ impl Hub {
         if let Some(waker) = waker {
             waker.wake();
         }
+    }
+
+    /// The one value that stands for all targets equal to this.
+    pub(crate) fn share_target(&self, target: CallTarget) -> Rc<CallTarget> {
+        let mut targets = self.targets.borrow_mut();
+        let known = targets.iter().find(|known| ***known == target).cloned();
+        known.unwrap_or_else(|| {
+            let target = Rc::new(target);
+            targets.push(Rc::clone(&target));
+            target
+        })
     }
 
     /// Lends the read buffer. It is taken out of its place, not borrowed, since user code runs meanwhile.

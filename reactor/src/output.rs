@@ -13,7 +13,8 @@ pub(crate) struct Output {
     /// The first bytes of all; those before `start` are gone.
     front: Vec<u8>,
     start: usize,
-    rest: VecDeque<Piece>,
+    /// Boxed, because hardly any connection ever has it.
+    rest: Option<Box<VecDeque<Piece>>>,
     len: usize,
 }
 
@@ -29,7 +30,7 @@ impl Output {
 
     pub(crate) fn push(&mut self, data: &[u8], hub: &Hub) {
         self.len += data.len();
-        match self.rest.back_mut() {
+        match self.rest.as_mut().and_then(|rest| rest.back_mut()) {
             None => {
                 if self.front.capacity() == 0 {
                     self.front = hub.take_buffer();
@@ -40,7 +41,7 @@ impl Output {
                 self.front.extend_from_slice(data);
             }
             Some(Piece::Copied(last)) => last.extend_from_slice(data),
-            Some(Piece::Shared(_)) => self.rest.push_back(Piece::Copied(data.to_vec())),
+            Some(Piece::Shared(_)) => self.push_piece(Piece::Copied(data.to_vec())),
         }
     }
 
@@ -49,8 +50,12 @@ impl Output {
             self.push(&data, hub);
         } else {
             self.len += data.len();
-            self.rest.push_back(Piece::Shared(data));
+            self.push_piece(Piece::Shared(data));
         }
+    }
+
+    fn push_piece(&mut self, piece: Piece) {
+        self.rest.get_or_insert_default().push_back(piece);
     }
 
     /// The first bytes, as far as they lie together; empty only if there are none.
@@ -58,7 +63,7 @@ impl Output {
         if self.start < self.front.len() {
             return &self.front[self.start..];
         }
-        match self.rest.front() {
+        match self.rest.as_ref().and_then(|rest| rest.front()) {
             Some(Piece::Copied(piece)) => piece,
             Some(Piece::Shared(piece)) => piece,
             None => &[],
@@ -75,7 +80,9 @@ impl Output {
                 hub.return_buffer(std::mem::take(&mut self.front));
                 self.start = 0;
             }
-        } else if let Some(piece) = self.rest.pop_front() {
+        } else if let Some(rest) = &mut self.rest
+            && let Some(piece) = rest.pop_front()
+        {
             match piece {
                 Piece::Copied(piece) => {
                     self.front = piece;
@@ -86,13 +93,13 @@ impl Output {
                 Piece::Shared(mut piece) => {
                     piece.advance(n);
                     if !piece.is_empty() {
-                        self.rest.push_front(Piece::Shared(piece));
+                        rest.push_front(Piece::Shared(piece));
                     }
                 }
             }
         }
-        if self.len == 0 && self.rest.capacity() > 0 {
-            self.rest = VecDeque::new();
+        if self.len == 0 {
+            self.rest = None;
         }
     }
 
@@ -117,7 +124,7 @@ impl Output {
             return;
         }
         self.push(&later.front[later.start..], hub);
-        for piece in later.rest {
+        for piece in later.rest.into_iter().flat_map(|rest| *rest) {
             match piece {
                 Piece::Copied(piece) => self.push(&piece, hub),
                 Piece::Shared(piece) => self.push_shared(piece, hub),

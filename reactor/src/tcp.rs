@@ -92,7 +92,11 @@ impl Stream for Tcp {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.socket).poll_write(cx, data)
+        // Nearly always there is room, and then this spares the accounts that poll_write keeps.
+        match self.socket.try_write(data) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Pin::new(&mut self.socket).poll_write(cx, data),
+            written => Poll::Ready(written),
+        }
     }
 
     fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

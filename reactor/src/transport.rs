@@ -75,14 +75,14 @@ pub(crate) struct State {
     eof_sent: Cell<bool>,
     ended: Cell<bool>,
     failed: Cell<bool>,
-    /// Why, if it has failed.
-    failure: RefCell<Option<CloseReason>>,
     rare: RefCell<Option<Box<Rare>>>,
 }
 
 /// What most connections never have.
 #[derive(Default)]
 struct Rare {
+    /// Why it has failed, if it has.
+    failure: Option<CloseReason>,
     /// Connections that are not read while this one is full.
     sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
@@ -133,7 +133,6 @@ impl Transport {
             eof_sent: Cell::new(false),
             ended: Cell::new(false),
             failed: Cell::new(false),
-            failure: RefCell::new(None),
             rare: RefCell::new(None),
         }))
     }
@@ -431,13 +430,13 @@ impl State {
         // The old reason may hold a user's error: it is dropped with nothing borrowed.
         self.failed.set(true);
         self.open.set(false);
-        let old = self.failure.borrow_mut().replace(reason);
+        let old = self.with_rare(|rare| rare.failure.replace(reason));
         drop(old);
         self.wake();
     }
 
     pub(crate) fn failure(&self) -> Option<CloseReason> {
-        self.failure.borrow().clone()
+        self.rare.borrow().as_ref()?.failure.clone()
     }
 
     pub(crate) fn wants_read(&self) -> bool {
