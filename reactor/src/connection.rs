@@ -8,7 +8,7 @@ use crate::contain::catch;
 use crate::protocol::OnEof;
 use crate::protocol::Protocol;
 use crate::reason::CloseReason;
-use crate::transport::State;
+use crate::state::State;
 use crate::transport::Transport;
 
 /// One connection without any I/O: a protocol, its transport, and the rules between them.

@@ -24,8 +24,9 @@ use crate::stream::Accepted;
 use crate::stream::Stream;
 use crate::timers::Action;
 use crate::timers::TimerId;
-use crate::transport;
-use crate::transport::State;
+
+use crate::state;
+use crate::state::State;
 use crate::transport::Transport;
 
 /// Whoever has brought a connection about and is told of its end: a port or a connector.
@@ -165,7 +166,7 @@ impl<S: Stream> Drive for Driver<S> {
     }
 }
 
-impl<S: Stream> transport::Driver for Driver<S> {
+impl<S: Stream> state::Driver for Driver<S> {
     fn wake(&self) {
         if self.link.try_borrow_mut().is_ok()
             && let Some(waker) = &*self.waker.borrow()
@@ -217,7 +218,7 @@ impl<S: Stream> Link<S> {
     fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
         let Phase::Open(connection) = &self.phase else { return Step::Again };
         let state = &connection.transport().0;
-        if (state.is_stirred() || state.has_output() || connection.is_layered())
+        if (state.is_stirred() || state.unsent() > 0 || connection.is_layered())
             && let Some(step) = self.drain(cx, budget)
         {
             return step;

@@ -15,8 +15,8 @@ use slab::Slab;
 
 use crate::calls::CallTarget;
 use crate::clock::Clock;
+use crate::state::State;
 use crate::timers::Timers;
-use crate::transport::State;
 use crate::transport::Transport;
 
 /// The clock, the timers and the buffers of one reactor.

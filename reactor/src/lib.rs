@@ -1,4 +1,60 @@
 //! Event-driven networking with protocols as plain objects: Twisted's model, in Rust, on Tokio.
+//!
+//! You write a [`Protocol`]: an object whose callbacks run to completion on `&mut self`, one at a time. A [`Factory`],
+//! most often a closure, builds one for each connection and gives it its [`Transport`]. The [`Reactor`] does the rest.
+//!
+//! ```no_run
+//! use reactor::{Protocol, Reactor, Transport};
+//!
+//! struct Echo { transport: Transport }
+//!
+//! impl Protocol for Echo {
+//!     fn data_received(&mut self, data: &[u8]) {
+//!         self.transport.write(data);
+//!     }
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let reactor = Reactor::new()?;
+//!     reactor.listen_tcp(8007, |transport| Echo { transport })?;
+//!     reactor.run()
+//! }
+//! ```
+//!
+//! It is for servers and clients of protocols of one's own. It is not for who wants to write straight-line `async` code
+//! (use Tokio itself), nor for HTTP.
+//!
+//! # The life of a connection
+//!
+//! ```text
+//! listen_tcp:  accepted ─┐
+//!                        ├─ build_protocol ─ connection_made ─ data_received, … ─ connection_lost
+//! connect_tcp: raced ────┘
+//! ```
+//!
+//! - A protocol is built when its connection is really established, and born with its transport.
+//! - Callbacks of one connection never nest. What one asks of any transport (write, close, call me later) is carried
+//!   out when it has returned: **one input, then a full drain, then the next input**.
+//! - What a callback writes leaves in one system call. While more than 64 KiB of answers wait, nothing more is read from
+//!   that peer; [`Protocol::pause_writing`], [`Transport::is_full`] and [`Transport::paced_by`] are for those who
+//!   produce by themselves, and a hard limit is for those who do not care.
+//! - [`connection_lost`](Protocol::connection_lost) comes exactly once and last, with a [`CloseReason`]. Timers and
+//!   deferred calls of the connection are dropped before.
+//! - The end of stream tells the peer that everything was sent; whatever discards output resets the connection.
+//!
+//! # Reading order
+//!
+//! | module | holds |
+//! |---|---|
+//! | `protocol`, `factory` | what users implement |
+//! | `transport`, `calls`, `output` | the handle of a connection, and what is behind it |
+//! | `connection` | the rules between a protocol and its transport, without any I/O |
+//! | `policy` | layers: connections inside connections |
+//! | `driver`, `stream`, `tcp`, `memory` | the loop around a connection, and what it moves bytes over |
+//! | `port`, `connector`, `resolve`, `race` | how connections come about |
+//! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
+//! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
+//! | [`testing`] | tests without sockets |
 
 mod address;
 mod calls;
@@ -24,6 +80,7 @@ mod reason;
 mod remote;
 mod resolve;
 mod run;
+mod state;
 mod stream;
 mod target;
 mod tcp;
@@ -62,3 +119,8 @@ pub use target::Target;
 pub use target::ToTarget;
 pub use threads::run_on_threads;
 pub use transport::Transport;
+
+/// The README's programs, compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

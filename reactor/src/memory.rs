@@ -19,8 +19,8 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::stream::Stream as _;
 
+use crate::state::SocketOptions;
 use crate::stream::Stream;
-use crate::transport::SocketOptions;
 
 /// Runs tasks of this thread, in the order in which they were woken, and only when it is told to.
 #[derive(Default)]

@@ -4,9 +4,9 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::state::OUTPUT_LIMIT;
 use crate::target::Target;
 use crate::target::ToTarget;
-use crate::transport::OUTPUT_LIMIT;
 
 /// Where and how to listen. A bare port, an address or a text does where the defaults do.
 ///

@@ -7,7 +7,7 @@ use crate::factory::Factory;
 use crate::protocol::OnEof;
 use crate::protocol::Protocol;
 use crate::reason::CloseReason;
-use crate::transport::HIGH_WATER;
+use crate::state::HIGH_WATER;
 use crate::transport::Transport;
 
 /// What stands between a connection and the protocol inside it, and sees everything that passes: a time limit, a

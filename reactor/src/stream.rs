@@ -5,7 +5,7 @@ use std::task::Context;
 use std::task::Poll;
 
 use crate::address::Address;
-use crate::transport::SocketOptions;
+use crate::state::SocketOptions;
 
 /// A byte stream in both directions, as [`Driver`](crate::driver::Driver) uses it.
 pub(crate) trait Stream: 'static {

@@ -30,10 +30,10 @@ use crate::connect_error::BindError;
 use crate::options::ConnectOptions;
 use crate::options::ConnectionOptions;
 use crate::options::ListenOptions;
+use crate::state::SocketOptions;
 use crate::stream::Accepted;
 use crate::stream::Listener;
 use crate::stream::Stream;
-use crate::transport::SocketOptions;
 
 /// A connected socket.
 pub(crate) struct Tcp {

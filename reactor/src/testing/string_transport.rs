@@ -17,8 +17,8 @@ use crate::options::ConnectionOptions;
 use crate::options::LingerLimits;
 use crate::reactor::Reactor;
 use crate::reason::CloseReason;
+use crate::state::OUTPUT_LIMIT;
 use crate::stream::Accepted;
-use crate::transport::OUTPUT_LIMIT;
 use crate::transport::Transport;
 
 /// A connection in a test's hands: the test is the peer, and the clock.

@@ -1,0 +1,407 @@
+//! What a connection and its handles share.
+
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::calls::Call;
+use crate::calls::Calls;
+use crate::calls::Owner;
+use crate::hub::Hub;
+use crate::output::Output;
+use crate::reason::CloseReason;
+use crate::transport::Transport;
+
+/// The state of one connection, as its handles and its driver see it.
+pub(crate) struct State {
+    pub(crate) hub: Rc<Hub>,
+    pub(crate) id: u64,
+    host: Address,
+    peer: Address,
+    up: OnceCell<Up>,
+    calls: Calls,
+    output: RefCell<Output>,
+    output_limit: Cell<usize>,
+    /// Unsent bytes that were written in answer to input.
+    owed: Cell<usize>,
+    /// How many hold reading back, besides the user.
+    holds: Cell<u32>,
+    paused: Cell<bool>,
+    /// Something was written since this was last cleared.
+    wrote: Cell<bool>,
+    /// More than [`HIGH_WATER`] was unsent, and not all of it has gone out yet.
+    full: Cell<bool>,
+    /// Bytes can be written: it is not closing, its stream has not been ended, it has not failed.
+    open: Cell<bool>,
+    /// The driver is at it, and will look at everything again before it goes to sleep.
+    driven: Cell<bool>,
+    /// Something has changed since the driver last looked.
+    stirred: Cell<bool>,
+    closing: Cell<bool>,
+    eof_wanted: Cell<bool>,
+    eof_sent: Cell<bool>,
+    ended: Cell<bool>,
+    failed: Cell<bool>,
+    rare: RefCell<Option<Box<Rare>>>,
+}
+
+/// What most connections never have.
+#[derive(Default)]
+struct Rare {
+    /// Why it has failed, if it has.
+    failure: Option<CloseReason>,
+    /// Connections that are not read while this one is full.
+    sources: Vec<Weak<State>>,
+    options: Option<SocketOptions>,
+}
+
+/// Changes of the socket's options that the driver has still to make.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SocketOptions {
+    pub(crate) no_delay: Option<bool>,
+    pub(crate) keep_alive: Option<Option<Duration>>,
+}
+
+/// Who is told that there is something to do.
+enum Up {
+    Driver(Weak<dyn Driver>),
+    Outer(Transport),
+}
+
+/// What moves a connection's bytes.
+pub(crate) trait Driver {
+    /// Has the connection looked at again, soon.
+    fn wake(&self);
+    /// Makes the calls that are due, now.
+    fn turn(&self);
+}
+
+impl State {
+    pub(crate) fn new(hub: &Rc<Hub>, host: Address, peer: Address, output_limit: usize) -> Self {
+        Self {
+            hub: Rc::clone(hub),
+            id: hub.take_id(),
+            host,
+            peer,
+            up: OnceCell::new(),
+            calls: Calls::default(),
+            output: RefCell::default(),
+            output_limit: Cell::new(output_limit),
+            owed: Cell::new(0),
+            holds: Cell::new(0),
+            paused: Cell::new(false),
+            wrote: Cell::new(false),
+            full: Cell::new(false),
+            open: Cell::new(true),
+            driven: Cell::new(false),
+            stirred: Cell::new(true),
+            closing: Cell::new(false),
+            eof_wanted: Cell::new(false),
+            eof_sent: Cell::new(false),
+            ended: Cell::new(false),
+            failed: Cell::new(false),
+            rare: RefCell::new(None),
+        }
+    }
+
+    pub(crate) fn host(&self) -> &Address {
+        &self.host
+    }
+
+    pub(crate) fn peer(&self) -> &Address {
+        &self.peer
+    }
+
+    pub(crate) fn output_limit(&self) -> usize {
+        self.output_limit.get()
+    }
+
+    pub(crate) fn set_output_limit(&self, bytes: usize) {
+        self.output_limit.set(bytes);
+    }
+
+    pub(crate) fn set_outer(&self, outer: Transport) {
+        let _ = self.up.set(Up::Outer(outer));
+    }
+
+    pub(crate) fn set_driver(&self, driver: Weak<dyn Driver>) {
+        let _ = self.up.set(Up::Driver(driver));
+    }
+
+    #[inline]
+    pub(crate) fn wake(&self) {
+        self.stirred.set(true);
+        if !self.driven.get() {
+            self.wake_up();
+        }
+    }
+
+    /// What is to be looked at is looked at while this is set, so that nobody need be woken for it.
+    pub(crate) fn set_driven(&self, driven: bool) {
+        self.driven.set(driven);
+    }
+
+    /// Whether anything has changed since this was last asked, or goes on by itself.
+    #[inline]
+    pub(crate) fn is_stirred(&self) -> bool {
+        self.stirred.replace(false) || self.closing.get() || self.eof_wanted.get() || self.calls.any_ready()
+    }
+
+    fn wake_up(&self) {
+        match self.up.get() {
+            Some(Up::Driver(driver)) => {
+                if let Some(driver) = driver.upgrade() {
+                    driver.wake();
+                }
+            }
+            Some(Up::Outer(outer)) => outer.0.wake(),
+            None => {}
+        }
+    }
+
+    pub(crate) fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    /// Sends a call to be made at once, from outside of any callback.
+    pub(crate) fn call_now(&self, call: Call) {
+        self.calls.push(call);
+        let mut state = self;
+        loop {
+            match state.up.get() {
+                Some(Up::Outer(outer)) => state = &outer.0,
+                Some(Up::Driver(driver)) => {
+                    if let Some(driver) = driver.upgrade() {
+                        driver.turn();
+                    }
+                    return;
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// Ends the connection with a reason that overrides one given before: a panic is not to be masked.
+    pub(crate) fn fail(&self, reason: CloseReason) {
+        // The old reason may hold a user's error: it is dropped with nothing borrowed.
+        self.failed.set(true);
+        self.open.set(false);
+        let old = self.with_rare(|rare| rare.failure.replace(reason));
+        drop(old);
+        self.wake();
+    }
+
+    pub(crate) fn failure(&self) -> Option<CloseReason> {
+        self.rare.borrow().as_ref()?.failure.clone()
+    }
+
+    pub(crate) fn wants_read(&self) -> bool {
+        !self.paused.get()
+            && self.holds.get() == 0
+            && self.owed.get() <= HIGH_WATER
+            && !self.closing.get()
+            && !self.ended.get()
+            && !self.failed.get()
+    }
+
+    /// Closes when everything is sent.
+    pub(crate) fn lose(&self) {
+        if !self.closing.get() && !self.failed.get() && !self.ended.get() {
+            self.closing.set(true);
+            self.open.set(false);
+            self.wake();
+        }
+    }
+
+    /// Ends this side's stream when everything is sent.
+    pub(crate) fn write_eof(&self) {
+        if self.open.replace(false) {
+            self.eof_wanted.set(true);
+            self.wake();
+        }
+    }
+
+    pub(crate) fn pause_reading(&self) {
+        self.paused.set(true);
+    }
+
+    pub(crate) fn resume_reading(&self) {
+        if self.paused.replace(false) {
+            self.wake();
+        }
+    }
+
+    /// From here on `source` is not read while this connection is full.
+    pub(crate) fn add_source(&self, source: &Rc<Self>) {
+        if self.ended.get() {
+            return;
+        }
+        let source_is_new = self.with_rare(|rare| {
+            rare.sources.retain(|source| source.strong_count() > 0);
+            let new = !rare.sources.iter().any(|other| std::ptr::eq(other.as_ptr(), Rc::as_ptr(source)));
+            if new {
+                rare.sources.push(Rc::downgrade(source));
+            }
+            new
+        });
+        if source_is_new && self.full.get() {
+            source.hold();
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    /// Whether it is to close when everything is sent.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.get()
+    }
+
+    pub(crate) fn wants_close(&self) -> bool {
+        self.closing.get() && self.output.borrow().len() == 0 && !self.failed.get()
+    }
+
+    pub(crate) fn wants_shut(&self) -> bool {
+        self.eof_wanted.get() && !self.eof_sent.get() && self.output.borrow().len() == 0
+    }
+
+    pub(crate) fn set_eof_sent(&self) {
+        self.eof_sent.set(true);
+    }
+
+    pub(crate) fn eof_sent(&self) -> bool {
+        self.eof_sent.get()
+    }
+
+    /// Begins to watch whether a callback writes.
+    pub(crate) fn watch_writes(&self) {
+        self.wrote.set(false);
+    }
+
+    /// What was unsent when a callback that wrote in answer to input returned is owed for input.
+    pub(crate) fn settle_debt(&self) {
+        if self.wrote.get() {
+            self.owed.set(self.output.borrow().len());
+        }
+    }
+
+    pub(crate) fn unsent(&self) -> usize {
+        self.output.borrow().len()
+    }
+
+    pub(crate) fn output(&self) -> &RefCell<Output> {
+        &self.output
+    }
+
+    /// Takes note that the first `n` bytes of the output have left.
+    pub(crate) fn sent(&self, n: usize) {
+        let empty = {
+            let mut output = self.output.borrow_mut();
+            output.advance(n, &self.hub);
+            output.len() == 0
+        };
+        self.owed.set(self.owed.get().saturating_sub(n));
+        if empty && self.full.replace(false) {
+            self.for_sources(Self::release);
+        }
+    }
+
+    /// Holds reading back until as many calls of [`release`](Self::release).
+    pub(crate) fn hold(&self) {
+        self.holds.set(self.holds.get() + 1);
+    }
+
+    pub(crate) fn release(&self) {
+        self.holds.set(self.holds.get() - 1);
+        if self.holds.get() == 0 {
+            self.wake();
+        }
+    }
+
+    /// The changes of the socket's options that were asked for since the last time.
+    pub(crate) fn take_options(&self) -> Option<SocketOptions> {
+        self.rare.borrow_mut().as_mut()?.options.take()
+    }
+
+    /// From here on every handle is stale. Timers, deferred calls and unsent output are dropped.
+    pub(crate) fn end(&self) {
+        self.ended.set(true);
+        self.open.set(false);
+        self.calls.close(&self.hub.timers);
+        self.output.borrow_mut().clear(&self.hub);
+        if self.full.replace(false) {
+            self.for_sources(Self::release);
+        }
+        self.rare.borrow_mut().take();
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// Queues `len` bytes by `push`; ends the connection if they would be too many.
+    #[inline]
+    pub(crate) fn write(&self, len: usize, push: impl FnOnce(&mut Output, &Hub)) {
+        if len == 0 || !self.open.get() {
+            return;
+        }
+        let unsent = {
+            let mut output = self.output.borrow_mut();
+            let queued = output.len();
+            if queued > 0 && queued.saturating_add(len) > self.output_limit.get() {
+                drop(output);
+                return self.fail(CloseReason::Overflow);
+            }
+            push(&mut output, &self.hub);
+            output.len()
+        };
+        self.wrote.set(true);
+        if unsent > HIGH_WATER && !self.full.replace(true) {
+            self.for_sources(Self::hold);
+        }
+        self.wake();
+    }
+
+    fn for_sources(&self, each: impl Fn(&Self)) {
+        // Collected first: releasing wakes a driver, and that is not done with something borrowed.
+        let sources: Vec<_> = match &*self.rare.borrow() {
+            Some(rare) => rare.sources.iter().filter_map(Weak::upgrade).collect(),
+            None => return,
+        };
+        for source in sources {
+            each(&source);
+        }
+    }
+
+    fn with_rare<R>(&self, change: impl FnOnce(&mut Rare) -> R) -> R {
+        change(self.rare.borrow_mut().get_or_insert_default())
+    }
+
+    pub(crate) fn set_option(&self, set: impl FnOnce(&mut SocketOptions)) {
+        if !self.ended.get() {
+            self.with_rare(|rare| set(rare.options.get_or_insert_default()));
+            self.wake();
+        }
+    }
+}
+
+impl Owner for State {
+    fn notify(&self, call: Call) {
+        self.call_now(call);
+    }
+}
+
+/// Above this many unsent bytes a connection is full (strictly), as in Twisted.
+pub(crate) const HIGH_WATER: usize = 64 * 1024;
+
+/// Unsent bytes a connection may have at the most, unless told otherwise.
+pub(crate) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

@@ -1,0 +1,122 @@
+//! Rules of the house that no compiler keeps.
+
+use std::fs;
+use std::path::Path;
+use std::path::PathBuf;
+
+/// The floors of the reactor: a module uses those of its own floor and of the floors below.
+const FLOORS: [&[&str]; 6] = [
+    &[
+        "address",
+        "calls",
+        "clock",
+        "contain",
+        "delayed_call",
+        "hub",
+        "output",
+        "reason",
+        "state",
+        "timers",
+        "transport",
+    ],
+    &["factory", "options", "protocol", "target"],
+    &["connection", "policy"],
+    &["connect_error", "driver", "memory", "pool", "race", "resolve", "stream", "tcp"],
+    &["connector", "port", "reactor", "remote", "run", "threads"],
+    &["lib", "testing"],
+];
+
+#[test]
+fn a_module_of_the_reactor_uses_no_floor_above_its_own() {
+    for file in sources("reactor/src") {
+        let module = module_of(&file);
+        let floor = floor_of(&module).unwrap_or_else(|| panic!("{module} has no floor: give it one"));
+        for line in code_of(&file).lines() {
+            let Some(path) = line.strip_prefix("use crate::") else { continue };
+            let used = path.split([':', ';']).next().unwrap_or_default();
+            let used_floor = floor_of(used).unwrap_or_else(|| panic!("{used} has no floor: give it one"));
+            assert!(used_floor <= floor, "{module} (floor {floor}) uses {used} (floor {used_floor}): {line}");
+        }
+    }
+}
+
+#[test]
+fn tokio_belongs_to_the_upper_floors() {
+    for file in sources("reactor/src") {
+        let floor = floor_of(&module_of(&file)).unwrap_or_default();
+        let names_tokio =
+            code_of(&file).lines().any(|line| !line.trim_start().starts_with("//") && line.contains("tokio::"));
+        assert!(floor >= 3 || !names_tokio, "{} names tokio", file.display());
+    }
+}
+
+#[test]
+fn no_file_is_longer_than_five_hundred_lines_before_its_tests() {
+    for file in all_sources() {
+        let lines = code_of(&file).lines().count();
+        assert!(lines <= 500, "{} has {lines} lines", file.display());
+    }
+}
+
+#[test]
+fn no_test_sleeps() {
+    for file in all_sources() {
+        let text = fs::read_to_string(&file).unwrap();
+        let is_test = file.starts_with(root().join("tests")) || file.iter().any(|part| part == "tests");
+        let tests = if is_test { &text[..] } else { &text[code_of(&file).len()..] };
+        for call in [concat!("thread::", "sleep"), concat!("time::", "sleep(")] {
+            assert!(!tests.contains(call), "{} calls {call}", file.display());
+        }
+    }
+}
+
+#[test]
+fn what_is_said_twice_about_the_toolchain_agrees() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+    let version = manifest.lines().find_map(|line| line.strip_prefix("rust-version = ")).unwrap().trim_matches('"');
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    assert!(readme.contains(&format!("({version} or newer)")), "the README names another Rust than {version}");
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+fn all_sources() -> Vec<PathBuf> {
+    ["reactor", "protocols", "apps", "tests"].into_iter().flat_map(sources).collect()
+}
+
+/// The Rust files below a folder of the project.
+fn sources(folder: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                files.push(path);
+            }
+        }
+    }
+    assert!(!files.is_empty());
+    files
+}
+
+/// What stands before the unit tests.
+fn code_of(file: &Path) -> String {
+    let text = fs::read_to_string(file).unwrap();
+    text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
+}
+
+/// The module directly below the crate that a file belongs to.
+fn module_of(file: &Path) -> String {
+    let inside = file.strip_prefix(root().join("reactor/src")).unwrap();
+    let first = inside.components().next().unwrap();
+    Path::new(first.as_os_str()).file_stem().unwrap().to_str().unwrap().to_owned()
+}
+
+fn floor_of(module: &str) -> Option<usize> {
+    FLOORS.iter().position(|floor| floor.contains(&module))
+}
