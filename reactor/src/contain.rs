@@ -1,6 +1,7 @@
 //! Keeping a panic of user code where it belongs.
 
 use std::any::Any;
+use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 
@@ -8,7 +9,14 @@ use std::panic::catch_unwind;
 ///
 /// What the code had borrowed of ours is never in the middle of a change: callers hold no borrow across it.
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, String> {
-    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| message(&*payload))
+    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
+        let message = message(&*payload);
+        // The payload is the user's, too, and may panic when it is dropped; so may what that panics with.
+        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+            mem::forget(again);
+        }
+        message
+    })
 }
 
 /// Runs user code that belongs to no connection: a panic is logged, and that is all.
