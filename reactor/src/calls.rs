@@ -22,6 +22,7 @@ use futures_util::future::abortable;
 use futures_util::stream::FuturesUnordered;
 use futures_util::stream::Stream;
 
+use crate::contain::contained;
 use crate::delayed_call::DelayedCall;
 use crate::timers::Action;
 use crate::timers::TimerId;
@@ -176,7 +177,9 @@ impl Calls {
         let lists = self.lists.borrow_mut().take();
         if let Some(lists) = lists {
             for timer in &lists.timers {
-                timers.cancel(*timer);
+                contained("drop of a timed call", || {
+                    timers.cancel(*timer);
+                });
             }
         }
     }

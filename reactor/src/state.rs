@@ -336,12 +336,13 @@ impl State {
     pub(crate) fn end(&self) {
         self.ended.set(true);
         self.open.set(false);
-        self.calls.close(&self.hub.timers);
         self.output.borrow_mut().clear(&self.hub);
         if self.full.replace(false) {
             self.for_sources(Self::release);
         }
         self.rare.borrow_mut().take();
+        // Last, for what the calls own is the user's, and may panic when it is dropped.
+        self.calls.close(&self.hub.timers);
     }
 
     pub(crate) fn has_ended(&self) -> bool {
