@@ -15,6 +15,8 @@ use tracing::Span;
 
 use crate::address::Address;
 use crate::connection::Connection;
+use crate::contain::catch;
+use crate::contain::contained;
 use crate::factory::Built;
 use crate::factory::FactoryCell;
 use crate::hub::Hub;
@@ -70,16 +72,22 @@ pub(crate) fn start<S: Stream>(
     let transport = Transport::new(hub, host.clone(), peer.clone(), output_limit);
     let span = span(&transport, &host, &peer);
     let entered = span.enter();
-    let protocol = match factory.build(transport.clone()) {
-        Built::Protocol(protocol) => protocol,
-        Built::Refused => {
+    let connection = match factory.build(transport.clone()) {
+        // Asking it for its handler runs user code.
+        Built::Protocol(protocol) => catch(|| Connection::new(transport.clone(), protocol)).map_err(Started::Panicked),
+        Built::Refused => Err(Started::Refused),
+        Built::Panicked(message) => Err(Started::Panicked(message)),
+    };
+    let connection = match connection {
+        Ok(connection) => connection,
+        Err(refused) => {
             tracing::debug!("refused by the factory");
-            return Started::Refused;
+            // The factory may have kept the handle, and asked for calls.
+            contained("drop of a call", || transport.0.end());
+            return refused;
         }
-        Built::Panicked(message) => return Started::Panicked(message),
     };
     tracing::debug!("open");
-    let connection = Connection::new(transport.clone(), protocol);
     drop(entered);
     let driver = Rc::new(Driver {
         state: Rc::clone(&transport.0),
