@@ -348,7 +348,9 @@ impl<S: Stream> Link<S> {
 
     /// Tells everybody that the connection has ended; the socket lingers if the peer may still be sending.
     fn end(&mut self, reason: CloseReason) {
-        let lingers = reason.is_clean() && !self.eof;
+        // Whatever reason it was given: output may be missing, and the peer must see that.
+        let failed = matches!(&self.phase, Phase::Open(connection) if connection.failure().is_some());
+        let lingers = !failed && reason.is_clean() && !self.eof;
         let now = self.hub.timers.now();
         let next = if lingers {
             self.hub.begin_lingering();
@@ -356,7 +358,7 @@ impl<S: Stream> Link<S> {
         } else {
             Phase::Over
         };
-        if !matches!(reason, CloseReason::Done | CloseReason::Lost(_)) {
+        if failed {
             self.stream.reset();
         }
         let Phase::Open(mut connection) = std::mem::replace(&mut self.phase, next) else { return };
