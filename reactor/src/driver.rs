@@ -100,6 +100,7 @@ pub(crate) fn start<S: Stream>(
             phase: Phase::Open(connection),
             keeper,
             eof: false,
+            broken: None,
             received: 0,
             sent: 0,
         }),
@@ -132,6 +133,8 @@ struct Link<S> {
     keeper: Rc<dyn Keeper>,
     /// The end of the peer's stream was read.
     eof: bool,
+    /// Nothing can be sent any more; what the peer sent before is still read.
+    broken: Option<io::Error>,
     received: u64,
     sent: u64,
 }
@@ -236,7 +239,7 @@ impl<S: Stream> Link<S> {
 
     /// Makes the calls that are due and sends what can be sent. `None` when there is nothing more to do about it.
     fn drain(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Option<Step> {
-        let Self { phase: Phase::Open(connection), stream, hub, .. } = self else { return None };
+        let Self { phase: Phase::Open(connection), stream, hub, broken, .. } = self else { return None };
         connection.turn(cx);
         let options = connection.transport().0.take_options();
         if let Some(options) = options
@@ -254,7 +257,7 @@ impl<S: Stream> Link<S> {
             let state = &connection.transport().0;
             let written = {
                 let mut output = state.output().borrow_mut();
-                if output.len() == 0 {
+                if output.len() == 0 || broken.is_some() {
                     break;
                 }
                 let written = stream.poll_write(cx, output.chunk());
@@ -276,9 +279,14 @@ impl<S: Stream> Link<S> {
                     }
                 }
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Poll::Ready(Err(error)) => return Some(Step::End(CloseReason::Lost(Arc::new(error)))),
+                Poll::Ready(Err(error)) => *broken = Some(error),
                 Poll::Pending => break,
             }
+        }
+        if !connection.wants_read()
+            && let Some(error) = broken.take()
+        {
+            return Some(Step::End(CloseReason::Lost(Arc::new(error))));
         }
 
         if connection.wants_shut() || (connection.wants_close() && !connection.transport().0.eof_sent() && !self.eof) {
@@ -306,7 +314,7 @@ impl<S: Stream> Link<S> {
 
     /// Reads once, or watches for the end while nothing is to be read.
     fn input(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
-        let Self { phase: Phase::Open(connection), stream, hub, .. } = self else { return Step::Again };
+        let Self { phase: Phase::Open(connection), stream, hub, broken, .. } = self else { return Step::Again };
         if connection.wants_read() {
             if budget.read_enough {
                 cx.waker().wake_by_ref();
@@ -320,6 +328,11 @@ impl<S: Stream> Link<S> {
                 }
                 read
             });
+            if !matches!(read, Poll::Ready(Ok(1..)))
+                && let Some(error) = broken.take()
+            {
+                return Step::End(CloseReason::Lost(Arc::new(error)));
+            }
             match read {
                 Poll::Ready(Ok(0)) => {
                     self.eof = true;
