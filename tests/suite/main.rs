@@ -1,3 +1,5 @@
 //! All integration tests, one module a topic.
 
+mod endings;
 mod house;
+mod support;

@@ -1,0 +1,26 @@
+//! What the suite stands on: a protocol that writes down what happens to it, and the worlds it happens in.
+
+mod log;
+mod recorder;
+mod world;
+
+pub(crate) use log::Log;
+pub(crate) use recorder::Callback;
+pub(crate) use recorder::Guard;
+pub(crate) use recorder::Recorder;
+pub(crate) use world::Ending;
+pub(crate) use world::Peer;
+pub(crate) use world::every_world;
+pub(crate) use world::every_world_with;
+pub(crate) use world::in_memory;
+pub(crate) use world::in_memory_with;
+pub(crate) use world::in_time;
+pub(crate) use world::on_sockets;
+pub(crate) use world::on_sockets_with;
+pub(crate) use world::read_to_the_end;
+pub(crate) use world::test_reactor;
+
+use std::time::Duration;
+
+/// Long enough for the slowest machine; whoever waits this long fails.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

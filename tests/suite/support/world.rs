@@ -1,0 +1,375 @@
+//! The worlds a scenario runs in: by hand in memory, and on sockets with a peer that knows nothing of reactors.
+
+use std::cell::RefCell;
+use std::io;
+use std::io::Read;
+use std::io::Write;
+use std::net::Shutdown;
+use std::net::TcpStream;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::sync::mpsc::RecvTimeoutError;
+use std::thread;
+use std::time::Duration;
+
+use reactor::Factory;
+use reactor::Protocol;
+use reactor::Reactor;
+use reactor::RemoteReactor;
+use reactor::Transport;
+use reactor::testing::StringTransport;
+use socket2::SockRef;
+
+use super::Log;
+use super::PATIENCE;
+use super::Recorder;
+
+/// Makes the factory under test; on the reactor's own thread where there is one.
+type MakeFactory = Arc<dyn Fn(Log) -> Box<dyn Factory> + Send + Sync>;
+
+/// Plays a scenario with a [`Recorder`], first in memory, then on sockets.
+pub(crate) fn every_world(
+    script: impl Fn(Recorder) -> Recorder + Send + Sync + Clone + 'static,
+    play: impl Fn(&mut Peer),
+) {
+    in_memory(script.clone(), &play);
+    on_sockets(script, &play);
+}
+
+/// The same with a factory of the test's own, which the log is given to.
+pub(crate) fn every_world_with(
+    factory: impl Fn(Log) -> Box<dyn Factory> + Send + Sync + 'static,
+    play: impl Fn(&mut Peer),
+) {
+    let factory: MakeFactory = Arc::new(factory);
+    play_in_memory(&factory, &play);
+    play_on_sockets(&factory, &play);
+}
+
+pub(crate) fn in_memory(
+    script: impl Fn(Recorder) -> Recorder + Send + Sync + Clone + 'static,
+    play: impl Fn(&mut Peer),
+) {
+    play_in_memory(&recorders(script), &play);
+}
+
+pub(crate) fn on_sockets(
+    script: impl Fn(Recorder) -> Recorder + Send + Sync + Clone + 'static,
+    play: impl Fn(&mut Peer),
+) {
+    play_on_sockets(&recorders(script), &play);
+}
+
+pub(crate) fn in_memory_with(
+    factory: impl Fn(Log) -> Box<dyn Factory> + Send + Sync + 'static,
+    play: impl Fn(&mut Peer),
+) {
+    play_in_memory(&(Arc::new(factory) as MakeFactory), &play);
+}
+
+pub(crate) fn on_sockets_with(
+    factory: impl Fn(Log) -> Box<dyn Factory> + Send + Sync + 'static,
+    play: impl Fn(&mut Peer),
+) {
+    play_on_sockets(&(Arc::new(factory) as MakeFactory), &play);
+}
+
+fn recorders(script: impl Fn(Recorder) -> Recorder + Send + Sync + Clone + 'static) -> MakeFactory {
+    Arc::new(move |log| {
+        let script = script.clone();
+        Box::new(move |transport| script(Recorder::new(transport, log.clone())))
+    })
+}
+
+fn play_in_memory(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
+    let log = Log::default();
+    let wire = StringTransport::connect(factory(log.clone()));
+    let mut peer = Peer { log: log.clone(), wire: Wire::Memory { wire: Box::new(wire), stalled: false } };
+    play(&mut peer);
+    let Wire::Memory { mut wire, .. } = peer.wire else { unreachable!() };
+    if wire.closed().is_none() {
+        wire.transport().abort_connection();
+        wire.settle();
+    }
+    assert!(wire.closed().is_some(), "in memory: the connection did not end when it was aborted");
+    assert_eq!(wire.reactor().connections(), 0, "in memory: the reactor still has the connection");
+    drop(wire);
+    check("in memory", &log);
+}
+
+fn play_on_sockets(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
+    let log = Log::default();
+    let (tell, told) = mpsc::channel();
+    let (tell_built, built) = mpsc::channel();
+    let ended = {
+        let (factory, log) = (Arc::clone(factory), log.clone());
+        spawn(move || {
+            let reactor = test_reactor();
+            let inner = RefCell::new(factory(log));
+            let factory = move |transport: Transport| {
+                LATEST.replace(Some(transport.clone()));
+                let _ = tell_built.send(());
+                inner.borrow_mut().build_protocol(transport)
+            };
+            let port = reactor.listen_tcp("127.0.0.1:0", factory).unwrap();
+            tell.send((port.host().socket_addr().unwrap(), reactor.remote())).unwrap();
+            reactor.run().unwrap();
+            LATEST.take();
+        })
+    };
+    let (address, remote) = told.recv_timeout(PATIENCE).unwrap();
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    let mut peer =
+        Peer { log: log.clone(), wire: Wire::Socket { socket: Some(socket), remote: remote.clone(), built } };
+    play(&mut peer);
+    drop(peer);
+    remote.stop();
+    wait(&ended, "the reactor to stop");
+    check("on sockets", &log);
+}
+
+thread_local! {
+    /// The transport that this thread's factory was given last.
+    static LATEST: RefCell<Option<Transport>> = const { RefCell::new(None) };
+}
+
+/// What holds for every connection, whatever was done to it.
+#[track_caller]
+fn check(world: &str, log: &Log) {
+    let lines = log.lines();
+    let place = |wanted: &str| lines.iter().position(|line| line.starts_with(wanted));
+    if place("made").is_none() {
+        assert_eq!(place("lost"), None, "{world}: lost, but never made: {lines:#?}");
+        return;
+    }
+    assert_eq!(log.count("made"), 1, "{world}: made once: {lines:#?}");
+    assert_eq!(log.count("lost"), 1, "{world}: lost once: {lines:#?}");
+    assert_eq!(log.count("dropped"), 1, "{world}: dropped once: {lines:#?}");
+    assert!(log.count("eof") <= 1, "{world}: eof at most once: {lines:#?}");
+    let callbacks = ["made", "data", "eof", "pause", "resume", "lost", "timer", "deferred", "dropped"];
+    let is_callback = |line: &&String| callbacks.iter().any(|name| line.starts_with(name)) && !line.ends_with("gone");
+    let callbacks: Vec<_> = lines.iter().filter(is_callback).collect();
+    assert_eq!(callbacks[0], "made", "{world}: made first: {lines:#?}");
+    assert!(callbacks[callbacks.len() - 2].starts_with("lost"), "{world}: lost last: {lines:#?}");
+    let mut paused = false;
+    for line in &lines {
+        match line.as_str() {
+            "pause" => assert!(!std::mem::replace(&mut paused, true), "{world}: paused twice: {lines:#?}"),
+            "resume" => assert!(std::mem::replace(&mut paused, false), "{world}: resumed unpaused: {lines:#?}"),
+            _ => {}
+        }
+    }
+}
+
+/// The other end of the connection under test.
+pub(crate) struct Peer {
+    pub(crate) log: Log,
+    wire: Wire,
+}
+
+enum Wire {
+    Memory {
+        wire: Box<StringTransport>,
+        stalled: bool,
+    },
+    Socket {
+        socket: Option<TcpStream>,
+        remote: RemoteReactor,
+        /// Something comes when the protocol is being built.
+        built: Receiver<()>,
+    },
+}
+
+/// What the peer sees when it has read everything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// The end of the stream.
+    Clean,
+    /// A reset.
+    Reset,
+}
+
+impl Peer {
+    pub(crate) fn is_socket(&self) -> bool {
+        matches!(self.wire, Wire::Socket { .. })
+    }
+
+    pub(crate) fn send(&mut self, data: impl AsRef<[u8]>) {
+        match &mut self.wire {
+            Wire::Memory { wire, .. } => wire.receive(data),
+            // Whether it can be sent is not what is tested.
+            Wire::Socket { socket, .. } => drop(socket.as_mut().expect("open").write_all(data.as_ref())),
+        }
+    }
+
+    pub(crate) fn send_eof(&mut self) {
+        match &mut self.wire {
+            Wire::Memory { wire, .. } => wire.receive_eof(),
+            Wire::Socket { socket, .. } => drop(socket.as_ref().expect("open").shutdown(Shutdown::Write)),
+        }
+    }
+
+    /// Resets the connection.
+    pub(crate) fn reset(&mut self) {
+        match &mut self.wire {
+            Wire::Memory { wire, .. } => wire.break_connection(io::ErrorKind::ConnectionReset.into()),
+            Wire::Socket { socket, .. } => {
+                let socket = socket.take().expect("open");
+                SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
+            }
+        }
+    }
+
+    /// Reads nothing before it is told to. (On a socket that is always so; the system has buffers, though.)
+    pub(crate) fn stop_reading(&mut self) {
+        if let Wire::Memory { wire, stalled } = &mut self.wire {
+            wire.stall(true);
+            *stalled = true;
+        }
+    }
+
+    /// Exactly the next `n` bytes.
+    #[track_caller]
+    pub(crate) fn read(&mut self, n: usize) -> Vec<u8> {
+        match &mut self.wire {
+            Wire::Memory { wire, stalled } => {
+                while *stalled && wire.written().len() < n {
+                    let before = wire.written().len();
+                    wire.read(n - before);
+                    assert!(wire.written().len() > before, "only {before} of {n} bytes were written");
+                }
+                let mut written = wire.take_written();
+                assert!(written.len() == n, "{} bytes were written, not {n}", written.len());
+                written.truncate(n);
+                written
+            }
+            Wire::Socket { socket, .. } => {
+                let mut data = vec![0; n];
+                socket.as_mut().expect("open").read_exact(&mut data).unwrap();
+                data
+            }
+        }
+    }
+
+    /// All that comes until the connection ends.
+    #[track_caller]
+    pub(crate) fn read_to_the_end(&mut self) -> (Vec<u8>, Ending) {
+        match &mut self.wire {
+            Wire::Memory { wire, stalled } => {
+                if std::mem::take(stalled) {
+                    wire.stall(false);
+                }
+                let ending = if wire.was_reset() {
+                    Ending::Reset
+                } else {
+                    assert!(wire.eof_written(), "the stream has not ended");
+                    Ending::Clean
+                };
+                (wire.take_written(), ending)
+            }
+            Wire::Socket { socket, .. } => read_to_the_end(socket.as_mut().expect("open")),
+        }
+    }
+
+    /// Does this on the reactor's thread, outside of any callback.
+    #[track_caller]
+    pub(crate) fn act(&mut self, action: impl FnOnce(&Transport) + Send + 'static) {
+        match &mut self.wire {
+            Wire::Memory { wire, .. } => {
+                action(wire.transport());
+                wire.settle();
+            }
+            Wire::Socket { remote, built, .. } => {
+                if self.log.lines().is_empty() {
+                    built.recv_timeout(PATIENCE).expect("the client is accepted");
+                }
+                let (tell, told) = mpsc::channel();
+                remote.call_from_thread(move |_| {
+                    let transport = LATEST.with_borrow(Clone::clone).expect("a connection");
+                    action(&transport);
+                    tell.send(()).unwrap();
+                });
+                told.recv_timeout(PATIENCE).expect("the reactor's thread answers");
+            }
+        }
+    }
+
+    /// Lets time pass; on sockets it does so by itself.
+    pub(crate) fn let_pass(&mut self, time: Duration) {
+        if let Wire::Memory { wire, .. } = &mut self.wire {
+            wire.advance(time);
+        }
+    }
+
+    /// Waits for a line of the log that begins with this. In memory it must be there already.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, beginning: &str) {
+        self.wait_until(&format!("a line '{beginning}…'"), |log| log.has(beginning));
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_until(&mut self, what: &str, condition: impl Fn(&Log) -> bool) {
+        if self.is_socket() {
+            self.log.wait_until(what, condition);
+        } else {
+            assert!(condition(&self.log), "nothing more happens, and yet not {what}: {:#?}", self.log.lines());
+        }
+    }
+
+    /// Waits until the protocol is gone, and compares all that has happened.
+    #[track_caller]
+    pub(crate) fn expect(&mut self, lines: &[&str]) {
+        self.wait_for("dropped");
+        assert_eq!(self.log.lines(), lines, "{}", if self.is_socket() { "on sockets" } else { "in memory" });
+    }
+}
+
+/// All that comes until the connection ends, and how it does.
+#[track_caller]
+pub(crate) fn read_to_the_end(socket: &mut TcpStream) -> (Vec<u8>, Ending) {
+    let mut data = Vec::new();
+    match socket.read_to_end(&mut data) {
+        Ok(_) => (data, Ending::Clean),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionReset => (data, Ending::Reset),
+        Err(error) => panic!("reading failed after {} bytes: {error}", data.len()),
+    }
+}
+
+/// A reactor that leaves the signals of the test's process alone.
+pub(crate) fn test_reactor() -> Reactor {
+    let reactor = Reactor::new().unwrap();
+    reactor.set_signal_handling(false);
+    reactor
+}
+
+/// Runs this on a thread of its own, where a reactor can run; fails if it takes too long.
+#[track_caller]
+pub(crate) fn in_time<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> T {
+    let ended = spawn(run);
+    wait(&ended, "the reactor's thread to end")
+}
+
+type Ended<T> = Receiver<thread::Result<T>>;
+
+fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Ended<T> {
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || {
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        let _ = tell.send(result);
+    });
+    told
+}
+
+#[track_caller]
+fn wait<T>(ended: &Ended<T>, what: &str) -> T {
+    match ended.recv_timeout(PATIENCE) {
+        Ok(Ok(value)) => value,
+        Ok(Err(payload)) => resume_unwind(payload),
+        Err(RecvTimeoutError::Timeout) => panic!("waited {PATIENCE:?} for {what}"),
+        Err(RecvTimeoutError::Disconnected) => panic!("the thread is gone: {what}"),
+    }
+}
