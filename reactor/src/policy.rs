@@ -3,6 +3,7 @@ use std::fmt;
 use std::task::Context;
 
 use crate::connection::Connection;
+use crate::contain::contained;
 use crate::factory::Factory;
 use crate::protocol::OnEof;
 use crate::protocol::Protocol;
@@ -80,16 +81,29 @@ impl<P: Policy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for Laye
     }
 
     fn build_protocol(&mut self, outer: Transport) -> Option<Box<dyn Protocol>> {
-        let inner = Transport::nested(&outer);
-        let protocol = self.inside.build_protocol(inner.clone())?;
+        let mut unbuilt = Unbuilt(Some(Transport::nested(&outer)));
+        let inner = unbuilt.0.clone()?;
+        let inside = Connection::new(inner.clone(), self.inside.build_protocol(inner)?);
+        unbuilt.0 = None;
         let policy = (self.policy)(outer.clone());
         // What waits to be sent is counted and limited inside; only 64 KiB at a time come out here.
         outer.set_output_limit(usize::MAX);
-        Some(Box::new(Layer { outer, policy, inside: Connection::new(inner, protocol), holding: false }))
+        Some(Box::new(Layer { outer, policy, inside, holding: false }))
     }
 
     fn stop_factory(&mut self) {
         self.inside.stop_factory();
+    }
+}
+
+/// A transport whose protocol is being built: if that comes to nothing, its handles are stale.
+struct Unbuilt(Option<Transport>);
+
+impl Drop for Unbuilt {
+    fn drop(&mut self) {
+        if let Some(transport) = &self.0 {
+            contained("drop of a call", || transport.0.end());
+        }
     }
 }
 
