@@ -51,6 +51,7 @@ pub struct Connection {
     eof: bool,
     /// The protocol is a layer with another connection inside it.
     layered: bool,
+    made: bool,
     /// `pause_writing` was called, and `resume_writing` not yet.
     told_full: bool,
 }
@@ -65,7 +66,7 @@ impl Connection {
         };
         transport.0.calls().set_target(transport.0.hub.share_target(target));
         let layered = protocol.is_layer();
-        Self { transport, protocol: Some(protocol), eof: false, layered, told_full: false }
+        Self { transport, protocol: Some(protocol), eof: false, layered, made: false, told_full: false }
     }
 
     /// The handle the protocol has, too.
@@ -80,6 +81,7 @@ impl Connection {
 
     /// Input: the connection is established.
     pub fn made(&mut self) {
+        self.made = true;
         self.call(Protocol::connection_made);
     }
 
@@ -133,11 +135,12 @@ impl Connection {
     }
 
     /// Input: the connection has ended. Drops timers, deferred calls and unsent output, calls `connection_lost`, and
-    /// drops the protocol. Does nothing the second time.
+    /// drops the protocol. Does nothing the second time; a protocol that was never told that it is connected is only
+    /// dropped.
     pub fn lost(&mut self, reason: CloseReason) {
         let Some(mut protocol) = self.protocol.take() else { return };
         let end = catch(|| self.state().end());
-        let lost = catch(|| protocol.connection_lost(reason));
+        let lost = if self.made { catch(|| protocol.connection_lost(reason)) } else { Ok(()) };
         let drop = catch(|| drop(protocol));
         for message in [end, lost, drop].into_iter().filter_map(Result::err) {
             tracing::error!(panic = message, "a protocol panicked while its connection ended");

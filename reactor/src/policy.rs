@@ -141,7 +141,7 @@ impl<P: Policy> Protocol for Layer<P> {
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {
-        self.policy.connection_lost(&reason);
+        contained("policy", || self.policy.connection_lost(&reason));
         self.inside.lost(reason);
     }
 
