@@ -173,7 +173,9 @@ impl Connection {
     pub(crate) fn sent_and_resumed(&mut self, n: usize) -> bool {
         self.pace();
         self.state().sent(n);
-        let resumes = self.told_full && !self.state().is_full() && !self.transport.is_closing();
+        let resumes = self.told_full && !self.state().is_full();
+        // A layer goes on while it still has something to carry.
+        let resumes = resumes && (!self.transport.is_closing() || self.state().is_unfinished());
         if resumes {
             self.told_full = false;
             self.call(Protocol::resume_writing);

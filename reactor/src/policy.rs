@@ -119,12 +119,14 @@ struct Layer<P> {
 impl<P: Policy> Protocol for Layer<P> {
     fn connection_made(&mut self) {
         self.policy.connection_made();
+        self.pass_on_close();
         self.inside.made();
         self.drain();
     }
 
     fn data_received(&mut self, data: &[u8]) {
         self.policy.incoming(data);
+        self.pass_on_close();
         self.inside.received(data);
         self.drain();
     }
@@ -154,12 +156,24 @@ impl<P: Policy> Protocol for Layer<P> {
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) {
+        self.pass_on_close();
         self.inside.turn(cx);
         self.drain();
     }
 }
 
 impl<P: Policy> Layer<P> {
+    /// A close asked for outside, by the policy or by the shutdown, closes the protocol inside: what that has written
+    /// still leaves.
+    fn pass_on_close(&self) {
+        let inner = self.inside.transport();
+        if self.outer.is_closing() {
+            inner.lose_connection();
+        } else if self.outer.0.wants_eof() {
+            inner.write_eof();
+        }
+    }
+
     /// Carries out what the inner connection wants. While the outer one is full its bytes stay inside, so that they
     /// count where they were written.
     fn drain(&mut self) {
@@ -167,7 +181,7 @@ impl<P: Policy> Layer<P> {
             let (outer, policy) = (&self.outer, &mut self.policy);
             let passed = self.inside.with_output(|data| {
                 let allowed = if data.is_empty() { 0 } else { policy.outgoing(data).min(data.len()).min(HIGH_WATER) };
-                outer.write(&data[..allowed]);
+                outer.0.carry(&data[..allowed]);
                 allowed
             });
             if passed == 0 {
@@ -175,6 +189,7 @@ impl<P: Policy> Layer<P> {
             }
             self.inside.sent(passed);
         }
+        self.outer.0.set_unfinished(!self.inside.transport().0.is_finished());
         if let Some(reason) = self.inside.failure() {
             self.outer.fail_connection(reason);
         } else if self.inside.wants_close() {

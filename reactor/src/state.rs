@@ -44,6 +44,8 @@ pub(crate) struct State {
     closing: Cell<bool>,
     eof_wanted: Cell<bool>,
     eof_sent: Cell<bool>,
+    /// A layer inside still holds bytes that were written before this began to close.
+    unfinished: Cell<bool>,
     ended: Cell<bool>,
     failed: Cell<bool>,
     rare: RefCell<Option<Box<Rare>>>,
@@ -102,6 +104,7 @@ impl State {
             closing: Cell::new(false),
             eof_wanted: Cell::new(false),
             eof_sent: Cell::new(false),
+            unfinished: Cell::new(false),
             ended: Cell::new(false),
             failed: Cell::new(false),
             rare: RefCell::new(None),
@@ -267,11 +270,35 @@ impl State {
     }
 
     pub(crate) fn wants_close(&self) -> bool {
-        self.closing.get() && self.output.borrow().len() == 0 && !self.failed.get()
+        self.closing.get() && self.is_finished() && !self.failed.get()
     }
 
     pub(crate) fn wants_shut(&self) -> bool {
-        self.eof_wanted.get() && !self.eof_sent.get() && self.output.borrow().len() == 0
+        self.eof_wanted.get() && !self.eof_sent.get() && self.is_finished()
+    }
+
+    pub(crate) fn wants_eof(&self) -> bool {
+        self.eof_wanted.get()
+    }
+
+    /// Whether all that was written has left, what layers inside hold included.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.output.borrow().len() == 0 && !self.unfinished.get()
+    }
+
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.unfinished.get()
+    }
+
+    pub(crate) fn set_unfinished(&self, unfinished: bool) {
+        self.unfinished.set(unfinished);
+    }
+
+    /// Takes bytes from the layer inside, which may have been written before this began to close.
+    pub(crate) fn carry(&self, data: &[u8]) {
+        if !data.is_empty() && !self.ended.get() && !self.failed.get() && !self.eof_sent.get() {
+            self.queue(data.len(), |output, hub| output.push(data, hub));
+        }
     }
 
     pub(crate) fn set_eof_sent(&self) {
@@ -352,9 +379,13 @@ impl State {
     /// Queues `len` bytes by `push`; ends the connection if they would be too many.
     #[inline]
     pub(crate) fn write(&self, len: usize, push: impl FnOnce(&mut Output, &Hub)) {
-        if len == 0 || !self.open.get() {
-            return;
+        if len > 0 && self.open.get() {
+            self.queue(len, push);
         }
+    }
+
+    #[inline]
+    fn queue(&self, len: usize, push: impl FnOnce(&mut Output, &Hub)) {
         let unsent = {
             let mut output = self.output.borrow_mut();
             let queued = output.len();
