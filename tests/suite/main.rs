@@ -2,4 +2,5 @@
 
 mod endings;
 mod house;
+mod layers;
 mod support;
