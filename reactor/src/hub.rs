@@ -43,8 +43,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(clock: Clock) -> Rc<Self> {
-        let clock = Rc::new(clock);
+    pub(crate) fn new(clock: Rc<Clock>) -> Rc<Self> {
         Rc::new(Self {
             timers: Rc::new(Timers::new(Rc::clone(&clock))),
             clock,

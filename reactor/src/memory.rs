@@ -1,71 +1,16 @@
-//! Streams inside this process, and an executor that runs when it is told to.
+//! Streams inside this process, one end of which is in a test's hands.
 
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
 use std::task::Context;
 use std::task::Poll;
-use std::task::Wake;
 use std::task::Waker;
-
-use futures_util::future::LocalBoxFuture;
-use futures_util::stream::FuturesUnordered;
-use futures_util::stream::Stream as _;
 
 use crate::state::SocketOptions;
 use crate::stream::Stream;
-
-/// Runs tasks of this thread, in the order in which they were woken, and only when it is told to.
-#[derive(Default)]
-pub(crate) struct Executor {
-    running: RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
-    /// Apart, because the running ones are borrowed while a task spawns another.
-    spawned: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
-}
-
-impl Executor {
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.spawned.borrow_mut().push(Box::pin(task));
-    }
-
-    /// Runs until no task can go on. Called from inside a task it does nothing.
-    pub(crate) fn run_until_stalled(&self) {
-        let Ok(mut running) = self.running.try_borrow_mut() else { return };
-        let woken = Arc::new(Flag(AtomicBool::new(true)));
-        let waker = Waker::from(Arc::clone(&woken));
-        loop {
-            running.extend(self.spawned.borrow_mut().drain(..));
-            woken.0.store(false, Ordering::Relaxed);
-            let polled = Pin::new(&mut *running).poll_next(&mut Context::from_waker(&waker));
-            let finished = matches!(polled, Poll::Ready(Some(())));
-            if !finished && !woken.0.load(Ordering::Relaxed) && self.spawned.borrow().is_empty() {
-                return;
-            }
-        }
-    }
-
-    /// Drops all tasks.
-    pub(crate) fn clear(&self) {
-        let running = self.running.try_borrow_mut().map(|mut running| std::mem::take(&mut *running));
-        let spawned = self.spawned.take();
-        drop((running, spawned));
-    }
-}
-
-struct Flag(AtomicBool);
-
-impl Wake for Flag {
-    fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
 
 /// What the two ends of a link share: one direction each way.
 #[derive(Default)]

@@ -15,7 +15,9 @@ use std::time::Instant;
 use std::time::SystemTime;
 
 use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use futures_util::future::LocalBoxFuture;
+use futures_util::future::ready;
 use tokio::runtime::Builder;
 use tokio::runtime::Handle;
 use tokio::runtime::LocalOptions;
@@ -26,13 +28,15 @@ use crate::connector::Connector;
 use crate::connector::ConnectorCell;
 use crate::connector::ConnectorState;
 use crate::connector::REACTOR_GONE;
+use crate::contain::catch;
 use crate::contain::contained;
 use crate::contain::message;
 use crate::delayed_call::DelayedCall;
+use crate::executor::Executor;
 use crate::factory::Factory;
 use crate::factory::FactoryCell;
 use crate::hub::Hub;
-use crate::memory::Executor;
+use crate::memory::MemoryStream;
 use crate::options::ConnectOptions;
 use crate::options::ListenOptions;
 use crate::pool::JobError;
@@ -42,6 +46,10 @@ use crate::remote::Inbox;
 use crate::remote::RemoteReactor;
 use crate::resolve::Resolver;
 use crate::resolve::SystemResolver;
+use crate::simnet::HostId;
+use crate::simnet::Network;
+use crate::stream::Accepted;
+use crate::stream::Listener;
 use crate::tcp;
 use crate::tcp::TcpPort;
 use crate::threads::SharedPorts;
@@ -82,7 +90,7 @@ pub(crate) struct Core {
     /// How urgently it was asked to stop: 0 not at all, 1 in order, 2 at once.
     pub(crate) stop_asked: Cell<u8>,
     /// Woken when it is asked to stop.
-    pub(crate) stop_wakers: RefCell<Vec<Waker>>,
+    stop_wakers: RefCell<Vec<Waker>>,
     pub(crate) starting: RefCell<Vec<Box<dyn FnOnce()>>>,
     pub(crate) before_shutdown: RefCell<Vec<BeforeShutdown>>,
     pub(crate) after_shutdown: RefCell<Vec<Box<dyn FnOnce()>>>,
@@ -103,7 +111,22 @@ type BeforeShutdown = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
 pub(crate) enum Backend {
     /// None once it runs: then the runtime is on the stack, and its context is the current one.
     Tokio(RefCell<Option<LocalRuntime>>),
-    Memory(Executor),
+    Memory(MemoryBackend),
+}
+
+pub(crate) struct MemoryBackend {
+    pub(crate) executor: Executor,
+    /// The host that this is the reactor of; none for a single connection in a test's hands.
+    pub(crate) host: Option<SimHost>,
+}
+
+/// A place in a simulated network.
+#[derive(Clone)]
+pub(crate) struct SimHost {
+    pub(crate) network: Rc<Network>,
+    pub(crate) id: HostId,
+    /// Lets the next thing in the simulation happen; false if there is none.
+    pub(crate) step: Rc<dyn Fn() -> bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,17 +153,17 @@ impl Reactor {
             // With the default of 61 connections that wake themselves keep the poller, and so all others, waiting.
             .event_interval(8)
             .build_local(LocalOptions::default())?;
-        let reactor = Self::with(Clock::system(), Backend::Tokio(RefCell::new(Some(runtime))));
+        let reactor = Self::with(Rc::new(Clock::system()), Backend::Tokio(RefCell::new(Some(runtime))));
         reactor.0.spawn_task(crate::run::timers_and_inbox(Rc::downgrade(&reactor.0)));
         Ok(reactor)
     }
 
     /// One that has no sockets, and whose clock stands still until it is told to go on.
-    pub(crate) fn in_memory(seed: u64) -> Self {
-        Self::with(Clock::manual(seed), Backend::Memory(Executor::default()))
+    pub(crate) fn in_memory(clock: &Rc<Clock>, host: Option<SimHost>) -> Self {
+        Self::with(Rc::clone(clock), Backend::Memory(MemoryBackend { executor: Executor::new(), host }))
     }
 
-    fn with(clock: Clock, backend: Backend) -> Self {
+    fn with(clock: Rc<Clock>, backend: Backend) -> Self {
         let core = Rc::new(Core {
             hub: Hub::new(clock),
             backend,
@@ -176,15 +199,16 @@ impl Reactor {
         let options = address.into();
         let wanted = options.socket_addr()?;
         let fail = |error: io::Error| cannot_listen(wanted, error);
+        if let Backend::Memory(MemoryBackend { host: Some(host), .. }) = &self.0.backend {
+            let listener = host.network.listen(host.id, wanted, &options).map_err(fail)?;
+            return Ok(self.0.start_port(listener, options, factory));
+        }
         let bind = |address, share| self.0.in_context(|| TcpPort::bind(address, &options, share)).map_err(fail);
         let port = match &*self.0.shared_ports.borrow() {
             Some(shared) => shared.bind(wanted, bind, TcpPort::socket_addr)?,
             None => bind(wanted, false)?,
         };
-        let port = Port::start(&self.0, port, options, FactoryCell::new(factory));
-        self.0.ports.borrow_mut().retain(|port| !port.has_closed());
-        self.0.ports.borrow_mut().push(port.clone());
-        Ok(port)
+        Ok(self.0.start_port(port, options, factory))
     }
 
     /// Connects to a TCP server; when that has succeeded, `factory` builds the protocol. Names are resolved off the
@@ -241,7 +265,13 @@ impl Reactor {
         &self,
         job: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = Result<T, JobError>> + 'static {
-        self.0.pool.get_or_init(|| ThreadPool::new("reactor-job", 8, 1024)).run(job)
+        match &self.0.backend {
+            // In place: a simulation is the same each time only if nothing runs beside it.
+            Backend::Memory(_) => Either::Left(ready(catch(job).map_err(JobError::Panicked))),
+            Backend::Tokio(_) => {
+                Either::Right(self.0.pool.get_or_init(|| ThreadPool::new("reactor-job", 8, 1024)).run(job))
+            }
+        }
     }
 
     /// Calls `call` when the reactor has started; at once, from inside this call, if it has already. Twisted's
@@ -339,6 +369,20 @@ impl Transport {
 }
 
 impl Core {
+    fn start_port<L: Listener>(self: &Rc<Self>, listener: L, options: ListenOptions, factory: impl Factory) -> Port {
+        let port = Port::start(self, listener, options, FactoryCell::new(factory));
+        self.ports.borrow_mut().retain(|port| !port.has_closed());
+        self.ports.borrow_mut().push(port.clone());
+        port
+    }
+
+    /// Ends without calling anything back.
+    pub(crate) fn power_off(&self) {
+        self.phase.set(Phase::Stopped);
+        self.inbox.close();
+        self.clear();
+    }
+
     /// Spawns one of the reactor's own tasks: none of them lets a user's panic out.
     pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + 'static) {
         match &self.backend {
@@ -347,7 +391,7 @@ impl Core {
                 None if self.phase.get() != Phase::Stopped => drop(tokio::task::spawn_local(task)),
                 None => {}
             },
-            Backend::Memory(executor) => executor.spawn(task),
+            Backend::Memory(memory) => memory.executor.spawn(task),
         }
     }
 
@@ -355,15 +399,21 @@ impl Core {
         let options = connector.options().clone();
         match &self.backend {
             Backend::Tokio(_) => self.spawn_task(connector.attempt(move |to| tcp::connect(to, options.clone()))),
-            Backend::Memory(_) => self.spawn_task(
-                connector
-                    .attempt(async |_| Err::<crate::stream::Accepted<crate::memory::MemoryStream>, _>(no_network())),
-            ),
+            Backend::Memory(MemoryBackend { host: Some(host), .. }) => {
+                let (network, id) = (Rc::clone(&host.network), host.id);
+                self.spawn_task(connector.attempt(move |to| Rc::clone(&network).connect(id, to, options.clone())));
+            }
+            Backend::Memory(_) => {
+                self.spawn_task(connector.attempt(async |_| Err::<Accepted<MemoryStream>, _>(no_network())));
+            }
         }
     }
 
     pub(crate) fn resolver(&self) -> Rc<dyn Resolver> {
-        Rc::clone(self.resolver.borrow_mut().get_or_insert_with(|| Rc::new(SystemResolver::new())))
+        Rc::clone(self.resolver.borrow_mut().get_or_insert_with(|| match &self.backend {
+            Backend::Memory(MemoryBackend { host: Some(host), .. }) => Rc::clone(&host.network) as _,
+            _ => Rc::new(SystemResolver::new()),
+        }))
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
@@ -376,6 +426,12 @@ impl Core {
             let wakers = self.stop_wakers.take();
             wakers.into_iter().for_each(Waker::wake);
         }
+    }
+
+    pub(crate) fn wake_when_asked_to_stop(&self, waker: &Waker) {
+        let mut wakers = self.stop_wakers.borrow_mut();
+        wakers.retain(|other| !other.will_wake(waker));
+        wakers.push(waker.clone());
     }
 
     /// The ports that still listen.
@@ -394,8 +450,8 @@ impl Core {
         let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
         let handles = (self.ports.take(), self.connectors.take());
         contained("drop", || drop((hooks, handles)));
-        if let Backend::Memory(executor) = &self.backend {
-            contained("drop of a task", || executor.clear());
+        if let Backend::Memory(memory) = &self.backend {
+            contained("drop of a task", || memory.executor.clear());
         }
         contained("drop of a timed call", || self.hub.timers.clear());
     }

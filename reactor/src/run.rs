@@ -9,7 +9,9 @@ use std::pin::Pin;
 use std::pin::pin;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::task::Context;
 use std::task::Poll;
+use std::task::Waker;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -26,8 +28,10 @@ use crate::port::Port;
 use crate::reactor::Backend;
 use crate::reactor::Core;
 use crate::reactor::INSIDE_A_RUNTIME;
+use crate::reactor::MemoryBackend;
 use crate::reactor::Phase;
 use crate::reactor::Reactor;
+use crate::reactor::SimHost;
 use crate::timers::Sleep;
 
 impl Reactor {
@@ -60,17 +64,23 @@ impl Reactor {
     /// as [`run`](Self::run).
     pub fn run_until<F: Future>(&self, future: F) -> io::Result<F::Output> {
         let core = &self.0;
-        if core.phase.get() != Phase::New {
+        let simulated = matches!(&core.backend, Backend::Memory(_));
+        if core.phase.get() == Phase::Stopped || (core.phase.get() != Phase::New && !simulated) {
             return Err(io::Error::other("a reactor runs only once; make another"));
         }
         if Handle::try_current().is_ok() {
             return Err(io::Error::other(INSIDE_A_RUNTIME));
         }
-        let Backend::Tokio(runtime) = &core.backend else {
-            return Err(io::Error::other("a reactor in memory does not run by itself; its clock is driven by hand"));
+        let runtime = match &core.backend {
+            Backend::Tokio(runtime) => runtime,
+            Backend::Memory(MemoryBackend { host: Some(host), .. }) => return run_simulation(core, host, future),
+            Backend::Memory(_) => {
+                return Err(io::Error::other(
+                    "a reactor in memory does not run by itself; its clock is driven by hand",
+                ));
+            }
         };
         let runtime = runtime.take().expect("the runtime is there until the reactor runs");
-        core.phase.set(Phase::Running);
         let output = runtime.block_on(main(core, future));
         core.phase.set(Phase::Stopped);
         core.inbox.close();
@@ -100,13 +110,62 @@ async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
             });
         }
     }
-    for call in core.starting.take() {
-        contained("function to call when running", call);
-    }
+    start(core);
     let output = unless_stopped(core, 1, future).await;
     core.ask_to_stop(1);
     shut_down(core).await;
-    output.ok_or_else(|| io::Error::new(io::ErrorKind::Interrupted, "the reactor was stopped before it had a result"))
+    output.ok_or_else(interrupted)
+}
+
+fn start(core: &Core) {
+    core.phase.set(Phase::Running);
+    for call in core.starting.take() {
+        contained("function to call when running", call);
+    }
+}
+
+fn interrupted() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "the reactor was stopped before it had a result")
+}
+
+/// The task that stands for `run` on a simulated host.
+pub(crate) async fn in_simulation(core: Weak<Core>) {
+    if let Some(core) = core.upgrade() {
+        start(&core);
+    }
+    // The reactor must not be kept by its own task while it runs.
+    let stopping = poll_fn(|cx| {
+        let Some(core) = core.upgrade() else { return Poll::Ready(None) };
+        if core.stop_asked.get() > 0 {
+            return Poll::Ready(Some(core));
+        }
+        core.wake_when_asked_to_stop(cx.waker());
+        Poll::Pending
+    });
+    if let Some(core) = stopping.await {
+        shut_down(&core).await;
+        core.phase.set(Phase::Stopped);
+    }
+}
+
+/// Runs the whole simulation until this host's reactor has its result, and has stopped.
+fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::Result<F::Output> {
+    let mut future = pin!(future);
+    let mut output = None;
+    loop {
+        let moved = (host.step)();
+        if core.phase.get() == Phase::Stopped {
+            return output.ok_or_else(interrupted);
+        }
+        if output.is_none()
+            && let Poll::Ready(ready) = future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+        {
+            output = Some(ready);
+            core.ask_to_stop(1);
+        } else if !moved {
+            return Err(io::Error::other("nothing is left to happen in the simulation, and there is no result yet"));
+        }
+    }
 }
 
 /// The steps that [`Reactor::run`] describes.
@@ -158,10 +217,7 @@ async fn unless_stopped<F: Future>(core: &Core, urgency: u8, future: F) -> Optio
         if core.stop_asked.get() >= urgency {
             return Poll::Ready(None);
         }
-        let mut wakers = core.stop_wakers.borrow_mut();
-        wakers.retain(|waker| !waker.will_wake(cx.waker()));
-        wakers.push(cx.waker().clone());
-        drop(wakers);
+        core.wake_when_asked_to_stop(cx.waker());
         future.as_mut().poll(cx).map(Some)
     })
     .await

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::reactor::Backend;
 use crate::reactor::Core;
+use crate::reactor::MemoryBackend;
 use crate::reactor::Reactor;
 
 impl Core {
@@ -42,10 +43,11 @@ impl Core {
         clock.advance_to(end);
     }
 
-    fn run_tasks(self: &Rc<Self>) {
-        let Backend::Memory(executor) = &self.backend else { return };
+    /// Runs tasks, and makes the calls of other threads, until none can go on.
+    pub(super) fn run_tasks(self: &Rc<Self>) {
+        let Backend::Memory(MemoryBackend { executor, .. }) = &self.backend else { return };
         loop {
-            let more = self.inbox.run(&Reactor(Rc::clone(self)), Waker::noop());
+            let more = self.inbox.run(&Reactor(Rc::clone(self)), executor.waker());
             executor.run_until_stalled();
             if !more {
                 return;

@@ -15,6 +15,10 @@
 //! ```
 
 mod manual;
+mod simulation;
 mod string_transport;
 
+pub use simulation::Simulation;
 pub use string_transport::StringTransport;
+
+pub use crate::simnet::Link;

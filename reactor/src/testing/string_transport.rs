@@ -6,6 +6,7 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use crate::address::Address;
+use crate::clock::Clock;
 use crate::driver;
 use crate::driver::Keeper;
 use crate::driver::Started;
@@ -68,7 +69,7 @@ impl StringTransport {
     /// If the factory refuses the connection or panics.
     #[track_caller]
     pub fn connect(factory: impl Factory) -> Self {
-        let reactor = Reactor::in_memory(0);
+        let reactor = Reactor::in_memory(&Rc::new(Clock::manual(0)), None);
         let wire = Rc::new(Wire::default());
         let accepted = Accepted {
             stream: MemoryStream(Rc::clone(&wire)),

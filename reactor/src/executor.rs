@@ -1,0 +1,79 @@
+//! An executor that runs when it is told to.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Wake;
+use std::task::Waker;
+
+use futures_util::future::LocalBoxFuture;
+use futures_util::stream::FuturesUnordered;
+use futures_util::stream::Stream as _;
+
+/// Runs tasks of this thread, in the order in which they were woken, and only when it is told to.
+pub(crate) struct Executor {
+    running: RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
+    /// Apart, because the running ones are borrowed while a task spawns another.
+    spawned: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
+    woken: Arc<Flag>,
+    waker: Waker,
+}
+
+impl Executor {
+    pub(crate) fn new() -> Self {
+        let woken = Arc::new(Flag(AtomicBool::new(false)));
+        Self { running: RefCell::default(), spawned: RefCell::default(), waker: Waker::from(Arc::clone(&woken)), woken }
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.spawned.borrow_mut().push(Box::pin(task));
+    }
+
+    /// What wakes it: then it is [ready](Self::is_ready).
+    pub(crate) fn waker(&self) -> &Waker {
+        &self.waker
+    }
+
+    /// Whether there may be something to run.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.woken.0.load(Ordering::Relaxed) || !self.spawned.borrow().is_empty()
+    }
+
+    /// Runs until no task can go on. Called from inside a task it does nothing.
+    pub(crate) fn run_until_stalled(&self) {
+        let Ok(mut running) = self.running.try_borrow_mut() else { return };
+        loop {
+            running.extend(self.spawned.borrow_mut().drain(..));
+            self.woken.0.store(false, Ordering::Relaxed);
+            let polled = Pin::new(&mut *running).poll_next(&mut Context::from_waker(&self.waker));
+            let finished = matches!(polled, Poll::Ready(Some(())));
+            if !finished && !self.is_ready() {
+                return;
+            }
+        }
+    }
+
+    /// Drops all tasks.
+    pub(crate) fn clear(&self) {
+        let running = self.running.try_borrow_mut().map(|mut running| std::mem::take(&mut *running));
+        let spawned = self.spawned.take();
+        drop((running, spawned));
+    }
+}
+
+struct Flag(AtomicBool);
+
+impl Wake for Flag {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,334 @@
+//! Stream connections as the network sees them.
+
+use std::collections::BTreeMap;
+use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
+use std::task::Waker;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::simnet::HostId;
+use crate::simnet::State;
+use crate::simnet::packet::Packet;
+use crate::simnet::packet::Part;
+
+/// A connection: end 0 has asked for it, end 1 has been asked.
+pub(super) struct Conn {
+    pub(super) ends: [End; 2],
+    pub(super) phase: Phase,
+    /// A packet of this kind is on its way: see [`Packet::GiveUp`].
+    gives_up: [bool; 2],
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Phase {
+    Opening,
+    Open,
+    Failed(io::ErrorKind),
+}
+
+pub(super) struct End {
+    pub(super) host: HostId,
+    pub(super) address: SocketAddr,
+    /// What has arrived and was not read yet.
+    pub(super) unread: VecDeque<u8>,
+    /// The peer's stream has ended behind that.
+    pub(super) ended: bool,
+    /// The connection is broken, as this end knows.
+    pub(super) broken: Option<io::ErrorKind>,
+    /// This end's stream was ended.
+    pub(super) shut: bool,
+    /// Nobody holds this end any more: the socket was closed, or its host went down.
+    pub(super) released: bool,
+    /// How many bytes this end has sent that the other has not read.
+    pub(super) in_flight: usize,
+    parts_sent: u64,
+    parts_arrived: u64,
+    /// Parts that have overtaken others.
+    early: BTreeMap<u64, Part>,
+    pub(super) reader: Option<Waker>,
+    pub(super) writer: Option<Waker>,
+}
+
+/// Whom to wake when the network is no longer borrowed.
+pub(super) type Wakers = Vec<Waker>;
+
+impl End {
+    pub(super) fn new(host: HostId, address: SocketAddr) -> Self {
+        Self {
+            host,
+            address,
+            unread: VecDeque::new(),
+            ended: false,
+            broken: None,
+            shut: false,
+            released: false,
+            in_flight: 0,
+            parts_sent: 0,
+            parts_arrived: 0,
+            early: BTreeMap::new(),
+            reader: None,
+            writer: None,
+        }
+    }
+
+    fn break_off(&mut self, kind: io::ErrorKind, wakers: &mut Wakers) {
+        self.broken.get_or_insert(kind);
+        wakers.extend(self.reader.take());
+        wakers.extend(self.writer.take());
+    }
+}
+
+impl Conn {
+    pub(super) fn new(client: End, server: End) -> Self {
+        Self { ends: [client, server], phase: Phase::Opening, gives_up: [false; 2] }
+    }
+
+    pub(super) fn forget_ends_on(&mut self, host: HostId) {
+        for end in self.ends.iter_mut().filter(|end| end.host == host) {
+            end.released = true;
+            end.unread.clear();
+            end.early.clear();
+            end.reader = None;
+            end.writer = None;
+        }
+    }
+
+    pub(super) fn break_both(&mut self, kind: io::ErrorKind) -> Wakers {
+        let mut wakers = Vec::new();
+        for end in &mut self.ends {
+            end.break_off(kind, &mut wakers);
+        }
+        wakers
+    }
+}
+
+impl State {
+    /// Sends a part of `from`'s stream to the other end.
+    pub(super) fn send_part(&mut self, conn: u64, from: usize, part: Part, now: Instant) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let number = connection.ends[from].parts_sent;
+        connection.ends[from].parts_sent += 1;
+        let packet = Packet::Part { conn, to: 1 - from, number, part };
+        self.send_again(packet, now);
+    }
+
+    /// Tells the other end of `from` that the connection is broken.
+    pub(super) fn send_reset(&mut self, conn: u64, from: usize, now: Instant) {
+        self.send_again(Packet::Reset { conn, to: 1 - from }, now);
+    }
+
+    /// Puts a packet of a stream on its way, be it for the first time or not.
+    fn send_again(&mut self, packet: Packet, now: Instant) {
+        let (Packet::Part { conn, to, .. } | Packet::Reset { conn, to }) = &packet else { return };
+        let Some(connection) = self.conns.get(conn) else { return };
+        let (from_host, to_host) = (connection.ends[1 - to].host, connection.ends[*to].host);
+        let len = if let Packet::Part { part: Part::Data(data), .. } = &packet { data.len() } else { 0 };
+        let mut at = self.arrival(from_host, to_host, len, now);
+        let lost = self.link_between(from_host, to_host).loss;
+        if from_host != to_host && lost > 0.0 && self.random.f64() < lost {
+            at += RETRANSMISSION;
+        }
+        self.schedule(at, packet);
+    }
+
+    /// Sends what could not get through before and may now.
+    pub(super) fn send_held(&mut self, now: Instant) {
+        for packet in std::mem::take(&mut self.held) {
+            self.send_again(packet, now);
+        }
+    }
+
+    /// A host that is down sends nothing again.
+    pub(super) fn drop_held_of(&mut self, host: HostId) {
+        let conns = &self.conns;
+        self.held.retain(|packet| match packet {
+            Packet::Part { conn, to, .. } | Packet::Reset { conn, to } => {
+                conns.get(conn).is_some_and(|conn| conn.ends[1 - to].host != host)
+            }
+            _ => false,
+        });
+    }
+
+    /// A packet has come to the end of its way.
+    pub(super) fn arrive(&mut self, packet: Packet, now: Instant) -> Wakers {
+        let mut wakers = Vec::new();
+        match packet {
+            Packet::Open { conn, attempt } => self.open_arrived(conn, attempt, now, &mut wakers),
+            Packet::Opened { conn } => self.answer_arrived(conn, Phase::Open, now, &mut wakers),
+            Packet::Refused { conn } => {
+                self.answer_arrived(conn, Phase::Failed(io::ErrorKind::ConnectionRefused), now, &mut wakers);
+            }
+            Packet::Part { .. } | Packet::Reset { .. } => self.stream_arrived(packet, now, &mut wakers),
+            Packet::GiveUp { conn, end } => self.give_up(conn, end, now, &mut wakers),
+        }
+        wakers
+    }
+
+    fn open_arrived(&mut self, conn: u64, attempt: u32, now: Instant, wakers: &mut Wakers) {
+        let Some(connection) = self.conns.get(&conn) else { return };
+        if connection.ends[0].released {
+            self.conns.remove(&conn);
+            return;
+        }
+        let [client, server] = [&connection.ends[0], &connection.ends[1]].map(|end| (end.host, end.address));
+        let accepting = if self.can_reach(client.0, server.0) { self.listening_at(server.0, server.1) } else { None };
+        let reachable = self.can_reach(client.0, server.0);
+        self.log_packet(now, client.1, server.1, if reachable { "open" } else { "open: lost" }, attempt as usize);
+        match accepting {
+            Some(listening) if listening.borrow().has_room() => {
+                let mut listening = listening.borrow_mut();
+                listening.queue.push_back(conn);
+                wakers.extend(listening.waker.take());
+                drop(listening);
+                let at = self.arrival(server.0, client.0, 0, now);
+                self.schedule(at, Packet::Opened { conn });
+            }
+            None if reachable => {
+                let at = self.arrival(server.0, client.0, 0, now);
+                self.schedule(at, Packet::Refused { conn });
+            }
+            // Asked again after 1, 2, 4, … seconds, as Linux does.
+            _ if attempt < OPEN_ATTEMPTS => {
+                let at = now + Duration::from_secs(1 << attempt);
+                self.schedule(at, Packet::Open { conn, attempt: attempt + 1 });
+            }
+            _ => self.answer_arrived(conn, Phase::Failed(io::ErrorKind::TimedOut), now, wakers),
+        }
+    }
+
+    fn answer_arrived(&mut self, conn: u64, phase: Phase, now: Instant, wakers: &mut Wakers) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        if connection.phase == Phase::Opening {
+            connection.phase = phase;
+        }
+        wakers.extend(connection.ends[0].reader.take());
+        let (client, server) = (connection.ends[0].address, connection.ends[1].address);
+        let nobody_waits = connection.ends[0].released;
+        if nobody_waits && phase != Phase::Open {
+            self.conns.remove(&conn);
+            return;
+        }
+        self.log_packet(now, server, client, if phase == Phase::Open { "opened" } else { "not opened" }, 0);
+        if nobody_waits {
+            self.send_reset(conn, 0, now);
+        }
+    }
+
+    fn stream_arrived(&mut self, packet: Packet, now: Instant, wakers: &mut Wakers) {
+        let (Packet::Part { conn, to, .. } | Packet::Reset { conn, to }) = packet else { return };
+        let Some(connection) = self.conns.get(&conn) else { return };
+        let (from_host, to_host) = (connection.ends[1 - to].host, connection.ends[to].host);
+        if !self.can_reach(from_host, to_host) {
+            self.hold(packet, conn, 1 - to, now);
+            return;
+        }
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let addresses = (connection.ends[1 - to].address, connection.ends[to].address);
+        match packet {
+            Packet::Reset { .. } => {
+                connection.ends[to].break_off(io::ErrorKind::ConnectionReset, wakers);
+                self.log_packet(now, addresses.0, addresses.1, "reset", 0);
+                self.forget_if_over(conn);
+            }
+            Packet::Part { number, part, .. } => {
+                let end = &mut connection.ends[to];
+                if end.released {
+                    // Nobody is there to read it: the sender learns that by a reset, unless it has just ended too.
+                    if matches!(part, Part::Data(_)) {
+                        self.send_reset(conn, to, now);
+                    }
+                    return;
+                }
+                end.early.insert(number, part);
+                let mut len = 0;
+                while let Some(part) = end.early.remove(&end.parts_arrived) {
+                    end.parts_arrived += 1;
+                    match part {
+                        Part::Data(data) => {
+                            len += data.len();
+                            end.unread.extend(data);
+                        }
+                        Part::End => end.ended = true,
+                    }
+                }
+                wakers.extend(end.reader.take());
+                let what = if end.ended { "data and end" } else { "data" };
+                self.log_packet(now, addresses.0, addresses.1, what, len);
+            }
+            _ => {}
+        }
+    }
+
+    /// Keeps what cannot get through, for a while.
+    fn hold(&mut self, packet: Packet, conn: u64, sender: usize, now: Instant) {
+        self.held.push(packet);
+        if let Some(connection) = self.conns.get_mut(&conn)
+            && !std::mem::replace(&mut connection.gives_up[sender], true)
+        {
+            self.schedule(now + PATIENCE, Packet::GiveUp { conn, end: sender });
+        }
+    }
+
+    fn give_up(&mut self, conn: u64, sender: usize, now: Instant, wakers: &mut Wakers) {
+        let is_held = |packet: &Packet| match packet {
+            Packet::Part { conn: held, to, .. } | Packet::Reset { conn: held, to } => {
+                *held == conn && *to == 1 - sender
+            }
+            _ => false,
+        };
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        connection.gives_up[sender] = false;
+        if self.held.iter().any(is_held) {
+            self.held.retain(|packet| !is_held(packet));
+            connection.ends[sender].break_off(io::ErrorKind::TimedOut, wakers);
+            let addresses = (connection.ends[sender].address, connection.ends[1 - sender].address);
+            self.log_packet(now, addresses.0, addresses.1, "given up", 0);
+        }
+    }
+
+    /// The socket of an end is closed, in order or by a reset.
+    pub(super) fn release(&mut self, conn: u64, end: usize, reset: bool, now: Instant) {
+        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let this = &mut connection.ends[end];
+        if this.released {
+            // The host went down before.
+            return self.forget_if_over(conn);
+        }
+        let unread = !this.unread.is_empty();
+        let shut = std::mem::replace(&mut this.shut, true);
+        this.released = true;
+        match connection.phase {
+            Phase::Opening => return,
+            Phase::Failed(_) => {
+                self.conns.remove(&conn);
+                return;
+            }
+            Phase::Open => {}
+        }
+        if this.broken.is_none() {
+            if reset || unread {
+                self.send_reset(conn, end, now);
+            } else if !shut {
+                self.send_part(conn, end, Part::End, now);
+            }
+        }
+        self.forget_if_over(conn);
+    }
+
+    fn forget_if_over(&mut self, conn: u64) {
+        if self.conns.get(&conn).is_some_and(|connection| connection.ends.iter().all(|end| end.released)) {
+            self.conns.remove(&conn);
+        }
+    }
+}
+
+/// How much longer what got lost takes.
+const RETRANSMISSION: Duration = Duration::from_millis(200);
+
+/// How long what cannot get through is sent again: as Linux with `tcp_retries2` at 15, roughly.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
+
+/// How often a connection is asked for after the first time, as Linux with `tcp_syn_retries` at 6.
+const OPEN_ATTEMPTS: u32 = 6;

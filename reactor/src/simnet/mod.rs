@@ -1,0 +1,269 @@
+//! A network inside this process, for simulations: hosts, links, and the packets on their way.
+//!
+//! It has no tasks of its own. Sockets put packets into a queue ordered by the time of their arrival; whoever drives the
+//! simulation takes them out when that time has come.
+
+mod conn;
+mod link;
+mod log;
+mod packet;
+mod stream;
+
+use std::cell::RefCell;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::BinaryHeap;
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use std::time::Instant;
+
+use async_trait::async_trait;
+use conn::Conn;
+pub use link::Link;
+pub(crate) use log::Log;
+use packet::Packet;
+use packet::Scheduled;
+use stream::Listening;
+
+use crate::clock::Clock;
+use crate::resolve::Resolver;
+
+/// The network of one simulation.
+pub(crate) struct Network {
+    pub(crate) clock: Rc<Clock>,
+    state: RefCell<State>,
+}
+
+struct State {
+    queue: BinaryHeap<Reverse<Scheduled>>,
+    next_number: u64,
+    hosts: Vec<Host>,
+    link: Link,
+    links: BTreeMap<(HostId, HostId), Link>,
+    /// Pairs of hosts between which nothing passes.
+    cut: BTreeSet<(HostId, HostId)>,
+    /// When the last byte of each direction leaves a link with limited bandwidth.
+    busy_until: BTreeMap<(HostId, HostId), Instant>,
+    /// Stream packets between hosts that cannot reach each other now, to be sent again when they can.
+    held: Vec<Packet>,
+    conns: BTreeMap<u64, Conn>,
+    next_conn: u64,
+    random: fastrand::Rng,
+    started: Instant,
+    log: Log,
+}
+
+/// A host's place in the network.
+pub(crate) type HostId = usize;
+
+struct Host {
+    name: String,
+    up: bool,
+    listening: BTreeMap<SocketAddr, Rc<RefCell<Listening>>>,
+    next_port: u16,
+}
+
+impl Network {
+    pub(crate) fn new(clock: Rc<Clock>, seed: u64) -> Rc<Self> {
+        let started = clock.now();
+        Rc::new(Self {
+            clock,
+            state: RefCell::new(State {
+                queue: BinaryHeap::new(),
+                next_number: 0,
+                hosts: Vec::new(),
+                link: Link::new(),
+                links: BTreeMap::new(),
+                cut: BTreeSet::new(),
+                busy_until: BTreeMap::new(),
+                held: Vec::new(),
+                conns: BTreeMap::new(),
+                next_conn: 0,
+                random: fastrand::Rng::with_seed(seed),
+                started,
+                log: Log::default(),
+            }),
+        })
+    }
+
+    /// Adds a host, or brings one back that went down.
+    pub(crate) fn add_host(&self, name: &str) -> HostId {
+        let mut state = self.state.borrow_mut();
+        let known = state.hosts.iter().position(|host| host.name == name);
+        let id = known.unwrap_or_else(|| {
+            state.hosts.push(Host {
+                name: name.to_owned(),
+                up: false,
+                listening: BTreeMap::new(),
+                next_port: FIRST_EPHEMERAL_PORT,
+            });
+            state.hosts.len() - 1
+        });
+        state.hosts[id].up = true;
+        self.record(&mut state, |log| log.host(id, "up"));
+        // Those who have sent something meanwhile learn that nobody knows them any more.
+        state.send_held(self.clock.now());
+        id
+    }
+
+    pub(crate) fn host_named(&self, name: &str) -> Option<HostId> {
+        self.state.borrow().hosts.iter().position(|host| host.name == name)
+    }
+
+    /// The power goes: connections and ports are gone, and nobody is told.
+    pub(crate) fn crash(&self, host: HostId) {
+        let mut state = self.state.borrow_mut();
+        state.hosts[host].up = false;
+        let listening = std::mem::take(&mut state.hosts[host].listening);
+        for conn in state.conns.values_mut() {
+            conn.forget_ends_on(host);
+        }
+        state.drop_held_of(host);
+        self.record(&mut state, |log| log.host(host, "down"));
+        drop(state);
+        drop(listening);
+    }
+
+    pub(crate) fn set_link(&self, link: Link) {
+        self.state.borrow_mut().link = link;
+    }
+
+    pub(crate) fn set_link_between(&self, one: HostId, other: HostId, link: Link) {
+        self.state.borrow_mut().links.insert(pair(one, other), link);
+    }
+
+    /// Nothing passes between the two any more. Streams keep what they send and send it again later.
+    pub(crate) fn cut(&self, one: HostId, other: HostId) {
+        let mut state = self.state.borrow_mut();
+        state.cut.insert(pair(one, other));
+        self.record(&mut state, |log| log.pair(one, other, "cut"));
+    }
+
+    pub(crate) fn heal(&self, one: HostId, other: HostId) {
+        let mut state = self.state.borrow_mut();
+        state.cut.remove(&pair(one, other));
+        self.record(&mut state, |log| log.pair(one, other, "healed"));
+        state.send_held(self.clock.now());
+    }
+
+    /// Resets every connection between the two, at both ends, now.
+    pub(crate) fn reset_between(&self, one: HostId, other: HostId) {
+        let mut state = self.state.borrow_mut();
+        let wakers: Vec<_> = state
+            .conns
+            .values_mut()
+            .filter(|conn| pair(conn.ends[0].host, conn.ends[1].host) == pair(one, other))
+            .flat_map(|conn| conn.break_both(io::ErrorKind::ConnectionReset))
+            .collect();
+        self.record(&mut state, |log| log.pair(one, other, "reset"));
+        drop(state);
+        wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// When the next packet arrives.
+    pub(crate) fn next_arrival(&self) -> Option<Instant> {
+        self.state.borrow().queue.peek().map(|Reverse(scheduled)| scheduled.at)
+    }
+
+    /// Lets the next packet arrive, whose time has come.
+    pub(crate) fn deliver(&self) {
+        let mut state = self.state.borrow_mut();
+        let Some(Reverse(Scheduled { packet, .. })) = state.queue.pop() else { return };
+        let wakers = state.arrive(packet, self.clock.now());
+        drop(state);
+        wakers.into_iter().for_each(std::task::Waker::wake);
+    }
+
+    /// The addresses of a host, by its name.
+    fn addresses_of(&self, name: &str) -> Vec<IpAddr> {
+        if name == "localhost" {
+            return vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
+        }
+        let state = self.state.borrow();
+        let host = state.hosts.iter().position(|host| host.name == name);
+        host.map_or_else(Vec::new, |host| vec![ipv6_of(host).into(), ipv4_of(host).into()])
+    }
+
+    pub(crate) fn log(&self) -> Log {
+        self.state.borrow().log.clone()
+    }
+
+    fn record(&self, state: &mut State, entry: impl FnOnce(&mut Log)) {
+        state.log.set_time(self.clock.now() - state.started);
+        entry(&mut state.log);
+    }
+}
+
+#[async_trait(?Send)]
+impl Resolver for Network {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(self.addresses_of(host).into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+    }
+}
+
+impl State {
+    fn schedule(&mut self, at: Instant, packet: Packet) {
+        let number = self.next_number;
+        self.next_number += 1;
+        self.queue.push(Reverse(Scheduled { at, number, packet }));
+    }
+
+    fn log_packet(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, what: &'static str, len: usize) {
+        self.log.set_time(now - self.started);
+        self.log.packet(from, to, what, len);
+    }
+
+    fn link_between(&self, one: HostId, other: HostId) -> &Link {
+        self.links.get(&pair(one, other)).unwrap_or(&self.link)
+    }
+
+    fn can_reach(&self, from: HostId, to: HostId) -> bool {
+        self.hosts[to].up && !self.cut.contains(&pair(from, to))
+    }
+
+    /// When a packet of `len` bytes that leaves now arrives.
+    fn arrival(&mut self, from: HostId, to: HostId, len: usize, now: Instant) -> Instant {
+        if from == to {
+            return now + LOOPBACK_LATENCY;
+        }
+        let link = self.link_between(from, to).clone();
+        let mut leaves = now;
+        if let Some(rate) = link.bandwidth {
+            let busy = self.busy_until.entry((from, to)).or_insert(now);
+            leaves = now.max(*busy) + Duration::from_nanos(len as u64 * 1_000_000_000 / rate.max(1));
+            *busy = leaves;
+        }
+        leaves + link.latency + link.jitter.mul_f64(self.random.f64())
+    }
+
+    /// The host that an address leads to, as seen from another.
+    fn host_at(&self, from: HostId, ip: IpAddr) -> Option<HostId> {
+        if ip.is_loopback() || ip.is_unspecified() {
+            return Some(from);
+        }
+        (0..self.hosts.len()).find(|host| ip == ipv4_of(*host) || ip == ipv6_of(*host))
+    }
+}
+
+pub(crate) fn ipv4_of(host: HostId) -> Ipv4Addr {
+    let [high, low] = (host as u16 + 1).to_be_bytes();
+    Ipv4Addr::new(10, 0, high, low)
+}
+
+pub(crate) fn ipv6_of(host: HostId) -> Ipv6Addr {
+    Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, host as u16 + 1)
+}
+
+fn pair(one: HostId, other: HostId) -> (HostId, HostId) {
+    (one.min(other), one.max(other))
+}
+
+const FIRST_EPHEMERAL_PORT: u16 = 32_768;
+
+const LOOPBACK_LATENCY: Duration = Duration::from_micros(20);

@@ -1,0 +1,347 @@
+//! Stream sockets of a simulated host.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io;
+use std::io::Read as _;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Instant;
+
+use crate::address::Address;
+use crate::options::ConnectOptions;
+use crate::options::ListenOptions;
+use crate::simnet::HostId;
+use crate::simnet::Network;
+use crate::simnet::State;
+use crate::simnet::conn::Conn;
+use crate::simnet::conn::End;
+use crate::simnet::conn::Phase;
+use crate::simnet::ipv4_of;
+use crate::simnet::ipv6_of;
+use crate::simnet::packet::Packet;
+use crate::simnet::packet::Part;
+use crate::state::SocketOptions;
+use crate::stream::Accepted;
+use crate::stream::Listener;
+use crate::stream::Stream;
+
+/// One end of a simulated connection.
+pub(crate) struct SimStream {
+    network: Rc<Network>,
+    conn: u64,
+    end: usize,
+    reset: bool,
+}
+
+impl SimStream {
+    fn with<R>(&self, f: impl FnOnce(&mut State, Instant) -> R) -> R {
+        f(&mut self.network.state.borrow_mut(), self.network.clock.now())
+    }
+}
+
+impl Stream for SimStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let (conn, end) = (self.conn, self.end);
+        let (read, writer) = self.with(|state, _| {
+            let Some(connection) = state.conns.get_mut(&conn) else {
+                return (Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())), None);
+            };
+            let this = &mut connection.ends[end];
+            if !this.unread.is_empty() {
+                let read = this.unread.read(buffer);
+                let other = &mut connection.ends[1 - end];
+                other.in_flight -= read.as_ref().map_or(0, |n| *n);
+                return (Poll::Ready(read), other.writer.take());
+            }
+            if let Some(kind) = this.broken {
+                return (Poll::Ready(Err(kind.into())), None);
+            }
+            if this.ended {
+                return (Poll::Ready(Ok(0)), None);
+            }
+            this.reader = Some(cx.waker().clone());
+            (Poll::Pending, None)
+        });
+        if let Some(writer) = writer {
+            writer.wake();
+        }
+        read
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (conn, end) = (self.conn, self.end);
+        self.with(|state, _| {
+            let Some(connection) = state.conns.get_mut(&conn) else {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            };
+            let this = &mut connection.ends[end];
+            if let Some(kind) = this.broken {
+                return Poll::Ready(Err(kind.into()));
+            }
+            if this.ended && this.unread.is_empty() {
+                return Poll::Ready(Ok(()));
+            }
+            this.reader = Some(cx.waker().clone());
+            Poll::Pending
+        })
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let (conn, end) = (self.conn, self.end);
+        let (written, wakers) = self.with(|state, now| {
+            let Some(connection) = state.conns.get_mut(&conn) else {
+                return (Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())), Vec::new());
+            };
+            let this = &mut connection.ends[end];
+            if let Some(kind) = this.broken {
+                return (Poll::Ready(Err(kind.into())), Vec::new());
+            }
+            let room = WINDOW - this.in_flight;
+            if room == 0 {
+                this.writer = Some(cx.waker().clone());
+                return (Poll::Pending, Vec::new());
+            }
+            let written = data.len().min(room);
+            this.in_flight += written;
+            let hosts = connection.ends.each_ref().map(|end| end.host);
+            let link = state.link_between(hosts[0], hosts[1]);
+            let (resets, splits) = (link.resets, link.splits);
+            if resets > 0.0 && hosts[0] != hosts[1] && state.random.f64() < resets {
+                let wakers = state.conns.get_mut(&conn).map(|conn| conn.break_both(io::ErrorKind::ConnectionReset));
+                return (Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())), wakers.unwrap_or_default());
+            }
+            let mut rest = &data[..written];
+            if splits > 0.0 && state.random.f64() < splits {
+                for _ in 1..MOST_PIECES {
+                    let (piece, more) = rest.split_at(state.random.usize(..=rest.len()));
+                    if !piece.is_empty() {
+                        state.send_part(conn, end, Part::Data(piece.to_vec()), now);
+                    }
+                    rest = more;
+                }
+            }
+            if !rest.is_empty() {
+                state.send_part(conn, end, Part::Data(rest.to_vec()), now);
+            }
+            (Poll::Ready(Ok(written)), Vec::new())
+        });
+        wakers.into_iter().for_each(Waker::wake);
+        written
+    }
+
+    fn poll_shut(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (conn, end) = (self.conn, self.end);
+        self.with(|state, now| {
+            let Some(connection) = state.conns.get_mut(&conn) else {
+                return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
+            };
+            let this = &mut connection.ends[end];
+            if let Some(kind) = this.broken {
+                return Poll::Ready(Err(kind.into()));
+            }
+            if !std::mem::replace(&mut this.shut, true) {
+                state.send_part(conn, end, Part::End, now);
+            }
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    fn reset(&mut self) {
+        self.reset = true;
+    }
+
+    fn set_options(&mut self, _options: SocketOptions) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for SimStream {
+    fn drop(&mut self) {
+        let (conn, end, reset) = (self.conn, self.end, self.reset);
+        self.with(|state, now| state.release(conn, end, reset, now));
+    }
+}
+
+/// A simulated port.
+pub(crate) struct SimListener {
+    network: Rc<Network>,
+    host: HostId,
+    address: SocketAddr,
+    listening: Rc<RefCell<Listening>>,
+}
+
+pub(super) struct Listening {
+    /// Connections that wait to be accepted.
+    pub(super) queue: VecDeque<u64>,
+    backlog: usize,
+    pub(super) waker: Option<Waker>,
+}
+
+impl Listening {
+    pub(super) fn has_room(&self) -> bool {
+        self.queue.len() <= self.backlog
+    }
+}
+
+impl Network {
+    pub(crate) fn listen(
+        self: &Rc<Self>,
+        host: HostId,
+        mut address: SocketAddr,
+        options: &ListenOptions,
+    ) -> io::Result<SimListener> {
+        let mut state = self.state.borrow_mut();
+        state
+            .claim(host, &mut address, |taken, address| taken.listening.keys().any(|other| overlap(*other, address)))?;
+        let backlog = options.backlog as usize;
+        let listening = Rc::new(RefCell::new(Listening { queue: VecDeque::new(), backlog, waker: None }));
+        state.hosts[host].listening.insert(address, Rc::clone(&listening));
+        Ok(SimListener { network: Rc::clone(self), host, address, listening })
+    }
+
+    /// Connects to one address.
+    pub(crate) async fn connect(
+        self: Rc<Self>,
+        host: HostId,
+        to: SocketAddr,
+        options: ConnectOptions,
+    ) -> io::Result<Accepted<SimStream>> {
+        let (conn, local) = self.begin_connect(host, to, options.local_address)?;
+        let stream = SimStream { network: Rc::clone(&self), conn, end: 0, reset: false };
+        poll_fn(|cx| {
+            let mut state = self.state.borrow_mut();
+            let Some(connection) = state.conns.get_mut(&conn) else {
+                return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+            };
+            match connection.phase {
+                Phase::Opening => {
+                    connection.ends[0].reader = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+                Phase::Open => Poll::Ready(Ok(())),
+                Phase::Failed(kind) => Poll::Ready(Err(io::Error::from(kind))),
+            }
+        })
+        .await?;
+        Ok(Accepted { stream, host: local.into(), peer: to.into() })
+    }
+
+    fn begin_connect(&self, host: HostId, to: SocketAddr, local: Option<SocketAddr>) -> io::Result<(u64, SocketAddr)> {
+        let now = self.clock.now();
+        let mut state = self.state.borrow_mut();
+        let server = state.host_at(host, to.ip()).ok_or(io::ErrorKind::NetworkUnreachable)?;
+        let own: IpAddr = match to {
+            _ if to.ip().is_loopback() => to.ip(),
+            SocketAddr::V4(_) => ipv4_of(host).into(),
+            SocketAddr::V6(_) => ipv6_of(host).into(),
+        };
+        let mut local = local.unwrap_or_else(|| SocketAddr::new(own, 0));
+        if local.ip().is_unspecified() {
+            local.set_ip(own);
+        }
+        state.claim(host, &mut local, |_, _| false)?;
+        let conn = state.next_conn;
+        state.next_conn += 1;
+        state.conns.insert(conn, Conn::new(End::new(host, local), End::new(server, to)));
+        let at = state.arrival(host, server, 0, now);
+        state.schedule(at, Packet::Open { conn, attempt: 0 });
+        Ok((conn, local))
+    }
+}
+
+impl State {
+    /// Finds a free port where 0 is asked for, and checks that the address is the host's and not taken.
+    pub(super) fn claim(
+        &mut self,
+        host: HostId,
+        address: &mut SocketAddr,
+        is_taken: impl Fn(&crate::simnet::Host, SocketAddr) -> bool,
+    ) -> io::Result<()> {
+        let ip = address.ip();
+        if !ip.is_unspecified() && !ip.is_loopback() && ip != ipv4_of(host) && ip != ipv6_of(host) {
+            return Err(io::ErrorKind::AddrNotAvailable.into());
+        }
+        let this = &mut self.hosts[host];
+        if address.port() != 0 {
+            return if is_taken(this, *address) { Err(io::ErrorKind::AddrInUse.into()) } else { Ok(()) };
+        }
+        for _ in crate::simnet::FIRST_EPHEMERAL_PORT..u16::MAX {
+            address.set_port(this.next_port);
+            this.next_port = this.next_port.checked_add(1).unwrap_or(crate::simnet::FIRST_EPHEMERAL_PORT);
+            if !is_taken(this, *address) {
+                return Ok(());
+            }
+        }
+        Err(io::ErrorKind::AddrInUse.into())
+    }
+
+    /// Who listens at an address of a host.
+    pub(super) fn listening_at(&self, host: HostId, address: SocketAddr) -> Option<Rc<RefCell<Listening>>> {
+        let listening = &self.hosts[host].listening;
+        listening.iter().find(|(other, _)| overlap(**other, address)).map(|(_, listening)| Rc::clone(listening))
+    }
+}
+
+impl Listener for SimListener {
+    type Stream = SimStream;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<SimStream>>> {
+        let next = {
+            let mut listening = self.listening.borrow_mut();
+            let next = listening.queue.pop_front();
+            if next.is_none() {
+                listening.waker = Some(cx.waker().clone());
+            }
+            next
+        };
+        let Some(conn) = next else { return Poll::Pending };
+        let state = self.network.state.borrow();
+        let Some(connection) = state.conns.get(&conn) else {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        };
+        let [client, server] = connection.ends.each_ref().map(|end| Address::from(end.address));
+        let stream = SimStream { network: Rc::clone(&self.network), conn, end: 1, reset: false };
+        Poll::Ready(Ok(Accepted { stream, host: server, peer: client }))
+    }
+
+    fn host(&self) -> Address {
+        self.address.into()
+    }
+
+    fn turn_away(&mut self) -> usize {
+        0
+    }
+}
+
+impl Drop for SimListener {
+    fn drop(&mut self) {
+        let mut state = self.network.state.borrow_mut();
+        let now = self.network.clock.now();
+        // After a crash somebody else may listen there.
+        let listening = &mut state.hosts[self.host].listening;
+        if listening.get(&self.address).is_some_and(|other| Rc::ptr_eq(other, &self.listening)) {
+            listening.remove(&self.address);
+        }
+        for conn in self.listening.borrow_mut().queue.drain(..) {
+            state.release(conn, 1, true, now);
+        }
+    }
+}
+
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port()
+        && one.is_ipv4() == other.is_ipv4()
+        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
+}
+
+/// Bytes that may be on their way or unread, in one direction.
+const WINDOW: usize = 256 * 1024;
+
+/// Into how many pieces a write is cut at the most.
+const MOST_PIECES: usize = 4;

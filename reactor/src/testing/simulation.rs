@@ -1,0 +1,362 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Waker;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::clock::Clock;
+use crate::reactor::Backend;
+use crate::reactor::Core;
+use crate::reactor::MemoryBackend;
+use crate::reactor::Phase;
+use crate::reactor::Reactor;
+use crate::reactor::SimHost;
+use crate::run;
+use crate::simnet::HostId;
+use crate::simnet::Link;
+use crate::simnet::Network;
+
+/// A network of hosts inside this process, in a time of its own: whole programs, clients and servers, run in it from a
+/// seed, and the same each time.
+///
+/// Each [`host`](Self::host) has a [`Reactor`] of its own, which works as one on sockets does: `listen_tcp`,
+/// `connect_tcp`, timers, `defer`, `spawn` and `stop`. Hosts find each other by name. Time goes from event to event, as
+/// fast as the program runs: nothing waits. What can go wrong in a network goes wrong when the test says so, or by a
+/// chance that is drawn from the seed: see [`Link`], [`partition`](Self::partition), [`crash`](Self::crash),
+/// [`reset_connections`](Self::reset_connections). Whoever connects to a port on which nobody listens is refused;
+/// whoever connects to a host that is down, or cut off, hears nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::testing::{Link, Simulation};
+/// use reactor::{Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+/// # struct Ping { transport: Transport }
+/// # impl Protocol for Ping {
+/// #     fn connection_made(&mut self) { self.transport.write("ping") }
+/// #     fn data_received(&mut self, _: &[u8]) { self.transport.lose_connection() }
+/// # }
+///
+/// let sim = Simulation::new(42);
+/// sim.set_link(Link::new().latency(Duration::from_millis(20)).splits(0.5));
+/// sim.host("server").listen_tcp(8007, |transport| Echo { transport })?;
+///
+/// let client = sim.host("client");
+/// let connector = client.connect_tcp("server:8007", |transport| Ping { transport });
+/// let reason = client.run_until(connector.finished())??;
+/// assert!(reason.is_clean());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A future given to `defer` or `spawn` runs without a runtime. One that needs Tokio's (its sockets, its timers) panics
+/// with Tokio's words for that, and the connection ends with them. Jobs given to `defer_to_thread` run at once and in
+/// place.
+///
+/// Handles only note what is asked of them, and it happens as the simulation runs: in [`run_for`](Self::run_for),
+/// [`run_until`](Self::run_until), [`run_until_quiet`](Self::run_until_quiet), or when one of the hosts' reactors is
+/// run, which runs all.
+pub struct Simulation(Rc<World>);
+
+struct World {
+    clock: Rc<Clock>,
+    network: Rc<Network>,
+    started: Instant,
+    /// By their places in the network; none for one that is down.
+    hosts: RefCell<Vec<Option<Reactor>>>,
+    /// Guards against running inside a callback.
+    running: Cell<bool>,
+    me: Weak<Self>,
+}
+
+impl Simulation {
+    /// An empty network. Equal seeds, with the same hosts and the same programs, give the same events at the same times.
+    pub fn new(seed: u64) -> Self {
+        let clock = Rc::new(Clock::manual(seed));
+        Self(Rc::new_cyclic(|me| World {
+            network: Network::new(Rc::clone(&clock), seed),
+            started: clock.now(),
+            clock,
+            hosts: RefCell::default(),
+            running: Cell::new(false),
+            me: me.clone(),
+        }))
+    }
+
+    /// The reactor of the host with this name, which is added if there is none, and comes back with a new reactor if it
+    /// [went down](Self::crash). Its programs are to be started anew then.
+    ///
+    /// Hosts have addresses of both families, and resolve each other's names and `localhost` to them.
+    pub fn host(&self, name: &str) -> Reactor {
+        let known = self.0.network.host_named(name);
+        if let Some(reactor) = known.and_then(|id| self.0.hosts.borrow()[id].clone()) {
+            return reactor;
+        }
+        let id = self.0.network.add_host(name);
+        let world = self.0.me.clone();
+        let step = Rc::new(move || world.upgrade().is_some_and(|world| world.step(None)));
+        let host = SimHost { network: Rc::clone(&self.0.network), id, step };
+        let reactor = Reactor::in_memory(&self.0.clock, Some(host));
+        reactor.0.spawn_task(run::in_simulation(Rc::downgrade(&reactor.0)));
+        let mut hosts = self.0.hosts.borrow_mut();
+        if id == hosts.len() {
+            hosts.push(None);
+        }
+        hosts[id] = Some(reactor.clone());
+        reactor
+    }
+
+    /// Lets this much time pass.
+    pub fn run_for(&self, time: Duration) {
+        self.0.run_to(self.0.clock.now() + time);
+    }
+
+    /// Runs until `condition` holds, which is looked at between events. False if nothing is left to happen before that.
+    pub fn run_until(&self, mut condition: impl FnMut() -> bool) -> bool {
+        loop {
+            if condition() {
+                return true;
+            }
+            if !self.0.step(None) {
+                return condition();
+            }
+        }
+    }
+
+    /// Runs until nothing is left to happen: no packet is on its way, and no call is due, ever.
+    ///
+    /// # Panics
+    ///
+    /// After `limit` of simulated time, for then something goes on and on.
+    #[track_caller]
+    pub fn run_until_quiet(&self, limit: Duration) {
+        let end = self.0.clock.now() + limit;
+        while self.0.step(Some(end)) {}
+        assert!(self.0.next_event().is_none(), "the simulation is not quiet after {limit:?}");
+    }
+
+    /// How much time has passed in the simulation.
+    pub fn elapsed(&self) -> Duration {
+        self.0.clock.now() - self.0.started
+    }
+
+    /// Sets what the ways between all hosts are like, but for those set [by themselves](Self::set_link_between). It
+    /// holds for what is sent from here on.
+    pub fn set_link(&self, link: Link) {
+        self.0.network.set_link(link);
+    }
+
+    /// Sets what the way between two hosts is like.
+    ///
+    /// # Panics
+    ///
+    /// If there is no host of one of these names.
+    #[track_caller]
+    pub fn set_link_between(&self, one: &str, other: &str, link: Link) {
+        self.0.network.set_link_between(self.id(one), self.id(other), link);
+    }
+
+    /// Lets nothing pass between two hosts any more. Their connections stay; what is sent on them waits for
+    /// [`heal`](Self::heal), and they fail as timed out if that takes more than a quarter of an hour.
+    ///
+    /// # Panics
+    ///
+    /// If there is no host of one of these names.
+    #[track_caller]
+    pub fn partition(&self, one: &str, other: &str) {
+        self.0.network.cut(self.id(one), self.id(other));
+    }
+
+    /// Undoes [`partition`](Self::partition).
+    ///
+    /// # Panics
+    ///
+    /// If there is no host of one of these names.
+    #[track_caller]
+    pub fn heal(&self, one: &str, other: &str) {
+        self.0.network.heal(self.id(one), self.id(other));
+    }
+
+    /// Resets all connections between two hosts, at both ends.
+    ///
+    /// # Panics
+    ///
+    /// If there is no host of one of these names.
+    #[track_caller]
+    pub fn reset_connections(&self, one: &str, other: &str) {
+        self.0.network.reset_between(self.id(one), self.id(other));
+    }
+
+    /// Takes the power off a host: its programs are gone, nothing is called back, nobody is told. The peers of its
+    /// connections are half open until they send something: that fails when the host is [back](Self::host), or after a
+    /// quarter of an hour.
+    ///
+    /// # Panics
+    ///
+    /// If there is no host of this name.
+    #[track_caller]
+    pub fn crash(&self, name: &str) {
+        let id = self.id(name);
+        self.0.network.crash(id);
+        let reactor = self.0.hosts.borrow_mut()[id].take();
+        if let Some(reactor) = reactor {
+            reactor.0.power_off();
+        }
+    }
+
+    /// Everything that has happened in the network so far, a line each, with the time since the beginning. Two runs
+    /// with the same seed give the same text.
+    pub fn log(&self) -> String {
+        self.0.network.log().to_string()
+    }
+
+    /// Runs `scenario` with each of these seeds. If it panics with one, says so together with what is to be set to run
+    /// it with that seed alone: the environment variable `REACTOR_SEED`.
+    ///
+    /// ```
+    /// use reactor::testing::Simulation;
+    ///
+    /// Simulation::for_seeds(0..100, |sim| {
+    ///     let server = sim.host("server");
+    ///     assert_eq!(server.connections(), 0);
+    /// });
+    /// ```
+    pub fn for_seeds(seeds: impl IntoIterator<Item = u64>, scenario: impl Fn(&Self)) {
+        let only = std::env::var("REACTOR_SEED").ok().and_then(|seed| seed.parse().ok());
+        let seeds: Box<dyn Iterator<Item = u64>> = match only {
+            Some(seed) => Box::new(std::iter::once(seed)),
+            None => Box::new(seeds.into_iter()),
+        };
+        for seed in seeds {
+            let _named = NamesSeed(seed);
+            scenario(&Self::new(seed));
+        }
+    }
+
+    #[track_caller]
+    fn id(&self, name: &str) -> HostId {
+        match self.0.network.host_named(name) {
+            Some(id) => id,
+            None => panic!("there is no host {name:?} in the simulation"),
+        }
+    }
+}
+
+impl World {
+    fn run_to(&self, end: Instant) {
+        while self.step(Some(end)) {}
+        self.clock.advance_to(end);
+    }
+
+    /// Lets the next thing happen, unless that would be after `end`: all hosts go on as far as they can, then the next
+    /// packet arrives, or the calls that are due next are made. False if there is no such thing.
+    fn step(&self, end: Option<Instant>) -> bool {
+        assert!(!self.running.replace(true), "a simulation cannot be run from inside a callback of it");
+        let running = Running(&self.running);
+        self.settle();
+        let next = self.next_event().filter(|next| end.is_none_or(|end| next.at <= end));
+        if let Some(next) = &next {
+            self.clock.advance_to(next.at);
+            match next.who {
+                Who::Network => self.network.deliver(),
+                Who::Timers(host) => {
+                    let reactor = self.hosts.borrow()[host].clone();
+                    if let Some(reactor) = reactor {
+                        reactor.0.hub.timers.run_due();
+                        self.clock.advance_to(self.clock.now() + TIMER_PASS);
+                    }
+                }
+            }
+            self.settle();
+        }
+        drop(running);
+        next.is_some()
+    }
+
+    /// Runs all hosts until none can go on.
+    fn settle(&self) {
+        loop {
+            let mut any = false;
+            let hosts = self.hosts.borrow().len();
+            for host in 0..hosts {
+                let reactor = self.hosts.borrow()[host].clone().filter(|reactor| is_ready(&reactor.0));
+                if let Some(reactor) = reactor {
+                    any = true;
+                    reactor.0.run_tasks();
+                    if reactor.0.phase.get() == Phase::Stopped {
+                        reactor.0.power_off();
+                        self.hosts.borrow_mut()[host] = None;
+                    }
+                }
+            }
+            if !any {
+                return;
+            }
+        }
+    }
+
+    fn next_event(&self) -> Option<Event> {
+        let network = self.network.next_arrival().map(|at| Event { at, who: Who::Network });
+        let hosts = self.hosts.borrow();
+        let timers = hosts.iter().enumerate().filter_map(|(host, reactor)| {
+            let at = reactor.as_ref()?.0.hub.timers.next_deadline(Waker::noop())?;
+            Some(Event { at, who: Who::Timers(host) })
+        });
+        network.into_iter().chain(timers).min_by_key(|event| event.at)
+    }
+}
+
+struct Event {
+    at: Instant,
+    who: Who,
+}
+
+enum Who {
+    Network,
+    Timers(HostId),
+}
+
+fn is_ready(core: &Core) -> bool {
+    matches!(&core.backend, Backend::Memory(MemoryBackend { executor, .. }) if executor.is_ready())
+}
+
+struct Running<'a>(&'a Cell<bool>);
+
+impl Drop for Running<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
+
+/// Names the seed with which a test fails, while its panic passes by.
+struct NamesSeed(u64);
+
+impl Drop for NamesSeed {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("failed with seed {0}; to run it alone, set REACTOR_SEED={0}", self.0);
+        }
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        for reactor in self.hosts.take().into_iter().flatten() {
+            reactor.0.power_off();
+        }
+    }
+}
+
+impl fmt::Debug for Simulation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Simulation").field("elapsed", &self.elapsed()).finish_non_exhaustive()
+    }
+}
+
+/// How long a pass over due calls takes: a chain of calls without delay must not stop the time.
+const TIMER_PASS: Duration = Duration::from_micros(1);
