@@ -26,7 +26,7 @@ pub(crate) struct Executor {
 
 impl Executor {
     pub(crate) fn new() -> Self {
-        let woken = Arc::new(Flag(AtomicBool::new(false)));
+        let woken = Arc::new(Flag::default());
         Self { running: RefCell::default(), spawned: RefCell::default(), waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
@@ -41,7 +41,7 @@ impl Executor {
 
     /// Whether there may be something to run.
     pub(crate) fn is_ready(&self) -> bool {
-        self.woken.0.load(Ordering::Relaxed) || !self.spawned.borrow().is_empty()
+        self.woken.is_set() || !self.spawned.borrow().is_empty()
     }
 
     /// Runs until no task can go on. Called from inside a task it does nothing.
@@ -49,7 +49,7 @@ impl Executor {
         let Ok(mut running) = self.running.try_borrow_mut() else { return };
         loop {
             running.extend(self.spawned.borrow_mut().drain(..));
-            self.woken.0.store(false, Ordering::Relaxed);
+            self.woken.clear();
             let polled = Pin::new(&mut *running).poll_next(&mut Context::from_waker(&self.waker));
             let finished = matches!(polled, Poll::Ready(Some(())));
             if !finished && !self.is_ready() {
@@ -66,11 +66,23 @@ impl Executor {
     }
 }
 
-struct Flag(AtomicBool);
+/// A waker that only takes note.
+#[derive(Default)]
+pub(crate) struct Flag(AtomicBool);
+
+impl Flag {
+    pub(crate) fn is_set(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
 
 impl Wake for Flag {
     fn wake(self: Arc<Self>) {
-        self.0.store(true, Ordering::Relaxed);
+        self.wake_by_ref();
     }
 
     fn wake_by_ref(self: &Arc<Self>) {

@@ -34,7 +34,7 @@ pub(crate) struct Hub {
     /// Woken when a connection has ended or a socket has stopped lingering.
     changed: RefCell<Option<Waker>>,
     next_id: Cell<u64>,
-    read_buffer: Cell<Option<Box<[u8]>>>,
+    read_buffer: ReadBuffer,
     scratch: Cell<String>,
     /// The kinds of protocols there are, each once.
     targets: RefCell<Vec<Rc<CallTarget>>>,
@@ -43,7 +43,7 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(clock: Rc<Clock>) -> Rc<Self> {
+    pub(crate) fn new(clock: Rc<Clock>, read_buffer: ReadBuffer) -> Rc<Self> {
         Rc::new(Self {
             timers: Rc::new(Timers::new(Rc::clone(&clock))),
             clock,
@@ -53,7 +53,7 @@ impl Hub {
             lingering: Cell::new(0),
             changed: RefCell::new(None),
             next_id: Cell::new(1),
-            read_buffer: Cell::new(None),
+            read_buffer,
             scratch: Cell::default(),
             targets: RefCell::default(),
             spare: RefCell::new(Vec::with_capacity(SPARE_BUFFERS)),
@@ -175,6 +175,9 @@ impl Hub {
         }
     }
 }
+
+/// The buffer that reads go to, made with the first of them. The hosts of a simulation have one between them.
+pub(crate) type ReadBuffer = Rc<Cell<Option<Box<[u8]>>>>;
 
 /// The most that one read takes in, as in Twisted.
 pub(crate) const READ_BUFFER: usize = 64 * 1024;

@@ -36,6 +36,7 @@ use crate::executor::Executor;
 use crate::factory::Factory;
 use crate::factory::FactoryCell;
 use crate::hub::Hub;
+use crate::hub::ReadBuffer;
 use crate::memory::MemoryStream;
 use crate::options::ConnectOptions;
 use crate::options::ListenOptions;
@@ -153,19 +154,20 @@ impl Reactor {
             // With the default of 61 connections that wake themselves keep the poller, and so all others, waiting.
             .event_interval(8)
             .build_local(LocalOptions::default())?;
-        let reactor = Self::with(Rc::new(Clock::system()), Backend::Tokio(RefCell::new(Some(runtime))));
+        let hub = Hub::new(Rc::new(Clock::system()), ReadBuffer::default());
+        let reactor = Self::with(hub, Backend::Tokio(RefCell::new(Some(runtime))));
         reactor.0.spawn_task(crate::run::timers_and_inbox(Rc::downgrade(&reactor.0)));
         Ok(reactor)
     }
 
     /// One that has no sockets, and whose clock stands still until it is told to go on.
-    pub(crate) fn in_memory(clock: &Rc<Clock>, host: Option<SimHost>) -> Self {
-        Self::with(Rc::clone(clock), Backend::Memory(MemoryBackend { executor: Executor::new(), host }))
+    pub(crate) fn in_memory(hub: Rc<Hub>, host: Option<SimHost>) -> Self {
+        Self::with(hub, Backend::Memory(MemoryBackend { executor: Executor::new(), host }))
     }
 
-    fn with(clock: Rc<Clock>, backend: Backend) -> Self {
+    fn with(hub: Rc<Hub>, backend: Backend) -> Self {
         let core = Rc::new(Core {
-            hub: Hub::new(clock),
+            hub,
             backend,
             phase: Cell::new(Phase::New),
             stop_asked: Cell::new(0),

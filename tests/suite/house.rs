@@ -21,7 +21,7 @@ const FLOORS: [&[&str]; 6] = [
     ],
     &["factory", "options", "protocol", "target"],
     &["connection", "policy"],
-    &["connect_error", "driver", "memory", "pool", "race", "resolve", "stream", "tcp"],
+    &["connect_error", "driver", "executor", "memory", "pool", "race", "resolve", "simnet", "stream", "tcp"],
     &["connector", "port", "reactor", "remote", "run", "threads"],
     &["lib", "testing"],
 ];

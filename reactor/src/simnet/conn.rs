@@ -9,7 +9,9 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::simnet::HostId;
+use crate::simnet::Log;
 use crate::simnet::State;
+use crate::simnet::What;
 use crate::simnet::packet::Packet;
 use crate::simnet::packet::Part;
 
@@ -17,6 +19,8 @@ use crate::simnet::packet::Part;
 pub(super) struct Conn {
     pub(super) ends: [End; 2],
     pub(super) phase: Phase,
+    /// Its addresses in the log.
+    way: u32,
     /// A packet of this kind is on its way: see [`Packet::GiveUp`].
     gives_up: [bool; 2],
 }
@@ -81,8 +85,9 @@ impl End {
 }
 
 impl Conn {
-    pub(super) fn new(client: End, server: End) -> Self {
-        Self { ends: [client, server], phase: Phase::Opening, gives_up: [false; 2] }
+    pub(super) fn new(client: End, server: End, log: &mut Log) -> Self {
+        let way = log.add_way(client.address, server.address);
+        Self { ends: [client, server], phase: Phase::Opening, way, gives_up: [false; 2] }
     }
 
     pub(super) fn forget_ends_on(&mut self, host: HostId) {
@@ -107,7 +112,7 @@ impl Conn {
 impl State {
     /// Sends a part of `from`'s stream to the other end.
     pub(super) fn send_part(&mut self, conn: u64, from: usize, part: Part, now: Instant) {
-        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let Some(connection) = self.conn(conn) else { return };
         let number = connection.ends[from].parts_sent;
         connection.ends[from].parts_sent += 1;
         let packet = Packet::Part { conn, to: 1 - from, number, part };
@@ -122,7 +127,7 @@ impl State {
     /// Puts a packet of a stream on its way, be it for the first time or not.
     fn send_again(&mut self, packet: Packet, now: Instant) {
         let (Packet::Part { conn, to, .. } | Packet::Reset { conn, to }) = &packet else { return };
-        let Some(connection) = self.conns.get(conn) else { return };
+        let Some(connection) = self.conn(*conn) else { return };
         let (from_host, to_host) = (connection.ends[1 - to].host, connection.ends[*to].host);
         let len = if let Packet::Part { part: Part::Data(data), .. } = &packet { data.len() } else { 0 };
         let mut at = self.arrival(from_host, to_host, len, now);
@@ -145,7 +150,7 @@ impl State {
         let conns = &self.conns;
         self.held.retain(|packet| match packet {
             Packet::Part { conn, to, .. } | Packet::Reset { conn, to } => {
-                conns.get(conn).is_some_and(|conn| conn.ends[1 - to].host != host)
+                conns[*conn as usize].as_ref().is_some_and(|conn| conn.ends[1 - to].host != host)
             }
             _ => false,
         });
@@ -167,15 +172,16 @@ impl State {
     }
 
     fn open_arrived(&mut self, conn: u64, attempt: u32, now: Instant, wakers: &mut Wakers) {
-        let Some(connection) = self.conns.get(&conn) else { return };
+        let Some(connection) = self.conn(conn) else { return };
         if connection.ends[0].released {
-            self.conns.remove(&conn);
+            self.forget(conn);
             return;
         }
+        let way = connection.way;
         let [client, server] = [&connection.ends[0], &connection.ends[1]].map(|end| (end.host, end.address));
         let accepting = if self.can_reach(client.0, server.0) { self.listening_at(server.0, server.1) } else { None };
         let reachable = self.can_reach(client.0, server.0);
-        self.log_packet(now, client.1, server.1, if reachable { "open" } else { "open: lost" }, attempt as usize);
+        self.log_packet(now, way, false, if reachable { What::Open } else { What::OpenLost }, attempt as usize);
         match accepting {
             Some(listening) if listening.borrow().has_room() => {
                 let mut listening = listening.borrow_mut();
@@ -199,18 +205,18 @@ impl State {
     }
 
     fn answer_arrived(&mut self, conn: u64, phase: Phase, now: Instant, wakers: &mut Wakers) {
-        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let Some(connection) = self.conn(conn) else { return };
         if connection.phase == Phase::Opening {
             connection.phase = phase;
         }
         wakers.extend(connection.ends[0].reader.take());
-        let (client, server) = (connection.ends[0].address, connection.ends[1].address);
+        let way = connection.way;
         let nobody_waits = connection.ends[0].released;
         if nobody_waits && phase != Phase::Open {
-            self.conns.remove(&conn);
+            self.forget(conn);
             return;
         }
-        self.log_packet(now, server, client, if phase == Phase::Open { "opened" } else { "not opened" }, 0);
+        self.log_packet(now, way, true, if phase == Phase::Open { What::Opened } else { What::NotOpened }, 0);
         if nobody_waits {
             self.send_reset(conn, 0, now);
         }
@@ -218,18 +224,18 @@ impl State {
 
     fn stream_arrived(&mut self, packet: Packet, now: Instant, wakers: &mut Wakers) {
         let (Packet::Part { conn, to, .. } | Packet::Reset { conn, to }) = packet else { return };
-        let Some(connection) = self.conns.get(&conn) else { return };
+        let Some(connection) = self.conn(conn) else { return };
         let (from_host, to_host) = (connection.ends[1 - to].host, connection.ends[to].host);
         if !self.can_reach(from_host, to_host) {
             self.hold(packet, conn, 1 - to, now);
             return;
         }
-        let Some(connection) = self.conns.get_mut(&conn) else { return };
-        let addresses = (connection.ends[1 - to].address, connection.ends[to].address);
+        let Some(connection) = self.conn(conn) else { return };
+        let way = connection.way;
         match packet {
             Packet::Reset { .. } => {
                 connection.ends[to].break_off(io::ErrorKind::ConnectionReset, wakers);
-                self.log_packet(now, addresses.0, addresses.1, "reset", 0);
+                self.log_packet(now, way, to == 0, What::Reset, 0);
                 self.forget_if_over(conn);
             }
             Packet::Part { number, part, .. } => {
@@ -254,8 +260,8 @@ impl State {
                     }
                 }
                 wakers.extend(end.reader.take());
-                let what = if end.ended { "data and end" } else { "data" };
-                self.log_packet(now, addresses.0, addresses.1, what, len);
+                let what = if end.ended { What::DataAndEnd } else { What::Data };
+                self.log_packet(now, way, to == 0, what, len);
             }
             _ => {}
         }
@@ -264,7 +270,7 @@ impl State {
     /// Keeps what cannot get through, for a while.
     fn hold(&mut self, packet: Packet, conn: u64, sender: usize, now: Instant) {
         self.held.push(packet);
-        if let Some(connection) = self.conns.get_mut(&conn)
+        if let Some(connection) = self.conn(conn)
             && !std::mem::replace(&mut connection.gives_up[sender], true)
         {
             self.schedule(now + PATIENCE, Packet::GiveUp { conn, end: sender });
@@ -278,19 +284,20 @@ impl State {
             }
             _ => false,
         };
-        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let held = self.held.iter().any(is_held);
+        self.held.retain(|packet| !is_held(packet));
+        let Some(connection) = self.conn(conn) else { return };
         connection.gives_up[sender] = false;
-        if self.held.iter().any(is_held) {
-            self.held.retain(|packet| !is_held(packet));
+        if held {
             connection.ends[sender].break_off(io::ErrorKind::TimedOut, wakers);
-            let addresses = (connection.ends[sender].address, connection.ends[1 - sender].address);
-            self.log_packet(now, addresses.0, addresses.1, "given up", 0);
+            let way = connection.way;
+            self.log_packet(now, way, sender == 1, What::GivenUp, 0);
         }
     }
 
     /// The socket of an end is closed, in order or by a reset.
     pub(super) fn release(&mut self, conn: u64, end: usize, reset: bool, now: Instant) {
-        let Some(connection) = self.conns.get_mut(&conn) else { return };
+        let Some(connection) = self.conn(conn) else { return };
         let this = &mut connection.ends[end];
         if this.released {
             // The host went down before.
@@ -302,7 +309,7 @@ impl State {
         match connection.phase {
             Phase::Opening => return,
             Phase::Failed(_) => {
-                self.conns.remove(&conn);
+                self.forget(conn);
                 return;
             }
             Phase::Open => {}
@@ -318,8 +325,8 @@ impl State {
     }
 
     fn forget_if_over(&mut self, conn: u64) {
-        if self.conns.get(&conn).is_some_and(|connection| connection.ends.iter().all(|end| end.released)) {
-            self.conns.remove(&conn);
+        if self.conn(conn).is_some_and(|connection| connection.ends.iter().all(|end| end.released)) {
+            self.forget(conn);
         }
     }
 }

@@ -7,45 +7,82 @@ use crate::simnet::HostId;
 /// What happened in a network, in order. Equal seeds give equal logs.
 #[derive(Clone, Default)]
 pub(crate) struct Log {
-    now: Duration,
     entries: Vec<(Duration, Entry)>,
+    /// The addresses that packets went between, by the numbers in their entries: a packet's entry stays small.
+    ways: Vec<(SocketAddr, SocketAddr)>,
 }
 
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 enum Entry {
-    Host(HostId, &'static str),
-    Pair(HostId, HostId, &'static str),
-    Packet { from: SocketAddr, to: SocketAddr, what: &'static str, len: usize },
+    Host(u16, &'static &'static str),
+    Pair(u16, u16, &'static &'static str),
+    Packet { way: u32, back: bool, what: What, len: u32 },
+}
+
+/// What a packet was.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum What {
+    Open,
+    OpenLost,
+    Opened,
+    NotOpened,
+    Data,
+    DataAndEnd,
+    Reset,
+    GivenUp,
 }
 
 impl Log {
-    pub(super) fn set_time(&mut self, now: Duration) {
-        self.now = now;
+    pub(super) fn host(&mut self, at: Duration, host: HostId, what: &'static &'static str) {
+        self.entries.push((at, Entry::Host(host as u16, what)));
     }
 
-    pub(super) fn host(&mut self, host: HostId, what: &'static str) {
-        self.entries.push((self.now, Entry::Host(host, what)));
+    pub(super) fn pair(&mut self, at: Duration, one: HostId, other: HostId, what: &'static &'static str) {
+        self.entries.push((at, Entry::Pair(one as u16, other as u16, what)));
     }
 
-    pub(super) fn pair(&mut self, one: HostId, other: HostId, what: &'static str) {
-        self.entries.push((self.now, Entry::Pair(one, other, what)));
+    /// A number for the way between two addresses.
+    pub(super) fn add_way(&mut self, from: SocketAddr, to: SocketAddr) -> u32 {
+        self.ways.push((from, to));
+        self.ways.len() as u32 - 1
     }
 
-    pub(super) fn packet(&mut self, from: SocketAddr, to: SocketAddr, what: &'static str, len: usize) {
-        self.entries.push((self.now, Entry::Packet { from, to, what, len }));
+    pub(super) fn packet(&mut self, at: Duration, way: u32, back: bool, what: What, len: usize) {
+        self.entries.push((at, Entry::Packet { way, back, what, len: len as u32 }));
     }
 }
 
 impl fmt::Display for Log {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, entry) in &self.entries {
-            write!(f, "{:>4}.{:06} ", at.as_secs(), at.subsec_micros())?;
+            write!(f, "{:>4}.{:09} ", at.as_secs(), at.subsec_nanos())?;
             match entry {
                 Entry::Host(host, what) => writeln!(f, "host {host} {what}")?,
                 Entry::Pair(one, other, what) => writeln!(f, "hosts {one} and {other} {what}")?,
-                Entry::Packet { from, to, what, len } => writeln!(f, "{from} > {to} {what} {len}")?,
+                Entry::Packet { way, back, what, len } => {
+                    let (mut from, mut to) = self.ways[*way as usize];
+                    if *back {
+                        (from, to) = (to, from);
+                    }
+                    writeln!(f, "{from} > {to} {what} {len}")?;
+                }
             }
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for What {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Open => "open, attempt",
+            Self::OpenLost => "open (lost), attempt",
+            Self::Opened => "opened",
+            Self::NotOpened => "not opened",
+            Self::Data => "data",
+            Self::DataAndEnd => "data and end",
+            Self::Reset => "reset",
+            Self::GivenUp => "given up",
+        })
     }
 }

@@ -10,10 +10,8 @@ mod packet;
 mod stream;
 
 use std::cell::RefCell;
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::BTreeSet;
-use std::collections::BinaryHeap;
 use std::io;
 use std::net::IpAddr;
 use std::net::Ipv4Addr;
@@ -27,8 +25,9 @@ use async_trait::async_trait;
 use conn::Conn;
 pub use link::Link;
 pub(crate) use log::Log;
+use log::What;
 use packet::Packet;
-use packet::Scheduled;
+use packet::Queue;
 use stream::Listening;
 
 use crate::clock::Clock;
@@ -41,8 +40,7 @@ pub(crate) struct Network {
 }
 
 struct State {
-    queue: BinaryHeap<Reverse<Scheduled>>,
-    next_number: u64,
+    queue: Queue,
     hosts: Vec<Host>,
     link: Link,
     links: BTreeMap<(HostId, HostId), Link>,
@@ -52,8 +50,8 @@ struct State {
     busy_until: BTreeMap<(HostId, HostId), Instant>,
     /// Stream packets between hosts that cannot reach each other now, to be sent again when they can.
     held: Vec<Packet>,
-    conns: BTreeMap<u64, Conn>,
-    next_conn: u64,
+    /// By their numbers; none for one that is over.
+    conns: Vec<Option<Box<Conn>>>,
     random: fastrand::Rng,
     started: Instant,
     log: Log,
@@ -75,16 +73,14 @@ impl Network {
         Rc::new(Self {
             clock,
             state: RefCell::new(State {
-                queue: BinaryHeap::new(),
-                next_number: 0,
+                queue: Queue::default(),
                 hosts: Vec::new(),
                 link: Link::new(),
                 links: BTreeMap::new(),
                 cut: BTreeSet::new(),
                 busy_until: BTreeMap::new(),
                 held: Vec::new(),
-                conns: BTreeMap::new(),
-                next_conn: 0,
+                conns: Vec::new(),
                 random: fastrand::Rng::with_seed(seed),
                 started,
                 log: Log::default(),
@@ -106,7 +102,7 @@ impl Network {
             state.hosts.len() - 1
         });
         state.hosts[id].up = true;
-        self.record(&mut state, |log| log.host(id, "up"));
+        state.log_host(self.clock.now(), id, &"up");
         // Those who have sent something meanwhile learn that nobody knows them any more.
         state.send_held(self.clock.now());
         id
@@ -121,11 +117,11 @@ impl Network {
         let mut state = self.state.borrow_mut();
         state.hosts[host].up = false;
         let listening = std::mem::take(&mut state.hosts[host].listening);
-        for conn in state.conns.values_mut() {
+        for conn in state.conns.iter_mut().flatten() {
             conn.forget_ends_on(host);
         }
         state.drop_held_of(host);
-        self.record(&mut state, |log| log.host(host, "down"));
+        state.log_host(self.clock.now(), host, &"down");
         drop(state);
         drop(listening);
     }
@@ -142,13 +138,13 @@ impl Network {
     pub(crate) fn cut(&self, one: HostId, other: HostId) {
         let mut state = self.state.borrow_mut();
         state.cut.insert(pair(one, other));
-        self.record(&mut state, |log| log.pair(one, other, "cut"));
+        state.log_pair(self.clock.now(), one, other, &"cut");
     }
 
     pub(crate) fn heal(&self, one: HostId, other: HostId) {
         let mut state = self.state.borrow_mut();
         state.cut.remove(&pair(one, other));
-        self.record(&mut state, |log| log.pair(one, other, "healed"));
+        state.log_pair(self.clock.now(), one, other, &"healed");
         state.send_held(self.clock.now());
     }
 
@@ -157,24 +153,25 @@ impl Network {
         let mut state = self.state.borrow_mut();
         let wakers: Vec<_> = state
             .conns
-            .values_mut()
+            .iter_mut()
+            .flatten()
             .filter(|conn| pair(conn.ends[0].host, conn.ends[1].host) == pair(one, other))
             .flat_map(|conn| conn.break_both(io::ErrorKind::ConnectionReset))
             .collect();
-        self.record(&mut state, |log| log.pair(one, other, "reset"));
+        state.log_pair(self.clock.now(), one, other, &"reset");
         drop(state);
         wakers.into_iter().for_each(std::task::Waker::wake);
     }
 
     /// When the next packet arrives.
     pub(crate) fn next_arrival(&self) -> Option<Instant> {
-        self.state.borrow().queue.peek().map(|Reverse(scheduled)| scheduled.at)
+        self.state.borrow().queue.next_arrival()
     }
 
     /// Lets the next packet arrive, whose time has come.
     pub(crate) fn deliver(&self) {
         let mut state = self.state.borrow_mut();
-        let Some(Reverse(Scheduled { packet, .. })) = state.queue.pop() else { return };
+        let Some(packet) = state.queue.pop() else { return };
         let wakers = state.arrive(packet, self.clock.now());
         drop(state);
         wakers.into_iter().for_each(std::task::Waker::wake);
@@ -193,11 +190,6 @@ impl Network {
     pub(crate) fn log(&self) -> Log {
         self.state.borrow().log.clone()
     }
-
-    fn record(&self, state: &mut State, entry: impl FnOnce(&mut Log)) {
-        state.log.set_time(self.clock.now() - state.started);
-        entry(&mut state.log);
-    }
 }
 
 #[async_trait(?Send)]
@@ -209,14 +201,27 @@ impl Resolver for Network {
 
 impl State {
     fn schedule(&mut self, at: Instant, packet: Packet) {
-        let number = self.next_number;
-        self.next_number += 1;
-        self.queue.push(Reverse(Scheduled { at, number, packet }));
+        self.queue.push(at, packet);
     }
 
-    fn log_packet(&mut self, now: Instant, from: SocketAddr, to: SocketAddr, what: &'static str, len: usize) {
-        self.log.set_time(now - self.started);
-        self.log.packet(from, to, what, len);
+    fn conn(&mut self, conn: u64) -> Option<&mut Conn> {
+        self.conns.get_mut(conn as usize)?.as_deref_mut()
+    }
+
+    fn forget(&mut self, conn: u64) {
+        self.conns[conn as usize] = None;
+    }
+
+    fn log_host(&mut self, now: Instant, host: HostId, what: &'static &'static str) {
+        self.log.host(now - self.started, host, what);
+    }
+
+    fn log_pair(&mut self, now: Instant, one: HostId, other: HostId, what: &'static &'static str) {
+        self.log.pair(now - self.started, one, other, what);
+    }
+
+    fn log_packet(&mut self, now: Instant, way: u32, back: bool, what: What, len: usize) {
+        self.log.packet(now - self.started, way, back, what, len);
     }
 
     fn link_between(&self, one: HostId, other: HostId) -> &Link {

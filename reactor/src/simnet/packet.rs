@@ -1,5 +1,8 @@
-use std::cmp::Ordering;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::time::Instant;
+
+use slab::Slab;
 
 /// Something on its way through a network.
 pub(super) enum Packet {
@@ -22,29 +25,31 @@ pub(super) enum Part {
     End,
 }
 
-/// A packet and its time of arrival; those of one instant arrive in the order in which they were sent.
-pub(super) struct Scheduled {
-    pub(super) at: Instant,
-    pub(super) number: u64,
-    pub(super) packet: Packet,
+/// Packets by the time of their arrival; those of one instant arrive in the order in which they were sent.
+#[derive(Default)]
+pub(super) struct Queue {
+    /// The number counts packets; the index is the packet's place.
+    order: BinaryHeap<Reverse<(Instant, u32, u32)>>,
+    packets: Slab<Packet>,
+    next_number: u32,
 }
 
-impl Ord for Scheduled {
-    fn cmp(&self, other: &Self) -> Ordering {
-        (self.at, self.number).cmp(&(other.at, other.number))
+impl Queue {
+    pub(super) fn push(&mut self, at: Instant, packet: Packet) {
+        if self.order.is_empty() {
+            self.next_number = 0;
+        }
+        let index = self.packets.insert(packet) as u32;
+        self.order.push(Reverse((at, self.next_number, index)));
+        self.next_number = self.next_number.checked_add(1).expect("fewer than four billion packets between two lulls");
+    }
+
+    pub(super) fn next_arrival(&self) -> Option<Instant> {
+        self.order.peek().map(|Reverse((at, ..))| *at)
+    }
+
+    pub(super) fn pop(&mut self) -> Option<Packet> {
+        let Reverse((_, _, index)) = self.order.pop()?;
+        Some(self.packets.remove(index as usize))
     }
 }
-
-impl PartialOrd for Scheduled {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Scheduled {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Scheduled {}

@@ -49,7 +49,7 @@ impl Stream for SimStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let (conn, end) = (self.conn, self.end);
         let (read, writer) = self.with(|state, _| {
-            let Some(connection) = state.conns.get_mut(&conn) else {
+            let Some(connection) = state.conn(conn) else {
                 return (Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())), None);
             };
             let this = &mut connection.ends[end];
@@ -77,7 +77,7 @@ impl Stream for SimStream {
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (conn, end) = (self.conn, self.end);
         self.with(|state, _| {
-            let Some(connection) = state.conns.get_mut(&conn) else {
+            let Some(connection) = state.conn(conn) else {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             };
             let this = &mut connection.ends[end];
@@ -95,7 +95,7 @@ impl Stream for SimStream {
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         let (conn, end) = (self.conn, self.end);
         let (written, wakers) = self.with(|state, now| {
-            let Some(connection) = state.conns.get_mut(&conn) else {
+            let Some(connection) = state.conn(conn) else {
                 return (Poll::Ready(Err(io::ErrorKind::BrokenPipe.into())), Vec::new());
             };
             let this = &mut connection.ends[end];
@@ -113,7 +113,7 @@ impl Stream for SimStream {
             let link = state.link_between(hosts[0], hosts[1]);
             let (resets, splits) = (link.resets, link.splits);
             if resets > 0.0 && hosts[0] != hosts[1] && state.random.f64() < resets {
-                let wakers = state.conns.get_mut(&conn).map(|conn| conn.break_both(io::ErrorKind::ConnectionReset));
+                let wakers = state.conn(conn).map(|conn| conn.break_both(io::ErrorKind::ConnectionReset));
                 return (Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())), wakers.unwrap_or_default());
             }
             let mut rest = &data[..written];
@@ -138,7 +138,7 @@ impl Stream for SimStream {
     fn poll_shut(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let (conn, end) = (self.conn, self.end);
         self.with(|state, now| {
-            let Some(connection) = state.conns.get_mut(&conn) else {
+            let Some(connection) = state.conn(conn) else {
                 return Poll::Ready(Err(io::ErrorKind::NotConnected.into()));
             };
             let this = &mut connection.ends[end];
@@ -216,7 +216,7 @@ impl Network {
         let stream = SimStream { network: Rc::clone(&self), conn, end: 0, reset: false };
         poll_fn(|cx| {
             let mut state = self.state.borrow_mut();
-            let Some(connection) = state.conns.get_mut(&conn) else {
+            let Some(connection) = state.conn(conn) else {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             };
             match connection.phase {
@@ -246,9 +246,9 @@ impl Network {
             local.set_ip(own);
         }
         state.claim(host, &mut local, |_, _| false)?;
-        let conn = state.next_conn;
-        state.next_conn += 1;
-        state.conns.insert(conn, Conn::new(End::new(host, local), End::new(server, to)));
+        let conn = state.conns.len() as u64;
+        let connection = Conn::new(End::new(host, local), End::new(server, to), &mut state.log);
+        state.conns.push(Some(Box::new(connection)));
         let at = state.arrival(host, server, 0, now);
         state.schedule(at, Packet::Open { conn, attempt: 0 });
         Ok((conn, local))
@@ -301,8 +301,8 @@ impl Listener for SimListener {
             next
         };
         let Some(conn) = next else { return Poll::Pending };
-        let state = self.network.state.borrow();
-        let Some(connection) = state.conns.get(&conn) else {
+        let mut state = self.network.state.borrow_mut();
+        let Some(connection) = state.conn(conn) else {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         };
         let [client, server] = connection.ends.each_ref().map(|end| Address::from(end.address));

@@ -3,11 +3,15 @@ use std::cell::RefCell;
 use std::fmt;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 use std::time::Instant;
 
 use crate::clock::Clock;
+use crate::executor::Flag;
+use crate::hub::Hub;
+use crate::hub::ReadBuffer;
 use crate::reactor::Backend;
 use crate::reactor::Core;
 use crate::reactor::MemoryBackend;
@@ -67,10 +71,15 @@ struct World {
     clock: Rc<Clock>,
     network: Rc<Network>,
     started: Instant,
+    read_buffer: ReadBuffer,
     /// By their places in the network; none for one that is down.
     hosts: RefCell<Vec<Option<Reactor>>>,
     /// Guards against running inside a callback.
     running: Cell<bool>,
+    /// The earliest of all timed calls as it was last looked up, and whether an earlier one has come up since.
+    next_timer: Cell<Option<(Instant, HostId)>>,
+    timers_moved: Arc<Flag>,
+    timers_waker: Waker,
     me: Weak<Self>,
 }
 
@@ -78,12 +87,17 @@ impl Simulation {
     /// An empty network. Equal seeds, with the same hosts and the same programs, give the same events at the same times.
     pub fn new(seed: u64) -> Self {
         let clock = Rc::new(Clock::manual(seed));
+        let timers_moved = Arc::new(Flag::default());
         Self(Rc::new_cyclic(|me| World {
             network: Network::new(Rc::clone(&clock), seed),
             started: clock.now(),
             clock,
+            read_buffer: ReadBuffer::default(),
             hosts: RefCell::default(),
             running: Cell::new(false),
+            next_timer: Cell::new(None),
+            timers_waker: Waker::from(Arc::clone(&timers_moved)),
+            timers_moved,
             me: me.clone(),
         }))
     }
@@ -101,13 +115,15 @@ impl Simulation {
         let world = self.0.me.clone();
         let step = Rc::new(move || world.upgrade().is_some_and(|world| world.step(None)));
         let host = SimHost { network: Rc::clone(&self.0.network), id, step };
-        let reactor = Reactor::in_memory(&self.0.clock, Some(host));
+        let hub = Hub::new(Rc::clone(&self.0.clock), Rc::clone(&self.0.read_buffer));
+        let reactor = Reactor::in_memory(hub, Some(host));
         reactor.0.spawn_task(run::in_simulation(Rc::downgrade(&reactor.0)));
         let mut hosts = self.0.hosts.borrow_mut();
         if id == hosts.len() {
             hosts.push(None);
         }
         hosts[id] = Some(reactor.clone());
+        self.0.timers_waker.wake_by_ref();
         reactor
     }
 
@@ -280,34 +296,38 @@ impl World {
 
     /// Runs all hosts until none can go on.
     fn settle(&self) {
+        let is_ready = |reactor: &Option<Reactor>| reactor.as_ref().is_some_and(|reactor| is_ready(&reactor.0));
         loop {
-            let mut any = false;
-            let hosts = self.hosts.borrow().len();
-            for host in 0..hosts {
-                let reactor = self.hosts.borrow()[host].clone().filter(|reactor| is_ready(&reactor.0));
-                if let Some(reactor) = reactor {
-                    any = true;
-                    reactor.0.run_tasks();
-                    if reactor.0.phase.get() == Phase::Stopped {
-                        reactor.0.power_off();
-                        self.hosts.borrow_mut()[host] = None;
-                    }
+            let next = self.hosts.borrow().iter().position(is_ready);
+            let Some(host) = next else { return };
+            let reactor = self.hosts.borrow()[host].clone();
+            if let Some(reactor) = reactor {
+                reactor.0.run_tasks();
+                if reactor.0.phase.get() == Phase::Stopped {
+                    reactor.0.power_off();
+                    self.hosts.borrow_mut()[host] = None;
                 }
-            }
-            if !any {
-                return;
             }
         }
     }
 
     fn next_event(&self) -> Option<Event> {
         let network = self.network.next_arrival().map(|at| Event { at, who: Who::Network });
-        let hosts = self.hosts.borrow();
-        let timers = hosts.iter().enumerate().filter_map(|(host, reactor)| {
-            let at = reactor.as_ref()?.0.hub.timers.next_deadline(Waker::noop())?;
-            Some(Event { at, who: Who::Timers(host) })
-        });
+        let timers = self.next_timer().map(|(at, host)| Event { at, who: Who::Timers(host) });
         network.into_iter().chain(timers).min_by_key(|event| event.at)
+    }
+
+    /// Looks at all hosts only when the answer may be another than the last time.
+    fn next_timer(&self) -> Option<(Instant, HostId)> {
+        let hosts = self.hosts.borrow();
+        let deadline = |host: HostId| hosts[host].as_ref()?.0.hub.timers.next_deadline(&self.timers_waker);
+        let known = self.next_timer.get();
+        if self.timers_moved.is_set() || known.is_some_and(|(at, host)| deadline(host) != Some(at)) {
+            self.timers_moved.clear();
+            let next = (0..hosts.len()).filter_map(|host| Some((deadline(host)?, host))).min();
+            self.next_timer.set(next);
+        }
+        self.next_timer.get()
     }
 }
 

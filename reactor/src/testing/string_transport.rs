@@ -12,6 +12,8 @@ use crate::driver::Keeper;
 use crate::driver::Started;
 use crate::factory::Factory;
 use crate::factory::FactoryCell;
+use crate::hub::Hub;
+use crate::hub::ReadBuffer;
 use crate::memory::MemoryStream;
 use crate::memory::Wire;
 use crate::options::ConnectionOptions;
@@ -69,7 +71,7 @@ impl StringTransport {
     /// If the factory refuses the connection or panics.
     #[track_caller]
     pub fn connect(factory: impl Factory) -> Self {
-        let reactor = Reactor::in_memory(&Rc::new(Clock::manual(0)), None);
+        let reactor = Reactor::in_memory(Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default()), None);
         let wire = Rc::new(Wire::default());
         let accepted = Accepted {
             stream: MemoryStream(Rc::clone(&wire)),

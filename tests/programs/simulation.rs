@@ -1,0 +1,105 @@
+//! How fast simulations run: `cargo run --release -p tests --bin simulation`.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use reactor::CloseReason;
+use reactor::Protocol;
+use reactor::Transport;
+use reactor::testing::Link;
+use reactor::testing::Simulation;
+
+struct Echo {
+    transport: Transport,
+    callbacks: Rc<Cell<u64>>,
+}
+
+impl Protocol for Echo {
+    fn connection_made(&mut self) {
+        self.callbacks.set(self.callbacks.get() + 1);
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.callbacks.set(self.callbacks.get() + 1);
+        self.transport.write(data);
+    }
+
+    fn connection_lost(&mut self, _reason: CloseReason) {
+        self.callbacks.set(self.callbacks.get() + 1);
+    }
+}
+
+/// Sends a message, waits until all of it has come back, and so on.
+struct Ping {
+    transport: Transport,
+    callbacks: Rc<Cell<u64>>,
+    rounds: u32,
+    missing: usize,
+}
+
+const MESSAGE: &[u8] = &[b'x'; 64];
+
+impl Protocol for Ping {
+    fn connection_made(&mut self) {
+        self.callbacks.set(self.callbacks.get() + 1);
+        self.transport.write(MESSAGE);
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.callbacks.set(self.callbacks.get() + 1);
+        self.missing -= data.len();
+        if self.missing > 0 {
+            return;
+        }
+        self.rounds -= 1;
+        if self.rounds == 0 {
+            self.transport.lose_connection();
+        } else {
+            self.missing = MESSAGE.len();
+            self.transport.write(MESSAGE);
+        }
+    }
+
+    fn connection_lost(&mut self, _reason: CloseReason) {
+        self.callbacks.set(self.callbacks.get() + 1);
+    }
+}
+
+/// A server, ten clients with ten connections each, and this many messages on each; returns the callbacks made.
+fn hundred_connections(seed: u64, link: &Link, rounds: u32) -> u64 {
+    let sim = Simulation::new(seed);
+    sim.set_link(link.clone());
+    let callbacks = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&callbacks);
+    let echo = move |transport| Echo { transport, callbacks: Rc::clone(&counted) };
+    sim.host("server").listen_tcp(7, echo).expect("the port is free");
+    for client in 0..10 {
+        let host = sim.host(&format!("client{client}"));
+        for _ in 0..10 {
+            let callbacks = Rc::clone(&callbacks);
+            let missing = MESSAGE.len();
+            host.connect_tcp("server:7", move |transport| Ping {
+                transport,
+                callbacks: Rc::clone(&callbacks),
+                rounds,
+                missing,
+            });
+        }
+    }
+    sim.run_until_quiet(Duration::from_secs(3600));
+    callbacks.get()
+}
+
+#[expect(clippy::disallowed_methods, reason = "it measures")]
+fn main() {
+    let started = std::time::Instant::now();
+    let callbacks = hundred_connections(1, &Link::new(), 5_000);
+    let time = started.elapsed();
+    println!("{:.2} million callbacks a second", callbacks as f64 / time.as_secs_f64() / 1e6);
+
+    let started = std::time::Instant::now();
+    let callbacks: u64 = (0..1000).map(|seed| hundred_connections(seed, &Link::rough(), 10)).sum();
+    let time = started.elapsed();
+    println!("1,000 seeds of 100 connections ({callbacks} callbacks): {:.2} s", time.as_secs_f64());
+}
