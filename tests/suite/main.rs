@@ -3,4 +3,5 @@
 mod endings;
 mod house;
 mod layers;
+mod simulation;
 mod support;

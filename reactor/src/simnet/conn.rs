@@ -177,10 +177,13 @@ impl State {
             self.forget(conn);
             return;
         }
+        if attempt > OPEN_ATTEMPTS {
+            return self.answer_arrived(conn, Phase::Failed(io::ErrorKind::TimedOut), now, wakers);
+        }
         let way = connection.way;
         let [client, server] = [&connection.ends[0], &connection.ends[1]].map(|end| (end.host, end.address));
-        let accepting = if self.can_reach(client.0, server.0) { self.listening_at(server.0, server.1) } else { None };
-        let reachable = self.can_reach(client.0, server.0);
+        let reachable = self.can_reach(client.0, server.0, server.1.ip());
+        let accepting = if reachable { self.listening_at(server.0, server.1) } else { None };
         self.log_packet(now, way, false, if reachable { What::Open } else { What::OpenLost }, attempt as usize);
         match accepting {
             Some(listening) if listening.borrow().has_room() => {
@@ -195,12 +198,11 @@ impl State {
                 let at = self.arrival(server.0, client.0, 0, now);
                 self.schedule(at, Packet::Refused { conn });
             }
-            // Asked again after 1, 2, 4, … seconds, as Linux does.
-            _ if attempt < OPEN_ATTEMPTS => {
+            // Asked again after 1, 2, 4, … seconds, as Linux does; after the last time it waits as well.
+            _ => {
                 let at = now + Duration::from_secs(1 << attempt);
                 self.schedule(at, Packet::Open { conn, attempt: attempt + 1 });
             }
-            _ => self.answer_arrived(conn, Phase::Failed(io::ErrorKind::TimedOut), now, wakers),
         }
     }
 
@@ -226,7 +228,8 @@ impl State {
         let (Packet::Part { conn, to, .. } | Packet::Reset { conn, to }) = packet else { return };
         let Some(connection) = self.conn(conn) else { return };
         let (from_host, to_host) = (connection.ends[1 - to].host, connection.ends[to].host);
-        if !self.can_reach(from_host, to_host) {
+        let to_address = connection.ends[to].address.ip();
+        if !self.can_reach(from_host, to_host, to_address) {
             self.hold(packet, conn, 1 - to, now);
             return;
         }

@@ -46,6 +46,8 @@ struct State {
     links: BTreeMap<(HostId, HostId), Link>,
     /// Pairs of hosts between which nothing passes.
     cut: BTreeSet<(HostId, HostId)>,
+    /// Addresses to which nothing gets through.
+    black_holes: BTreeSet<IpAddr>,
     /// When the last byte of each direction leaves a link with limited bandwidth.
     busy_until: BTreeMap<(HostId, HostId), Instant>,
     /// Stream packets between hosts that cannot reach each other now, to be sent again when they can.
@@ -78,6 +80,7 @@ impl Network {
                 link: Link::new(),
                 links: BTreeMap::new(),
                 cut: BTreeSet::new(),
+                black_holes: BTreeSet::new(),
                 busy_until: BTreeMap::new(),
                 held: Vec::new(),
                 conns: Vec::new(),
@@ -148,6 +151,17 @@ impl Network {
         state.send_held(self.clock.now());
     }
 
+    /// Lets nothing get to an address any more, or everything again.
+    pub(crate) fn set_black_hole(&self, address: IpAddr, on: bool) {
+        let mut state = self.state.borrow_mut();
+        if on {
+            state.black_holes.insert(address);
+        } else {
+            state.black_holes.remove(&address);
+            state.send_held(self.clock.now());
+        }
+    }
+
     /// Resets every connection between the two, at both ends, now.
     pub(crate) fn reset_between(&self, one: HostId, other: HostId) {
         let mut state = self.state.borrow_mut();
@@ -178,7 +192,7 @@ impl Network {
     }
 
     /// The addresses of a host, by its name.
-    fn addresses_of(&self, name: &str) -> Vec<IpAddr> {
+    pub(crate) fn addresses_of(&self, name: &str) -> Vec<IpAddr> {
         if name == "localhost" {
             return vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
         }
@@ -228,8 +242,8 @@ impl State {
         self.links.get(&pair(one, other)).unwrap_or(&self.link)
     }
 
-    fn can_reach(&self, from: HostId, to: HostId) -> bool {
-        self.hosts[to].up && !self.cut.contains(&pair(from, to))
+    fn can_reach(&self, from: HostId, to: HostId, address: IpAddr) -> bool {
+        self.hosts[to].up && !self.cut.contains(&pair(from, to)) && !self.black_holes.contains(&address)
     }
 
     /// When a packet of `len` bytes that leaves now arrives.

@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::rc::Weak;
 use std::sync::Arc;
@@ -198,6 +199,17 @@ impl Simulation {
         self.0.network.heal(self.id(one), self.id(other));
     }
 
+    /// Lets nothing get to an address any more (or, with false, everything again): not even a refusal comes back. So a
+    /// name may have one address that answers and one that does not.
+    pub fn set_black_hole(&self, address: IpAddr, on: bool) {
+        self.0.network.set_black_hole(address, on);
+    }
+
+    /// The addresses of a host, the best first; none if there is no host of this name.
+    pub fn addresses_of(&self, name: &str) -> Vec<IpAddr> {
+        self.0.network.addresses_of(name)
+    }
+
     /// Resets all connections between two hosts, at both ends.
     ///
     /// # Panics
@@ -269,12 +281,14 @@ impl World {
         self.clock.advance_to(end);
     }
 
-    /// Lets the next thing happen, unless that would be after `end`: all hosts go on as far as they can, then the next
+    /// Lets the next thing happen, unless that would be after `end`: all hosts go on as far as they can, or the next
     /// packet arrives, or the calls that are due next are made. False if there is no such thing.
     fn step(&self, end: Option<Instant>) -> bool {
         assert!(!self.running.replace(true), "a simulation cannot be run from inside a callback of it");
-        let running = Running(&self.running);
-        self.settle();
+        let _running = Running(&self.running);
+        if self.settle() {
+            return true;
+        }
         let next = self.next_event().filter(|next| end.is_none_or(|end| next.at <= end));
         if let Some(next) = &next {
             self.clock.advance_to(next.at);
@@ -283,23 +297,24 @@ impl World {
                 Who::Timers(host) => {
                     let reactor = self.hosts.borrow()[host].clone();
                     if let Some(reactor) = reactor {
-                        reactor.0.hub.timers.run_due();
-                        self.clock.advance_to(self.clock.now() + TIMER_PASS);
+                        if reactor.0.hub.timers.run_due() {
+                            self.clock.advance_to(self.clock.now() + TIMER_PASS);
+                        }
                     }
                 }
             }
-            self.settle();
         }
-        drop(running);
         next.is_some()
     }
 
-    /// Runs all hosts until none can go on.
-    fn settle(&self) {
+    /// Runs all hosts until none can go on; false if none could.
+    fn settle(&self) -> bool {
         let is_ready = |reactor: &Option<Reactor>| reactor.as_ref().is_some_and(|reactor| is_ready(&reactor.0));
+        let mut any = false;
         loop {
             let next = self.hosts.borrow().iter().position(is_ready);
-            let Some(host) = next else { return };
+            let Some(host) = next else { return any };
+            any = true;
             let reactor = self.hosts.borrow()[host].clone();
             if let Some(reactor) = reactor {
                 reactor.0.run_tasks();
@@ -378,5 +393,6 @@ impl fmt::Debug for Simulation {
     }
 }
 
-/// How long a pass over due calls takes: a chain of calls without delay must not stop the time.
+/// How long a pass over due calls takes if more are due at its end: a chain of calls without delay must not stop the
+/// time.
 const TIMER_PASS: Duration = Duration::from_micros(1);
