@@ -121,17 +121,18 @@ impl Connection {
     }
 
     fn make_calls(&mut self, cx: &mut Context<'_>) {
-        loop {
+        for _ in 0..CALLS_AT_ONCE {
             if self.protocol.is_none() || self.transport.has_failed() {
                 return;
             }
             match catch(|| self.transport.0.calls().next(cx)) {
                 Ok(Some(call)) => self.call(|protocol| call(&mut Whole(protocol))),
-                Ok(None) => break,
+                Ok(None) => return self.call(|protocol| protocol.turn(cx)),
                 Err(message) => self.panicked(message),
             }
         }
         self.call(|protocol| protocol.turn(cx));
+        self.state().wake();
     }
 
     /// Input: the connection has ended. Drops timers, deferred calls and unsent output, calls `connection_lost`, and
@@ -281,3 +282,6 @@ impl Callee for Whole<'_> {
         self.0.type_name()
     }
 }
+
+/// Calls in one turn: futures that are always ready and defer the next must not keep everything else out.
+const CALLS_AT_ONCE: u32 = 64;

@@ -204,6 +204,8 @@ enum Step {
     Again,
     /// Nothing to do before the next wake-up.
     Sleep,
+    /// There is more to do, but it is the others' turn.
+    Yield,
     /// The connection has ended.
     End(CloseReason),
 }
@@ -219,17 +221,27 @@ impl<S: Stream> Link<S> {
             };
             match step {
                 Step::Again => {}
-                Step::Sleep => return Poll::Pending,
+                // What callbacks have asked for since they were last looked after.
+                Step::Sleep if self.is_stirred() && budget.rounds < ROUNDS => budget.rounds += 1,
+                Step::Sleep if !self.is_stirred() => return Poll::Pending,
+                Step::Sleep | Step::Yield => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Step::End(reason) => self.end(reason),
             }
         }
+    }
+
+    fn is_stirred(&self) -> bool {
+        matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_stirred())
     }
 
     /// Drains what the last input has brought about, then takes the next.
     fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
         let Phase::Open(connection) = &self.phase else { return Step::Again };
         let state = &connection.transport().0;
-        if (state.is_stirred() || state.unsent() > 0 || connection.is_layered())
+        if (state.is_to_drain() || state.unsent() > 0 || connection.is_layered())
             && let Some(step) = self.drain(cx, budget)
         {
             return step;
@@ -272,8 +284,7 @@ impl<S: Stream> Link<S> {
                     budget.sent += n;
                     if connection.sent_and_resumed(n) {
                         if budget.sent > WRITE_BUDGET {
-                            cx.waker().wake_by_ref();
-                            return Some(Step::Sleep);
+                            return Some(Step::Yield);
                         }
                         return Some(Step::Again);
                     }
@@ -317,8 +328,7 @@ impl<S: Stream> Link<S> {
         let Self { phase: Phase::Open(connection), stream, hub, broken, .. } = self else { return Step::Again };
         if connection.wants_read() {
             if budget.read_enough {
-                cx.waker().wake_by_ref();
-                return Step::Sleep;
+                return Step::Yield;
             }
             let read = hub.with_read_buffer(|buffer| {
                 let read = stream.poll_read(cx, buffer);
@@ -438,10 +448,15 @@ struct Budget {
     /// A read filled the buffer: there is likely more, but it is the others' turn.
     read_enough: bool,
     sent: usize,
+    /// Looks at what callbacks have asked for, after there was nothing else to do.
+    rounds: u32,
 }
 
 /// Bytes sent in one poll after which a protocol that writes whenever it can has to wait its turn.
 const WRITE_BUDGET: usize = 256 * 1024;
+
+/// After so many looks calls that always bring about the next have to wait their turn.
+const ROUNDS: u32 = 8;
 
 /// Reads of thrown-away bytes in one poll.
 const LINGER_READS: u32 = 16;

@@ -148,9 +148,15 @@ impl State {
         self.driven.set(driven);
     }
 
-    /// Whether anything has changed since this was last asked, or goes on by itself.
+    /// Whether anything has changed since the driver last looked.
     #[inline]
     pub(crate) fn is_stirred(&self) -> bool {
+        self.stirred.get()
+    }
+
+    /// Whether anything has changed since this was last asked, or goes on by itself.
+    #[inline]
+    pub(crate) fn is_to_drain(&self) -> bool {
         self.stirred.replace(false) || self.closing.get() || self.eof_wanted.get() || self.calls.any_ready()
     }
 
