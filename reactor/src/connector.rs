@@ -222,6 +222,13 @@ impl Connector {
         cell.upgrade().map(Self)
     }
 
+    /// Drops the hooks and the factory, which may own this very connector: it begins nothing any more.
+    pub(crate) fn discard(&self) {
+        let hooks = (self.0.on_failed.take(), self.0.on_lost.take());
+        contained("drop of a connector's hook", || drop(hooks));
+        self.0.factory.discard();
+    }
+
     pub(crate) fn options(&self) -> &ConnectOptions {
         &self.0.options
     }

@@ -169,7 +169,7 @@ impl fmt::Debug for SharedFactory {
 /// A factory in the hands of a port or connector: its panics are contained.
 pub(crate) struct FactoryCell {
     /// Borrowed across the user's code, which has no way to get here a second time meanwhile.
-    factory: RefCell<Box<dyn Factory>>,
+    factory: RefCell<Option<Box<dyn Factory>>>,
     started: Cell<bool>,
 }
 
@@ -182,17 +182,17 @@ pub(crate) enum Built {
 
 impl FactoryCell {
     pub(crate) fn new(factory: impl Factory) -> Self {
-        Self { factory: RefCell::new(Box::new(factory)), started: Cell::new(false) }
+        Self { factory: RefCell::new(Some(Box::new(factory))), started: Cell::new(false) }
     }
 
     pub(crate) fn start(&self) {
         if !self.started.replace(true) {
-            contained("start_factory", || self.factory.borrow_mut().start_factory());
+            contained("start_factory", || self.with(Factory::start_factory));
         }
     }
 
     pub(crate) fn build(&self, transport: Transport) -> Built {
-        match catch(|| self.factory.borrow_mut().build_protocol(transport)) {
+        match catch(|| self.factory.borrow_mut().as_mut()?.build_protocol(transport)) {
             Ok(Some(protocol)) => Built::Protocol(protocol),
             Ok(None) => Built::Refused,
             Err(message) => {
@@ -204,7 +204,20 @@ impl FactoryCell {
 
     pub(crate) fn stop(&self) {
         if self.started.replace(false) {
-            contained("stop_factory", || self.factory.borrow_mut().stop_factory());
+            contained("stop_factory", || self.with(Factory::stop_factory));
+        }
+    }
+
+    /// Stops the factory and drops it, whoever still has a handle of the port or the connector.
+    pub(crate) fn discard(&self) {
+        self.stop();
+        let factory = self.factory.take();
+        contained("drop of a factory", || drop(factory));
+    }
+
+    fn with(&self, call: impl FnOnce(&mut dyn Factory)) {
+        if let Some(factory) = &mut *self.factory.borrow_mut() {
+            call(&mut **factory);
         }
     }
 }

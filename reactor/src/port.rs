@@ -258,7 +258,7 @@ struct Closing(Rc<PortState>);
 
 impl Drop for Closing {
     fn drop(&mut self) {
-        self.0.factory.stop();
+        self.0.factory.discard();
         self.0.stopping.set(true);
         self.0.closed.set(true);
         let wakers = self.0.wakers.take();

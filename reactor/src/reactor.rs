@@ -450,8 +450,10 @@ impl Core {
     /// Lets go of everything that was made with this reactor, user's code included.
     pub(crate) fn clear(&self) {
         let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
-        let handles = (self.ports.take(), self.connectors.take());
-        contained("drop", || drop((hooks, handles)));
+        let ports = self.ports.take();
+        contained("drop", || drop((hooks, ports)));
+        let connectors = self.connectors.take();
+        connectors.iter().filter_map(Connector::upgrade).for_each(|connector| connector.discard());
         if let Backend::Memory(memory) = &self.backend {
             contained("drop of a task", || memory.executor.clear());
         }
