@@ -3,5 +3,6 @@
 mod endings;
 mod house;
 mod layers;
+mod reentrancy;
 mod simulation;
 mod support;

@@ -275,6 +275,22 @@ impl Peer {
         }
     }
 
+    /// What comes until the end, if there is one: in memory, what has come.
+    pub(crate) fn read_what_comes(&mut self) -> Vec<u8> {
+        match &mut self.wire {
+            Wire::Memory { wire, stalled } => {
+                *stalled = false;
+                wire.stall(false);
+                wire.take_written()
+            }
+            Wire::Socket { socket, .. } => {
+                let mut data = Vec::new();
+                let _ = socket.as_mut().expect("open").read_to_end(&mut data);
+                data
+            }
+        }
+    }
+
     /// Does this on the reactor's thread, outside of any callback.
     #[track_caller]
     pub(crate) fn act(&mut self, action: impl FnOnce(&Transport) + Send + 'static) {
