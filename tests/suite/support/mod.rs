@@ -1,10 +1,16 @@
 //! What the suite stands on: a protocol that writes down what happens to it, and the worlds it happens in.
 
 mod log;
+mod policies;
 mod recorder;
 mod world;
 
 pub(crate) use log::Log;
+pub(crate) use policies::echo;
+pub(crate) use policies::panicking_tap;
+pub(crate) use policies::recorder;
+pub(crate) use policies::tap;
+pub(crate) use policies::throttle;
 pub(crate) use recorder::Callback;
 pub(crate) use recorder::Guard;
 pub(crate) use recorder::Recorder;
@@ -24,3 +30,6 @@ use std::time::Duration;
 
 /// Long enough for the slowest machine; whoever waits this long fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// More bytes than a loopback connection's buffers take.
+pub(crate) const HUGE: usize = 32 << 20;

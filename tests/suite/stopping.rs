@@ -1,0 +1,74 @@
+//! What stopping the reactor does to its connections.
+
+use std::time::Duration;
+
+use crate::support::Callback;
+use crate::support::Ending;
+use crate::support::HUGE;
+use crate::support::on_sockets;
+
+#[test]
+fn stopping_closes_in_order_and_flushes() {
+    on_sockets(
+        |recorder| {
+            recorder.on(Callback::Data, |this| {
+                this.transport.write(vec![b'x'; HUGE]);
+                this.transport.reactor().stop();
+            })
+        },
+        |peer| {
+            peer.send("hi");
+            let (data, ending) = peer.read_to_the_end();
+            assert_eq!((data.len(), ending), (HUGE, Ending::Clean));
+            peer.wait_for("dropped");
+            assert!(peer.log.has("lost Done"));
+        },
+    );
+}
+
+#[test]
+fn stopping_reaches_a_connection_whose_reading_is_paused() {
+    on_sockets(
+        |recorder| recorder.on(Callback::Made, |this| this.transport.pause_reading()),
+        |peer| {
+            peer.send("never read");
+            peer.act(|transport| transport.reactor().stop());
+            peer.expect(&["made", "lost Done", "dropped"]);
+        },
+    );
+}
+
+#[test]
+fn stopping_aborts_who_does_not_read_when_the_deadline_has_passed() {
+    on_sockets(
+        |recorder| {
+            recorder.on(Callback::Made, |this| {
+                this.transport.write(vec![b'x'; HUGE]);
+                let reactor = this.transport.reactor();
+                reactor.set_shutdown_deadline(Duration::from_millis(50));
+                reactor.stop();
+            })
+        },
+        |peer| {
+            peer.wait_for("dropped");
+            assert!(peer.log.has("lost Aborted"), "{:#?}", peer.log.lines());
+            let (data, ending) = peer.read_to_the_end();
+            assert!(data.len() < HUGE);
+            assert_eq!(ending, Ending::Reset);
+        },
+    );
+}
+
+#[test]
+fn a_protocol_whose_answer_to_the_end_is_half_close_is_closed_by_stopping() {
+    on_sockets(
+        |recorder| recorder.keeping_writing(),
+        |peer| {
+            peer.send_eof();
+            peer.wait_for("eof");
+            peer.act(|transport| transport.reactor().stop());
+            peer.expect(&["made", "eof", "lost Done", "dropped"]);
+            assert_eq!(peer.read_to_the_end(), (vec![], Ending::Clean));
+        },
+    );
+}
