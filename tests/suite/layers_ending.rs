@@ -219,7 +219,8 @@ fn a_panic_of_the_protocol_inside_ends_all_layers_with_its_message() {
 
 #[test]
 fn failures_inside_and_outside_reach_both_with_their_reason() {
-    let fail: [(fn(&Transport), &str); 4] = [
+    type Fail = fn(&Transport);
+    let fail: [(Fail, &str); 4] = [
         (Transport::abort_connection, "lost Aborted"),
         (|transport| transport.fail_connection(CloseReason::TimedOut), "lost TimedOut"),
         (|transport| transport.fail_connection(CloseReason::failed("mine")), "lost Failed(mine)"),

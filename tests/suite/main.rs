@@ -1,6 +1,7 @@
 //! All integration tests, one module a topic.
 
 mod endings;
+mod flow_control;
 mod half_close;
 mod house;
 mod layers;
@@ -8,8 +9,10 @@ mod layers_ending;
 mod leftovers;
 mod neighbours;
 mod panics;
+mod reading;
 mod reentrancy;
 mod refusals;
 mod simulation;
 mod stopping;
 mod support;
+mod timers;

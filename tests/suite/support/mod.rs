@@ -16,6 +16,7 @@ pub(crate) use recorder::Guard;
 pub(crate) use recorder::Recorder;
 pub(crate) use world::Ending;
 pub(crate) use world::Peer;
+pub(crate) use world::connect;
 pub(crate) use world::every_world;
 pub(crate) use world::every_world_with;
 pub(crate) use world::in_memory;

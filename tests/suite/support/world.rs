@@ -5,6 +5,7 @@ use std::io;
 use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
+use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -15,7 +16,6 @@ use std::thread;
 use std::time::Duration;
 
 use reactor::Factory;
-use reactor::Protocol;
 use reactor::Reactor;
 use reactor::RemoteReactor;
 use reactor::Transport;
@@ -120,9 +120,7 @@ fn play_on_sockets(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
         })
     };
     let (address, remote) = told.recv_timeout(PATIENCE).unwrap();
-    let socket = TcpStream::connect(address).unwrap();
-    socket.set_read_timeout(Some(PATIENCE)).unwrap();
-    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    let socket = connect(address);
     let mut peer =
         Peer { log: log.clone(), wire: Wire::Socket { socket: Some(socket), remote: remote.clone(), built } };
     play(&mut peer);
@@ -204,6 +202,13 @@ impl Peer {
             // Whether it can be sent is not what is tested.
             Wire::Socket { socket, .. } => drop(socket.as_mut().expect("open").write_all(data.as_ref())),
         }
+    }
+
+    /// Sends from a thread of its own, on a socket.
+    pub(crate) fn send_in_background(&mut self, data: Vec<u8>) -> thread::JoinHandle<()> {
+        let Wire::Socket { socket, .. } = &self.wire else { panic!("not in memory") };
+        let mut socket = socket.as_ref().expect("open").try_clone().unwrap();
+        thread::spawn(move || socket.write_all(&data).unwrap())
     }
 
     pub(crate) fn send_eof(&mut self) {
@@ -353,6 +358,15 @@ pub(crate) fn read_to_the_end(socket: &mut TcpStream) -> (Vec<u8>, Ending) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => (data, Ending::Reset),
         Err(error) => panic!("reading failed after {} bytes: {error}", data.len()),
     }
+}
+
+/// A plain client.
+#[track_caller]
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    let socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    socket.set_write_timeout(Some(PATIENCE)).unwrap();
+    socket
 }
 
 /// A reactor that leaves the signals of the test's process alone.
