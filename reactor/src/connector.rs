@@ -174,7 +174,7 @@ impl Connector {
     /// }
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn finished(&self) -> impl Future<Output = Result<CloseReason, ConnectError>> + 'static {
+    pub fn finished(&self) -> impl Future<Output = Result<CloseReason, ConnectError>> + 'static + use<> {
         let waiting = Waiting::new(Rc::clone(&self.0));
         poll_fn(move |cx| {
             let cell = &waiting.0;

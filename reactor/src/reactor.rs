@@ -263,10 +263,10 @@ impl Reactor {
     /// [`JobError::Full`] when 1,024 jobs are waiting, [`JobError::Panicked`] with the message of the job's panic.
     ///
     /// Nobody waits for the threads when the reactor stops: a job that is stuck does not keep the program from ending.
-    pub fn defer_to_thread<T: Send + 'static>(
+    pub fn defer_to_thread<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
         &self,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> impl Future<Output = Result<T, JobError>> + 'static {
+        job: F,
+    ) -> impl Future<Output = Result<T, JobError>> + 'static + use<T, F> {
         match &self.0.backend {
             // In place: a simulation is the same each time only if nothing runs beside it.
             Backend::Memory(_) => Either::Left(ready(catch(job).map_err(JobError::Panicked))),
