@@ -309,10 +309,7 @@ impl Connector {
         let keeper = Rc::clone(&self.0) as Rc<dyn Keeper>;
         let limit = self.0.options.socket.output_limit;
         match driver::start(&self.0.hub, stream, limit, &self.0.factory, keeper) {
-            Started::Running(transport, task) => {
-                self.0.transport.replace(Some(transport));
-                core.spawn_task(task);
-            }
+            Started::Running(_, task) => core.spawn_task(task),
             // Connected, and closed at once, as in Twisted.
             Started::Refused => self.0.connection_lost(&CloseReason::Done),
             Started::Panicked(message) => self.failed(self.error(ConnectErrorKind::Panicked(message), None)),
@@ -321,6 +318,7 @@ impl Connector {
 
     fn failed(&self, error: ConnectError) {
         self.0.state.set(ConnectorState::Disconnected);
+        self.0.transport.take();
         let hooked = self.call(&self.0.on_failed, error.clone());
         if !hooked && self.0.waiting.get() == 0 {
             tracing::warn!("{error}");
@@ -351,6 +349,10 @@ impl Connector {
 }
 
 impl Keeper for ConnectorCell {
+    fn connection_begins(&self, transport: &Transport) {
+        self.transport.replace(Some(transport.clone()));
+    }
+
     fn connection_lost(&self, reason: &CloseReason) {
         self.state.set(ConnectorState::Disconnected);
         self.transport.take();

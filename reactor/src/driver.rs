@@ -33,6 +33,8 @@ use crate::transport::Transport;
 
 /// Whoever has brought a connection about and is told of its end: a port or a connector.
 pub(crate) trait Keeper {
+    /// The protocol of this connection is about to be built.
+    fn connection_begins(&self, _transport: &Transport) {}
     fn connection_lost(&self, reason: &CloseReason);
     fn linger_limits(&self) -> LingerLimits;
 }
@@ -72,6 +74,7 @@ pub(crate) fn start<S: Stream>(
     let transport = Transport::new(hub, host.clone(), peer.clone(), output_limit);
     let span = span(&transport, &host, &peer);
     let entered = span.enter();
+    keeper.connection_begins(&transport);
     let connection = match factory.build(transport.clone()) {
         // Asking it for its handler runs user code.
         Built::Protocol(protocol) => catch(|| Connection::new(transport.clone(), protocol)).map_err(Started::Panicked),
