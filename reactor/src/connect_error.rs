@@ -160,6 +160,9 @@ fn kind_of(error: &io::Error) -> ConnectErrorKind {
 }
 
 fn text_of(error: &io::Error) -> String {
+    if let Some(bind_error) = error.get_ref().and_then(|inner| inner.downcast_ref::<BindError>()) {
+        return bind_error.to_string();
+    }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
         io::ErrorKind::HostUnreachable => "host unreachable".to_owned(),
