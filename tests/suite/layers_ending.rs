@@ -51,37 +51,46 @@ fn a_close_asked_for_inside_waits_for_what_a_layer_holds_back() {
 fn a_close_asked_for_by_a_policy_flushes_what_the_protocol_inside_wrote() {
     struct Closer {
         outer: Transport,
+        inner: Rc<RefCell<Option<Transport>>>,
+        log: Log,
     }
     impl Policy for Closer {
         fn incoming(&mut self, data: &[u8]) {
-            if data.ends_with(b"close") {
+            if data == b"close" {
                 self.outer.lose_connection();
+                let (inner, log) = (self.inner.take().unwrap(), self.log.clone());
+                self.outer.reactor().call_later(Duration::from_millis(1), move || {
+                    log.add(format!("closing inside: {}", inner.is_closing()));
+                    inner.write("too late");
+                });
             }
         }
     }
     every_world_with(
         |log| {
-            let inside = recorder(&log, |recorder| {
-                recorder
-                    .on(Callback::Data, |this| {
-                        assert_eq!(this.data, b"go", "nothing is delivered once it is closing");
-                        this.transport.write(vec![b'x'; 200]);
-                        this.timer(Duration::from_millis(2), "later");
-                    })
-                    .on(Callback::Timer, |this| {
-                        assert!(this.transport.is_closing(), "the protocol inside sees that its connection is closing");
-                        this.transport.write("too late");
-                    })
+            let slot = Rc::new(RefCell::new(None));
+            let inner = Rc::clone(&slot);
+            let inside = recorder(&log, move |recorder| {
+                inner.replace(Some(recorder.transport.clone()));
+                recorder.on(Callback::Data, |this| {
+                    assert_eq!(this.data, b"go", "nothing is delivered once it is closing");
+                    this.transport.write(vec![b'x'; 200]);
+                })
             });
-            Box::new(layer(|outer| Closer { outer }, throttle(10, tap("inner", &log, throttle(1000, inside)))))
+            let policy = {
+                let log = log.clone();
+                move |outer| Closer { outer, inner: Rc::clone(&slot), log: log.clone() }
+            };
+            Box::new(layer(policy, throttle(10, tap("inner", &log, throttle(1000, inside)))))
         },
         |peer| {
             peer.send("go");
             peer.wait_for("data go");
-            peer.send("and close");
+            peer.send("close");
             peer.let_pass(Duration::from_millis(30));
             assert_eq!(peer.read_to_the_end(), (vec![b'x'; 200], Ending::Clean));
             peer.wait_for("lost Done");
+            assert!(peer.log.has("closing inside: true"), "{:#?}", peer.log.lines());
         },
     );
 }

@@ -1,5 +1,6 @@
 //! All integration tests, one module a topic.
 
+mod connectors;
 mod endings;
 mod flow_control;
 mod half_close;
@@ -9,6 +10,7 @@ mod layers_ending;
 mod leftovers;
 mod neighbours;
 mod panics;
+mod ports;
 mod reading;
 mod reentrancy;
 mod refusals;

@@ -92,7 +92,7 @@ impl Protocol for Chat {
         self.users.borrow_mut().remove(&self.number);
         self.log.add(format!("lost {reason}"));
         for transport in self.users.borrow().values() {
-            write!(transport, "{} left\n", self.number);
+            writeln!(transport, "{} left", self.number);
         }
     }
 }

@@ -1,5 +1,9 @@
+use std::cell::RefCell;
 use std::fmt;
 use std::mem;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use reactor::CloseReason;
@@ -107,7 +111,11 @@ impl Recorder {
         for index in 0..self.actions.len() {
             if self.actions[index].0 == callback {
                 let mut action = mem::replace(&mut self.actions[index].1, Box::new(|_| {}));
-                action(self);
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(|| action(self))) {
+                    let text = payload.downcast_ref::<&str>().map(ToString::to_string);
+                    note_panic(&text.or_else(|| payload.downcast_ref().cloned()).unwrap_or_default());
+                    resume_unwind(payload);
+                }
                 self.actions[index].1 = action;
             }
         }
@@ -148,6 +156,9 @@ impl Protocol for Recorder {
 
     fn connection_lost(&mut self, reason: CloseReason) {
         self.log.add(format!("lost {}", short(&reason)));
+        if let CloseReason::Panicked(message) = &reason {
+            note_panic(message);
+        }
         self.happened(Callback::Lost);
     }
 }
@@ -162,6 +173,27 @@ impl Drop for Recorder {
 impl fmt::Debug for Recorder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Recorder").field("transport", &self.transport).finish_non_exhaustive()
+    }
+}
+
+thread_local! {
+    /// What an assertion in a callback of this thread said: the reactor contains it, and the test must not.
+    static FAILED: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Tests panic on purpose with "oh", and not at all with a text of the type mismatch's.
+fn note_panic(message: &str) {
+    let on_purpose = ["oh", "as told", "a call of `", "a panic without a text"];
+    if !message.is_empty() && !on_purpose.iter().any(|beginning| message.starts_with(beginning)) {
+        FAILED.replace(Some(message.to_owned()));
+    }
+}
+
+/// Fails if an assertion in a callback of this thread has.
+#[track_caller]
+pub(crate) fn check_callbacks() {
+    if let Some(message) = FAILED.take() {
+        panic!("in a callback: {message}");
     }
 }
 

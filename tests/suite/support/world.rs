@@ -7,6 +7,8 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpStream;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
 use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::mpsc;
@@ -25,6 +27,7 @@ use socket2::SockRef;
 use super::Log;
 use super::PATIENCE;
 use super::Recorder;
+use super::recorder::check_callbacks;
 
 /// Makes the factory under test; on the reactor's own thread where there is one.
 type MakeFactory = Arc<dyn Fn(Log) -> Box<dyn Factory> + Send + Sync>;
@@ -96,6 +99,7 @@ fn play_in_memory(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     assert!(wire.closed().is_some(), "in memory: the connection did not end when it was aborted");
     assert_eq!(wire.reactor().connections(), 0, "in memory: the reactor still has the connection");
     drop(wire);
+    check_callbacks();
     check("in memory", &log);
 }
 
@@ -388,7 +392,11 @@ type Ended<T> = Receiver<thread::Result<T>>;
 fn spawn<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Ended<T> {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
-        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(run));
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let value = run();
+            check_callbacks();
+            value
+        }));
         let _ = tell.send(result);
     });
     told
