@@ -296,10 +296,8 @@ impl World {
                 Who::Network => self.network.deliver(),
                 Who::Timers(host) => {
                     let reactor = self.hosts.borrow()[host].clone();
-                    if let Some(reactor) = reactor {
-                        if reactor.0.hub.timers.run_due() {
-                            self.clock.advance_to(self.clock.now() + TIMER_PASS);
-                        }
+                    if reactor.is_some_and(|reactor| reactor.0.hub.timers.run_due()) {
+                        self.clock.advance_to(self.clock.now() + TIMER_PASS);
                     }
                 }
             }
