@@ -1,4 +1,5 @@
 use std::fmt;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 
 /// One end of a connection: Twisted's `IPv4Address`, `IPv6Address` and their kin as one value.
@@ -29,6 +30,15 @@ impl Address {
     }
 }
 
+/// An IPv4 peer of a socket that listens on both families is shown as one.
+pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        // Whole: without its scope a link-local address cannot be answered.
+        IpAddr::V6(_) => address,
+    }
+}
+
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         Self::Inet(address)
@@ -40,6 +50,23 @@ impl fmt::Display for Address {
         match self {
             Self::Inet(address) => write!(f, "{address}"),
             Self::Memory(name) => write!(f, "memory:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mapped_address_is_shown_as_ipv4_and_a_link_local_one_keeps_its_scope() {
+        for (address, shown) in [
+            ("[::ffff:127.0.0.1]:7", "127.0.0.1:7"),
+            ("127.0.0.1:7", "127.0.0.1:7"),
+            ("[::1]:7", "[::1]:7"),
+            ("[fe80::1%3]:7", "[fe80::1%3]:7"),
+        ] {
+            assert_eq!(unmapped(address.parse().unwrap()).to_string(), shown);
         }
     }
 }

@@ -49,6 +49,8 @@ pub struct Connection {
     protocol: Option<Box<dyn Protocol>>,
     /// The peer has ended its stream.
     eof: bool,
+    /// The protocol has still to say what follows from that.
+    eof_waits: bool,
     /// The protocol is a layer with another connection inside it.
     layered: bool,
     made: bool,
@@ -66,7 +68,15 @@ impl Connection {
         };
         transport.0.calls().set_target(transport.0.hub.share_target(target));
         let layered = protocol.is_layer();
-        Self { transport, protocol: Some(protocol), eof: false, layered, made: false, told_full: false }
+        Self {
+            transport,
+            protocol: Some(protocol),
+            eof: false,
+            eof_waits: false,
+            layered,
+            made: false,
+            told_full: false,
+        }
     }
 
     /// The handle the protocol has, too.
@@ -99,14 +109,19 @@ impl Connection {
     /// stream already, the connection is closing from here on.
     pub fn ended(&mut self) -> OnEof {
         if self.eof {
-            return OnEof::KeepWriting;
+            return if self.eof_waits { OnEof::NotYet } else { OnEof::KeepWriting };
         }
         self.eof = true;
+        self.tell_eof()
+    }
+
+    fn tell_eof(&mut self) -> OnEof {
         let mut answer = OnEof::Close;
         if !self.transport.is_closing() {
             self.call(|protocol| answer = protocol.eof_received());
         }
-        if answer == OnEof::Close || self.state().eof_sent() {
+        self.eof_waits = answer == OnEof::NotYet;
+        if answer == OnEof::Close || (answer == OnEof::KeepWriting && self.state().eof_sent()) {
             self.transport.lose_connection();
         }
         answer
@@ -117,6 +132,9 @@ impl Connection {
         self.pace();
         if self.layered || self.state().calls().any_ready() {
             self.make_calls(cx);
+        }
+        if self.eof_waits && !self.state().is_paused() {
+            self.tell_eof();
         }
     }
 
@@ -187,7 +205,7 @@ impl Connection {
     /// Output: the end of this side's stream, which [`wants_shut`](Self::wants_shut) asked for, has left.
     pub fn shut(&mut self) {
         self.state().set_eof_sent();
-        if self.eof {
+        if self.eof && !self.eof_waits {
             self.transport.lose_connection();
         }
     }

@@ -39,13 +39,13 @@ pub(crate) trait Keeper {
     fn linger_limits(&self) -> LingerLimits;
 }
 
-/// A connection as the executor sees it.
+/// A connection, or a port for datagrams, as the executor sees it.
 pub(crate) trait Drive {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()>;
 }
 
 /// A task for the executor. It need not box what it is made of a second time.
-pub(crate) struct DriverTask(Rc<dyn Drive>);
+pub(crate) struct DriverTask(pub(crate) Rc<dyn Drive>);
 
 impl Future for DriverTask {
     type Output = ();

@@ -42,6 +42,11 @@
 //!   deferred calls of the connection are dropped before.
 //! - The end of stream tells the peer that everything was sent; whatever discards output resets the connection.
 //!
+//! # Datagrams
+//!
+//! [`Reactor::listen_udp`] gives a [`DatagramProtocol`] its [`DatagramTransport`]. There is no connection to end: what
+//! one peer sends, be it a datagram that makes a callback panic, ends nothing for the others.
+//!
 //! # Reading order
 //!
 //! | module | holds |
@@ -51,11 +56,13 @@
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
 //! | `policy` | layers: connections inside connections |
 //! | `driver`, `stream`, `tcp`, `memory` | the loop around a connection, and what it moves bytes over |
-//! | `port`, `connector`, `resolve`, `race` | how connections come about |
+//! | `datagram`, `datagram_transport`, `datagram_driver`, `udp` | the same for datagrams |
+//! | `listen`, `acceptor`, `port`, `connector`, `resolve`, `race` | how connections come about |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
 //! | [`testing`] | tests without sockets |
 
+mod acceptor;
 mod address;
 mod calls;
 mod clock;
@@ -63,11 +70,18 @@ mod connect_error;
 mod connection;
 mod connector;
 mod contain;
+mod datagram;
+mod datagram_driver;
+mod datagram_options;
+mod datagram_socket;
+mod datagram_transport;
 mod delayed_call;
 mod driver;
 mod executor;
 mod factory;
 mod hub;
+mod listen;
+mod log_limit;
 mod memory;
 mod options;
 mod output;
@@ -90,6 +104,7 @@ pub mod testing;
 mod threads;
 mod timers;
 mod transport;
+mod udp;
 
 pub use address::Address;
 pub use calls::DeferredCall;
@@ -98,6 +113,9 @@ pub use connect_error::ConnectErrorKind;
 pub use connection::Connection;
 pub use connector::Connector;
 pub use connector::ConnectorState;
+pub use datagram::DatagramProtocol;
+pub use datagram_options::DatagramOptions;
+pub use datagram_transport::DatagramTransport;
 pub use delayed_call::DelayedCall;
 pub use factory::Factory;
 pub use factory::IntoProtocol;

@@ -133,9 +133,9 @@ impl<P: Policy> Protocol for Layer<P> {
 
     /// The inner connection closes the outer one when what the policy holds back has left.
     fn eof_received(&mut self) -> OnEof {
-        self.inside.ended();
+        let answer = self.inside.ended();
         self.drain();
-        OnEof::KeepWriting
+        if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
     }
 
     fn resume_writing(&mut self) {

@@ -48,8 +48,8 @@ pub trait Protocol: Any {
     /// Not called while reading is paused, nor after the connection began to close.
     fn data_received(&mut self, data: &[u8]);
 
-    /// The peer has ended its stream; no data follows. The answer says whether this side goes on sending. Twisted's
-    /// `readConnectionLost`, asyncio's name.
+    /// The peer has ended its stream; no data follows. The answer says whether this side goes on sending. It comes
+    /// once, unless the answer is [`OnEof::NotYet`]. Twisted's `readConnectionLost`, asyncio's name.
     fn eof_received(&mut self) -> OnEof {
         OnEof::Close
     }
@@ -121,4 +121,8 @@ pub enum OnEof {
     /// From here on the system is asked about the connection only when something is sent: a peer that goes away
     /// meanwhile is noticed by the next write.
     KeepWriting,
+    /// There is input that was received, but is not dealt with yet: what a receiver answers that keeps messages back
+    /// while it is paused. [`eof_received`](Protocol::eof_received) comes again in the connection's turns, unless
+    /// reading is paused; until then nothing is closed, even if this side has ended its stream, too.
+    NotYet,
 }

@@ -31,6 +31,7 @@ use crate::connector::REACTOR_GONE;
 use crate::contain::catch;
 use crate::contain::contained;
 use crate::contain::message;
+use crate::datagram_transport::DatagramTransport;
 use crate::delayed_call::DelayedCall;
 use crate::executor::Executor;
 use crate::factory::Factory;
@@ -39,7 +40,6 @@ use crate::hub::Hub;
 use crate::hub::ReadBuffer;
 use crate::memory::MemoryStream;
 use crate::options::ConnectOptions;
-use crate::options::ListenOptions;
 use crate::pool::JobError;
 use crate::pool::ThreadPool;
 use crate::port::Port;
@@ -50,9 +50,8 @@ use crate::resolve::SystemResolver;
 use crate::simnet::HostId;
 use crate::simnet::Network;
 use crate::stream::Accepted;
-use crate::stream::Listener;
+use crate::target::ToTarget;
 use crate::tcp;
-use crate::tcp::TcpPort;
 use crate::threads::SharedPorts;
 use crate::timers::Action;
 use crate::transport::Transport;
@@ -100,7 +99,7 @@ pub(crate) struct Core {
     pub(crate) inbox: Inbox,
     /// The addresses that several reactors share, while `run_on_threads` sets this one up.
     pub(crate) shared_ports: RefCell<Option<SharedPorts>>,
-    ports: RefCell<Vec<Port>>,
+    pub(crate) ports: RefCell<Vec<Port>>,
     connectors: RefCell<Vec<Weak<ConnectorCell>>>,
     resolver: RefCell<Option<Rc<dyn Resolver>>>,
     pool: OnceCell<ThreadPool>,
@@ -187,30 +186,6 @@ impl Reactor {
         let weak: Weak<dyn Any> = Rc::<Core>::downgrade(&core);
         let _ = core.hub.reactor.set(weak);
         Self(core)
-    }
-
-    /// Listens for TCP connections; for each one `factory` builds a protocol. Accepting begins when the reactor runs.
-    /// What may be given as the address, and the options that go with it, [`ListenOptions`] tells. Twisted's
-    /// `listenTCP`.
-    ///
-    /// # Errors
-    ///
-    /// If the address is no address, is in use, is not this machine's, or may not be listened on. The error's text
-    /// names it and says which; the factory was not started.
-    pub fn listen_tcp(&self, address: impl Into<ListenOptions>, factory: impl Factory) -> io::Result<Port> {
-        let options = address.into();
-        let wanted = options.socket_addr()?;
-        let fail = |error: io::Error| cannot_listen(wanted, error);
-        if let Backend::Memory(MemoryBackend { host: Some(host), .. }) = &self.0.backend {
-            let listener = host.network.listen(host.id, wanted, &options).map_err(fail)?;
-            return Ok(self.0.start_port(listener, options, factory));
-        }
-        let bind = |address, share| self.0.in_context(|| TcpPort::bind(address, &options, share)).map_err(fail);
-        let port = match &*self.0.shared_ports.borrow() {
-            Some(shared) => shared.bind(wanted, bind, TcpPort::socket_addr)?,
-            None => bind(wanted, false)?,
-        };
-        Ok(self.0.start_port(port, options, factory))
     }
 
     /// Connects to a TCP server; when that has succeeded, `factory` builds the protocol. Names are resolved off the
@@ -309,6 +284,17 @@ impl Reactor {
         self.0.handles_signals.set(on);
     }
 
+    /// Finds the addresses of a target as [`connect_tcp`](Self::connect_tcp) does: at least one, the best first. For
+    /// those who send datagrams.
+    ///
+    /// # Errors
+    ///
+    /// In the words of [`ConnectError`](crate::ConnectError), without the target: `name not known`.
+    pub fn resolve(&self, target: impl ToTarget) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + 'static {
+        let (target, resolver) = (target.to_target(), self.0.resolver());
+        async move { target.resolve(&*resolver).await }
+    }
+
     /// Replaces the way names are resolved.
     pub fn set_resolver(&self, resolver: impl Resolver) {
         let old = self.0.resolver.replace(Some(Rc::new(resolver)));
@@ -352,6 +338,11 @@ impl Reactor {
     pub fn remote(&self) -> RemoteReactor {
         self.0.inbox.remote()
     }
+
+    fn of(hub: &Hub) -> Option<Self> {
+        let core = hub.reactor.get()?.upgrade()?;
+        core.downcast().ok().map(Self)
+    }
 }
 
 impl Transport {
@@ -365,19 +356,22 @@ impl Transport {
     }
 
     pub(crate) fn try_reactor(&self) -> Option<Reactor> {
-        let core = self.0.hub.reactor.get()?.upgrade()?;
-        core.downcast().ok().map(Reactor)
+        Reactor::of(&self.0.hub)
+    }
+}
+
+impl DatagramTransport {
+    /// The reactor that the port belongs to.
+    ///
+    /// # Panics
+    ///
+    /// If that is gone: the one exception to a stale handle's being harmless.
+    pub fn reactor(&self) -> Reactor {
+        Reactor::of(&self.0.hub).expect(REACTOR_GONE)
     }
 }
 
 impl Core {
-    fn start_port<L: Listener>(self: &Rc<Self>, listener: L, options: ListenOptions, factory: impl Factory) -> Port {
-        let port = Port::start(self, listener, options, FactoryCell::new(factory));
-        self.ports.borrow_mut().retain(|port| !port.has_closed());
-        self.ports.borrow_mut().push(port.clone());
-        port
-    }
-
     /// Ends without calling anything back.
     pub(crate) fn power_off(&self) {
         self.phase.set(Phase::Stopped);
@@ -459,19 +453,6 @@ impl Core {
         }
         contained("drop of a timed call", || self.hub.timers.clear());
     }
-
-    /// Runs what needs the context of the runtime.
-    fn in_context<R>(&self, f: impl FnOnce() -> io::Result<R>) -> io::Result<R> {
-        match &self.backend {
-            _ if self.is_stopping() => Err(io::Error::other("the reactor has stopped")),
-            Backend::Tokio(runtime) => {
-                let runtime = runtime.borrow();
-                let _context = runtime.as_ref().map(LocalRuntime::enter);
-                f()
-            }
-            Backend::Memory(_) => Err(no_network()),
-        }
-    }
 }
 
 impl Drop for Core {
@@ -485,37 +466,7 @@ impl Drop for Core {
     }
 }
 
-fn cannot_listen(address: SocketAddr, error: io::Error) -> io::Error {
-    let text = match error.kind() {
-        io::ErrorKind::AddrInUse => "address in use".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "not an address of this machine".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied (ports below 1024 need a privilege)".to_owned(),
-        _ => error.to_string(),
-    };
-    io::Error::new(error.kind(), CannotListen { address, text, source: error })
-}
-
-/// The failure to listen on an address. Twisted's `CannotListenError`.
-#[derive(Debug)]
-struct CannotListen {
-    address: SocketAddr,
-    text: String,
-    source: io::Error,
-}
-
-impl fmt::Display for CannotListen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot listen on {}: {}", self.address, self.text)
-    }
-}
-
-impl std::error::Error for CannotListen {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
-}
-
-fn no_network() -> io::Error {
+pub(crate) fn no_network() -> io::Error {
     io::Error::new(io::ErrorKind::Unsupported, "this reactor is in memory and has no network")
 }
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::future::poll_fn;
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::pin::pin;
 use std::rc::Rc;
@@ -38,7 +39,7 @@ impl Reactor {
     /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGINT, SIGTERM), then stops in order:
     ///
     /// 1. the [`before_shutdown`](Self::before_shutdown) hooks run, and what they return is awaited;
-    /// 2. ports stop accepting, attempts to connect are given up, every connection is closed as by
+    /// 2. ports stop listening, attempts to connect are given up, every connection is closed as by
     ///    [`lose_connection`](crate::Transport::lose_connection);
     /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, what is left is aborted;
     /// 4. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.
@@ -57,6 +58,8 @@ impl Reactor {
     }
 
     /// Runs until `future` is ready, then stops in order like [`run`](Self::run), and returns its output.
+    ///
+    /// A panic of the future stops the reactor in the same order, and then comes out.
     ///
     /// # Errors
     ///
@@ -81,13 +84,14 @@ impl Reactor {
             }
         };
         let runtime = runtime.take().expect("the runtime is there until the reactor runs");
-        let output = runtime.block_on(main(core, future));
+        // If it panics, that comes out when everything was stopped in order.
+        let output = runtime.block_on(main(core, AssertUnwindSafe(future).catch_unwind()));
         core.phase.set(Phase::Stopped);
         core.inbox.close();
         // Tasks first: what they own may still use the reactor's handles.
         contained("drop of a task", || runtime.shutdown_background());
         core.clear();
-        output
+        output.map(|output| output.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 }
 

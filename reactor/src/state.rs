@@ -238,6 +238,10 @@ impl State {
         self.paused.set(true);
     }
 
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.get()
+    }
+
     pub(crate) fn resume_reading(&self) {
         if self.paused.replace(false) {
             self.wake();

@@ -36,9 +36,9 @@ pub(crate) trait Listener: 'static {
 
     fn host(&self) -> Address;
 
-    /// After the system has said that no descriptor is left: accepts clients and closes them at once, and says how
-    /// many. Zero means that it could not.
-    fn turn_away(&mut self) -> usize;
+    /// After the system has said that no descriptor is left: accepts the clients that wait and closes them at once, and
+    /// says how many. An error means that it could not.
+    fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize>;
 }
 
 /// A stream that has arrived.

@@ -26,6 +26,7 @@ use tokio::net::TcpSocket;
 use tokio::net::TcpStream;
 
 use crate::address::Address;
+use crate::address::unmapped;
 use crate::connect_error::BindError;
 use crate::options::ConnectOptions;
 use crate::options::ConnectionOptions;
@@ -163,7 +164,7 @@ impl TcpPort {
         socket.bind(&address.into())?;
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
         let socket = TcpListener::from_std(socket.into())?;
-        Ok(Self { host: socket.local_addr()?, socket, reserve: open_reserve() })
+        Ok(Self { host: socket.local_addr()?, socket, reserve: open_reserve().ok() })
     }
 
     pub(crate) fn socket_addr(&self) -> SocketAddr {
@@ -178,40 +179,43 @@ impl Listener for TcpPort {
         let (socket, peer) = ready!(self.socket.poll_accept(cx))?;
         // Only where a port listens on all interfaces is it unknown which one the client has come to.
         let host = if self.host.ip().is_unspecified() { socket.local_addr()? } else { self.host };
-        Poll::Ready(Ok(Accepted { stream: Tcp::new(socket), host: unmapped(host), peer: unmapped(peer) }))
+        Poll::Ready(Ok(Accepted { stream: Tcp::new(socket), host: unmapped(host).into(), peer: unmapped(peer).into() }))
     }
 
     fn host(&self) -> Address {
         self.host.into()
     }
 
-    fn turn_away(&mut self) -> usize {
+    fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
         let Some(reserve) = self.reserve.take() else {
-            self.reserve = open_reserve();
-            return 0;
+            self.reserve = Some(open_reserve()?);
+            return Ok(0);
         };
         drop(reserve);
         let mut turned_away = 0;
-        while turned_away < TURNED_AWAY_AT_ONCE {
-            // Not by way of the runtime: a client is to be closed before the next takes the only descriptor.
-            match SockRef::from(&self.socket).accept() {
-                Ok((client, _)) => drop(client),
-                Err(_) => break,
+        let failure = loop {
+            // By way of the runtime, until it has seen that nobody waits any more: while no descriptor is left the
+            // system answers that instead, and the runtime would not wait for the next client.
+            match self.socket.poll_accept(cx) {
+                Poll::Ready(Ok(client)) => drop(client),
+                Poll::Ready(Err(error)) => break Some(error),
+                Poll::Pending => break None,
             }
             turned_away += 1;
+            if turned_away == TURNED_AWAY_AT_ONCE {
+                break None;
+            }
+        };
+        self.reserve = open_reserve().ok();
+        match failure {
+            Some(error) if turned_away == 0 => Err(error),
+            _ => Ok(turned_away),
         }
-        self.reserve = open_reserve();
-        turned_away
     }
 }
 
-/// An IPv4 client of a port that listens on both families is shown as one.
-fn unmapped(address: SocketAddr) -> Address {
-    Address::Inet(SocketAddr::new(address.ip().to_canonical(), address.port()))
-}
-
-fn open_reserve() -> Option<File> {
-    File::open("/dev/null").ok()
+fn open_reserve() -> io::Result<File> {
+    File::open("/dev/null")
 }
 
 /// Connects to one address. The future needs the runtime's context when it is first polled.
@@ -225,8 +229,8 @@ pub(crate) async fn connect(address: SocketAddr, options: ConnectOptions) -> io:
             .map_err(|error| io::Error::new(error.kind(), BindError { address: local, error }))?;
     }
     let socket = TcpSocket::from_std_stream(socket.into()).connect(address).await?;
-    let host = unmapped(socket.local_addr()?);
-    let peer = unmapped(address);
+    let host = unmapped(socket.local_addr()?).into();
+    let peer = unmapped(address).into();
     Ok(Accepted { stream: Tcp::new(socket), host, peer })
 }
 

@@ -1,6 +1,7 @@
 use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -14,7 +15,8 @@ use crate::remote::RemoteReactor;
 /// Returns when all have stopped.
 ///
 /// Each thread listens for itself (`SO_REUSEPORT`) and the system spreads the connections among them; a connection
-/// stays with its thread. The first thread's `setup` finds each address free before it is shared, so that two servers
+/// stays with its thread. Datagrams are spread by the addresses they come from and go to, so those of one peer come to
+/// one thread. The first thread's `setup` finds each address free before it is shared, so that two servers
 /// do not get hold of one port by accident, and where port 0 was asked for all threads get the port that it got.
 /// `setup` must listen on the same addresses in the same order each time.
 ///
@@ -47,15 +49,23 @@ pub fn run_on_threads(threads: usize, setup: impl Fn(&Reactor) -> io::Result<()>
     let group = Group::default();
     let first = group.reactor(&setup)?;
     thread::scope(|scope| {
+        let mut others = Vec::new();
         for number in 1..threads {
             let (group, setup) = (&group, &setup);
             let run = move || group.run(|| group.reactor(setup));
-            if let Err(error) = thread::Builder::new().name(format!("reactor-{number}")).spawn_scoped(scope, run) {
-                group.failed(error);
-                break;
+            match thread::Builder::new().name(format!("reactor-{number}")).spawn_scoped(scope, run) {
+                Ok(thread) => others.push(thread),
+                Err(error) => {
+                    group.failed(error);
+                    break;
+                }
             }
         }
         group.run(|| Ok(first));
+        let panics: Vec<_> = others.into_iter().filter_map(|thread| thread.join().err()).collect();
+        if let Some(panic) = panics.into_iter().next() {
+            resume_unwind(panic);
+        }
     });
     let error = group.lock().error.take();
     error.map_or(Ok(()), Err)

@@ -314,8 +314,9 @@ impl Listener for SimListener {
         self.address.into()
     }
 
-    fn turn_away(&mut self) -> usize {
-        0
+    /// Simulated hosts do not run out of descriptors.
+    fn turn_away(&mut self, _cx: &mut Context<'_>) -> io::Result<usize> {
+        Ok(0)
     }
 }
 

@@ -1,0 +1,208 @@
+//! Accepting connections.
+
+use std::future::Future;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::driver;
+use crate::driver::Keeper;
+use crate::driver::Started;
+use crate::factory::FactoryCell;
+use crate::hub::Hub;
+use crate::log_limit::LogLimit;
+use crate::options::LingerLimits;
+use crate::options::ListenOptions;
+use crate::port::Port;
+use crate::reactor::Core;
+use crate::reason::CloseReason;
+use crate::stream::Accepted;
+use crate::stream::Listener;
+use crate::stream::Stream;
+use crate::timers::Sleep;
+
+/// Starts the factory, and the task that accepts connections until the port is stopped.
+pub(crate) fn start<L: Listener>(core: &Rc<Core>, listener: L, options: ListenOptions, factory: FactoryCell) -> Port {
+    let port = Port::new(listener.host());
+    let acceptor = Rc::new(Acceptor {
+        core: Rc::downgrade(core),
+        hub: Rc::clone(&core.hub),
+        port: port.clone(),
+        factory,
+        options,
+        log: LogLimit::default(),
+    });
+    acceptor.factory.start();
+    core.spawn_task(accept(listener, acceptor));
+    port
+}
+
+/// Accepts until the port is stopped. Dropped before that, it stops the factory all the same.
+async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
+    let closing = Closing(acceptor);
+    let acceptor = &closing.0;
+    let mut batch = 0;
+    loop {
+        let next = poll_fn(|cx| acceptor.poll_accept(&mut listener, cx)).await;
+        match next {
+            None => break,
+            Some(Ok(accepted)) => acceptor.accepted(accepted),
+            Some(Err(error)) => match Trouble::from(&error) {
+                Trouble::OfOneClient => {}
+                Trouble::NoDescriptor => match poll_fn(|cx| Poll::Ready(listener.turn_away(cx))).await {
+                    Ok(0) => {}
+                    Ok(clients) => acceptor.refuse(clients, "no descriptor is left: a client was turned away"),
+                    Err(error) => acceptor.pause("cannot accept, and have no descriptor in reserve", &error).await,
+                },
+                Trouble::Ours => acceptor.pause("cannot accept", &error).await,
+            },
+        }
+        batch += 1;
+        if batch == ACCEPTED_AT_ONCE {
+            batch = 0;
+            yield_now().await;
+        }
+    }
+    drop(listener);
+}
+
+/// What an error of `accept` means for those who wait behind it.
+enum Trouble {
+    /// This client is gone, or a firewall does not let it in.
+    OfOneClient,
+    /// The process or the system has no descriptor left.
+    NoDescriptor,
+    /// Memory, or something unknown.
+    Ours,
+}
+
+impl From<&io::Error> for Trouble {
+    fn from(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::Interrupted => return Self::OfOneClient,
+            _ => {}
+        }
+        match error.raw_os_error() {
+            Some(libc::EMFILE) => Self::NoDescriptor,
+            Some(libc::EPROTO) => Self::OfOneClient,
+            _ => Self::Ours,
+        }
+    }
+}
+
+/// What the task that accepts and the connections it has accepted share.
+struct Acceptor {
+    core: Weak<Core>,
+    hub: Rc<Hub>,
+    port: Port,
+    factory: FactoryCell,
+    options: ListenOptions,
+    log: LogLimit,
+}
+
+impl Acceptor {
+    /// The next client; `None` when the port is to stop.
+    fn poll_accept<L: Listener>(
+        &self,
+        listener: &mut L,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Accepted<L::Stream>>>> {
+        if self.port.is_stopping() {
+            return Poll::Ready(None);
+        }
+        let accepted = listener.poll_accept(cx);
+        if accepted.is_pending() {
+            self.port.set_waker(cx.waker());
+        }
+        accepted.map(Some)
+    }
+
+    fn accepted<S: Stream>(self: &Rc<Self>, accepted: Accepted<S>) {
+        let Some(core) = self.core.upgrade() else { return };
+        if self.port.connections() >= self.options.max_connections {
+            self.refuse(1, "as many connections as allowed: a client was turned away");
+            return;
+        }
+        let keeper = Rc::clone(self) as Rc<dyn Keeper>;
+        match driver::start(&self.hub, accepted, self.options.socket.output_limit, &self.factory, keeper) {
+            Started::Running(_, task) => {
+                self.port.add_connection();
+                core.spawn_task(task);
+            }
+            Started::Refused | Started::Panicked(_) => {}
+        }
+    }
+
+    fn refuse(&self, clients: usize, why: &str) {
+        self.port.add_refused(clients);
+        if self.log.allows(self.hub.timers.now()) {
+            tracing::warn!(port = %self.port.host(), refused = self.port.refused(), "{why}");
+        }
+    }
+
+    /// Waits before the next try: the trouble is unlikely to be over at once.
+    async fn pause(&self, what: &str, error: &io::Error) {
+        if self.log.allows(self.hub.timers.now()) {
+            tracing::warn!(port = %self.port.host(), %error, "{what}");
+        }
+        let mut sleep = Sleep::new(&self.hub.timers, PAUSE);
+        poll_fn(|cx| {
+            if self.port.is_stopping() {
+                return Poll::Ready(());
+            }
+            self.port.set_waker(cx.waker());
+            Pin::new(&mut sleep).poll(cx)
+        })
+        .await;
+    }
+}
+
+impl Keeper for Acceptor {
+    fn connection_lost(&self, _reason: &CloseReason) {
+        self.port.remove_connection();
+    }
+
+    fn linger_limits(&self) -> LingerLimits {
+        self.options.socket.linger
+    }
+}
+
+struct Closing(Rc<Acceptor>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.factory.discard();
+        self.0.port.set_closed();
+    }
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Clients accepted before the connections have their turn.
+const ACCEPTED_AT_ONCE: u32 = 64;
+
+/// Until accepting is tried again after an error that is not a client's.
+const PAUSE: Duration = Duration::from_millis(200);

@@ -1,0 +1,295 @@
+//! The loop around a datagram protocol that moves its datagrams over a socket.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::task::ready;
+use std::time::Duration;
+
+use tracing::Span;
+
+use crate::calls::CallTarget;
+use crate::calls::Callee;
+use crate::contain::catch;
+use crate::contain::contained;
+use crate::datagram::DatagramProtocol;
+use crate::datagram_socket::DatagramSocket;
+use crate::datagram_transport::DatagramState;
+use crate::datagram_transport::DatagramTransport;
+use crate::driver::Drive;
+use crate::driver::DriverTask;
+use crate::hub::Hub;
+use crate::log_limit::LogLimit;
+use crate::port::Port;
+use crate::state::Driver;
+use crate::timers::Sleep;
+
+/// Builds the protocol for a socket. The task, which makes all the callbacks, is to be spawned.
+///
+/// A panic of `build` goes through; then the socket is closed.
+pub(crate) fn start<P: DatagramProtocol>(
+    hub: &Rc<Hub>,
+    socket: Rc<dyn DatagramSocket>,
+    build: impl FnOnce(DatagramTransport) -> P,
+) -> (Port, DriverTask) {
+    let port = Port::new(socket.host().into());
+    let transport = DatagramTransport::new(hub, port.clone(), socket);
+    let span = tracing::info_span!("datagrams", id = transport.0.id, host = %transport.host());
+    let driver = Rc::new(DatagramDriver {
+        state: Rc::clone(&transport.0),
+        span,
+        link: RefCell::new(Link {
+            state: Rc::clone(&transport.0),
+            protocol: None,
+            started: false,
+            received: 0,
+            failures: 0,
+            pause: None,
+            log: LogLimit::default(),
+        }),
+    });
+    transport.0.set_driver(Rc::downgrade(&driver) as _);
+    driver.build(|| build(transport));
+    (port, DriverTask(driver))
+}
+
+pub(crate) struct DatagramDriver {
+    state: Rc<DatagramState>,
+    span: Span,
+    /// Borrowed while callbacks run; whoever finds it so need not wake it, for everything is looked at again before
+    /// it goes to sleep.
+    link: RefCell<Link>,
+}
+
+struct Link {
+    state: Rc<DatagramState>,
+    /// None before it is built and when it was stopped.
+    protocol: Option<Box<dyn DatagramProtocol>>,
+    started: bool,
+    received: u64,
+    /// Errors of the socket in a row.
+    failures: u32,
+    /// Nothing is read before this is over.
+    pause: Option<Sleep>,
+    log: LogLimit,
+}
+
+impl DatagramDriver {
+    fn build<P: DatagramProtocol>(&self, build: impl FnOnce() -> P) {
+        let _entered = self.span.enter();
+        let mut protocol = build();
+        let target = CallTarget {
+            protocol: (&protocol as &dyn Any).type_id(),
+            handler: protocol.handler().map(|handler| (*handler).type_id()),
+            name: protocol.type_name(),
+        };
+        self.state.calls.set_target(self.state.hub.share_target(target));
+        self.link.borrow_mut().protocol = Some(Box::new(protocol));
+    }
+}
+
+impl Drive for DatagramDriver {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.state.port.set_waker(cx.waker());
+        let _entered = self.span.enter();
+        self.link.borrow_mut().poll(cx)
+    }
+}
+
+impl Driver for DatagramDriver {
+    fn wake(&self) {
+        if self.link.try_borrow_mut().is_ok() {
+            self.state.port.wake();
+        }
+    }
+
+    fn turn(&self) {
+        if let Ok(mut link) = self.link.try_borrow_mut() {
+            let _entered = self.span.enter();
+            // Futures woken here are polled again by the task, with its own waker.
+            link.turn(&mut Context::from_waker(Waker::noop()), &mut Budget::default());
+        }
+        self.wake();
+    }
+}
+
+impl Drop for DatagramDriver {
+    fn drop(&mut self) {
+        let _entered = self.span.enter();
+        self.link.get_mut().finish();
+    }
+}
+
+impl Link {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut budget = Budget::default();
+        let over = self.go_on(cx, &mut budget);
+        if over.is_pending() && budget.is_spent() {
+            cx.waker().wake_by_ref();
+        }
+        over
+    }
+
+    /// One input, then what is due because of it, then the next input, until there is none or it is others' turn.
+    fn go_on(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Poll<()> {
+        let hub = Rc::clone(&self.state.hub);
+        loop {
+            self.turn(cx, budget);
+            if self.state.port.is_stopping() {
+                self.finish();
+                return Poll::Ready(());
+            }
+            if !budget.allows_input() {
+                return Poll::Pending;
+            }
+            if self.state.take_refused() {
+                budget.inputs += 1;
+                self.call("connection_refused", DatagramProtocol::connection_refused);
+                continue;
+            }
+            if let Some(pause) = &mut self.pause {
+                ready!(Pin::new(pause).poll(cx));
+                self.pause = None;
+            }
+            let Ok(socket) = self.state.socket() else { continue };
+            let received = hub.with_read_buffer(|buffer| {
+                let (len, peer) = ready!(socket.poll_receive(cx, buffer))?;
+                self.received(&buffer[..len], peer);
+                Poll::Ready(Ok(len))
+            });
+            let received = ready!(received);
+            budget.inputs += 1;
+            match received {
+                Ok(len) => budget.bytes += len,
+                Err(error) => self.failed(&error),
+            }
+        }
+    }
+
+    /// Makes the calls that are due and polls deferred futures.
+    fn turn(&mut self, cx: &mut Context<'_>, budget: &mut Budget) {
+        if !self.started {
+            self.started = true;
+            tracing::debug!("open");
+            self.call("start_protocol", DatagramProtocol::start_protocol);
+        }
+        while budget.allows_calls() && !self.state.port.is_stopping() && self.state.calls.any_ready() {
+            match catch(|| self.state.calls.next(cx)) {
+                Ok(Some(call)) => self.call("timed or deferred call", |protocol| call(&mut Whole(protocol))),
+                Ok(None) => return,
+                Err(message) => tracing::error!(panic = message, "dropping a deferred future panicked"),
+            }
+            budget.calls += 1;
+        }
+    }
+
+    fn received(&mut self, data: &[u8], peer: SocketAddr) {
+        self.failures = 0;
+        if self.state.hears(peer) {
+            self.received += 1;
+            self.call("datagram_received", |protocol| protocol.datagram_received(data, peer));
+        }
+    }
+
+    /// The socket reported an error in place of a datagram. None of them is a reason to close it.
+    fn failed(&mut self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            if self.state.is_connected() {
+                self.call("connection_refused", DatagramProtocol::connection_refused);
+            }
+            return;
+        }
+        let timers = &self.state.hub.timers;
+        if self.log.allows(timers.now()) {
+            tracing::warn!(%error, "cannot receive");
+        }
+        self.failures += 1;
+        if self.failures >= FAILURES_IN_A_ROW {
+            self.pause = Some(Sleep::new(timers, PAUSE));
+        }
+    }
+
+    fn call(&mut self, what: &'static str, callback: impl FnOnce(&mut dyn DatagramProtocol)) {
+        if let Some(protocol) = &mut self.protocol {
+            contained(what, || callback(&mut **protocol));
+        }
+    }
+
+    /// Closes the socket and tells the protocol. Does nothing the second time.
+    fn finish(&mut self) {
+        let state = &self.state;
+        if state.port.has_closed() {
+            return;
+        }
+        contained("drop of a timed or deferred call", || state.close());
+        tracing::debug!(received = self.received, sent = state.sent(), "closed");
+        if let Some(mut protocol) = self.protocol.take() {
+            if self.started {
+                contained("stop_protocol", || protocol.stop_protocol());
+            }
+            contained("drop of a protocol", || drop(protocol));
+        }
+        state.port.set_closed();
+    }
+}
+
+/// What one poll may do before the others have their turn. Calls and input have each their share: calls that always ask
+/// for another leave the port its datagrams.
+#[derive(Default)]
+struct Budget {
+    calls: u32,
+    inputs: u32,
+    bytes: usize,
+}
+
+impl Budget {
+    fn allows_calls(&self) -> bool {
+        self.calls < CALLS
+    }
+
+    fn allows_input(&self) -> bool {
+        self.inputs < INPUTS && self.bytes < BYTES
+    }
+
+    fn is_spent(&self) -> bool {
+        !self.allows_calls() || !self.allows_input()
+    }
+}
+
+/// A protocol as the receiver of timed and deferred calls.
+struct Whole<'a>(&'a mut dyn DatagramProtocol);
+
+impl Callee for Whole<'_> {
+    fn protocol(&mut self) -> &mut dyn Any {
+        self.0
+    }
+
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        self.0.handler()
+    }
+
+    fn name(&self) -> &'static str {
+        self.0.type_name()
+    }
+}
+
+/// Enough that the change from task to task costs little beside the datagrams.
+const INPUTS: u32 = 16;
+
+const CALLS: u32 = 16;
+
+/// As much as one read of a stream.
+const BYTES: usize = 64 * 1024;
+
+/// An error that tells of something that has happened comes once; one that comes again at once is the socket's state.
+const FAILURES_IN_A_ROW: u32 = 16;
+
+/// Until reading is tried again then.
+const PAUSE: Duration = Duration::from_millis(200);

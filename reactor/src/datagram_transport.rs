@@ -1,0 +1,321 @@
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::calls::Call;
+use crate::calls::Calls;
+use crate::calls::DeferredCall;
+use crate::calls::Owner;
+use crate::contain::message;
+use crate::datagram_socket::DatagramSocket;
+use crate::delayed_call::DelayedCall;
+use crate::hub::Hub;
+use crate::port::Port;
+use crate::port::PortClosed;
+use crate::state::Driver;
+
+/// A handle of one port for datagrams: how a protocol sends, stops and times.
+///
+/// It is cheap to clone, and may be used from any callback of any connection or port of the same reactor. Its methods
+/// **never call user code**. A handle that outlives its port is harmless: what is written fails with an error, and
+/// calls asked for are dropped. Twisted's `IUDPTransport`.
+///
+/// [`reactor`](Self::reactor) alone panics when what it is to return is gone.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use std::time::Duration;
+/// use reactor::{DatagramProtocol, DatagramTransport};
+///
+/// /// Asks a server for the time, again and again until it answers.
+/// struct Client { transport: DatagramTransport, server: SocketAddr }
+///
+/// impl Client {
+///     fn ask(&mut self) {
+///         let _ = self.transport.write_to_peer("what time is it?");
+///         self.transport.call_later(Duration::from_secs(1), Self::ask);
+///     }
+/// }
+///
+/// impl DatagramProtocol for Client {
+///     fn start_protocol(&mut self) {
+///         match self.transport.connect(self.server) {
+///             Ok(()) => self.ask(),
+///             Err(error) => eprintln!("{error}"),
+///         }
+///     }
+///     fn datagram_received(&mut self, data: &[u8], _peer: SocketAddr) {
+///         println!("{}", String::from_utf8_lossy(data));
+///         self.transport.stop_listening();
+///     }
+///     fn connection_refused(&mut self) {
+///         eprintln!("nobody listens on {}", self.server);
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct DatagramTransport(pub(crate) Rc<DatagramState>);
+
+/// What a port for datagrams and the handles of it share.
+pub(crate) struct DatagramState {
+    pub(crate) hub: Rc<Hub>,
+    pub(crate) id: u64,
+    pub(crate) port: Port,
+    pub(crate) calls: Calls,
+    host: Cell<SocketAddr>,
+    peer: Cell<Option<SocketAddr>>,
+    /// None once the port is closed.
+    socket: RefCell<Option<Rc<dyn DatagramSocket>>>,
+    driver: OnceCell<Weak<dyn Driver>>,
+    /// A write was told of a refusal, and the protocol was not yet.
+    refused: Cell<bool>,
+    sent: Cell<u64>,
+}
+
+impl DatagramTransport {
+    /// Sends one datagram to `peer`, at once; it may be empty. Nothing is queued: what the network loses is lost.
+    ///
+    /// Where the system tells of a refusal in place of sending, that belongs to an earlier datagram:
+    /// [`connection_refused`](crate::DatagramProtocol::connection_refused) is called later, and this one is sent all the
+    /// same.
+    ///
+    /// # Errors
+    ///
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the system holds as much unsent as it may; the datagram is dropped.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): it is too long (65,507 bytes are the most over IPv4), `peer`
+    ///   is of another family than the port, or the port is [connected](Self::connect) to another peer.
+    /// - [`NotConnected`](io::ErrorKind::NotConnected): the port was stopped.
+    /// - Any other, as the system says it.
+    pub fn write(&self, data: impl AsRef<[u8]>, peer: SocketAddr) -> io::Result<()> {
+        match self.peer() {
+            None => self.0.send(data.as_ref(), Some(peer)),
+            Some(only) if same(only, peer) => self.0.send(data.as_ref(), None),
+            Some(only) => Err(invalid(format!("cannot send to {peer}: the port is connected to {only}"))),
+        }
+    }
+
+    /// Sends one datagram to the peer that the port is [connected](Self::connect) to.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); [`NotConnected`](io::ErrorKind::NotConnected) also if the port is connected to none.
+    pub fn write_to_peer(&self, data: impl AsRef<[u8]>) -> io::Result<()> {
+        if self.peer().is_none() && !self.0.port.is_stopping() {
+            return Err(io::Error::new(io::ErrorKind::NotConnected, "the port is not connected to a peer"));
+        }
+        self.0.send(data.as_ref(), None)
+    }
+
+    /// Makes `peer` the only one that the port sends to and receives from, for good. From here on
+    /// [`connection_refused`](crate::DatagramProtocol::connection_refused) tells when nobody listens there. Nothing is
+    /// sent by this, so it says nothing about whether the peer exists.
+    ///
+    /// # Errors
+    ///
+    /// If `peer` is of another family than the port, the port was stopped, or is connected already; otherwise as the
+    /// system says.
+    pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+        let socket = self.0.socket()?;
+        if let Some(peer) = self.peer() {
+            return Err(invalid(format!("the port is connected to {peer} already")));
+        }
+        let ends = socket.connect(peer)?;
+        self.0.host.set(ends.host);
+        self.0.peer.set(Some(ends.peer));
+        self.0.wake();
+        Ok(())
+    }
+
+    /// The address the port is bound to, with the port number the system chose where 0 was asked for. On a port that
+    /// listens on all interfaces [`connect`](Self::connect) makes it the one that reaches the peer. Twisted's
+    /// `getHost`.
+    pub fn host(&self) -> SocketAddr {
+        self.0.host.get()
+    }
+
+    /// The peer that the port is [connected](Self::connect) to, if it is.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.0.peer.get()
+    }
+
+    /// Stops the port: nothing more is received or sent. Behind the running callback, in the reactor's next turn,
+    /// [`stop_protocol`](crate::DatagramProtocol::stop_protocol) follows.
+    ///
+    /// What it returns can be awaited: then the port is closed, and can be bound again. It need not be. Twisted's
+    /// `stopListening`.
+    pub fn stop_listening(&self) -> PortClosed {
+        self.0.port.stop_listening()
+    }
+
+    /// Calls `call` with the protocol of this port, or with the handler directly inside it, `delay` from now. Calls
+    /// due at one instant are made in the order they were asked for. All calls of a port are dropped before its
+    /// `stop_protocol`. A panic in one is logged.
+    ///
+    /// # Panics
+    ///
+    /// If the protocol is not a `P` and the handler in it is none either. While the protocol is being built that shows
+    /// when the call is due, and is logged.
+    #[track_caller]
+    pub fn call_later<P: 'static>(&self, delay: Duration, call: impl FnOnce(&mut P) + 'static) -> DelayedCall {
+        let owner = Rc::downgrade(&self.0) as Weak<dyn Owner>;
+        self.0.calls.later(&self.0.hub.timers, owner, delay, call)
+    }
+
+    /// Runs `future` beside the protocol, in the port's own turns, and calls `call` with its output. It is dropped, and
+    /// the call with it, before `stop_protocol`. A panic in it is logged, and `call` is not made.
+    ///
+    /// ```
+    /// # use std::net::SocketAddr;
+    /// # use reactor::{DatagramProtocol, DatagramTransport};
+    /// # struct Asker { transport: DatagramTransport }
+    /// # async fn lookup(_name: Vec<u8>) -> Option<String> { None }
+    /// # impl DatagramProtocol for Asker {
+    /// fn datagram_received(&mut self, name: &[u8], peer: SocketAddr) {
+    ///     self.transport.defer(lookup(name.to_vec()), move |this: &mut Self, found| {
+    ///         let answer = found.as_deref().unwrap_or("no such user");
+    ///         let _ = this.transport.write(answer, peer);
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`call_later`](Self::call_later).
+    #[track_caller]
+    pub fn defer<P: 'static, F: Future + 'static>(
+        &self,
+        future: F,
+        call: impl FnOnce(&mut P, F::Output) + 'static,
+    ) -> DeferredCall {
+        // One future's panic must not take with it the others of a port that goes on.
+        let contained = AssertUnwindSafe(future).catch_unwind();
+        let deferred = self.0.calls.defer(contained, |this: &mut P, result| match result {
+            Ok(output) => call(this, output),
+            Err(payload) => tracing::error!(panic = message(&*payload), "a deferred future panicked"),
+        });
+        self.0.wake();
+        deferred
+    }
+
+    pub(crate) fn new(hub: &Rc<Hub>, port: Port, socket: Rc<dyn DatagramSocket>) -> Self {
+        Self(Rc::new(DatagramState {
+            hub: Rc::clone(hub),
+            id: hub.take_id(),
+            port,
+            calls: Calls::default(),
+            host: Cell::new(socket.host()),
+            peer: Cell::new(None),
+            socket: RefCell::new(Some(socket)),
+            driver: OnceCell::new(),
+            refused: Cell::new(false),
+            sent: Cell::new(0),
+        }))
+    }
+}
+
+/// What the driver needs of it.
+impl DatagramState {
+    pub(crate) fn set_driver(&self, driver: Weak<dyn Driver>) {
+        let _ = self.driver.set(driver);
+    }
+
+    pub(crate) fn socket(&self) -> io::Result<Rc<dyn DatagramSocket>> {
+        let open = if self.port.is_stopping() { None } else { self.socket.borrow().clone() };
+        open.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the port was stopped"))
+    }
+
+    /// Whether what `peer` sends is to be delivered: a datagram may have come before the port was connected.
+    pub(crate) fn hears(&self, peer: SocketAddr) -> bool {
+        self.peer.get().is_none_or(|only| same(only, peer))
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.peer.get().is_some()
+    }
+
+    /// Whether a write was told of a refusal since this was last asked.
+    pub(crate) fn take_refused(&self) -> bool {
+        self.refused.replace(false)
+    }
+
+    /// How many datagrams were handed to the system.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    /// From here on every handle is stale. Timers and deferred calls are dropped, and the socket is closed.
+    pub(crate) fn close(&self) {
+        let socket = self.socket.borrow_mut().take();
+        drop(socket);
+        self.calls.close(&self.hub.timers);
+    }
+
+    fn wake(&self) {
+        if let Some(driver) = self.driver.get().and_then(Weak::upgrade) {
+            driver.wake();
+        }
+    }
+
+    fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()> {
+        let socket = self.socket()?;
+        for _ in 0..REFUSALS {
+            match socket.send(data, peer) {
+                // It tells of an earlier datagram, and this one was not sent.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && self.is_connected() => {
+                    self.refused.set(true);
+                    self.wake();
+                }
+                Err(error) => return Err(error),
+                Ok(()) => {
+                    self.sent.set(self.sent.get() + 1);
+                    return Ok(());
+                }
+            }
+        }
+        Err(io::ErrorKind::ConnectionRefused.into())
+    }
+}
+
+impl Owner for DatagramState {
+    fn notify(&self, call: Call) {
+        self.calls.push(call);
+        if let Some(driver) = self.driver.get().and_then(Weak::upgrade) {
+            driver.turn();
+        }
+    }
+}
+
+/// The scope and the flow of an IPv6 address say how it is reached, not whose it is.
+fn same(one: SocketAddr, other: SocketAddr) -> bool {
+    one.ip().to_canonical() == other.ip().to_canonical() && one.port() == other.port()
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
+impl fmt::Debug for DatagramTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramTransport")
+            .field("id", &self.0.id)
+            .field("host", &self.host())
+            .field("peer", &self.peer())
+            .field("closed", &self.0.port.has_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How often one write may be told of earlier refusals before it is given up. The system keeps one at a time, so a
+/// second means that it came within the last microseconds.
+const REFUSALS: u32 = 4;

@@ -1,0 +1,149 @@
+//! Listening, for connections and for datagrams.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use tokio::runtime::LocalRuntime;
+
+use crate::acceptor;
+use crate::datagram::DatagramProtocol;
+use crate::datagram_driver;
+use crate::datagram_options::DatagramOptions;
+use crate::datagram_transport::DatagramTransport;
+use crate::factory::Factory;
+use crate::factory::FactoryCell;
+use crate::options::ListenOptions;
+use crate::port::Port;
+use crate::reactor::Backend;
+use crate::reactor::MemoryBackend;
+use crate::reactor::Reactor;
+use crate::reactor::no_network;
+use crate::tcp::TcpPort;
+use crate::udp::UdpPort;
+
+impl Reactor {
+    /// Listens for TCP connections; for each one `factory` builds a protocol. Accepting begins when the reactor runs.
+    /// What may be given as the address, and the options that go with it, [`ListenOptions`] tells. Twisted's
+    /// `listenTCP`.
+    ///
+    /// # Errors
+    ///
+    /// If the address is no address, is in use, is not this machine's, or may not be listened on. The error's text
+    /// names it and says which; the factory was not started.
+    pub fn listen_tcp(&self, address: impl Into<ListenOptions>, factory: impl Factory) -> io::Result<Port> {
+        let options = address.into();
+        let wanted = options.socket_addr()?;
+        let factory = FactoryCell::new(factory);
+        let port = if let Backend::Memory(MemoryBackend { host: Some(host), .. }) = &self.0.backend {
+            let listen = || host.network.listen(host.id, wanted, &options);
+            let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
+            acceptor::start(&self.0, listener, options, factory)
+        } else {
+            let bind = |address, share| TcpPort::bind(address, &options, share);
+            let listener = self.bind(wanted, bind, TcpPort::socket_addr)?;
+            acceptor::start(&self.0, listener, options, factory)
+        };
+        self.add_port(&port);
+        Ok(port)
+    }
+
+    /// Listens for UDP datagrams, which the protocol that `build` makes receives and sends; `build` is called at once.
+    /// Receiving begins when the reactor runs. A client listens, too: on port 0, with
+    /// [`DatagramTransport::connect`] if it has one peer. What may be given as the address, and the options that go
+    /// with it, [`DatagramOptions`] tells; for an example see [`DatagramProtocol`]. Twisted's `listenUDP`.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_tcp`](Self::listen_tcp); then `build` was not called.
+    pub fn listen_udp<P: DatagramProtocol>(
+        &self,
+        address: impl Into<DatagramOptions>,
+        build: impl FnOnce(DatagramTransport) -> P,
+    ) -> io::Result<Port> {
+        let options = address.into();
+        let bind = |address, share| UdpPort::bind(address, &options, share);
+        let socket = self.bind(options.socket_addr()?, bind, UdpPort::socket_addr)?;
+        let (port, task) = datagram_driver::start(&self.0.hub, Rc::new(socket), build);
+        self.0.spawn_task(task);
+        self.add_port(&port);
+        Ok(port)
+    }
+
+    /// Binds a socket, which is shared with other reactors if this one is set up as one of several.
+    fn bind<S>(
+        &self,
+        wanted: SocketAddr,
+        bind: impl Fn(SocketAddr, bool) -> io::Result<S>,
+        host: impl Fn(&S) -> SocketAddr,
+    ) -> io::Result<S> {
+        let bind = |address, share| {
+            let bind = || self.in_context(|| bind(address, share));
+            self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))
+        };
+        match &*self.0.shared_ports.borrow() {
+            Some(shared) => shared.bind(wanted, bind, host),
+            None => bind(wanted, false),
+        }
+    }
+
+    /// What a reactor that is on its way out would never close again is not opened.
+    fn unless_stopped<S>(&self, open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
+        if self.0.is_stopping() {
+            return Err(io::Error::other("the reactor has stopped"));
+        }
+        open()
+    }
+
+    /// Runs what needs the context of the runtime.
+    fn in_context<S>(&self, open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
+        match &self.0.backend {
+            Backend::Tokio(runtime) => {
+                let runtime = runtime.borrow();
+                let _context = runtime.as_ref().map(LocalRuntime::enter);
+                open()
+            }
+            Backend::Memory(MemoryBackend { host: Some(_), .. }) => {
+                Err(io::Error::new(io::ErrorKind::Unsupported, "the simulated network carries no datagrams yet"))
+            }
+            Backend::Memory(_) => Err(no_network()),
+        }
+    }
+
+    fn add_port(&self, port: &Port) {
+        let mut ports = self.0.ports.borrow_mut();
+        ports.retain(|port| !port.has_closed());
+        ports.push(port.clone());
+    }
+}
+
+fn cannot_listen(address: SocketAddr, error: io::Error) -> io::Error {
+    let text = match error.kind() {
+        io::ErrorKind::AddrInUse => "address in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "not an address of this machine".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied (ports below 1024 need a privilege)".to_owned(),
+        _ => error.to_string(),
+    };
+    io::Error::new(error.kind(), CannotListen { address, text, source: error })
+}
+
+/// The failure to listen on an address. Twisted's `CannotListenError`.
+#[derive(Debug)]
+struct CannotListen {
+    address: SocketAddr,
+    text: String,
+    source: io::Error,
+}
+
+impl fmt::Display for CannotListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.text)
+    }
+}
+
+impl std::error::Error for CannotListen {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}

@@ -1,0 +1,180 @@
+//! UDP: sockets that carry datagrams.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use socket2::Domain;
+use socket2::Protocol;
+use socket2::SockRef;
+use socket2::Socket;
+use socket2::Type;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use crate::address::unmapped;
+use crate::datagram_options::DatagramOptions;
+use crate::datagram_socket::DatagramSocket;
+use crate::datagram_socket::Ends;
+
+/// A bound socket.
+pub(crate) struct UdpPort {
+    socket: Rc<UdpSocket>,
+    host: SocketAddr,
+    /// An IPv6 socket that reaches IPv4 addresses, too.
+    dual: bool,
+    /// Waits for the poller to report an error; none before the socket is connected.
+    error: RefCell<Option<LocalBoxFuture<'static, io::Result<()>>>>,
+}
+
+impl UdpPort {
+    /// Binds. `share_port` sets `SO_REUSEPORT`. Needs the runtime's context.
+    pub(crate) fn bind(address: SocketAddr, options: &DatagramOptions, share_port: bool) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        if share_port {
+            socket.set_reuse_port(true)?;
+        }
+        if let Some(bytes) = options.receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = options.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        socket.bind(&address.into())?;
+        // One bound to a certain address has no IPv4 address to send from.
+        let dual = address.is_ipv6() && address.ip().is_unspecified() && !socket.only_v6()?;
+        let socket = UdpSocket::from_std(socket.into())?;
+        Ok(Self { host: socket.local_addr()?, socket: Rc::new(socket), dual, error: RefCell::new(None) })
+    }
+
+    pub(crate) fn socket_addr(&self) -> SocketAddr {
+        self.host
+    }
+
+    /// The error that is pending, as soon as there is one. The poller does not count that as something to read.
+    fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let mut error = self.error.borrow_mut();
+        let Some(reported) = &mut *error else { return Poll::Pending };
+        // Until it is pending: only then it is woken.
+        while let Poll::Ready(result) = reported.poll_unpin(cx) {
+            *reported = error_reported(&self.socket);
+            // None if a write was told of it.
+            if let Some(error) = result.and_then(|()| self.socket.take_error()).transpose() {
+                return Poll::Ready(error.unwrap_or_else(|error| error));
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The address as this socket's family has it.
+    fn reached_as(&self, peer: SocketAddr) -> io::Result<SocketAddr> {
+        match (self.host.ip(), peer.ip()) {
+            (IpAddr::V6(_), IpAddr::V4(ip)) if self.dual => Ok((ip.to_ipv6_mapped(), peer.port()).into()),
+            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => Ok(peer),
+            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, WrongFamily { host: self.host, peer })),
+        }
+    }
+}
+
+impl DatagramSocket for UdpPort {
+    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
+        if let Poll::Ready(error) = self.poll_error(cx) {
+            return Poll::Ready(Err(error));
+        }
+        loop {
+            ready!(self.socket.poll_recv_ready(cx))?;
+            match self.socket.try_recv_from(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return Poll::Ready(received.map(|(len, peer)| (len, unmapped(peer)))),
+            }
+        }
+    }
+
+    fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()> {
+        // Not by way of the runtime: it takes a socket for full until the poller has said otherwise, which before the
+        // reactor runs is always.
+        let socket = SockRef::from(&*self.socket);
+        let sent = match peer {
+            Some(peer) => socket.send_to(data, &self.reached_as(peer)?.into()),
+            None => socket.send(data),
+        };
+        match sent {
+            Ok(_) => Ok(()),
+            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
+                Err(io::Error::new(io::ErrorKind::InvalidInput, TooLong { len: data.len(), error }))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn connect(&self, peer: SocketAddr) -> io::Result<Ends> {
+        SockRef::from(&*self.socket).connect(&self.reached_as(peer)?.into())?;
+        self.error.replace(Some(error_reported(&self.socket)));
+        Ok(Ends { host: unmapped(self.socket.local_addr()?), peer: unmapped(self.socket.peer_addr()?) })
+    }
+
+    fn host(&self) -> SocketAddr {
+        self.host
+    }
+}
+
+fn error_reported(socket: &Rc<UdpSocket>) -> LocalBoxFuture<'static, io::Result<()>> {
+    let socket = Rc::clone(socket);
+    async move {
+        socket.ready(Interest::ERROR).await?;
+        // The runtime is to forget this report, and to wait for the next.
+        let _ = socket.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        Ok(())
+    }
+    .boxed_local()
+}
+
+/// The failure to reach an address of the other family.
+#[derive(Debug)]
+struct WrongFamily {
+    host: SocketAddr,
+    peer: SocketAddr,
+}
+
+impl fmt::Display for WrongFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = |address: SocketAddr| if address.is_ipv4() { "IPv4" } else { "IPv6" };
+        let (host, peer) = (self.host, self.peer);
+        write!(
+            f,
+            "cannot send to {peer}: it is an {} address, and the port's is {} ({host})",
+            family(peer),
+            family(host)
+        )
+    }
+}
+
+impl std::error::Error for WrongFamily {}
+
+/// The failure to send more than fits into a datagram.
+#[derive(Debug)]
+struct TooLong {
+    len: usize,
+    error: io::Error,
+}
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes are too many for one datagram", self.len)
+    }
+}
+
+impl std::error::Error for TooLong {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
