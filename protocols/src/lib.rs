@@ -1,1 +1,90 @@
-//! protocols
+//! Receivers that cut a connection's bytes into messages: protocols for the [`reactor`] crate.
+//!
+//! A plain [`Protocol`](reactor::Protocol) gets bytes as the network happens to cut them. A receiver puts them together
+//! again, and calls a handler with whole messages; the handler sends by a handle of its own. So far there is one, for
+//! lines.
+//!
+//! A chat, where all connections share a table of who is there:
+//!
+//! ```no_run
+//! use std::cell::RefCell;
+//! use std::collections::HashMap;
+//! use std::rc::Rc;
+//! use std::time::Duration;
+//!
+//! use protocols::{LineHandler, LineReceiver, Lines};
+//! use reactor::{CloseReason, Reactor};
+//!
+//! type Users = Rc<RefCell<HashMap<String, Lines>>>;
+//!
+//! struct Chat { lines: Lines, users: Users, name: Option<String> }
+//!
+//! impl LineHandler for Chat {
+//!     fn connection_made(&mut self) {
+//!         self.lines.send_line("What's your name?");
+//!         self.lines.call_later(Duration::from_secs(30), |this: &mut Self| {
+//!             if this.name.is_none() {
+//!                 this.lines.lose_connection();
+//!             }
+//!         });
+//!     }
+//!
+//!     fn line_received(&mut self, line: &[u8]) {
+//!         let line = String::from_utf8_lossy(line);
+//!         match &self.name {
+//!             Some(name) => {
+//!                 for (other, lines) in &*self.users.borrow() {
+//!                     if other != name {
+//!                         lines.send_line(format!("<{name}> {line}"));
+//!                     }
+//!                 }
+//!             }
+//!             None if self.users.borrow().contains_key(&*line) => self.lines.send_line("Name taken, please choose another."),
+//!             None => {
+//!                 self.lines.send_line(format!("Welcome, {line}!"));
+//!                 self.users.borrow_mut().insert(line.to_string(), self.lines.clone());
+//!                 self.name = Some(line.into_owned());
+//!             }
+//!         }
+//!     }
+//!
+//!     fn connection_lost(&mut self, _: CloseReason) {
+//!         if let Some(name) = &self.name {
+//!             self.users.borrow_mut().remove(name);
+//!         }
+//!     }
+//! }
+//!
+//! fn main() -> std::io::Result<()> {
+//!     let reactor = Reactor::new()?;
+//!     let users = Users::default();
+//!     reactor.listen_tcp(8123, LineReceiver::factory(move |lines| Chat { lines, users: users.clone(), name: None }))?;
+//!     reactor.run()
+//! }
+//! ```
+//!
+//! # The pieces, in reading order
+//!
+//! | piece | what it is |
+//! |---|---|
+//! | [`LineHandler`] | what you write: called back with each line, with raw data, and as the connection begins and ends |
+//! | [`Lines`] | the handle it keeps: sends lines, closes, pauses, switches between lines and raw data |
+//! | [`LineReceiver`] | the protocol between the two; [`LineReceiver::factory`] is where a program begins |
+//! | [`LineFactory`] | what that returns, to be listened or connected with: sets the delimiter and the longest line |
+//!
+//! A peer cannot make a receiver hold more than the longest line that is allowed and 64 KiB, nor spend more time than
+//! is proportional to what it sends, however that is cut.
+
+mod delivery;
+mod line_factory;
+mod line_handler;
+mod line_receiver;
+mod line_splitter;
+mod lines;
+
+pub use line_factory::IntoLineHandler;
+pub use line_factory::LineFactory;
+pub use line_handler::LineHandler;
+pub use line_handler::OnLongLine;
+pub use line_receiver::LineReceiver;
+pub use lines::Lines;
