@@ -1,2 +1,67 @@
-//! time-client
-fn main() {}
+//! A client of a time server: it prompts for a line, sends it, and prints the reply.
+
+mod arguments;
+mod console;
+mod conversation;
+mod datagrams;
+mod reply;
+mod terminal;
+
+use std::io;
+use std::io::ErrorKind;
+use std::process::ExitCode;
+use std::rc::Rc;
+
+use clap::Parser;
+use reactor::Reactor;
+use reactor::ToTarget;
+use tracing_subscriber::EnvFilter;
+
+use crate::arguments::Arguments;
+use crate::console::Console;
+use crate::console::notice;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    log_what_is_asked_for();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(error) => {
+            notice(format_args!("time-client: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> io::Result<ExitCode> {
+    let reactor = Reactor::new()?;
+    let console = Rc::new(Console::open()?);
+    let ended = reactor.run_until(converse(&reactor, arguments, &console));
+    // Asked before the console is closed: then nobody is at the prompt any more.
+    let at_prompt = console.at_prompt();
+    console.close();
+    match ended {
+        Ok(outcome) => outcome.map(|()| ExitCode::SUCCESS),
+        Err(error) if error.kind() == ErrorKind::Interrupted && at_prompt => Ok(ExitCode::SUCCESS),
+        Err(error) if error.kind() == ErrorKind::Interrupted => Ok(ExitCode::from(INTERRUPTED)),
+        Err(error) => Err(error),
+    }
+}
+
+/// What a shell makes of a program that SIGINT has ended.
+const INTERRUPTED: u8 = 130;
+
+async fn converse(reactor: &Reactor, arguments: &Arguments, console: &Rc<Console>) -> io::Result<()> {
+    let target = (arguments.host.as_str(), arguments.port).to_target();
+    if arguments.udp {
+        datagrams::converse(reactor, &target, console).await
+    } else {
+        conversation::converse(reactor, &target, arguments.lines, console).await
+    }
+}
+
+fn log_what_is_asked_for() {
+    if let Ok(filter) = EnvFilter::try_from_default_env() {
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false).init();
+    }
+}

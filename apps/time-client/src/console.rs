@@ -1,0 +1,324 @@
+//! Where lines come from and replies go.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::future::Future;
+use std::io;
+use std::io::BufRead;
+use std::io::IsTerminal;
+use std::io::Read;
+use std::io::StdinLock;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::Condvar;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::mpsc;
+use std::thread;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use futures_channel::oneshot;
+
+use crate::terminal::Editor;
+use crate::terminal::Mode;
+use crate::terminal::interrupt;
+
+/// Standard input and output, used by a thread of their own: whatever they wait for, the reactor does not.
+///
+/// If both are a terminal, a line is prompted for and can be edited. Otherwise lines are read plainly.
+pub(crate) struct Console {
+    jobs: mpsc::Sender<Job>,
+    monitor: Arc<Monitor>,
+    thread: JoinHandle<()>,
+    /// The mode to be put back, at a terminal.
+    mode: Option<Mode>,
+    last_words: RefCell<Vec<u8>>,
+}
+
+/// What is there to be read, for a person or a program.
+#[derive(Debug)]
+pub(crate) enum Shown {
+    /// Goes to standard output, with a newline.
+    Reply(Vec<u8>),
+    /// Goes to standard error, with a newline.
+    Notice(String),
+}
+
+/// What comes of asking for a line.
+#[derive(Debug)]
+pub(crate) enum Typed {
+    /// A line without its newline.
+    Line(Vec<u8>),
+    /// There are no more lines.
+    End,
+    /// Why there can be no more.
+    Failed(String),
+}
+
+pub(crate) enum Job {
+    Show(Shown),
+    Ask(oneshot::Sender<Typed>),
+}
+
+/// A longer line is refused: it has to be held in memory, and is most likely not meant as a line.
+const LONGEST_LINE: usize = 16 << 20;
+
+/// How long the end of the program waits until whoever reads standard output has taken the replies.
+const SHOWING_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long it waits until the line editor has let go of the terminal.
+const EDITING_PATIENCE: Duration = Duration::from_millis(200);
+
+/// How often it looks, and asks the line editor again.
+const INTERVAL: Duration = Duration::from_millis(10);
+
+impl Console {
+    pub(crate) fn open() -> io::Result<Self> {
+        let mode = if io::stdout().is_terminal() { Mode::of_stdin() } else { None };
+        let at_terminal = mode.is_some();
+        let (jobs, given) = mpsc::channel();
+        let monitor = Arc::new(Monitor::default());
+        let shared = Arc::clone(&monitor);
+        let thread =
+            thread::Builder::new().name("console".to_owned()).spawn(move || work(given, &shared, at_terminal))?;
+        Ok(Self { jobs, monitor, thread, mode, last_words: RefCell::default() })
+    }
+
+    /// A console whose jobs are done by a test.
+    #[cfg(test)]
+    pub(crate) fn by_hand() -> (Self, mpsc::Receiver<Job>) {
+        let (jobs, given) = mpsc::channel();
+        let thread = thread::spawn(|| ());
+        let monitor = Arc::default();
+        (Self { jobs, monitor, thread, mode: None, last_words: RefCell::default() }, given)
+    }
+
+    #[cfg(test)]
+    pub(crate) fn last_words(&self) -> Vec<u8> {
+        self.last_words.take()
+    }
+
+    pub(crate) fn show(&self, shown: Shown) {
+        self.monitor.change(|state| state.unshown += 1);
+        // The thread ends only when the console is closed: then nothing is shown any more.
+        let _ = self.jobs.send(Job::Show(shown));
+    }
+
+    /// Reads a line, at a terminal behind a prompt.
+    pub(crate) fn ask(&self) -> impl Future<Output = Typed> + 'static {
+        let (answer, typed) = oneshot::channel();
+        let _ = self.jobs.send(Job::Ask(answer));
+        async move { typed.await.unwrap_or_else(|_| Typed::Failed("the console has failed".to_owned())) }
+    }
+
+    /// Whether somebody at a terminal is being asked for a line.
+    pub(crate) fn at_prompt(&self) -> bool {
+        self.mode.is_some() && self.monitor.lock().reading
+    }
+
+    /// Has [`close`](Self::close) print these bytes.
+    pub(crate) fn leave(&self, last_words: &[u8]) {
+        self.last_words.borrow_mut().extend_from_slice(last_words);
+    }
+
+    /// Waits until everything is shown, ends what is being typed, puts the terminal's mode back and prints the last
+    /// words. A thread that reads from elsewhere cannot be stopped, and need not be.
+    pub(crate) fn close(&self) {
+        self.monitor.change(|state| state.closing = true);
+        let shown = self.monitor.wait(SHOWING_PATIENCE, |state| state.unshown == 0);
+        if let Some(mode) = &self.mode {
+            self.monitor.wait(EDITING_PATIENCE, |state| {
+                if state.reading {
+                    interrupt(&self.thread);
+                }
+                !state.reading
+            });
+            mode.restore();
+        }
+        let last_words = self.last_words.take();
+        if shown && !last_words.is_empty() {
+            // Nobody is left to be told of a failure.
+            let _ = print(&last_words);
+        }
+    }
+}
+
+fn work(jobs: mpsc::Receiver<Job>, monitor: &Monitor, at_terminal: bool) {
+    let mut input = Input::open(at_terminal);
+    let mut trouble = None;
+    for job in jobs {
+        match job {
+            Job::Show(shown) => {
+                if let Err(error) = show(&shown) {
+                    trouble.get_or_insert(error);
+                }
+                monitor.change(|state| state.unshown -= 1);
+            }
+            Job::Ask(answer) => {
+                let typed = match trouble.take() {
+                    Some(error) => Typed::Failed(format!("cannot write to standard output: {error}")),
+                    None if monitor.change(State::begin_reading) => input.read(),
+                    None => Typed::End,
+                };
+                monitor.change(|state| state.reading = false);
+                // Nobody waits for the line any more if the connection has ended.
+                let _ = answer.send(typed);
+            }
+        }
+    }
+}
+
+fn show(shown: &Shown) -> io::Result<()> {
+    match shown {
+        Shown::Reply(reply) => print(reply)?,
+        Shown::Notice(text) => notice(text),
+    }
+    Ok(())
+}
+
+/// Writes to standard error. Where that is closed nobody wants to know.
+pub(crate) fn notice(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{text}");
+}
+
+fn print(reply: &[u8]) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(reply)?;
+    output.write_all(b"\n")?;
+    output.flush()
+}
+
+enum Input {
+    Terminal(Box<Editor>),
+    Plain(StdinLock<'static>),
+}
+
+impl Input {
+    fn open(at_terminal: bool) -> Self {
+        match at_terminal.then(Editor::open).flatten() {
+            Some(editor) => Self::Terminal(Box::new(editor)),
+            None => Self::Plain(io::stdin().lock()),
+        }
+    }
+
+    fn read(&mut self) -> Typed {
+        match self {
+            Self::Terminal(editor) => editor.read(),
+            Self::Plain(stdin) => read_line(stdin),
+        }
+    }
+}
+
+/// Reads up to a newline or the end of the input.
+fn read_line(input: &mut impl BufRead) -> Typed {
+    let mut line = Vec::new();
+    let limit = LONGEST_LINE as u64 + 2; // the newline, and one byte to see that it is missing
+    match input.take(limit).read_until(b'\n', &mut line) {
+        Ok(0) => return Typed::End,
+        Ok(_) => {}
+        Err(error) => return Typed::Failed(format!("cannot read standard input: {error}")),
+    }
+    if line.ends_with(b"\n") {
+        line.pop();
+        line.pop_if(|last| *last == b'\r');
+    }
+    if line.len() > LONGEST_LINE {
+        return Typed::Failed(format!("a line of standard input is longer than {LONGEST_LINE} bytes"));
+    }
+    Typed::Line(line)
+}
+
+/// How far the console's thread is.
+#[derive(Default)]
+struct Monitor {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// How much of what was given to be shown is not yet shown.
+    unshown: usize,
+    reading: bool,
+    closing: bool,
+}
+
+impl State {
+    /// After the close nothing is read any more.
+    fn begin_reading(&mut self) -> bool {
+        self.reading = !self.closing;
+        self.reading
+    }
+}
+
+impl Monitor {
+    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let changed = change(&mut self.lock());
+        self.changed.notify_all();
+        changed
+    }
+
+    /// Waits until `is_reached`, but no longer than `patience`. Returns whether it is.
+    fn wait(&self, mut patience: Duration, is_reached: impl Fn(&State) -> bool) -> bool {
+        let mut state = self.lock();
+        while !is_reached(&state) {
+            if patience.is_zero() {
+                return false;
+            }
+            patience = patience.saturating_sub(INTERVAL);
+            state = self.changed.wait_timeout(state, INTERVAL).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn lines_of(input: &[u8]) -> Vec<Vec<u8>> {
+        let mut input = input;
+        let mut lines = Vec::new();
+        loop {
+            match read_line(&mut input) {
+                Typed::Line(line) => lines.push(line),
+                Typed::End => return lines,
+                Typed::Failed(message) => panic!("{message}"),
+            }
+        }
+    }
+
+    #[test]
+    fn lines_come_without_their_newlines() {
+        assert_eq!(lines_of(b"one\ntwo\r\n\n\rthree\r\r\n"), [&b"one"[..], b"two", b"", b"\rthree\r"]);
+    }
+
+    #[test]
+    fn a_last_line_needs_no_newline() {
+        assert_eq!(lines_of(b"one\nlast"), [&b"one"[..], b"last"]);
+        assert_eq!(lines_of(b"last\r"), [b"last\r"]);
+    }
+
+    #[test]
+    fn a_line_need_not_be_text() {
+        assert_eq!(lines_of(b"\xff\0\x1b\n"), [b"\xff\0\x1b"]);
+    }
+
+    #[test]
+    fn the_longest_line_is_read_and_a_longer_one_is_refused() {
+        for newline in ["", "\n", "\r\n"] {
+            let longest = [&vec![b'x'; LONGEST_LINE], newline.as_bytes()].concat();
+            assert_eq!(lines_of(&longest), [vec![b'x'; LONGEST_LINE]]);
+            let longer = [b"x", &longest[..]].concat();
+            let typed = read_line(&mut &longer[..]);
+            assert!(matches!(typed, Typed::Failed(message) if message.contains("longer than 16777216 bytes")));
+        }
+    }
+}

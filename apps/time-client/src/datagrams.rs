@@ -1,0 +1,169 @@
+//! The conversation with a server over UDP.
+
+use std::collections::VecDeque;
+use std::io;
+use std::io::ErrorKind;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_channel::oneshot;
+use reactor::DatagramProtocol;
+use reactor::DatagramTransport;
+use reactor::DelayedCall;
+use reactor::Reactor;
+use reactor::Target;
+
+use crate::console::Console;
+use crate::console::Shown;
+use crate::console::Typed;
+use crate::reply::is_whole_reply;
+
+/// Asks for lines and sends them to the first of the target's addresses that does not refuse them, until they end.
+pub(crate) async fn converse(reactor: &Reactor, target: &Target, console: &Rc<Console>) -> io::Result<()> {
+    let cannot_reach = |error| io::Error::other(format!("cannot reach {target}: {error}"));
+    let mut trouble = io::Error::from(ErrorKind::NotFound);
+    let mut unsent = None;
+    for address in reactor.resolve(target).await.map_err(cannot_reach)? {
+        let (sender, ended) = oneshot::channel();
+        let mut sender = Some(sender);
+        let mut unsent_line = unsent.take();
+        let console = Rc::clone(console);
+        reactor.listen_udp(any_port_towards(address), move |transport| Conversation {
+            transport,
+            console: Rc::clone(&console),
+            server: address,
+            unsent: unsent_line.take(),
+            waiting: None,
+            earlier: VecDeque::new(),
+            ended: sender.take(),
+        })?;
+        match ended.await {
+            Ok(Ending::Finished) => return Ok(()),
+            Ok(Ending::Failed(message)) => return Err(io::Error::other(message)),
+            Ok(Ending::Unreachable { error, line }) => (trouble, unsent) = (error, line),
+            Err(oneshot::Canceled) => return Err(io::Error::other("the port was closed")),
+        }
+    }
+    Err(cannot_reach(trouble))
+}
+
+/// How the conversation with one address has ended.
+enum Ending {
+    /// There are no more lines.
+    Finished,
+    Failed(String),
+    /// Nothing can be sent there, this line for example.
+    Unreachable {
+        error: io::Error,
+        line: Option<Vec<u8>>,
+    },
+}
+
+/// Asks for a line, sends it, shows what comes back, and asks for the next.
+struct Conversation {
+    transport: DatagramTransport,
+    console: Rc<Console>,
+    server: SocketAddr,
+    /// A line that was typed before, and that another address has refused.
+    unsent: Option<Vec<u8>>,
+    waiting: Option<Waiting>,
+    /// What was sent lately: a reply may be late, or come twice.
+    earlier: VecDeque<Vec<u8>>,
+    ended: Option<oneshot::Sender<Ending>>,
+}
+
+/// A line that was sent, until its reply comes.
+struct Waiting {
+    line: Vec<u8>,
+    patience: DelayedCall,
+}
+
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many lines are remembered.
+const EARLIER: usize = 16;
+
+impl Conversation {
+    fn ask(&mut self) {
+        self.transport.defer(self.console.ask(), |this: &mut Self, typed| match typed {
+            Typed::Line(line) if line.is_empty() => this.end(Ending::Finished),
+            Typed::Line(line) => this.send(line),
+            Typed::End => this.end(Ending::Finished),
+            Typed::Failed(message) => this.end(Ending::Failed(message)),
+        });
+    }
+
+    fn send(&mut self, line: Vec<u8>) {
+        match self.transport.write_to_peer(&line) {
+            Ok(()) => {
+                let patience = self.transport.call_later(PATIENCE, Self::give_up);
+                self.waiting = Some(Waiting { line, patience });
+            }
+            Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::WouldBlock) => {
+                self.console.show(Shown::Notice(format!("the line was not sent: {error}")));
+                self.ask();
+            }
+            Err(error) => self.end(Ending::Unreachable { error, line: Some(line) }),
+        }
+    }
+
+    fn give_up(&mut self) {
+        let notice = format!("no answer from {} within {} seconds", self.server, PATIENCE.as_secs());
+        self.console.show(Shown::Notice(notice));
+        self.next();
+    }
+
+    /// Has done with the line that was sent last.
+    fn next(&mut self) {
+        if let Some(Waiting { line, patience }) = self.waiting.take() {
+            patience.cancel();
+            self.earlier.push_front(line);
+            self.earlier.truncate(EARLIER);
+        }
+        self.ask();
+    }
+
+    fn end(&mut self, ending: Ending) {
+        if let Some(ended) = self.ended.take() {
+            // Nobody waits for it if the program ends anyway.
+            let _ = ended.send(ending);
+        }
+        self.transport.stop_listening();
+    }
+}
+
+impl DatagramProtocol for Conversation {
+    fn start_protocol(&mut self) {
+        let unsent = self.unsent.take();
+        match (self.transport.connect(self.server), unsent) {
+            (Err(error), line) => self.end(Ending::Unreachable { error, line }),
+            (Ok(()), Some(line)) => self.send(line),
+            (Ok(()), None) => self.ask(),
+        }
+    }
+
+    fn datagram_received(&mut self, data: &[u8], _peer: SocketAddr) {
+        let Some(Waiting { line, .. }) = &self.waiting else { return };
+        if is_whole_reply(data, line) || !self.earlier.iter().any(|earlier| is_whole_reply(data, earlier)) {
+            self.console.show(Shown::Reply(data.to_vec()));
+            self.next();
+        }
+    }
+
+    fn connection_refused(&mut self) {
+        if let Some(Waiting { line, .. }) = self.waiting.take() {
+            let error = io::Error::new(ErrorKind::ConnectionRefused, "connection refused");
+            self.end(Ending::Unreachable { error, line: Some(line) });
+        }
+    }
+}
+
+fn any_port_towards(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}

@@ -1,0 +1,33 @@
+//! The service over UDP: a datagram for a datagram.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use reactor::DatagramProtocol;
+use reactor::DatagramTransport;
+
+use crate::journal::Journal;
+use crate::stamp::ctime;
+
+/// Answers each datagram with the time and the datagram.
+pub(crate) struct DatagramStamper {
+    transport: DatagramTransport,
+    journal: Rc<Journal>,
+}
+
+impl DatagramStamper {
+    pub(crate) fn new(transport: DatagramTransport, journal: Rc<Journal>) -> Self {
+        Self { transport, journal }
+    }
+}
+
+impl DatagramProtocol for DatagramStamper {
+    fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
+        self.journal.received(&peer.into(), data);
+        let mut answer = format!("[{}] ", ctime(self.transport.reactor().time_of_day())).into_bytes();
+        answer.extend_from_slice(data);
+        if let Err(error) = self.transport.write(answer, peer) {
+            tracing::info!(%peer, "no answer: {error}");
+        }
+    }
+}

@@ -1,0 +1,52 @@
+//! What is logged, to standard error.
+
+use std::env;
+use std::io;
+use std::io::ErrorKind;
+use std::io::IsTerminal;
+use std::io::Write;
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::arguments::Arguments;
+
+/// Sets the level by the arguments; the variable `RUST_LOG` goes before them.
+pub(crate) fn start(arguments: &Arguments) {
+    let level = match (arguments.quiet, arguments.verbose) {
+        (0, 0) => LevelFilter::WARN,
+        (0, 1) => LevelFilter::INFO,
+        (0, 2) => LevelFilter::DEBUG,
+        (0, _) => LevelFilter::TRACE,
+        (1, _) => LevelFilter::ERROR,
+        (_, _) => LevelFilter::OFF,
+    };
+    let default = EnvFilter::default().add_directive(level.into());
+    let variable = env::var(EnvFilter::DEFAULT_ENV).unwrap_or_default();
+    let (filter, mistake) = match EnvFilter::builder().parse(&variable) {
+        Ok(filter) if !variable.is_empty() => (filter, None),
+        Ok(_) => (default, None),
+        Err(error) => (default, Some(error)),
+    };
+    let stderr = io::stderr();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(stderr.is_terminal())
+        .with_writer(io::stderr)
+        .log_internal_errors(false) // it would panic where standard error is closed
+        .init();
+    if let Some(error) = mistake {
+        tracing::warn!("RUST_LOG={variable:?} is left out of account: {error}");
+    }
+}
+
+/// Says why the program ends, and what can be done about it.
+pub(crate) fn complain(error: &io::Error) {
+    let advice = match error.kind() {
+        ErrorKind::AddrInUse => "; end the other program, or choose another port (0: any)",
+        ErrorKind::AddrNotAvailable => "; 0.0.0.0 and [::] stand for all that it has",
+        _ => "",
+    };
+    // Where standard error is closed, nobody wants to know.
+    let _ = writeln!(io::stderr(), "time-server: {error}{advice}");
+}

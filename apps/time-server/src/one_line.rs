@@ -1,0 +1,108 @@
+//! The service by lines: one line, one answer, and the connection is closed.
+
+use std::rc::Rc;
+
+use protocols::LineHandler;
+use protocols::Lines;
+use protocols::OnLongLine;
+use reactor::OnEof;
+
+use crate::journal::Journal;
+use crate::stamp::ctime;
+
+/// Answers the first line of a connection with the time and the line as it came, then closes.
+pub(crate) struct OneLine {
+    lines: Lines,
+    journal: Rc<Journal>,
+}
+
+/// Both CRLF and LF end a line: the CR stays in the line, and so comes back.
+pub(crate) const DELIMITER: &[u8] = b"\n";
+
+/// A longer line is not answered: it has to be held in memory until its end has come.
+pub(crate) const LONGEST: usize = 65_536;
+
+impl OneLine {
+    pub(crate) fn new(lines: Lines, journal: Rc<Journal>) -> Self {
+        Self { lines, journal }
+    }
+
+    fn answer(&self, line: &[u8], delimiter: &[u8]) {
+        self.journal.received(&self.lines.peer(), line);
+        let transport = self.lines.transport();
+        write!(transport, "[{}] ", ctime(transport.reactor().time_of_day()));
+        transport.write(line);
+        transport.write(delimiter);
+        transport.lose_connection();
+    }
+}
+
+impl LineHandler for OneLine {
+    fn connection_made(&mut self) {
+        self.journal.connected(&self.lines.peer());
+    }
+
+    fn line_received(&mut self, line: &[u8]) {
+        self.answer(line, DELIMITER);
+    }
+
+    fn line_length_exceeded(&mut self, _data: &[u8]) -> OnLongLine {
+        tracing::info!("a line is longer than {LONGEST} bytes");
+        self.lines.abort_connection();
+        OnLongLine::Close
+    }
+
+    fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
+        if !unfinished.is_empty() {
+            self.answer(unfinished, b"");
+        }
+        OnEof::Close
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use protocols::LineReceiver;
+    use reactor::testing::StringTransport;
+
+    fn connect() -> (StringTransport, String) {
+        let journal = Rc::new(Journal::open(false).unwrap());
+        let factory = LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal)));
+        let wire = StringTransport::connect(factory.delimiter(DELIMITER).max_length(LONGEST));
+        let stamp = format!("[{}] ", ctime(wire.reactor().time_of_day()));
+        (wire, stamp)
+    }
+
+    #[test]
+    fn a_line_is_answered_as_it_came_and_no_other() {
+        for line in ["hi\r\n", "hi\n", "\n"] {
+            let (mut wire, stamp) = connect();
+            wire.receive(format!("{line}more\r\n"));
+            assert_eq!(wire.written(), format!("{stamp}{line}").as_bytes());
+            assert!(wire.eof_written());
+        }
+    }
+
+    #[test]
+    fn the_end_of_the_stream_ends_a_line_too() {
+        let (mut wire, stamp) = connect();
+        wire.receive("hi");
+        wire.receive_eof();
+        assert_eq!(wire.written(), format!("{stamp}hi").as_bytes());
+        let (mut wire, _) = connect();
+        wire.receive_eof();
+        assert_eq!(wire.written(), b"");
+    }
+
+    #[test]
+    fn a_line_without_end_is_given_up() {
+        let (mut wire, _) = connect();
+        wire.receive(vec![b'x'; LONGEST]);
+        assert!(!wire.was_reset());
+        wire.receive("xx");
+        assert!(wire.was_reset());
+        assert_eq!(wire.written(), b"");
+    }
+}

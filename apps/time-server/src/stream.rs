@@ -1,0 +1,51 @@
+//! The service over TCP: a stamp for every chunk.
+
+use std::rc::Rc;
+
+use reactor::Protocol;
+use reactor::Transport;
+
+use crate::journal::Journal;
+use crate::stamp::ctime;
+
+/// Answers each chunk that comes with the time and the chunk.
+pub(crate) struct Stamper {
+    transport: Transport,
+    journal: Rc<Journal>,
+}
+
+impl Stamper {
+    pub(crate) fn new(transport: Transport, journal: Rc<Journal>) -> Self {
+        Self { transport, journal }
+    }
+}
+
+impl Protocol for Stamper {
+    fn connection_made(&mut self) {
+        self.journal.connected(&self.transport.peer());
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.journal.received(&self.transport.peer(), data);
+        write!(self.transport, "[{}] ", ctime(self.transport.reactor().time_of_day()));
+        self.transport.write(data);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use reactor::testing::StringTransport;
+
+    #[test]
+    fn each_chunk_is_answered_with_a_stamp_of_its_own() {
+        let journal = Rc::new(Journal::open(false).unwrap());
+        let mut wire = StringTransport::connect(move |transport| Stamper::new(transport, Rc::clone(&journal)));
+        let stamp = ctime(wire.reactor().time_of_day()).to_string();
+        wire.receive(b"hi");
+        wire.receive(b"\xff\r\n");
+        let expected = [format!("[{stamp}] hi[{stamp}] ").as_bytes(), b"\xff\r\n"].concat();
+        assert_eq!(wire.written(), expected);
+    }
+}
