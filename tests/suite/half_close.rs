@@ -1,9 +1,13 @@
 //! One side ends its stream, and the other goes on.
 
+use std::future::ready;
 use std::time::Duration;
+
+use reactor::OnEof;
 
 use crate::support::Callback;
 use crate::support::Ending;
+use crate::support::Recorder;
 use crate::support::every_world;
 
 #[test]
@@ -91,6 +95,39 @@ fn half_close_with_much_output_loses_nothing() {
             assert!(data == sent, "{} of {} bytes came back, or in another order", data.len(), sent.len());
             assert_eq!(ending, Ending::Clean);
             peer.wait_for("lost Done");
+        },
+    );
+}
+
+#[test]
+fn an_end_that_cannot_be_dealt_with_yet_is_told_again_when_reading_is_resumed() {
+    every_world(
+        |recorder| {
+            recorder.on(Callback::Data, |this| {
+                this.on_eof = OnEof::NotYet;
+                this.transport.pause_reading();
+                this.transport.write_eof();
+            })
+        },
+        |peer| {
+            peer.send("hi");
+            peer.wait_for("data hi");
+            peer.send_eof();
+            peer.wait_for("not yet");
+            peer.act(|transport| {
+                transport.defer(ready(()), |this: &mut Recorder, ()| {
+                    assert!(!this.transport.is_closing(), "both sides have ended their streams");
+                    this.log.add("deferred");
+                });
+            });
+            peer.wait_for("deferred");
+            peer.act(|transport| {
+                transport.defer(ready(()), |this: &mut Recorder, ()| {
+                    this.on_eof = OnEof::KeepWriting;
+                    this.transport.resume_reading();
+                });
+            });
+            peer.expect(&["made", "data hi", "not yet", "deferred", "eof", "lost Done", "dropped"]);
         },
     );
 }

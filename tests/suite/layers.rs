@@ -1,12 +1,16 @@
 //! Policies around protocols: the same order and flow control at every level.
 
+use std::cell::Cell;
 use std::cell::RefCell;
+use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::Factory;
+use reactor::Policy;
 use reactor::Protocol;
 use reactor::Transport;
+use reactor::layer;
 use reactor::testing::StringTransport;
 
 use crate::support::Callback;
@@ -238,4 +242,37 @@ fn the_output_limit_counts_inside_and_a_policys_own_limit_does_not_matter() {
             peer.expect(&["made", "data go", "unsent 1000", "lost Overflow", "dropped"]);
         },
     );
+}
+
+#[test]
+fn what_is_deferred_when_a_layer_has_let_everything_out_waits_for_nothing_else() {
+    /// Holds back the last byte until it is opened.
+    struct Dam(Rc<Cell<bool>>);
+
+    impl Policy for Dam {
+        fn outgoing(&mut self, data: &[u8]) -> usize {
+            if self.0.get() { data.len() } else { data.len() - 1 }
+        }
+    }
+
+    let open = Rc::new(Cell::new(false));
+    let dam = Rc::clone(&open);
+    let inside = Rc::new(RefCell::new(None));
+    let handle = Rc::clone(&inside);
+    let mut wire = StringTransport::connect(layer(
+        move |_| Dam(Rc::clone(&dam)),
+        move |transport: Transport| {
+            handle.replace(Some(transport.clone()));
+            Recorder::new(transport, Log::default())
+                .on(Callback::Made, |this| this.transport.write(vec![b'x'; 70_000]))
+                .on(Callback::Resume, |this| {
+                    this.transport.defer(ready(()), |this: &mut Recorder, ()| this.transport.write("done"));
+                })
+        },
+    ));
+    assert_eq!(wire.take_written().len(), 69_999);
+    open.set(true);
+    inside.borrow().as_ref().unwrap().write("y");
+    wire.settle();
+    assert_eq!(wire.written(), b"xydone");
 }

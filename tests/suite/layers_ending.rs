@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use reactor::CloseReason;
 use reactor::Factory;
+use reactor::OnEof;
 use reactor::Policy;
 use reactor::Transport;
 use reactor::layer;
@@ -296,4 +297,35 @@ fn a_refusal_passes_through_layers_and_leaves_no_handle_alive() {
         assert_eq!(transport.unsent(), 0);
     }
     assert_eq!(outside.reactor().pending_calls(), 0);
+}
+
+#[test]
+fn an_end_that_cannot_be_dealt_with_yet_inside_layers_closes_none_of_them() {
+    every_world_with(
+        |log| {
+            let script = |recorder: Recorder| {
+                recorder
+                    .on(Callback::Data, |this| {
+                        this.on_eof = OnEof::NotYet;
+                        this.transport.pause_reading();
+                        this.transport.write_eof();
+                    })
+                    .on(Callback::Eof, |this| {
+                        this.transport.call_later(Duration::from_millis(1), |this: &mut Recorder| {
+                            assert!(!this.transport.is_closing());
+                            this.on_eof = OnEof::KeepWriting;
+                            this.transport.resume_reading();
+                        });
+                    })
+            };
+            Box::new(tap("a", &Log::default(), throttle(1, recorder(&log, script))))
+        },
+        |peer| {
+            peer.send("hi");
+            peer.send_eof();
+            peer.wait_for("not yet");
+            peer.let_pass(Duration::from_millis(1));
+            peer.expect(&["made", "data hi", "not yet", "eof", "lost Done", "dropped"]);
+        },
+    );
 }

@@ -64,6 +64,12 @@ impl Log {
         self.count(beginning) > 0
     }
 
+    /// Waits for a line that begins with this.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, beginning: &str) {
+        self.wait_until(&format!("a line '{beginning}…'"), |log| log.has(beginning));
+    }
+
     #[track_caller]
     pub(crate) fn wait_until(&self, what: &str, condition: impl Fn(&Self) -> bool) {
         let mut seen = usize::MAX;

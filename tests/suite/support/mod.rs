@@ -1,11 +1,14 @@
 //! What the suite stands on: a protocol that writes down what happens to it, and the worlds it happens in.
 
+pub(crate) mod datagrams;
 mod log;
+mod panics;
 mod policies;
 mod recorder;
 mod world;
 
 pub(crate) use log::Log;
+pub(crate) use panics::panic_of;
 pub(crate) use policies::echo;
 pub(crate) use policies::panicking_tap;
 pub(crate) use policies::recorder;

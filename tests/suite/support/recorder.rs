@@ -20,7 +20,8 @@ pub(crate) struct Recorder {
     pub(crate) log: Log,
     /// What the last `data_received` was given.
     pub(crate) data: Vec<u8>,
-    keeps_writing: bool,
+    /// The answer to the peer's end of stream.
+    pub(crate) on_eof: OnEof,
     logs_data: bool,
     actions: Vec<(Callback, Action)>,
 }
@@ -58,7 +59,7 @@ impl Callback {
 impl Recorder {
     pub(crate) fn new(transport: Transport, log: Log) -> Self {
         let data = Vec::new();
-        Self { transport, log, data, keeps_writing: false, logs_data: true, actions: Vec::new() }
+        Self { transport, log, data, on_eof: OnEof::Close, logs_data: true, actions: Vec::new() }
     }
 
     /// Does this in that callback, every time.
@@ -69,7 +70,7 @@ impl Recorder {
 
     /// Answers the peer's end of stream with half-close.
     pub(crate) fn keeping_writing(mut self) -> Self {
-        self.keeps_writing = true;
+        self.on_eof = OnEof::KeepWriting;
         self
     }
 
@@ -139,9 +140,10 @@ impl Protocol for Recorder {
     }
 
     fn eof_received(&mut self) -> OnEof {
-        self.log.add("eof");
+        let answer = self.on_eof;
+        self.log.add(if answer == OnEof::NotYet { "not yet" } else { "eof" });
         self.happened(Callback::Eof);
-        if self.keeps_writing { OnEof::KeepWriting } else { OnEof::Close }
+        answer
     }
 
     fn pause_writing(&mut self) {

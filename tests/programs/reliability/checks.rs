@@ -1,0 +1,67 @@
+//! What is measured. The names are those of the list of promises: R1 and so on.
+
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use rig::Child;
+use rig::now;
+use rig::peer;
+
+use crate::Figure;
+use crate::cost;
+use crate::drain;
+use crate::limits;
+use crate::many;
+
+/// Something to measure.
+pub(crate) struct Check {
+    pub(crate) name: &'static str,
+    /// How much of it, unless the command says `NAME=SIZE`.
+    pub(crate) size: usize,
+    pub(crate) run: fn(usize) -> io::Result<Vec<Figure>>,
+}
+
+pub(crate) const CHECKS: &[Check] = &[
+    Check { name: "R1-held", size: 19_500, run: many::held },
+    Check { name: "R4-churn", size: 100_000, run: many::churn },
+    Check { name: "R5-descriptors", size: 120, run: limits::descriptors },
+    Check { name: "R8-slow-reader", size: 300, run: limits::slow_reader },
+    Check { name: "R10-unbounded-writer", size: 3, run: limits::unbounded_writer },
+    Check { name: "R15-resets", size: 50_000, run: many::resets },
+    Check { name: "R16-panics", size: 10_000, run: many::panics },
+    Check { name: "R22-drain", size: 10, run: drain::drain },
+    Check { name: "R28-threads", size: 3, run: limits::threads },
+    Check { name: "R30-fairness", size: 1_000, run: limits::fairness },
+    Check { name: "R36-allocations", size: 100_000, run: cost::allocations_a_message },
+    Check { name: "CPU", size: 5, run: cost::processor_time },
+];
+
+pub(crate) fn server(kind: &str, options: &[&str]) -> Child {
+    let program = std::env::current_exe().expect("this program knows where it is");
+    Child::start(Command::new(program).args(["serve", kind, "cpu=0"]).args(options))
+}
+
+/// An address to connect from: each has ports of its own, and none is one of those that ask for a panic.
+pub(crate) fn source(number: usize) -> IpAddr {
+    Ipv4Addr::new(127, 0, 1, 1 + (number % 200) as u8).into()
+}
+
+pub(crate) fn error(text: &str) -> io::Error {
+    io::Error::other(text.to_owned())
+}
+
+/// How many descriptors more than before are open, when the server has had the time to notice who has gone.
+pub(crate) fn settled(server: &Child, watch: &TcpStream, before: usize) -> usize {
+    let begun = now();
+    loop {
+        peer::round_trip(watch, b"still there?");
+        let more = server.descriptors().saturating_sub(before);
+        if more == 0 || begun.elapsed() > Duration::from_secs(5) {
+            return more;
+        }
+    }
+}

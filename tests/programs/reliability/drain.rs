@@ -1,0 +1,81 @@
+//! Stopping under load.
+
+use std::io;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use rig::now;
+use rig::peer;
+
+use crate::Figure;
+use crate::checks::error;
+use crate::checks::server;
+use crate::load::since;
+use crate::load::wait;
+
+/// R22: SIGTERM while 500 connections send frames that are acknowledged.
+pub(crate) fn drain(times: usize) -> io::Result<Vec<Figure>> {
+    let mut lost = 0;
+    let mut slowest = 0.0_f64;
+    let mut unclean = 0;
+    let mut failures = 0;
+    for _ in 0..times {
+        let server = server("acks", &[]);
+        let streams: Vec<_> = (0..500).map(|_| peer::connect(server.address())).collect();
+        let stopping = AtomicBool::new(false);
+        let received: Vec<_> = thread::scope(|scope| {
+            let chunks: Vec<_> =
+                streams.chunks(125).map(|streams| scope.spawn(|| acknowledged(streams, &stopping))).collect();
+            wait(Duration::from_millis(300));
+            server.terminate();
+            stopping.store(true, Ordering::Relaxed);
+            chunks.into_iter().flat_map(|chunk| chunk.join().expect("the load does not panic")).collect()
+        });
+        let last_finisher = now();
+        let addresses: Vec<_> = streams.iter().filter_map(|stream| stream.local_addr().ok()).collect();
+        drop(streams);
+        let ended = server.wait();
+        slowest = slowest.max(since(last_finisher));
+        failures += u64::from(!ended.status.success());
+        for (address, received) in addresses.iter().zip(received) {
+            let wanted = format!("acknowledged {address} ");
+            let line = ended.output.iter().find_map(|line| line.strip_prefix(&wanted));
+            let Some((frames, clean)) = line.and_then(|line| line.split_once(' ')) else {
+                return Err(error("a connection was not told of its end"));
+            };
+            lost += frames.parse::<usize>().map_err(io::Error::other)?.abs_diff(received);
+            unclean += u64::from(clean != "true");
+        }
+    }
+    Ok(vec![
+        Figure::at_most(0.0, "acknowledgements lost", lost as f64),
+        Figure::at_most(0.0, "connections not closed in order", unclean as f64),
+        Figure::at_most(0.0, "exits with a failure", failures as f64),
+        Figure::at_most(0.5, "seconds to the exit behind the last connection, at most", slowest),
+    ])
+}
+
+/// Sends frames on all connections, and counts the acknowledgements on each until its end.
+fn acknowledged(streams: &[TcpStream], stopping: &AtomicBool) -> Vec<usize> {
+    let mut counts = vec![0; streams.len()];
+    let mut buffer = [0; 4096];
+    while !stopping.load(Ordering::Relaxed) {
+        for (mut stream, count) in streams.iter().zip(&mut counts) {
+            // A peer that has closed shows when what it has sent is read.
+            let _ = stream.write_all(b"a frame\nanother\n");
+            *count += stream.read(&mut buffer).unwrap_or_default();
+        }
+    }
+    for (mut stream, count) in streams.iter().zip(&mut counts) {
+        let _ = stream.write_all(b"one more\n");
+        while let Ok(n @ 1..) = stream.read(&mut buffer) {
+            *count += n;
+        }
+    }
+    counts
+}

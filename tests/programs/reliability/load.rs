@@ -1,0 +1,118 @@
+//! Load, and what the load sees.
+
+use std::io;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::net::TcpStream;
+use std::time::Duration;
+use std::time::Instant;
+
+use nix::sys::epoll::Epoll;
+use nix::sys::epoll::EpollCreateFlags;
+use nix::sys::epoll::EpollEvent;
+use nix::sys::epoll::EpollFlags;
+use nix::sys::epoll::EpollTimeout;
+use rig::now;
+use rig::peer;
+
+/// The times of round trips over one connection.
+#[derive(Default)]
+pub(crate) struct Latencies(Vec<Duration>);
+
+impl Latencies {
+    pub(crate) fn round_trip(&mut self, stream: &TcpStream) {
+        let sent = now();
+        peer::round_trip(stream, b"are you there?");
+        self.0.push(sent.elapsed());
+    }
+
+    /// Round trips with a pause behind each, for a while.
+    pub(crate) fn paced(stream: &TcpStream, pause: Duration, time: Duration) -> Self {
+        let mut latencies = Self::default();
+        let begun = now();
+        while begun.elapsed() < time {
+            latencies.round_trip(stream);
+            wait(pause);
+        }
+        latencies
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// In milliseconds: what 99 of 100 stay below.
+    pub(crate) fn p99(mut self) -> f64 {
+        self.0.sort_unstable();
+        let index = self.0.len() * 99 / 100;
+        self.0.get(index).map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
+    }
+}
+
+/// Lets time pass.
+pub(crate) fn wait(time: Duration) {
+    let until = now() + time;
+    while let Some(left) = until.checked_duration_since(now()).filter(|left| !left.is_zero()) {
+        std::thread::park_timeout(left);
+    }
+}
+
+/// Seconds since then.
+pub(crate) fn since(instant: Instant) -> f64 {
+    instant.elapsed().as_secs_f64()
+}
+
+/// Connections with one message outstanding on each.
+pub(crate) struct PingPong {
+    epoll: Epoll,
+    streams: Vec<TcpStream>,
+    size: usize,
+}
+
+impl PingPong {
+    pub(crate) fn new(address: SocketAddr, connections: usize, size: usize) -> io::Result<Self> {
+        let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        let mut streams = Vec::new();
+        for index in 0..connections {
+            let stream = peer::connect(address);
+            stream.set_nonblocking(true)?;
+            epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
+            streams.push(stream);
+        }
+        Ok(Self { epoll, streams, size })
+    }
+
+    /// Exchanges so many messages, and says how long that took.
+    pub(crate) fn exchange(&mut self, messages: usize) -> io::Result<Duration> {
+        let mut events = [EpollEvent::empty(); 64];
+        let message = vec![b'x'; self.size];
+        let mut buffer = vec![0; self.size];
+        let begun = now();
+        for mut stream in &self.streams {
+            stream.write_all(&message)?;
+        }
+        let mut to_send = messages.saturating_sub(self.streams.len());
+        let mut outstanding = self.streams.len();
+        while outstanding > 0 {
+            let ready = self.epoll.wait(&mut events, EpollTimeout::from(60_000_u16))?;
+            if ready == 0 {
+                return Err(io::Error::other("the server does not answer"));
+            }
+            for event in &events[..ready] {
+                let mut stream = &self.streams[event.data() as usize];
+                // A message of this size comes in one piece.
+                if stream.read(&mut buffer)? != self.size {
+                    return Err(io::Error::other("a message came in pieces"));
+                }
+                if to_send > 0 {
+                    stream.write_all(&message)?;
+                    to_send -= 1;
+                } else {
+                    outstanding -= 1;
+                }
+            }
+        }
+        Ok(begun.elapsed())
+    }
+}

@@ -1,0 +1,142 @@
+//! Measures what the tests do not look at: time, memory, processor time.
+//!
+//! `cargo run --release -p tests --bin reliability -- [NAME...]` prints a line a figure: what it is, what was measured,
+//! the gate, and whether it is over. What is over is measured once more; over twice, the exit status is 1. Without
+//! names it measures everything that takes under a minute. Servers run as child processes (`serve.rs`), on a processor
+//! of their own where there are two; all traffic stays on the loopback interface.
+//!
+//! To look at a server with other tools, start it under them with `serve KIND`, and have `load ADDRESS MESSAGES` send
+//! it messages of 64 bytes over 64 connections.
+
+mod checks;
+mod cost;
+mod drain;
+mod limits;
+mod load;
+mod many;
+mod processor;
+mod serve;
+
+use std::io;
+use std::process::ExitCode;
+
+use checks::CHECKS;
+
+#[global_allocator]
+static ALLOCATOR: rig::allocations::Counting = rig::allocations::Counting;
+
+/// One measured number.
+pub(crate) struct Figure {
+    what: String,
+    measured: f64,
+    gate: Option<f64>,
+}
+
+impl Figure {
+    /// A figure that must not be over the gate.
+    pub(crate) fn at_most(gate: f64, what: impl Into<String>, measured: f64) -> Self {
+        Self { what: what.into(), measured, gate: Some(gate) }
+    }
+
+    /// A count that must be exactly so: the figure is what differs.
+    pub(crate) fn exactly(expected: u64, what: impl Into<String>, measured: u64) -> Self {
+        Self::at_most(
+            0.0,
+            format!("{} ({measured} of {expected}): missing or too many", what.into()),
+            expected.abs_diff(measured) as f64,
+        )
+    }
+
+    /// A figure that is only told.
+    pub(crate) fn told(what: impl Into<String>, measured: f64) -> Self {
+        Self { what: what.into(), measured, gate: None }
+    }
+
+    fn is_over(&self) -> bool {
+        // What is no number was not measured.
+        self.gate.is_some_and(|gate| self.measured.is_nan() || self.measured > gate)
+    }
+
+    fn print(&self, name: &str) {
+        let measured = format!("{:.3}", self.measured);
+        let measured = measured.trim_end_matches('0').trim_end_matches('.');
+        match self.gate {
+            Some(gate) => {
+                println!(
+                    "{name}: {}: {measured}, gate {gate}, {}",
+                    self.what,
+                    if self.is_over() { "over" } else { "ok" }
+                );
+            }
+            None => println!("{name}: {}: {measured}", self.what),
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    if let [first, kind, options @ ..] = &arguments[..]
+        && first == "serve"
+    {
+        return match serve::serve(kind, options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    if let [first, address, messages] = &arguments[..]
+        && first == "load"
+    {
+        let load = || {
+            let address = address.parse().map_err(io::Error::other)?;
+            load::PingPong::new(address, 64, 64)?.exchange(messages.parse().map_err(io::Error::other)?)
+        };
+        return match load() {
+            Ok(time) => {
+                println!("{messages} messages in {time:?}");
+                ExitCode::SUCCESS
+            }
+            Err(error) => {
+                eprintln!("{error}");
+                ExitCode::FAILURE
+            }
+        };
+    }
+    let known = |name: &String| CHECKS.iter().any(|check| check.name == name.split('=').next().unwrap_or_default());
+    if let Some(unknown) = arguments.iter().find(|name| !known(name)) {
+        let names: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
+        eprintln!("nothing to measure is called {unknown}; there are: {}", names.join(" "));
+        return ExitCode::FAILURE;
+    }
+
+    rig::open_files();
+    processor::stay_on(1);
+    let mut all_well = true;
+    for check in CHECKS {
+        let named = arguments.iter().find(|name| name.split('=').next() == Some(check.name));
+        if named.is_none() && !arguments.is_empty() {
+            continue;
+        }
+        let size = named.and_then(|name| name.split_once('=')?.1.parse().ok()).unwrap_or(check.size);
+        all_well &= measure(check.name, || (check.run)(size));
+    }
+    if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Measures, and once more if something is over.
+fn measure(name: &str, run: impl Fn() -> io::Result<Vec<Figure>>) -> bool {
+    for _ in 0..2 {
+        match run() {
+            Ok(figures) => {
+                figures.iter().for_each(|figure| figure.print(name));
+                if !figures.iter().any(Figure::is_over) {
+                    return true;
+                }
+            }
+            Err(error) => println!("{name}: could not be measured: {error}"),
+        }
+    }
+    false
+}

@@ -1,0 +1,199 @@
+//! The servers: `reliability serve KIND [address=A] [nofile=N] [cpu=N]`. Each prints `ready ADDRESS`, and at its end
+//! what it has counted.
+
+use std::cell::Cell;
+use std::io;
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::mpsc;
+use std::time::Duration;
+
+use nix::sys::resource::Resource;
+use nix::sys::resource::setrlimit;
+use reactor::CloseReason;
+use reactor::Factory;
+use reactor::Protocol;
+use reactor::Reactor;
+use reactor::Transport;
+use rig::echo::Echo;
+use rig::faulty::Faulty;
+use rig::faulty::Tally;
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
+
+use crate::processor;
+
+pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
+    let option = |name: &str| options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
+    let number = |name| option(name).and_then(|text| text.parse::<u64>().ok());
+    match number("nofile") {
+        Some(files) => setrlimit(Resource::RLIMIT_NOFILE, files, files)?,
+        None => drop(rig::open_files()),
+    }
+    if let Some(number) = number("cpu") {
+        processor::stay_on(number as usize);
+    }
+    let address = option("address").unwrap_or("127.0.0.1:0");
+    if kind == "tokio" {
+        return tokio_echo(address);
+    }
+
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
+        .init();
+    let reactor = Reactor::new()?;
+    match kind {
+        "echo" => listen(&reactor, address, |transport| Echo { transport })?,
+        "faulty" => {
+            let tally = Rc::new(Tally::default());
+            let counts = Rc::clone(&tally);
+            listen(&reactor, address, move |transport| Faulty::build(transport, &tally))?;
+            reactor.after_shutdown(move || print(&counts));
+        }
+        "acks" => listen(&reactor, address, |transport| Acks { transport, frames: 0 })?,
+        "flood" => {
+            let overflows = Rc::new(Cell::new(0));
+            let count = Rc::clone(&overflows);
+            listen(&reactor, address, move |transport| Flood { transport, overflows: Rc::clone(&count) })?;
+            reactor.after_shutdown(move || println!("overflows {}", overflows.get()));
+        }
+        "jobs" => listen(&reactor, address, |transport| Jobs { transport })?,
+        _ => return Err(io::Error::other(format!("no server is called {kind}"))),
+    }
+    reactor.run()
+}
+
+fn print(tally: &Tally) {
+    println!("built {}", tally.built.get());
+    println!("lost {}", tally.lost.get());
+    println!("panicked {}", tally.panicked.get());
+    println!("wrong {}", tally.wrong.get());
+    println!("dropped {}", tally.dropped.get());
+}
+
+fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result<()> {
+    let port = reactor.listen_tcp(address, factory)?;
+    let host = port.host();
+    reactor.call_when_running(move || {
+        println!("ready {host}");
+        let _ = io::stdout().flush();
+    });
+    reactor.after_shutdown(move || println!("refused {}", port.refused()));
+    Ok(())
+}
+
+/// Acknowledges every frame, which is a line, by a byte; tells at the end how many it has acknowledged.
+struct Acks {
+    transport: Transport,
+    frames: usize,
+}
+
+impl Protocol for Acks {
+    fn data_received(&mut self, data: &[u8]) {
+        let frames = data.iter().filter(|byte| **byte == b'\n').count();
+        self.frames += frames;
+        self.transport.write(vec![b'+'; frames]);
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        println!("acknowledged {} {} {}", self.transport.peer(), self.frames, reason.is_clean());
+    }
+}
+
+/// An echo that, told to `flood`, writes 10 MiB a call whatever becomes of them, and told to `pour`, does so once.
+struct Flood {
+    transport: Transport,
+    overflows: Rc<Cell<u64>>,
+}
+
+impl Flood {
+    fn pour(&mut self) {
+        self.transport.write(vec![b'x'; 10 << 20]);
+    }
+
+    fn flood(&mut self) {
+        self.pour();
+        self.transport.call_later(Duration::ZERO, Self::flood);
+    }
+}
+
+impl Protocol for Flood {
+    fn data_received(&mut self, data: &[u8]) {
+        match data {
+            b"flood" => self.flood(),
+            b"pour" => self.pour(),
+            _ => self.transport.write(data),
+        }
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        if matches!(reason, CloseReason::Overflow) {
+            self.overflows.set(self.overflows.get() + 1);
+        }
+    }
+}
+
+/// An echo that, told `jobs`, asks for 10,000 of 100 ms and answers a byte for each; told `stuck`, for one that never
+/// ends, and answers when that has begun.
+struct Jobs {
+    transport: Transport,
+}
+
+impl Jobs {
+    fn ask_for_many(&self) {
+        let reactor = self.transport.reactor();
+        for _ in 0..10_000 {
+            let job = reactor.defer_to_thread(|| {
+                let (_never, wait) = mpsc::channel::<()>();
+                let _ = wait.recv_timeout(Duration::from_millis(100));
+            });
+            self.transport.defer(job, |this: &mut Self, result| {
+                this.transport.write(if result.is_ok() { "+" } else { "-" });
+            });
+        }
+    }
+
+    fn ask_for_one_that_never_ends(&self) {
+        let connection = self.transport.remote();
+        let job = self.transport.reactor().defer_to_thread(move || {
+            connection.write("running".into());
+            loop {
+                std::thread::park();
+            }
+        });
+        self.transport.defer(job, |_: &mut Self, _| ());
+    }
+}
+
+impl Protocol for Jobs {
+    fn data_received(&mut self, data: &[u8]) {
+        match data {
+            b"jobs" => self.ask_for_many(),
+            b"stuck" => self.ask_for_one_that_never_ends(),
+            _ => self.transport.write(data),
+        }
+    }
+}
+
+/// What CPU time is compared with: Tokio's usual loop, on one thread.
+fn tokio_echo(address: &str) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(address.parse::<SocketAddr>().map_err(io::Error::other)?).await?;
+        println!("ready {}", listener.local_addr()?);
+        loop {
+            let (mut stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            tokio::spawn(async move {
+                let mut buffer = vec![0; 16 * 1024];
+                while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+                    if stream.write_all(&buffer[..n]).await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    })
+}

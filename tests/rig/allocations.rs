@@ -1,0 +1,49 @@
+//! An allocator that counts, for each thread: tests run in parallel.
+//!
+//! The only file of the workspace with `unsafe` in it.
+
+use std::alloc::GlobalAlloc;
+use std::alloc::Layout;
+use std::alloc::System;
+use std::cell::Cell;
+
+/// The system's allocator, with a count a thread. A program takes it as its `#[global_allocator]`.
+#[derive(Debug)]
+pub struct Counting;
+
+thread_local! {
+    // Without a destructor and without an initializer that runs: an allocator must not allocate.
+    static COUNT: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How often the running thread has allocated or grown memory. Always 0 in a program that has not taken [`Counting`].
+pub fn allocations() -> u64 {
+    COUNT.get()
+}
+
+fn count() {
+    COUNT.set(COUNT.get() + 1);
+}
+
+#[allow(unsafe_code, reason = "an allocator cannot be written without; it only counts and passes on")]
+// SAFETY: every call is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        count();
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        count();
+        unsafe { System.realloc(pointer, layout, new_size) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}

@@ -1,0 +1,155 @@
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::process;
+use std::process::Command;
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::thread;
+use std::thread::JoinHandle;
+
+use nix::sys::signal::Signal;
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+
+use crate::figures::cpu_of;
+use crate::figures::descriptors_of;
+use crate::figures::resident_of;
+
+/// A server in a process of its own: it has printed `ready ADDRESS`, and is killed when this is dropped.
+///
+/// What it prints is read all the time: a pipe that nobody reads stops the process that writes to it.
+#[derive(Debug)]
+pub struct Child {
+    process: process::Child,
+    address: SocketAddr,
+    output: Option<JoinHandle<Vec<String>>>,
+    errors: Option<JoinHandle<Vec<String>>>,
+}
+
+/// What became of a process.
+#[derive(Debug)]
+pub struct Ended {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it printed behind `ready`.
+    pub output: Vec<String>,
+    /// What it logged.
+    pub errors: Vec<String>,
+}
+
+impl Ended {
+    /// The number that it printed behind `name`.
+    ///
+    /// # Panics
+    ///
+    /// If it printed none.
+    #[track_caller]
+    pub fn count(&self, name: &str) -> u64 {
+        let count = self.output.iter().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+        count.unwrap_or_else(|| panic!("the server printed no count of {name}: {:?}", self.output))
+    }
+}
+
+impl Child {
+    /// Starts it and waits until it listens.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started, or ends instead.
+    #[track_caller]
+    pub fn start(command: &mut Command) -> Self {
+        let mut process = command
+            .env_remove("RUST_BACKTRACE")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the server's program can be started");
+        let errors = lines(process.stderr.take().expect("stderr is a pipe"));
+        let mut output = BufReader::new(process.stdout.take().expect("stdout is a pipe"));
+        let mut ready = String::new();
+        output.read_line(&mut ready).expect("the server's output can be read");
+        let Some(address) = ready.strip_prefix("ready ").and_then(|address| address.trim().parse().ok()) else {
+            let _ = process.kill();
+            let errors = errors.join().unwrap_or_default();
+            panic!("the server did not start: {ready} {errors:?}");
+        };
+        Self { process, address, output: Some(lines(output)), errors: Some(errors) }
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Its number.
+    pub fn pid(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// How many descriptors it has open.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    #[track_caller]
+    pub fn descriptors(&self) -> usize {
+        descriptors_of(self.pid()).expect("the server is alive")
+    }
+
+    /// Its resident memory, in bytes.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    #[track_caller]
+    pub fn resident(&self) -> usize {
+        resident_of(self.pid()).expect("the server is alive")
+    }
+
+    /// The seconds of processor time it has used, in user and in system mode.
+    ///
+    /// # Panics
+    ///
+    /// If it has ended.
+    #[track_caller]
+    pub fn cpu(&self) -> (f64, f64) {
+        let (user, system) = cpu_of(self.pid()).expect("the server is alive");
+        (user.as_secs_f64(), system.as_secs_f64())
+    }
+
+    /// Sends SIGTERM.
+    pub fn terminate(&self) {
+        let _ = i32::try_from(self.pid()).map(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM));
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Panics
+    ///
+    /// If the system has lost it.
+    pub fn wait(mut self) -> Ended {
+        let status = self.process.wait().expect("the server was not waited for before");
+        let join = |reader: Option<JoinHandle<_>>| reader.and_then(|reader| reader.join().ok()).unwrap_or_default();
+        Ended { status, output: join(self.output.take()), errors: join(self.errors.take()) }
+    }
+
+    /// Sends SIGTERM and waits for the end.
+    pub fn stop(self) -> Ended {
+        self.terminate();
+        self.wait()
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn lines(from: impl Read + Send + 'static) -> JoinHandle<Vec<String>> {
+    thread::spawn(move || BufReader::new(from).lines().map_while(Result::ok).collect())
+}

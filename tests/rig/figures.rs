@@ -1,0 +1,28 @@
+use std::fs;
+use std::io;
+use std::time::Duration;
+
+/// How many descriptors the process has open.
+pub fn descriptors_of(pid: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
+}
+
+/// The process's resident memory, in bytes.
+pub fn resident_of(pid: u32) -> io::Result<usize> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<usize>().ok());
+    kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("no VmRSS"))
+}
+
+/// The processor time that the process has used, in user and in system mode, in ticks of 10 ms.
+pub fn cpu_of(pid: u32) -> io::Result<(Duration, Duration)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+    // The program's name, which may hold anything, ends with the last parenthesis.
+    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
+    match (ticks(11), ticks(12)) {
+        (Some(user), Some(system)) => Ok((Duration::from_millis(user * 10), Duration::from_millis(system * 10))),
+        _ => Err(io::Error::other("no times in stat")),
+    }
+}

@@ -1,0 +1,18 @@
+//! What the tests and the program for figures share.
+
+pub mod allocations;
+mod child;
+pub mod echo;
+pub mod faulty;
+mod figures;
+mod limits;
+pub mod peer;
+pub mod steady;
+
+pub use child::Child;
+pub use child::Ended;
+pub use figures::cpu_of;
+pub use figures::descriptors_of;
+pub use figures::resident_of;
+pub use limits::now;
+pub use limits::open_files;

@@ -1,0 +1,18 @@
+use std::time::Instant;
+
+use nix::sys::resource::Resource;
+use nix::sys::resource::getrlimit;
+use nix::sys::resource::setrlimit;
+
+/// Raises the soft limit of open files to the hard one, and says how many that is.
+pub fn open_files() -> usize {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("the limit can be asked for");
+    let raised = setrlimit(Resource::RLIMIT_NOFILE, hard, hard).is_ok();
+    usize::try_from(if raised { hard } else { soft }).unwrap_or(usize::MAX)
+}
+
+/// The time, for figures: no reactor is near whose clock could be asked.
+#[expect(clippy::disallowed_methods, reason = "figures are measured by the system's clock")]
+pub fn now() -> Instant {
+    Instant::now()
+}

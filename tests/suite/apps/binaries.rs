@@ -1,0 +1,48 @@
+//! The two apps, built once.
+
+use std::collections::HashMap;
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+/// Where `name`, one of the apps, was built.
+///
+/// Cargo builds no binaries of other packages for a test, so it is asked to here: with the profile and into the
+/// directory of the running test.
+pub(crate) fn binary(name: &str) -> &'static PathBuf {
+    static BINARIES: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
+    BINARIES.get_or_init(build).get(name).unwrap_or_else(|| panic!("cargo built no {name}"))
+}
+
+fn build() -> HashMap<String, PathBuf> {
+    let test = env::current_exe().expect("the path of the running test");
+    // TARGET/PROFILE/deps/suite-0123456789abcdef
+    let profile_directory = test.ancestors().nth(2).expect("the directory of the profile");
+    let profile = match profile_directory.file_name().and_then(|name| name.to_str()) {
+        Some("debug") => "dev",
+        Some(profile) => profile,
+        None => panic!("{} is in no profile's directory", test.display()),
+    };
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        .args(["build", "--package=time-server", "--package=time-client"])
+        .args(["--profile", profile, "--message-format=json-render-diagnostics"])
+        .arg("--target-dir")
+        .arg(profile_directory.parent().expect("the target directory"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .stderr(Stdio::inherit())
+        .output()
+        .expect("cargo to run");
+    assert!(output.status.success(), "cargo cannot build the apps: {}", output.status);
+    output.stdout.split(|byte| *byte == b'\n').filter_map(executable).collect()
+}
+
+/// The name and the path in one of cargo's messages, if it is about an executable.
+fn executable(message: &[u8]) -> Option<(String, PathBuf)> {
+    let message: Value = serde_json::from_slice(message).ok()?;
+    let path = message["executable"].as_str()?;
+    Some((message["target"]["name"].as_str()?.to_owned(), path.into()))
+}

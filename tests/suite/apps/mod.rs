@@ -1,0 +1,19 @@
+//! The two apps: the real binaries, beside programs that others wrote, and at a terminal.
+
+mod peers;
+mod time_client;
+mod time_client_at_a_terminal;
+mod time_server;
+
+mod binaries;
+mod net;
+mod program;
+mod server;
+mod stamps;
+mod terminal;
+mod tools;
+
+use std::time::Duration;
+
+/// How long a test waits for an event that should come at once.
+const DEADLINE: Duration = Duration::from_secs(30);

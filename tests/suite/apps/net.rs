@@ -1,0 +1,63 @@
+//! Sockets of the test's own, with deadlines.
+
+use std::io::Read;
+use std::net::SocketAddr;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::net::UdpSocket;
+
+use super::DEADLINE;
+
+#[track_caller]
+pub(crate) fn connect(address: SocketAddr) -> TcpStream {
+    with_deadline(TcpStream::connect_timeout(&address, DEADLINE).expect("to connect"))
+}
+
+/// A listener at a port of the loopback interface that the system chooses.
+pub(crate) fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("its address");
+    (listener, address)
+}
+
+/// The next client. It waits as long as it takes: a client that does not come ends its program, and the test with it.
+#[track_caller]
+pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
+    with_deadline(listener.accept().expect("a client").0)
+}
+
+#[track_caller]
+pub(crate) fn read(stream: &mut TcpStream, length: usize) -> Vec<u8> {
+    let mut data = vec![0; length];
+    stream.read_exact(&mut data).expect("the peer to send as much");
+    data
+}
+
+#[track_caller]
+pub(crate) fn read_to_end(stream: &mut TcpStream) -> Vec<u8> {
+    let mut data = Vec::new();
+    stream.read_to_end(&mut data).expect("the peer to close in order");
+    data
+}
+
+/// A datagram socket at a port of the loopback interface that the system chooses.
+pub(crate) fn datagram_socket() -> (UdpSocket, SocketAddr) {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    let address = socket.local_addr().expect("its address");
+    (socket, address)
+}
+
+#[track_caller]
+pub(crate) fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut data = vec![0; 65_536];
+    let (length, peer) = socket.recv_from(&mut data).expect("a datagram");
+    data.truncate(length);
+    (data, peer)
+}
+
+fn with_deadline(stream: TcpStream) -> TcpStream {
+    stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
+    stream.set_write_timeout(Some(DEADLINE)).expect("a deadline");
+    stream
+}

@@ -1,0 +1,33 @@
+//! R36: a server that has warmed up allocates nothing for a message.
+
+use rig::allocations::Counting;
+use rig::allocations::allocations;
+use rig::steady;
+use rig::steady::Echo;
+use rig::steady::Forward;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+const MESSAGES: u64 = 20_000;
+
+#[test]
+fn the_allocator_counts_what_this_thread_allocates() {
+    let before = allocations();
+    let boxed = std::hint::black_box(Box::new(1));
+    assert_eq!(allocations(), before + 1);
+    drop(boxed);
+    assert_eq!(allocations(), before + 1);
+}
+
+#[test]
+fn echoing_a_message_allocates_nothing() {
+    let counted = steady::answering(MESSAGES, |meter| move |transport| Echo { transport, meter: meter.clone() });
+    assert_eq!(counted, 0, "allocations for {MESSAGES} messages");
+}
+
+#[test]
+fn forwarding_a_message_allocates_nothing() {
+    let counted = steady::forwarding(MESSAGES, Forward::factory);
+    assert_eq!(counted, 0, "allocations for {MESSAGES} messages");
+}

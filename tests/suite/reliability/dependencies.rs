@@ -1,0 +1,109 @@
+//! R35: where the code that we build on comes from, and on what terms.
+//!
+//! Whether a crate has a known weakness is not checked: that needs a database from the network.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Those that allow what ours, `MIT OR Apache-2.0`, allows.
+const LICENCES: [&str; 9] = [
+    "0BSD",
+    "Apache-2.0",
+    "Apache-2.0 WITH LLVM-exception",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "MIT",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
+];
+
+#[test]
+fn every_dependency_comes_from_the_registry_with_a_checksum() {
+    let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();
+    let packages: Vec<_> = lock.split("[[package]]").skip(1).collect();
+    assert!(packages.len() > 10);
+    for package in packages {
+        let field = |name: &str| package.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(" = "));
+        let name = field("name").unwrap().trim_matches('"');
+        let ours = ["protocols", "reactor", "tests", "time-client", "time-server"].contains(&name);
+        match field("source") {
+            None => assert!(ours, "{name} comes from a folder"),
+            Some(source) => {
+                assert_eq!(source, "\"registry+https://github.com/rust-lang/crates.io-index\"", "{name}");
+                assert!(field("checksum").is_some(), "{name} has no checksum");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_dependency_may_be_used_on_our_own_terms() {
+    let mut checked = 0;
+    for package in metadata()["packages"].as_array().unwrap() {
+        let name = package["name"].as_str().unwrap();
+        let licence = package["license"].as_str().unwrap_or_else(|| panic!("{name} names no licence"));
+        assert!(allowed(licence), "{name}: {licence}");
+        checked += 1;
+    }
+    assert!(checked > 10);
+}
+
+#[test]
+fn a_licence_expression_is_allowed_if_one_choice_of_every_part_is() {
+    for expression in ["MIT", "MIT/Apache-2.0", "GPL-3.0 OR MIT", "(MIT OR Apache-2.0) AND Unicode-3.0"] {
+        assert!(allowed(expression), "{expression}");
+    }
+    for expression in ["GPL-3.0", "MIT AND GPL-3.0", "(MIT OR Apache-2.0) AND MPL-2.0", ""] {
+        assert!(!allowed(expression), "{expression}");
+    }
+}
+
+/// Our published crates do not each bring a version of the same thing.
+#[test]
+fn no_dependency_of_the_reactor_is_there_twice() {
+    let tree =
+        cargo(&["tree", "-p", "reactor", "-p", "protocols", "-e", "normal", "--prefix", "none", "--format", "{p}"]);
+    let mut crates: Vec<_> =
+        tree.lines().map(|line| line.trim_end_matches(" (*)").trim_end_matches(" (proc-macro)")).collect();
+    crates.sort_unstable();
+    crates.dedup();
+    let name = |line: &str| line.split(' ').next().unwrap_or_default().to_owned();
+    for pair in crates.windows(2) {
+        assert_ne!(name(pair[0]), name(pair[1]), "{pair:?}");
+    }
+}
+
+/// Every part joined by AND, with a choice joined by OR in parentheses or alone, offers one that is on the list.
+fn allowed(expression: &str) -> bool {
+    expression.split(" AND ").all(|part| {
+        let part = part.trim_matches(['(', ')']).replace('/', " OR ");
+        part.split(" OR ").any(|choice| LICENCES.contains(&choice.trim()))
+    })
+}
+
+/// What cargo knows about the dependencies that are used on this machine. Nothing is fetched.
+fn metadata() -> Value {
+    let version = Command::new("rustc").arg("-vV").output().unwrap();
+    let version = String::from_utf8(version.stdout).unwrap();
+    let host = version.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+    serde_json::from_str(&cargo(&["metadata", "--format-version=1", "--filter-platform", host])).unwrap()
+}
+
+fn cargo(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .args(["--offline", "--locked"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+}

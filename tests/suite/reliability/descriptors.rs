@@ -1,0 +1,65 @@
+//! R5: what happens when no descriptor is left.
+
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use rig::Child;
+use rig::peer;
+
+use super::server;
+
+const CLIENTS: usize = 120;
+
+#[test]
+fn at_the_descriptor_limit_clients_are_closed_and_counted_and_the_others_are_served_on() {
+    let server = server("echo", &["nofile=64"]);
+    let served: Vec<_> = (0..CLIENTS).filter_map(|_| served(&server)).collect();
+    let first_round = served.len();
+    assert!((30..64).contains(&first_round), "{first_round} were served");
+    for stream in &served {
+        peer::round_trip(stream, b"still there?");
+    }
+
+    // Those who were served go, and as many are served anew; the server notices when it will.
+    let (mut again, mut turned_away) = (Vec::new(), CLIENTS - first_round);
+    drop(served);
+    while again.len() < first_round {
+        match self::served(&server) {
+            Some(stream) => again.push(stream),
+            None => turned_away += 1,
+        }
+    }
+    for stream in &again {
+        peer::round_trip(stream, b"and you?");
+    }
+
+    let ended = server.stop();
+    assert!(ended.status.success(), "{ended:?}");
+    assert_eq!(ended.count("refused"), turned_away as u64, "each client turned away is counted once");
+    let about_it = ended.errors.iter().filter(|line| line.contains("no descriptor is left")).count();
+    assert!(about_it >= 1 && ended.errors.len() <= 10, "{:?}", ended.errors);
+    assert_eq!(ended.errors.len(), about_it, "there was always a descriptor in reserve: {:?}", ended.errors);
+}
+
+/// A connection, if it is served. Who is turned away sees an end or a reset, and no byte.
+#[track_caller]
+fn served(server: &Child) -> Option<TcpStream> {
+    let mut stream = peer::connect(server.address());
+    let mut answer = [0; 2];
+    let answered = stream.write_all(b"hi").and_then(|()| stream.read(&mut answer));
+    match answered {
+        Ok(0) => None,
+        Ok(n) => {
+            assert_eq!(answer[..n], b"hi"[..n]);
+            Some(stream)
+        }
+        Err(error) => {
+            assert!(
+                matches!(error.kind(), std::io::ErrorKind::ConnectionReset | std::io::ErrorKind::BrokenPipe),
+                "{error}"
+            );
+            None
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! R22: stopping under load loses nothing that was acknowledged, and a second signal does not wait.
+
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::sync::Barrier;
+use std::thread;
+
+use rig::peer;
+use rig::peer::End;
+
+use super::server;
+
+const CONNECTIONS: usize = 40;
+
+#[test]
+fn what_a_server_has_acknowledged_when_it_is_told_to_stop_reaches_the_clients() {
+    let server = server("acks", &[]);
+    let under_load = Barrier::new(CONNECTIONS + 1);
+    let received: Vec<_> = thread::scope(|scope| {
+        let clients: Vec<_> = (0..CONNECTIONS)
+            .map(|_| {
+                scope.spawn(|| {
+                    let stream = peer::connect(server.address());
+                    let mut count = send_and_count(&stream, Some(100));
+                    under_load.wait();
+                    count += send_and_count(&stream, None);
+                    (stream.local_addr().unwrap(), count)
+                })
+            })
+            .collect();
+        under_load.wait();
+        server.terminate();
+        clients.into_iter().map(|client| client.join().unwrap()).collect()
+    });
+
+    let ended = server.wait();
+    assert_eq!(ended.status.code(), Some(0), "{:?}", ended.errors);
+    for (address, count) in received {
+        let line = format!("acknowledged {address} {count} true");
+        let told = ended.output.iter().filter(|line| line.contains(&format!(" {address} "))).collect::<Vec<_>>();
+        assert_eq!(told, [&line], "what the server says it has acknowledged, and what the client has got");
+    }
+}
+
+/// Sends frames until so many batches were acknowledged, or the server ends the stream.
+fn send_and_count(mut stream: &TcpStream, batches: Option<usize>) -> usize {
+    let mut acknowledged = 0;
+    let mut buffer = [0; 4096];
+    let mut sent = 0;
+    loop {
+        if Some(sent) == batches {
+            while acknowledged < sent * 3 {
+                acknowledged += stream.read(&mut buffer[..sent * 3 - acknowledged]).unwrap();
+            }
+            return acknowledged;
+        }
+        // A server that closes takes no more; what it has acknowledged is still to be read.
+        let _ = stream.write_all(b"one\ntwo\nthree\n");
+        sent += 1;
+        match stream.read(&mut buffer) {
+            Ok(0) | Err(_) => return acknowledged,
+            Ok(n) => acknowledged += n,
+        }
+    }
+}
+
+#[test]
+fn a_second_signal_ends_a_server_that_waits_for_a_peer_and_the_peer_sees_that_it_is_cut_off() {
+    let server = server("flood", &[]);
+    let idle = peer::connect(server.address());
+    peer::round_trip(&idle, b"hello");
+    // The system does not take 10 MiB for a peer that does not read.
+    let mut reader = peer::connect(server.address());
+    reader.write_all(b"pour").unwrap();
+    let mut first = [0; 4096];
+    reader.read_exact(&mut first).unwrap();
+
+    server.terminate();
+    // It drains when it accepts no more.
+    while TcpStream::connect(server.address()).is_ok() {}
+    server.terminate();
+    let (received, end) = peer::read_to_end(&reader);
+    assert_eq!(end, End::Reset, "after {} bytes", received.len());
+    let (_, end) = peer::read_to_end(&idle);
+    assert_eq!(end, End::Clean, "nothing was owed to this one");
+    let ended = server.wait();
+    assert_eq!(ended.status.code(), Some(0));
+    let cut_off = ended.errors.iter().filter(|line| line.contains("cut off")).count();
+    assert_eq!(cut_off, 1, "{:?}", ended.errors);
+}
+
+#[test]
+fn a_job_that_never_ends_does_not_keep_the_program_from_ending() {
+    let server = server("jobs", &[]);
+    let mut stream = peer::connect(server.address());
+    stream.write_all(b"stuck").unwrap();
+    assert_eq!(stream.read(&mut [0; 8]).unwrap(), 7, "the job has begun");
+    let ended = server.stop();
+    assert_eq!(ended.status.code(), Some(0));
+}

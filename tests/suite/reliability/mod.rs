@@ -1,0 +1,29 @@
+//! What must hold whatever peers, descriptors and users' code do: counts, bytes, order, exactly once. The times,
+//! memory and processor time that go with it are measured by `programs/reliability`.
+
+mod allocations;
+mod dependencies;
+mod descriptors;
+mod drain;
+mod fairness;
+mod flow;
+mod half_close;
+mod many;
+mod names;
+mod panics;
+mod ports;
+mod threads;
+
+use std::process::Command;
+
+use rig::Child;
+
+/// A server in a process of its own, by the program that also measures it.
+#[track_caller]
+fn server(kind: &str, options: &[&str]) -> Child {
+    Child::start(server_command().args(["serve", kind]).args(options))
+}
+
+fn server_command() -> Command {
+    Command::new(env!("CARGO_BIN_EXE_reliability"))
+}

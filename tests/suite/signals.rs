@@ -1,0 +1,92 @@
+//! Signals, on children of the test: this very program, told to be one.
+
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Lines;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Child;
+use std::process::ChildStderr;
+use std::process::Command;
+use std::process::Stdio;
+
+use reactor::Reactor;
+
+use crate::support::Callback;
+use crate::support::Log;
+use crate::support::Recorder;
+
+/// Begins a child that waits for signals, and waits until it is ready.
+fn child(kind: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let mut child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "signals::is_a_child_if_told_so", "--nocapture"])
+        .env("SUITE_CHILD", kind)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    expect(&mut lines, "ready");
+    (child, lines)
+}
+
+fn expect(lines: &mut Lines<BufReader<ChildStderr>>, wanted: &str) {
+    assert!(lines.any(|line| line.unwrap() == wanted), "the child has ended without saying '{wanted}'");
+}
+
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([format!("-{signal}"), child.id().to_string()]).status().unwrap();
+    assert!(sent.success());
+}
+
+/// Not a test by itself.
+#[test]
+fn is_a_child_if_told_so() {
+    let Ok(kind) = std::env::var("SUITE_CHILD") else { return };
+    let reactor = Reactor::new().unwrap();
+    let port = reactor.listen_tcp("127.0.0.1:0", |transport| Recorder::new(transport, Log::default())).unwrap();
+    reactor.connect_tcp(port.host().socket_addr().unwrap(), |transport| {
+        Recorder::new(transport, Log::default())
+            .on(Callback::Made, |_| eprintln!("ready"))
+            .on(Callback::Lost, |_| eprintln!("lost"))
+    });
+    match &kind[..] {
+        "stuck" => reactor.before_shutdown(async || {
+            eprintln!("stopping");
+            std::future::pending().await
+        }),
+        "deaf" => reactor.set_signal_handling(false),
+        _ => {}
+    }
+    reactor.after_shutdown(|| eprintln!("after"));
+    reactor.run().unwrap();
+    eprintln!("end");
+}
+
+#[test]
+fn a_signal_stops_in_order() {
+    for signal in ["TERM", "INT"] {
+        let (mut child, mut lines) = child("plain");
+        send(&child, signal);
+        expect(&mut lines, "lost");
+        expect(&mut lines, "after");
+        expect(&mut lines, "end");
+        assert!(child.wait().unwrap().success());
+    }
+}
+
+#[test]
+fn a_second_signal_does_not_wait() {
+    let (mut child, mut lines) = child("stuck");
+    send(&child, "TERM");
+    expect(&mut lines, "stopping");
+    send(&child, "TERM");
+    expect(&mut lines, "end");
+    assert!(child.wait().unwrap().success());
+}
+
+#[test]
+fn with_signal_handling_off_a_signal_does_what_it_does_to_any_program() {
+    let (mut child, _lines) = child("deaf");
+    send(&child, "TERM");
+    assert_eq!(child.wait().unwrap().signal(), Some(15));
+}

@@ -1,0 +1,303 @@
+//! Other threads: calls from them, work on them, and several reactors as one.
+
+use std::collections::HashSet;
+use std::io;
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Write;
+use std::net::TcpListener;
+use std::panic::AssertUnwindSafe;
+use std::panic::catch_unwind;
+use std::sync::Arc;
+use std::sync::Barrier;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use reactor::JobError;
+use reactor::Transport;
+use reactor::run_on_threads;
+
+use crate::support::Callback;
+use crate::support::Ending;
+use crate::support::Guard;
+use crate::support::Log;
+use crate::support::PATIENCE;
+use crate::support::Recorder;
+use crate::support::connect;
+use crate::support::every_world;
+use crate::support::in_time;
+use crate::support::on_sockets;
+use crate::support::read_to_the_end;
+use crate::support::test_reactor;
+
+fn build(transport: Transport) -> Recorder {
+    Recorder::new(transport, Log::default())
+}
+
+#[test]
+fn calls_from_threads_keep_their_order_and_come_before_timed_calls() {
+    in_time(|| {
+        let reactor = test_reactor();
+        let log = Log::default();
+        let (remote, seen, inside) = (reactor.remote(), log.clone(), reactor.clone());
+        reactor.call_when_running(move || {
+            let timed = seen.clone();
+            inside.call_later(Duration::ZERO, move || timed.add("timed"));
+            for number in 0..3 {
+                let log = seen.clone();
+                assert!(remote.call_from_thread(move |_| log.add(format!("call {number}"))));
+            }
+            remote.call_from_thread(|_| panic!("oh call"));
+            seen.add("asked");
+            remote.stop();
+        });
+        reactor.run().unwrap();
+        assert_eq!(log.lines(), ["asked", "call 0", "call 1", "call 2", "timed"]);
+    });
+}
+
+#[test]
+fn many_threads_call_and_every_call_is_made_once() {
+    in_time(|| {
+        let reactor = test_reactor();
+        let log = Log::default();
+        let threads: Vec<_> = (0..4)
+            .map(|_| {
+                let (remote, log) = (reactor.remote(), log.clone());
+                thread::spawn(move || {
+                    for _ in 0..500 {
+                        let log = log.clone();
+                        remote.call_from_thread(move |_| log.add("call"));
+                    }
+                    remote.call_from_thread(|_| ());
+                })
+            })
+            .collect();
+        let joined = reactor.defer_to_thread(move || threads.into_iter().for_each(|thread| thread.join().unwrap()));
+        let inside = reactor.remote();
+        reactor
+            .run_until(async move {
+                joined.await.unwrap();
+                // Behind all of them.
+                let (tell, told) = tokio::sync::oneshot::channel();
+                inside.call_from_thread(move |_| tell.send(()).unwrap());
+                told.await.unwrap();
+            })
+            .unwrap();
+        assert_eq!(log.count("call"), 2000);
+    });
+}
+
+#[test]
+fn after_the_end_calls_are_refused_and_dropped() {
+    in_time(|| {
+        let reactor = test_reactor();
+        let (remote, late) = (reactor.remote(), reactor.remote());
+        let log = Log::default();
+        let guard = Guard::new(&log, "never made gone");
+        reactor.after_shutdown(move || assert!(remote.call_from_thread(move |_| guard.disarm())));
+        reactor.stop();
+        reactor.run().unwrap();
+        assert_eq!(log.lines(), ["never made gone"]);
+        let guard = Guard::new(&log, "too late gone");
+        assert!(!late.call_from_thread(move |_| guard.disarm()));
+        late.stop();
+        assert_eq!(log.lines(), ["never made gone", "too late gone"]);
+    });
+}
+
+#[test]
+fn a_remote_handle_writes_calls_and_closes_from_another_thread() {
+    on_sockets(
+        |recorder| recorder,
+        |peer| {
+            let (tell, told) = mpsc::channel();
+            peer.act(move |transport| tell.send(transport.remote()).unwrap());
+            let remote = told.recv_timeout(PATIENCE).unwrap();
+            remote.write("written ".into());
+            remote.call(|this: &mut Recorder| {
+                this.log.add("called");
+                this.transport.write("called ");
+            });
+            remote.write("again".into());
+            remote.lose_connection();
+            remote.write("too late".into());
+            assert_eq!(peer.read_to_the_end(), (b"written called again".to_vec(), Ending::Clean));
+            peer.expect(&["made", "called", "lost Done", "dropped"]);
+            remote.write("nobody".into());
+            remote.call(|_: &mut Recorder| panic!("nobody is there"));
+            remote.abort_connection();
+        },
+    );
+}
+
+#[test]
+fn a_remote_abort_resets() {
+    on_sockets(
+        |recorder| recorder,
+        |peer| {
+            peer.act(|transport| transport.remote().abort_connection());
+            peer.expect(&["made", "lost Aborted", "dropped"]);
+            assert_eq!(peer.read_to_the_end().1, Ending::Reset);
+        },
+    );
+}
+
+#[test]
+fn a_remote_call_of_the_wrong_type_ends_the_connection() {
+    struct Wrong;
+    every_world(
+        |recorder| recorder,
+        |peer| {
+            peer.act(|transport| transport.remote().call(|_: &mut Wrong| ()));
+            peer.wait_for("dropped");
+            let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
+            assert!(lost.contains("::Wrong`") && lost.contains("tests/suite/threads.rs:"), "{lost}");
+        },
+    );
+}
+
+#[test]
+fn work_on_threads_gives_its_result_its_panic_or_is_refused() {
+    in_time(|| {
+        let reactor = test_reactor();
+        assert_eq!(reactor.run_until(reactor.defer_to_thread(|| 6 * 7)).unwrap().unwrap(), 42);
+        let reactor = test_reactor();
+        let outcome = reactor.run_until(reactor.defer_to_thread(|| -> () { panic!("oh job") })).unwrap();
+        assert!(matches!(outcome, Err(JobError::Panicked(message)) if message == "oh job"));
+    });
+}
+
+#[test]
+fn work_is_refused_when_eight_run_and_1024_wait() {
+    in_time(|| {
+        let reactor = test_reactor();
+        let gate = Arc::new(Barrier::new(9));
+        for _ in 0..8 {
+            let gate = Arc::clone(&gate);
+            drop(reactor.defer_to_thread(move || gate.wait()));
+        }
+        let done = Arc::new(AtomicUsize::new(0));
+        let waiting: Vec<_> = (0..1024)
+            .map(|_| {
+                let done = Arc::clone(&done);
+                reactor.defer_to_thread(move || done.fetch_add(1, Ordering::Relaxed))
+            })
+            .collect();
+        let refused = reactor.defer_to_thread(|| ());
+        reactor
+            .run_until(async move {
+                assert!(matches!(refused.await, Err(JobError::Full)));
+                gate.wait();
+                assert!(join_all(waiting).await.into_iter().all(|result| result.is_ok()));
+            })
+            .unwrap();
+        assert_eq!(done.load(Ordering::Relaxed), 1024);
+    });
+}
+
+#[test]
+fn several_reactors_share_a_port_and_stop_as_one() {
+    let log = Log::default();
+    let (tell, told) = mpsc::channel();
+    let (seen, setups) = (log.clone(), AtomicUsize::new(0));
+    let running = thread::spawn(move || {
+        in_time(move || {
+            run_on_threads(3, move |reactor| {
+                reactor.set_signal_handling(false);
+                let port = reactor.listen_tcp("127.0.0.1:0", |transport: Transport| {
+                    build(transport).on(Callback::Data, |this| match &this.data[..] {
+                        b"stop" => this.transport.reactor().stop(),
+                        _ => writeln!(this.transport, "{:?}", thread::current().id()),
+                    })
+                })?;
+                setups.fetch_add(1, Ordering::Relaxed);
+                let (tell, address) = (tell.clone(), port.host());
+                reactor.call_when_running(move || tell.send(address).unwrap());
+                let log = seen.clone();
+                reactor.after_shutdown(move || log.add("stopped"));
+                Ok(())
+            })
+            .unwrap();
+        });
+    });
+    let hosts: Vec<_> = (0..3).map(|_| told.recv_timeout(PATIENCE).unwrap()).collect();
+    assert!(hosts.iter().all(|host| *host == hosts[0]), "{hosts:?}");
+    let address = hosts[0].socket_addr().unwrap();
+    let mut threads = HashSet::new();
+    let mut sockets = Vec::new();
+    // Which thread gets a connection is the system's choice.
+    for _ in 0..200 {
+        let mut socket = connect(address);
+        socket.write_all(b"who?").unwrap();
+        let mut line = String::new();
+        BufReader::new(&socket).read_line(&mut line).unwrap();
+        threads.insert(line);
+        sockets.push(socket);
+    }
+    assert_eq!(threads.len(), 3, "{threads:?}");
+    sockets[0].write_all(b"stop").unwrap();
+    for socket in &mut sockets {
+        assert_eq!(read_to_the_end(socket), (vec![], Ending::Clean));
+    }
+    running.join().unwrap();
+    assert_eq!(log.count("stopped"), 3);
+}
+
+#[test]
+fn an_error_of_one_setup_stops_all_and_is_returned() {
+    for failing in 0..3 {
+        let count = Arc::new(AtomicUsize::new(0));
+        let error = in_time(move || {
+            run_on_threads(3, |reactor| {
+                reactor.set_signal_handling(false);
+                reactor.listen_tcp("127.0.0.1:0", build)?;
+                match count.fetch_add(1, Ordering::Relaxed) {
+                    n if n == failing => Err(io::Error::other("cannot set up")),
+                    _ => Ok(()),
+                }
+            })
+            .unwrap_err()
+        });
+        assert_eq!(error.to_string(), "cannot set up");
+    }
+}
+
+#[test]
+fn a_panic_of_one_setup_stops_all_and_comes_out() {
+    for failing in 0..3 {
+        let count = AtomicUsize::new(0);
+        let panic = in_time(move || {
+            catch_unwind(AssertUnwindSafe(|| {
+                run_on_threads(3, |reactor| {
+                    reactor.set_signal_handling(false);
+                    assert_ne!(count.fetch_add(1, Ordering::Relaxed), failing, "oh setup");
+                    Ok(())
+                })
+            }))
+            .unwrap_err()
+        });
+        let message = panic.downcast_ref::<String>().cloned();
+        let message = message.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string)).unwrap();
+        assert!(message.contains("oh setup"), "setup {failing}: {message}");
+    }
+}
+
+#[test]
+fn a_port_that_somebody_has_is_refused_though_threads_share_theirs() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let error = in_time(move || {
+        run_on_threads(2, |reactor| {
+            reactor.set_signal_handling(false);
+            reactor.listen_tcp(address, build).map(drop)
+        })
+        .unwrap_err()
+    });
+    assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    assert_eq!(error.to_string(), format!("cannot listen on {address}: address in use"));
+}
