@@ -1,5 +1,6 @@
 //! Running a reactor, and stopping it in order.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::future::poll_fn;
@@ -97,13 +98,18 @@ impl Reactor {
 
 async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
     if core.handles_signals.get() {
+        // Signals alone are counted: one that comes while the reactor is stopping anyway, perhaps because another of
+        // its group has heard the same signal first, is not yet a second.
+        let heard = Rc::new(Cell::new(0_u8));
         for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
             let mut signals = signal(kind)?;
+            let heard = Rc::clone(&heard);
             let core = Rc::downgrade(core);
             tokio::task::spawn_local(async move {
                 while signals.recv().await.is_some() {
                     let Some(core) = core.upgrade() else { return };
-                    let urgency = core.stop_asked.get() + 1;
+                    let urgency = heard.get().saturating_add(1);
+                    heard.set(urgency);
                     tracing::info!(
                         signal = kind.as_raw_value(),
                         "{}",

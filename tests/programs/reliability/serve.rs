@@ -6,6 +6,9 @@ use std::io;
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -13,9 +16,11 @@ use nix::sys::resource::Resource;
 use nix::sys::resource::setrlimit;
 use reactor::CloseReason;
 use reactor::Factory;
+use reactor::Port;
 use reactor::Protocol;
 use reactor::Reactor;
 use reactor::Transport;
+use reactor::run_on_threads;
 use rig::echo::Echo;
 use rig::faulty::Faulty;
 use rig::faulty::Tally;
@@ -43,6 +48,9 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
         .with_writer(io::stderr)
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .init();
+    if kind == "threads" {
+        return serve_on_threads(address);
+    }
     let reactor = Reactor::new()?;
     match kind {
         "echo" => listen(&reactor, address, |transport| Echo { transport })?,
@@ -65,6 +73,26 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     reactor.run()
 }
 
+/// Four reactors, each kept busy by timed calls, which `pour` and echo.
+fn serve_on_threads(address: &str) -> io::Result<()> {
+    fn again(reactor: Reactor) {
+        let next = reactor.clone();
+        reactor.call_later(Duration::from_micros(100), move || again(next));
+    }
+    let running = Arc::new(AtomicU32::new(0));
+    run_on_threads(4, |reactor| {
+        again(reactor.clone());
+        let port = reactor.listen_tcp(address, |transport| Flood { transport, overflows: Rc::default() })?;
+        let running = Arc::clone(&running);
+        reactor.call_when_running(move || {
+            if running.fetch_add(1, Ordering::Relaxed) == 3 {
+                say_ready(&port);
+            }
+        });
+        Ok(())
+    })
+}
+
 fn print(tally: &Tally) {
     println!("built {}", tally.built.get());
     println!("lost {}", tally.lost.get());
@@ -75,13 +103,15 @@ fn print(tally: &Tally) {
 
 fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result<()> {
     let port = reactor.listen_tcp(address, factory)?;
-    let host = port.host();
-    reactor.call_when_running(move || {
-        println!("ready {host}");
-        let _ = io::stdout().flush();
-    });
+    let ready = port.clone();
+    reactor.call_when_running(move || say_ready(&ready));
     reactor.after_shutdown(move || println!("refused {}", port.refused()));
     Ok(())
+}
+
+fn say_ready(port: &Port) {
+    println!("ready {}", port.host());
+    let _ = io::stdout().flush();
 }
 
 /// Acknowledges every frame, which is a line, by a byte; tells at the end how many it has acknowledged.

@@ -8,6 +8,7 @@ use std::thread;
 
 use rig::peer;
 use rig::peer::End;
+use socket2::SockRef;
 
 use super::server;
 
@@ -70,8 +71,9 @@ fn a_second_signal_ends_a_server_that_waits_for_a_peer_and_the_peer_sees_that_it
     let server = server("flood", &[]);
     let idle = peer::connect(server.address());
     peer::round_trip(&idle, b"hello");
-    // The system does not take 10 MiB for a peer that does not read.
+    // The system does not take 10 MiB for a peer that does not read, and has little room for more.
     let mut reader = peer::connect(server.address());
+    SockRef::from(&reader).set_recv_buffer_size(65_536).unwrap();
     reader.write_all(b"pour").unwrap();
     let mut first = [0; 4096];
     reader.read_exact(&mut first).unwrap();
@@ -88,6 +90,30 @@ fn a_second_signal_ends_a_server_that_waits_for_a_peer_and_the_peer_sees_that_it
     assert_eq!(ended.status.code(), Some(0));
     let cut_off = ended.errors.iter().filter(|line| line.contains("cut off")).count();
     assert_eq!(cut_off, 1, "{:?}", ended.errors);
+}
+
+#[test]
+fn one_signal_drains_every_thread_and_cuts_off_nobody() {
+    const BYTES: usize = 10 << 20;
+    for _ in 0..5 {
+        let server = server("threads", &[]);
+        let streams: Vec<_> = (0..16).map(|_| peer::connect(server.address())).collect();
+        for mut stream in &streams {
+            stream.write_all(b"pour").unwrap();
+            stream.read_exact(&mut [0]).unwrap();
+        }
+        server.terminate();
+        thread::scope(|scope| {
+            for stream in &streams {
+                scope.spawn(move || {
+                    let (received, end) = peer::read_to_end(stream);
+                    assert_eq!((received.len() + 1, end), (BYTES, End::Clean));
+                });
+            }
+        });
+        drop(streams);
+        assert_eq!(server.wait().status.code(), Some(0));
+    }
 }
 
 #[test]
