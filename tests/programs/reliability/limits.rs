@@ -114,10 +114,17 @@ pub(crate) fn slow_reader(mebibytes: usize) -> io::Result<Vec<Figure>> {
         latencies.round_trip(&honest);
         grown = grown.max(server.resident().saturating_sub(before));
     }
+    // The end of its stream behind what is not read: a poller says that again and again to who does not listen.
+    greedy.shutdown(Shutdown::Write)?;
+    let ((user, system), begun) = (server.cpu(), now());
+    wait(Duration::from_secs(1));
+    let (user_after, system_after) = server.cpu();
+    let cpu = (user_after - user + system_after - system) / since(begun);
     Ok(vec![
         Figure::told("MiB taken from the peer, most of them by the system", sent as f64 / f64::from(1 << 20)),
         Figure::at_most(2112.0, "KiB that memory has grown", grown as f64 / 1024.0),
         Figure::at_most(20.0, "ms, p99, for another client", latencies.p99()),
+        Figure::at_most(5.0, "per cent of a processor while it is stuck", cpu * 100.0),
     ])
 }
 
