@@ -170,11 +170,9 @@ impl Connection {
     /// writes to this very connection goes behind them.
     pub fn with_output<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
         let state = self.state();
-        let mut output = state.output().take();
+        let output = state.output().borrow_mut().lend();
         let result = f(output.chunk());
-        let mut cell = state.output().borrow_mut();
-        output.append(std::mem::take(&mut *cell), &state.hub);
-        *cell = output;
+        state.output().borrow_mut().take_back(output, &state.hub);
         result
     }
 

@@ -1,6 +1,7 @@
 //! What a connection has still to send.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use bytes::Buf;
 use bytes::Bytes;
@@ -78,7 +79,7 @@ impl Output {
         if self.start < self.front.len() {
             self.start += n;
             if self.start == self.front.len() {
-                hub.return_buffer(std::mem::take(&mut self.front));
+                hub.return_buffer(mem::take(&mut self.front));
                 self.start = 0;
             }
         } else if let Some(rest) = &mut self.rest
@@ -109,13 +110,28 @@ impl Output {
         let left = self.front.len() - self.start;
         if left > 0 && self.front.capacity() / 4 > left {
             let small = self.front[self.start..].to_vec();
-            hub.return_buffer(std::mem::replace(&mut self.front, small));
+            hub.return_buffer(mem::replace(&mut self.front, small));
             self.start = 0;
         }
     }
 
-    /// Puts bytes that were written while `self` was taken out of its place behind those in it.
-    pub(crate) fn append(&mut self, later: Self, hub: &Hub) {
+    /// Takes everything out until [`take_back`](Self::take_back). It counts as being here all the while.
+    pub(crate) fn lend(&mut self) -> Self {
+        let len = self.len;
+        let lent = mem::take(self);
+        self.len = len;
+        lent
+    }
+
+    /// Puts what was lent before what was written meanwhile.
+    pub(crate) fn take_back(&mut self, mut lent: Self, hub: &Hub) {
+        let mut later = mem::take(self);
+        later.len -= lent.len;
+        lent.append(later, hub);
+        *self = lent;
+    }
+
+    fn append(&mut self, later: Self, hub: &Hub) {
         if later.len == 0 {
             hub.return_buffer(later.front);
             return;
@@ -135,7 +151,7 @@ impl Output {
     }
 
     pub(crate) fn clear(&mut self, hub: &Hub) {
-        hub.return_buffer(std::mem::take(&mut self.front));
+        hub.return_buffer(mem::take(&mut self.front));
         *self = Self::default();
     }
 }
