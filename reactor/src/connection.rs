@@ -101,8 +101,11 @@ impl Connection {
             return;
         }
         self.state().watch_writes();
-        self.call(|protocol| protocol.data_received(data));
-        self.state().settle_debt();
+        if self.run(|protocol| protocol.data_received(data)) {
+            // Before `pause_writing`, for what that writes is no answer.
+            self.state().settle_debt();
+            self.pace();
+        }
     }
 
     /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`], or this side has ended its own
@@ -239,11 +242,23 @@ impl Connection {
     }
 
     /// Runs one callback, and `pause_writing` behind it where that is due.
+    #[inline]
     fn call(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
-        let Some(protocol) = &mut self.protocol else { return };
+        if self.run(callback) {
+            self.pace();
+        }
+    }
+
+    /// Runs one callback; false if it panicked or there is nobody to call.
+    #[inline]
+    fn run(&mut self, callback: impl FnOnce(&mut dyn Protocol)) -> bool {
+        let Some(protocol) = &mut self.protocol else { return false };
         match catch(|| callback(&mut **protocol)) {
-            Ok(()) => self.pace(),
-            Err(message) => self.panicked(message),
+            Ok(()) => true,
+            Err(message) => {
+                self.panicked(message);
+                false
+            }
         }
     }
 
