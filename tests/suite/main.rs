@@ -10,6 +10,7 @@ mod layers;
 mod layers_ending;
 mod leftovers;
 mod lifecycle;
+mod model;
 mod neighbours;
 mod panics;
 mod ports;

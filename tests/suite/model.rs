@@ -1,0 +1,185 @@
+//! Connections against a model of the rules: whatever happens, and whatever callbacks do, in any order.
+//!
+//! A case that fails is made as short as can be, and printed with the seed that makes it again.
+
+mod rules;
+mod script;
+mod world;
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::test_runner::Config;
+use proptest::test_runner::RngAlgorithm;
+use proptest::test_runner::TestCaseError;
+use proptest::test_runner::TestError;
+use proptest::test_runner::TestRng;
+use proptest::test_runner::TestRunner;
+
+use rules::Rules;
+use script::A;
+use script::Act;
+use script::Awaited;
+use script::B;
+use script::Input;
+use script::LONGEST;
+use script::Payload;
+use script::Step;
+use script::Who;
+use world::World;
+
+#[test]
+fn connections_do_what_the_rules_say_whatever_happens() {
+    let seed = std::env::var("REACTOR_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(SEED);
+    let config = Config {
+        // PROPTEST_CASES sets another number.
+        cases: if std::env::var_os("PROPTEST_CASES").is_some() { Config::default().cases } else { CASES },
+        failure_persistence: None,
+        max_shrink_iters: 20_000,
+        ..Config::default()
+    };
+    // The default generator takes most of the time of a debug build.
+    let bytes = (u128::from(seed) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_le_bytes();
+    let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::XorShift, &bytes));
+    let result = runner.run(&case(), |steps| check(&steps).map_err(TestCaseError::fail));
+    match result {
+        Ok(()) => {}
+        Err(TestError::Fail(why, steps)) => {
+            let steps: String = steps.iter().map(|step| format!("    {step:?}\n")).collect();
+            panic!("{why}\nwith these steps (REACTOR_SEED={seed} finds them again):\n{steps}");
+        }
+        Err(error) => panic!("{error}"),
+    }
+}
+
+#[test]
+fn what_is_written_while_output_is_lent_counts_with_it() {
+    let written = || Step { input: Input::LentAndWrote(A, 60_000), reactions: Vec::new() };
+    let limited = Step { input: Input::Outside(Act::SetLimit(A, 130_000)), reactions: Vec::new() };
+    // At first nothing is lent; the second makes it full, the third is too much.
+    agree(&[made(A), limited, written(), written(), written()]);
+}
+
+#[test]
+fn what_pause_writing_writes_is_not_owed_for_input() {
+    let answer = vec![Act::Write(A, 65_535), Act::Write(A, 2)];
+    let received = Step { input: Input::Received(A, 1), reactions: vec![answer, vec![Act::Write(A, 65_537)]] };
+    let sent = Step { input: Input::Sent(A, 1), reactions: Vec::new() };
+    agree(&[made(A), received, sent]);
+}
+
+fn made(who: Who) -> Step {
+    Step { input: Input::Made(who), reactions: Vec::new() }
+}
+
+#[track_caller]
+fn agree(steps: &[Step]) {
+    if let Err(why) = check(steps) {
+        panic!("{why}");
+    }
+}
+
+/// Does the steps to real connections and to the model of them, and fails where they differ.
+fn check(steps: &[Step]) -> Result<(), String> {
+    let mut world = World::new();
+    let mut rules = Rules::default();
+    let last = [A, B].map(|who| Step { input: Input::Dropped(who), reactions: Vec::new() });
+    for step in steps.iter().chain(&last) {
+        let outcome = world.run(step);
+        rules.check(step, outcome)?;
+        for who in Who::BOTH {
+            let (real, expected) = (world.questions(who), rules.questions(who));
+            if real != expected {
+                return Err(format!(
+                    "behind {:?} {who:?} is\n    {real:?}\nand should be\n    {expected:?}",
+                    step.input
+                ));
+            }
+        }
+    }
+    if !rules.are_over() || world.calls_alive() > 0 {
+        return Err("a protocol or a call outlived its connection".to_owned());
+    }
+    Ok(())
+}
+
+fn case() -> impl Strategy<Value = Vec<Step>> {
+    let made = [A, B]
+        .map(|who| (Just(Input::Made(who)), reactions()).prop_map(|(input, reactions)| Step { input, reactions }));
+    let [first, second] = made;
+    let step = (input(), reactions()).prop_map(|(input, reactions)| Step { input, reactions });
+    // Most cases begin as connections do.
+    prop_oneof![
+        9 => (first, second, vec(step.clone(), 1..40)).prop_map(|(first, second, mut steps)| {
+            steps.splice(..0, [first, second]);
+            steps
+        }),
+        1 => vec(step, 1..40),
+    ]
+}
+
+fn input() -> impl Strategy<Value = Input> + Clone {
+    prop_oneof![
+        8 => (who(), 1_usize..100).prop_map(|(who, len)| Input::Received(who, len)),
+        8 => who().prop_map(Input::Turn),
+        8 => (who(), length()).prop_map(|(who, most)| Input::Sent(who, most)),
+        4 => who().prop_map(|who| Input::Sent(who, usize::MAX)),
+        4 => act().prop_map(Input::Outside),
+        4 => (0_u64..30).prop_map(Input::Advance),
+        2 => who().prop_map(Input::Ended),
+        2 => who().prop_map(Input::Shut),
+        2 => (0_usize..8).prop_map(Input::Open),
+        1 => (who(), length()).prop_map(|(who, len)| Input::LentAndWrote(who, len)),
+        1 => who().prop_map(Input::Made),
+        1 => who().prop_map(Input::Lost),
+        1 => who().prop_map(Input::Dropped),
+    ]
+}
+
+fn reactions() -> impl Strategy<Value = Vec<Vec<Act>>> + Clone {
+    vec(vec(act(), 0..4), 0..4)
+}
+
+fn act() -> impl Strategy<Value = Act> + Clone {
+    prop_oneof![
+        12 => (who(), length()).prop_map(|(who, len)| Act::Write(who, len)),
+        6 => (who(), length()).prop_map(|(who, len)| Act::WriteBytes(who, len)),
+        3 => (who(), length()).prop_map(|(who, len)| Act::WriteFmt(who, len)),
+        2 => who().prop_map(Act::Lose),
+        1 => who().prop_map(Act::Abort),
+        1 => who().prop_map(Act::Fail),
+        2 => who().prop_map(Act::WriteEof),
+        2 => who().prop_map(Act::PauseReading),
+        3 => who().prop_map(Act::ResumeReading),
+        3 => (who(), who()).prop_map(|(source, destination)| Act::PacedBy(source, destination)),
+        2 => (who(), prop_oneof![0_usize..10, 60_000_usize..140_000, Just(usize::MAX)])
+            .prop_map(|(who, limit)| Act::SetLimit(who, limit)),
+        5 => (who(), 0_u64..20).prop_map(|(who, delay)| Act::CallLater(who, delay)),
+        1 => (0_usize..8).prop_map(Act::Cancel),
+        1 => (0_usize..8, 0_u64..20).prop_map(|(number, delay)| Act::Reset(number, delay)),
+        1 => (0_usize..8, 0_u64..20).prop_map(|(number, delay)| Act::Delay(number, delay)),
+        5 => (who(), prop_oneof![3 => Just(Awaited::Ready), 3 => Just(Awaited::Gate), 1 => Just(Awaited::Panic)])
+            .prop_map(|(who, awaited)| Act::Defer(who, awaited)),
+        1 => (0_usize..8).prop_map(Act::CancelDeferred),
+        3 => Just(Act::KeepWriting),
+        1 => prop_oneof![Just(Payload::Text), Just(Payload::Bomb)].prop_map(Act::Panic),
+    ]
+}
+
+fn who() -> impl Strategy<Value = Who> + Clone {
+    prop_oneof![3 => Just(A), 1 => Just(B)]
+}
+
+/// Above all those around which something changes.
+fn length() -> impl Strategy<Value = usize> + Clone {
+    prop_oneof![
+        6 => 0_usize..40,
+        2 => 16_380_usize..16_390,
+        2 => 65_530_usize..65_542,
+        2 => 15_000_usize..LONGEST,
+    ]
+}
+
+/// The cases are the same each time, so that a failure is of the change that was made.
+const SEED: u64 = 1;
+
+const CASES: u32 = 1_000;
