@@ -1,6 +1,7 @@
 //! The loop around a [`Connection`] that moves its bytes over a stream.
 
 use std::cell::RefCell;
+use std::cell::RefMut;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -42,6 +43,10 @@ pub(crate) trait Keeper {
 /// A connection, or a port for datagrams, as the executor sees it.
 pub(crate) trait Drive {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()>;
+    /// For a test to look at; `None` once it has ended, and for datagrams.
+    fn connection(&self) -> Option<RefMut<'_, Connection>> {
+        None
+    }
 }
 
 /// A task for the executor. It need not box what it is made of a second time.
@@ -177,6 +182,14 @@ impl<S: Stream> Drive for Driver<S> {
         let poll = self.link.borrow_mut().poll(cx);
         self.state.set_driven(false);
         poll
+    }
+
+    fn connection(&self) -> Option<RefMut<'_, Connection>> {
+        RefMut::filter_map(self.link.borrow_mut(), |link| match &mut link.phase {
+            Phase::Open(connection) => Some(connection),
+            _ => None,
+        })
+        .ok()
     }
 }
 

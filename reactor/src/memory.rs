@@ -28,7 +28,7 @@ pub(crate) struct Wire {
 /// Bytes on their way.
 pub(crate) struct Direction {
     bytes: RefCell<VecDeque<u8>>,
-    /// How many bytes it holds before the writer has to wait.
+    /// How many more bytes the writer may write before it has to wait.
     room: Cell<usize>,
     ended: Cell<bool>,
     reader: RefCell<Option<Waker>>,
@@ -69,9 +69,7 @@ impl Direction {
 
     /// Takes all the bytes that are on their way.
     pub(crate) fn take(&self) -> Vec<u8> {
-        let bytes = self.bytes.take().into();
-        wake(&self.writer);
-        bytes
+        self.bytes.take().into()
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -131,12 +129,13 @@ impl Stream for MemoryStream {
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         let outbound = &self.0.outbound;
-        let room = outbound.room.get().saturating_sub(outbound.len());
+        let room = outbound.room.get();
         if room == 0 {
             outbound.writer.replace(Some(cx.waker().clone()));
             return Poll::Pending;
         }
         let taken = data.len().min(room);
+        outbound.room.set(room - taken);
         outbound.push(&data[..taken]);
         Poll::Ready(Ok(taken))
     }

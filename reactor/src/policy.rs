@@ -151,6 +151,10 @@ impl<P: Policy> Protocol for Layer<P> {
         Some(&mut self.policy)
     }
 
+    fn inside(&mut self) -> Option<&mut dyn Protocol> {
+        self.inside.protocol()
+    }
+
     fn is_layer(&self) -> bool {
         true
     }

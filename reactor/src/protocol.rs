@@ -91,6 +91,12 @@ pub trait Protocol: Any {
         None
     }
 
+    /// The protocol inside a layer.
+    #[doc(hidden)]
+    fn inside(&mut self) -> Option<&mut dyn Protocol> {
+        None
+    }
+
     /// Whether there is a nested connection to drive: so it is in what [`layer`](crate::layer) makes.
     #[doc(hidden)]
     fn is_layer(&self) -> bool {

@@ -1,4 +1,7 @@
+use std::any::Any;
+use std::any::type_name;
 use std::cell::RefCell;
+use std::cell::RefMut;
 use std::fmt;
 use std::io;
 use std::rc::Rc;
@@ -8,6 +11,7 @@ use std::time::SystemTime;
 use crate::address::Address;
 use crate::clock::Clock;
 use crate::driver;
+use crate::driver::Drive;
 use crate::driver::Keeper;
 use crate::driver::Started;
 use crate::factory::Factory;
@@ -18,6 +22,7 @@ use crate::memory::MemoryStream;
 use crate::memory::Wire;
 use crate::options::ConnectionOptions;
 use crate::options::LingerLimits;
+use crate::protocol::Protocol;
 use crate::reactor::Reactor;
 use crate::reason::CloseReason;
 use crate::state::OUTPUT_LIMIT;
@@ -58,8 +63,13 @@ use crate::transport::Transport;
 pub struct StringTransport {
     reactor: Reactor,
     transport: Transport,
+    /// None once the connection is over, for it owns the stream, and that is gone then.
+    driver: Option<Rc<dyn Drive>>,
     wire: Rc<Wire>,
     written: Vec<u8>,
+    /// How many bytes may lie in `written` before the connection has to wait.
+    window: usize,
+    stalled: bool,
     ending: Rc<Ending>,
 }
 
@@ -71,26 +81,35 @@ impl StringTransport {
     /// If the factory refuses the connection or panics.
     #[track_caller]
     pub fn connect(factory: impl Factory) -> Self {
-        let reactor = Reactor::in_memory(Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default()), None);
+        Self::on(&reactor_in_memory(), ["here", "test"], usize::MAX, factory)
+    }
+
+    /// One of the connections of a reactor, with these two addresses. What is written waits while the test holds as much
+    /// as `window`.
+    #[track_caller]
+    pub(super) fn on(reactor: &Reactor, [host, peer]: [&'static str; 2], window: usize, factory: impl Factory) -> Self {
         let wire = Rc::new(Wire::default());
+        wire.outbound.set_room(window);
         let accepted = Accepted {
             stream: MemoryStream(Rc::clone(&wire)),
-            host: Address::Memory("here"),
-            peer: Address::Memory("test"),
+            host: Address::Memory(host),
+            peer: Address::Memory(peer),
         };
         let ending = Rc::new(Ending::default());
         let factory = FactoryCell::new(factory);
         factory.start();
         let keeper = Rc::clone(&ending) as Rc<dyn Keeper>;
-        let transport = match driver::start(&reactor.0.hub, accepted, OUTPUT_LIMIT, &factory, keeper) {
+        let (transport, driver) = match driver::start(&reactor.0.hub, accepted, OUTPUT_LIMIT, &factory, keeper) {
             Started::Running(transport, task) => {
+                let driver = Rc::clone(&task.0);
                 reactor.0.spawn_task(task);
-                transport
+                (transport, Some(driver))
             }
             Started::Refused => panic!("the factory refused the connection"),
             Started::Panicked(message) => panic!("build_protocol panicked: {message}"),
         };
-        let mut this = Self { reactor, transport, wire, written: Vec::new(), ending };
+        let (reactor, written) = (reactor.clone(), Vec::new());
+        let mut this = Self { reactor, transport, driver, wire, written, window, stalled: false, ending };
         this.settle();
         this
     }
@@ -120,7 +139,9 @@ impl StringTransport {
 
     /// The same, and forgets it. Twisted's `value` and `clear`.
     pub fn take_written(&mut self) -> Vec<u8> {
-        std::mem::take(&mut self.written)
+        let written = std::mem::take(&mut self.written);
+        self.make_room();
+        written
     }
 
     /// Whether this side has ended its stream: the peer sees the end behind [`written`](Self::written).
@@ -135,7 +156,8 @@ impl StringTransport {
 
     /// The peer stops reading: what is written from here on stays unsent. The second call undoes it.
     pub fn stall(&mut self, stalled: bool) {
-        self.wire.outbound.set_room(if stalled { 0 } else { usize::MAX });
+        self.stalled = stalled;
+        self.make_room();
         self.settle();
     }
 
@@ -143,7 +165,7 @@ impl StringTransport {
     pub fn read(&mut self, bytes: usize) {
         self.wire.outbound.set_room(bytes);
         self.reactor.0.settle();
-        self.wire.outbound.set_room(0);
+        self.make_room();
         self.settle();
     }
 
@@ -163,12 +185,53 @@ impl StringTransport {
     pub fn settle(&mut self) {
         loop {
             self.reactor.0.settle();
+            self.driver.take_if(|driver| Rc::strong_count(driver) == 1);
             let written = self.wire.outbound.take();
             if written.is_empty() {
                 return;
             }
             self.written.extend(written);
         }
+    }
+
+    /// The protocol, or the handler in it, or what is so inside its layers: to look at its fields, or to call it as other
+    /// parts of the program do. What it writes then shows after [`settle`](Self::settle), or whatever comes next.
+    ///
+    /// ```
+    /// use reactor::testing::StringTransport;
+    /// # use reactor::{Protocol, Transport};
+    ///
+    /// struct Counter { transport: Transport, bytes: usize }
+    ///
+    /// impl Counter {
+    ///     fn report(&self) { write!(self.transport, "{} bytes", self.bytes) }
+    /// }
+    /// # impl Protocol for Counter {
+    /// #     fn data_received(&mut self, data: &[u8]) { self.bytes += data.len() }
+    /// # }
+    ///
+    /// let mut wire = StringTransport::connect(|transport| Counter { transport, bytes: 0 });
+    /// wire.receive("hello");
+    /// assert_eq!(wire.protocol::<Counter>().bytes, 5);
+    /// wire.protocol::<Counter>().report();
+    /// wire.settle();
+    /// assert_eq!(wire.written(), b"5 bytes");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If there is none of this type, or the connection has ended, for then its protocol is gone.
+    #[track_caller]
+    pub fn protocol<P: 'static>(&mut self) -> RefMut<'_, P> {
+        // It is not seen to wake while it is looked at.
+        self.transport.0.wake();
+        let Some(connection) = self.driver.as_ref().and_then(|driver| driver.connection()) else {
+            panic!("the connection has ended, and its `{}` is gone", type_name::<P>());
+        };
+        RefMut::filter_map(connection, |connection| find(connection.protocol()?)).unwrap_or_else(|mut connection| {
+            let found = connection.protocol().map_or("none", |protocol| protocol.type_name());
+            panic!("there is no `{}` here: the protocol is `{found}`", type_name::<P>())
+        })
     }
 
     /// Why the connection has ended, once it has.
@@ -185,11 +248,42 @@ impl StringTransport {
     pub fn reactor(&self) -> &Reactor {
         &self.reactor
     }
+
+    /// Whether nothing is left of the connection: it has ended, and its stream is closed, too.
+    pub(super) fn is_over(&self) -> bool {
+        self.driver.is_none()
+    }
+
+    /// How many bytes the peer has sent that were not read yet.
+    pub(super) fn unread(&self) -> usize {
+        self.wire.inbound.len()
+    }
+
+    fn make_room(&self) {
+        self.wire.outbound.set_room(if self.stalled { 0 } else { self.window.saturating_sub(self.written.len()) });
+    }
+}
+
+/// A reactor whose clock stands still, without a network.
+pub(super) fn reactor_in_memory() -> Reactor {
+    Reactor::in_memory(Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default()), None)
+}
+
+/// Looks for a type from the outside in.
+fn find<P: 'static>(protocol: &mut dyn Protocol) -> Option<&mut P> {
+    if (protocol as &dyn Any).is::<P>() {
+        return (protocol as &mut dyn Any).downcast_mut();
+    }
+    if protocol.handler().is_some_and(|handler| handler.is::<P>()) {
+        return protocol.handler()?.downcast_mut();
+    }
+    find(protocol.inside()?)
 }
 
 impl Drop for StringTransport {
     /// Nothing is called back; what the protocol owns is dropped, even where it owns its reactor.
     fn drop(&mut self) {
+        self.driver = None;
         self.reactor.0.clear();
     }
 }
