@@ -57,7 +57,7 @@ impl Core {
 }
 
 /// How long a pass over the due calls takes.
-const PASS: Duration = Duration::from_micros(1);
+pub(super) const PASS: Duration = Duration::from_micros(1);
 
 /// Far more than a test that is not caught in a loop needs.
 const PASSES_AT_END: u32 = 1000;

@@ -15,9 +15,11 @@
 //! ```
 
 mod manual;
+mod pair;
 mod simulation;
 mod string_transport;
 
+pub use pair::Pair;
 pub use simulation::Simulation;
 pub use string_transport::StringTransport;
 
