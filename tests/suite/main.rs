@@ -6,6 +6,7 @@ mod endings;
 mod flow_control;
 mod half_close;
 mod house;
+mod kit;
 mod layers;
 mod layers_ending;
 mod leftovers;

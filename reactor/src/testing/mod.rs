@@ -14,11 +14,13 @@
 //! assert_eq!(wire.written(), b"hi");
 //! ```
 
+mod every_cut;
 mod manual;
 mod pair;
 mod simulation;
 mod string_transport;
 
+pub use every_cut::every_cut;
 pub use pair::Pair;
 pub use simulation::Simulation;
 pub use string_transport::StringTransport;
