@@ -84,7 +84,16 @@ impl Calls {
         delay: Duration,
         call: impl FnOnce(&mut P) + 'static,
     ) -> DelayedCall {
-        let call = self.call(call);
+        self.later_call(timers, owner, delay, self.call(call))
+    }
+
+    pub(crate) fn later_call(
+        &self,
+        timers: &Rc<Timers>,
+        owner: Weak<dyn Owner>,
+        delay: Duration,
+        call: Call,
+    ) -> DelayedCall {
         let timer = timers.add(delay, Action::Notify(owner, call));
         if self.closed.get() {
             timers.cancel(timer);
@@ -190,7 +199,7 @@ impl Calls {
 
     /// Panics at the user's own line if a call of `P` could never find its object.
     #[track_caller]
-    fn check<P: 'static>(&self) {
+    pub(crate) fn check<P: 'static>(&self) {
         if let Some(target) = self.target.get() {
             let wanted = Some(TypeId::of::<P>());
             if wanted != Some(target.protocol) && wanted != target.handler {

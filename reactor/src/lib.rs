@@ -59,6 +59,7 @@
 //! | `datagram`, `datagram_transport`, `datagram_driver`, `udp` | the same for datagrams |
 //! | `listen`, `acceptor`, `port`, `connector`, `resolve`, `race` | how connections come about |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
+//! | `looping_call` | what is to happen again and again |
 //! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
 //! | [`testing`] | tests without sockets |
 
@@ -82,6 +83,7 @@ mod factory;
 mod hub;
 mod listen;
 mod log_limit;
+mod looping_call;
 mod memory;
 mod options;
 mod output;
@@ -121,6 +123,8 @@ pub use factory::Factory;
 pub use factory::IntoProtocol;
 pub use factory::SharedFactory;
 pub use factory::share;
+pub use looping_call::LoopingCall;
+pub use looping_call::Tick;
 pub use options::ConnectOptions;
 pub use options::ListenOptions;
 pub use policy::Policy;

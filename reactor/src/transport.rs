@@ -245,7 +245,7 @@ impl Transport {
         self.0.set_option(|options| options.keep_alive = Some(silence));
     }
 
-    fn owner(&self) -> Weak<dyn Owner> {
+    pub(crate) fn owner(&self) -> Weak<dyn Owner> {
         Rc::downgrade(&self.0) as Weak<dyn Owner>
     }
 

@@ -39,7 +39,7 @@ const FLOORS: [&[&str]; 6] = [
         "tcp",
         "udp",
     ],
-    &["acceptor", "connector", "listen", "reactor", "remote", "run", "threads"],
+    &["acceptor", "connector", "listen", "looping_call", "reactor", "remote", "run", "threads"],
     &["lib", "testing"],
 ];
 

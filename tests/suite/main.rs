@@ -11,6 +11,7 @@ mod layers;
 mod layers_ending;
 mod leftovers;
 mod lifecycle;
+mod looping;
 mod model;
 mod neighbours;
 mod panics;
