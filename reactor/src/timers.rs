@@ -261,3 +261,48 @@ struct Pass {
 
 /// Ten years: what a delay too long for the clock amounts to.
 const FAR_AWAY: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_million_calls_half_are_cancelled_the_others_made_in_exact_order_and_none_is_left() {
+        const CALLS: usize = 1_000_000;
+        let timers = Timers::new(Rc::new(Clock::manual(1)));
+        let made = Rc::new(RefCell::new(Vec::with_capacity(CALLS / 2)));
+        let calls: Vec<_> = (0..CALLS)
+            .map(|number| {
+                // So few different deadlines that more than ten calls are due at each.
+                let delay = Duration::from_millis(timers.clock.random() % 65_536);
+                let made = Rc::clone(&made);
+                (delay, number, timers.add(delay, Action::Run(Box::new(move || made.borrow_mut().push(number)))))
+            })
+            .collect();
+        assert_eq!(timers.len(), CALLS);
+        let each = bytes_each(&timers.queue.borrow());
+        assert!(each <= 256, "{each} bytes each");
+
+        let (mut kept, cancelled): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(_, number, _)| number % 2 == 0);
+        assert!(cancelled.iter().all(|(_, _, timer)| timers.cancel(*timer)));
+        while let Some(deadline) = timers.next_deadline(Waker::noop()) {
+            timers.clock.advance_to(deadline);
+            assert!(!timers.run_due());
+        }
+        kept.sort_unstable_by_key(|(delay, number, _)| (*delay, *number));
+        assert!(kept.iter().map(|(_, number, _)| number).eq(&*made.borrow()), "made in another order");
+        assert_eq!(timers.len(), 0);
+    }
+
+    /// What each call in the queue takes: its share of the entries with the room kept for more, a slot of the tree, and
+    /// the block with what its function owns (which is 16 bytes in this test).
+    ///
+    /// A node of the tree has eleven slots, of which six are used where calls come in any order, and some 120 bytes
+    /// besides, if it is an inner one.
+    fn bytes_each(queue: &Queue) -> usize {
+        let entries = queue.entries.capacity() * (size_of::<Entry>() + size_of::<usize>());
+        let slot = (11 * size_of::<((Instant, u64), usize)>() + 120) / 6;
+        let function = 16 + 2 * size_of::<usize>();
+        entries / queue.entries.len() + slot + function
+    }
+}
