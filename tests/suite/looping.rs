@@ -117,7 +117,7 @@ fn an_interval_of_zero_is_as_often_as_the_reactor_turns_and_keeps_nothing_else_o
     assert!(times.take().len() >= 1000);
     assert!(looping.stop());
     sim.run_until_quiet(SECOND);
-    assert_eq!(times.take(), []);
+    assert!(times.take().is_empty());
 }
 
 #[test]
