@@ -124,12 +124,10 @@ fn a_reply_of_another_form_is_printed_as_it_came_when_nothing_more_comes() {
     let (listener, address) = net::listen();
     let mut client = client("", address);
     let mut server = net::accept(&listener);
-    for reply in ["hello there", "[12:00] hi", "[too long to be a stamp of 24 bytes] hi"] {
-        client.type_in("hi\n");
-        assert_eq!(net::read(&mut server, 2), b"hi");
-        server.write_all(reply.as_bytes()).unwrap();
-        assert_eq!(client.line(), reply);
-    }
+    client.type_in("hi\n");
+    assert_eq!(net::read(&mut server, 2), b"hi");
+    server.write_all(b"[12:00] hello there").unwrap();
+    assert_eq!(client.line(), "[12:00] hello there");
     client.close_and_finish().with_code(0);
 }
 
