@@ -6,12 +6,13 @@ use clap::Parser;
 
 /// Sends the lines you type to a time server, and prints its replies.
 ///
-/// At a terminal it prompts with `> `, and a line can be edited and fetched again (arrow keys, Ctrl-R). An empty line,
-/// Ctrl-D or Ctrl-C at the prompt ends it. Lines from a pipe or a file are read plainly, without a prompt, up to an
-/// empty line or the end.
+/// At a terminal it prompts with `> `, and a line can be edited and fetched again
+/// (arrow keys, Ctrl-R). An empty line, or Ctrl-D or Ctrl-C at the prompt, ends it.
+/// Lines from a pipe or a file are read plainly, without a prompt, up to an empty
+/// line or the end.
 ///
-/// A reply is a stamp, `[Sun Nov  1 16:58:06 2026] `, and the text that was sent. One of another form is printed when
-/// nothing more has come for two seconds.
+/// A reply is a stamp, `[Sun Nov  1 16:58:06 2026] `, and the text that was sent.
+/// One of another form is printed when nothing more has come for two seconds.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {

@@ -8,17 +8,19 @@ use clap::Parser;
 
 /// Answers what it receives with the time and the same bytes.
 ///
-/// To every chunk of bytes received it answers `[Sun Nov  1 16:58:06 2026] ` and those bytes. One process serves any
-/// number of addresses, in any of three ways. An ADDR is a port, of all IPv4 interfaces, or an address and a port:
-/// 21567, 127.0.0.1:21567, [::1]:21567. Port 0 lets the system choose. Without any address it is --tcp 21567.
+/// To every chunk of bytes received it answers `[Sun Nov  1 16:58:06 2026] ` and
+/// those bytes. One process serves any number of addresses, in any of three ways.
+/// An ADDR is a port, of all IPv4 interfaces, or an address and a port: `21567`,
+/// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. Without any
+/// address it is `--tcp 21567`.
 #[derive(Debug, Parser)]
-#[command(version, after_help = AFTER_HELP)]
+#[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     /// Serve connections, and answer each chunk as it comes
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) tcp: Vec<SocketAddr>,
 
-    /// Serve connections of one line each: answer it, then close
+    /// Serve connections of one line each (65,536 bytes at most): answer it, then close
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) lines: Vec<SocketAddr>,
 
