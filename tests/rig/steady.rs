@@ -9,6 +9,8 @@ use std::rc::Rc;
 use std::sync::mpsc;
 use std::sync::mpsc::Sender;
 
+use protocols::LineHandler;
+use protocols::Lines;
 use reactor::Factory;
 use reactor::Protocol;
 use reactor::Transport;
@@ -92,6 +94,22 @@ pub struct Echo {
 impl Protocol for Echo {
     fn data_received(&mut self, data: &[u8]) {
         self.transport.write(data);
+        self.meter.message();
+    }
+}
+
+/// Sends every line back.
+#[derive(Debug)]
+pub struct EchoLines {
+    /// Its connection.
+    pub lines: Lines,
+    /// What counts.
+    pub meter: Rc<Meter>,
+}
+
+impl LineHandler for EchoLines {
+    fn line_received(&mut self, line: &[u8]) {
+        self.lines.send_line(line);
         self.meter.message();
     }
 }

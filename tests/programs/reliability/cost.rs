@@ -2,6 +2,7 @@
 
 use std::io;
 
+use protocols::LineReceiver;
 use rig::allocations;
 use rig::steady;
 
@@ -17,9 +18,13 @@ pub(crate) fn allocations_a_message(messages: usize) -> io::Result<Vec<Figure>> 
     }
     let messages = messages as u64;
     let echo = steady::answering(messages, |meter| move |transport| steady::Echo { transport, meter: meter.clone() });
+    let lines = steady::answering(messages, |meter| {
+        LineReceiver::factory(move |lines| steady::EchoLines { lines, meter: meter.clone() })
+    });
     let forward = steady::forwarding(messages, steady::Forward::factory);
     Ok(vec![
         Figure::at_most(0.0, format!("allocations for {messages} echoed messages"), echo as f64),
+        Figure::at_most(0.0, format!("allocations for {messages} echoed lines"), lines as f64),
         Figure::at_most(0.0, format!("allocations for {messages} forwarded messages"), forward as f64),
     ])
 }

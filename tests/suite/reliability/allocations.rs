@@ -1,9 +1,11 @@
 //! R36: a server that has warmed up allocates nothing for a message.
 
+use protocols::LineReceiver;
 use rig::allocations::Counting;
 use rig::allocations::allocations;
 use rig::steady;
 use rig::steady::Echo;
+use rig::steady::EchoLines;
 use rig::steady::Forward;
 
 #[global_allocator]
@@ -24,6 +26,14 @@ fn the_allocator_counts_what_this_thread_allocates() {
 fn echoing_a_message_allocates_nothing() {
     let counted = steady::answering(MESSAGES, |meter| move |transport| Echo { transport, meter: meter.clone() });
     assert_eq!(counted, 0, "allocations for {MESSAGES} messages");
+}
+
+#[test]
+fn echoing_a_line_allocates_nothing() {
+    let counted = steady::answering(MESSAGES, |meter| {
+        LineReceiver::factory(move |lines| EchoLines { lines, meter: meter.clone() })
+    });
+    assert_eq!(counted, 0, "allocations for {MESSAGES} lines");
 }
 
 #[test]
