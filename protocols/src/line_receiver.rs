@@ -96,7 +96,9 @@ impl<H: LineHandler> LineReceiver<H> {
             }
             shared.change_input(&mut input);
         }
-
+        if lines.is_closing() {
+            input.clear();
+        }
         let keeps = input.finish();
         shared.keeps.set(keeps);
         delivery.end(keeps && !used_up);
@@ -328,6 +330,7 @@ mod tests {
         assert_eq!(test.receive("a\r\nquit\r\nb\r\nc"), ["line a", "line quit", "lost connection closed cleanly"]);
         assert_eq!(test.receive("d\r\n"), [""; 0]);
         assert_eq!(test.wire.written(), b"bye\r\n");
+        assert!(!test.lines.0.keeps.get(), "what will never be delivered need not be kept while output is sent");
     }
 
     #[test]
