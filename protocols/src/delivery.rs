@@ -13,7 +13,7 @@ pub(crate) struct Delivery {
     pub(crate) transport: Transport,
     /// By the user.
     paused: Cell<bool>,
-    /// It stopped before the end.
+    /// It stopped before the end, and the connection is not read meanwhile.
     held: Cell<bool>,
     phase: Cell<Phase>,
     /// What was unsent when it began.
@@ -77,7 +77,6 @@ impl Delivery {
 
     pub(crate) fn begin(&self) {
         self.phase.set(Phase::Running);
-        self.held.set(false);
         self.unsent.set(self.transport.unsent());
     }
 
@@ -90,10 +89,10 @@ impl Delivery {
     /// Ends a delivery; `left` if it was stopped with something left to deliver.
     pub(crate) fn end(&self, left: bool) {
         self.phase.set(Phase::Idle);
-        self.held.set(left);
-        if left || self.paused.get() {
+        let was_held = self.held.replace(left);
+        if left {
             self.transport.pause_reading();
-        } else {
+        } else if was_held && !self.paused.get() {
             self.transport.resume_reading();
         }
     }

@@ -398,6 +398,17 @@ mod tests {
     }
 
     #[test]
+    fn a_pause_of_the_transport_holds_only_what_was_not_read() {
+        let mut test = connect(|lines, _, _| lines.transport().pause_reading());
+        test.lines.transport().resume_reading();
+        assert_eq!(test.receive("a\r\nb\r\nc"), ["line a", "line b"]);
+        assert_eq!(test.receive("\r\n"), [""; 0]);
+        test.lines.transport().resume_reading();
+        test.wire.settle();
+        assert_eq!(test.log(), ["line c"]);
+    }
+
+    #[test]
     fn a_pause_between_resuming_and_delivery_holds() {
         let mut test = connect(|lines, _, line| {
             if line == b"pause" {

@@ -208,8 +208,8 @@ impl Lines {
         self.transport().defer(future, call)
     }
 
-    /// The connection itself, for everything else. To pause and resume, use this handle's own methods: only they know
-    /// of lines that were received and not yet delivered.
+    /// The connection itself, for everything else. Its own [`pause_reading`](Transport::pause_reading) holds back what
+    /// has not been read yet, but no line that has.
     pub fn transport(&self) -> &Transport {
         &self.0.delivery.transport
     }
