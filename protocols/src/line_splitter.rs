@@ -27,8 +27,8 @@ pub(crate) struct LineTooLong;
 
 /// Cuts a stream of bytes into lines. It holds what must be kept between two chunks.
 ///
-/// Time is proportional to the bytes, however they are cut: none is searched twice but for the few that may be the
-/// beginning of a delimiter, and taking a line out of what is kept does not move the rest.
+/// Time is proportional to the bytes, however they are cut: none is searched more than twice, but for the few that may
+/// be the beginning of a delimiter, and taking a line out of what is kept does not move the rest.
 pub(crate) struct LineSplitter {
     framing: Rc<Framing>,
     /// Bytes of earlier chunks; those before `start` are consumed.
@@ -191,7 +191,6 @@ impl Input<'_> {
                 return Err(LineTooLong);
             }
             self.keep_rest();
-            self.splitter.searched = rest.len().saturating_sub(self.splitter.framing.delimiter.len() - 1);
             return Ok(None);
         };
         let framing = &self.splitter.framing;
@@ -261,7 +260,6 @@ impl Input<'_> {
             return Err(LineTooLong);
         }
         self.keep_rest();
-        self.splitter.searched = self.splitter.kept.len().saturating_sub(delimiter - 1);
         Ok(None)
     }
 
@@ -534,9 +532,11 @@ mod tests {
         for line in [&b"a line"[..], b"in pla4", b"5"] {
             assert_eq!(input.line(), Ok(Some(line)));
         }
-        input.put_in_front(b"6\n7");
+        input.put_in_front(b"6\n789");
         assert_eq!(input.line(), Ok(Some(&b"6"[..])));
         assert_eq!(input.line(), Ok(None));
+        input.put_in_front(b"a\n");
+        assert_eq!(input.line(), Ok(Some(&b"a"[..])));
         assert!(input.finish());
     }
 
@@ -551,8 +551,21 @@ mod tests {
         assert_eq!(input.raw(), Some(&b"b\nc"[..]));
         input.take_back(2);
         assert_eq!(input.line(), Ok(Some(&b""[..])));
+        assert_eq!(input.line(), Ok(None));
         assert_eq!(input.raw(), Some(&b"c"[..]));
         assert_eq!(input.raw(), None);
+        input.take_back(0);
+        assert_eq!(input.line(), Ok(None));
+        input.finish();
+
+        let mut input = splitter.input(b"");
+        input.put_in_front(b"long and searched");
+        assert_eq!(input.line(), Ok(None));
+        assert!(input.raw().is_some());
+        input.take_back(1);
+        assert_eq!(input.line(), Ok(None));
+        input.put_in_front(b"\n");
+        assert_eq!(input.line(), Ok(Some(&b""[..])));
     }
 
     #[test]
