@@ -8,6 +8,8 @@ use std::time::Duration;
 use reactor::Address;
 use reactor::DeferredCall;
 use reactor::DelayedCall;
+use reactor::LoopingCall;
+use reactor::Tick;
 use reactor::Transport;
 
 use crate::delivery::Delivery;
@@ -192,6 +194,16 @@ impl Lines {
     #[track_caller]
     pub fn call_later<H: 'static>(&self, delay: Duration, call: impl FnOnce(&mut H) + 'static) -> DelayedCall {
         self.transport().call_later(delay, call)
+    }
+
+    /// As [`Transport::call_every`]: calls `call` with the handler, every `interval`.
+    ///
+    /// # Panics
+    ///
+    /// If the handler is not an `H`.
+    #[track_caller]
+    pub fn call_every<H: 'static>(&self, interval: Duration, call: impl FnMut(&mut H, Tick) + 'static) -> LoopingCall {
+        self.transport().call_every(interval, call)
     }
 
     /// As [`Transport::defer`]: runs `future` beside the handler, and calls `call` with its output.
