@@ -13,6 +13,15 @@
 //! wire.receive(b"hi");
 //! assert_eq!(wire.written(), b"hi");
 //! ```
+//!
+//! | to test | there is |
+//! |---|---|
+//! | one protocol, the test being its peer and its clock | [`StringTransport`] |
+//! | a parser, or what stands on one, however its input is cut | [`every_cut()`] |
+//! | two protocols with each other, seeing every byte between them | [`Pair`] |
+//! | whole programs, and what they do when the network fails | [`Simulation`] |
+//!
+//! The `calculator` among the examples of the `protocols` crate uses all four.
 
 mod every_cut;
 mod manual;
