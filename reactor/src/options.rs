@@ -154,8 +154,13 @@ impl From<(IpAddr, u16)> for ListenOptions {
 
 impl From<&str> for ListenOptions {
     fn from(text: &str) -> Self {
-        let port = text.parse().map(|port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
-        Self::at(port.or_else(|_| text.parse()).map_err(|_| {
+        // `parse` alone would take "+80".
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let address = match text.parse() {
+            Ok(port) if digits => Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+            _ => text.parse(),
+        };
+        Self::at(address.map_err(|_| {
             format!("cannot listen on '{text}': expected a port (0 to 65535), or an IP address and port as in 127.0.0.1:8007 or [::1]:8007")
         }))
     }
@@ -236,5 +241,20 @@ impl ConnectOptions {
 impl<T: ToTarget> From<T> for ConnectOptions {
     fn from(target: T) -> Self {
         Self::new(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_to_listen_on_is_a_port_or_an_address_and_nothing_else() {
+        for (text, expected) in [("8007", "0.0.0.0:8007"), ("127.0.0.1:0", "127.0.0.1:0"), ("[::1]:80", "[::1]:80")] {
+            assert_eq!(ListenOptions::from(text).socket_addr().unwrap(), expected.parse().unwrap());
+        }
+        for text in ["", "+80", "-1", " 80", "65536", "localhost:80", "127.0.0.1", "::1"] {
+            assert!(ListenOptions::from(text).socket_addr().is_err(), "{text:?}");
+        }
     }
 }
