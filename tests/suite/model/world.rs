@@ -45,6 +45,7 @@ pub(crate) struct World {
 struct RealEnd {
     connection: Option<Connection>,
     made: bool,
+    ended: bool,
     lost: bool,
     shut: bool,
 }
@@ -82,7 +83,13 @@ impl World {
             let transport = Transport::nested(outer.transport());
             shared.transports.borrow_mut().push(transport.clone());
             let protocol = Box::new(Subject { who, shared: Rc::clone(&shared) });
-            RealEnd { connection: Some(Connection::new(transport, protocol)), made: false, lost: false, shut: false }
+            RealEnd {
+                connection: Some(Connection::new(transport, protocol)),
+                made: false,
+                ended: false,
+                lost: false,
+                shut: false,
+            }
         });
         Self { ends, shared, outer }
     }
@@ -96,7 +103,7 @@ impl World {
             Input::Received(who, _) => {
                 // While it is merely paused it is not to be read. What is read too late is ignored.
                 let questions = self.questions(who);
-                (who, questions.wants_read || questions.view.closing)
+                (who, questions.wants_read || questions.view.closing || self.end(who).ended)
             }
             Input::Shut(who) => {
                 let questions = self.questions(who);
@@ -126,6 +133,7 @@ impl World {
                 self.connection(who).received(data);
             }
             Input::Ended(who) => {
+                self.ends[who as usize].ended = true;
                 self.connection(who).ended();
             }
             Input::Turn(who) => loop {

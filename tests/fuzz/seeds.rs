@@ -1,0 +1,103 @@
+//! Every target with its seeds, and with a fixed number of changes of them: what a fuzzer does, without one.
+//!
+//! `FUZZ_RUNS` sets another number, `REACTOR_SEED` makes other changes. What fails is printed as it is to be written
+//! into a file in `seeds`.
+
+use std::env;
+use std::fs;
+use std::panic::catch_unwind;
+use std::path::Path;
+
+use fastrand::Rng;
+
+#[test]
+fn texts_that_say_where_to_connect_to() {
+    run("target_text", 300_000, fuzz::target_text);
+}
+
+#[test]
+fn texts_that_say_where_to_listen() {
+    run("listen_text", 200_000, fuzz::listen_text);
+}
+
+#[test]
+fn addresses_that_the_time_server_is_told() {
+    run("server_address", 5_000, fuzz::server_address);
+}
+
+#[test]
+fn replies_that_the_time_client_puts_together() {
+    run("reply", 100_000, fuzz::reply);
+}
+
+#[test]
+fn connections_and_their_model() {
+    run("connection", 3_000, fuzz::connection);
+}
+
+fn run(name: &str, runs: usize, target: fn(&[u8])) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
+    let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let seeds: Vec<_> = files.iter().map(|file| fs::read(file).unwrap()).collect();
+    assert!(!seeds.is_empty(), "{name} has no seeds");
+
+    let try_one = |input: &[u8]| {
+        if catch_unwind(|| target(input)).is_err() {
+            panic!("{name} fails with these {} bytes: printf '{}'", input.len(), printable(input));
+        }
+    };
+    seeds.iter().for_each(|seed| try_one(seed));
+
+    let number = |name: &str| env::var(name).ok().and_then(|value| value.parse().ok());
+    let mut rng = Rng::with_seed(number("REACTOR_SEED").unwrap_or(1));
+    let runs = number("FUZZ_RUNS").map_or(runs, |runs| runs as usize);
+    for _ in 0..runs {
+        let mut input = rng.choice(&seeds).unwrap().clone();
+        // One change often, many seldom.
+        while {
+            change(&mut input, &seeds, &mut rng);
+            rng.u8(..3) > 0
+        } {}
+        try_one(&input);
+    }
+}
+
+/// One of the changes that fuzzers make.
+fn change(input: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut Rng) {
+    let at = rng.usize(..=input.len());
+    let end = at + rng.usize(..=(input.len() - at).min(8));
+    let other = rng.choice(seeds).unwrap();
+    let from = rng.usize(..=other.len());
+    let to = from + rng.usize(..=(other.len() - from).min(16));
+    match rng.u8(..8) {
+        0 => drop(input.drain(at..end)),
+        1 => input.insert(at, rng.u8(..)),
+        2 => input.insert(at, *rng.choice(INTERESTING).unwrap()),
+        3 if at < input.len() => input[at] ^= 1 << rng.u8(..8),
+        4 if at < input.len() => input[at] = *rng.choice(INTERESTING).unwrap(),
+        5 => drop(input.splice(at..at, input[at..end].to_vec())),
+        6 => drop(input.splice(at..end, other[from..to].iter().copied())),
+        _ => {
+            input.truncate(at);
+            input.extend_from_slice(&other[from..]);
+            input.truncate(LONGEST);
+        }
+    }
+}
+
+/// In single quotes, as the shell's `printf` reads it.
+fn printable(input: &[u8]) -> String {
+    input
+        .iter()
+        .map(|byte| match byte {
+            b' ' | b'('..=b'~' if *byte != b'\\' => char::from(*byte).to_string(),
+            _ => format!("\\{byte:03o}"),
+        })
+        .collect()
+}
+
+/// Bytes that mean something somewhere.
+const INTERESTING: &[u8] = b"\x00\x01\x7f\x80\xff \t\r\n:[]%+-./,0123456789aAfFxX";
+
+const LONGEST: usize = 512;

@@ -1,0 +1,44 @@
+//! How the time client puts replies together.
+
+#[expect(dead_code, reason = "the client uses more of it")]
+#[path = "../../../apps/time-client/src/reply.rs"]
+mod client;
+
+use client::Progress;
+use client::Reply;
+
+/// The length of the text, the text, what came. However that is cut, it is the same reply; and what a server really
+/// answers is one.
+pub fn reply(data: &[u8]) {
+    let Some((&len, rest)) = data.split_first() else { return };
+    let (text, came) = rest.split_at((1 + usize::from(len) % 64).min(rest.len()));
+    if text.is_empty() {
+        return;
+    }
+    let whole = outcome(text, &[came]);
+    let split = came.split_at(came.len() * usize::from(len) / 256);
+    assert_eq!(outcome(text, &came.chunks(1).collect::<Vec<_>>()), whole);
+    assert_eq!(outcome(text, &[split.0, split.1]), whole);
+    assert_eq!([&whole.1[..], &whole.2].concat(), came, "bytes were lost");
+    assert!(whole.0 != Progress::Open || whole.2.is_empty(), "an open reply has an end");
+
+    // A text without a bracket cannot be taken for a stamp.
+    if !text.contains(&b'[') {
+        let stamp = b"[Sun Nov  1 16:58:06 2026] ";
+        let (one, two) = text.split_at(came.len() % text.len());
+        let pieces = [one, two].into_iter().filter(|piece| !piece.is_empty());
+        let answer: Vec<u8> = pieces.flat_map(|piece| [&stamp[..], piece].concat()).collect();
+        let (progress, reply, beyond) = outcome(text, &[&answer]);
+        assert!(progress != Progress::Open && reply == answer && beyond.is_empty(), "{:?}", answer.escape_ascii());
+    }
+}
+
+fn outcome(text: &[u8], parts: &[&[u8]]) -> (Progress, Vec<u8>, Vec<u8>) {
+    let mut reply = Reply::to(text.to_vec());
+    for part in parts {
+        reply.receive(part);
+    }
+    let progress = reply.progress();
+    let (reply, beyond) = reply.finish();
+    (progress, reply, beyond)
+}

@@ -1,0 +1,73 @@
+//! Texts that say where to connect to and where to listen.
+
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+
+use reactor::ListenOptions;
+use reactor::Target;
+use reactor::ToTarget;
+
+/// A text as a target: it comes back as it was, it means what it says, and nothing that could be one is refused.
+pub fn target_text(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let target = text.to_target();
+    match &target {
+        Target::Address(address) => {
+            let (host, port) = text.rsplit_once(':').unwrap();
+            assert_eq!(port.parse(), Ok(address.port()), "{text:?}");
+            let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            let host = host.split('%').next().unwrap();
+            assert_eq!(host.parse(), Ok(address.ip()), "{text:?}");
+        }
+        Target::Name { host, port } => {
+            let host = if host.contains(':') { format!("[{host}]:") } else { format!("{host}:") };
+            let digits = text.strip_prefix(&*host).unwrap();
+            assert!(host.len() > 1 && is_number(digits) && digits.parse() == Ok(*port), "{text:?}");
+        }
+        Target::Malformed { text: kept, reason } => {
+            assert!(*kept == *text && !reason.is_empty());
+            assert!(text.parse::<SocketAddr>().is_err(), "{text:?} is refused: {reason}");
+            if let Some((host, port)) = text.split_once(':') {
+                let good = !host.is_empty() && !host.starts_with('[') && is_number(port) && port.parse::<u16>().is_ok();
+                assert!(!good, "{text:?} is refused: {reason}");
+            }
+        }
+        other => panic!("what is {other:?}?"),
+    }
+    assert_eq!(target.to_string().to_target(), target, "{text:?} changes when it is shown and read again");
+
+    let beside = (&*text, 80).to_target();
+    match beside {
+        Target::Address(address) => assert_eq!(text.parse::<IpAddr>(), Ok(address.ip())),
+        Target::Name { host, port } => assert!(host == text && port == 80 && text.parse::<IpAddr>().is_err()),
+        Target::Malformed { .. } => assert!(text.is_empty(), "{text:?}"),
+        other => panic!("what is {other:?}?"),
+    }
+}
+
+/// A text as an address to listen on: a port or a socket address, and nothing else.
+pub fn listen_text(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    assert_eq!(listens_on(&text), address_of(&text), "{text:?}");
+}
+
+/// What a text that says where to listen means.
+pub(crate) fn address_of(text: &str) -> Option<SocketAddr> {
+    if is_number(text) {
+        return text.parse().ok().map(|port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
+    }
+    text.parse().ok()
+}
+
+/// What it means to the reactor. Nobody but the reactor can ask it without listening, so it is seen by `Debug`.
+fn listens_on(text: &str) -> Option<SocketAddr> {
+    let shown = format!("{:?}", ListenOptions::from(text));
+    let (_, rest) = shown.split_once("address: ").unwrap();
+    let (address, _) = rest.strip_prefix("Ok(")?.split_once("),").unwrap();
+    Some(address.parse().unwrap())
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
