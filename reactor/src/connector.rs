@@ -114,11 +114,16 @@ impl Connector {
         self
     }
 
-    /// Begins another attempt. Does nothing unless it is [`Disconnected`](ConnectorState::Disconnected), nor while
-    /// the reactor is shutting down.
+    /// Begins another attempt. Does nothing unless it is [`Disconnected`](ConnectorState::Disconnected). While the
+    /// reactor is shutting down no attempt is made: [`finished`](Self::finished) resolves with
+    /// [`ConnectErrorKind::Cancelled`], and no hook is called.
     pub fn connect(&self) {
         let Some(core) = self.0.core.upgrade() else { return };
-        if self.0.state.get() != ConnectorState::Disconnected || core.is_stopping() {
+        if self.0.state.get() != ConnectorState::Disconnected {
+            return;
+        }
+        if core.is_stopping() {
+            self.over(Err(self.error(ConnectErrorKind::Cancelled, None)));
             return;
         }
         self.0.state.set(ConnectorState::Connecting);

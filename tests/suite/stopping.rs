@@ -1,10 +1,21 @@
 //! What stopping the reactor does to its connections.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use reactor::CloseReason;
+use reactor::ConnectErrorKind;
+use reactor::Protocol;
+use reactor::Transport;
+use reactor::testing::Simulation;
 
 use crate::support::Callback;
 use crate::support::Ending;
 use crate::support::HUGE;
+use crate::support::Log;
+use crate::support::Recorder;
 use crate::support::on_sockets;
 
 #[test]
@@ -71,4 +82,31 @@ fn a_protocol_whose_answer_to_the_end_is_half_close_is_closed_by_stopping() {
             assert_eq!(peer.read_to_the_end(), (vec![], Ending::Clean));
         },
     );
+}
+
+#[test]
+fn no_attempt_to_connect_is_made_while_the_reactor_stops_and_that_is_told_at_once() {
+    struct Last {
+        transport: Transport,
+        told: Rc<RefCell<Option<ConnectErrorKind>>>,
+    }
+    impl Protocol for Last {
+        fn data_received(&mut self, _data: &[u8]) {}
+        fn connection_lost(&mut self, _reason: CloseReason) {
+            let connector =
+                self.transport.reactor().connect_tcp("server:7", |transport| Recorder::new(transport, Log::default()));
+            let finished = connector.finished().now_or_never();
+            self.told.replace(finished.map(|outcome| outcome.unwrap_err().kind().clone()));
+        }
+    }
+    let sim = Simulation::new(0);
+    let told = Rc::new(RefCell::new(None));
+    let kept = Rc::clone(&told);
+    let server = sim.host("server");
+    server.listen_tcp(7, move |transport| Last { transport, told: Rc::clone(&kept) }).unwrap();
+    sim.host("client").connect_tcp("server:7", |transport| Recorder::new(transport, Log::default()));
+    sim.run_for(Duration::from_secs(1));
+    server.stop();
+    sim.run_for(Duration::from_secs(60));
+    assert_eq!(*told.borrow(), Some(ConnectErrorKind::Cancelled));
 }

@@ -275,7 +275,9 @@ fn a_call_of_the_right_type_in_a_factory_finds_the_protocol() {
         |peer| {
             peer.let_pass(Duration::from_millis(1));
             peer.wait_for("found");
-            assert_eq!(peer.log.lines(), ["made", "future 7", "found"]);
+            peer.wait_for("future 7");
+            // Nothing says which of the two comes first.
+            assert_eq!(peer.log.lines().len(), 3);
         },
     );
 }
