@@ -52,7 +52,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `protocol`, `factory` | what users implement |
-//! | `transport`, `calls`, `output` | the handle of a connection, and what is behind it |
+//! | `transport`, `state`, `calls`, `output` | the handle of a connection, and what is behind it |
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
 //! | `policy` | layers: connections inside connections |
 //! | `driver`, `stream`, `tcp`, `memory` | the loop around a connection, and what it moves bytes over |
@@ -61,6 +61,7 @@
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `looping_call` | what is to happen again and again |
 //! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
+//! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
 //! | [`testing`] | tests without sockets |
 
 mod acceptor;
