@@ -31,6 +31,11 @@ fn replies_that_the_time_client_puts_together() {
 }
 
 #[test]
+fn lines_however_they_are_cut() {
+    run("lines", 20_000, fuzz::lines);
+}
+
+#[test]
 fn connections_and_their_model() {
     run("connection", 3_000, fuzz::connection);
 }

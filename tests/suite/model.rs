@@ -73,6 +73,15 @@ fn what_fills_the_output_up_to_its_limit_is_taken() {
     agree(&acts.map(|act| Step { input: Input::Outside(act), reactions: Vec::new() }));
 }
 
+#[test]
+fn a_call_that_was_moved_goes_behind_those_due_at_the_same_instant() {
+    let acts = [Act::CallLater(A, 1), Act::CallLater(A, 2), Act::CallLater(A, 2), Act::Reset(0, 2), Act::Delay(1, 0)];
+    let mut steps = vec![made(A)];
+    steps.extend(acts.map(|act| Step { input: Input::Outside(act), reactions: Vec::new() }));
+    steps.extend([Input::Advance(2), Input::Turn(A)].map(|input| Step { input, reactions: Vec::new() }));
+    agree(&steps);
+}
+
 fn made(who: Who) -> Step {
     Step { input: Input::Made(who), reactions: Vec::new() }
 }
@@ -88,7 +97,14 @@ fn case() -> impl Strategy<Value = Vec<Step>> {
     let made = [A, B]
         .map(|who| (Just(Input::Made(who)), reactions()).prop_map(|(input, reactions)| Step { input, reactions }));
     let [first, second] = made;
-    let step = (input(), reactions()).prop_map(|(input, reactions)| Step { input, reactions });
+    let any = (input(), reactions()).prop_map(|(input, reactions)| Step { input, reactions });
+    let answer = prop_oneof![Just(Act::KeepWriting), Just(Act::NotYet)];
+    let ended = (who(), answer, vec(act(), 0..3), reactions()).prop_map(|(who, answer, mut acts, mut reactions)| {
+        acts.push(answer);
+        reactions.insert(0, acts);
+        Step { input: Input::Ended(who), reactions }
+    });
+    let step = prop_oneof![20 => any, 1 => ended];
     // Most cases begin as connections do.
     prop_oneof![
         9 => (first, second, vec(step.clone(), 1..40)).prop_map(|(first, second, mut steps)| {
@@ -106,9 +122,9 @@ fn input() -> impl Strategy<Value = Input> + Clone {
         8 => (who(), length()).prop_map(|(who, most)| Input::Sent(who, most)),
         4 => who().prop_map(|who| Input::Sent(who, usize::MAX)),
         4 => act().prop_map(Input::Outside),
-        4 => (0_u64..30).prop_map(Input::Advance),
-        2 => who().prop_map(Input::Ended),
-        2 => who().prop_map(Input::Shut),
+        4 => (0_u64..10).prop_map(Input::Advance),
+        1 => who().prop_map(Input::Ended),
+        4 => who().prop_map(Input::Shut),
         2 => (0_usize..8).prop_map(Input::Open),
         1 => (who(), length()).prop_map(|(who, len)| Input::LentAndWrote(who, len)),
         1 => who().prop_map(Input::Made),
@@ -129,20 +145,20 @@ fn act() -> impl Strategy<Value = Act> + Clone {
         2 => who().prop_map(Act::Lose),
         1 => who().prop_map(Act::Abort),
         1 => who().prop_map(Act::Fail),
-        2 => who().prop_map(Act::WriteEof),
+        3 => who().prop_map(Act::WriteEof),
         2 => who().prop_map(Act::PauseReading),
         3 => who().prop_map(Act::ResumeReading),
         3 => (who(), who()).prop_map(|(source, destination)| Act::PacedBy(source, destination)),
         2 => (who(), prop_oneof![0_usize..60, 60_000_usize..140_000, Just(usize::MAX)])
             .prop_map(|(who, limit)| Act::SetLimit(who, limit)),
-        5 => (who(), 0_u64..20).prop_map(|(who, delay)| Act::CallLater(who, delay)),
+        5 => (who(), 0_u64..6).prop_map(|(who, delay)| Act::CallLater(who, delay)),
         1 => (0_usize..8).prop_map(Act::Cancel),
-        1 => (0_usize..8, 0_u64..20).prop_map(|(number, delay)| Act::Reset(number, delay)),
-        1 => (0_usize..8, 0_u64..20).prop_map(|(number, delay)| Act::Delay(number, delay)),
+        2 => (0_usize..4, 0_u64..6).prop_map(|(number, delay)| Act::Reset(number, delay)),
+        2 => (0_usize..4, 0_u64..6).prop_map(|(number, delay)| Act::Delay(number, delay)),
         5 => (who(), prop_oneof![3 => Just(Awaited::Ready), 3 => Just(Awaited::Gate), 1 => Just(Awaited::Panic)])
             .prop_map(|(who, awaited)| Act::Defer(who, awaited)),
         1 => (0_usize..8).prop_map(Act::CancelDeferred),
-        3 => Just(Act::KeepWriting),
+        1 => prop_oneof![Just(Act::KeepWriting), Just(Act::NotYet)],
         1 => prop_oneof![Just(Payload::Text), Just(Payload::Bomb)].prop_map(Act::Panic),
     ]
 }

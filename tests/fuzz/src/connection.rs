@@ -95,7 +95,8 @@ impl Bytes<'_> {
             25 => Act::Defer(who, Awaited::Gate),
             26 => Act::Defer(who, Awaited::Panic),
             27 => Act::CancelDeferred(self.number()),
-            28 | 29 => Act::KeepWriting,
+            28 => Act::KeepWriting,
+            29 => Act::NotYet,
             30 => Act::Panic(Payload::Text),
             _ => Act::Panic(Payload::Bomb),
         }

@@ -40,6 +40,8 @@ struct End {
     gone: bool,
     made: bool,
     peer_ended: bool,
+    /// The protocol has put off its answer to that.
+    put_off: bool,
     /// The end of this side's stream was asked for, and has left.
     eof: bool,
     eof_left: bool,
@@ -94,7 +96,7 @@ impl Rules {
             }
             Input::Received(who, len) => self.received(who, len),
             Input::Ended(who) => self.ended(who),
-            Input::Turn(who) => self.turn(who),
+            Input::Turn(who) => self.turns(who),
             Input::Sent(who, most) => self.sent(who, most, &outcome.lent)?,
             Input::LentAndWrote(who, len) => {
                 self.check_lent(who, &outcome.lent)?;
@@ -102,7 +104,7 @@ impl Rules {
             }
             Input::Shut(who) => {
                 self.end(who).eof_left = true;
-                if self.end(who).peer_ended {
+                if self.end(who).peer_ended && !self.end(who).put_off {
                     self.lose(who);
                 }
             }
@@ -174,21 +176,41 @@ impl Rules {
             return;
         }
         self.end(who).peer_ended = true;
-        let mut keeps_writing = false;
+        self.tell_end(who);
+    }
+
+    fn tell_end(&mut self, who: Who) {
+        let mut answer = None;
         if !self.is_closing(who) {
-            keeps_writing = self.reactions.front().is_some_and(|acts| {
-                let panics = acts.iter().position(|act| matches!(act, Act::Panic(_)));
-                acts[..panics.unwrap_or(acts.len())].contains(&Act::KeepWriting) && panics.is_none()
-            });
+            let acts = self.reactions.front().cloned().unwrap_or_default();
+            if !acts.iter().any(|act| matches!(act, Act::Panic(_))) {
+                answer = acts.into_iter().find(|act| matches!(act, Act::KeepWriting | Act::NotYet));
+            }
             self.call(who, Event::Ended(who));
         }
-        if !keeps_writing || self.end(who).eof_left {
+        let end = self.end(who);
+        end.put_off = answer == Some(Act::NotYet);
+        if answer.is_none() || (!end.put_off && end.eof_left) {
             self.lose(who);
         }
     }
 
-    fn turn(&mut self, who: Who) {
-        self.tell_behind(who);
+    /// As many turns as it takes until nothing more happens.
+    fn turns(&mut self, who: Who) {
+        loop {
+            let before = self.expected.len();
+            self.tell_behind(who);
+            self.make_calls(who);
+            if self.end(who).put_off && !self.end(who).paused {
+                self.tell_end(who);
+            }
+            if self.expected.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn make_calls(&mut self, who: Who) {
         loop {
             let end = self.end(who);
             if end.over || end.failure.is_some() {
@@ -374,7 +396,7 @@ impl Rules {
             Act::CancelDeferred(number) => {
                 answer = Some(self.cancel_deferred(number));
             }
-            Act::KeepWriting | Act::Panic(_) => {}
+            Act::KeepWriting | Act::NotYet | Act::Panic(_) => {}
         }
         self.expected.push(Event::Did(act, answer, self.view(act.subject())));
     }

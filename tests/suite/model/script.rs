@@ -66,6 +66,8 @@ pub(crate) enum Act {
     CancelDeferred(usize),
     /// Answers the end of the peer's stream with half-close; nothing elsewhere.
     KeepWriting,
+    /// Puts off the answer; nothing elsewhere.
+    NotYet,
     /// The callback ends here. Nothing outside of callbacks.
     Panic(Payload),
 }
@@ -162,6 +164,7 @@ impl Act {
             | Self::Delay(..)
             | Self::CancelDeferred(_)
             | Self::KeepWriting
+            | Self::NotYet
             | Self::Panic(_) => A,
         }
     }

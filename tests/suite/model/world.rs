@@ -332,7 +332,7 @@ impl Shared {
                 let deferred = self.deferred.borrow();
                 answer = Some(!deferred.is_empty() && deferred[number % deferred.len()].0.cancel());
             }
-            Act::KeepWriting | Act::Panic(_) => {}
+            Act::KeepWriting | Act::NotYet | Act::Panic(_) => {}
         }
         self.log_act(act, answer);
     }
@@ -356,7 +356,11 @@ impl Protocol for Subject {
 
     fn eof_received(&mut self) -> OnEof {
         let acts = self.shared.react(Event::Ended(self.who));
-        if acts.contains(&Act::KeepWriting) { OnEof::KeepWriting } else { OnEof::Close }
+        match acts.into_iter().find(|act| matches!(act, Act::KeepWriting | Act::NotYet)) {
+            Some(Act::KeepWriting) => OnEof::KeepWriting,
+            Some(_) => OnEof::NotYet,
+            None => OnEof::Close,
+        }
     }
 
     fn pause_writing(&mut self) {

@@ -1,0 +1,168 @@
+//! Lines: what a receiver makes of a stream, however that is cut.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use protocols::LineHandler;
+use protocols::LineReceiver;
+use protocols::Lines;
+use protocols::OnLongLine;
+use reactor::OnEof;
+use reactor::testing::StringTransport;
+
+/// Three bytes say how it is to be cut, the others come.
+pub fn lines(data: &[u8]) {
+    let [kind, max_length, cut, stream @ ..] = data else { return };
+    let framing =
+        Framing { delimiter: DELIMITERS[usize::from(*kind) % DELIMITERS.len()], max_length: *max_length % 32 };
+    let expected = framing.cut(stream);
+    let (one, two) = stream.split_at(stream.len() * usize::from(*cut) / 256);
+    for pieces in [vec![stream], stream.chunks(1).collect(), vec![one, two]] {
+        assert_eq!(framing.receive(&pieces), expected, "{framing:?} of {:?}", stream.escape_ascii().to_string());
+    }
+}
+
+#[derive(Debug)]
+struct Framing {
+    /// Any newline if it is empty.
+    delimiter: &'static str,
+    max_length: u8,
+}
+
+const DELIMITERS: [&str; 6] = ["", "\r\n", "\n", "aab", "abab", "\0"];
+
+/// What came out. Pieces of raw data are put together.
+#[derive(Debug, PartialEq, Eq)]
+enum Came {
+    Line(Vec<u8>),
+    Raw(Vec<u8>),
+    TooLong,
+    Unfinished(Vec<u8>),
+}
+
+/// Lines that a handler of the test takes for commands.
+const PAUSE: &[u8] = b"p";
+const CLOSE: &[u8] = b"c";
+
+/// So many raw bytes follow the line `r` and a digit.
+fn raw_behind(line: &[u8]) -> Option<usize> {
+    match line {
+        [b'r', digit @ b'0'..=b'9'] => Some(usize::from(digit - b'0')),
+        _ => None,
+    }
+}
+
+impl Framing {
+    /// The rules, told of the whole stream at once.
+    fn cut(&self, stream: &[u8]) -> Vec<Came> {
+        let any_newline = self.delimiter.is_empty();
+        let delimiter = if any_newline { b"\n" } else { self.delimiter.as_bytes() };
+        let max = usize::from(self.max_length);
+        let mut came = Vec::new();
+        let mut rest = stream;
+        loop {
+            let Some(at) = rest.windows(delimiter.len()).position(|window| window == delimiter) else {
+                // With a CR before it an LF is two bytes.
+                let longest = if any_newline { 2 } else { delimiter.len() };
+                came.push(if rest.len() >= max + longest { Came::TooLong } else { Came::Unfinished(rest.to_vec()) });
+                return came;
+            };
+            let line = &rest[..at];
+            let line = if any_newline { line.strip_suffix(b"\r").unwrap_or(line) } else { line };
+            if line.len() > max {
+                came.push(Came::TooLong);
+                return came;
+            }
+            rest = &rest[at + delimiter.len()..];
+            came.push(Came::Line(line.to_vec()));
+            if line == CLOSE {
+                return came;
+            }
+            if let Some(count) = raw_behind(line).filter(|count| *count > 0) {
+                let (raw, behind) = rest.split_at(count.min(rest.len()));
+                if !raw.is_empty() {
+                    came.push(Came::Raw(raw.to_vec()));
+                }
+                if raw.len() < count {
+                    came.push(Came::Unfinished(Vec::new()));
+                    return came;
+                }
+                rest = behind;
+            }
+        }
+    }
+
+    /// What really comes of these pieces, the end of the stream behind them.
+    fn receive(&self, pieces: &[&[u8]]) -> Vec<Came> {
+        let came = Rc::new(RefCell::new(Vec::new()));
+        let handles = Rc::new(RefCell::new(None));
+        let (log, handle) = (Rc::clone(&came), Rc::clone(&handles));
+        let factory = LineReceiver::factory(move |lines: Lines| {
+            handle.replace(Some(lines.clone()));
+            Handler { lines, came: Rc::clone(&log), missing: 0 }
+        });
+        let factory = factory.max_length(self.max_length.into());
+        let factory = if self.delimiter.is_empty() { factory.any_newline() } else { factory.delimiter(self.delimiter) };
+        let mut wire = StringTransport::connect(factory);
+        let lines: Lines = handles.take().unwrap();
+        for piece in pieces {
+            wire.receive(piece);
+            // Each pause lets through a line.
+            loop {
+                let before = came.borrow().len();
+                lines.resume_reading();
+                wire.settle();
+                if came.borrow().len() == before {
+                    break;
+                }
+            }
+        }
+        wire.receive_eof();
+        assert!(wire.closed().is_some_and(|reason| reason.is_clean()));
+        drop(wire);
+        came.take()
+    }
+}
+
+struct Handler {
+    lines: Lines,
+    came: Rc<RefCell<Vec<Came>>>,
+    missing: usize,
+}
+
+impl LineHandler for Handler {
+    fn line_received(&mut self, line: &[u8]) {
+        self.came.borrow_mut().push(Came::Line(line.to_vec()));
+        if line == PAUSE {
+            self.lines.pause_reading();
+        } else if line == CLOSE {
+            self.lines.lose_connection();
+        } else if let Some(count) = raw_behind(line).filter(|count| *count > 0) {
+            self.missing = count;
+            self.lines.set_raw_mode();
+        }
+    }
+
+    fn raw_data_received(&mut self, data: &[u8]) {
+        let (raw, behind) = data.split_at(data.len().min(self.missing));
+        self.missing -= raw.len();
+        let mut came = self.came.borrow_mut();
+        match came.last_mut() {
+            Some(Came::Raw(before)) => before.extend_from_slice(raw),
+            _ => came.push(Came::Raw(raw.to_vec())),
+        }
+        if self.missing == 0 {
+            self.lines.set_line_mode(behind);
+        }
+    }
+
+    fn line_length_exceeded(&mut self, _data: &[u8]) -> OnLongLine {
+        self.came.borrow_mut().push(Came::TooLong);
+        OnLongLine::Close
+    }
+
+    fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
+        self.came.borrow_mut().push(Came::Unfinished(unfinished.to_vec()));
+        OnEof::Close
+    }
+}
