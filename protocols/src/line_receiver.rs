@@ -161,6 +161,7 @@ mod tests {
     use reactor::Policy;
     use reactor::layer;
     use reactor::testing::StringTransport;
+    use reactor::testing::every_cut;
 
     use super::*;
 
@@ -557,6 +558,36 @@ mod tests {
         let mut wire = StringTransport::connect(LineReceiver::factory(|lines| Alternating { lines, count: 0 }));
         wire.receive(input);
         assert_eq!(wire.written(), b"done\r\n");
+    }
+
+    #[test]
+    fn lines_and_raw_data_are_the_same_in_every_cut() {
+        let handled = every_cut("a\r\nraw\r\n\r\nb\r\n", |pieces| {
+            let raw = Rc::new(RefCell::new(String::new()));
+            let seen = Rc::clone(&raw);
+            let mut test = connect(move |lines, callback, data| match (callback, data) {
+                ("line", b"raw") => lines.set_raw_mode(),
+                ("line", b"a") => lines.pause_reading(),
+                ("raw", _) => {
+                    // Two bytes of it.
+                    let mut seen = seen.borrow_mut();
+                    let (own, rest) = data.split_at(data.len().min(2 - seen.len()));
+                    seen.push_str(str::from_utf8(own).expect("ASCII"));
+                    if seen.len() == 2 {
+                        lines.set_line_mode(rest);
+                    }
+                }
+                _ => {}
+            });
+            let mut log = Vec::new();
+            for piece in pieces {
+                log.extend(test.receive(piece));
+                log.extend(test.resume());
+            }
+            log.retain(|entry| !entry.starts_with("raw"));
+            (log, raw.take())
+        });
+        assert_eq!(handled, (["line a", "line raw", "line b"].map(str::to_owned).to_vec(), "\r\n".to_owned()));
     }
 
     #[test]
