@@ -1,5 +1,7 @@
 //! What a kind of socket must offer to carry datagrams.
 
+use std::error::Error;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::task::Context;
@@ -22,7 +24,62 @@ pub(crate) trait DatagramSocket {
 }
 
 /// The two ends of a connected socket.
+#[derive(Clone, Copy)]
 pub(crate) struct Ends {
     pub(crate) host: SocketAddr,
     pub(crate) peer: SocketAddr,
+}
+
+/// The failure to reach an address of the other family.
+#[derive(Debug)]
+pub(crate) struct WrongFamily {
+    pub(crate) host: SocketAddr,
+    pub(crate) peer: SocketAddr,
+}
+
+impl fmt::Display for WrongFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let family = |address: SocketAddr| if address.is_ipv4() { "IPv4" } else { "IPv6" };
+        let (host, peer) = (self.host, self.peer);
+        write!(
+            f,
+            "cannot send to {peer}: it is an {} address, and the port's is {} ({host})",
+            family(peer),
+            family(host)
+        )
+    }
+}
+
+impl Error for WrongFamily {}
+
+impl From<WrongFamily> for io::Error {
+    fn from(error: WrongFamily) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
+    }
+}
+
+/// The failure to send more than fits into a datagram.
+#[derive(Debug)]
+pub(crate) struct TooLong {
+    pub(crate) len: usize,
+    /// What the operating system says, where there is one.
+    pub(crate) source: Option<io::Error>,
+}
+
+impl fmt::Display for TooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes are too many for one datagram", self.len)
+    }
+}
+
+impl Error for TooLong {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.source.as_ref().map(|error| error as _)
+    }
+}
+
+impl From<TooLong> for io::Error {
+    fn from(error: TooLong) -> Self {
+        Self::new(io::ErrorKind::InvalidInput, error)
+    }
 }

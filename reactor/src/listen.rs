@@ -11,13 +11,13 @@ use crate::acceptor;
 use crate::datagram::DatagramProtocol;
 use crate::datagram_driver;
 use crate::datagram_options::DatagramOptions;
+use crate::datagram_socket::DatagramSocket;
 use crate::datagram_transport::DatagramTransport;
 use crate::factory::Factory;
 use crate::factory::FactoryCell;
 use crate::options::ListenOptions;
 use crate::port::Port;
 use crate::reactor::Backend;
-use crate::reactor::MemoryBackend;
 use crate::reactor::Reactor;
 use crate::reactor::no_network;
 use crate::tcp::TcpPort;
@@ -36,7 +36,7 @@ impl Reactor {
         let options = address.into();
         let wanted = options.socket_addr()?;
         let factory = FactoryCell::new(factory);
-        let port = if let Backend::Memory(MemoryBackend { host: Some(host), .. }) = &self.0.backend {
+        let port = if let Some(host) = self.0.simulated() {
             let listen = || host.network.listen(host.id, wanted, &options);
             let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
             acceptor::start(&self.0, listener, options, factory)
@@ -63,9 +63,15 @@ impl Reactor {
         build: impl FnOnce(DatagramTransport) -> P,
     ) -> io::Result<Port> {
         let options = address.into();
-        let bind = |address, share| UdpPort::bind(address, &options, share);
-        let socket = self.bind(options.socket_addr()?, bind, UdpPort::socket_addr)?;
-        let (port, task) = datagram_driver::start(&self.0.hub, Rc::new(socket), build);
+        let wanted = options.socket_addr()?;
+        let socket: Rc<dyn DatagramSocket> = if let Some(host) = self.0.simulated() {
+            let bind = || host.network.bind_datagrams(host.id, wanted);
+            Rc::new(self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))?)
+        } else {
+            let bind = |address, share| UdpPort::bind(address, &options, share);
+            Rc::new(self.bind(wanted, bind, UdpPort::socket_addr)?)
+        };
+        let (port, task) = datagram_driver::start(&self.0.hub, socket, build);
         self.0.spawn_task(task);
         self.add_port(&port);
         Ok(port)
@@ -103,9 +109,6 @@ impl Reactor {
                 let runtime = runtime.borrow();
                 let _context = runtime.as_ref().map(LocalRuntime::enter);
                 open()
-            }
-            Backend::Memory(MemoryBackend { host: Some(_), .. }) => {
-                Err(io::Error::new(io::ErrorKind::Unsupported, "the simulated network carries no datagrams yet"))
             }
             Backend::Memory(_) => Err(no_network()),
         }

@@ -406,10 +406,18 @@ impl Core {
     }
 
     pub(crate) fn resolver(&self) -> Rc<dyn Resolver> {
-        Rc::clone(self.resolver.borrow_mut().get_or_insert_with(|| match &self.backend {
-            Backend::Memory(MemoryBackend { host: Some(host), .. }) => Rc::clone(&host.network) as _,
-            _ => Rc::new(SystemResolver::new()),
+        Rc::clone(self.resolver.borrow_mut().get_or_insert_with(|| match self.simulated() {
+            Some(host) => Rc::clone(&host.network) as _,
+            None => Rc::new(SystemResolver::new()),
         }))
+    }
+
+    /// Its place in a simulated network, if it has one.
+    pub(crate) fn simulated(&self) -> Option<&SimHost> {
+        match &self.backend {
+            Backend::Memory(memory) => memory.host.as_ref(),
+            Backend::Tokio(_) => None,
+        }
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

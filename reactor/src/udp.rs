@@ -1,7 +1,6 @@
 //! UDP: sockets that carry datagrams.
 
 use std::cell::RefCell;
-use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::net::SocketAddr;
@@ -24,6 +23,8 @@ use crate::address::unmapped;
 use crate::datagram_options::DatagramOptions;
 use crate::datagram_socket::DatagramSocket;
 use crate::datagram_socket::Ends;
+use crate::datagram_socket::TooLong;
+use crate::datagram_socket::WrongFamily;
 
 /// A bound socket.
 pub(crate) struct UdpPort {
@@ -80,7 +81,7 @@ impl UdpPort {
         match (self.host.ip(), peer.ip()) {
             (IpAddr::V6(_), IpAddr::V4(ip)) if self.dual => Ok((ip.to_ipv6_mapped(), peer.port()).into()),
             (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => Ok(peer),
-            _ => Err(io::Error::new(io::ErrorKind::InvalidInput, WrongFamily { host: self.host, peer })),
+            _ => Err(WrongFamily { host: self.host, peer }.into()),
         }
     }
 }
@@ -110,7 +111,7 @@ impl DatagramSocket for UdpPort {
         match sent {
             Ok(_) => Ok(()),
             Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
-                Err(io::Error::new(io::ErrorKind::InvalidInput, TooLong { len: data.len(), error }))
+                Err(TooLong { len: data.len(), source: Some(error) }.into())
             }
             Err(error) => Err(error),
         }
@@ -136,45 +137,4 @@ fn error_reported(socket: &Rc<UdpSocket>) -> LocalBoxFuture<'static, io::Result<
         Ok(())
     }
     .boxed_local()
-}
-
-/// The failure to reach an address of the other family.
-#[derive(Debug)]
-struct WrongFamily {
-    host: SocketAddr,
-    peer: SocketAddr,
-}
-
-impl fmt::Display for WrongFamily {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let family = |address: SocketAddr| if address.is_ipv4() { "IPv4" } else { "IPv6" };
-        let (host, peer) = (self.host, self.peer);
-        write!(
-            f,
-            "cannot send to {peer}: it is an {} address, and the port's is {} ({host})",
-            family(peer),
-            family(host)
-        )
-    }
-}
-
-impl std::error::Error for WrongFamily {}
-
-/// The failure to send more than fits into a datagram.
-#[derive(Debug)]
-struct TooLong {
-    len: usize,
-    error: io::Error,
-}
-
-impl fmt::Display for TooLong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} bytes are too many for one datagram", self.len)
-    }
-}
-
-impl std::error::Error for TooLong {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.error)
-    }
 }

@@ -21,6 +21,7 @@ mod reentrancy;
 mod refusals;
 mod reliability;
 mod signals;
+mod simulated_datagrams;
 mod simulation;
 mod stopping;
 mod support;

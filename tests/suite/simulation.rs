@@ -191,8 +191,7 @@ fn without_a_deadline_the_system_gives_up_after_two_minutes() {
 #[test]
 fn behind_an_address_that_swallows_everything_the_other_family_is_tried_after_a_quarter_of_a_second() {
     let sim = Simulation::new(0);
-    let server = echo_server(&sim);
-    server.listen_tcp("[::]:7", |transport| Echo { transport }).unwrap();
+    sim.host("server").listen_tcp("[::]:7", |transport| Echo { transport }).unwrap();
     let [ipv6, ipv4] = sim.addresses_of("server")[..] else { panic!("two addresses") };
     assert!(ipv6.is_ipv6() && ipv4.is_ipv4());
     sim.set_black_hole(ipv6, true);

@@ -167,6 +167,8 @@ impl State {
             }
             Packet::Part { .. } | Packet::Reset { .. } => self.stream_arrived(packet, now, &mut wakers),
             Packet::GiveUp { conn, end } => self.give_up(conn, end, now, &mut wakers),
+            Packet::Datagram(datagram) => wakers.extend(self.datagram_arrived(*datagram, now)),
+            Packet::Unreachable(refused) => wakers.extend(self.unreachable_arrived(&refused)),
         }
         wakers
     }

@@ -60,7 +60,8 @@ impl Link {
         self
     }
 
-    /// How many bytes pass in a second, in each direction (any number).
+    /// How many bytes pass in a second, in each direction (any number). What does not pass at once waits its turn; a
+    /// datagram that would have to wait for more than a second is lost.
     pub fn bandwidth(mut self, bytes_per_second: Option<u64>) -> Self {
         self.bandwidth = bytes_per_second;
         self

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -10,6 +11,8 @@ pub(crate) struct Log {
     entries: Vec<(Duration, Entry)>,
     /// The addresses that packets went between, by the numbers in their entries: a packet's entry stays small.
     ways: Vec<(SocketAddr, SocketAddr)>,
+    /// The numbers of those that datagrams went.
+    datagram_ways: BTreeMap<(SocketAddr, SocketAddr), u32>,
 }
 
 #[derive(Clone, Copy)]
@@ -30,6 +33,11 @@ pub(super) enum What {
     DataAndEnd,
     Reset,
     GivenUp,
+    Datagram,
+    /// By the network.
+    DatagramLost,
+    /// There was no receiver.
+    DatagramRefused,
 }
 
 impl Log {
@@ -45,6 +53,16 @@ impl Log {
     pub(super) fn add_way(&mut self, from: SocketAddr, to: SocketAddr) -> u32 {
         self.ways.push((from, to));
         self.ways.len() as u32 - 1
+    }
+
+    /// The number of the way that datagrams go between two addresses.
+    pub(super) fn way_of(&mut self, from: SocketAddr, to: SocketAddr) -> u32 {
+        if let Some(way) = self.datagram_ways.get(&(from, to)) {
+            return *way;
+        }
+        let way = self.add_way(from, to);
+        self.datagram_ways.insert((from, to), way);
+        way
     }
 
     pub(super) fn packet(&mut self, at: Duration, way: u32, back: bool, what: What, len: usize) {
@@ -83,6 +101,9 @@ impl fmt::Display for What {
             Self::DataAndEnd => "data and end",
             Self::Reset => "reset",
             Self::GivenUp => "given up",
+            Self::Datagram => "datagram",
+            Self::DatagramLost => "datagram (lost)",
+            Self::DatagramRefused => "datagram (refused)",
         })
     }
 }

@@ -4,6 +4,7 @@
 //! simulation takes them out when that time has come.
 
 mod conn;
+mod datagram;
 mod link;
 mod log;
 mod packet;
@@ -23,6 +24,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 use conn::Conn;
+use datagram::Mailbox;
 pub use link::Link;
 pub(crate) use log::Log;
 use log::What;
@@ -66,6 +68,7 @@ struct Host {
     name: String,
     up: bool,
     listening: BTreeMap<SocketAddr, Rc<RefCell<Listening>>>,
+    mailboxes: BTreeMap<SocketAddr, Rc<RefCell<Mailbox>>>,
     next_port: u16,
 }
 
@@ -100,6 +103,7 @@ impl Network {
                 name: name.to_owned(),
                 up: false,
                 listening: BTreeMap::new(),
+                mailboxes: BTreeMap::new(),
                 next_port: FIRST_EPHEMERAL_PORT,
             });
             state.hosts.len() - 1
@@ -120,6 +124,7 @@ impl Network {
         let mut state = self.state.borrow_mut();
         state.hosts[host].up = false;
         let listening = std::mem::take(&mut state.hosts[host].listening);
+        state.hosts[host].mailboxes.clear();
         for conn in state.conns.iter_mut().flatten() {
             conn.forget_ends_on(host);
         }
@@ -277,6 +282,29 @@ pub(crate) fn ipv4_of(host: HostId) -> Ipv4Addr {
 
 pub(crate) fn ipv6_of(host: HostId) -> Ipv6Addr {
     Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, host as u16 + 1)
+}
+
+/// The address that a host sends from to another address.
+fn source_address(host: HostId, to: SocketAddr) -> IpAddr {
+    match to {
+        _ if to.ip().is_loopback() => to.ip(),
+        SocketAddr::V4(_) => ipv4_of(host).into(),
+        SocketAddr::V6(_) => ipv6_of(host).into(),
+    }
+}
+
+/// Whether what is sent to `address` comes to who is bound to `bound`. On Linux `[::]` stands for both families.
+fn covers(bound: SocketAddr, address: SocketAddr) -> bool {
+    let everything = match bound.ip() {
+        IpAddr::V4(ip) => ip.is_unspecified() && address.is_ipv4(),
+        IpAddr::V6(ip) => ip.is_unspecified(),
+    };
+    bound.port() == address.port() && (everything || bound.ip() == address.ip())
+}
+
+/// Whether two sockets cannot be bound side by side.
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    covers(one, other) || covers(other, one)
 }
 
 fn pair(one: HostId, other: HostId) -> (HostId, HostId) {

@@ -1,23 +1,56 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::net::SocketAddr;
 use std::time::Instant;
 
 use slab::Slab;
 
+use crate::simnet::HostId;
+
 /// Something on its way through a network.
 pub(super) enum Packet {
     /// A client asks for a connection; `attempt` counts from 0.
-    Open { conn: u64, attempt: u32 },
+    Open {
+        conn: u64,
+        attempt: u32,
+    },
     /// The server's answer.
-    Opened { conn: u64 },
+    Opened {
+        conn: u64,
+    },
     /// Nobody listens there.
-    Refused { conn: u64 },
+    Refused {
+        conn: u64,
+    },
     /// Part of a stream, on its way to one of the ends. `number` counts the parts of that direction.
-    Part { conn: u64, to: usize, number: u64, part: Part },
+    Part {
+        conn: u64,
+        to: usize,
+        number: u64,
+        part: Part,
+    },
     /// An end is told that the connection is broken.
-    Reset { conn: u64, to: usize },
+    Reset {
+        conn: u64,
+        to: usize,
+    },
     /// The time for what an end has sent to get through is over.
-    GiveUp { conn: u64, end: usize },
+    GiveUp {
+        conn: u64,
+        end: usize,
+    },
+    Datagram(Box<Datagram>),
+    /// On its way back to the sender of this datagram, which is empty by now: nobody was there to receive it.
+    Unreachable(Box<Datagram>),
+}
+
+#[derive(Clone)]
+pub(super) struct Datagram {
+    pub(super) from_host: HostId,
+    pub(super) to_host: HostId,
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) data: Vec<u8>,
 }
 
 pub(super) enum Part {

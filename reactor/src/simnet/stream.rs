@@ -5,7 +5,6 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::io::Read as _;
-use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::Context;
@@ -16,16 +15,21 @@ use std::time::Instant;
 use crate::address::Address;
 use crate::options::ConnectOptions;
 use crate::options::ListenOptions;
+use crate::simnet::FIRST_EPHEMERAL_PORT;
+use crate::simnet::Host;
 use crate::simnet::HostId;
 use crate::simnet::Network;
 use crate::simnet::State;
 use crate::simnet::conn::Conn;
 use crate::simnet::conn::End;
 use crate::simnet::conn::Phase;
+use crate::simnet::covers;
 use crate::simnet::ipv4_of;
 use crate::simnet::ipv6_of;
+use crate::simnet::overlap;
 use crate::simnet::packet::Packet;
 use crate::simnet::packet::Part;
+use crate::simnet::source_address;
 use crate::state::SocketOptions;
 use crate::stream::Accepted;
 use crate::stream::Listener;
@@ -197,8 +201,7 @@ impl Network {
         options: &ListenOptions,
     ) -> io::Result<SimListener> {
         let mut state = self.state.borrow_mut();
-        state
-            .claim(host, &mut address, |taken, address| taken.listening.keys().any(|other| overlap(*other, address)))?;
+        state.claim(host, &mut address, |host, address| host.listening.keys().any(|other| overlap(*other, address)))?;
         let backlog = options.backlog as usize;
         let listening = Rc::new(RefCell::new(Listening { queue: VecDeque::new(), backlog, waker: None }));
         state.hosts[host].listening.insert(address, Rc::clone(&listening));
@@ -236,11 +239,7 @@ impl Network {
         let now = self.clock.now();
         let mut state = self.state.borrow_mut();
         let server = state.host_at(host, to.ip()).ok_or(io::ErrorKind::NetworkUnreachable)?;
-        let own: IpAddr = match to {
-            _ if to.ip().is_loopback() => to.ip(),
-            SocketAddr::V4(_) => ipv4_of(host).into(),
-            SocketAddr::V6(_) => ipv6_of(host).into(),
-        };
+        let own = source_address(host, to);
         let mut local = local.unwrap_or_else(|| SocketAddr::new(own, 0));
         if local.ip().is_unspecified() {
             local.set_ip(own);
@@ -261,7 +260,7 @@ impl State {
         &mut self,
         host: HostId,
         address: &mut SocketAddr,
-        is_taken: impl Fn(&crate::simnet::Host, SocketAddr) -> bool,
+        is_taken: impl Fn(&Host, SocketAddr) -> bool,
     ) -> io::Result<()> {
         let ip = address.ip();
         if !ip.is_unspecified() && !ip.is_loopback() && ip != ipv4_of(host) && ip != ipv6_of(host) {
@@ -271,9 +270,9 @@ impl State {
         if address.port() != 0 {
             return if is_taken(this, *address) { Err(io::ErrorKind::AddrInUse.into()) } else { Ok(()) };
         }
-        for _ in crate::simnet::FIRST_EPHEMERAL_PORT..u16::MAX {
+        for _ in FIRST_EPHEMERAL_PORT..u16::MAX {
             address.set_port(this.next_port);
-            this.next_port = this.next_port.checked_add(1).unwrap_or(crate::simnet::FIRST_EPHEMERAL_PORT);
+            this.next_port = this.next_port.checked_add(1).unwrap_or(FIRST_EPHEMERAL_PORT);
             if !is_taken(this, *address) {
                 return Ok(());
             }
@@ -284,7 +283,7 @@ impl State {
     /// Who listens at an address of a host.
     pub(super) fn listening_at(&self, host: HostId, address: SocketAddr) -> Option<Rc<RefCell<Listening>>> {
         let listening = &self.hosts[host].listening;
-        listening.iter().find(|(other, _)| overlap(**other, address)).map(|(_, listening)| Rc::clone(listening))
+        listening.iter().find(|(bound, _)| covers(**bound, address)).map(|(_, listening)| Rc::clone(listening))
     }
 }
 
@@ -333,12 +332,6 @@ impl Drop for SimListener {
             state.release(conn, 1, true, now);
         }
     }
-}
-
-fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
-    one.port() == other.port()
-        && one.is_ipv4() == other.is_ipv4()
-        && (one.ip() == other.ip() || one.ip().is_unspecified() || other.ip().is_unspecified())
 }
 
 /// Bytes that may be on their way or unread, in one direction.

@@ -28,7 +28,7 @@ use crate::simnet::Network;
 /// seed, and the same each time.
 ///
 /// Each [`host`](Self::host) has a [`Reactor`] of its own, which works as one on sockets does: `listen_tcp`,
-/// `connect_tcp`, timers, `defer`, `spawn` and `stop`. Hosts find each other by name. Time goes from event to event, as
+/// `connect_tcp`, `listen_udp`, timers, `defer`, `spawn` and `stop`. Hosts find each other by name. Time goes from event to event, as
 /// fast as the program runs: nothing waits. What can go wrong in a network goes wrong when the test says so, or by a
 /// chance that is drawn from the seed: see [`Link`], [`partition`](Self::partition), [`crash`](Self::crash),
 /// [`reset_connections`](Self::reset_connections). Whoever connects to a port on which nobody listens is refused;

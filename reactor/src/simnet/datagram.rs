@@ -1,0 +1,223 @@
+//! Datagram sockets of a simulated host.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::datagram_socket::DatagramSocket;
+use crate::datagram_socket::Ends;
+use crate::datagram_socket::TooLong;
+use crate::datagram_socket::WrongFamily;
+use crate::simnet::Host;
+use crate::simnet::HostId;
+use crate::simnet::Network;
+use crate::simnet::State;
+use crate::simnet::What;
+use crate::simnet::covers;
+use crate::simnet::overlap;
+use crate::simnet::packet::Datagram;
+use crate::simnet::packet::Packet;
+use crate::simnet::source_address;
+
+/// A bound socket of a simulated host.
+pub(crate) struct SimDatagramSocket {
+    network: Rc<Network>,
+    host: HostId,
+    address: SocketAddr,
+    mailbox: Rc<RefCell<Mailbox>>,
+}
+
+/// What has arrived for a socket. It needs no limit: a simulated host reads at once.
+pub(super) struct Mailbox {
+    /// The only one who is heard, and that socket's own address on the way there.
+    ends: Option<Ends>,
+    unread: VecDeque<(SocketAddr, Vec<u8>)>,
+    refused: bool,
+    waker: Option<Waker>,
+}
+
+impl Mailbox {
+    pub(super) fn is_for(&self, from: SocketAddr) -> bool {
+        self.ends.as_ref().is_none_or(|ends| ends.peer == from)
+    }
+}
+
+impl Network {
+    pub(crate) fn bind_datagrams(
+        self: &Rc<Self>,
+        host: HostId,
+        mut address: SocketAddr,
+    ) -> io::Result<SimDatagramSocket> {
+        let mut state = self.state.borrow_mut();
+        state.claim(host, &mut address, |host, address| host.mailboxes.keys().any(|other| overlap(*other, address)))?;
+        let mailbox =
+            Rc::new(RefCell::new(Mailbox { ends: None, unread: VecDeque::new(), refused: false, waker: None }));
+        state.hosts[host].mailboxes.insert(address, Rc::clone(&mailbox));
+        Ok(SimDatagramSocket { network: Rc::clone(self), host, address, mailbox })
+    }
+}
+
+impl Host {
+    /// Who receives what is sent to an address of this host.
+    pub(super) fn datagrams_at(&self, address: SocketAddr) -> Option<&Rc<RefCell<Mailbox>>> {
+        self.mailboxes.iter().find(|(bound, _)| covers(**bound, address)).map(|(_, mailbox)| mailbox)
+    }
+}
+
+impl SimDatagramSocket {
+    /// This socket's own address, as `peer` is to see it.
+    fn as_seen_by(&self, peer: SocketAddr) -> io::Result<SocketAddr> {
+        let host = self.address;
+        if host.is_ipv4() != peer.is_ipv4() && host.ip() != Ipv6Addr::UNSPECIFIED {
+            return Err(WrongFamily { host, peer }.into());
+        }
+        let own = if host.ip().is_unspecified() { source_address(self.host, peer) } else { host.ip() };
+        Ok(SocketAddr::new(own, host.port()))
+    }
+}
+
+impl DatagramSocket for SimDatagramSocket {
+    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
+        let mut mailbox = self.mailbox.borrow_mut();
+        if std::mem::take(&mut mailbox.refused) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
+        }
+        let Some((from, data)) = mailbox.unread.pop_front() else {
+            mailbox.waker = Some(cx.waker().clone());
+            return Poll::Pending;
+        };
+        buffer[..data.len()].copy_from_slice(&data);
+        Poll::Ready(Ok((data.len(), from)))
+    }
+
+    fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()> {
+        let (from, to) = match peer {
+            Some(to) => (self.as_seen_by(to)?, to),
+            None => {
+                let mut mailbox = self.mailbox.borrow_mut();
+                if std::mem::take(&mut mailbox.refused) {
+                    return Err(io::ErrorKind::ConnectionRefused.into());
+                }
+                let ends = mailbox.ends.as_ref().ok_or(io::ErrorKind::NotConnected)?;
+                (ends.host, ends.peer)
+            }
+        };
+        let most = if to.is_ipv4() { LARGEST_OVER_IPV4 } else { LARGEST_OVER_IPV6 };
+        if data.len() > most {
+            return Err(TooLong { len: data.len(), source: None }.into());
+        }
+        let now = self.network.clock.now();
+        let mut state = self.network.state.borrow_mut();
+        let to_host = state.host_at(self.host, to.ip()).ok_or(io::ErrorKind::NetworkUnreachable)?;
+        let datagram = Datagram { from_host: self.host, to_host, from, to, data: data.to_vec() };
+        state.send_datagram(datagram, now);
+        Ok(())
+    }
+
+    fn connect(&self, peer: SocketAddr) -> io::Result<Ends> {
+        let ends = Ends { host: self.as_seen_by(peer)?, peer };
+        self.mailbox.borrow_mut().ends = Some(ends);
+        Ok(ends)
+    }
+
+    fn host(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for SimDatagramSocket {
+    fn drop(&mut self) {
+        let mailboxes = &mut self.network.state.borrow_mut().hosts[self.host].mailboxes;
+        // After a crash somebody else may have bound it.
+        if mailboxes.get(&self.address).is_some_and(|other| Rc::ptr_eq(other, &self.mailbox)) {
+            mailboxes.remove(&self.address);
+        }
+    }
+}
+
+impl State {
+    /// Puts a datagram on its way, which may lose it or bring it twice.
+    fn send_datagram(&mut self, datagram: Datagram, now: Instant) {
+        let (from, to, len) = (datagram.from_host, datagram.to_host, datagram.data.len());
+        if from == to {
+            let at = self.arrival(from, to, len, now);
+            return self.schedule(at, Packet::Datagram(Box::new(datagram)));
+        }
+        let link = self.link_between(from, to).clone();
+        let full = self.busy_until.get(&(from, to)).is_some_and(|busy| *busy > now + LONGEST_QUEUE);
+        if full || self.happens(link.loss) {
+            return self.log_datagram(&datagram, now, What::DatagramLost);
+        }
+        let copies = if self.happens(link.duplication) { 2 } else { 1 };
+        for _ in 0..copies {
+            let mut at = self.arrival(from, to, len, now);
+            if self.happens(link.reordering) {
+                at += link.latency + link.jitter + OVERTAKEN;
+            }
+            self.schedule(at, Packet::Datagram(Box::new(datagram.clone())));
+        }
+    }
+
+    pub(super) fn datagram_arrived(&mut self, datagram: Datagram, now: Instant) -> Option<Waker> {
+        let Datagram { from_host, to_host, from, to, .. } = datagram;
+        if !self.can_reach(from_host, to_host, to.ip()) {
+            self.log_datagram(&datagram, now, What::DatagramLost);
+            return None;
+        }
+        let mailbox = self.hosts[to_host].datagrams_at(to).filter(|mailbox| mailbox.borrow().is_for(from)).cloned();
+        let Some(mailbox) = mailbox else {
+            self.log_datagram(&datagram, now, What::DatagramRefused);
+            let at = self.arrival(to_host, from_host, 0, now);
+            self.schedule(at, Packet::Unreachable(Box::new(Datagram { data: Vec::new(), ..datagram })));
+            return None;
+        };
+        let mut mailbox = mailbox.borrow_mut();
+        self.log_datagram(&datagram, now, What::Datagram);
+        mailbox.unread.push_back((from, datagram.data));
+        mailbox.waker.take()
+    }
+
+    /// The answer to a datagram for which there was nobody is back at its sender, who hears of it only on a connected
+    /// socket.
+    pub(super) fn unreachable_arrived(&mut self, refused: &Datagram) -> Option<Waker> {
+        let Datagram { from_host, to_host, from, to, .. } = *refused;
+        if !self.can_reach(to_host, from_host, from.ip()) {
+            return None;
+        }
+        let mut mailbox = self.hosts[from_host].datagrams_at(from)?.borrow_mut();
+        if mailbox.ends.is_none_or(|ends| ends.peer != to) {
+            return None;
+        }
+        mailbox.refused = true;
+        mailbox.waker.take()
+    }
+
+    fn happens(&mut self, probability: f64) -> bool {
+        probability > 0.0 && self.random.f64() < probability
+    }
+
+    fn log_datagram(&mut self, datagram: &Datagram, now: Instant, what: What) {
+        let way = self.log.way_of(datagram.from, datagram.to);
+        self.log_packet(now, way, false, what, datagram.data.len());
+    }
+}
+
+/// 65,535 bytes without the headers of IP and UDP.
+const LARGEST_OVER_IPV4: usize = 65_507;
+
+/// 65,535 bytes without the header of UDP.
+const LARGEST_OVER_IPV6: usize = 65_527;
+
+/// How long a datagram may have to wait for a link of limited bandwidth before there is no room for it.
+const LONGEST_QUEUE: Duration = Duration::from_secs(1);
+
+/// How much longer the slow way takes at least.
+const OVERTAKEN: Duration = Duration::from_millis(10);
