@@ -19,7 +19,9 @@ use crate::support::Peer;
 use crate::support::Recorder;
 use crate::support::every_world;
 use crate::support::every_world_with;
+use crate::support::in_memory;
 use crate::support::in_memory_with;
+use crate::support::on_sockets;
 use crate::support::on_sockets_with;
 
 #[test]
@@ -146,23 +148,23 @@ fn a_call_is_over_while_it_runs_and_one_it_asks_for_waits_for_the_next_pass() {
 
 #[test]
 fn a_chain_of_calls_without_delay_starves_nobody_and_does_not_stop_the_time() {
-    every_world(
-        |recorder| {
-            recorder
-                .on(Callback::Timer, |this| {
-                    if !this.log.has("data stop") {
-                        this.timer(Duration::ZERO, "chain");
-                    }
-                })
-                .on(Callback::Made, |this| drop(this.timer(Duration::ZERO, "chain")))
-        },
-        |peer| {
-            peer.let_pass(Duration::from_micros(100));
-            peer.wait_for("timer chain");
-            peer.send("stop");
-            peer.wait_for("data stop");
-        },
-    );
+    let script = |recorder: Recorder| {
+        recorder
+            .on(Callback::Timer, |this| {
+                if !this.log.has("data stop") {
+                    this.timer(Duration::ZERO, "chain");
+                }
+            })
+            .on(Callback::Made, |this| drop(this.timer(Duration::ZERO, "chain")))
+    };
+    let play = |peer: &mut Peer| {
+        peer.let_pass(Duration::from_micros(100));
+        peer.wait_for("timer chain");
+        peer.send("stop");
+        peer.wait_for("data stop");
+    };
+    in_memory(script, play);
+    on_sockets(script, play);
 }
 
 #[test]

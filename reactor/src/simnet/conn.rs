@@ -119,17 +119,12 @@ impl State {
         self.send_again(packet, now);
     }
 
-    /// Tells the other end of `from` that the connection is broken.
-    pub(super) fn send_reset(&mut self, conn: u64, from: usize, now: Instant) {
-        self.send_again(Packet::Reset { conn, to: 1 - from }, now);
-    }
-
     /// Puts a packet of a stream on its way, be it for the first time or not.
     fn send_again(&mut self, packet: Packet, now: Instant) {
-        let (Packet::Part { conn, to, .. } | Packet::Reset { conn, to }) = &packet else { return };
+        let Packet::Part { conn, to, part, .. } = &packet else { return };
+        let len = if let Part::Data(data) = part { data.len() } else { 0 };
         let Some(connection) = self.conn(*conn) else { return };
         let (from_host, to_host) = (connection.ends[1 - to].host, connection.ends[*to].host);
-        let len = if let Packet::Part { part: Part::Data(data), .. } = &packet { data.len() } else { 0 };
         let mut at = self.arrival(from_host, to_host, len, now);
         let lost = self.link_between(from_host, to_host).loss;
         if from_host != to_host && lost > 0.0 && self.random.f64() < lost {
@@ -149,7 +144,7 @@ impl State {
     pub(super) fn drop_held_of(&mut self, host: HostId) {
         let conns = &self.conns;
         self.held.retain(|packet| match packet {
-            Packet::Part { conn, to, .. } | Packet::Reset { conn, to } => {
+            Packet::Part { conn, to, .. } => {
                 conns[*conn as usize].as_ref().is_some_and(|conn| conn.ends[1 - to].host != host)
             }
             _ => false,
@@ -165,7 +160,7 @@ impl State {
             Packet::Refused { conn } => {
                 self.answer_arrived(conn, Phase::Failed(io::ErrorKind::ConnectionRefused), now, &mut wakers);
             }
-            Packet::Part { .. } | Packet::Reset { .. } => self.stream_arrived(packet, now, &mut wakers),
+            Packet::Part { conn, to, number, part } => self.part_arrived(conn, to, number, part, now, &mut wakers),
             Packet::GiveUp { conn, end } => self.give_up(conn, end, now, &mut wakers),
             Packet::Datagram(datagram) => wakers.extend(self.datagram_arrived(*datagram, now)),
             Packet::Unreachable(refused) => wakers.extend(self.unreachable_arrived(&refused)),
@@ -222,54 +217,50 @@ impl State {
         }
         self.log_packet(now, way, true, if phase == Phase::Open { What::Opened } else { What::NotOpened }, 0);
         if nobody_waits {
-            self.send_reset(conn, 0, now);
+            self.send_part(conn, 0, Part::Reset, now);
         }
     }
 
-    fn stream_arrived(&mut self, packet: Packet, now: Instant, wakers: &mut Wakers) {
-        let (Packet::Part { conn, to, .. } | Packet::Reset { conn, to }) = packet else { return };
+    fn part_arrived(&mut self, conn: u64, to: usize, number: u64, part: Part, now: Instant, wakers: &mut Wakers) {
         let Some(connection) = self.conn(conn) else { return };
         let (from_host, to_host) = (connection.ends[1 - to].host, connection.ends[to].host);
         let to_address = connection.ends[to].address.ip();
         if !self.can_reach(from_host, to_host, to_address) {
-            self.hold(packet, conn, 1 - to, now);
+            self.hold(Packet::Part { conn, to, number, part }, conn, 1 - to, now);
             return;
         }
         let Some(connection) = self.conn(conn) else { return };
         let way = connection.way;
-        match packet {
-            Packet::Reset { .. } => {
-                connection.ends[to].break_off(io::ErrorKind::ConnectionReset, wakers);
-                self.log_packet(now, way, to == 0, What::Reset, 0);
-                self.forget_if_over(conn);
+        let end = &mut connection.ends[to];
+        if end.released {
+            // Nobody is there to read it: the sender learns that by a reset, unless it has just ended too.
+            if matches!(part, Part::Data(_)) {
+                self.send_part(conn, to, Part::Reset, now);
             }
-            Packet::Part { number, part, .. } => {
-                let end = &mut connection.ends[to];
-                if end.released {
-                    // Nobody is there to read it: the sender learns that by a reset, unless it has just ended too.
-                    if matches!(part, Part::Data(_)) {
-                        self.send_reset(conn, to, now);
-                    }
-                    return;
-                }
-                end.early.insert(number, part);
-                let mut len = 0;
-                while let Some(part) = end.early.remove(&end.parts_arrived) {
-                    end.parts_arrived += 1;
-                    match part {
-                        Part::Data(data) => {
-                            len += data.len();
-                            end.unread.extend(data);
-                        }
-                        Part::End => end.ended = true,
-                    }
-                }
-                wakers.extend(end.reader.take());
-                let what = if end.ended { What::DataAndEnd } else { What::Data };
-                self.log_packet(now, way, to == 0, what, len);
-            }
-            _ => {}
+            return;
         }
+        end.early.insert(number, part);
+        let (mut len, mut what) = (0, What::Data);
+        while let Some(part) = end.early.remove(&end.parts_arrived) {
+            end.parts_arrived += 1;
+            match part {
+                Part::Data(data) => {
+                    len += data.len();
+                    end.unread.extend(data);
+                }
+                Part::End => {
+                    end.ended = true;
+                    what = What::DataAndEnd;
+                }
+                Part::Reset => {
+                    end.break_off(io::ErrorKind::ConnectionReset, wakers);
+                    what = What::Reset;
+                }
+            }
+        }
+        wakers.extend(end.reader.take());
+        self.log_packet(now, way, to == 0, what, len);
+        self.forget_if_over(conn);
     }
 
     /// Keeps what cannot get through, for a while.
@@ -284,9 +275,7 @@ impl State {
 
     fn give_up(&mut self, conn: u64, sender: usize, now: Instant, wakers: &mut Wakers) {
         let is_held = |packet: &Packet| match packet {
-            Packet::Part { conn: held, to, .. } | Packet::Reset { conn: held, to } => {
-                *held == conn && *to == 1 - sender
-            }
+            Packet::Part { conn: held, to, .. } => *held == conn && *to == 1 - sender,
             _ => false,
         };
         let held = self.held.iter().any(is_held);
@@ -312,16 +301,17 @@ impl State {
         let shut = std::mem::replace(&mut this.shut, true);
         this.released = true;
         match connection.phase {
-            Phase::Opening => return,
+            // The answer to the client, which is on its way, will find nobody. The server has accepted already.
+            Phase::Opening if end == 0 => return,
             Phase::Failed(_) => {
                 self.forget(conn);
                 return;
             }
-            Phase::Open => {}
+            Phase::Opening | Phase::Open => {}
         }
         if this.broken.is_none() {
             if reset || unread {
-                self.send_reset(conn, end, now);
+                self.send_part(conn, end, Part::Reset, now);
             } else if !shut {
                 self.send_part(conn, end, Part::End, now);
             }

@@ -29,11 +29,6 @@ pub(super) enum Packet {
         number: u64,
         part: Part,
     },
-    /// An end is told that the connection is broken.
-    Reset {
-        conn: u64,
-        to: usize,
-    },
     /// The time for what an end has sent to get through is over.
     GiveUp {
         conn: u64,
@@ -56,6 +51,8 @@ pub(super) struct Datagram {
 pub(super) enum Part {
     Data(Vec<u8>),
     End,
+    /// The connection is broken. It does not overtake what was sent before it.
+    Reset,
 }
 
 /// Packets by the time of their arrival; those of one instant arrive in the order in which they were sent.

@@ -66,6 +66,10 @@ use crate::simnet::Network;
 /// Handles only note what is asked of them, and it happens as the simulation runs: in [`run_for`](Self::run_for),
 /// [`run_until`](Self::run_until), [`run_until_quiet`](Self::run_until_quiet), or when one of the hosts' reactors is
 /// run, which runs all.
+///
+/// It is a handle: a clone is another handle of the same network. One kept by what runs inside keeps it from being
+/// dropped.
+#[derive(Clone)]
 pub struct Simulation(Rc<World>);
 
 struct World {

@@ -1,6 +1,7 @@
 //! What the suite stands on: a protocol that writes down what happens to it, and the worlds it happens in.
 
 pub(crate) mod datagrams;
+mod far_end;
 mod log;
 mod panics;
 mod policies;
@@ -20,6 +21,7 @@ pub(crate) use recorder::Recorder;
 pub(crate) use world::Ending;
 pub(crate) use world::Peer;
 pub(crate) use world::connect;
+pub(crate) use world::every_reactor;
 pub(crate) use world::every_world;
 pub(crate) use world::every_world_with;
 pub(crate) use world::in_memory;

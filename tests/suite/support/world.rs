@@ -1,4 +1,5 @@
-//! The worlds a scenario runs in: by hand in memory, and on sockets with a peer that knows nothing of reactors.
+//! The worlds a scenario runs in: by hand in memory, on the simulated network, and on sockets with a peer that knows
+//! nothing of reactors.
 
 use std::cell::RefCell;
 use std::io;
@@ -21,24 +22,26 @@ use reactor::Factory;
 use reactor::Reactor;
 use reactor::RemoteReactor;
 use reactor::Transport;
+use reactor::testing::Link;
+use reactor::testing::Simulation;
 use reactor::testing::StringTransport;
 use socket2::SockRef;
 
 use super::Log;
 use super::PATIENCE;
 use super::Recorder;
+use super::far_end::FarEnd;
 use super::recorder::check_callbacks;
 
 /// Makes the factory under test; on the reactor's own thread where there is one.
 type MakeFactory = Arc<dyn Fn(Log) -> Box<dyn Factory> + Send + Sync>;
 
-/// Plays a scenario with a [`Recorder`], first in memory, then on sockets.
+/// Plays a scenario with a [`Recorder`]: in memory, in simulations, and on sockets.
 pub(crate) fn every_world(
     script: impl Fn(Recorder) -> Recorder + Send + Sync + Clone + 'static,
     play: impl Fn(&mut Peer),
 ) {
-    in_memory(script.clone(), &play);
-    on_sockets(script, &play);
+    play_everywhere(&recorders(script), &play);
 }
 
 /// The same with a factory of the test's own, which the log is given to.
@@ -46,9 +49,13 @@ pub(crate) fn every_world_with(
     factory: impl Fn(Log) -> Box<dyn Factory> + Send + Sync + 'static,
     play: impl Fn(&mut Peer),
 ) {
-    let factory: MakeFactory = Arc::new(factory);
-    play_in_memory(&factory, &play);
-    play_on_sockets(&factory, &play);
+    play_everywhere(&(Arc::new(factory) as MakeFactory), &play);
+}
+
+fn play_everywhere(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
+    play_in_memory(factory, play);
+    play_in_simulations(factory, play);
+    play_on_sockets(factory, play);
 }
 
 pub(crate) fn in_memory(
@@ -103,6 +110,29 @@ fn play_in_memory(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     check("in memory", &log);
 }
 
+/// Over a link that keeps the time, and over such as do not. None divides what is sent: scenarios name it whole.
+fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
+    Simulation::for_seeds(0..4, |sim| {
+        let near = sim.host("near");
+        if near.random() % 2 > 0 {
+            sim.set_link(Link::rough().splits(0.0));
+        }
+        let log = Log::default();
+        near.listen_tcp(7, tell_of_transports(factory(log.clone()), || ())).unwrap();
+        let far = FarEnd::connect(sim, || LATEST.with_borrow(Option::is_some));
+        let mut peer = Peer { log: log.clone(), wire: Wire::Simulated(far) };
+        play(&mut peer);
+        let Wire::Simulated(far) = peer.wire else { unreachable!() };
+        far.reset();
+        near.stop();
+        assert!(far.run_until(|| !near.is_running()), "in a simulation: the reactor does not stop");
+        LATEST.take();
+        assert_eq!(near.connections(), 0, "in a simulation: the reactor still has the connection");
+        check_callbacks();
+        check("in a simulation", &log);
+    });
+}
+
 fn play_on_sockets(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     let log = Log::default();
     let (tell, told) = mpsc::channel();
@@ -111,12 +141,7 @@ fn play_on_sockets(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
         let (factory, log) = (Arc::clone(factory), log.clone());
         spawn(move || {
             let reactor = test_reactor();
-            let inner = RefCell::new(factory(log));
-            let factory = move |transport: Transport| {
-                LATEST.replace(Some(transport.clone()));
-                let _ = tell_built.send(());
-                inner.borrow_mut().build_protocol(transport)
-            };
+            let factory = tell_of_transports(factory(log), move || _ = tell_built.send(()));
             let port = reactor.listen_tcp("127.0.0.1:0", factory).unwrap();
             tell.send((port.host().socket_addr().unwrap(), reactor.remote())).unwrap();
             reactor.run().unwrap();
@@ -132,6 +157,15 @@ fn play_on_sockets(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     remote.stop();
     wait(&ended, "the reactor to stop");
     check("on sockets", &log);
+}
+
+/// A factory that leaves the transport it was given last in [`LATEST`].
+fn tell_of_transports(mut factory: Box<dyn Factory>, tell: impl Fn() + 'static) -> impl Factory {
+    move |transport: Transport| {
+        LATEST.replace(Some(transport.clone()));
+        tell();
+        factory.build_protocol(transport)
+    }
 }
 
 thread_local! {
@@ -178,6 +212,7 @@ enum Wire {
         wire: Box<StringTransport>,
         stalled: bool,
     },
+    Simulated(FarEnd),
     Socket {
         socket: Option<TcpStream>,
         remote: RemoteReactor,
@@ -200,9 +235,18 @@ impl Peer {
         matches!(self.wire, Wire::Socket { .. })
     }
 
+    fn world(&self) -> &'static str {
+        match self.wire {
+            Wire::Memory { .. } => "in memory",
+            Wire::Simulated(_) => "in a simulation",
+            Wire::Socket { .. } => "on sockets",
+        }
+    }
+
     pub(crate) fn send(&mut self, data: impl AsRef<[u8]>) {
         match &mut self.wire {
             Wire::Memory { wire, .. } => wire.receive(data),
+            Wire::Simulated(far) => far.send(data.as_ref()),
             // Whether it can be sent is not what is tested.
             Wire::Socket { socket, .. } => drop(socket.as_mut().expect("open").write_all(data.as_ref())),
         }
@@ -218,6 +262,7 @@ impl Peer {
     pub(crate) fn send_eof(&mut self) {
         match &mut self.wire {
             Wire::Memory { wire, .. } => wire.receive_eof(),
+            Wire::Simulated(far) => far.send_eof(),
             Wire::Socket { socket, .. } => drop(socket.as_ref().expect("open").shutdown(Shutdown::Write)),
         }
     }
@@ -226,6 +271,7 @@ impl Peer {
     pub(crate) fn reset(&mut self) {
         match &mut self.wire {
             Wire::Memory { wire, .. } => wire.break_connection(io::ErrorKind::ConnectionReset.into()),
+            Wire::Simulated(far) => far.reset(),
             Wire::Socket { socket, .. } => {
                 let socket = socket.take().expect("open");
                 SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
@@ -235,9 +281,13 @@ impl Peer {
 
     /// Reads nothing before it is told to. (On a socket that is always so; the system has buffers, though.)
     pub(crate) fn stop_reading(&mut self) {
-        if let Wire::Memory { wire, stalled } = &mut self.wire {
-            wire.stall(true);
-            *stalled = true;
+        match &mut self.wire {
+            Wire::Memory { wire, stalled } => {
+                wire.stall(true);
+                *stalled = true;
+            }
+            Wire::Simulated(far) => far.stop_reading(),
+            Wire::Socket { .. } => {}
         }
     }
 
@@ -256,6 +306,7 @@ impl Peer {
                 written.truncate(n);
                 written
             }
+            Wire::Simulated(far) => far.read(n),
             Wire::Socket { socket, .. } => {
                 let mut data = vec![0; n];
                 socket.as_mut().expect("open").read_exact(&mut data).unwrap();
@@ -280,6 +331,7 @@ impl Peer {
                 };
                 (wire.take_written(), ending)
             }
+            Wire::Simulated(far) => far.read_to_the_end(),
             Wire::Socket { socket, .. } => read_to_the_end(socket.as_mut().expect("open")),
         }
     }
@@ -292,6 +344,7 @@ impl Peer {
                 wire.stall(false);
                 wire.take_written()
             }
+            Wire::Simulated(far) => far.read_what_comes(),
             Wire::Socket { socket, .. } => {
                 let mut data = Vec::new();
                 let _ = socket.as_mut().expect("open").read_to_end(&mut data);
@@ -308,6 +361,7 @@ impl Peer {
                 action(wire.transport());
                 wire.settle();
             }
+            Wire::Simulated(_) => action(&LATEST.with_borrow(Clone::clone).expect("a connection")),
             Wire::Socket { remote, built, .. } => {
                 if self.log.lines().is_empty() {
                     built.recv_timeout(PATIENCE).expect("the client is accepted");
@@ -323,7 +377,7 @@ impl Peer {
         }
     }
 
-    /// Lets time pass; on sockets it does so by itself.
+    /// Lets time pass; but in memory it does so by itself.
     pub(crate) fn let_pass(&mut self, time: Duration) {
         if let Wire::Memory { wire, .. } = &mut self.wire {
             wire.advance(time);
@@ -338,18 +392,19 @@ impl Peer {
 
     #[track_caller]
     pub(crate) fn wait_until(&mut self, what: &str, condition: impl Fn(&Log) -> bool) {
-        if self.is_socket() {
-            self.log.wait_until(what, condition);
-        } else {
-            assert!(condition(&self.log), "nothing more happens, and yet not {what}: {:#?}", self.log.lines());
-        }
+        let came = match &self.wire {
+            Wire::Memory { .. } => condition(&self.log),
+            Wire::Simulated(far) => far.run_until(|| condition(&self.log)),
+            Wire::Socket { .. } => return self.log.wait_until(what, condition),
+        };
+        assert!(came, "nothing more happens, and yet not {what}: {:#?}", self.log.lines());
     }
 
     /// Waits until the protocol is gone, and compares all that has happened.
     #[track_caller]
     pub(crate) fn expect(&mut self, lines: &[&str]) {
         self.wait_for("dropped");
-        assert_eq!(self.log.lines(), lines, "{}", if self.is_socket() { "on sockets" } else { "in memory" });
+        assert_eq!(self.log.lines(), lines, "{}", self.world());
     }
 }
 
@@ -378,6 +433,17 @@ pub(crate) fn test_reactor() -> Reactor {
     let reactor = Reactor::new().unwrap();
     reactor.set_signal_handling(false);
     reactor
+}
+
+/// Runs this with a reactor on sockets, and with that of a host of a simulation.
+#[track_caller]
+pub(crate) fn every_reactor(run: impl Fn(Reactor) + Send + 'static) {
+    let run = in_time(move || {
+        run(test_reactor());
+        run
+    });
+    run(Simulation::new(1).host("here"));
+    check_callbacks();
 }
 
 /// Runs this on a thread of its own, where a reactor can run; fails if it takes too long.
