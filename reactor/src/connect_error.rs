@@ -135,6 +135,12 @@ pub(crate) struct BindError {
     pub(crate) error: io::Error,
 }
 
+impl From<BindError> for io::Error {
+    fn from(error: BindError) -> Self {
+        Self::new(error.error.kind(), error)
+    }
+}
+
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "cannot bind to {}: {}", self.address, text_of(&self.error))

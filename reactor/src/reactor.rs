@@ -125,8 +125,16 @@ pub(crate) struct MemoryBackend {
 pub(crate) struct SimHost {
     pub(crate) network: Rc<Network>,
     pub(crate) id: HostId,
-    /// Lets the next thing in the simulation happen; false if there is none.
-    pub(crate) step: Rc<dyn Fn() -> bool>,
+    pub(crate) world: Weak<dyn SimWorld>,
+}
+
+/// The simulation that a host is part of.
+pub(crate) trait SimWorld {
+    /// Lets the next thing happen; false if there is none.
+    fn step(&self) -> bool;
+
+    /// Whether that is going on, and this a callback.
+    fn is_stepping(&self) -> bool;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

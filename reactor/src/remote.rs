@@ -147,7 +147,11 @@ impl Inbox {
         for job in jobs {
             contained("call from another thread", || job(reactor));
         }
-        !self.0.lock().jobs.is_empty()
+        !self.is_empty()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().jobs.is_empty()
     }
 
     /// Takes no more calls and drops those that wait.

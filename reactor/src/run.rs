@@ -68,8 +68,12 @@ impl Reactor {
     /// as [`run`](Self::run).
     pub fn run_until<F: Future>(&self, future: F) -> io::Result<F::Output> {
         let core = &self.0;
-        let simulated = matches!(&core.backend, Backend::Memory(_));
-        if core.phase.get() == Phase::Stopped || (core.phase.get() != Phase::New && !simulated) {
+        // A simulated host is up from the beginning; it runs in the hands of whoever runs the simulation.
+        let runs = match core.simulated() {
+            Some(host) => host.world.upgrade().is_none_or(|world| world.is_stepping()),
+            None => core.phase.get() != Phase::New,
+        };
+        if runs || core.phase.get() == Phase::Stopped {
             return Err(io::Error::other("a reactor runs only once; make another"));
         }
         if Handle::try_current().is_ok() {
@@ -153,6 +157,7 @@ pub(crate) async fn in_simulation(core: Weak<Core>) {
         Poll::Pending
     });
     if let Some(core) = stopping.await {
+        core.hub.timers.run_due();
         shut_down(&core).await;
         core.phase.set(Phase::Stopped);
     }
@@ -160,12 +165,17 @@ pub(crate) async fn in_simulation(core: Weak<Core>) {
 
 /// Runs the whole simulation until this host's reactor has its result, and has stopped.
 fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::Result<F::Output> {
-    let mut future = pin!(future);
+    // If it panics, that comes out when everything was stopped in order.
+    let mut future = pin!(AssertUnwindSafe(future).catch_unwind());
     let mut output = None;
     loop {
-        let moved = (host.step)();
+        let moved = host.world.upgrade().is_some_and(|world| world.step());
         if core.phase.get() == Phase::Stopped {
-            return output.ok_or_else(interrupted);
+            return match output {
+                Some(Ok(output)) => Ok(output),
+                Some(Err(panic)) => resume_unwind(panic),
+                None => Err(interrupted()),
+            };
         }
         if output.is_none()
             && let Poll::Ready(ready) = future.as_mut().poll(&mut Context::from_waker(Waker::noop()))

@@ -224,9 +224,7 @@ pub(crate) async fn connect(address: SocketAddr, options: ConnectOptions) -> io:
     socket.set_nonblocking(true)?;
     set_connection_options(&socket, &options.socket)?;
     if let Some(local) = options.local_address {
-        socket
-            .bind(&local.into())
-            .map_err(|error| io::Error::new(error.kind(), BindError { address: local, error }))?;
+        socket.bind(&local.into()).map_err(|error| BindError { address: local, error })?;
     }
     let socket = TcpSocket::from_std_stream(socket.into()).connect(address).await?;
     let host = unmapped(socket.local_addr()?).into();

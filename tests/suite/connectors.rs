@@ -23,6 +23,7 @@ use reactor::share;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
+use crate::support::every_reactor;
 use crate::support::in_time;
 use crate::support::test_reactor;
 
@@ -81,8 +82,7 @@ impl Resolver for Silent {
 
 #[test]
 fn a_connection_is_made_and_lost_in_order_and_the_factory_is_stopped_behind_the_hook() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let address = greeter(&reactor);
         let client = reactor.connect_tcp(address, Logging::new(&log));
@@ -123,8 +123,7 @@ fn a_connection_is_made_and_lost_in_order_and_the_factory_is_stopped_behind_the_
 
 #[test]
 fn the_states_are_those_of_the_attempt_and_its_connection() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let address = greeter(&reactor);
         let slot = Rc::new(RefCell::new(None::<Connector>));
         let (in_factory, in_made) = (Rc::clone(&slot), Rc::clone(&slot));
@@ -150,8 +149,7 @@ fn the_states_are_those_of_the_attempt_and_its_connection() {
 
 #[test]
 fn reconnecting_from_the_hook_does_not_stop_the_factory_nor_finish() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let address = greeter(&reactor);
         let seen = log.clone();
@@ -173,8 +171,7 @@ fn reconnecting_from_the_hook_does_not_stop_the_factory_nor_finish() {
 
 #[test]
 fn reconnecting_later_stops_and_starts_the_factory_and_a_finished_future_is_done_before() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let address = nobody();
         let seen = log.clone();
@@ -204,8 +201,7 @@ fn reconnecting_later_stops_and_starts_the_factory_and_a_finished_future_is_done
 
 #[test]
 fn a_shared_factory_is_started_with_its_first_user_and_stopped_with_its_last() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let shared = share(Logging::new(&log));
         let one = reactor.listen_tcp("127.0.0.1:0", shared.clone()).unwrap();
@@ -227,8 +223,7 @@ fn a_shared_factory_is_started_with_its_first_user_and_stopped_with_its_last() {
 
 #[test]
 fn disconnecting_while_connecting_fails_the_attempt_later_and_as_cancelled() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         reactor.set_resolver(Silent);
         let log = Log::default();
         let seen = log.clone();
@@ -280,8 +275,7 @@ fn disconnecting_while_connected_closes_in_order_wherever_it_is_asked_for() {
 
 #[test]
 fn an_attempt_has_a_deadline_that_covers_resolving() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         reactor.set_resolver(Silent);
         let options = ConnectOptions::new("somewhere:1").deadline(Some(Duration::from_millis(20)));
         let client = reactor.connect_tcp(options, |transport| Recorder::new(transport, Log::default()));
@@ -294,8 +288,7 @@ fn an_attempt_has_a_deadline_that_covers_resolving() {
 
 #[test]
 fn errors_say_what_was_tried_and_why_it_failed() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let refused = nobody();
         let cases = [
             (
@@ -347,8 +340,7 @@ fn errors_say_what_was_tried_and_why_it_failed() {
 
 #[test]
 fn a_local_address_that_cannot_be_bound_fails_the_attempt_later() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let options = ConnectOptions::new(nobody()).local_address("192.0.2.1:0".parse().unwrap());
         let client = reactor.connect_tcp(options, |transport| Recorder::new(transport, Log::default()));
         let error = reactor.run_until(client.finished()).unwrap().unwrap_err();
@@ -367,8 +359,7 @@ fn names_resolve_by_the_resolver_and_the_addresses_are_tried_in_turn() {
             Ok(self.0.clone())
         }
     }
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let address = greeter(&reactor);
         reactor.set_resolver(Table(vec![nobody(), nobody(), address]));
         let log = Log::default();
@@ -380,8 +371,7 @@ fn names_resolve_by_the_resolver_and_the_addresses_are_tried_in_turn() {
 
 #[test]
 fn a_refusal_by_the_factory_is_a_connection_that_was_lost_and_a_panic_a_failure() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let address = greeter(&reactor);
         let refused = reactor.connect_tcp(address, |_: Transport| None::<Recorder>);
         let panicked = reactor.connect_tcp(address, |_: Transport| -> Recorder { panic!("oh build") });
@@ -403,8 +393,7 @@ fn a_refusal_by_the_factory_is_a_connection_that_was_lost_and_a_panic_a_failure(
 
 #[test]
 fn a_panic_in_a_hook_is_contained() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let address = greeter(&reactor);
         let log = Log::default();
         let one = reactor.connect_tcp(address, Logging::new(&log)).on_lost(|_, _| panic!("oh hook"));
@@ -417,8 +406,7 @@ fn a_panic_in_a_hook_is_contained() {
 
 #[test]
 fn stopping_gives_up_attempts_and_closes_connections_with_their_hooks() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         reactor.set_resolver(Silent);
         let log = Log::default();
         let port = reactor.listen_tcp("127.0.0.1:0", |transport| Recorder::new(transport, Log::default())).unwrap();

@@ -13,6 +13,7 @@ use crate::support::Guard;
 use crate::support::Log;
 use crate::support::Recorder;
 use crate::support::connect;
+use crate::support::every_reactor;
 use crate::support::in_time;
 use crate::support::test_reactor;
 
@@ -22,8 +23,7 @@ fn build(transport: Transport) -> Recorder {
 
 #[test]
 fn a_reactor_runs_only_once() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let inside = reactor.clone();
         reactor.call_later(Duration::ZERO, move || {
             assert_eq!(inside.run().unwrap_err().to_string(), "a reactor runs only once; make another");
@@ -56,8 +56,7 @@ fn inside_a_tokio_runtime_there_is_a_clear_error() {
 
 #[test]
 fn stopped_before_it_runs_it_runs_and_stops() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let (a, b, c) = (log.clone(), log.clone(), log.clone());
         reactor.call_when_running(move || a.add("running"));
@@ -73,8 +72,7 @@ fn stopped_before_it_runs_it_runs_and_stops() {
 
 #[test]
 fn calls_when_running_come_in_order_and_at_once_when_it_runs() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         for name in ["one", "two"] {
             let (log, inside) = (log.clone(), reactor.clone());
@@ -104,8 +102,7 @@ fn calls_when_running_come_in_order_and_at_once_when_it_runs() {
 
 #[test]
 fn the_output_of_run_untils_future_is_returned_after_everything_was_closed_in_order() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let (a, b, c, d) = (log.clone(), log.clone(), log.clone(), log.clone());
         let port = reactor.listen_tcp("127.0.0.1:0", move |transport| Recorder::new(transport, a.clone())).unwrap();
@@ -130,8 +127,7 @@ fn the_output_of_run_untils_future_is_returned_after_everything_was_closed_in_or
 
 #[test]
 fn hooks_before_the_shutdown_are_all_awaited_and_io_goes_on_meanwhile() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let port = reactor
             .listen_tcp("127.0.0.1:0", |transport| {
@@ -164,8 +160,7 @@ fn hooks_before_the_shutdown_are_all_awaited_and_io_goes_on_meanwhile() {
 
 #[test]
 fn what_follows_a_stop_and_what_is_due_still_runs() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let (inside, a, b) = (reactor.clone(), log.clone(), log.clone());
         reactor.call_later(Duration::ZERO, move || {
@@ -180,8 +175,7 @@ fn what_follows_a_stop_and_what_is_due_still_runs() {
 
 #[test]
 fn spawned_futures_run_are_contained_and_are_dropped_at_the_end() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let guard = Guard::new(&log, "dropped with the run");
         reactor.spawn(async move {
@@ -198,8 +192,7 @@ fn spawned_futures_run_are_contained_and_are_dropped_at_the_end() {
 
 #[test]
 fn a_panic_of_run_untils_future_comes_out_after_an_orderly_end() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let seen = log.clone();
         reactor.after_shutdown(move || seen.add("after"));

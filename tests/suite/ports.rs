@@ -22,6 +22,7 @@ use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::connect;
 use crate::support::echo;
+use crate::support::every_reactor;
 use crate::support::in_time;
 use crate::support::read_to_the_end;
 use crate::support::test_reactor;
@@ -238,8 +239,7 @@ fn a_panic_in_start_or_stop_of_a_factory_is_contained() {
             panic!("oh drop");
         }
     }
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let port = reactor.listen_tcp("127.0.0.1:0", Bad).unwrap();
         let client = reactor.connect_tcp(address_of(&port), build);
         reactor

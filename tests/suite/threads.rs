@@ -28,6 +28,7 @@ use crate::support::Log;
 use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::connect;
+use crate::support::every_reactor;
 use crate::support::every_world;
 use crate::support::in_time;
 use crate::support::on_sockets;
@@ -40,8 +41,7 @@ fn build(transport: Transport) -> Recorder {
 
 #[test]
 fn calls_from_threads_keep_their_order_and_come_before_timed_calls() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let (remote, seen, inside) = (reactor.remote(), log.clone(), reactor.clone());
         reactor.call_when_running(move || {
@@ -94,8 +94,7 @@ fn many_threads_call_and_every_call_is_made_once() {
 
 #[test]
 fn after_the_end_calls_are_refused_and_dropped() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let (remote, late) = (reactor.remote(), reactor.remote());
         let log = Log::default();
         let guard = Guard::new(&log, "never made gone");

@@ -39,6 +39,7 @@ use crate::support::datagrams::play_at;
 use crate::support::datagrams::receive;
 use crate::support::datagrams::socket;
 use crate::support::datagrams::socket_at;
+use crate::support::every_reactor;
 use crate::support::in_time;
 use crate::support::panic_of;
 use crate::support::test_reactor;
@@ -323,8 +324,7 @@ fn a_port_that_is_stopped_in_a_callback_receives_and_sends_nothing_more() {
 
 #[test]
 fn a_port_is_stopped_once_however_often_it_is_asked() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let build = |transport| {
             Recorder::new(transport, log.clone()).on(Moment::Stop, |this| drop(this.transport.stop_listening()))
@@ -349,8 +349,7 @@ fn a_port_is_stopped_once_however_often_it_is_asked() {
 
 #[test]
 fn a_port_that_is_stopped_before_the_reactor_runs_is_started_and_stopped_all_the_same() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let port = listen(&reactor, &log, |recorder| recorder);
         port.stop_listening();
@@ -459,8 +458,7 @@ fn a_call_of_the_wrong_type_panics_where_it_is_asked_for() {
 
 #[test]
 fn a_call_of_the_wrong_type_asked_for_too_early_is_not_made() {
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         let build = |transport: DatagramTransport| {
             transport.call_later(Duration::ZERO, |_: &mut String| unreachable!());
@@ -494,8 +492,7 @@ fn a_call_finds_the_handler_inside_the_protocol() {
         }
     }
 
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let log = Log::default();
         reactor.listen_udp(LOOPBACK, |transport| Outer(Inner(transport, log.clone()))).unwrap();
         reactor.run().unwrap();
@@ -847,8 +844,7 @@ fn a_protocol_may_use_its_transport_when_it_is_dropped() {
         }
     }
 
-    in_time(|| {
-        let reactor = test_reactor();
+    every_reactor(|reactor| {
         let dropped = Rc::new(Cell::new(false));
         let flag = Rc::clone(&dropped);
         reactor.listen_udp(LOOPBACK, |transport| Last(transport, flag)).unwrap();

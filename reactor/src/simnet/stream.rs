@@ -13,6 +13,7 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::address::Address;
+use crate::connect_error::BindError;
 use crate::options::ConnectOptions;
 use crate::options::ListenOptions;
 use crate::simnet::FIRST_EPHEMERAL_PORT;
@@ -240,11 +241,12 @@ impl Network {
         let mut state = self.state.borrow_mut();
         let server = state.host_at(host, to.ip()).ok_or(io::ErrorKind::NetworkUnreachable)?;
         let own = source_address(host, to);
-        let mut local = local.unwrap_or_else(|| SocketAddr::new(own, 0));
+        let wanted = local.unwrap_or_else(|| SocketAddr::new(own, 0));
+        let mut local = wanted;
         if local.ip().is_unspecified() {
             local.set_ip(own);
         }
-        state.claim(host, &mut local, |_, _| false)?;
+        state.claim(host, &mut local, |_, _| false).map_err(|error| BindError { address: wanted, error })?;
         let conn = state.conns.len() as u64;
         let connection = Conn::new(End::new(host, local), End::new(server, to), &mut state.log);
         state.conns.push(Some(Box::new(connection)));

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::reactor::Backend;
 use crate::reactor::Core;
 use crate::reactor::MemoryBackend;
+use crate::reactor::Phase;
 use crate::reactor::Reactor;
 
 impl Core {
@@ -47,9 +48,10 @@ impl Core {
     pub(super) fn run_tasks(self: &Rc<Self>) {
         let Backend::Memory(MemoryBackend { executor, .. }) = &self.backend else { return };
         loop {
-            let more = self.inbox.run(&Reactor(Rc::clone(self)), executor.waker());
+            self.inbox.run(&Reactor(Rc::clone(self)), executor.waker());
             executor.run_until_stalled();
-            if !more {
+            // The executor does not tell its own wake-ups from those of a call that a task has asked for.
+            if self.inbox.is_empty() || self.phase.get() == Phase::Stopped {
                 return;
             }
         }

@@ -19,6 +19,7 @@ use crate::reactor::MemoryBackend;
 use crate::reactor::Phase;
 use crate::reactor::Reactor;
 use crate::reactor::SimHost;
+use crate::reactor::SimWorld;
 use crate::run;
 use crate::simnet::HostId;
 use crate::simnet::Link;
@@ -118,8 +119,7 @@ impl Simulation {
         }
         let id = self.0.network.add_host(name);
         let world = self.0.me.clone();
-        let step = Rc::new(move || world.upgrade().is_some_and(|world| world.step(None)));
-        let host = SimHost { network: Rc::clone(&self.0.network), id, step };
+        let host = SimHost { network: Rc::clone(&self.0.network), id, world };
         let hub = Hub::new(Rc::clone(&self.0.clock), Rc::clone(&self.0.read_buffer));
         let reactor = Reactor::in_memory(hub, Some(host));
         reactor.0.spawn_task(run::in_simulation(Rc::downgrade(&reactor.0)));
@@ -143,7 +143,7 @@ impl Simulation {
             if condition() {
                 return true;
             }
-            if !self.0.step(None) {
+            if !self.0.step_until(None) {
                 return condition();
             }
         }
@@ -157,7 +157,7 @@ impl Simulation {
     #[track_caller]
     pub fn run_until_quiet(&self, limit: Duration) {
         let end = self.0.clock.now() + limit;
-        while self.0.step(Some(end)) {}
+        while self.0.step_until(Some(end)) {}
         assert!(self.0.next_event().is_none(), "the simulation is not quiet after {limit:?}");
     }
 
@@ -281,13 +281,13 @@ impl Simulation {
 
 impl World {
     fn run_to(&self, end: Instant) {
-        while self.step(Some(end)) {}
+        while self.step_until(Some(end)) {}
         self.clock.advance_to(end);
     }
 
     /// Lets the next thing happen, unless that would be after `end`: all hosts go on as far as they can, or the next
     /// packet arrives, or the calls that are due next are made. False if there is no such thing.
-    fn step(&self, end: Option<Instant>) -> bool {
+    fn step_until(&self, end: Option<Instant>) -> bool {
         assert!(!self.running.replace(true), "a simulation cannot be run from inside a callback of it");
         let _running = Running(&self.running);
         if self.settle() {
@@ -345,6 +345,16 @@ impl World {
             self.next_timer.set(next);
         }
         self.next_timer.get()
+    }
+}
+
+impl SimWorld for World {
+    fn step(&self) -> bool {
+        self.step_until(None)
+    }
+
+    fn is_stepping(&self) -> bool {
+        self.running.get()
     }
 }
 
