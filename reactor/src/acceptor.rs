@@ -206,3 +206,80 @@ const ACCEPTED_AT_ONCE: u32 = 64;
 
 /// Until accepting is tried again after an error that is not a client's.
 const PAUSE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::address::Address;
+    use crate::clock::Clock;
+    use crate::hub::ReadBuffer;
+    use crate::memory::MemoryStream;
+    use crate::protocol::Protocol;
+    use crate::reactor::Reactor;
+    use crate::transport::Transport;
+
+    /// Fails as it is told to, one client between any two failures.
+    struct Troubled {
+        failures: VecDeque<i32>,
+        fails: bool,
+        turned_away: Rc<Cell<usize>>,
+    }
+
+    impl Listener for Troubled {
+        type Stream = MemoryStream;
+
+        fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<MemoryStream>>> {
+            self.fails = !self.fails;
+            if self.fails {
+                let Some(failure) = self.failures.pop_front() else { return Poll::Pending };
+                return Poll::Ready(Err(io::Error::from_raw_os_error(failure)));
+            }
+            let [host, peer] = ["host", "peer"].map(Address::Memory);
+            Poll::Ready(Ok(Accepted { stream: MemoryStream(Rc::default()), host, peer }))
+        }
+
+        fn host(&self) -> Address {
+            Address::Memory("host")
+        }
+
+        fn turn_away(&mut self, _cx: &mut Context<'_>) -> io::Result<usize> {
+            self.turned_away.set(self.turned_away.get() + 1);
+            Ok(1)
+        }
+    }
+
+    struct Idle;
+
+    impl Protocol for Idle {
+        fn data_received(&mut self, _data: &[u8]) {}
+    }
+
+    #[test]
+    fn s102_whatever_accept_fails_with_the_port_goes_on() {
+        let failures = [
+            libc::ECONNABORTED,
+            libc::EPERM,
+            libc::EPROTO,
+            libc::EINTR,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EINVAL,
+        ];
+        let reactor = Reactor::in_memory(Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default()), None);
+        let turned_away = Rc::new(Cell::new(0));
+        let listener = Troubled { failures: failures.into(), fails: false, turned_away: Rc::clone(&turned_away) };
+        let factory = FactoryCell::new(|_: Transport| Idle);
+        let port = start(&reactor.0, listener, ListenOptions::from(0), factory);
+        for pauses in 0..=4 {
+            reactor.0.settle();
+            assert_eq!(port.connections(), 5 + pauses, "it waits before it tries again, but with a client's trouble");
+            reactor.0.advance(PAUSE);
+        }
+        assert_eq!((turned_away.get(), port.refused()), (1, 1));
+    }
+}

@@ -81,7 +81,7 @@ impl Resolver for Silent {
 }
 
 #[test]
-fn a_connection_is_made_and_lost_in_order_and_the_factory_is_stopped_behind_the_hook() {
+fn s011_a_connection_is_made_and_lost_in_order_and_the_factory_is_stopped_behind_the_hook() {
     every_reactor(|reactor| {
         let log = Log::default();
         let address = greeter(&reactor);
@@ -122,7 +122,7 @@ fn a_connection_is_made_and_lost_in_order_and_the_factory_is_stopped_behind_the_
 }
 
 #[test]
-fn the_states_are_those_of_the_attempt_and_its_connection() {
+fn s111_the_states_are_those_of_the_attempt_and_its_connection() {
     every_reactor(|reactor| {
         let address = greeter(&reactor);
         let slot = Rc::new(RefCell::new(None::<Connector>));
@@ -148,7 +148,7 @@ fn the_states_are_those_of_the_attempt_and_its_connection() {
 }
 
 #[test]
-fn reconnecting_from_the_hook_does_not_stop_the_factory_nor_finish() {
+fn s085_reconnecting_from_the_hook_does_not_stop_the_factory_nor_finish() {
     every_reactor(|reactor| {
         let log = Log::default();
         let address = greeter(&reactor);
@@ -170,7 +170,7 @@ fn reconnecting_from_the_hook_does_not_stop_the_factory_nor_finish() {
 }
 
 #[test]
-fn reconnecting_later_stops_and_starts_the_factory_and_a_finished_future_is_done_before() {
+fn s086_reconnecting_later_stops_and_starts_the_factory_and_a_finished_future_is_done_before() {
     every_reactor(|reactor| {
         let log = Log::default();
         let address = nobody();
@@ -200,7 +200,7 @@ fn reconnecting_later_stops_and_starts_the_factory_and_a_finished_future_is_done
 }
 
 #[test]
-fn a_shared_factory_is_started_with_its_first_user_and_stopped_with_its_last() {
+fn s084_a_shared_factory_is_started_with_its_first_user_and_stopped_with_its_last() {
     every_reactor(|reactor| {
         let log = Log::default();
         let shared = share(Logging::new(&log));
@@ -222,7 +222,7 @@ fn a_shared_factory_is_started_with_its_first_user_and_stopped_with_its_last() {
 }
 
 #[test]
-fn disconnecting_while_connecting_fails_the_attempt_later_and_as_cancelled() {
+fn s109_disconnecting_while_connecting_fails_the_attempt_later_and_as_cancelled() {
     every_reactor(|reactor| {
         reactor.set_resolver(Silent);
         let log = Log::default();
@@ -240,7 +240,7 @@ fn disconnecting_while_connecting_fails_the_attempt_later_and_as_cancelled() {
 }
 
 #[test]
-fn disconnecting_while_connected_closes_in_order_wherever_it_is_asked_for() {
+fn s110_disconnecting_while_connected_closes_in_order_wherever_it_is_asked_for() {
     for place in ["factory", "made", "later"] {
         in_time(move || {
             let reactor = test_reactor();
@@ -274,7 +274,7 @@ fn disconnecting_while_connected_closes_in_order_wherever_it_is_asked_for() {
 }
 
 #[test]
-fn an_attempt_has_a_deadline_that_covers_resolving() {
+fn s113_an_attempt_has_a_deadline_that_covers_resolving() {
     every_reactor(|reactor| {
         reactor.set_resolver(Silent);
         let options = ConnectOptions::new("somewhere:1").deadline(Some(Duration::from_millis(20)));
@@ -287,7 +287,7 @@ fn an_attempt_has_a_deadline_that_covers_resolving() {
 }
 
 #[test]
-fn errors_say_what_was_tried_and_why_it_failed() {
+fn s056_errors_say_what_was_tried_and_why_it_failed() {
     every_reactor(|reactor| {
         let refused = nobody();
         let cases = [
@@ -339,7 +339,7 @@ fn errors_say_what_was_tried_and_why_it_failed() {
 }
 
 #[test]
-fn a_local_address_that_cannot_be_bound_fails_the_attempt_later() {
+fn s108_a_local_address_that_cannot_be_bound_fails_the_attempt_later() {
     every_reactor(|reactor| {
         let options = ConnectOptions::new(nobody()).local_address("192.0.2.1:0".parse().unwrap());
         let client = reactor.connect_tcp(options, |transport| Recorder::new(transport, Log::default()));
@@ -350,7 +350,7 @@ fn a_local_address_that_cannot_be_bound_fails_the_attempt_later() {
 }
 
 #[test]
-fn names_resolve_by_the_resolver_and_the_addresses_are_tried_in_turn() {
+fn s114_names_resolve_by_the_resolver_and_the_addresses_are_tried_in_turn() {
     struct Table(Vec<SocketAddr>);
     #[async_trait(?Send)]
     impl Resolver for Table {
@@ -370,7 +370,7 @@ fn names_resolve_by_the_resolver_and_the_addresses_are_tried_in_turn() {
 }
 
 #[test]
-fn a_refusal_by_the_factory_is_a_connection_that_was_lost_and_a_panic_a_failure() {
+fn s016_a_refusal_by_the_factory_is_a_connection_that_was_lost_and_a_panic_a_failure() {
     every_reactor(|reactor| {
         let address = greeter(&reactor);
         let refused = reactor.connect_tcp(address, |_: Transport| None::<Recorder>);
@@ -405,7 +405,7 @@ fn a_panic_in_a_hook_is_contained() {
 }
 
 #[test]
-fn stopping_gives_up_attempts_and_closes_connections_with_their_hooks() {
+fn s158_stopping_gives_up_attempts_and_closes_connections_with_their_hooks() {
     every_reactor(|reactor| {
         reactor.set_resolver(Silent);
         let log = Log::default();

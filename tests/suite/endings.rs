@@ -17,7 +17,7 @@ use crate::support::every_world_with;
 use crate::support::on_sockets;
 
 #[test]
-fn the_peers_end_of_stream_closes_in_order() {
+fn s040_the_peers_end_of_stream_closes_in_order() {
     every_world(
         |recorder| recorder,
         |peer| {
@@ -30,7 +30,7 @@ fn the_peers_end_of_stream_closes_in_order() {
 }
 
 #[test]
-fn the_peers_end_of_stream_does_not_discard_pending_output() {
+fn s041_the_peers_end_of_stream_does_not_discard_pending_output() {
     every_world(
         |recorder| recorder.on(Callback::Data, |this| this.transport.write(vec![b'x'; HUGE])),
         |peer| {
@@ -46,7 +46,7 @@ fn the_peers_end_of_stream_does_not_discard_pending_output() {
 }
 
 #[test]
-fn a_reset_by_the_peer_is_a_loss() {
+fn s007_a_reset_by_the_peer_is_a_loss() {
     every_world(
         |recorder| recorder,
         |peer| {
@@ -59,7 +59,7 @@ fn a_reset_by_the_peer_is_a_loss() {
 }
 
 #[test]
-fn what_was_sent_before_a_reset_is_received_before_the_loss_even_with_output_pending() {
+fn s009_what_was_sent_before_a_reset_is_received_before_the_loss_even_with_output_pending() {
     every_world(
         |recorder| recorder,
         |peer| {
@@ -95,7 +95,7 @@ fn what_was_sent_before_a_reset_is_received_before_the_loss_even_with_output_pen
 }
 
 #[test]
-fn an_abort_resets_and_discards() {
+fn s050_an_abort_discards_and_the_peer_sees_a_reset() {
     every_world(
         |recorder| {
             recorder.on(Callback::Data, |this| {
@@ -115,7 +115,7 @@ fn an_abort_resets_and_discards() {
 }
 
 #[test]
-fn an_abort_in_the_middle_of_a_flush_wins_over_the_close() {
+fn s049_an_abort_in_the_middle_of_a_flush_wins_over_the_close() {
     every_world(
         |recorder| {
             recorder.on(Callback::Data, |this| {
@@ -138,7 +138,7 @@ fn an_abort_in_the_middle_of_a_flush_wins_over_the_close() {
 }
 
 #[test]
-fn closing_flushes_drops_later_writes_and_delivers_nothing_more() {
+fn s028_lose_connection_flushes_then_closes() {
     every_world(
         |recorder| {
             recorder.on(Callback::Data, |this| {
@@ -165,7 +165,7 @@ fn closing_flushes_drops_later_writes_and_delivers_nothing_more() {
 }
 
 #[test]
-fn closing_with_unread_input_in_the_system_loses_the_peer_nothing() {
+fn s030_closing_with_unread_input_in_the_system_loses_the_peer_nothing() {
     on_sockets(
         |recorder| {
             recorder.on(Callback::Made, |this| this.transport.pause_reading()).on(Callback::Timer, |this| {
@@ -236,7 +236,7 @@ fn whatever_reason_a_failure_is_given_the_peer_sees_that_output_is_missing() {
 }
 
 #[test]
-fn too_much_output_ends_the_connection_with_overflow_and_a_reset() {
+fn s061_too_much_output_ends_the_connection_with_overflow_and_a_reset() {
     every_world(
         |recorder| {
             recorder.on(Callback::Data, |this| {

@@ -78,7 +78,7 @@ fn output_written_elsewhere_does_not_stop_reading() {
 }
 
 #[test]
-fn full_is_strictly_more_than_64_kib_counting_what_the_running_callback_wrote() {
+fn s062_full_is_strictly_more_than_64_kib_counting_what_the_running_callback_wrote() {
     every_world(
         |recorder| {
             recorder.on(Callback::Data, |this| {
@@ -106,7 +106,7 @@ fn full_is_strictly_more_than_64_kib_counting_what_the_running_callback_wrote() 
 }
 
 #[test]
-fn pause_comes_above_64_kib_and_resume_when_all_has_gone() {
+fn s072_pause_comes_above_64_kib_and_resume_when_all_has_gone() {
     in_memory(
         |recorder| recorder,
         |peer| {
@@ -128,7 +128,7 @@ fn pause_comes_above_64_kib_and_resume_when_all_has_gone() {
 }
 
 #[test]
-fn pausing_and_resuming_from_within_each_other_stay_paired() {
+fn s071_pausing_and_resuming_from_within_each_other_stay_paired() {
     every_world(
         |recorder| {
             let mut left = 5;

@@ -11,7 +11,7 @@ use crate::support::Recorder;
 use crate::support::every_world;
 
 #[test]
-fn half_close_by_the_peer_first_goes_on_sending_until_closed() {
+fn s042_half_close_by_the_peer_first_goes_on_sending_until_closed() {
     every_world(
         |recorder| {
             recorder
@@ -36,7 +36,7 @@ fn half_close_by_the_peer_first_goes_on_sending_until_closed() {
 }
 
 #[test]
-fn half_close_by_this_side_first_goes_on_receiving_until_the_peer_ends() {
+fn s043_half_close_by_this_side_first_goes_on_receiving_until_the_peer_ends() {
     every_world(
         |recorder| {
             recorder.keeping_writing().on(Callback::Made, |this| {
@@ -58,7 +58,7 @@ fn half_close_by_this_side_first_goes_on_receiving_until_the_peer_ends() {
 }
 
 #[test]
-fn half_close_by_the_peer_and_then_by_this_side_closes() {
+fn s047_half_close_by_the_peer_and_then_by_this_side_closes() {
     every_world(
         |recorder| {
             recorder.keeping_writing().on(Callback::Eof, |this| {

@@ -95,11 +95,11 @@ fn what_is_said_twice_about_the_toolchain_agrees() {
     assert!(readme.contains(&format!("({version} or newer)")), "the README names another Rust than {version}");
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-fn all_sources() -> Vec<PathBuf> {
+pub(crate) fn all_sources() -> Vec<PathBuf> {
     ["reactor", "protocols", "apps", "tests"].into_iter().flat_map(sources).collect()
 }
 

@@ -237,7 +237,7 @@ fn talkers() -> (Pair, Heard, Heard) {
 }
 
 #[test]
-fn what_both_sides_of_a_pair_have_sent_is_in_flight_and_crosses_in_one_step() {
+fn s276_what_both_sides_of_a_pair_have_sent_is_in_flight_and_crosses_in_one_step() {
     let (mut pair, client, server) = talkers();
     assert_eq!((pair.client.written(), pair.server.written()), (&b"hello, server"[..], &b"hello, client"[..]));
     assert_eq!((&**client.borrow(), &**server.borrow()), ("", ""));
@@ -376,7 +376,7 @@ fn a_side_of_a_pair_that_does_not_read_makes_the_other_wait() {
 }
 
 #[test]
-fn two_that_answer_each_other_for_ever_are_never_quiet() {
+fn s276_two_that_answer_each_other_for_ever_are_never_quiet() {
     let mut pair = Pair::connect(Shout::new, Shout::new);
     pair.client.transport().write("a");
     let said = panic_of(|| pair.run_until_quiet());

@@ -278,7 +278,7 @@ fn failures_inside_and_outside_reach_both_with_their_reason() {
 }
 
 #[test]
-fn a_refusal_passes_through_layers_and_leaves_no_handle_alive() {
+fn s090_a_refusal_passes_through_layers_and_leaves_no_handle_alive() {
     let handles = Rc::new(RefCell::new(Vec::new()));
     let kept = Rc::clone(&handles);
     let refusing = move |transport: Transport| -> Option<Recorder> {

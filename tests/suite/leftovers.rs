@@ -18,7 +18,7 @@ use crate::support::on_sockets;
 use crate::support::test_reactor;
 
 #[test]
-fn nothing_of_a_connection_is_left_when_it_has_ended() {
+fn s013_nothing_of_a_connection_is_left_when_it_has_ended() {
     let counts = in_time(|| {
         let reactor = test_reactor();
         let token = Rc::new(());

@@ -22,7 +22,7 @@ fn build(transport: Transport) -> Recorder {
 }
 
 #[test]
-fn a_reactor_runs_only_once() {
+fn s153_a_reactor_runs_only_once() {
     every_reactor(|reactor| {
         let inside = reactor.clone();
         reactor.call_later(Duration::ZERO, move || {
@@ -71,7 +71,7 @@ fn stopped_before_it_runs_it_runs_and_stops() {
 }
 
 #[test]
-fn calls_when_running_come_in_order_and_at_once_when_it_runs() {
+fn s162_calls_when_running_come_in_order_and_at_once_when_it_runs() {
     every_reactor(|reactor| {
         let log = Log::default();
         for name in ["one", "two"] {
@@ -101,7 +101,7 @@ fn calls_when_running_come_in_order_and_at_once_when_it_runs() {
 }
 
 #[test]
-fn the_output_of_run_untils_future_is_returned_after_everything_was_closed_in_order() {
+fn s157_the_output_of_run_untils_future_is_returned_after_everything_was_closed_in_order() {
     every_reactor(|reactor| {
         let log = Log::default();
         let (a, b, c, d) = (log.clone(), log.clone(), log.clone(), log.clone());
@@ -126,7 +126,7 @@ fn the_output_of_run_untils_future_is_returned_after_everything_was_closed_in_or
 }
 
 #[test]
-fn hooks_before_the_shutdown_are_all_awaited_and_io_goes_on_meanwhile() {
+fn s156_hooks_before_the_shutdown_are_all_awaited_and_io_goes_on_meanwhile() {
     every_reactor(|reactor| {
         let log = Log::default();
         let port = reactor
@@ -159,7 +159,7 @@ fn hooks_before_the_shutdown_are_all_awaited_and_io_goes_on_meanwhile() {
 }
 
 #[test]
-fn what_follows_a_stop_and_what_is_due_still_runs() {
+fn s154_what_follows_a_stop_and_what_is_due_still_runs() {
     every_reactor(|reactor| {
         let log = Log::default();
         let (inside, a, b) = (reactor.clone(), log.clone(), log.clone());
@@ -207,7 +207,7 @@ fn a_panic_of_run_untils_future_comes_out_after_an_orderly_end() {
 }
 
 #[test]
-fn time_and_chance_in_memory_are_the_tests() {
+fn s151_time_and_chance_in_memory_are_the_tests_and_timers_do_not_follow_the_time_of_day() {
     let mut wire = StringTransport::connect(build);
     let reactor = wire.reactor().clone();
     let (now, day) = (reactor.now(), reactor.time_of_day());

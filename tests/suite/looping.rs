@@ -56,7 +56,7 @@ fn is_ready(future: impl Future) -> bool {
 }
 
 #[test]
-fn the_calls_stay_on_the_grid_and_what_was_missed_is_left_out_and_counted() {
+fn s267_the_calls_stay_on_the_grid_and_what_was_missed_is_left_out_and_counted() {
     let slow = Rc::new(Cell::new(true));
     let counts = Rc::new(RefCell::new(Vec::new()));
     let (counted, was_slow) = (Rc::clone(&counts), Rc::clone(&slow));
@@ -77,6 +77,23 @@ fn the_calls_stay_on_the_grid_and_what_was_missed_is_left_out_and_counted() {
 }
 
 #[test]
+fn s268_a_call_is_told_how_many_ticks_have_passed() {
+    let counts = Rc::new(RefCell::new(Vec::new()));
+    let counted = Rc::clone(&counts);
+    // Each call takes as long as its number says.
+    let (sim, ..) = looping(SECOND, move |reactor, tick| {
+        counted.borrow_mut().push(tick.count());
+        let work = reactor.sleep(SECOND * counted.borrow().len() as u32 - SECOND / 2);
+        reactor.spawn(async move {
+            work.await;
+            drop(tick);
+        });
+    });
+    sim.run_for(SECOND * 12);
+    assert_eq!(*counts.borrow(), [1, 1, 2, 3, 4]);
+}
+
+#[test]
 fn a_call_comes_on_the_grid_also_when_the_clock_has_stood_still() {
     let mut wire = StringTransport::connect(|transport| Beating { transport, beats: 0 });
     let reactor = wire.reactor().clone();
@@ -90,7 +107,7 @@ fn a_call_comes_on_the_grid_also_when_the_clock_has_stood_still() {
 }
 
 #[test]
-fn calls_never_overlap_while_the_asynchronous_work_of_one_goes_on() {
+fn s267_calls_never_overlap_while_the_asynchronous_work_of_one_goes_on() {
     let running = Rc::new(Cell::new(0));
     let now_running = Rc::clone(&running);
     let (sim, _reactor, _looping, times) = looping(SECOND, move |reactor, tick| {
@@ -107,7 +124,7 @@ fn calls_never_overlap_while_the_asynchronous_work_of_one_goes_on() {
 }
 
 #[test]
-fn an_interval_of_zero_is_as_often_as_the_reactor_turns_and_keeps_nothing_else_out() {
+fn s269_an_interval_of_zero_is_as_often_as_the_reactor_turns_and_keeps_nothing_else_out() {
     let (sim, reactor, looping, times) = looping(Duration::ZERO, |_, tick| assert_eq!(tick.count(), 1));
     let other = Rc::new(Cell::new(false));
     let called = Rc::clone(&other);
@@ -121,7 +138,7 @@ fn an_interval_of_zero_is_as_often_as_the_reactor_turns_and_keeps_nothing_else_o
 }
 
 #[test]
-fn a_stopped_loop_is_over_at_once_and_drops_what_its_function_owns() {
+fn s266_a_stopped_loop_is_over_at_once_and_drops_what_its_function_owns() {
     let owned = Rc::new(());
     let seen = Rc::downgrade(&owned);
     let (sim, reactor, looping, times) = looping(SECOND, move |_, _| {
@@ -139,7 +156,7 @@ fn a_stopped_loop_is_over_at_once_and_drops_what_its_function_owns() {
 }
 
 #[test]
-fn a_loop_that_is_stopped_while_its_work_goes_on_is_finished_when_that_is() {
+fn s269_a_loop_that_is_stopped_while_its_work_goes_on_is_finished_when_that_is() {
     let (sim, reactor, looping, times) = looping(SECOND, |reactor, tick| {
         let work = reactor.sleep(SECOND * 2);
         reactor.spawn(async move {
@@ -173,7 +190,7 @@ fn a_call_can_stop_its_own_loop() {
 }
 
 #[test]
-fn a_reset_begins_a_new_grid() {
+fn s269_a_reset_begins_a_new_grid() {
     let (sim, _reactor, looping, times) = looping(SECOND, |_, tick| assert_eq!(tick.count(), 1));
     sim.run_for(Duration::from_millis(1700));
     assert!(looping.reset());
@@ -195,7 +212,7 @@ fn a_reset_while_the_work_of_a_call_goes_on_counts_from_the_reset() {
 }
 
 #[test]
-fn a_panic_in_a_call_ends_its_loop_and_nothing_else() {
+fn s266_a_panic_in_a_call_ends_its_loop_and_nothing_else() {
     let (sim, reactor, looping, times) = looping(SECOND, |_, _| panic!("as a test wants it"));
     let finished = looping.finished();
     let other = Rc::new(Cell::new(0));
@@ -286,7 +303,7 @@ fn a_loop_of_the_wrong_type_panics_where_it_is_asked_for() {
 }
 
 #[test]
-fn a_delay_is_over_at_its_time_and_gone_when_it_is_dropped() {
+fn s271_a_delay_is_over_at_its_time_and_gone_when_it_is_dropped() {
     let sim = Simulation::new(0);
     let reactor = sim.host("here");
     let over = Rc::new(Cell::new(false));

@@ -27,4 +27,5 @@ mod stopping;
 mod support;
 mod threads;
 mod timers;
+mod twisted;
 mod udp;

@@ -17,17 +17,17 @@ use crate::support::read_to_the_end;
 use crate::support::test_reactor;
 
 #[test]
-fn a_panic_in_connection_made_ends_that_connection_with_its_message() {
+fn s021_a_panic_in_connection_made_ends_that_connection_with_its_message() {
     panics_in(Callback::Made, |_| {}, &["made", "lost Panicked(oh Made)", "dropped"]);
 }
 
 #[test]
-fn a_panic_in_data_received_ends_that_connection_with_its_message() {
+fn s018_a_panic_in_data_received_ends_that_connection_with_its_message() {
     panics_in(Callback::Data, |peer| peer.send("hi"), &["made", "data hi", "lost Panicked(oh Data)", "dropped"]);
 }
 
 #[test]
-fn a_panic_in_eof_received_ends_that_connection_with_its_message() {
+fn s046_a_panic_in_eof_received_ends_that_connection_with_its_message() {
     panics_in(Callback::Eof, Peer::send_eof, &["made", "eof", "lost Panicked(oh Eof)", "dropped"]);
 }
 

@@ -36,7 +36,7 @@ fn address_of(port: &Port) -> SocketAddr {
 }
 
 #[test]
-fn a_port_that_has_stopped_can_be_bound_again_at_once_and_its_connections_go_on() {
+fn s096_a_port_that_has_stopped_can_be_bound_again_at_once_and_its_connections_go_on() {
     in_time(|| {
         let reactor = test_reactor();
         let port = reactor.listen_tcp("127.0.0.1:0", |transport| echo(build(transport))).unwrap();
@@ -79,7 +79,7 @@ fn a_port_that_has_stopped_can_be_bound_again_at_once_and_its_connections_go_on(
 }
 
 #[test]
-fn a_port_may_be_stopped_from_build_protocol_and_that_connection_lives() {
+fn s100_a_port_may_be_stopped_from_build_protocol_and_that_connection_lives() {
     in_time(|| {
         let reactor = test_reactor();
         let slot = Rc::new(RefCell::new(None::<Port>));
@@ -148,7 +148,7 @@ fn clients_beyond_the_maximum_are_closed_at_once_and_taken_again_when_there_is_r
 }
 
 #[test]
-fn a_port_says_where_it_listens_and_connections_where_they_are() {
+fn s091_a_port_says_where_it_listens_and_connections_where_they_are() {
     in_time(|| {
         let reactor = test_reactor();
         let all = reactor.listen_tcp(0, build).unwrap();
@@ -172,7 +172,7 @@ fn a_port_says_where_it_listens_and_connections_where_they_are() {
 }
 
 #[test]
-fn errors_name_the_address_and_say_why() {
+fn s092_errors_name_the_address_and_say_why_and_no_factory_is_started() {
     in_time(|| {
         let reactor = test_reactor();
         let log = Log::default();
@@ -220,7 +220,7 @@ fn stopping_the_reactor_stops_factories_and_closes_ports() {
 }
 
 #[test]
-fn a_panic_in_start_or_stop_of_a_factory_is_contained() {
+fn s099_a_panic_in_start_or_stop_of_a_factory_is_contained() {
     struct Bad;
     impl reactor::Factory for Bad {
         fn start_factory(&mut self) {
@@ -252,7 +252,7 @@ fn a_panic_in_start_or_stop_of_a_factory_is_contained() {
 }
 
 #[test]
-fn many_clients_that_connect_at_once_are_all_served() {
+fn s101_many_clients_that_connect_at_once_are_all_served() {
     in_time(|| {
         let reactor = test_reactor();
         let port = reactor

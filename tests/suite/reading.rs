@@ -38,7 +38,7 @@ fn pausing_in_connection_made_takes_effect() {
 }
 
 #[test]
-fn a_reset_ends_a_paused_connection_at_once() {
+fn s081_a_reset_ends_a_paused_connection_at_once() {
     every_world(
         |recorder| recorder.on(Callback::Made, |this| this.transport.pause_reading()),
         |peer| {
@@ -63,7 +63,7 @@ fn a_reset_behind_unread_bytes_ends_a_paused_connection_at_once() {
 }
 
 #[test]
-fn an_end_with_nothing_unread_before_it_is_told_to_a_paused_protocol_at_once() {
+fn s081_an_end_with_nothing_unread_before_it_is_told_to_a_paused_protocol_at_once() {
     every_world(
         |recorder| recorder.on(Callback::Made, |this| this.transport.pause_reading()),
         |peer| {
@@ -75,7 +75,7 @@ fn an_end_with_nothing_unread_before_it_is_told_to_a_paused_protocol_at_once() {
 }
 
 #[test]
-fn an_end_behind_unread_bytes_waits_for_the_resume() {
+fn s080_an_end_behind_unread_bytes_waits_for_the_resume() {
     every_world(
         |recorder| recorder.on(Callback::Made, |this| this.transport.pause_reading()),
         |peer| {
@@ -106,7 +106,7 @@ fn an_end_that_comes_together_with_unread_bytes_waits_for_the_resume() {
 }
 
 #[test]
-fn pausing_in_data_received_holds_back_what_follows() {
+fn s079_pausing_in_data_received_holds_back_what_follows() {
     every_world(
         |recorder| {
             recorder.on(Callback::Data, |this| {
@@ -128,7 +128,7 @@ fn pausing_in_data_received_holds_back_what_follows() {
 }
 
 #[test]
-fn many_pauses_and_resumes_lose_and_repeat_nothing() {
+fn s083_many_pauses_and_resumes_lose_and_repeat_nothing() {
     every_world(
         |recorder| {
             let mut count = 0;
@@ -189,7 +189,7 @@ fn a_paused_connection_sends_and_closes_as_any_other() {
 }
 
 #[test]
-fn a_chunk_has_at_most_64_kib_and_a_flood_leaves_others_their_turn() {
+fn s006_a_chunk_has_at_most_64_kib_and_a_flood_leaves_others_their_turn() {
     // The size of a chunk is checked by the recorder itself.
     every_world(
         |recorder| recorder,

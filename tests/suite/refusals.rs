@@ -18,7 +18,7 @@ use crate::support::read_to_the_end;
 use crate::support::test_reactor;
 
 #[test]
-fn a_refused_client_gets_no_callback_and_is_closed_and_the_next_is_served() {
+fn s015_a_refused_client_gets_no_callback_and_is_closed_and_the_next_is_served() {
     in_time(|| {
         let reactor = test_reactor();
         let mut count = 0;

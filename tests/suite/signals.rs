@@ -63,7 +63,7 @@ fn is_a_child_if_told_so() {
 }
 
 #[test]
-fn a_signal_stops_in_order() {
+fn s164_a_signal_stops_in_order() {
     for signal in ["TERM", "INT"] {
         let (mut child, mut lines) = child("plain");
         send(&child, signal);
@@ -85,7 +85,7 @@ fn a_second_signal_does_not_wait() {
 }
 
 #[test]
-fn with_signal_handling_off_a_signal_does_what_it_does_to_any_program() {
+fn s164_with_signal_handling_off_a_signal_does_what_it_does_to_any_program() {
     let (mut child, _lines) = child("deaf");
     send(&child, "TERM");
     assert_eq!(child.wait().unwrap().signal(), Some(15));

@@ -176,7 +176,7 @@ fn a_host_that_is_down_says_nothing_until_the_deadline() {
 }
 
 #[test]
-fn without_a_deadline_the_system_gives_up_after_two_minutes() {
+fn s058_without_a_deadline_the_system_gives_up_after_two_minutes() {
     let sim = Simulation::new(0);
     echo_server(&sim);
     sim.crash("server");
@@ -189,7 +189,7 @@ fn without_a_deadline_the_system_gives_up_after_two_minutes() {
 }
 
 #[test]
-fn behind_an_address_that_swallows_everything_the_other_family_is_tried_after_a_quarter_of_a_second() {
+fn s136_behind_an_address_that_swallows_everything_the_other_family_is_tried_after_a_quarter_of_a_second() {
     let sim = Simulation::new(0);
     sim.host("server").listen_tcp("[::]:7", |transport| Echo { transport }).unwrap();
     let [ipv6, ipv4] = sim.addresses_of("server")[..] else { panic!("two addresses") };
@@ -309,7 +309,7 @@ fn stopping_a_host_sends_what_was_written_and_closes() {
 }
 
 #[test]
-fn the_same_main_runs_in_a_simulation() {
+fn s275_the_same_main_runs_in_a_simulation() {
     fn main(reactor: &Reactor) -> std::io::Result<Vec<u8>> {
         reactor.listen_tcp("127.0.0.1:7", |transport| Echo { transport })?;
         let seen = Rc::new(Seen { enough: Cell::new(4), ..Seen::default() });

@@ -19,7 +19,7 @@ use crate::support::Recorder;
 use crate::support::on_sockets;
 
 #[test]
-fn stopping_closes_in_order_and_flushes() {
+fn s160_stopping_closes_in_order_and_flushes() {
     on_sockets(
         |recorder| {
             recorder.on(Callback::Data, |this| {
@@ -38,7 +38,7 @@ fn stopping_closes_in_order_and_flushes() {
 }
 
 #[test]
-fn stopping_reaches_a_connection_whose_reading_is_paused() {
+fn s159_stopping_reaches_a_connection_whose_reading_is_paused() {
     on_sockets(
         |recorder| recorder.on(Callback::Made, |this| this.transport.pause_reading()),
         |peer| {
@@ -50,7 +50,7 @@ fn stopping_reaches_a_connection_whose_reading_is_paused() {
 }
 
 #[test]
-fn stopping_aborts_who_does_not_read_when_the_deadline_has_passed() {
+fn s055_stopping_aborts_who_does_not_read_when_the_deadline_has_passed() {
     on_sockets(
         |recorder| {
             recorder.on(Callback::Made, |this| {

@@ -40,7 +40,7 @@ fn build(transport: Transport) -> Recorder {
 }
 
 #[test]
-fn calls_from_threads_keep_their_order_and_come_before_timed_calls() {
+fn s169_calls_from_threads_keep_their_order_and_come_before_timed_calls() {
     every_reactor(|reactor| {
         let log = Log::default();
         let (remote, seen, inside) = (reactor.remote(), log.clone(), reactor.clone());
@@ -61,7 +61,7 @@ fn calls_from_threads_keep_their_order_and_come_before_timed_calls() {
 }
 
 #[test]
-fn many_threads_call_and_every_call_is_made_once() {
+fn s168_many_threads_call_and_every_call_is_made_once() {
     in_time(|| {
         let reactor = test_reactor();
         let log = Log::default();
@@ -161,7 +161,7 @@ fn a_remote_call_of_the_wrong_type_ends_the_connection() {
 }
 
 #[test]
-fn work_on_threads_gives_its_result_its_panic_or_is_refused() {
+fn s172_work_on_threads_gives_its_result_its_panic_or_is_refused() {
     in_time(|| {
         let reactor = test_reactor();
         assert_eq!(reactor.run_until(reactor.defer_to_thread(|| 6 * 7)).unwrap().unwrap(), 42);
@@ -172,7 +172,7 @@ fn work_on_threads_gives_its_result_its_panic_or_is_refused() {
 }
 
 #[test]
-fn work_is_refused_when_eight_run_and_1024_wait() {
+fn s170_work_is_refused_when_eight_run_and_1024_wait() {
     in_time(|| {
         let reactor = test_reactor();
         let gate = Arc::new(Barrier::new(9));
@@ -200,7 +200,7 @@ fn work_is_refused_when_eight_run_and_1024_wait() {
 }
 
 #[test]
-fn several_reactors_share_a_port_and_stop_as_one() {
+fn s095_several_reactors_share_a_port_and_stop_as_one() {
     let log = Log::default();
     let (tell, told) = mpsc::channel();
     let (seen, setups) = (log.clone(), AtomicUsize::new(0));

@@ -25,7 +25,7 @@ use crate::support::on_sockets;
 use crate::support::on_sockets_with;
 
 #[test]
-fn equal_deadlines_keep_their_order_across_the_reactor_and_connections() {
+fn s146_equal_deadlines_keep_their_order_across_the_reactor_and_connections() {
     // A policy and the protocol inside are two connections of one reactor.
     for on_sockets in [false, true] {
         let factory = |log: Log| -> Box<dyn Factory> {
@@ -73,7 +73,7 @@ struct Quiet;
 impl Policy for Quiet {}
 
 #[test]
-fn handles_of_live_and_dead_calls_answer_truly() {
+fn s148_handles_of_live_and_dead_calls_answer_truly() {
     let wire = StringTransport::connect(|transport| Recorder::new(transport, Log::default()));
     let reactor = wire.reactor().clone();
     let mut wire = wire;
@@ -104,7 +104,7 @@ fn handles_of_live_and_dead_calls_answer_truly() {
 }
 
 #[test]
-fn a_call_that_is_moved_goes_behind_those_due_at_the_same_time() {
+fn s149_a_call_that_is_moved_goes_behind_those_due_at_the_same_time() {
     let mut wire = StringTransport::connect(|transport| Recorder::new(transport, Log::default()));
     let log = Log::default();
     let call = |name: &'static str| {
@@ -118,7 +118,7 @@ fn a_call_that_is_moved_goes_behind_those_due_at_the_same_time() {
 }
 
 #[test]
-fn a_call_is_over_while_it_runs_and_one_it_asks_for_waits_for_the_next_pass() {
+fn s145_a_call_is_over_while_it_runs_and_one_it_asks_for_waits_for_the_next_pass() {
     every_world(
         |recorder| {
             recorder.on(Callback::Data, |this| {
@@ -168,7 +168,7 @@ fn a_chain_of_calls_without_delay_starves_nobody_and_does_not_stop_the_time() {
 }
 
 #[test]
-fn a_panic_in_a_call_of_the_reactors_is_contained() {
+fn s027_a_panic_in_a_call_of_the_reactors_is_contained() {
     every_world(
         |recorder| {
             recorder.on(Callback::Data, |this| {

@@ -60,7 +60,7 @@ fn a_datagram_is_answered_to_its_sender() {
 }
 
 #[test]
-fn an_empty_datagram_is_delivered_and_can_be_sent() {
+fn s176_an_empty_datagram_is_delivered_and_can_be_sent() {
     play(
         |recorder| recorder.on(Moment::Received, Recorder::answer),
         |port| {
@@ -73,7 +73,7 @@ fn an_empty_datagram_is_delivered_and_can_be_sent() {
 }
 
 #[test]
-fn the_longest_datagram_arrives_whole() {
+fn s176_the_longest_datagram_arrives_whole() {
     play(
         |recorder| recorder.on(Moment::Received, Recorder::answer),
         |port| {
@@ -86,7 +86,7 @@ fn the_longest_datagram_arrives_whole() {
 }
 
 #[test]
-fn a_panic_in_any_callback_leaves_the_port_open_and_its_other_calls_alone() {
+fn s177_a_panic_in_any_callback_leaves_the_port_open_and_its_other_calls_alone() {
     play(
         |recorder| {
             recorder
@@ -122,7 +122,7 @@ fn a_panic_in_any_callback_leaves_the_port_open_and_its_other_calls_alone() {
 }
 
 #[test]
-fn a_connected_port_is_told_of_a_refusal_while_nothing_is_written_and_goes_on() {
+fn s181_a_connected_port_is_told_of_a_refusal_while_nothing_is_written_and_goes_on() {
     let peer = socket_at("127.7.0.1:0");
     let address = peer.local_addr().unwrap();
     play(
@@ -144,7 +144,7 @@ fn a_connected_port_is_told_of_a_refusal_while_nothing_is_written_and_goes_on() 
 }
 
 #[test]
-fn a_refusal_that_a_write_meets_is_told_and_costs_no_datagram() {
+fn s180_a_refusal_that_a_write_meets_is_told_and_costs_no_datagram() {
     let peer = socket_at("127.7.0.2:0");
     let address = peer.local_addr().unwrap();
     let mut peer = Some(peer);
@@ -171,7 +171,7 @@ fn a_refusal_that_a_write_meets_is_told_and_costs_no_datagram() {
 }
 
 #[test]
-fn a_port_that_is_not_connected_hears_of_no_refusal() {
+fn s180_a_port_that_is_not_connected_hears_of_no_refusal() {
     let nobody = socket_at("127.7.0.3:0").local_addr().unwrap();
     play(
         |recorder| recorder.on(Moment::Received, Recorder::answer),
@@ -190,7 +190,7 @@ fn a_port_that_is_not_connected_hears_of_no_refusal() {
 }
 
 #[test]
-fn an_address_of_the_other_family_is_an_error_that_says_so() {
+fn s178_an_address_of_the_other_family_is_an_error_that_says_so() {
     let ipv6: SocketAddr = "[::1]:9".parse().unwrap();
     play(
         |recorder| recorder,
@@ -236,7 +236,7 @@ fn a_port_on_both_families_shows_ipv4_peers_as_such_and_answers_them() {
 }
 
 #[test]
-fn a_datagram_too_long_to_be_sent_is_an_error_that_says_so() {
+fn s178_a_datagram_too_long_to_be_sent_is_an_error_that_says_so() {
     play(
         |recorder| recorder,
         |port| {
@@ -254,7 +254,7 @@ fn a_datagram_too_long_to_be_sent_is_an_error_that_says_so() {
 }
 
 #[test]
-fn a_connected_port_has_one_peer_only() {
+fn s179_a_connected_port_has_one_peer_only() {
     let (peer, stranger) = (socket(), socket());
     let (address, strange) = (peer.local_addr().unwrap(), stranger.local_addr().unwrap());
     play(
@@ -323,7 +323,7 @@ fn a_port_that_is_stopped_in_a_callback_receives_and_sends_nothing_more() {
 }
 
 #[test]
-fn a_port_is_stopped_once_however_often_it_is_asked() {
+fn s182_a_port_is_stopped_once_however_often_it_is_asked() {
     every_reactor(|reactor| {
         let log = Log::default();
         let build = |transport| {

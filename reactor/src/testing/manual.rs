@@ -12,7 +12,7 @@ use crate::reactor::Reactor;
 
 impl Core {
     /// Runs tasks, and calls of other threads, until nothing more happens at this instant.
-    pub(super) fn settle(self: &Rc<Self>) {
+    pub(crate) fn settle(self: &Rc<Self>) {
         self.advance(Duration::ZERO);
     }
 
@@ -20,7 +20,7 @@ impl Core {
     ///
     /// A pass over due calls takes a microsecond, so that a chain of calls without delay cannot stop the time; at the
     /// end of the time such a chain is left for later after a while.
-    pub(super) fn advance(self: &Rc<Self>, time: Duration) {
+    pub(crate) fn advance(self: &Rc<Self>, time: Duration) {
         let timers = &self.hub.timers;
         let clock = &self.hub.clock;
         let end = timers.now() + time;

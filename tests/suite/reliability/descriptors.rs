@@ -12,7 +12,7 @@ use super::server;
 const CLIENTS: usize = 120;
 
 #[test]
-fn at_the_descriptor_limit_clients_are_closed_and_counted_and_the_others_are_served_on() {
+fn s103_at_the_descriptor_limit_clients_are_closed_and_counted_and_the_others_are_served_on() {
     let server = server("echo", &["nofile=64"]);
     let served: Vec<_> = (0..CLIENTS).filter_map(|_| served(&server)).collect();
     let first_round = served.len();

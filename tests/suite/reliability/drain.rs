@@ -116,7 +116,7 @@ fn one_signal_drains_every_thread_and_cuts_off_nobody() {
 }
 
 #[test]
-fn a_job_that_never_ends_does_not_keep_the_program_from_ending() {
+fn s171_a_job_that_never_ends_does_not_keep_the_program_from_ending() {
     let server = server("jobs", &[]);
     let mut stream = peer::connect(server.address());
     stream.write_all(b"stuck").unwrap();

@@ -116,7 +116,7 @@ fn a_resolver_that_is_silent_is_given_up_at_the_deadline() {
 }
 
 #[test]
-fn a_silent_resolver_keeps_neither_disconnect_nor_stop_waiting() {
+fn s174_a_silent_resolver_keeps_neither_disconnect_nor_stop_waiting() {
     let outcome = connect(Answer::Silence, None, Connector::disconnect);
     assert_eq!(*outcome.result.unwrap_err().kind(), ConnectErrorKind::Cancelled);
 
@@ -134,7 +134,7 @@ fn a_silent_resolver_keeps_neither_disconnect_nor_stop_waiting() {
 }
 
 #[test]
-fn an_address_that_refuses_is_passed_over_for_one_that_answers() {
+fn s137_an_address_that_refuses_is_passed_over_for_one_that_answers() {
     let server = peer::serve(|reactor| reactor.listen_tcp("127.0.0.1:0", |transport| Hello { transport }));
     let nobody = unused();
     let outcome = connect(Answer::Addresses(vec![nobody, server.address()]), None, |_| {});
@@ -143,7 +143,7 @@ fn an_address_that_refuses_is_passed_over_for_one_that_answers() {
 }
 
 #[test]
-fn when_every_address_refuses_the_error_tells_each() {
+fn s138_when_every_address_refuses_the_error_tells_each() {
     let (first, second) = (unused(), unused());
     let error = connect(Answer::Addresses(vec![first, second]), None, |_| {}).result.unwrap_err();
     assert_eq!(*error.kind(), ConnectErrorKind::Refused);

@@ -43,7 +43,7 @@ fn panics_in_every_callback_touch_no_healthy_connection() {
 }
 
 #[test]
-fn a_factory_that_panics_or_refuses_closes_that_client_and_serves_the_others() {
+fn s024_a_factory_that_panics_or_refuses_closes_that_client_and_serves_the_others() {
     let server = server("faulty", &[]);
     for number in 0..90 {
         match number % 3 {
@@ -61,7 +61,7 @@ fn a_factory_that_panics_or_refuses_closes_that_client_and_serves_the_others() {
 }
 
 #[test]
-fn a_client_whose_factory_panics_gets_that_as_the_reason_of_its_failure() {
+fn s025_a_client_whose_factory_panics_gets_that_as_the_reason_of_its_failure() {
     struct Never;
     impl Protocol for Never {
         fn data_received(&mut self, _data: &[u8]) {}

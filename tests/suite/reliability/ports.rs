@@ -34,7 +34,7 @@ fn failure(address: &str) -> io::Error {
 }
 
 #[test]
-fn a_port_in_use_is_an_error_that_names_it() {
+fn s059_a_port_in_use_is_an_error_that_names_it() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let error = failure(&address);
@@ -62,7 +62,7 @@ fn an_address_of_another_machine_is_an_error_that_says_so() {
 }
 
 #[test]
-fn a_text_that_is_no_address_is_an_error_that_shows_what_one_looks_like() {
+fn s093_a_text_that_is_no_address_is_an_error_that_shows_what_one_looks_like() {
     for text in ["", "http", "127.0.0.1", "127.0.0.1:65536", "localhost:80", "[::1]", "1.2.3.4.5:6"] {
         let error = failure(text);
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{text}");
