@@ -36,6 +36,7 @@ use crate::support::datagrams::Recorder;
 use crate::support::datagrams::listen;
 use crate::support::datagrams::play;
 use crate::support::datagrams::play_at;
+use crate::support::datagrams::play_on_sockets;
 use crate::support::datagrams::receive;
 use crate::support::datagrams::socket;
 use crate::support::datagrams::socket_at;
@@ -49,11 +50,11 @@ fn a_datagram_is_answered_to_its_sender() {
     play(
         |recorder| recorder.on(Moment::Received, Recorder::answer),
         |port| {
-            let (one, other) = (socket(), socket());
-            one.send_to(b"one", port.address).unwrap();
-            assert_eq!(receive(&one), (b"one".to_vec(), port.address));
-            other.send_to(b"other", port.address).unwrap();
-            assert_eq!(receive(&other), (b"other".to_vec(), port.address));
+            let (one, other) = (port.peer(), port.peer());
+            one.send_to(b"one", port.address);
+            assert_eq!(one.receive(), (b"one".to_vec(), port.address));
+            other.send_to(b"other", port.address);
+            assert_eq!(other.receive(), (b"other".to_vec(), port.address));
             assert_eq!(port.log.lines(), ["started", "received one", "received other"]);
         },
     );
@@ -64,9 +65,9 @@ fn s176_an_empty_datagram_is_delivered_and_can_be_sent() {
     play(
         |recorder| recorder.on(Moment::Received, Recorder::answer),
         |port| {
-            let socket = socket();
-            socket.send_to(b"", port.address).unwrap();
-            assert_eq!(receive(&socket).0, b"");
+            let socket = port.peer();
+            socket.send_to(b"", port.address);
+            assert_eq!(socket.receive().0, b"");
             assert_eq!(port.log.lines(), ["started", "received "]);
         },
     );
@@ -77,10 +78,10 @@ fn s176_the_longest_datagram_arrives_whole() {
     play(
         |recorder| recorder.on(Moment::Received, Recorder::answer),
         |port| {
-            let socket = socket();
+            let socket = port.peer();
             let longest: Vec<u8> = (0..65_507).map(|i| (i % 251) as u8).collect();
-            socket.send_to(&longest, port.address).unwrap();
-            assert!(receive(&socket).0 == longest, "it comes back as it was");
+            socket.send_to(&longest, port.address);
+            assert!(socket.receive().0 == longest, "it comes back as it was");
         },
     );
 }
@@ -109,13 +110,13 @@ fn s177_a_panic_in_any_callback_leaves_the_port_open_and_its_other_calls_alone()
                 .on(Moment::Stop, |_| panic!("at the end"))
         },
         |port| {
-            let socket = socket();
+            let socket = port.peer();
             for text in ["panic", "panic", "go on"] {
-                socket.send_to(text.as_bytes(), port.address).unwrap();
+                socket.send_to(text.as_bytes(), port.address);
             }
-            assert_eq!(receive(&socket).0, b"go on");
+            assert_eq!(socket.receive().0, b"go on");
             for line in ["deferred", "timer", "survivor"] {
-                port.log.wait_for(line);
+                port.wait_for(line);
             }
         },
     );
@@ -123,22 +124,22 @@ fn s177_a_panic_in_any_callback_leaves_the_port_open_and_its_other_calls_alone()
 
 #[test]
 fn s181_a_connected_port_is_told_of_a_refusal_while_nothing_is_written_and_goes_on() {
-    let peer = socket_at("127.7.0.1:0");
-    let address = peer.local_addr().unwrap();
     play(
-        move |recorder| recorder.on(Moment::Start, move |this| this.transport.connect(address).unwrap()),
+        |recorder| recorder,
         |port| {
-            port.log.wait_for("started");
+            let peer = port.peer_at("127.7.0.1:0");
+            let address = peer.address();
+            port.act(move |transport| transport.connect(address).unwrap());
             drop(peer);
             for times in 1..=3 {
                 port.act(|transport| transport.write_to_peer("anybody?").unwrap());
-                port.log.wait_until("another refusal", |log| log.count("refused") == times);
+                port.wait_until("another refusal", |log| log.count("refused") == times);
             }
-            let back = socket_at(address);
-            back.send_to(b"here again", port.address).unwrap();
-            port.log.wait_for("received here again");
+            let back = port.peer_at(&address.to_string());
+            back.send_to("here again", port.address);
+            port.wait_for("received here again");
             port.act(move |transport| transport.write("so you are", address).unwrap());
-            assert_eq!(receive(&back), (b"so you are".to_vec(), port.address));
+            assert_eq!(back.receive(), (b"so you are".to_vec(), port.address));
         },
     );
 }
@@ -148,7 +149,7 @@ fn s180_a_refusal_that_a_write_meets_is_told_and_costs_no_datagram() {
     let peer = socket_at("127.7.0.2:0");
     let address = peer.local_addr().unwrap();
     let mut peer = Some(peer);
-    play(
+    play_on_sockets(
         move |recorder| {
             recorder.on(Moment::Start, move |this| {
                 this.transport.connect(address).unwrap();
@@ -172,18 +173,18 @@ fn s180_a_refusal_that_a_write_meets_is_told_and_costs_no_datagram() {
 
 #[test]
 fn s180_a_port_that_is_not_connected_hears_of_no_refusal() {
-    let nobody = socket_at("127.7.0.3:0").local_addr().unwrap();
     play(
         |recorder| recorder.on(Moment::Received, Recorder::answer),
-        move |port| {
+        |port| {
+            let nobody = port.peer_at("127.7.0.3:0").address();
             port.act(move |transport| {
                 for _ in 0..3 {
                     transport.write("anybody?", nobody).unwrap();
                 }
             });
-            let socket = socket();
-            socket.send_to(b"hi", port.address).unwrap();
-            assert_eq!(receive(&socket).0, b"hi");
+            let peer = port.peer();
+            peer.send_to("hi", port.address);
+            assert_eq!(peer.receive().0, b"hi");
             assert_eq!(port.log.lines(), ["started", "received hi"]);
         },
     );
@@ -225,11 +226,11 @@ fn a_port_on_both_families_shows_ipv4_peers_as_such_and_answers_them() {
         },
         |port| {
             for (host, to) in [("127.0.0.1:0", "127.0.0.1"), ("[::1]:0", "::1")] {
-                let socket = socket_at(host);
+                let socket = port.peer_at(host);
                 let address = SocketAddr::new(to.parse().unwrap(), port.address.port());
-                socket.send_to(b"hi", address).unwrap();
-                assert_eq!(receive(&socket), (b"hi".to_vec(), address));
-                port.log.wait_for(&format!("from {}", socket.local_addr().unwrap()));
+                socket.send_to(b"hi", address);
+                assert_eq!(socket.receive(), (b"hi".to_vec(), address));
+                port.wait_for(&format!("from {}", socket.address()));
             }
         },
     );
@@ -240,46 +241,63 @@ fn s178_a_datagram_too_long_to_be_sent_is_an_error_that_says_so() {
     play(
         |recorder| recorder,
         |port| {
-            let peer = socket();
-            let address = peer.local_addr().unwrap();
+            let peer = port.peer();
+            let address = peer.address();
             port.act(move |transport| {
                 let error = transport.write(vec![0; 65_508], address).unwrap_err();
                 assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
                 assert_eq!(error.to_string(), "65508 bytes are too many for one datagram");
                 transport.write("short", address).unwrap();
             });
-            assert_eq!(receive(&peer).0, b"short");
+            assert_eq!(peer.receive().0, b"short");
         },
     );
 }
 
 #[test]
 fn s179_a_connected_port_has_one_peer_only() {
-    let (peer, stranger) = (socket(), socket());
-    let (address, strange) = (peer.local_addr().unwrap(), stranger.local_addr().unwrap());
     play(
-        move |recorder| {
-            recorder.on(Moment::Start, move |this| {
-                let error = this.transport.write_to_peer("to whom?").unwrap_err();
+        |recorder| recorder,
+        |port| {
+            let (peer, stranger) = (port.peer(), port.peer());
+            let (address, strange) = (peer.address(), stranger.address());
+            port.act(|transport| {
+                let error = transport.write_to_peer("to whom?").unwrap_err();
                 assert_eq!(error.kind(), io::ErrorKind::NotConnected);
                 assert_eq!(error.to_string(), "the port is not connected to a peer");
-
-                // One that is there already when the port is connected.
-                stranger.send_to(b"too early", this.transport.host()).unwrap();
-                this.transport.connect(address).unwrap();
-                assert_eq!(this.transport.peer(), Some(address));
-                stranger.send_to(b"too late", this.transport.host()).unwrap();
-
-                let error = this.transport.connect(address).unwrap_err();
+            });
+            port.act(move |transport| {
+                transport.connect(address).unwrap();
+                assert_eq!(transport.peer(), Some(address));
+                let error = transport.connect(address).unwrap_err();
                 assert_eq!(error.to_string(), format!("the port is connected to {address} already"));
-                let error = this.transport.write("hi", strange).unwrap_err();
+                let error = transport.write("hi", strange).unwrap_err();
                 assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
                 assert_eq!(error.to_string(), format!("cannot send to {strange}: the port is connected to {address}"));
-                this.transport.write("hi", address).unwrap();
+                transport.write("hi", address).unwrap();
+            });
+            stranger.send_to("too late", port.address);
+            assert_eq!(peer.receive(), (b"hi".to_vec(), port.address));
+            peer.send_to("ho", port.address);
+            port.wait_for("received ho");
+            assert_eq!(port.log.lines(), ["started", "received ho"]);
+        },
+    );
+}
+
+#[test]
+fn what_came_before_a_port_was_connected_is_not_delivered() {
+    let (peer, stranger) = (socket(), socket());
+    let address = peer.local_addr().unwrap();
+    play_on_sockets(
+        move |recorder| {
+            recorder.on(Moment::Start, move |this| {
+                stranger.send_to(b"too early", this.transport.host()).unwrap();
+                this.transport.connect(address).unwrap();
             })
         },
         |port| {
-            assert_eq!(receive(&peer), (b"hi".to_vec(), port.address));
+            port.log.wait_for("started");
             peer.send_to(b"ho", port.address).unwrap();
             port.log.wait_for("received ho");
             assert_eq!(port.log.lines(), ["started", "received ho"]);
@@ -289,7 +307,7 @@ fn s179_a_connected_port_has_one_peer_only() {
 
 #[test]
 fn a_port_that_is_stopped_in_a_callback_receives_and_sends_nothing_more() {
-    play(
+    play_on_sockets(
         |recorder| {
             recorder.on(Moment::Received, |this| {
                 this.answer();
@@ -415,10 +433,10 @@ fn timed_and_deferred_calls_are_made_in_order_and_dropped_before_the_port_stops(
             })
         },
         |port| {
-            port.log.wait_for("second");
-            port.log.wait_for("a result");
+            port.wait_for("second");
+            port.wait_for("a result");
             port.act(|transport| drop(transport.stop_listening()));
-            port.log.wait_for("dropped");
+            port.wait_for("dropped");
             let lines = port.log.lines();
             let place = |wanted: &str| lines.iter().position(|line| line == wanted).expect(wanted);
             assert!(place("first") < place("second"), "{lines:?}");
@@ -430,14 +448,14 @@ fn timed_and_deferred_calls_are_made_in_order_and_dropped_before_the_port_stops(
                 let guard = Guard::new(&log, "late one gone");
                 transport.call_later(Duration::ZERO, move |_: &mut Recorder| drop(guard));
             });
-            port.log.wait_for("late one gone");
+            port.wait_for("late one gone");
         },
     );
 }
 
 #[test]
 fn a_call_of_the_wrong_type_panics_where_it_is_asked_for() {
-    play(
+    play_on_sockets(
         |recorder| {
             recorder.on(Moment::Start, |this| {
                 let transport = &this.transport;
@@ -596,7 +614,7 @@ fn a_connections_callback_writes_to_a_datagram_port_and_back() {
 
     let peer = socket();
     let to = peer.local_addr().unwrap();
-    play(
+    play_on_sockets(
         move |recorder| {
             recorder
                 .on(Moment::Start, move |this| {
@@ -633,7 +651,7 @@ fn a_flood_of_datagrams_keeps_neither_timers_nor_connections_nor_deferred_calls_
     let again = |this: &mut Recorder| {
         let _ = this.transport.write(&this.data, this.transport.host());
     };
-    play(
+    play_on_sockets(
         move |recorder| {
             recorder.quiet().on(Moment::Received, again).on(Moment::Start, |this| {
                 for _ in 0..16 {
@@ -698,7 +716,7 @@ fn a_protocol_that_always_defers_another_call_keeps_nothing_waiting() {
     fn again(this: &mut Recorder) {
         this.transport.defer(ready(()), |this: &mut Recorder, ()| again(this));
     }
-    play(
+    play_on_sockets(
         |recorder| {
             recorder.on(Moment::Received, Recorder::answer).on(Moment::Start, |this| {
                 again(this);
@@ -783,7 +801,7 @@ fn what_is_written_before_the_reactor_runs_is_sent_at_once() {
 
 #[test]
 fn a_port_opened_in_a_callback_is_started_when_that_has_returned() {
-    play(
+    play_on_sockets(
         |recorder| {
             recorder.on(Moment::Start, |this| {
                 let log = this.log.clone();

@@ -48,14 +48,6 @@ pub(crate) fn datagram_socket() -> (UdpSocket, SocketAddr) {
     (socket, address)
 }
 
-#[track_caller]
-pub(crate) fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
-    let mut data = vec![0; 65_536];
-    let (length, peer) = socket.recv_from(&mut data).expect("a datagram");
-    data.truncate(length);
-    (data, peer)
-}
-
 fn with_deadline(stream: TcpStream) -> TcpStream {
     stream.set_read_timeout(Some(DEADLINE)).expect("a deadline");
     stream.set_write_timeout(Some(DEADLINE)).expect("a deadline");

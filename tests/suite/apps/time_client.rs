@@ -13,6 +13,7 @@ use super::program::Program;
 use super::server::Server;
 use super::stamps::is_stamped;
 use super::stamps::without_stamps;
+use crate::support::datagrams::receive;
 
 const STAMP: &str = "[Sun Nov  1 16:58:06 2026] ";
 
@@ -271,7 +272,7 @@ fn over_udp_each_line_is_a_datagram_and_each_datagram_a_reply() {
     let mut client = client("--udp", address);
     for (text, reply) in [("one", format!("{STAMP}one")), ("two", "anything".to_owned()), ("three", String::new())] {
         client.type_in(format!("{text}\n"));
-        let (data, peer) = net::receive(&server);
+        let (data, peer) = receive(&server);
         assert_eq!(data, text.as_bytes());
         server.send_to(reply.as_bytes(), peer).unwrap();
         assert_eq!(client.line(), reply);
@@ -284,10 +285,10 @@ fn over_udp_a_missing_answer_is_said_and_a_late_one_is_not_taken_for_the_next() 
     let (server, address) = net::datagram_socket();
     let mut client = client("--udp", address);
     client.type_in("one\n");
-    let (_, peer) = net::receive(&server);
+    let (_, peer) = receive(&server);
     client.type_in("two\n");
     // It sends this when it has given up the first.
-    assert_eq!(net::receive(&server).0, b"two");
+    assert_eq!(receive(&server).0, b"two");
     server.send_to(format!("{STAMP}one").as_bytes(), peer).unwrap();
     server.send_to(format!("{STAMP}two").as_bytes(), peer).unwrap();
     assert_eq!(client.line(), format!("{STAMP}two"));
@@ -301,7 +302,7 @@ fn over_udp_datagrams_from_elsewhere_are_no_replies() {
     let (elsewhere, _) = net::datagram_socket();
     let mut client = client("--udp", address);
     client.type_in("hi\n");
-    let (_, peer) = net::receive(&server);
+    let (_, peer) = receive(&server);
     elsewhere.send_to(b"boo", peer).unwrap();
     server.send_to(b"hello", peer).unwrap();
     assert_eq!(client.line(), "hello");

@@ -27,6 +27,7 @@ use super::stamps::is_stamped;
 use super::stamps::split_stamp;
 use super::stamps::without_stamps;
 use super::tools::is_there;
+use crate::support::datagrams::receive;
 
 #[test]
 fn each_chunk_is_answered_with_the_time_and_the_same_bytes() {
@@ -90,7 +91,7 @@ fn one_process_serves_several_addresses_in_all_three_ways() {
             _ => {
                 let (client, _) = net::datagram_socket();
                 client.send_to(b"hi\n", address).unwrap();
-                net::receive(&client).0
+                receive(&client).0
             }
         };
         assert!(is_stamped(answer, "hi\n"));
@@ -163,7 +164,7 @@ fn a_datagram_is_answered_with_one_even_if_it_is_empty() {
     let (client, _) = net::datagram_socket();
     for data in [&b"hi"[..], b"", b"\0\xff\n", &[b'x'; 9000]] {
         client.send_to(data, server.address()).unwrap();
-        let (answer, peer) = net::receive(&client);
+        let (answer, peer) = receive(&client);
         assert_eq!(peer, server.address());
         assert!(is_stamped(answer, data));
     }
@@ -175,7 +176,7 @@ fn a_datagram_too_long_for_its_stamp_is_not_answered_and_the_next_is() {
     let (client, _) = net::datagram_socket();
     client.send_to(&[b'x'; 65_507], server.address()).unwrap();
     client.send_to(b"hi", server.address()).unwrap();
-    assert!(is_stamped(net::receive(&client).0, "hi"));
+    assert!(is_stamped(receive(&client).0, "hi"));
 }
 
 #[test]
@@ -189,7 +190,7 @@ fn a_client_that_is_gone_before_its_answer_comes_stops_nobody() {
     drop(gone);
     for _ in 0..20 {
         client.send_to(b"hi", server.address()).unwrap();
-        assert!(is_stamped(net::receive(&client).0, "hi"));
+        assert!(is_stamped(receive(&client).0, "hi"));
     }
 }
 

@@ -1,15 +1,17 @@
-//! A datagram protocol that writes down what happens to it, and a thread to run it on.
+//! A datagram protocol that writes down what happens to it, and the worlds that it is played in.
 
 use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io;
 use std::net::SocketAddr;
 use std::net::ToSocketAddrs;
 use std::net::UdpSocket;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
 use std::panic::resume_unwind;
+use std::rc::Rc;
 use std::sync::mpsc;
 use std::thread;
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use reactor::DatagramProtocol;
@@ -17,6 +19,7 @@ use reactor::DatagramTransport;
 use reactor::Port;
 use reactor::Reactor;
 use reactor::RemoteReactor;
+use reactor::testing::Simulation;
 
 use super::Guard;
 use super::Log;
@@ -115,12 +118,17 @@ impl Drop for Recorder {
     }
 }
 
-/// A port under test, on a thread of its own.
+/// A port under test.
 pub(crate) struct World {
     pub(crate) log: Log,
     pub(crate) address: SocketAddr,
-    remote: RemoteReactor,
-    thread: JoinHandle<()>,
+    runs: Runs,
+}
+
+/// What runs the port's reactor.
+enum Runs {
+    Thread(RemoteReactor),
+    Simulation(Simulation),
 }
 
 thread_local! {
@@ -128,11 +136,28 @@ thread_local! {
     static TRANSPORT: RefCell<Option<DatagramTransport>> = const { RefCell::new(None) };
 }
 
-pub(crate) fn play(script: impl FnOnce(Recorder) -> Recorder + Send + 'static, play: impl FnOnce(&mut World)) {
+/// Plays a scenario with a [`Recorder`] on sockets, and in a simulation.
+pub(crate) fn play(script: impl Fn(Recorder) -> Recorder + Send + Clone + 'static, play: impl Fn(&mut World)) {
     play_at(LOOPBACK, script, play);
 }
 
 pub(crate) fn play_at(
+    address: &'static str,
+    script: impl Fn(Recorder) -> Recorder + Send + Clone + 'static,
+    play: impl Fn(&mut World),
+) {
+    play_in_simulation_at(address, script.clone(), &play);
+    play_on_sockets_at(address, script, &play);
+}
+
+pub(crate) fn play_on_sockets(
+    script: impl FnOnce(Recorder) -> Recorder + Send + 'static,
+    play: impl FnOnce(&mut World),
+) {
+    play_on_sockets_at(LOOPBACK, script, play);
+}
+
+fn play_on_sockets_at(
     address: &'static str,
     script: impl FnOnce(Recorder) -> Recorder + Send + 'static,
     play: impl FnOnce(&mut World),
@@ -143,24 +168,46 @@ pub(crate) fn play_at(
         let log = log.clone();
         thread::spawn(move || {
             let reactor = test_reactor();
-            let build = |transport: DatagramTransport| {
-                TRANSPORT.replace(Some(transport.clone()));
-                script(Recorder::new(transport, log.clone()))
-            };
-            let port = reactor.listen_udp(address, build).unwrap();
-            tell.send((port.host().socket_addr().unwrap(), reactor.remote())).unwrap();
+            let address = open(&reactor, address, script, &log);
+            tell.send((address, reactor.remote())).unwrap();
             let _ended = Guard::new(&log, "ended");
             reactor.run().unwrap();
             TRANSPORT.take();
         })
     };
     let (address, remote) = told.recv_timeout(PATIENCE).unwrap();
-    let mut world = World { log, address, remote, thread };
+    let mut world = World { log: log.clone(), address, runs: Runs::Thread(remote.clone()) };
     play(&mut world);
-    let World { log, remote, thread, .. } = world;
     remote.stop();
     log.wait_for("ended");
     thread.join().unwrap();
+    check(&log);
+}
+
+fn play_in_simulation_at(address: &str, script: impl FnOnce(Recorder) -> Recorder, play: impl FnOnce(&mut World)) {
+    let (sim, log) = (Simulation::new(1), Log::default());
+    let address = open(&sim.host(HOST), address, script, &log);
+    sim.run_for(Duration::ZERO);
+    play(&mut World { log: log.clone(), address, runs: Runs::Simulation(sim.clone()) });
+    let reactor = sim.host(HOST);
+    reactor.stop();
+    assert!(sim.run_until(|| !reactor.is_running()), "the reactor does not stop");
+    TRANSPORT.take();
+    check(&log);
+}
+
+/// Where the port and its peers are in a simulation.
+const HOST: &str = "here";
+
+fn open(reactor: &Reactor, address: &str, script: impl FnOnce(Recorder) -> Recorder, log: &Log) -> SocketAddr {
+    let build = |transport: DatagramTransport| {
+        TRANSPORT.replace(Some(transport.clone()));
+        script(Recorder::new(transport, log.clone()))
+    };
+    reactor.listen_udp(address, build).unwrap().host().socket_addr().unwrap()
+}
+
+fn check(log: &Log) {
     let lines = log.lines();
     assert_eq!(lines[0], "started", "{lines:#?}");
     for end in ["stopped", "dropped"] {
@@ -172,13 +219,115 @@ impl World {
     /// Does this on the reactor's thread, outside of any callback.
     #[track_caller]
     pub(crate) fn act(&self, action: impl FnOnce(&DatagramTransport) + Send + 'static) {
+        let action = || action(&TRANSPORT.with_borrow(Clone::clone).unwrap());
+        let Runs::Thread(remote) = &self.runs else { return action() };
         let (tell, told) = mpsc::channel();
-        self.remote.call_from_thread(move |_| {
-            let transport = TRANSPORT.with_borrow(Clone::clone).unwrap();
-            action(&transport);
+        remote.call_from_thread(move |_| {
+            action();
             tell.send(()).unwrap();
         });
         told.recv_timeout(PATIENCE).expect("the reactor's thread does it");
+    }
+
+    /// Waits for a line of the log that begins with this.
+    #[track_caller]
+    pub(crate) fn wait_for(&self, beginning: &str) {
+        self.wait_until(&format!("a line '{beginning}…'"), |log| log.has(beginning));
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_until(&self, what: &str, condition: impl Fn(&Log) -> bool) {
+        match &self.runs {
+            Runs::Thread(_) => self.log.wait_until(what, condition),
+            Runs::Simulation(sim) => {
+                assert!(sim.run_until(|| condition(&self.log)), "not {what}: {:#?}", self.log.lines());
+            }
+        }
+    }
+
+    /// Somebody who sends and receives datagrams, and knows nothing of what is tested.
+    pub(crate) fn peer(&self) -> Peer {
+        self.peer_at(LOOPBACK)
+    }
+
+    #[track_caller]
+    pub(crate) fn peer_at(&self, address: &str) -> Peer {
+        match &self.runs {
+            Runs::Thread(_) => Peer::Socket(socket_at(address)),
+            Runs::Simulation(sim) => {
+                let inbox = Rc::<Inbox>::default();
+                let kept = Rc::clone(&inbox);
+                sim.host(HOST).listen_udp(address, move |transport| Keeper { transport, inbox: kept }).unwrap();
+                sim.run_until(|| inbox.transport.borrow().is_some());
+                Peer::Simulated { sim: sim.clone(), inbox }
+            }
+        }
+    }
+}
+
+/// Who is at the other end of a port under test. Dropped, it listens no longer.
+pub(crate) enum Peer {
+    Socket(UdpSocket),
+    Simulated { sim: Simulation, inbox: Rc<Inbox> },
+}
+
+#[derive(Default)]
+pub(crate) struct Inbox {
+    transport: RefCell<Option<DatagramTransport>>,
+    received: RefCell<VecDeque<(Vec<u8>, SocketAddr)>>,
+}
+
+struct Keeper {
+    transport: DatagramTransport,
+    inbox: Rc<Inbox>,
+}
+
+impl DatagramProtocol for Keeper {
+    fn start_protocol(&mut self) {
+        self.inbox.transport.replace(Some(self.transport.clone()));
+    }
+
+    fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
+        self.inbox.received.borrow_mut().push_back((data.to_vec(), peer));
+    }
+}
+
+impl Peer {
+    pub(crate) fn address(&self) -> SocketAddr {
+        match self {
+            Self::Socket(socket) => socket.local_addr().unwrap(),
+            Self::Simulated { inbox, .. } => inbox.transport.borrow().as_ref().unwrap().host(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn send_to(&self, data: impl AsRef<[u8]>, to: SocketAddr) {
+        match self {
+            Self::Socket(socket) => drop(socket.send_to(data.as_ref(), to).unwrap()),
+            Self::Simulated { inbox, .. } => inbox.transport.borrow().as_ref().unwrap().write(data, to).unwrap(),
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn receive(&self) -> (Vec<u8>, SocketAddr) {
+        match self {
+            Self::Socket(socket) => receive(socket),
+            Self::Simulated { sim, inbox } => {
+                assert!(sim.run_until(|| !inbox.received.borrow().is_empty()), "nothing comes");
+                inbox.received.borrow_mut().pop_front().expect("something came")
+            }
+        }
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        if let Self::Simulated { sim, inbox } = self
+            && let Some(transport) = inbox.transport.take()
+        {
+            drop(transport.stop_listening());
+            sim.run_for(Duration::ZERO);
+        }
     }
 }
 
@@ -202,7 +351,15 @@ pub(crate) fn socket_at(address: impl ToSocketAddrs) -> UdpSocket {
 #[track_caller]
 pub(crate) fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
     let mut buffer = vec![0; 65_536];
-    let (len, from) = socket.recv_from(&mut buffer).expect("a datagram in time");
-    buffer.truncate(len);
-    (buffer, from)
+    loop {
+        match socket.recv_from(&mut buffer) {
+            // A socket with a time-out is interrupted when the process is stopped and goes on.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            received => {
+                let (len, from) = received.expect("a datagram in time");
+                buffer.truncate(len);
+                return (buffer, from);
+            }
+        }
+    }
 }
