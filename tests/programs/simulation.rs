@@ -1,6 +1,8 @@
-//! How fast simulations run: `cargo run --release -p tests --bin simulation`.
+//! How fast simulations run, and whether they keep their promises in many storms:
+//! `cargo run --release -p tests --bin simulation -- [STORMS]` (1,000).
 
 use std::cell::Cell;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use reactor::Protocol;
 use reactor::Transport;
 use reactor::testing::Link;
 use reactor::testing::Simulation;
+use rig::storm;
 
 struct Echo {
     transport: Transport,
@@ -102,4 +105,15 @@ fn main() {
     let callbacks: u64 = (0..1000).map(|seed| hundred_connections(seed, &Link::rough(), 10)).sum();
     let time = started.elapsed();
     println!("1,000 seeds of 100 connections ({callbacks} callbacks): {:.2} s", time.as_secs_f64());
+
+    let storms = std::env::args().nth(1).map_or(1000, |count| count.parse().expect("a number of storms"));
+    let started = std::time::Instant::now();
+    let outcomes = RefCell::new(Vec::new());
+    Simulation::for_seeds(0..storms, |sim| outcomes.borrow_mut().push(storm::play(sim)));
+    let outcomes = outcomes.into_inner();
+    let time = started.elapsed();
+    let connections: u32 = outcomes.iter().map(|outcome| outcome.connections).sum();
+    println!("{storms} storms ({connections} connections): {:.2} s", time.as_secs_f64());
+    let known = outcomes.into_iter().take(storm::KNOWN_SEEDS as usize);
+    assert_eq!(storm::fingerprint(known), storm::KNOWN_FINGERPRINT, "other events than in a debug build");
 }

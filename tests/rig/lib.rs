@@ -8,6 +8,7 @@ mod figures;
 mod limits;
 pub mod peer;
 pub mod steady;
+pub mod storm;
 
 pub use child::Child;
 pub use child::Ended;

@@ -14,6 +14,7 @@ use reactor::Reactor;
 use reactor::Transport;
 use reactor::testing::Link;
 use reactor::testing::Simulation;
+use rig::storm;
 
 /// Sends back what it gets.
 struct Echo {
@@ -142,6 +143,17 @@ const LOG_OF_SEED_1: &str = "   0.000000000 host 0 up
    0.180733421 10.0.0.2:32769 > 10.0.0.1:7 data and end 0
    0.210614020 10.0.0.1:7 > 10.0.0.2:32769 data and end 0
 ";
+
+#[test]
+fn in_a_storm_every_promise_is_kept_and_every_build_sees_the_same() {
+    let outcomes = RefCell::new(Vec::new());
+    Simulation::for_seeds(0..storm::KNOWN_SEEDS, |sim| outcomes.borrow_mut().push(storm::play(sim)));
+    let outcomes = outcomes.into_inner();
+    assert!(outcomes.iter().all(|outcome| outcome.connections >= 96), "{outcomes:?}");
+    if std::env::var_os("REACTOR_SEED").is_none() {
+        assert_eq!(storm::fingerprint(outcomes), storm::KNOWN_FINGERPRINT);
+    }
+}
 
 #[test]
 fn a_port_on_which_nobody_listens_refuses() {
