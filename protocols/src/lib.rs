@@ -81,6 +81,7 @@ mod line_handler;
 mod line_receiver;
 mod line_splitter;
 mod lines;
+pub mod wire;
 
 pub use line_factory::IntoLineHandler;
 pub use line_factory::LineFactory;

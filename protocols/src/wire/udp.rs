@@ -1,0 +1,112 @@
+//! The services of [`wire`](super) over datagrams: each datagram is answered by one.
+//!
+//! ```no_run
+//! use protocols::wire::udp;
+//! use reactor::Reactor;
+//!
+//! let reactor = Reactor::new()?;
+//! reactor.listen_udp(7, udp::echo)?;
+//! reactor.listen_udp(13, udp::daytime)?;
+//! reactor.listen_udp(17, |transport| udp::qotd(transport, || "Less is more.\r\n"))?;
+//! reactor.run()
+//! # ?; Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! # Before you open one to the internet
+//!
+//! The source address of a datagram is easily forged. Two of these services, each told that the other has asked, would
+//! answer each other for ever; so **nothing that comes from a port below 1,024 is answered**, where all such services
+//! are: the rule of OpenBSD's `inetd` and of `xinetd`. A victim may also be shot at with the answers to questions in
+//! its name: [`chargen`] answers with no more than it was sent, and so does [`echo`]; [`daytime`], [`time`] and
+//! [`qotd`] may answer an empty question with a few bytes, and are for networks whose hosts are known.
+
+use std::net::SocketAddr;
+
+use reactor::DatagramProtocol;
+use reactor::DatagramTransport;
+
+use super::PRINTING;
+use super::pattern_line;
+use super::seconds_since_1900;
+
+/// Sends back what it receives (RFC 862).
+pub fn echo(transport: DatagramTransport) -> impl DatagramProtocol {
+    answers(transport, |_, question, answer| answer.extend(question))
+}
+
+/// Throws away what it receives (RFC 863).
+pub fn discard(_transport: DatagramTransport) -> impl DatagramProtocol {
+    Discard
+}
+
+/// Sends characters (RFC 864): as many as it was sent, 512 at the most. The RFC has their number drawn at random; by
+/// that it would send more than it receives.
+pub fn chargen(transport: DatagramTransport) -> impl DatagramProtocol {
+    let mut line = 0;
+    answers(transport, move |_, question, answer| {
+        while answer.len() < question.len().min(LONGEST) {
+            answer.extend(pattern_line(line));
+            line = (line + 1) % PRINTING;
+        }
+        answer.truncate(question.len().min(LONGEST));
+    })
+}
+
+/// Sends what `quote` gives (RFC 865), which is called for each datagram; the first 512 bytes of it. It serves for who
+/// is here (RFC 866) as well.
+pub fn qotd<Q: AsRef<[u8]> + 'static>(
+    transport: DatagramTransport,
+    mut quote: impl FnMut() -> Q + 'static,
+) -> impl DatagramProtocol {
+    answers(transport, move |_, _, answer| answer.extend(quote().as_ref().iter().take(LONGEST)))
+}
+
+/// Sends the time as a line of text (RFC 867), as [`Daytime`](super::Daytime) does.
+pub fn daytime(transport: DatagramTransport) -> impl DatagramProtocol {
+    answers(transport, |transport, _, answer| {
+        answer.extend(super::daytime(transport.reactor().time_of_day()).as_bytes());
+    })
+}
+
+/// Sends the time as a number (RFC 868), as [`Time`](super::Time) does.
+pub fn time(transport: DatagramTransport) -> impl DatagramProtocol {
+    answers(transport, |transport, _, answer| answer.extend(seconds_since_1900(transport.reactor().time_of_day())))
+}
+
+struct Discard;
+
+impl DatagramProtocol for Discard {
+    fn datagram_received(&mut self, _data: &[u8], _peer: SocketAddr) {}
+}
+
+struct Answers<F> {
+    transport: DatagramTransport,
+    /// Puts what answers a question behind what the last argument holds, which is nothing.
+    make: F,
+    answer: Vec<u8>,
+}
+
+fn answers<F>(transport: DatagramTransport, make: F) -> Answers<F>
+where
+    F: FnMut(&DatagramTransport, &[u8], &mut Vec<u8>) + 'static,
+{
+    Answers { transport, make, answer: Vec::new() }
+}
+
+impl<F: FnMut(&DatagramTransport, &[u8], &mut Vec<u8>) + 'static> DatagramProtocol for Answers<F> {
+    fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
+        if peer.port() < RESERVED {
+            return;
+        }
+        self.answer.clear();
+        (self.make)(&self.transport, data, &mut self.answer);
+        // An answer that cannot be sent is one that was lost on its way.
+        let _ = self.transport.write(&self.answer, peer);
+    }
+}
+
+/// Ports below are those of services.
+const RESERVED: u16 = 1024;
+
+/// The most that RFC 864 and RFC 865 allow in a datagram.
+const LONGEST: usize = 512;
