@@ -76,11 +76,13 @@
 //! is proportional to what it sends, however that is cut.
 
 mod delivery;
+mod forward;
 mod line_factory;
 mod line_handler;
 mod line_receiver;
 mod line_splitter;
 mod lines;
+mod port_forward;
 pub mod wire;
 
 pub use line_factory::IntoLineHandler;
@@ -89,3 +91,4 @@ pub use line_handler::LineHandler;
 pub use line_handler::OnLongLine;
 pub use line_receiver::LineReceiver;
 pub use lines::Lines;
+pub use port_forward::PortForward;
