@@ -1,19 +1,23 @@
 //! How often a server allocates for a message when it has warmed up: R36.
 
 use std::cell::Cell;
-use std::cell::RefCell;
 use std::io::Read;
 use std::io::Write;
+use std::net::TcpListener;
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
 use std::sync::mpsc::Sender;
 
 use protocols::LineHandler;
 use protocols::Lines;
+use protocols::PortForward;
 use reactor::Factory;
+use reactor::Policy;
 use reactor::Protocol;
 use reactor::Transport;
+use reactor::layer;
 
 use crate::allocations::allocations;
 use crate::peer;
@@ -44,33 +48,39 @@ impl Meter {
 /// The allocations of a server thread over so many messages of 64 bytes, one at a time, each of which comes back on the
 /// same connection.
 pub fn answering<F: Factory>(messages: u64, factory: impl FnOnce(Rc<Meter>) -> F + Send + 'static) -> u64 {
-    run(messages, 1, false, factory)
+    let (server, counted) = start(messages, factory);
+    let stream = server.connect();
+    run(messages, &stream, &stream, &counted)
 }
 
-/// The same for messages that come in on one connection and leave on a second. Both greet with a byte.
-pub fn forwarding<F: Factory>(messages: u64, factory: impl FnOnce(Rc<Meter>) -> F + Send + 'static) -> u64 {
-    run(messages, 2, true, factory)
+/// The same for messages that a [`PortForward`] passes on to another connection.
+pub fn forwarding(messages: u64) -> u64 {
+    let target = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let to = target.local_addr().expect("a listener has an address");
+    let (server, counted) =
+        start(messages, move |meter| layer(move |_| Count { meter: Rc::clone(&meter) }, PortForward::new(to)));
+    let incoming = server.connect();
+    let (outgoing, _) = target.accept().expect("the forwarder connects");
+    run(messages, &incoming, &outgoing, &counted)
 }
 
-fn run<F: Factory>(
+fn start<F: Factory>(
     messages: u64,
-    connections: usize,
-    greeted: bool,
     factory: impl FnOnce(Rc<Meter>) -> F + Send + 'static,
-) -> u64 {
+) -> (peer::Serving, Receiver<u64>) {
     let (result, counted) = mpsc::channel();
     let server = peer::serve(move |reactor| {
         let meter = Rc::new(Meter { messages, seen: Cell::new(0), at_start: Cell::new(0), result });
         reactor.listen_tcp("127.0.0.1:0", factory(meter))
     });
-    let streams: Vec<_> = (0..connections).map(|_| server.connect()).collect();
+    (server, counted)
+}
+
+fn run(messages: u64, to: &TcpStream, from: &TcpStream, counted: &Receiver<u64>) -> u64 {
     let mut message = [b'x'; 64];
     message[62..].copy_from_slice(b"\r\n");
-    if greeted {
-        streams.iter().for_each(|mut stream| stream.read_exact(&mut [0]).expect("the server greets"));
-    }
     for _ in 0..=WARM_UP + messages {
-        exchange(&streams[0], &streams[connections - 1], &message);
+        exchange(to, from, &message);
     }
     counted.recv().expect("the server counts to the end")
 }
@@ -114,42 +124,13 @@ impl LineHandler for EchoLines {
     }
 }
 
-/// Passes on to another connection what it is sent.
-#[derive(Debug)]
-pub struct Forward {
-    transport: Transport,
-    to: Destination,
+/// Counts what passes.
+struct Count {
     meter: Rc<Meter>,
 }
 
-/// Where messages go, when that is there.
-type Destination = Rc<RefCell<Option<Transport>>>;
-
-impl Forward {
-    /// Of two connections, one after another, the first passes on to the second.
-    pub fn factory(meter: Rc<Meter>) -> impl Factory {
-        let first: Cell<Option<(Transport, Destination)>> = Cell::new(None);
-        move |transport: Transport| {
-            let to = Rc::new(RefCell::new(None));
-            match first.take() {
-                None => first.set(Some((transport.clone(), Rc::clone(&to)))),
-                Some((incoming, to)) => {
-                    incoming.paced_by(&transport);
-                    let _ = to.replace(Some(transport.clone()));
-                }
-            }
-            Self { transport, to, meter: Rc::clone(&meter) }
-        }
-    }
-}
-
-impl Protocol for Forward {
-    fn connection_made(&mut self) {
-        self.transport.write(".");
-    }
-
-    fn data_received(&mut self, data: &[u8]) {
-        self.to.borrow().as_ref().expect("the second connection was greeted before the first message").write(data);
+impl Policy for Count {
+    fn incoming(&mut self, _data: &[u8]) {
         self.meter.message();
     }
 }

@@ -21,7 +21,7 @@ pub(crate) fn allocations_a_message(messages: usize) -> io::Result<Vec<Figure>> 
     let lines = steady::answering(messages, |meter| {
         LineReceiver::factory(move |lines| steady::EchoLines { lines, meter: meter.clone() })
     });
-    let forward = steady::forwarding(messages, steady::Forward::factory);
+    let forward = steady::forwarding(messages);
     Ok(vec![
         Figure::at_most(0.0, format!("allocations for {messages} echoed messages"), echo as f64),
         Figure::at_most(0.0, format!("allocations for {messages} echoed lines"), lines as f64),

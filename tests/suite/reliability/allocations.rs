@@ -6,7 +6,6 @@ use rig::allocations::allocations;
 use rig::steady;
 use rig::steady::Echo;
 use rig::steady::EchoLines;
-use rig::steady::Forward;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -38,6 +37,6 @@ fn echoing_a_line_allocates_nothing() {
 
 #[test]
 fn forwarding_a_message_allocates_nothing() {
-    let counted = steady::forwarding(MESSAGES, Forward::factory);
+    let counted = steady::forwarding(MESSAGES);
     assert_eq!(counted, 0, "allocations for {MESSAGES} messages");
 }
