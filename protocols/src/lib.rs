@@ -83,6 +83,11 @@ mod line_receiver;
 mod line_splitter;
 mod lines;
 mod port_forward;
+#[cfg(test)]
+mod remote_end;
+mod socks;
+mod socks_parser;
+mod socks_request;
 pub mod wire;
 
 pub use line_factory::IntoLineHandler;
@@ -92,3 +97,5 @@ pub use line_handler::OnLongLine;
 pub use line_receiver::LineReceiver;
 pub use lines::Lines;
 pub use port_forward::PortForward;
+pub use socks::Socks;
+pub use socks_request::SocksRequest;

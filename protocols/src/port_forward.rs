@@ -89,92 +89,24 @@ impl Protocol for Incoming {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::RefCell;
-    use std::rc::Rc;
     use std::time::Duration;
 
     use reactor::testing::Link;
     use reactor::testing::Simulation;
 
     use super::*;
-
-    /// One end of what is forwarded: keeps what comes, and its transport for the test to act by.
-    #[derive(Clone, Default)]
-    struct End(Rc<RefCell<Seen>>);
-
-    #[derive(Default)]
-    struct Seen {
-        transport: Option<Transport>,
-        received: Vec<u8>,
-        eof: bool,
-        lost: Option<CloseReason>,
-    }
-
-    struct Recorder(End);
-
-    impl End {
-        fn factory(&self) -> impl Factory + use<> {
-            let end = self.clone();
-            move |transport| {
-                end.0.borrow_mut().transport = Some(transport);
-                Recorder(end.clone())
-            }
-        }
-
-        fn transport(&self) -> Transport {
-            self.0.borrow().transport.clone().expect("it is connected")
-        }
-
-        fn is_connected(&self) -> bool {
-            self.0.borrow().transport.is_some()
-        }
-
-        fn received(&self) -> Vec<u8> {
-            self.0.borrow().received.clone()
-        }
-
-        fn has_eof(&self) -> bool {
-            self.0.borrow().eof
-        }
-
-        fn lost(&self) -> Option<CloseReason> {
-            self.0.borrow().lost.clone()
-        }
-
-        fn lost_cleanly(&self) -> bool {
-            self.lost().is_some_and(|reason| reason.is_clean())
-        }
-
-        fn was_reset(&self) -> bool {
-            matches!(self.lost(), Some(CloseReason::Lost(_)))
-        }
-    }
-
-    impl Protocol for Recorder {
-        fn data_received(&mut self, data: &[u8]) {
-            self.0.0.borrow_mut().received.extend(data);
-        }
-
-        fn eof_received(&mut self) -> OnEof {
-            self.0.0.borrow_mut().eof = true;
-            OnEof::KeepWriting
-        }
-
-        fn connection_lost(&mut self, reason: CloseReason) {
-            self.0.0.borrow_mut().lost = Some(reason);
-        }
-    }
+    use crate::remote_end::RemoteEnd;
 
     /// A client and a target with a forwarder between them.
     struct Chain {
         sim: Simulation,
-        client: End,
-        target: End,
+        client: RemoteEnd,
+        target: RemoteEnd,
     }
 
     impl Chain {
         fn new(sim: Simulation) -> Self {
-            let (client, target) = (End::default(), End::default());
+            let (client, target) = (RemoteEnd::default(), RemoteEnd::default());
             sim.host("target").listen_tcp(80, target.factory()).unwrap();
             sim.host("forwarder").listen_tcp(8080, PortForward::new("target:80")).unwrap();
             sim.host("client").connect_tcp("forwarder:8080", client.factory());
@@ -284,7 +216,7 @@ mod tests {
     fn s264_a_target_that_refuses_has_the_client_see_a_reset_and_no_empty_answer() {
         let sim = Simulation::new(1);
         sim.host("target");
-        let client = End::default();
+        let client = RemoteEnd::default();
         sim.host("forwarder").listen_tcp(8080, PortForward::new("target:80")).unwrap();
         sim.host("client").connect_tcp("forwarder:8080", client.factory());
         sim.run_until_quiet(Duration::from_secs(1));
@@ -334,7 +266,7 @@ mod tests {
     fn s264_every_byte_arrives_or_the_end_is_a_reset() {
         Simulation::for_seeds(0..200, |sim| {
             sim.set_link(Link::new().latency(Duration::from_millis(10)).splits(0.5).resets(0.01));
-            let (client, target) = (End::default(), End::default());
+            let (client, target) = (RemoteEnd::default(), RemoteEnd::default());
             sim.host("target").listen_tcp(80, target.factory()).unwrap();
             sim.host("forwarder").listen_tcp(8080, PortForward::new("target:80")).unwrap();
             let sent: Vec<u8> = (0..300_000).map(|place| (place % 251) as u8).collect();

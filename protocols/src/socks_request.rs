@@ -1,0 +1,18 @@
+use std::net::SocketAddr;
+
+use reactor::Address;
+
+/// What a client of [`Socks`](crate::Socks) asks for, as the rule sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SocksRequest {
+    /// The client's address.
+    pub client: Address,
+    /// Who has authenticated by a password.
+    pub user: Option<String>,
+    /// The host as the client has named it: an address or a name.
+    pub host: String,
+    /// Where the connection would go to: one of the host's addresses, and the port. An IPv4 address that was written as
+    /// an IPv6 one is shown as what it is.
+    pub address: SocketAddr,
+}
