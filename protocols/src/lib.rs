@@ -76,6 +76,9 @@
 //! is proportional to what it sends, however that is cut.
 
 mod delivery;
+mod finger;
+mod finger_client;
+mod finger_query;
 mod forward;
 mod line_factory;
 mod line_handler;
@@ -90,6 +93,11 @@ mod socks_parser;
 mod socks_request;
 pub mod wire;
 
+pub use finger::Finger;
+pub use finger_client::FingerError;
+pub use finger_client::finger;
+pub use finger_query::FingerQuery;
+pub use finger_query::InvalidFingerQuery;
 pub use line_factory::IntoLineHandler;
 pub use line_factory::LineFactory;
 pub use line_handler::LineHandler;

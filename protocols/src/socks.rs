@@ -405,7 +405,7 @@ mod tests {
     #[test]
     fn a_client_of_version_4a_is_connected_by_name_and_one_of_version_4_by_address() {
         let net = Net::open();
-        let address = net.sim.addresses_of("target").into_iter().find(|ip| ip.is_ipv4()).unwrap();
+        let address = net.sim.addresses_of("target").into_iter().find(std::net::IpAddr::is_ipv4).unwrap();
         let received = net.send([TO_TARGET_4A, b"early"].concat());
         assert_eq!((&received[..2], received.len()), (&b"\x00\x5a"[..], 8));
         assert_eq!(net.target.received(), b"early");
