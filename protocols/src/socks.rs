@@ -538,7 +538,8 @@ mod tests {
     #[test]
     fn a_password_opens_and_without_the_right_one_nothing_does() {
         let password = |text: &[u8]| [b"\x05\x02\x00\x02", text].concat();
-        let right = [&password(b"\x01\x02me\x06secret")[..], TO_TARGET].concat();
+        let request = b"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50";
+        let right = [&password(b"\x01\x02me\x06secret")[..], request].concat();
         let (answered, _) = answer(with_password, &right);
         assert_eq!(answered[..4], *b"\x05\x02\x01\x00");
         assert_eq!(answer(with_password, &password(b"\x01\x02me\x05wrong")), (b"\x05\x02\x01\x01".to_vec(), true));

@@ -36,6 +36,21 @@ fn lines_however_they_are_cut() {
 }
 
 #[test]
+fn what_socks_clients_say() {
+    run("socks", 5_000, fuzz::socks);
+}
+
+#[test]
+fn questions_about_users() {
+    run("finger", 20_000, fuzz::finger);
+}
+
+#[test]
+fn questions_about_connections_and_their_replies() {
+    run("ident", 20_000, fuzz::ident);
+}
+
+#[test]
 fn connections_and_their_model() {
     run("connection", 3_000, fuzz::connection);
 }

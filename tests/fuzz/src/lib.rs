@@ -2,14 +2,21 @@
 
 mod arguments;
 mod connection;
+mod far_end;
+mod finger;
+mod ident;
 mod lines;
 mod model;
 mod reply;
+mod socks;
 mod texts;
 
 pub use arguments::server_address;
 pub use connection::connection;
+pub use finger::finger;
+pub use ident::ident;
 pub use lines::lines;
 pub use reply::reply;
+pub use socks::socks;
 pub use texts::listen_text;
 pub use texts::target_text;

@@ -1,0 +1,37 @@
+//! Questions of the Finger protocol.
+
+use protocols::Finger;
+use protocols::FingerQuery;
+use reactor::testing::StringTransport;
+
+/// A byte says where to cut; the others come to a server.
+pub fn finger(data: &[u8]) {
+    let [cut, stream @ ..] = data else { return };
+    let whole = answer(&[stream]);
+    let (one, two) = stream.split_at(stream.len() * usize::from(*cut) / 256);
+    assert_eq!(answer(&[one, two]), whole);
+    assert_eq!(answer(&stream.chunks(1).collect::<Vec<_>>()), whole);
+
+    let Some(end) = stream.iter().position(|byte| *byte == b'\n') else { return };
+    let line = stream[..end].strip_suffix(b"\r").unwrap_or(&stream[..end]);
+    let expected = match FingerQuery::parse(line) {
+        Ok(query) => {
+            assert_eq!(FingerQuery::parse(query.to_string().as_bytes()).as_ref(), Ok(&query));
+            match query.host {
+                Some(_) => "Finger forwarding service denied\r\n".to_owned(),
+                None => format!("{query}\r\n"),
+            }
+        }
+        Err(_) => "Finger query not understood\r\n".to_owned(),
+    };
+    assert_eq!(whole, (if line.len() > 512 { String::new() } else { expected }, true));
+}
+
+/// What is answered, and whether the connection has ended.
+fn answer(pieces: &[&[u8]]) -> (String, bool) {
+    let mut wire = StringTransport::connect(Finger::factory(async |query| Some(format!("{query}\n"))));
+    for piece in pieces {
+        wire.receive(piece);
+    }
+    (String::from_utf8(wire.take_written()).unwrap(), wire.closed().is_some())
+}

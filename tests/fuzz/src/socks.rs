@@ -1,0 +1,73 @@
+//! A SOCKS client that says anything, in any pieces.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use protocols::Socks;
+use protocols::SocksRequest;
+use reactor::testing::Simulation;
+
+use crate::far_end::FarEnd;
+
+/// Two bytes say whether passwords are asked for, and where to cut; the others come.
+pub fn socks(data: &[u8]) {
+    let [kind, cut, stream @ ..] = data else { return };
+    let whole = outcome(*kind, &[stream]);
+    let (one, two) = stream.split_at(stream.len() * usize::from(*cut) / 256);
+    assert_eq!(outcome(*kind, &[one, two]), whole);
+    assert_eq!(outcome(*kind, &stream.chunks(1).collect::<Vec<_>>()), whole);
+
+    let Outcome { answer, ended, asked, target } = whole;
+    assert!(stream.ends_with(&target), "something else arrived than was sent");
+    assert!(answer.len() <= 2 + 2 + 22);
+    let allowed = |request: &&SocksRequest| request.address.port() == PORT;
+    match asked.iter().find(allowed) {
+        Some(request) => assert!(request.host != "t" || !ended, "it listens, and is allowed"),
+        None => assert!(target.is_empty()),
+    }
+    if kind & 1 == 1 {
+        assert!(asked.iter().all(|request| request.user.as_deref() == Some("me")));
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Outcome {
+    answer: Vec<u8>,
+    ended: bool,
+    asked: Vec<SocksRequest>,
+    /// What has arrived where the client wanted it.
+    target: Vec<u8>,
+}
+
+fn outcome(kind: u8, pieces: &[&[u8]]) -> Outcome {
+    let sim = Simulation::new(1);
+    let (client, target, asked) = (FarEnd::default(), FarEnd::default(), Rc::new(RefCell::default()));
+    let log: Rc<RefCell<Vec<SocksRequest>>> = Rc::clone(&asked);
+    let rule = move |request: &SocksRequest| {
+        log.borrow_mut().push(request.clone());
+        request.address.port() == PORT
+    };
+    let socks = match kind & 1 {
+        0 => Socks::new(rule),
+        _ => Socks::with_password(async |user, password| user == "me" && password == "secret", rule),
+    };
+    sim.host("t").listen_tcp(PORT, target.factory()).unwrap();
+    sim.host("proxy").listen_tcp(1080, socks).unwrap();
+    sim.host("client").connect_tcp("proxy:1080", client.factory());
+    sim.run_until(|| client.is_connected());
+    for piece in pieces {
+        client.send(piece);
+        sim.run_for(Duration::from_millis(10));
+    }
+    sim.run_for(Duration::from_secs(1));
+    let ((answer, ended), asked) = (client.received(), asked.take());
+    // Ports of this side are drawn anew each time, and so is the client's.
+    let asked = asked.into_iter().map(|mut request| {
+        request.client = "0.0.0.0:0".parse::<std::net::SocketAddr>().unwrap().into();
+        request
+    });
+    Outcome { answer, ended, asked: asked.collect(), target: target.received().0 }
+}
+
+const PORT: u16 = 80;
