@@ -34,6 +34,8 @@ use crate::forward::Forward;
 /// - When the target cannot be reached the accepted connection is reset, with the
 ///   [`ConnectError`](reactor::ConnectError) as its reason. (Twisted closes it in order, which looks like an empty
 ///   answer.)
+/// - When the client leaves before the target is connected, the attempt is given up. A target that has accepted it
+///   already sees a connection without a byte.
 ///
 /// A peer that has vanished without a word is noticed by
 /// [`ListenOptions::keep_alive`](reactor::ListenOptions::keep_alive) and

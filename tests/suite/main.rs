@@ -20,6 +20,7 @@ mod reading;
 mod reentrancy;
 mod refusals;
 mod reliability;
+mod services;
 mod signals;
 mod simulated_datagrams;
 mod simulation;

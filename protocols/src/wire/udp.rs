@@ -95,7 +95,7 @@ where
 
 impl<F: FnMut(&DatagramTransport, &[u8], &mut Vec<u8>) + 'static> DatagramProtocol for Answers<F> {
     fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
-        if peer.port() < RESERVED {
+        if is_service(peer) {
             return;
         }
         self.answer.clear();
@@ -105,8 +105,22 @@ impl<F: FnMut(&DatagramTransport, &[u8], &mut Vec<u8>) + 'static> DatagramProtoc
     }
 }
 
-/// Ports below are those of services.
-const RESERVED: u16 = 1024;
+/// Whether it may be such a service itself, which would answer the answer.
+fn is_service(peer: SocketAddr) -> bool {
+    peer.port() < 1024
+}
 
 /// The most that RFC 864 and RFC 865 allow in a datagram.
 const LONGEST: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_not_answered() {
+        for (port, expected) in [(0, true), (7, true), (19, true), (1023, true), (1024, false), (65_535, false)] {
+            assert_eq!(is_service(([127, 0, 0, 1], port).into()), expected);
+        }
+    }
+}

@@ -1,17 +1,17 @@
 //! The two apps: the real binaries, beside programs that others wrote, and at a terminal.
 
-mod peers;
+pub(crate) mod peers;
 mod time_client;
 mod time_client_at_a_terminal;
 mod time_server;
 
 mod binaries;
 mod net;
-mod program;
+pub(crate) mod program;
 mod server;
 mod stamps;
 mod terminal;
-mod tools;
+pub(crate) mod tools;
 
 use std::time::Duration;
 

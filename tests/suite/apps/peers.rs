@@ -13,7 +13,7 @@ fn python(test: &str) -> bool {
     is_there("Python 3", Command::new("python3").args(["-c", ""]), test)
 }
 
-fn twisted(test: &str) -> bool {
+pub(crate) fn twisted(test: &str) -> bool {
     is_there("Python's Twisted", Command::new("python3").args(["-c", "import twisted.internet.reactor"]), test)
 }
 
@@ -25,7 +25,7 @@ fn start(script: &str, host: &str, port: u16) -> Program {
 
 /// A server in Python, at a port that the system has chosen.
 #[track_caller]
-fn serve(script: &str) -> (Program, SocketAddr) {
+pub(crate) fn serve(script: &str) -> (Program, SocketAddr) {
     let mut server = start(script, "127.0.0.1", 0);
     let address = server.line_after("waiting for connection... ");
     (server, address.parse().unwrap())
@@ -122,7 +122,7 @@ fn the_tutorials_twisted_client_talks_with_the_server() {
     assert_stamped(&lines, &["hello", "another"]);
 }
 
-fn netcat(test: &str) -> bool {
+pub(crate) fn netcat(test: &str) -> bool {
     is_there("OpenBSD's nc", Command::new("sh").args(["-c", "nc -h 2>&1 | grep -q OpenBSD"]), test)
 }
 

@@ -1,0 +1,287 @@
+//! The small servers of `protocols`, on sockets and with programs that others wrote.
+
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::Shutdown;
+use std::net::TcpListener;
+use std::net::TcpStream;
+use std::net::UdpSocket;
+use std::process::Command;
+
+use chrono::NaiveDateTime;
+use futures_util::future::join_all;
+use protocols::Finger;
+use protocols::IdentError;
+use protocols::IdentReply;
+use protocols::IdentServer;
+use protocols::PortForward;
+use protocols::Socks;
+use protocols::finger;
+use protocols::wire;
+use protocols::wire::udp;
+use reactor::DatagramProtocol;
+use reactor::DatagramTransport;
+use reactor::Factory;
+use reactor::Protocol;
+use reactor::Transport;
+use rig::peer;
+use rig::peer::End;
+use rig::peer::Serving;
+use rig::peer::pattern;
+
+use crate::apps::peers::netcat;
+use crate::apps::peers::serve;
+use crate::apps::peers::twisted;
+use crate::apps::program::Ended;
+use crate::apps::program::Program;
+use crate::apps::tools::is_there;
+use crate::support::datagrams::LOOPBACK;
+use crate::support::datagrams::receive;
+use crate::support::datagrams::socket;
+use crate::support::test_reactor;
+
+fn listen<F: Factory>(factory: impl FnOnce() -> F + Send + 'static) -> Serving {
+    peer::serve(|reactor| reactor.listen_tcp(LOOPBACK, factory()))
+}
+
+/// A UDP port, and a socket that is connected to it.
+fn listen_udp<P: DatagramProtocol>(
+    build: impl FnOnce(DatagramTransport) -> P + Send + 'static,
+) -> (Serving, UdpSocket) {
+    let server = peer::serve(|reactor| reactor.listen_udp(LOOPBACK, build));
+    let client = socket();
+    client.connect(server.address()).unwrap();
+    (server, client)
+}
+
+#[track_caller]
+fn ask(client: &UdpSocket, question: &[u8]) -> Vec<u8> {
+    client.send(question).unwrap();
+    receive(client).0
+}
+
+fn is_now(line: &str) -> bool {
+    let then = NaiveDateTime::parse_from_str(line, "%a %b %e %H:%M:%S %Y").unwrap().and_utc();
+    (chrono::Utc::now() - then).num_hours() == 0
+}
+
+#[test]
+fn s262_each_datagram_is_answered_by_one() {
+    let (_server, client) = listen_udp(udp::echo);
+    assert_eq!(ask(&client, b"hello"), b"hello");
+    assert_eq!(ask(&client, b""), b"");
+    let (_server, client) = listen_udp(|transport| udp::qotd(transport, || "x".repeat(600)));
+    assert_eq!(ask(&client, b"").len(), 512);
+}
+
+#[test]
+fn s262_chargen_sends_no_more_in_a_datagram_than_it_was_sent() {
+    let (_server, client) = listen_udp(udp::chargen);
+    assert_eq!(ask(&client, b""), b"");
+    assert_eq!(ask(&client, b"xxx"), b" !\"");
+    let lines = String::from_utf8(ask(&client, &[b'x'; 2000])).unwrap();
+    assert_eq!(lines.len(), 512);
+    assert!(lines.lines().take(6).all(|line| line.len() == 72), "{lines}");
+}
+
+#[test]
+fn s263_the_time_is_told_in_datagrams() {
+    let (_server, client) = listen_udp(udp::daytime);
+    assert!(is_now(String::from_utf8(ask(&client, b"")).unwrap().strip_suffix("\r\n").unwrap()));
+    let (_server, client) = listen_udp(udp::time);
+    let seconds = u32::from_be_bytes(ask(&client, b"").try_into().unwrap());
+    let since_1970 = i64::from(seconds.wrapping_sub(2_208_988_800));
+    assert!((chrono::Utc::now().timestamp() - since_1970).abs() < 3600);
+}
+
+fn nc(server: &Serving, more: &[&str]) -> Program {
+    let address = server.address();
+    Program::start(Command::new("nc").args(more).args([address.ip().to_string(), address.port().to_string()]))
+}
+
+#[test]
+fn s262_nc_talks_with_the_services() {
+    if !netcat("s262_nc_talks_with_the_services") {
+        return;
+    }
+    let server = listen(|| wire::Echo::new);
+    let mut client = nc(&server, &["-N"]);
+    client.type_in("hello\n");
+    assert_eq!(client.line(), "hello");
+    client.close_and_finish().with_code(0);
+
+    let server = listen(|| wire::Chargen::new);
+    let mut client = nc(&server, &["-N"]);
+    for _ in 0..10_000 {
+        assert_eq!(client.line().trim_end_matches('\r').len(), 72);
+    }
+
+    let server = listen(|| wire::Daytime::new);
+    assert!(is_now(nc(&server, &["-N"]).close_and_finish().with_code(0).stdout.trim_end()));
+
+    let server = listen(|| |transport| wire::Qotd::new(transport, "Less is more.\r\n"));
+    assert_eq!(nc(&server, &["-N"]).close_and_finish().with_code(0).stdout, "Less is more.\r\n");
+}
+
+#[test]
+fn nc_asks_about_users_and_connections() {
+    if !netcat("nc_asks_about_users_and_connections") {
+        return;
+    }
+    let ask = |server: &Serving, question: &str| {
+        let mut client = nc(server, &["-N"]);
+        client.type_in(question);
+        client.close_and_finish().with_code(0).stdout
+    };
+    let server = listen(|| Finger::factory(async |query| Some(format!("You asked {query}\n"))));
+    assert_eq!(ask(&server, "/W root\n"), "You asked /W root\r\n");
+    let server = listen(|| {
+        IdentServer::factory(async |query| match query.server_port {
+            23 => Ok(IdentReply::unix("root")),
+            _ => Err(IdentError::NoUser),
+        })
+    });
+    let answers = "23, 6191 : USERID : UNIX : root\r\n24, 6191 : ERROR : NO-USER\r\n";
+    assert_eq!(ask(&server, "23,6191\n24,6191\n"), answers);
+}
+
+#[test]
+fn a_finger_server_of_twisted_answers() {
+    if !twisted("a_finger_server_of_twisted_answers") {
+        return;
+    }
+    let (_server, address) = serve("twisted_finger.py");
+    let reactor = test_reactor();
+    let answers = ["root", "/W root", "nobody", "", "root@elsewhere"].map(|query| finger(&reactor, address, query));
+    let answers = reactor.run_until(join_all(answers)).unwrap().into_iter().map(Result::unwrap);
+    assert_eq!(
+        answers.collect::<Vec<_>>(),
+        [
+            "Login: root\nVerbose: 0\n",
+            "Login: root\nVerbose: 1\n",
+            "Login: nobody\nNo such user\n",
+            "Finger online list denied\n",
+            "Finger forwarding service denied\n",
+        ]
+    );
+}
+
+/// The two ends of a connection through a forwarder; a byte has passed it.
+fn forwarded() -> (TcpStream, TcpStream, Serving) {
+    let target = TcpListener::bind(LOOPBACK).unwrap();
+    let to = target.local_addr().unwrap();
+    let forwarder = listen(move || PortForward::new(to));
+    let mut client = forwarder.connect();
+    client.write_all(b"!").unwrap();
+    let (mut target, _) = target.accept().unwrap();
+    target.read_exact(&mut [0]).unwrap();
+    (client, target, forwarder)
+}
+
+#[test]
+fn s264_half_close_and_a_reset_pass_a_forwarder_between_sockets() {
+    let (mut client, mut target, _forwarder) = forwarded();
+    client.write_all(&pattern(0, 1_000_000)).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let (received, end) = peer::read_to_end(&target);
+    assert!(received == pattern(0, 1_000_000) && end == End::Clean);
+    target.write_all(b"an answer").unwrap();
+    drop(target);
+    assert_eq!(peer::read_to_end(&client), (b"an answer".to_vec(), End::Clean));
+
+    let (client, target, _forwarder) = forwarded();
+    peer::reset(target);
+    assert_eq!(peer::read_to_end(&client), (Vec::new(), End::Reset));
+    let (client, target, _forwarder) = forwarded();
+    peer::reset(client);
+    assert_eq!(peer::read_to_end(&target), (Vec::new(), End::Reset));
+}
+
+#[test]
+fn s264_a_forwarder_to_nobody_resets_its_clients() {
+    // At an address that no other test listens on.
+    let nobody = TcpListener::bind("127.0.0.113:0").unwrap().local_addr().unwrap();
+    let forwarder = listen(move || PortForward::new(nobody));
+    assert_eq!(peer::read_to_end(&forwarder.connect()), (Vec::new(), End::Reset));
+}
+
+/// Answers every request over HTTP with these bytes.
+struct Http {
+    transport: Transport,
+    request: Vec<u8>,
+}
+
+impl Protocol for Http {
+    fn data_received(&mut self, data: &[u8]) {
+        self.request.extend_from_slice(data);
+        if self.request.ends_with(b"\r\n\r\n") {
+            write!(self.transport, "HTTP/1.0 200 OK\r\nContent-Length: {BODY}\r\n\r\n");
+            self.transport.write(vec![b'x'; BODY]);
+            self.transport.lose_connection();
+        }
+    }
+}
+
+const BODY: usize = 1_000_000;
+
+/// Runs `curl` on a server of HTTP by this proxy.
+#[track_caller]
+fn curl(proxy: &Serving, host: &str, options: &[&str]) -> Ended {
+    let server = listen(|| |transport| Http { transport, request: Vec::new() });
+    let url = format!("http://{host}:{}/", server.address().port());
+    let proxy = proxy.address().to_string();
+    let options = options.iter().map(|option| if *option == "PROXY" { &*proxy } else { option });
+    let mut command = Command::new("curl");
+    command.args(["--silent", "--max-time", "30", "--noproxy", ""]).args(options).arg(url);
+    Program::start(&mut command).close_and_finish()
+}
+
+fn has_curl(test: &str) -> bool {
+    is_there("curl", Command::new("curl").arg("--version"), test)
+}
+
+#[test]
+fn curl_gets_through_a_socks_proxy_in_every_version() {
+    if !has_curl("curl_gets_through_a_socks_proxy_in_every_version") {
+        return;
+    }
+    let proxy = listen(|| Socks::new(|request| request.address.is_ipv4()));
+    for (option, host) in [
+        ("--socks4", "127.0.0.1"),
+        ("--socks4a", "localhost"),
+        ("--socks5", "127.0.0.1"),
+        ("--socks5-hostname", "localhost"),
+    ] {
+        let ended = curl(&proxy, host, &[option, "PROXY"]).with_code(0);
+        assert_eq!(ended.stdout.len(), BODY, "{option}");
+    }
+}
+
+#[test]
+fn curl_gets_through_a_socks_proxy_with_the_right_password_only() {
+    if !has_curl("curl_gets_through_a_socks_proxy_with_the_right_password_only") {
+        return;
+    }
+    let proxy = listen(|| {
+        let check = async |user, password| user == "me" && password == "secret";
+        Socks::with_password(check, |request| request.user.as_deref() == Some("me"))
+    });
+    let ask = |options: &[&str]| curl(&proxy, "127.0.0.1", options);
+    assert_eq!(ask(&["--socks5", "PROXY", "--proxy-user", "me:secret"]).with_code(0).stdout.len(), BODY);
+    ask(&["--socks5", "PROXY", "--proxy-user", "me:wrong"]).with_code(PROXY_ERROR);
+    ask(&["--socks5", "PROXY"]).with_code(PROXY_ERROR);
+    ask(&["--socks4", "PROXY"]).with_code(PROXY_ERROR);
+}
+
+#[test]
+fn curl_is_told_what_a_socks_proxy_refuses() {
+    if !has_curl("curl_is_told_what_a_socks_proxy_refuses") {
+        return;
+    }
+    let proxy = listen(|| Socks::new(|_| false));
+    let ended = curl(&proxy, "127.0.0.1", &["--show-error", "--socks5", "PROXY"]).with_code(PROXY_ERROR);
+    assert!(ended.stderr.contains("(2)"), "{}", ended.stderr);
+}
+
+/// How `curl` ends when it is the proxy that has failed.
+const PROXY_ERROR: i32 = 97;
