@@ -1,4 +1,5 @@
-//! Receivers that cut a connection's bytes into messages: protocols for the [`reactor`] crate.
+//! Protocols for the [`reactor`] crate: receivers that cut a connection's bytes into messages, and small servers that are
+//! ready to use.
 //!
 //! A plain [`Protocol`](reactor::Protocol) gets bytes as the network happens to cut them. A receiver puts them together
 //! again, and calls a handler with whole messages; the handler sends by a handle of its own. So far there is one, for
@@ -74,6 +75,19 @@
 //!
 //! A peer cannot make a receiver hold more than the longest line that is allowed and 64 KiB, nor spend more time than
 //! is proportional to what it sends, however that is cut.
+//!
+//! # Ready to use
+//!
+//! | piece | what it is |
+//! |---|---|
+//! | [`PortForward`] | forwards each connection to another address |
+//! | [`Socks`], [`SocksRequest`] | a proxy of SOCKS 4, 4a and 5, and what its rule decides about |
+//! | [`wire`] | echo, discard, chargen, quote of the day, who is here, the time; over TCP and UDP |
+//! | [`Finger`], [`finger()`], [`FingerQuery`] | who is a user: the server, the client, the question (RFC 1288) |
+//! | [`IdentServer`], [`IdentClient`], [`IdentQuery`], [`IdentReply`] | who owns a connection (RFC 1413) |
+//!
+//! None of the servers limits how long a client may say nothing, but for [`Socks`] before it has connected: put a policy
+//! around those that strangers can reach.
 
 mod delivery;
 mod finger;

@@ -1,0 +1,22 @@
+//! A SOCKS proxy for this machine alone, to the web and nowhere else: `socks [PORT]`.
+
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+
+use protocols::Socks;
+use protocols::SocksRequest;
+use reactor::Reactor;
+
+/// Nobody is to reach by this proxy what he could not reach without it.
+fn is_allowed(request: &SocksRequest) -> bool {
+    matches!(request.address.port(), 80 | 443) && !request.address.ip().is_loopback()
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let port = std::env::args().nth(1).map_or(Ok(1080), |port| port.parse())?;
+    let reactor = Reactor::new()?;
+    let port = reactor.listen_tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), Socks::new(is_allowed))?;
+    println!("listening on {}", port.host());
+    reactor.run()?;
+    Ok(())
+}
