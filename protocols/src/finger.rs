@@ -83,6 +83,7 @@ const LONGEST: usize = 512;
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
     use std::time::Duration;
 
     use reactor::testing::Simulation;
@@ -134,8 +135,10 @@ mod tests {
         for question in ["root\r\n", "root\r\nroot\r\n"] {
             let sim = Simulation::new(1);
             let (server, client) = (sim.host("server"), RemoteEnd::default());
-            let slow = server.clone();
+            let (slow, lookups) = (server.clone(), Rc::new(Cell::new(0)));
+            let count = Rc::clone(&lookups);
             let lookup = async move |_| {
+                count.set(count.get() + 1);
                 let (tell, told) = futures_channel::oneshot::channel();
                 slow.call_later(Duration::from_secs(5), move || tell.send("It took a while.".to_owned()).unwrap());
                 told.await.ok()
@@ -148,6 +151,7 @@ mod tests {
             sim.run_for(Duration::from_secs(6));
             assert_eq!(client.received(), b"It took a while.\r\n");
             assert!(client.lost_cleanly());
+            assert_eq!(lookups.get(), 1);
         }
     }
 

@@ -137,23 +137,27 @@ mod tests {
 
     #[test]
     fn a_client_that_has_ended_its_stream_behind_its_questions_gets_all_answers() {
-        let sim = Simulation::new(1);
-        let (server, client) = (sim.host("server"), RemoteEnd::default());
-        let slow = server.clone();
-        let lookup = async move |query: IdentQuery| {
-            let (tell, told) = futures_channel::oneshot::channel();
-            slow.call_later(Duration::from_secs(1), move || tell.send(()).unwrap());
-            told.await.map_err(|_| IdentError::Unknown)?;
-            Ok(IdentReply::unix(query.client_port.to_string()))
-        };
-        server.listen_tcp(113, IdentServer::factory(lookup)).unwrap();
-        sim.host("client").connect_tcp("server:113", client.factory());
-        sim.run_until(|| client.is_connected());
-        client.transport().write("23, 1\r\n23, 2\r\n");
-        client.transport().write_eof();
-        sim.run_for(Duration::from_secs(3));
-        let answers = "23, 1 : USERID : UNIX : 1\r\n23, 2 : USERID : UNIX : 2\r\n";
-        assert_eq!(String::from_utf8(client.received()).unwrap(), answers);
-        assert!(client.lost_cleanly());
+        for (questions, answers) in [
+            ("23, 1\r\n", "23, 1 : USERID : UNIX : 1\r\n"),
+            ("23, 2\r\n23, 1\r\n", "23, 2 : USERID : UNIX : 2\r\n23, 1 : USERID : UNIX : 1\r\n"),
+        ] {
+            let sim = Simulation::new(1);
+            let (server, client) = (sim.host("server"), RemoteEnd::default());
+            let slow = server.clone();
+            let lookup = async move |query: IdentQuery| {
+                let (tell, told) = futures_channel::oneshot::channel();
+                slow.call_later(Duration::from_secs(query.client_port.into()), move || tell.send(()).unwrap());
+                told.await.map_err(|_| IdentError::Unknown)?;
+                Ok(IdentReply::unix(query.client_port.to_string()))
+            };
+            server.listen_tcp(113, IdentServer::factory(lookup)).unwrap();
+            sim.host("client").connect_tcp("server:113", client.factory());
+            sim.run_until(|| client.is_connected());
+            client.transport().write(questions);
+            client.transport().write_eof();
+            sim.run_for(Duration::from_secs(4));
+            assert_eq!(String::from_utf8(client.received()).unwrap(), answers);
+            assert!(client.lost_cleanly());
+        }
     }
 }

@@ -314,6 +314,8 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use reactor::testing::Simulation;
     use reactor::testing::StringTransport;
     use reactor::testing::every_cut;
@@ -519,9 +521,9 @@ mod tests {
     #[test]
     fn nothing_is_timed_once_it_is_connected() {
         let net = Net::open();
-        net.send([METHODS, TO_TARGET].concat());
+        let replied = net.send([METHODS, TO_TARGET].concat());
         net.sim.run_for(10 * LIMIT);
-        assert!(net.client.lost().is_none());
+        assert!(net.client.received() == replied && !net.client.has_eof());
         assert_eq!(net.sim.host("proxy").pending_calls(), 0);
     }
 
@@ -546,6 +548,45 @@ mod tests {
         assert_eq!(answer(with_password, METHODS), (b"\x05\xff".to_vec(), true));
         assert_eq!(answer(with_password, TO_TARGET_4A), (reply(Version::V4, Reply::NotAllowed, None), true));
         assert_eq!(answer(open, b"\x05\x01\x02"), (b"\x05\xff".to_vec(), true));
+    }
+
+    #[test]
+    fn what_a_client_sends_early_waits_while_its_password_is_checked() {
+        const BYTES: usize = 4 << 20;
+        let (tell, told) = futures_channel::oneshot::channel::<()>();
+        let told = Cell::new(Some(told));
+        let check = async move |_, _| told.take().unwrap().await.is_ok();
+        let net = Net::new(Socks::with_password(check, |_| true));
+        net.send([b"\x05\x01\x02\x01\x02me\x06secret", TO_TARGET, &[b'x'; BYTES]].concat());
+        assert!(BYTES - net.client.transport().unsent() < 1 << 20);
+        tell.send(()).unwrap();
+        net.client.transport().write_eof();
+        net.sim.run_for(SECOND);
+        assert!(net.target.received().len() == BYTES && net.target.has_eof());
+    }
+
+    #[test]
+    fn a_client_that_has_ended_its_stream_while_its_password_is_checked_is_served() {
+        let (tell, told) = futures_channel::oneshot::channel::<()>();
+        let told = Cell::new(Some(told));
+        let check = async move |_, _| told.take().unwrap().await.is_ok();
+        let net = Net::new(Socks::with_password(check, |_| true));
+        net.client.transport().write([b"\x05\x01\x02\x01\x02me\x06secret", TO_TARGET, b"early"].concat());
+        net.client.transport().write_eof();
+        net.sim.run_for(SECOND);
+        tell.send(()).unwrap();
+        net.sim.run_for(SECOND);
+        assert!(net.target.received() == b"early" && net.target.has_eof());
+        net.target.transport().write("an answer");
+        net.sim.run_for(SECOND);
+        assert!(net.client.received().ends_with(b"an answer"));
+    }
+
+    #[test]
+    fn what_is_malformed_is_answered_and_ends_the_connection() {
+        assert_eq!(answer(open, b"GET / HTTP/1.1\r\n\r\n"), (Vec::new(), true));
+        let request = [METHODS, b"\x05\x01\x00\x02and more"].concat();
+        assert_eq!(answer(open, &request), (refusal(Reply::AddressNotSupported), true));
     }
 
     #[test]
