@@ -61,7 +61,7 @@ impl Factory for PortForward {
 struct Incoming {
     transport: Transport,
     target: ConnectOptions,
-    /// From the beginning on.
+    /// From `connection_made` on.
     forward: Option<Forward>,
 }
 

@@ -231,25 +231,26 @@ impl Server {
         self.have_client_wait();
         let Request { host, port, .. } = request;
         let addresses = self.transport.reactor().resolve((&*host, port));
-        self.transport.defer(addresses, |this: &mut Self, addresses| match addresses {
-            Ok(addresses) => this.resolved(host, addresses),
+        self.transport.defer(addresses, move |this: &mut Self, addresses| match addresses {
+            Ok(addresses) => this.resolved(&host, addresses),
             Err(_) => this.refuse(Reply::HostUnreachable),
         });
     }
 
-    fn resolved(&mut self, host: String, addresses: Vec<SocketAddr>) {
-        let (client, user) = (self.transport.peer(), self.user.take());
-        let mut request = SocksRequest { client, user, host, address: SocketAddr::from(([0, 0, 0, 0], 0)) };
-        let allows = |address: &SocketAddr| {
-            request.address = *address;
-            !address.ip().is_unspecified() && (self.access.rule)(&request)
-        };
-        // As they are, so that a rule about IPv4 is not got round by writing an address as IPv6.
-        let addresses =
-            addresses.into_iter().map(|address| SocketAddr::new(address.ip().to_canonical(), address.port()));
-        let allowed: Vec<_> = addresses.filter(allows).collect();
-        self.addresses = allowed.into_iter();
+    fn resolved(&mut self, host: &str, mut addresses: Vec<SocketAddr>) {
+        for address in &mut addresses {
+            // As it is, so that a rule about IPv4 is not got round by writing an address as IPv6.
+            address.set_ip(address.ip().to_canonical());
+        }
+        addresses.retain(|address| self.allows(host, *address));
+        self.addresses = addresses.into_iter();
         self.connect_to_next(Reply::NotAllowed);
+    }
+
+    fn allows(&self, host: &str, address: SocketAddr) -> bool {
+        let (client, user, host) = (self.transport.peer(), self.user.clone(), host.to_owned());
+        // The unspecified address is this machine's loopback to some systems.
+        !address.ip().is_unspecified() && (self.access.rule)(&SocksRequest { client, user, host, address })
     }
 
     /// Tries the next address; if there is none left, this is the reply.

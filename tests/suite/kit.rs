@@ -257,7 +257,7 @@ fn what_the_test_takes_from_the_wire_of_a_pair_never_arrives() {
 }
 
 #[test]
-fn one_side_of_a_pair_closes_and_both_end_in_order() {
+fn s265_one_side_of_a_pair_closes_and_both_end_in_order() {
     let (mut pair, client, server) = talkers();
     pair.client.transport().lose_connection();
     pair.run_until_quiet();

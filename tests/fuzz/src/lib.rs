@@ -2,7 +2,6 @@
 
 mod arguments;
 mod connection;
-mod far_end;
 mod finger;
 mod ident;
 mod lines;

@@ -1,5 +1,9 @@
 //! A SOCKS client that says anything, in any pieces.
 
+#[expect(dead_code, reason = "the tests beside the code use more of it")]
+#[path = "../../../protocols/src/remote_end.rs"]
+mod remote_end;
+
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,7 +12,7 @@ use protocols::Socks;
 use protocols::SocksRequest;
 use reactor::testing::Simulation;
 
-use crate::far_end::FarEnd;
+use remote_end::RemoteEnd;
 
 /// Two bytes say whether passwords are asked for, and where to cut; the others come.
 pub fn socks(data: &[u8]) {
@@ -42,7 +46,7 @@ struct Outcome {
 
 fn outcome(kind: u8, pieces: &[&[u8]]) -> Outcome {
     let sim = Simulation::new(1);
-    let (client, target, asked) = (FarEnd::default(), FarEnd::default(), Rc::new(RefCell::default()));
+    let (client, target, asked) = (RemoteEnd::default(), RemoteEnd::default(), Rc::new(RefCell::default()));
     let log: Rc<RefCell<Vec<SocksRequest>>> = Rc::clone(&asked);
     let rule = move |request: &SocksRequest| {
         log.borrow_mut().push(request.clone());
@@ -57,17 +61,17 @@ fn outcome(kind: u8, pieces: &[&[u8]]) -> Outcome {
     sim.host("client").connect_tcp("proxy:1080", client.factory());
     sim.run_until(|| client.is_connected());
     for piece in pieces {
-        client.send(piece);
+        client.transport().write(piece);
         sim.run_for(Duration::from_millis(10));
     }
     sim.run_for(Duration::from_secs(1));
-    let ((answer, ended), asked) = (client.received(), asked.take());
+    let ended = client.has_eof() || client.lost().is_some();
     // Ports of this side are drawn anew each time, and so is the client's.
-    let asked = asked.into_iter().map(|mut request| {
+    let asked = asked.take().into_iter().map(|mut request| {
         request.client = "0.0.0.0:0".parse::<std::net::SocketAddr>().unwrap().into();
         request
     });
-    Outcome { answer, ended, asked: asked.collect(), target: target.received().0 }
+    Outcome { answer: client.received(), ended, asked: asked.collect(), target: target.received() }
 }
 
 const PORT: u16 = 80;
