@@ -60,6 +60,23 @@ impl Child {
     /// If it cannot be started, or ends instead.
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
+        match Self::try_start(command) {
+            Ok(server) => server,
+            Err(errors) => panic!("the server did not start: {errors:?}"),
+        }
+    }
+
+    /// Starts it and waits until it listens.
+    ///
+    /// # Errors
+    ///
+    /// What it logs when it ends instead.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    #[track_caller]
+    pub fn try_start(command: &mut Command) -> Result<Self, Vec<String>> {
         let mut process = command
             .env_remove("RUST_BACKTRACE")
             .stdin(Stdio::null())
@@ -73,10 +90,10 @@ impl Child {
         output.read_line(&mut ready).expect("the server's output can be read");
         let Some(address) = ready.strip_prefix("ready ").and_then(|address| address.trim().parse().ok()) else {
             let _ = process.kill();
-            let errors = errors.join().unwrap_or_default();
-            panic!("the server did not start: {ready} {errors:?}");
+            let _ = process.wait();
+            return Err(errors.join().unwrap_or_default());
         };
-        Self { process, address, output: Some(lines(output)), errors: Some(errors) }
+        Ok(Self { process, address, output: Some(lines(output)), errors: Some(errors) })
     }
 
     /// Where it listens.

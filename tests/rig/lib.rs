@@ -3,6 +3,7 @@
 pub mod allocations;
 mod child;
 pub mod echo;
+pub mod faults;
 pub mod faulty;
 mod figures;
 mod limits;

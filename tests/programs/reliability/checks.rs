@@ -8,6 +8,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use rig::Child;
+use rig::faults::FAILURES;
+use rig::faults::serve_with_failure;
 use rig::now;
 use rig::peer;
 
@@ -29,6 +31,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R1-held", size: 19_500, run: many::held },
     Check { name: "R4-churn", size: 100_000, run: many::churn },
     Check { name: "R5-descriptors", size: 120, run: limits::descriptors },
+    Check { name: "R7-faults", size: 10, run: faults },
     Check { name: "R8-slow-reader", size: 300, run: limits::slow_reader },
     Check { name: "R10-unbounded-writer", size: 3, run: limits::unbounded_writer },
     Check { name: "R15-resets", size: 50_000, run: many::resets },
@@ -43,6 +46,23 @@ pub(crate) const CHECKS: &[Check] = &[
 pub(crate) fn server(kind: &str, options: &[&str]) -> Child {
     let program = std::env::current_exe().expect("this program knows where it is");
     Child::start(Command::new(program).args(["serve", kind, "cpu=0"]).args(options))
+}
+
+/// The first so many calls of each kind fail, each in a run of its own.
+fn faults(calls: usize) -> io::Result<Vec<Figure>> {
+    let program = std::env::current_exe()?;
+    let mut wrong = 0;
+    for (call, errors) in FAILURES {
+        for error in errors {
+            for nth in 1..=calls as u32 {
+                if let Err(what) = serve_with_failure(&program, call, error, nth) {
+                    eprintln!("{call} number {nth} fails with {error}: {what}");
+                    wrong += 1;
+                }
+            }
+        }
+    }
+    Ok(vec![Figure::exactly(0, format!("runs with any of the first {calls} calls failing that went wrong"), wrong)])
 }
 
 /// An address to connect from: each has ports of its own, and none is one of those that ask for a panic.

@@ -6,6 +6,7 @@ mod dependencies;
 mod descriptors;
 mod drain;
 mod fairness;
+mod faults;
 mod flow;
 mod half_close;
 mod many;

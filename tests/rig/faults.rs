@@ -1,0 +1,88 @@
+//! A server whose system calls fail: R7.
+
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::Shutdown;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+use std::sync::mpsc;
+use std::thread;
+
+use crate::Child;
+use crate::peer;
+
+/// The system calls that are made to fail, each with what it may fail with.
+pub const FAILURES: [(&str, &[&str]); 6] = [
+    ("recvfrom", &["EIO", "ENOMEM"]),
+    ("sendto", &["EIO", "EPIPE", "ENOMEM"]),
+    ("epoll_ctl", &["EIO", "ENOMEM"]),
+    ("close", &["EIO"]),
+    ("setsockopt", &["EIO", "ENOMEM"]),
+    ("shutdown", &["EIO", "ENOTCONN"]),
+];
+
+/// Has a server serve while the `nth` of these calls fails, and then stop. The program is the one that serves
+/// (`serve faulty`), and strace must be there.
+///
+/// # Errors
+///
+/// What was wrong: somebody waited for the [deadline](peer::DEADLINE), something panicked, a protocol was not told of its
+/// end exactly once.
+pub fn serve_with_failure(program: &Path, call: &str, error: &str, nth: u32) -> Result<(), String> {
+    // Detached, so that the server is the process that is started, and gets the signal.
+    let mut strace = Command::new("strace");
+    strace.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
+    strace.args(["-e", &format!("inject={call}:error={error}:when={nth}")]);
+    let server = match Child::try_start(strace.arg(program).args(["serve", "faulty"])) {
+        Ok(server) => server,
+        // The call was one that it cannot do without; then it says so, and ends.
+        Err(errors) if !errors.is_empty() && !has_panicked(&errors) => return Ok(()),
+        Err(errors) => return Err(format!("it did not start: {errors:?}")),
+    };
+    for _ in 0..CONNECTIONS {
+        // The call that fails is not made: what was not closed does not end.
+        talk(server.address(), call != "close")?;
+    }
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(server.stop()));
+    let ended = told.recv_timeout(peer::DEADLINE).map_err(|_| "it does not stop")?;
+    let counts = ["built", "lost", "dropped"].map(|name| ended.count(name));
+    let failed = ended.status.code() != Some(0) || has_panicked(&ended.errors);
+    if failed || counts != [counts[0]; 3] || ended.count("wrong") > 0 {
+        return Err(format!("built, lost, dropped {counts:?}: {ended:?}"));
+    }
+    Ok(())
+}
+
+fn has_panicked(errors: &[String]) -> bool {
+    errors.iter().any(|line| line.contains("panicked"))
+}
+
+/// Says something and listens for the answer, a few times. The server may be unable to answer, but must not leave its
+/// client waiting.
+fn talk(server: SocketAddr, to_the_end: bool) -> Result<(), String> {
+    let mut stream = peer::connect(server);
+    let mut answer = [0; 5];
+    for _ in 0..ROUNDS {
+        if stream.write_all(b"hello").is_err() {
+            return Ok(());
+        }
+        match stream.read_exact(&mut answer) {
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return Err("no answer comes".to_owned()),
+            Err(_) => return Ok(()),
+            Ok(()) => {}
+        }
+    }
+    if !to_the_end {
+        return Ok(());
+    }
+    let _ = stream.shutdown(Shutdown::Write);
+    match stream.read(&mut answer) {
+        Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Err("the stream does not end".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+const CONNECTIONS: u32 = 25;
+const ROUNDS: u32 = 4;
