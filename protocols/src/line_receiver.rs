@@ -84,7 +84,10 @@ impl<H: LineHandler> LineReceiver<H> {
                 }
             } else {
                 match input.line() {
-                    Ok(Some(line)) => handler.line_received(line),
+                    Ok(Some(line)) => {
+                        delivery.transport.note_message();
+                        handler.line_received(line);
+                    }
                     Ok(None) => used_up = true,
                     Err(LineTooLong) => {
                         match shared.lend(input.everything(), |data| handler.line_length_exceeded(data)) {
@@ -763,6 +766,30 @@ mod tests {
         assert_eq!(test.receive("b\r\nc\r\n"), ["line b", "line c"]);
         test.wire.stall(false);
         assert_eq!(test.log(), ["resume"]);
+    }
+
+    #[test]
+    fn policies_are_told_of_lines_but_not_of_parts_of_one() {
+        struct Told(Rc<Cell<usize>>);
+        impl Policy for Told {
+            fn message_received(&mut self) {
+                self.0.set(self.0.get() + 1);
+            }
+        }
+        let (made, told) = (Made::default(), Rc::new(Cell::new(0)));
+        let act = |lines: &Lines, _: &str, line: &[u8]| {
+            if line == b"pause" {
+                lines.pause_reading();
+            }
+        };
+        let (count, inside) = (Rc::clone(&told), factory(&made, act, |_| ()));
+        let mut test = start(&made, layer(move |_| Told(Rc::clone(&count)), inside));
+        test.receive("a");
+        assert_eq!(told.get(), 0);
+        test.receive("\r\nb\r\npause\r\nc\r\n");
+        assert_eq!(told.get(), 1, "once for a chunk");
+        assert_eq!(test.resume(), ["line c"]);
+        assert_eq!(told.get(), 2);
     }
 
     #[test]

@@ -233,6 +233,11 @@ impl Connection {
         self.state().failure()
     }
 
+    /// Whether the peer's end of stream was told already.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.eof
+    }
+
     pub(crate) fn is_layered(&self) -> bool {
         self.layered
     }

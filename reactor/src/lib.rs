@@ -128,6 +128,7 @@ pub use looping_call::LoopingCall;
 pub use looping_call::Tick;
 pub use options::ConnectOptions;
 pub use options::ListenOptions;
+pub use policy::IntoPolicy;
 pub use policy::Policy;
 pub use policy::layer;
 pub use pool::JobError;

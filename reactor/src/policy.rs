@@ -26,8 +26,14 @@ pub trait Policy: 'static {
         let _ = data;
     }
 
-    /// The protocol inside wants to send these bytes: answers how many of them may leave now. The rest is offered
-    /// again whenever something happens on the connection, a timer of the policy's own included.
+    /// The protocol inside has got a whole message, or several: [`Transport::note_message`] says so.
+    fn message_received(&mut self) {}
+
+    /// The peer has ended its stream; the protocol inside is told next.
+    fn eof_received(&mut self) {}
+
+    /// The protocol inside wants to send these bytes, 65,536 at the most: answers how many of them may leave now. The
+    /// rest is offered again whenever something happens on the connection, a timer of the policy's own included.
     fn outgoing(&mut self, data: &[u8]) -> usize {
         data.len()
     }
@@ -38,8 +44,33 @@ pub trait Policy: 'static {
     }
 }
 
+/// What the closure given to [`layer`] may return: a policy, or an `Option` of one, where `None` refuses the connection.
+pub trait IntoPolicy {
+    /// The policy's type.
+    type Policy: Policy;
+
+    /// The policy, or `None` to refuse the connection.
+    fn into_policy(self) -> Option<Self::Policy>;
+}
+
+impl<P: Policy> IntoPolicy for P {
+    type Policy = P;
+
+    fn into_policy(self) -> Option<P> {
+        Some(self)
+    }
+}
+
+impl<P: Policy> IntoPolicy for Option<P> {
+    type Policy = P;
+
+    fn into_policy(self) -> Self {
+        self
+    }
+}
+
 /// A factory around a factory: puts a policy, made by `policy` with the outer transport, between each connection and
-/// the protocol that `inside` builds. Layers stack in any order.
+/// the protocol that `inside` builds then. Layers stack in any order.
 ///
 /// A policy that closes connections on which nothing was received for a minute:
 ///
@@ -66,7 +97,7 @@ pub trait Policy: 'static {
 ///     )
 /// }
 /// ```
-pub fn layer<P: Policy>(policy: impl FnMut(Transport) -> P + 'static, inside: impl Factory) -> impl Factory {
+pub fn layer<P: IntoPolicy>(policy: impl FnMut(Transport) -> P + 'static, inside: impl Factory) -> impl Factory {
     LayerFactory { policy, inside }
 }
 
@@ -75,17 +106,17 @@ struct LayerFactory<M, F> {
     inside: F,
 }
 
-impl<P: Policy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for LayerFactory<M, F> {
+impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for LayerFactory<M, F> {
     fn start_factory(&mut self) {
         self.inside.start_factory();
     }
 
     fn build_protocol(&mut self, outer: Transport) -> Option<Box<dyn Protocol>> {
+        let policy = (self.policy)(outer.clone()).into_policy()?;
         let mut unbuilt = Unbuilt(Some(Transport::nested(&outer)));
         let inner = unbuilt.0.clone()?;
         let inside = Connection::new(inner.clone(), self.inside.build_protocol(inner)?);
         unbuilt.0 = None;
-        let policy = (self.policy)(outer.clone());
         // What waits to be sent is counted and limited inside; only 64 KiB at a time come out here.
         outer.set_output_limit(usize::MAX);
         Some(Box::new(Layer { outer, policy, inside, holding: false }))
@@ -133,6 +164,10 @@ impl<P: Policy> Protocol for Layer<P> {
 
     /// The inner connection closes the outer one when what the policy holds back has left.
     fn eof_received(&mut self) -> OnEof {
+        if !self.inside.has_ended() {
+            self.policy.eof_received();
+            self.pass_on_close();
+        }
         let answer = self.inside.ended();
         self.drain();
         if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
@@ -181,10 +216,15 @@ impl<P: Policy> Layer<P> {
     /// Carries out what the inner connection wants. While the outer one is full its bytes stay inside, so that they
     /// count where they were written.
     fn drain(&mut self) {
+        if self.inside.transport().0.take_message() {
+            self.policy.message_received();
+            self.outer.note_message();
+        }
         while !self.outer.is_full() && self.inside.failure().is_none() {
             let (outer, policy) = (&self.outer, &mut self.policy);
             let passed = self.inside.with_output(|data| {
-                let allowed = if data.is_empty() { 0 } else { policy.outgoing(data).min(data.len()).min(HIGH_WATER) };
+                let data = &data[..data.len().min(HIGH_WATER)];
+                let allowed = if data.is_empty() { 0 } else { policy.outgoing(data).min(data.len()) };
                 outer.0.carry(&data[..allowed]);
                 allowed
             });

@@ -33,6 +33,8 @@ pub(crate) struct State {
     paused: Cell<bool>,
     /// Something was written since this was last cleared.
     wrote: Cell<bool>,
+    /// A whole message was received since this was last asked.
+    message: Cell<bool>,
     /// More than [`HIGH_WATER`] was unsent, and not all of it has gone out yet.
     full: Cell<bool>,
     /// Bytes can be written: it is not closing, its stream has not been ended, it has not failed.
@@ -97,6 +99,7 @@ impl State {
             holds: Cell::new(0),
             paused: Cell::new(false),
             wrote: Cell::new(false),
+            message: Cell::new(false),
             full: Cell::new(false),
             open: Cell::new(true),
             driven: Cell::new(false),
@@ -350,6 +353,16 @@ impl State {
         if empty && self.full.replace(false) {
             self.for_sources(Self::release);
         }
+    }
+
+    pub(crate) fn note_message(&self) {
+        if !self.message.replace(true) {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn take_message(&self) -> bool {
+        self.message.take()
     }
 
     /// Holds reading back until as many calls of [`release`](Self::release).

@@ -167,6 +167,13 @@ impl Transport {
         }
     }
 
+    /// Tells the policies around this connection that a whole message has been received
+    /// ([`Policy::message_received`](crate::Policy::message_received)), which they cannot see in its bytes. Receivers
+    /// do that; a protocol that cuts messages itself calls it for each.
+    pub fn note_message(&self) {
+        self.0.note_message();
+    }
+
     /// Calls `call` with the protocol this transport was made for, or with the handler directly inside it, `delay`
     /// from now. Calls due at one instant are made in the order they were asked for. All calls of a connection are
     /// dropped before its `connection_lost`.

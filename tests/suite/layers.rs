@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::Factory;
+use reactor::OnEof;
 use reactor::Policy;
 use reactor::Protocol;
 use reactor::Transport;
@@ -275,4 +276,114 @@ fn what_is_deferred_when_a_layer_has_let_everything_out_waits_for_nothing_else()
     inside.borrow().as_ref().unwrap().write("y");
     wire.settle();
     assert_eq!(wire.written(), b"xydone");
+}
+
+/// Writes down what a policy is told, and how many bytes are offered to it.
+struct Told {
+    name: &'static str,
+    log: Log,
+}
+
+impl Policy for Told {
+    fn message_received(&mut self) {
+        self.log.add(format!("{} message", self.name));
+    }
+    fn eof_received(&mut self) {
+        self.log.add(format!("{} eof", self.name));
+    }
+    fn outgoing(&mut self, data: &[u8]) -> usize {
+        self.log.add(format!("{} out {}", self.name, data.len()));
+        data.len()
+    }
+}
+
+fn told(name: &'static str, log: &Log, inside: impl Factory) -> impl Factory {
+    let log = log.clone();
+    layer(move |_| Told { name, log: log.clone() }, inside)
+}
+
+#[test]
+fn every_policy_is_told_of_messages_that_the_protocol_inside_has_noted() {
+    every_world_with(
+        |log| {
+            let script = |recorder: Recorder| {
+                recorder
+                    .on(Callback::Data, |this| {
+                        this.transport.note_message();
+                        this.timer(Duration::from_millis(1), "noting");
+                    })
+                    .on(Callback::Timer, |this| {
+                        this.transport.note_message();
+                        this.deferred();
+                    })
+                    .on(Callback::Deferred, |this| this.transport.lose_connection())
+            };
+            Box::new(told("a", &log, throttle(9, told("b", &log, recorder(&log, script)))))
+        },
+        |peer| {
+            peer.send("hi");
+            peer.let_pass(Duration::from_millis(1));
+            peer.wait_for("dropped");
+            assert_eq!(peer.log.lines()[..4], ["made", "data hi", "b message", "a message"]);
+            assert_eq!((peer.log.count("a message"), peer.log.count("b message")), (2, 2));
+        },
+    );
+}
+
+#[test]
+fn a_policy_is_told_of_the_end_once_though_it_is_not_dealt_with_yet() {
+    every_world_with(
+        |log| {
+            let script = |mut recorder: Recorder| {
+                recorder.on_eof = OnEof::NotYet;
+                recorder.on(Callback::Eof, |this| drop(this.timer(Duration::from_millis(1), "turn"))).on(
+                    Callback::Timer,
+                    |this| {
+                        if this.log.count("not yet") == 3 {
+                            this.transport.lose_connection();
+                        }
+                    },
+                )
+            };
+            Box::new(told("a", &log, told("b", &log, recorder(&log, script))))
+        },
+        |peer| {
+            peer.send_eof();
+            peer.let_pass(Duration::from_millis(9));
+            peer.wait_for("dropped");
+            assert_eq!((peer.log.count("a eof"), peer.log.count("b eof")), (1, 1));
+            assert_eq!(peer.log.lines()[1..3], ["a eof", "b eof"]);
+        },
+    );
+}
+
+#[test]
+fn a_policy_is_offered_what_can_leave_at_once_and_sees_no_byte_twice() {
+    let log = Log::default();
+    let writing =
+        |recorder: Recorder| recorder.on(Callback::Made, |this| this.transport.write_bytes(vec![b'x'; 200_000].into()));
+    let mut wire = StringTransport::connect(told("a", &log, recorder(&Log::default(), writing)));
+    assert_eq!(wire.take_written().len(), 200_000);
+    let offered: Vec<usize> = log.lines().iter().map(|line| line["a out ".len()..].parse().unwrap()).collect();
+    assert!(offered.iter().all(|bytes| *bytes <= 65_536), "{offered:?}");
+    assert_eq!(offered.iter().sum::<usize>(), 200_000);
+}
+
+#[test]
+fn a_policy_that_is_none_refuses_and_nothing_is_built_inside() {
+    let (policies, built) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let (made, inside) = (Rc::clone(&policies), Rc::clone(&built));
+    let mut factory = layer(
+        move |_| {
+            made.set(made.get() + 1);
+            None::<Told>
+        },
+        move |transport: Transport| {
+            inside.set(inside.get() + 1);
+            Recorder::new(transport, Log::default())
+        },
+    );
+    let wire = StringTransport::connect(|transport: Transport| Recorder::new(transport, Log::default()));
+    assert!(factory.build_protocol(wire.transport().clone()).is_none());
+    assert_eq!((policies.get(), built.get()), (1, 0));
 }
