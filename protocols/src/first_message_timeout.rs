@@ -1,0 +1,125 @@
+use std::fmt;
+use std::time::Duration;
+
+use reactor::CloseReason;
+use reactor::DelayedCall;
+use reactor::Factory;
+use reactor::Policy;
+use reactor::Transport;
+use reactor::layer;
+
+/// A policy that resets connections whose first message is not complete in time, however the peer drips it: what other
+/// servers call a request or header time-out.
+///
+/// It runs from the moment that the connection is made until the protocol inside has got a whole message, which
+/// [`LineReceiver`](crate::LineReceiver) says by itself for a line. A protocol of your own, or a handler that begins in
+/// raw mode, calls [`note_message`](Transport::note_message). Nothing else stops it, least of all what is sent.
+///
+/// The protocol inside ends with [`CloseReason::TimedOut`]. For later messages there is
+/// [`IdleTimeout`](crate::IdleTimeout), or a timer of the protocol's own.
+///
+/// ```
+/// use std::time::Duration;
+/// use protocols::{FirstMessageTimeout, LineHandler, LineReceiver, Lines};
+/// use reactor::testing::StringTransport;
+/// # struct Echo { lines: Lines }
+/// # impl LineHandler for Echo {
+/// #     fn line_received(&mut self, line: &[u8]) { self.lines.send_line(line) }
+/// # }
+///
+/// let lines = LineReceiver::factory(|lines| Echo { lines });
+/// let mut slow = StringTransport::connect(FirstMessageTimeout::around(Duration::from_secs(30), lines));
+/// for _ in 0..3 {
+///     slow.receive("x");
+///     slow.advance(Duration::from_secs(10));
+/// }
+/// assert!(slow.was_reset());
+/// ```
+pub struct FirstMessageTimeout {
+    outer: Transport,
+    limit: Duration,
+    timer: Option<DelayedCall>,
+}
+
+impl FirstMessageTimeout {
+    /// A factory around a factory: its connections are reset unless they have got a whole message within `limit`.
+    pub fn around(limit: Duration, inside: impl Factory) -> impl Factory {
+        layer(move |outer| Self { outer, limit, timer: None }, inside)
+    }
+}
+
+impl Policy for FirstMessageTimeout {
+    fn connection_made(&mut self) {
+        let expired = |this: &mut Self| this.outer.fail_connection(CloseReason::TimedOut);
+        self.timer = Some(self.outer.call_later(self.limit, expired));
+    }
+
+    fn message_received(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
+    }
+}
+
+impl fmt::Debug for FirstMessageTimeout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FirstMessageTimeout")
+            .field("outer", &self.outer)
+            .field("limit", &self.limit)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reactor::testing::StringTransport;
+
+    use super::*;
+    use crate::LineHandler;
+    use crate::LineReceiver;
+    use crate::Lines;
+
+    /// Greets, and then sends something every second, whoever asks.
+    struct Talker(Lines);
+
+    impl LineHandler for Talker {
+        fn connection_made(&mut self) {
+            self.0.send_line("220 ready");
+            self.0.call_every(SECOND, |this: &mut Self, _| this.0.send_line("news"));
+        }
+        fn line_received(&mut self, line: &[u8]) {
+            self.0.send_line(line);
+        }
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn connect() -> StringTransport {
+        StringTransport::connect(FirstMessageTimeout::around(30 * SECOND, LineReceiver::factory(Talker)))
+    }
+
+    #[test]
+    fn who_drips_the_first_line_is_reset_whatever_is_sent_meanwhile() {
+        let mut wire = connect();
+        for _ in 0..29 {
+            wire.advance(SECOND);
+            wire.receive("\n");
+        }
+        assert!(wire.closed().is_none());
+        wire.advance(SECOND);
+        assert!(matches!(wire.closed(), Some(CloseReason::TimedOut)));
+        assert!(wire.was_reset());
+    }
+
+    #[test]
+    fn who_has_sent_a_line_in_time_may_be_silent_afterwards() {
+        let mut wire = connect();
+        wire.advance(29 * SECOND);
+        wire.receive("hello\r\n");
+        wire.receive("and");
+        wire.advance(1000 * SECOND);
+        assert!(wire.closed().is_none());
+        wire.receive(" more\r\n");
+        assert!(wire.written().ends_with(b"and more\r\n"));
+    }
+}
