@@ -89,6 +89,7 @@
 //! None of the servers limits how long a client may say nothing, but for [`Socks`] before it has connected: put a policy
 //! around those that strangers can reach.
 
+mod connection_limit;
 mod delivery;
 mod finger;
 mod finger_client;
@@ -123,6 +124,7 @@ pub use ident_query::IdentQuery;
 pub use ident_reply::IdentError;
 pub use ident_reply::IdentReply;
 pub use ident_server::IdentServer;
+pub use connection_limit::ConnectionLimit;
 pub use first_message_timeout::FirstMessageTimeout;
 pub use idle_timeout::IdleTimeout;
 pub use line_factory::IntoLineHandler;

@@ -1,0 +1,298 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fmt;
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::time::Duration;
+use std::time::Instant;
+
+use reactor::Address;
+use reactor::CloseReason;
+use reactor::Factory;
+use reactor::Policy;
+use reactor::Protocol;
+use reactor::Transport;
+use reactor::layer;
+
+/// A policy that refuses connections while there are too many. Twisted's `LimitTotalConnectionsFactory`, by
+/// [`in_all`](Self::in_all), and `LimitConnectionsByPeer`, by [`per_peer`](Self::per_peer).
+///
+/// It is a handle, and cheap to clone: ports whose factories it is around are counted together. A connection counts
+/// from before its protocol is built until `connection_lost`, which frees its place before the protocol is told. One
+/// that is too many is closed at once, and nothing is built for it.
+///
+/// ```
+/// use protocols::ConnectionLimit;
+/// use reactor::Reactor;
+/// # use reactor::{Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let reactor = Reactor::new()?;
+/// let (in_all, per_peer) = (ConnectionLimit::in_all(10_000), ConnectionLimit::per_peer(20));
+/// let limited = in_all.around(per_peer.around(|transport| Echo { transport }));
+/// reactor.listen_tcp("127.0.0.1:0", limited)?;
+/// println!("{} connections, {} refused", in_all.connections(), in_all.refused() + per_peer.refused());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct ConnectionLimit(Rc<Shared>);
+
+struct Shared {
+    most: usize,
+    counted_by: fn(Address) -> Peer,
+    /// None of them is zero.
+    connections: RefCell<HashMap<Peer, usize>>,
+    refused: Cell<u64>,
+    told_at: Cell<Option<Instant>>,
+}
+
+/// What is counted as one.
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Peer {
+    Everybody,
+    /// An IPv4 host, or a network of IPv6, by its first 64 bits.
+    V4(u32),
+    V6(u64),
+    Other(Address),
+}
+
+impl ConnectionLimit {
+    /// At most so many connections at a time.
+    pub fn in_all(most: usize) -> Self {
+        Self::new(most, |_| Peer::Everybody)
+    }
+
+    /// At most so many connections at a time with any one peer: an IPv4 address, or an IPv6 network of 64 bits, of
+    /// which one host may have every address. An IPv4 address mapped into IPv6 counts as what it is. Peers without an
+    /// internet address are one if their addresses are equal.
+    pub fn per_peer(most: usize) -> Self {
+        Self::new(most, |address| match address.socket_addr().map(|address| address.ip().to_canonical()) {
+            Some(IpAddr::V4(ip)) => Peer::V4(ip.to_bits()),
+            Some(IpAddr::V6(ip)) => Peer::V6((ip.to_bits() >> 64) as u64),
+            None => Peer::Other(address),
+        })
+    }
+
+    fn new(most: usize, counted_by: fn(Address) -> Peer) -> Self {
+        let (connections, refused, told_at) = (RefCell::default(), Cell::new(0), Cell::new(None));
+        Self(Rc::new(Shared { most, counted_by, connections, refused, told_at }))
+    }
+
+    /// A factory around a factory: refuses what is too many.
+    pub fn around<F: Factory>(&self, inside: F) -> impl Factory + use<F> {
+        let limit = self.clone();
+        layer(move |outer: Transport| limit.admit(&outer), inside)
+    }
+
+    /// The same, but what is too many gets a protocol of `overflow`, for example one that says so and closes. Those are
+    /// refused by this limit and not counted: put another limit around all. Twisted's `overflowProtocol`.
+    pub fn around_or<O: Factory, F: Factory>(&self, overflow: O, inside: F) -> impl Factory + use<O, F> {
+        Overflowing { limit: self.clone(), overflow, inside: self.around(inside) }
+    }
+
+    /// How many connections count now.
+    pub fn connections(&self) -> usize {
+        self.0.connections.borrow().values().sum()
+    }
+
+    /// How many connections were refused so far.
+    pub fn refused(&self) -> u64 {
+        self.0.refused.get()
+    }
+
+    fn admit(&self, outer: &Transport) -> Option<Place> {
+        if !self.has_room(outer) {
+            self.refuse(outer);
+            return None;
+        }
+        let peer = (self.0.counted_by)(outer.peer());
+        *self.0.connections.borrow_mut().entry(peer.clone()).or_default() += 1;
+        Some(Place(Some(Counted { limit: self.clone(), peer })))
+    }
+
+    fn has_room(&self, outer: &Transport) -> bool {
+        let peer = (self.0.counted_by)(outer.peer());
+        self.0.connections.borrow().get(&peer).copied().unwrap_or_default() < self.0.most
+    }
+
+    fn refuse(&self, outer: &Transport) {
+        let Shared { most, refused, told_at, .. } = &*self.0;
+        refused.set(refused.get() + 1);
+        let now = outer.reactor().now();
+        if told_at.get().is_none_or(|told_at| now - told_at >= LOG_INTERVAL) {
+            told_at.set(Some(now));
+            tracing::warn!(peer = %outer.peer(), most, refused = refused.get(), "too many connections: refused");
+        }
+    }
+}
+
+/// What happens to each of a thousand clients is said once.
+const LOG_INTERVAL: Duration = Duration::from_secs(5);
+
+/// A connection that was let in.
+struct Place(Option<Counted>);
+
+impl Policy for Place {
+    fn connection_lost(&mut self, _reason: &CloseReason) {
+        self.0 = None;
+    }
+}
+
+/// One that counts until this is dropped, be it that nothing was built.
+struct Counted {
+    limit: ConnectionLimit,
+    peer: Peer,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut connections = self.limit.0.connections.borrow_mut();
+        if let Some(count) = connections.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                connections.remove(&self.peer);
+            }
+        }
+    }
+}
+
+struct Overflowing<O, F> {
+    limit: ConnectionLimit,
+    overflow: O,
+    inside: F,
+}
+
+impl<O: Factory, F: Factory> Factory for Overflowing<O, F> {
+    fn start_factory(&mut self) {
+        self.overflow.start_factory();
+        self.inside.start_factory();
+    }
+
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        if self.limit.has_room(&transport) {
+            self.inside.build_protocol(transport)
+        } else {
+            self.limit.refuse(&transport);
+            self.overflow.build_protocol(transport)
+        }
+    }
+
+    fn stop_factory(&mut self) {
+        self.inside.stop_factory();
+        self.overflow.stop_factory();
+    }
+}
+
+impl fmt::Debug for ConnectionLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectionLimit")
+            .field("most", &self.0.most)
+            .field("connections", &self.connections())
+            .field("refused", &self.refused())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::panic::AssertUnwindSafe;
+    use std::panic::catch_unwind;
+
+    use reactor::testing::StringTransport;
+
+    use super::*;
+
+    struct Silent;
+
+    impl Protocol for Silent {
+        fn data_received(&mut self, _data: &[u8]) {}
+    }
+
+    /// Connects, if that is not refused.
+    fn connect(factory: impl Factory) -> Option<StringTransport> {
+        catch_unwind(AssertUnwindSafe(|| StringTransport::connect(factory))).ok()
+    }
+
+    #[test]
+    fn s251_what_is_over_the_limit_is_refused_until_there_is_room_again() {
+        let limit = ConnectionLimit::in_all(2);
+        let mut first = connect(limit.around(|_| Silent)).unwrap();
+        let second = connect(limit.around(|_| Silent));
+        assert!(connect(limit.around(|_| Silent)).is_none());
+        assert_eq!((limit.connections(), limit.refused()), (2, 1));
+        first.receive_eof();
+        assert_eq!(limit.connections(), 1);
+        let third = connect(limit.around(|_| Silent));
+        assert!(connect(limit.around(|_| Silent)).is_none());
+        drop((second, third));
+        assert_eq!((limit.connections(), limit.refused()), (0, 2));
+    }
+
+    #[test]
+    fn s251_what_is_over_the_limit_may_get_another_protocol() {
+        struct Busy(Transport);
+        impl Protocol for Busy {
+            fn connection_made(&mut self) {
+                self.0.write("busy");
+                self.0.lose_connection();
+            }
+            fn data_received(&mut self, _data: &[u8]) {}
+        }
+        let limit = ConnectionLimit::in_all(1);
+        let first = connect(limit.around_or(Busy, |_| Silent)).unwrap();
+        assert!(first.closed().is_none());
+        let second = connect(limit.around_or(Busy, |_| Silent)).unwrap();
+        assert_eq!(second.written(), b"busy");
+        assert!(second.closed().unwrap().is_clean());
+        assert_eq!((limit.connections(), limit.refused()), (1, 1));
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_nothing_is_built_and_before_the_protocol_hears_of_the_end() {
+        struct Last(ConnectionLimit);
+        impl Protocol for Last {
+            fn data_received(&mut self, _data: &[u8]) {
+                panic!("oh");
+            }
+            fn connection_lost(&mut self, _reason: CloseReason) {
+                assert_eq!(self.0.connections(), 0);
+            }
+        }
+        let limit = ConnectionLimit::in_all(1);
+        assert!(connect(limit.around(|_| None::<Silent>)).is_none());
+        assert!(connect(limit.around(|_| -> Silent { panic!("oh") })).is_none());
+        assert_eq!((limit.connections(), limit.refused()), (0, 0));
+        let inside = limit.clone();
+        let mut wire = connect(limit.around(move |_| Last(inside.clone()))).unwrap();
+        assert_eq!(limit.connections(), 1);
+        wire.receive("x");
+        assert!(wire.was_reset());
+        assert_eq!(limit.connections(), 0);
+    }
+
+    #[test]
+    fn peers_are_told_apart_by_host_or_ipv6_network() {
+        let limit = ConnectionLimit::per_peer(1);
+        let peer = |address: &str| (limit.0.counted_by)(Address::Inet(address.parse().unwrap()));
+        assert!(peer("192.0.2.1:1") == peer("192.0.2.1:2"));
+        assert!(peer("192.0.2.1:1") == peer("[::ffff:192.0.2.1]:3"));
+        assert!(peer("192.0.2.1:1") != peer("192.0.2.2:1"));
+        assert!(peer("[2001:db8::1]:1") == peer("[2001:db8::ffff:1]:1"));
+        assert!(peer("[2001:db8::1]:1") != peer("[2001:db8:0:1::1]:1"));
+        let memory = |name| (limit.0.counted_by)(Address::Memory(name));
+        assert!(memory("a") == memory("a") && memory("a") != memory("b"));
+    }
+
+    #[test]
+    fn s252_every_peer_may_have_so_many_connections() {
+        let limit = ConnectionLimit::per_peer(5);
+        let wires: Vec<_> = (0..6).map(|_| connect(limit.around(|_| Silent))).collect();
+        assert!(wires[..5].iter().all(Option::is_some) && wires[5].is_none());
+        drop(wires);
+        assert!(limit.0.connections.borrow().is_empty(), "nothing is kept of peers that are gone");
+    }
+}
