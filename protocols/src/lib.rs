@@ -89,6 +89,7 @@
 //! None of the servers limits how long a client may say nothing, but for [`Socks`] before it has connected: put a policy
 //! around those that strangers can reach.
 
+mod bucket;
 mod connection_limit;
 mod delivery;
 mod finger;
@@ -124,6 +125,9 @@ pub use ident_query::IdentQuery;
 pub use ident_reply::IdentError;
 pub use ident_reply::IdentReply;
 pub use ident_server::IdentServer;
+mod throttle;
+
+pub use bucket::Bucket;
 pub use connection_limit::ConnectionLimit;
 pub use first_message_timeout::FirstMessageTimeout;
 pub use idle_timeout::IdleTimeout;
@@ -136,3 +140,4 @@ pub use lines::Lines;
 pub use port_forward::PortForward;
 pub use socks::Socks;
 pub use socks_request::SocksRequest;
+pub use throttle::Throttle;
