@@ -102,6 +102,8 @@ mod ident_reply;
 mod ident_server;
 mod first_message_timeout;
 mod idle_timeout;
+#[cfg(test)]
+mod kept;
 mod line_factory;
 mod line_handler;
 mod line_receiver;
@@ -125,7 +127,9 @@ pub use ident_query::IdentQuery;
 pub use ident_reply::IdentError;
 pub use ident_reply::IdentReply;
 pub use ident_server::IdentServer;
+mod sink;
 mod throttle;
+mod traffic_log;
 
 pub use bucket::Bucket;
 pub use connection_limit::ConnectionLimit;
@@ -141,3 +145,4 @@ pub use port_forward::PortForward;
 pub use socks::Socks;
 pub use socks_request::SocksRequest;
 pub use throttle::Throttle;
+pub use traffic_log::TrafficLog;
