@@ -90,6 +90,8 @@
 //! around those that strangers can reach.
 
 mod bucket;
+mod capture;
+mod captured_connection;
 mod connection_limit;
 mod delivery;
 mod finger;
@@ -127,11 +129,14 @@ pub use ident_query::IdentQuery;
 pub use ident_reply::IdentError;
 pub use ident_reply::IdentReply;
 pub use ident_server::IdentServer;
+mod pcap;
 mod sink;
 mod throttle;
 mod traffic_log;
 
 pub use bucket::Bucket;
+pub use capture::Capture;
+pub use captured_connection::CapturedConnection;
 pub use connection_limit::ConnectionLimit;
 pub use first_message_timeout::FirstMessageTimeout;
 pub use idle_timeout::IdleTimeout;
