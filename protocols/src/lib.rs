@@ -97,12 +97,12 @@ mod delivery;
 mod finger;
 mod finger_client;
 mod finger_query;
+mod first_message_timeout;
 mod forward;
 mod ident_client;
 mod ident_query;
 mod ident_reply;
 mod ident_server;
-mod first_message_timeout;
 mod idle_timeout;
 #[cfg(test)]
 mod kept;

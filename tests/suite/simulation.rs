@@ -156,6 +156,16 @@ fn in_a_storm_every_promise_is_kept_and_every_build_sees_the_same() {
 }
 
 #[test]
+fn a_client_that_the_servers_factory_refuses_sees_the_end() {
+    let sim = Simulation::new(1);
+    let server = sim.host("server");
+    server.listen_tcp(7, |_| None::<Echo>).unwrap();
+    let (_, seen) = client(&sim, b"", 1);
+    sim.run_until_quiet(HOUR);
+    assert_eq!(*seen.lost.borrow(), ["connection closed cleanly"]);
+}
+
+#[test]
 fn a_port_on_which_nobody_listens_refuses() {
     let sim = Simulation::new(0);
     sim.host("server");
