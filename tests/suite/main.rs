@@ -15,6 +15,8 @@ mod looping;
 mod model;
 mod neighbours;
 mod panics;
+mod policies;
+mod policies_stacked;
 mod ports;
 mod reading;
 mod reentrancy;

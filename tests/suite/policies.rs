@@ -1,0 +1,358 @@
+//! The policies of the protocols crate, each on a simulated network with many connections.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use protocols::Bucket;
+use protocols::ConnectionLimit;
+use protocols::FirstMessageTimeout;
+use protocols::IdleTimeout;
+use protocols::LineHandler;
+use protocols::LineReceiver;
+use protocols::Lines;
+use protocols::Throttle;
+use protocols::TrafficLog;
+use reactor::CloseReason;
+use reactor::DelayedCall;
+use reactor::Factory;
+use reactor::Protocol;
+use reactor::Reactor;
+use reactor::Transport;
+use reactor::testing::Simulation;
+use reactor::testing::StringTransport;
+
+use crate::support::Log;
+use crate::support::Recorder;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+struct EchoLines(Lines);
+
+impl LineHandler for EchoLines {
+    fn line_received(&mut self, line: &[u8]) {
+        self.0.send_line(line);
+    }
+}
+
+/// Sends without end, as fast as it is let.
+struct Source(Transport);
+
+impl Protocol for Source {
+    fn connection_made(&mut self) {
+        self.resume_writing();
+    }
+    fn data_received(&mut self, _data: &[u8]) {}
+    fn resume_writing(&mut self) {
+        while !self.0.is_full() {
+            self.0.write([b'x'; 4096]);
+        }
+    }
+}
+
+/// Counts what it gets, and is lost in the end.
+struct Sink(Rc<Seen>);
+
+#[derive(Default)]
+struct Seen {
+    bytes: Cell<usize>,
+    lost: RefCell<Option<String>>,
+}
+
+impl Protocol for Sink {
+    fn data_received(&mut self, data: &[u8]) {
+        self.0.bytes.set(self.0.bytes.get() + data.len());
+    }
+    fn connection_lost(&mut self, reason: CloseReason) {
+        self.0.lost.replace(Some(reason.to_string()));
+    }
+}
+
+/// Connects to the server, to read all that comes.
+fn sink(sim: &Simulation) -> Rc<Seen> {
+    let seen = Rc::new(Seen::default());
+    let kept = Rc::clone(&seen);
+    sim.host("client").connect_tcp("server:7", move |_| Sink(Rc::clone(&kept)));
+    seen
+}
+
+#[test]
+fn s246_start_stop_and_every_callback_are_relayed_in_order() {
+    struct Counting(Log);
+    impl Factory for Counting {
+        fn start_factory(&mut self) {
+            self.0.add("start");
+        }
+        fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+            Some(Box::new(Recorder::new(transport, self.0.clone())))
+        }
+        fn stop_factory(&mut self) {
+            self.0.add("stop");
+        }
+    }
+    let (sim, log, limit) = (Simulation::new(1), Log::default(), ConnectionLimit::in_all(9));
+    let inside = limit.around_or(Counting(Log::default()), Counting(log.clone()));
+    let server = sim.host("server");
+    let port = server.listen_tcp(7, IdleTimeout::around(SECOND, inside)).unwrap();
+    let client = sim.host("client");
+    client.connect_tcp("server:7", |transport: Transport| {
+        transport.write("hi");
+        transport.write_eof();
+        Sink(Rc::default())
+    });
+    sim.run_for(10 * SECOND);
+    server.spawn(async move { port.stop_listening().await });
+    sim.run_for(SECOND);
+    assert_eq!(log.lines(), ["start", "made", "data hi", "eof", "lost Done", "dropped", "stop"]);
+    assert_eq!(limit.connections(), 0);
+}
+
+#[test]
+fn s250_a_timer_of_the_protocols_own_is_set_restarted_and_cancelled() {
+    struct Session {
+        lines: Lines,
+        timer: DelayedCall,
+    }
+    impl LineHandler for Session {
+        fn line_received(&mut self, line: &[u8]) {
+            match line {
+                b"longer" => assert!(self.timer.reset(60 * SECOND)),
+                b"never" => assert!(self.timer.cancel()),
+                _ => assert!(self.timer.reset(10 * SECOND)),
+            }
+        }
+    }
+    let connect = || {
+        StringTransport::connect(LineReceiver::factory(|lines: Lines| {
+            let timer = lines.call_later(10 * SECOND, |this: &mut Session| this.lines.lose_connection());
+            Session { lines, timer }
+        }))
+    };
+    let mut wire = connect();
+    for _ in 0..3 {
+        wire.advance(9 * SECOND);
+        wire.receive("x\r\n");
+    }
+    wire.receive("longer\r\n");
+    wire.advance(59 * SECOND);
+    assert!(wire.closed().is_none());
+    wire.advance(SECOND);
+    assert!(wire.closed().unwrap().is_clean());
+
+    let mut wire = connect();
+    wire.receive("never\r\n");
+    wire.advance(1000 * SECOND);
+    assert!(wire.closed().is_none());
+
+    let mut wire = connect();
+    let timer = wire.protocol::<Session>().timer.clone();
+    wire.receive_eof();
+    assert!(!timer.active() && wire.reactor().pending_calls() == 0, "nobody has to cancel it when the connection ends");
+    assert!(!timer.reset(SECOND));
+}
+
+#[test]
+fn s251_s252_limits_hold_for_all_ports_whatever_becomes_of_the_connections() {
+    let sim = Simulation::new(1);
+    let (in_all, per_peer) = (ConnectionLimit::in_all(8), ConnectionLimit::per_peer(5));
+    let server = sim.host("server");
+    let built = Rc::new(Cell::new(0));
+    for port in [7, 8] {
+        let built = Rc::clone(&built);
+        let inside = move |transport: Transport| -> Option<Recorder> {
+            built.set(built.get() + 1);
+            match built.get() % 5 {
+                3 => None,
+                4 => panic!("oh"),
+                _ => Some(Recorder::new(transport, Log::default())),
+            }
+        };
+        server.listen_tcp(port, in_all.around(per_peer.around(inside))).unwrap();
+    }
+    for (host, connections) in [("one", 6), ("two", 6), ("three", 1)] {
+        for number in 0..connections {
+            let target = if number % 2 == 0 { "server:7" } else { "server:8" };
+            sim.host(host).connect_tcp(target, |_| Sink(Rc::default()));
+        }
+    }
+    sim.run_for(SECOND);
+    let standing = server.connections();
+    assert_eq!((in_all.connections(), per_peer.connections()), (standing, standing));
+    assert!(standing <= 8);
+    assert_eq!(built.get() + (in_all.refused() + per_peer.refused()) as usize, 13);
+    sim.reset_connections("one", "server");
+    sim.crash("two");
+    sim.host("three").stop();
+    sim.run_for(SECOND);
+    let standing = server.connections();
+    assert_eq!((in_all.connections(), per_peer.connections()), (standing, standing));
+    server.stop();
+    sim.run_for(30 * SECOND);
+    assert_eq!((in_all.connections(), per_peer.connections()), (0, 0));
+}
+
+#[test]
+fn s252_the_sixth_connection_of_one_peer_is_refused_and_other_peers_are_not() {
+    let sim = Simulation::new(1);
+    let limit = ConnectionLimit::per_peer(5);
+    sim.host("server").listen_tcp(7, limit.around(LineReceiver::factory(EchoLines))).unwrap();
+    let connect = |host: &str| {
+        let seen = Rc::new(Seen::default());
+        let kept = Rc::clone(&seen);
+        sim.host(host).connect_tcp("server:7", move |_| Sink(Rc::clone(&kept)));
+        sim.run_for(SECOND);
+        seen.lost.take().is_none()
+    };
+    let served: Vec<_> = (0..6).map(|_| connect("one")).collect();
+    assert_eq!(served, [true, true, true, true, true, false]);
+    assert!(connect("two"));
+    sim.reset_connections("one", "server");
+    assert!(connect("one"));
+}
+
+#[test]
+fn s254_connections_that_share_a_bucket_take_turns() {
+    let sim = Simulation::new(1);
+    let bucket = Bucket::new(100_000, 10_000);
+    let throttled = Throttle::around(move |_| Throttle::new().sending(bucket.clone()), Source);
+    sim.host("server").listen_tcp(7, throttled).unwrap();
+    let sinks: Vec<_> = (0..10).map(|_| sink(&sim)).collect();
+    sim.run_for(60 * SECOND);
+    let late = sink(&sim);
+    sim.run_for(60 * SECOND);
+    let total: usize = sinks.iter().chain([&late]).map(|seen| seen.bytes.get()).sum();
+    assert!((11_900_000..=12_010_000).contains(&total), "{total}");
+    for seen in &sinks {
+        assert!((1_100_000..1_200_000).contains(&seen.bytes.get()), "{}", seen.bytes.get());
+    }
+    assert!((530_000..600_000).contains(&late.bytes.get()), "{}", late.bytes.get());
+}
+
+#[test]
+fn s254_children_that_want_little_leave_the_rest_of_their_parent_to_the_others() {
+    let sim = Simulation::new(1);
+    let parent = Bucket::new(100_000, 10_000);
+    let connections = Cell::new(0);
+    let throttled = Throttle::around(
+        move |_| {
+            let number = connections.replace(connections.get() + 1);
+            // A hundred slow ones, and then one that may have everything.
+            let rate = if number < 100 { 100 } else { 1_000_000 };
+            Throttle::new().sending(parent.child(rate, 1000))
+        },
+        Source,
+    );
+    sim.host("server").listen_tcp(7, throttled).unwrap();
+    let slow: Vec<_> = (0..100).map(|_| sink(&sim)).collect();
+    sim.run_for(SECOND);
+    let fast = sink(&sim);
+    sim.run_for(100 * SECOND);
+    for seen in &slow {
+        assert!((10_500..=11_200).contains(&seen.bytes.get()), "{}", seen.bytes.get());
+    }
+    assert!((8_800_000..=9_100_000).contains(&fast.bytes.get()), "{}", fast.bytes.get());
+}
+
+#[test]
+fn what_is_received_is_throttled_for_all_that_share_the_bucket() {
+    let sim = Simulation::new(1);
+    let bucket = Bucket::new(100_000, 10_000);
+    let received = Rc::new(Seen::default());
+    let kept = Rc::clone(&received);
+    let throttle = move |_: &Transport| Throttle::new().receiving(bucket.clone());
+    sim.host("server").listen_tcp(7, Throttle::around(throttle, move |_| Sink(Rc::clone(&kept)))).unwrap();
+    for _ in 0..3 {
+        sim.host("client").connect_tcp("server:7", Source);
+    }
+    sim.run_for(60 * SECOND);
+    // One chunk of each is read before anything is known of it.
+    assert!((5_900_000..6_010_000 + 3 * 65_536).contains(&received.bytes.get()), "{}", received.bytes.get());
+}
+
+#[test]
+fn a_throttled_connection_is_not_idle() {
+    let mut wire = StringTransport::connect(IdleTimeout::around(
+        10 * SECOND,
+        Throttle::around(
+            |_| Throttle::new().sending(Bucket::new(100, 1)),
+            |transport: Transport| {
+                transport.write([b'x'; 10_000]);
+                transport.lose_connection();
+                Sink(Rc::default())
+            },
+        ),
+    ));
+    wire.advance(101 * SECOND);
+    assert_eq!(wire.written().len(), 10_000);
+    assert!(wire.closed().unwrap().is_clean());
+}
+
+/// R11, in a time of its own.
+#[test]
+fn five_thousand_clients_that_drip_their_first_line_are_gone_in_time_and_an_honest_one_is_served() {
+    /// Sends a byte now and every ten seconds.
+    struct Drip(Transport);
+    impl Protocol for Drip {
+        fn connection_made(&mut self) {
+            self.0.write("x");
+            self.0.call_every(10 * SECOND, |this: &mut Self, _| this.0.write("x"));
+        }
+        fn data_received(&mut self, _data: &[u8]) {}
+    }
+    /// Asks every second, and counts the answers.
+    struct Honest(Lines, Rc<Cell<usize>>);
+    impl LineHandler for Honest {
+        fn connection_made(&mut self) {
+            self.0.call_every(SECOND, |this: &mut Self, _| this.0.send_line("hello"));
+        }
+        fn line_received(&mut self, _line: &[u8]) {
+            self.1.set(self.1.get() + 1);
+        }
+    }
+    let sim = Simulation::new(1);
+    let server = sim.host("server");
+    let lines = LineReceiver::factory(EchoLines);
+    server.listen_tcp(7, FirstMessageTimeout::around(30 * SECOND, lines)).unwrap();
+    let attack = |host: Reactor| {
+        for _ in 0..1000 {
+            host.connect_tcp("server:7", Drip);
+        }
+    };
+    for host in ["a", "b", "c", "d", "e"] {
+        attack(sim.host(host));
+    }
+    let answers = Rc::new(Cell::new(0));
+    let count = Rc::clone(&answers);
+    let honest = LineReceiver::factory(move |lines| Honest(lines, Rc::clone(&count)));
+    sim.host("client").connect_tcp("server:7", honest);
+    sim.run_for(5 * SECOND);
+    assert_eq!(server.connections(), 5001);
+    sim.run_for(30 * SECOND);
+    assert_eq!(server.connections(), 1);
+    sim.run_for(100 * SECOND);
+    assert!(answers.get() >= 133, "{}", answers.get());
+}
+
+#[test]
+fn the_stack_of_the_documentation_works_as_one() {
+    let sim = Simulation::new(1);
+    let (limit, everybody) = (ConnectionLimit::in_all(100), Bucket::new(1_000_000, 64_000));
+    let throttle = move |_: &Transport| Throttle::new().sending(everybody.child(10_000, 4_000));
+    let log = TrafficLog::new(std::io::sink());
+    let inside = log.around(LineReceiver::factory(EchoLines));
+    let stack = limit.around(IdleTimeout::around(60 * SECOND, Throttle::around(throttle, inside)));
+    let server = sim.host("server");
+    server.listen_tcp(7, stack).unwrap();
+    let seen = Rc::new(Seen::default());
+    let kept = Rc::clone(&seen);
+    sim.host("client").connect_tcp("server:7", move |transport: Transport| {
+        transport.write([&[b'x'; 10_000][..], b"\r\n"].concat());
+        Sink(Rc::clone(&kept))
+    });
+    sim.run_for(59 * SECOND);
+    assert_eq!((seen.bytes.get(), server.connections()), (10_002, 1));
+    sim.run_for(2 * SECOND);
+    assert_eq!(seen.lost.take().as_deref(), Some("connection closed cleanly"));
+    assert_eq!((limit.connections(), server.connections()), (0, 0));
+}
