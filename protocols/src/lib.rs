@@ -1,5 +1,8 @@
 //! Protocols for the [`reactor`] crate: receivers that cut a connection's bytes into messages, and small servers that are
 //! ready to use.
+//! Receivers that cut a connection's bytes into messages, and policies around them: protocols for the [`reactor`] crate.
+//!
+//! # Receivers
 //!
 //! A plain [`Protocol`](reactor::Protocol) gets bytes as the network happens to cut them. A receiver puts them together
 //! again, and calls a handler with whole messages; the handler sends by a handle of its own. So far there is one, for
@@ -64,8 +67,6 @@
 //! }
 //! ```
 //!
-//! # The pieces, in reading order
-//!
 //! | piece | what it is |
 //! |---|---|
 //! | [`LineHandler`] | what you write: called back with each line, with raw data, and as the connection begins and ends |
@@ -88,6 +89,70 @@
 //!
 //! None of the servers limits how long a client may say nothing, but for [`Socks`] before it has connected: put a policy
 //! around those that strangers can reach.
+//!
+//! # Policies
+//!
+//! A policy is a factory around a factory, so policies stack, in any order, around whatever builds protocols. What is
+//! sent passes from the inside out, what is received from the outside in.
+//!
+//! ```
+//! use std::io::LineWriter;
+//! use std::time::Duration;
+//!
+//! use protocols::{Bucket, ConnectionLimit, FirstMessageTimeout, IdleTimeout, Throttle, TrafficLog};
+//! # use protocols::{LineHandler, LineReceiver, Lines};
+//! # struct Echo { lines: Lines }
+//! # impl LineHandler for Echo {
+//! #     fn line_received(&mut self, line: &[u8]) { self.lines.send_line(line) }
+//! # }
+//!
+//! let reactor = reactor::Reactor::new()?;
+//! let limit = ConnectionLimit::per_peer(20);
+//! let everybody = Bucket::new(1_000_000, 64_000);
+//! let log = TrafficLog::new(LineWriter::new(std::io::stderr()));
+//!
+//! let factory = LineReceiver::factory(|lines| Echo { lines });
+//! let factory = log.around(factory);
+//! let factory = Throttle::around(move |_| Throttle::new().sending(everybody.child(10_000, 4_000)), factory);
+//! let factory = FirstMessageTimeout::around(Duration::from_secs(30), factory);
+//! let factory = IdleTimeout::around(Duration::from_secs(300), factory);
+//! reactor.listen_tcp("127.0.0.1:0", limit.around(factory))?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! | policy | what it does |
+//! |---|---|
+//! | [`IdleTimeout`] | closes connections on which nothing moves |
+//! | [`FirstMessageTimeout`] | resets those whose first message is not complete in time |
+//! | [`ConnectionLimit`] | refuses what is too many, in all or of one peer |
+//! | [`Throttle`] | limits how fast is received and sent, by [`Bucket`]s in a hierarchy |
+//! | [`TrafficLog`] | writes down what passes, for people |
+//! | [`Capture`] | captures every byte, to be replayed by [`CapturedConnection`] |
+//!
+//! More of them are made by [`reactor::layer`]. A time limit that only the protocol itself can judge is no policy but a
+//! timer of the protocol, which is Twisted's `TimeoutMixin`: it is dropped with its connection.
+//!
+//! ```
+//! use std::time::Duration;
+//! use protocols::{LineHandler, LineReceiver, Lines};
+//! use reactor::DelayedCall;
+//!
+//! struct Session { lines: Lines, timeout: DelayedCall }
+//!
+//! impl LineHandler for Session {
+//!     fn line_received(&mut self, line: &[u8]) {
+//!         match line {
+//!             b"wait" => { self.timeout.cancel(); }
+//!             _ => { self.timeout.reset(Duration::from_secs(60)); }
+//!         }
+//!     }
+//! }
+//!
+//! let factory = LineReceiver::factory(|lines: Lines| {
+//!     let expired = |this: &mut Session| this.lines.lose_connection();
+//!     Session { timeout: lines.call_later(Duration::from_secs(60), expired), lines }
+//! });
+//! ```
 
 mod bucket;
 mod capture;

@@ -34,6 +34,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R7-faults", size: 10, run: faults },
     Check { name: "R8-slow-reader", size: 300, run: limits::slow_reader },
     Check { name: "R10-unbounded-writer", size: 3, run: limits::unbounded_writer },
+    Check { name: "R11-slowloris", size: 5_000, run: limits::slowloris },
     Check { name: "R15-resets", size: 50_000, run: many::resets },
     Check { name: "R16-panics", size: 10_000, run: many::panics },
     Check { name: "R22-drain", size: 10, run: drain::drain },

@@ -16,6 +16,7 @@ use rig::peer::End;
 
 use crate::Figure;
 use crate::checks::server;
+use crate::checks::source;
 use crate::load::Latencies;
 use crate::load::since;
 use crate::load::wait;
@@ -155,6 +156,38 @@ pub(crate) fn unbounded_writer(times: usize) -> io::Result<Vec<Figure>> {
         Figure::at_most(48.0, "MiB that memory has grown meanwhile", grown as f64 / f64::from(1 << 20)),
         Figure::told("MiB that the allocator of the system has kept", resident as f64 / f64::from(1 << 20)),
         Figure::told("ms, p99, for another client", latencies.p99()),
+    ])
+}
+
+/// R11: clients that send a byte of their first line every ten seconds.
+pub(crate) fn slowloris(clients: usize) -> io::Result<Vec<Figure>> {
+    let server = server("questions", &[]);
+    let honest = peer::connect(server.address());
+    peer::round_trip(&honest, b"first?");
+    let mut slow = Vec::new();
+    for number in 0..clients {
+        slow.push(peer::connect_from(source(number), server.address())?);
+    }
+    let begun = now();
+    let mut latencies = Latencies::default();
+    for number in 0..350 {
+        if number % 100 == 0 {
+            // To one that was closed nothing can be sent any more.
+            slow.iter_mut().for_each(|stream| drop(stream.write(b"x")));
+        }
+        latencies.round_trip(&honest);
+        wait(Duration::from_millis(100 * (number + 1)).saturating_sub(begun.elapsed()));
+    }
+    let mut open = 0;
+    for stream in &mut slow {
+        stream.set_nonblocking(true)?;
+        let answer = stream.read(&mut [0]);
+        open += u32::from(answer.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock));
+    }
+    Ok(vec![
+        Figure::told("seconds", since(begun)),
+        Figure::at_most(0.0, "of them still open after 35 s", open.into()),
+        Figure::at_most(20.0, "ms, p99, for an honest client", latencies.p99()),
     ])
 }
 

@@ -14,6 +14,10 @@ use std::time::Duration;
 
 use nix::sys::resource::Resource;
 use nix::sys::resource::setrlimit;
+use protocols::FirstMessageTimeout;
+use protocols::LineHandler;
+use protocols::LineReceiver;
+use protocols::Lines;
 use reactor::CloseReason;
 use reactor::Factory;
 use reactor::Port;
@@ -67,6 +71,10 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
             listen(&reactor, address, move |transport| Flood { transport, overflows: Rc::clone(&count) })?;
             reactor.after_shutdown(move || println!("overflows {}", overflows.get()));
         }
+        "questions" => {
+            let questions = LineReceiver::factory(Questions).delimiter("?");
+            listen(&reactor, address, FirstMessageTimeout::around(Duration::from_secs(30), questions))?;
+        }
         "jobs" => listen(&reactor, address, |transport| Jobs { transport })?,
         _ => return Err(io::Error::other(format!("no server is called {kind}"))),
     }
@@ -112,6 +120,15 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
 fn say_ready(port: &Port) {
     println!("ready {}", port.host());
     let _ = io::stdout().flush();
+}
+
+/// Gives every question back.
+struct Questions(Lines);
+
+impl LineHandler for Questions {
+    fn line_received(&mut self, question: &[u8]) {
+        self.0.send_line(question);
+    }
 }
 
 /// Acknowledges every frame, which is a line, by a byte; tells at the end how many it has acknowledged.
