@@ -51,6 +51,11 @@ fn questions_about_connections_and_their_replies() {
 }
 
 #[test]
+fn captures_of_traffic() {
+    run("capture", 20_000, fuzz::capture);
+}
+
+#[test]
 fn connections_and_their_model() {
     run("connection", 3_000, fuzz::connection);
 }

@@ -1,6 +1,7 @@
 //! What is fuzzed: one function a target, which panics if what it is given shows a defect.
 
 mod arguments;
+mod captures;
 mod connection;
 mod finger;
 mod ident;
@@ -11,6 +12,7 @@ mod socks;
 mod texts;
 
 pub use arguments::server_address;
+pub use captures::capture;
 pub use connection::connection;
 pub use finger::finger;
 pub use ident::ident;

@@ -1,0 +1,28 @@
+//! Captures of traffic.
+
+use protocols::CapturedConnection;
+use reactor::Protocol;
+use reactor::Transport;
+use reactor::testing::StringTransport;
+
+/// A capture is read without using more memory than it is long, and what is read can be replayed.
+pub fn capture(data: &[u8]) {
+    let Ok(connections) = CapturedConnection::read_all(data) else { return };
+    let bytes: usize = connections.iter().map(|connection| connection.received().len() + connection.sent().len()).sum();
+    assert!(bytes <= data.len());
+    for connection in connections {
+        let mut wire = StringTransport::connect(|transport| Echo { transport });
+        connection.replay(&mut wire);
+        assert!(connection.received().starts_with(wire.written()));
+    }
+}
+
+struct Echo {
+    transport: Transport,
+}
+
+impl Protocol for Echo {
+    fn data_received(&mut self, data: &[u8]) {
+        self.transport.write(data);
+    }
+}
