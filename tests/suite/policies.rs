@@ -23,6 +23,7 @@ use reactor::Transport;
 use reactor::testing::Simulation;
 use reactor::testing::StringTransport;
 
+use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
 
@@ -286,6 +287,31 @@ fn a_throttled_connection_is_not_idle() {
     wire.advance(101 * SECOND);
     assert_eq!(wire.written().len(), 10_000);
     assert!(wire.closed().unwrap().is_clean());
+}
+
+/// R9: what a peer can make a connection hold by sending and not reading.
+#[test]
+fn a_slow_reader_makes_a_stack_of_policies_hold_no_more_than_a_protocol_without_any() {
+    for policies in 0..6 {
+        let received = Rc::new(Cell::new(0));
+        let count = Rc::clone(&received);
+        let mut factory: Box<dyn Factory> = Box::new(move |transport: Transport| {
+            let count = Rc::clone(&count);
+            Recorder::new(transport, Log::default()).on(Callback::Data, move |this| {
+                count.set(count.get() + this.data.len());
+                this.transport.write(&this.data);
+            })
+        });
+        for _ in 0..policies {
+            factory = Box::new(IdleTimeout::around(SECOND, factory));
+        }
+        let mut wire = StringTransport::connect(factory);
+        wire.stall(true);
+        wire.receive(vec![b'x'; 4 << 20]);
+        assert_eq!(received.get(), 2 * 65_536, "{policies} policies");
+        wire.stall(false);
+        assert_eq!(wire.take_written().len(), 4 << 20);
+    }
 }
 
 /// R11, in a time of its own.
