@@ -8,8 +8,8 @@ use std::time::Instant;
 /// A token bucket: an allowance of bytes that fills up at a steady rate, for one connection or for many. Twisted's
 /// `htb.Bucket`. See [`Throttle`](crate::Throttle).
 ///
-/// It is a handle, and cheap to clone: clones are the same bucket. Buckets form a hierarchy: a byte that passes one
-/// passes everything above it, too.
+/// It is a handle, and cheap to clone: clones are the same bucket, for connections of one reactor. Buckets form a
+/// hierarchy: a byte that passes one passes everything above it, too.
 ///
 /// ```
 /// use protocols::Bucket;

@@ -1,4 +1,3 @@
-use std::cell::Cell;
 use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
@@ -51,12 +50,7 @@ use crate::sink::Sink;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Capture(Rc<Shared>);
-
-struct Shared {
-    sink: RefCell<Sink>,
-    connections: Cell<u64>,
-}
+pub struct Capture(Rc<RefCell<Sink>>);
 
 /// The kinds of events.
 pub(crate) const MADE: u8 = b'M';
@@ -70,7 +64,7 @@ impl Capture {
     pub fn new(writer: impl Write + 'static) -> Self {
         let mut sink = Sink::new(writer);
         sink.write(|file| file.extend(pcap::HEADER));
-        Self(Rc::new(Shared { sink: RefCell::new(sink), connections: Cell::new(0) }))
+        Self(Rc::new(RefCell::new(sink)))
     }
 
     /// A factory around a factory: its connections are captured.
@@ -78,8 +72,7 @@ impl Capture {
         let capture = self.clone();
         layer(
             move |outer| {
-                let connection = capture.0.connections.get() + 1;
-                capture.0.connections.set(connection);
+                let connection = capture.0.borrow_mut().next_connection();
                 Captured { capture: capture.clone(), outer, connection }
             },
             inside,
@@ -97,9 +90,10 @@ struct Captured {
 impl Captured {
     fn record(&self, kind: u8, data: &[u8]) {
         let time = self.outer.reactor().time_of_day().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-        let mut head = [kind; 9];
+        let mut head = [0; 9];
         head[..8].copy_from_slice(&self.connection.to_be_bytes());
-        self.capture.0.sink.borrow_mut().write(|file| pcap::record(file, time, &head, data));
+        head[8] = kind;
+        self.capture.0.borrow_mut().write(|file| pcap::record(file, time, &head, data));
     }
 }
 
@@ -128,6 +122,6 @@ impl Policy for Captured {
 
 impl fmt::Debug for Capture {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Capture").field("connections", &self.0.connections.get()).finish_non_exhaustive()
+        f.debug_struct("Capture").finish_non_exhaustive()
     }
 }

@@ -2,16 +2,23 @@
 
 use std::io::Write;
 
-/// Takes records until one cannot be written.
+/// Takes records of connections until one cannot be written.
 pub(crate) struct Sink {
     /// None after an error: behind half a record nothing can be read.
     writer: Option<Box<dyn Write>>,
     record: Vec<u8>,
+    connections: u64,
 }
 
 impl Sink {
     pub(crate) fn new(writer: impl Write + 'static) -> Self {
-        Self { writer: Some(Box::new(writer)), record: Vec::new() }
+        Self { writer: Some(Box::new(writer)), record: Vec::new(), connections: 0 }
+    }
+
+    /// The number of one more connection; the first is 1.
+    pub(crate) fn next_connection(&mut self) -> u64 {
+        self.connections += 1;
+        self.connections
     }
 
     /// Writes what `compose` puts into the buffer, in one call. An error is logged, and ends the writing.

@@ -1,4 +1,3 @@
-use std::cell::Cell;
 use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
@@ -66,20 +65,14 @@ use crate::sink::Sink;
 /// ```
 #[derive(Clone)]
 pub struct TrafficLog {
-    shared: Rc<Shared>,
+    sink: Rc<RefCell<Sink>>,
     max_bytes: usize,
-}
-
-struct Shared {
-    sink: RefCell<Sink>,
-    connections: Cell<u64>,
 }
 
 impl TrafficLog {
     /// One that writes there.
     pub fn new(writer: impl Write + 'static) -> Self {
-        let shared = Shared { sink: RefCell::new(Sink::new(writer)), connections: Cell::new(0) };
-        Self { shared: Rc::new(shared), max_bytes: 256 }
+        Self { sink: Rc::new(RefCell::new(Sink::new(writer))), max_bytes: 256 }
     }
 
     /// Shows no more than so many bytes of what was received or sent at once; 256 if this is never called.
@@ -94,8 +87,7 @@ impl TrafficLog {
         let log = self.clone();
         layer(
             move |outer| {
-                let connection = log.shared.connections.get() + 1;
-                log.shared.connections.set(connection);
+                let connection = log.sink.borrow_mut().next_connection();
                 Logged { log: log.clone(), outer, connection }
             },
             inside,
@@ -114,7 +106,7 @@ impl Logged {
     fn line(&self, event: fmt::Arguments<'_>) {
         let time = DateTime::<Utc>::from(self.outer.reactor().time_of_day());
         let time = time.to_rfc3339_opts(SecondsFormat::Millis, true);
-        self.log.shared.sink.borrow_mut().write(|line| {
+        self.log.sink.borrow_mut().write(|line| {
             // Into a vector: it cannot fail.
             let _ = writeln!(line, "{time} {} {event}", self.connection);
         });

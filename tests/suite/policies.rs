@@ -3,6 +3,9 @@
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use protocols::Bucket;
@@ -22,6 +25,8 @@ use reactor::Reactor;
 use reactor::Transport;
 use reactor::testing::Simulation;
 use reactor::testing::StringTransport;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::Callback;
 use crate::support::Log;
@@ -210,6 +215,26 @@ fn s252_the_sixth_connection_of_one_peer_is_refused_and_other_peers_are_not() {
     assert!(connect("two"));
     sim.reset_connections("one", "server");
     assert!(connect("one"));
+}
+
+#[test]
+fn of_many_refused_connections_one_line_is_logged_in_a_while() {
+    let lines = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&lines);
+    let writer = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        std::io::sink()
+    };
+    let _logging = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(writer).set_default();
+    let (sim, limit) = (Simulation::new(1), ConnectionLimit::in_all(0));
+    sim.host("server").listen_tcp(7, limit.around(Source)).unwrap();
+    for (refused, logged) in [(100, 1), (200, 1), (300, 2)] {
+        for _ in 0..100 {
+            sim.host("client").connect_tcp("server:7", |_| Sink(Rc::default()));
+        }
+        sim.run_for(3 * SECOND);
+        assert_eq!((limit.refused(), lines.load(Ordering::Relaxed)), (refused, logged));
+    }
 }
 
 #[test]
