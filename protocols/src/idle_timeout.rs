@@ -118,6 +118,8 @@ mod tests {
     use reactor::testing::StringTransport;
 
     use super::*;
+    use crate::Bucket;
+    use crate::Throttle;
 
     /// Writes ten bytes every second.
     struct Ticker(Transport);
@@ -217,6 +219,19 @@ mod tests {
         wire.advance(9 * SECOND);
         assert!(wire.closed().is_none());
         wire.advance(SECOND);
+        assert_timed_out(&wire);
+    }
+
+    #[test]
+    fn what_still_leaves_when_it_closes_has_to_be_read_in_time_too() {
+        let slowly = |_: &Transport| Throttle::new().sending(Bucket::new(1, 1));
+        let factory = IdleTimeout::around(SECOND / 2, Throttle::around(slowly, Silent));
+        let mut wire = StringTransport::connect(factory);
+        wire.receive("x");
+        wire.advance(SECOND / 2);
+        assert!(wire.transport().is_closing() && wire.closed().is_none(), "throttled output still leaves");
+        wire.stall(true);
+        wire.advance(2 * SECOND);
         assert_timed_out(&wire);
     }
 

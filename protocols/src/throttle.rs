@@ -1,3 +1,5 @@
+use std::mem;
+
 use reactor::Factory;
 use reactor::Policy;
 use reactor::Transport;
@@ -100,12 +102,7 @@ impl Policy for Throttled {
                 self.outer.call_later(owed, |this: &mut Self| this.waiting = false);
             }
         }
-        if self.waiting {
-            return 0;
-        }
-        let leaving = self.taken.min(data.len());
-        self.taken -= leaving;
-        leaving
+        if self.waiting { 0 } else { mem::take(&mut self.taken) }
     }
 }
 
