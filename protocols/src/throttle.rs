@@ -114,6 +114,8 @@ mod tests {
     use reactor::testing::StringTransport;
 
     use super::*;
+    use crate::TrafficLog;
+    use crate::kept::Kept;
 
     struct Echo(Transport);
 
@@ -154,6 +156,17 @@ mod tests {
         wire.advance(1000 * SECOND);
         wire.receive([b'x'; 20]);
         assert_eq!(wire.take_written().len(), 10, "it does not overflow");
+    }
+
+    #[test]
+    fn what_has_room_leaves_in_one_piece() {
+        let kept = Kept::default();
+        let throttled = Throttle::around(|_| Throttle::new().sending(Bucket::new(100, 70)), Echo);
+        let mut wire = StringTransport::connect(TrafficLog::new(kept.clone()).around(throttled));
+        wire.receive([b'x'; 70]);
+        assert_eq!(wire.written().len(), 70);
+        let log = String::from_utf8(kept.take()).unwrap();
+        assert_eq!(log.lines().filter(|line| line.contains("sent")).count(), 1, "{log}");
     }
 
     #[test]
