@@ -47,9 +47,11 @@ pub fn serve_with_failure(program: &Path, call: &str, error: &str, nth: u32) -> 
     let (tell, told) = mpsc::channel();
     thread::spawn(move || tell.send(server.stop()));
     let ended = told.recv_timeout(peer::DEADLINE).map_err(|_| "it does not stop")?;
+    if ended.status.code() != Some(0) || has_panicked(&ended.errors) {
+        return Err(format!("it did not end in order: {ended:?}"));
+    }
     let counts = ["built", "lost", "dropped"].map(|name| ended.count(name));
-    let failed = ended.status.code() != Some(0) || has_panicked(&ended.errors);
-    if failed || counts != [counts[0]; 3] || ended.count("wrong") > 0 {
+    if counts != [counts[0]; 3] || ended.count("wrong") > 0 {
         return Err(format!("built, lost, dropped {counts:?}: {ended:?}"));
     }
     Ok(())
