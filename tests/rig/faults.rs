@@ -47,6 +47,10 @@ pub fn serve_with_failure(program: &Path, call: &str, error: &str, nth: u32) -> 
     let (tell, told) = mpsc::channel();
     thread::spawn(move || tell.send(server.stop()));
     let ended = told.recv_timeout(peer::DEADLINE).map_err(|_| "it does not stop")?;
+    // Tokio gives up where it cannot read the pipe by which a signal wakes it. No kernel fails at that.
+    if ended.errors.iter().any(|line| line.contains("Bad read on self-pipe")) {
+        return Ok(());
+    }
     if ended.status.code() != Some(0) || has_panicked(&ended.errors) {
         return Err(format!("it did not end in order: {ended:?}"));
     }
