@@ -1,0 +1,105 @@
+use std::fmt;
+
+use reactor::Factory;
+use reactor::Protocol;
+use reactor::Transport;
+
+use crate::amp::handle::Amp;
+use crate::amp::handler::AmpHandler;
+use crate::amp::receiver::AmpReceiver;
+
+/// Builds an [`AmpReceiver`] for each connection, by [`AmpReceiver::factory`].
+///
+/// ```
+/// # use protocols::{AmpHandler, AmpReceiver};
+/// # struct Calculator;
+/// # impl AmpHandler for Calculator {}
+/// # let reactor = reactor::Reactor::new()?;
+/// reactor.listen_tcp("127.0.0.1:0", AmpReceiver::factory(|_| Calculator).max_box_size(4096).max_answering(10))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct AmpFactory<F> {
+    build: F,
+    limits: Limits,
+}
+
+/// What a peer may make a receiver hold.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) max_box_size: usize,
+    pub(crate) max_answering: usize,
+}
+
+impl<F> AmpFactory<F> {
+    pub(crate) fn new(build: F) -> Self {
+        Self { build, limits: Limits { max_box_size: 1 << 20, max_answering: 1024 } }
+    }
+
+    /// How large a box of the peer may be: the bytes that it is sent as, and 64 for each key. 1 MiB if this is never
+    /// called; Twisted has no limit. A larger one ends the connection.
+    #[must_use]
+    pub fn max_box_size(mut self, bytes: usize) -> Self {
+        self.limits.max_box_size = bytes;
+        self
+    }
+
+    /// How many calls of the peer may be waiting for an [`AmpAnswer::later`](crate::AmpAnswer::later): 1,024 if this is
+    /// never called. While there are so many, nothing is read.
+    ///
+    /// If answering a call takes calls of the same peer, give more than it makes at a time: their answers wait, too.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[track_caller]
+    #[must_use]
+    pub fn max_answering(mut self, calls: usize) -> Self {
+        assert!(calls > 0, "a receiver that may answer no call can receive none");
+        self.limits.max_answering = calls;
+        self
+    }
+}
+
+impl<F, T> Factory for AmpFactory<F>
+where
+    F: FnMut(Amp) -> T + 'static,
+    T: IntoAmpHandler,
+{
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        let amp = Amp::new(transport);
+        let handler = (self.build)(amp.clone()).into_amp_handler()?;
+        Some(Box::new(AmpReceiver::new(handler, amp, self.limits)))
+    }
+}
+
+/// What the closure given to [`AmpReceiver::factory`] may return: a handler, or an `Option` of one, where `None` refuses
+/// the connection.
+pub trait IntoAmpHandler {
+    /// The handler's type.
+    type Handler: AmpHandler;
+
+    /// The handler, or `None` to refuse the connection.
+    fn into_amp_handler(self) -> Option<Self::Handler>;
+}
+
+impl<H: AmpHandler> IntoAmpHandler for H {
+    type Handler = H;
+
+    fn into_amp_handler(self) -> Option<H> {
+        Some(self)
+    }
+}
+
+impl<H: AmpHandler> IntoAmpHandler for Option<H> {
+    type Handler = H;
+
+    fn into_amp_handler(self) -> Self {
+        self
+    }
+}
+
+impl<F> fmt::Debug for AmpFactory<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AmpFactory").field("limits", &self.limits).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,177 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+
+use futures_channel::oneshot;
+use reactor::CloseReason;
+use reactor::DeferredCall;
+use reactor::Transport;
+
+use crate::amp::amp_box::AmpBox;
+use crate::amp::error::AmpError;
+
+/// A handle of one connection whose protocol is an [`AmpReceiver`](crate::AmpReceiver): how the peer is called.
+///
+/// Like [`Transport`] it is cheap to clone and may be used from any callback of any connection of the same reactor. Its
+/// methods only take note: **they never call user code**. A handle that outlives its connection is harmless: its calls
+/// fail.
+#[derive(Clone)]
+pub struct Amp(Rc<Shared>);
+
+struct Shared {
+    transport: Transport,
+    /// The tag of the last call.
+    tag: Cell<u64>,
+    /// The calls that have no answer yet, by their tags.
+    calls: RefCell<BTreeMap<u64, oneshot::Sender<Outcome>>>,
+    /// Why the connection has ended, once it has.
+    lost: RefCell<Option<CloseReason>>,
+}
+
+pub(crate) type Outcome = Result<AmpBox, AmpError>;
+
+impl Amp {
+    pub(crate) fn new(transport: Transport) -> Self {
+        let (tag, calls, lost) = (Cell::new(0), RefCell::default(), RefCell::new(None));
+        Self(Rc::new(Shared { transport, tag, calls, lost }))
+    }
+
+    /// Calls a command of the peer: it is sent at once, and the future has the answer. Twisted's `callRemote`.
+    ///
+    /// Any number of calls can be under way, in both directions, and they may be answered in any order. What is sent
+    /// counts against the output limit as everything does
+    /// ([`Transport::set_output_limit`](reactor::Transport::set_output_limit)): who calls in bulk waits while
+    /// [`Transport::is_full`](reactor::Transport::is_full). An answer has no time limit of its own. A future that is
+    /// dropped leaves the call as it is; its answer is thrown away.
+    ///
+    /// Where a callback is wanted, [`defer`](Self::defer) makes one of the future; elsewhere it can be awaited, by
+    /// [`Reactor::spawn`](reactor::Reactor::spawn) and [`Reactor::run_until`](reactor::Reactor::run_until):
+    ///
+    /// ```
+    /// # use protocols::{Amp, AmpBox, AmpError};
+    /// async fn divide(amp: Amp, numerator: i64, denominator: i64) -> Result<f64, AmpError> {
+    ///     let arguments = AmpBox::new().with("numerator", numerator).with("denominator", denominator);
+    ///     amp.call("Divide", arguments).await?.get("result")
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Each kind of [`AmpError`]: [`Remote`](AmpError::Remote) if the peer answers with an error,
+    /// [`ConnectionLost`](AmpError::ConnectionLost) if there is no answer before the connection ends,
+    /// [`TooLong`](AmpError::TooLong) if an argument cannot be sent, and so nothing was.
+    pub fn call(&self, command: &str, arguments: AmpBox) -> impl Future<Output = Result<AmpBox, AmpError>> + use<> {
+        let tag = self.0.tag.get() + 1;
+        self.0.tag.set(tag);
+        let (sender, receiver) = oneshot::channel();
+        let sent = match &*self.0.lost.borrow() {
+            Some(reason) => Err(AmpError::ConnectionLost(reason.clone())),
+            None => self.send(command, arguments.with(ASK, format!("{tag:x}"))),
+        };
+        if sent.is_ok() {
+            self.0.calls.borrow_mut().insert(tag, sender);
+        }
+        async move {
+            sent?;
+            // Who forgets the call without an answer has gone down with its reactor.
+            receiver.await.unwrap_or(Err(AmpError::ConnectionLost(CloseReason::Aborted)))
+        }
+    }
+
+    /// Calls a command of the peer that is not to be answered. Nobody tells whether it has arrived, nor that it has
+    /// failed, but that Twisted's peer then closes. Twisted's `requiresAnswer = False`.
+    ///
+    /// # Errors
+    ///
+    /// [`AmpError::TooLong`] if an argument cannot be sent.
+    pub fn call_without_answer(&self, command: &str, arguments: AmpBox) -> Result<(), AmpError> {
+        self.send(command, arguments)
+    }
+
+    /// As [`Transport::lose_connection`]; no further call is received, and no answer.
+    pub fn lose_connection(&self) {
+        self.transport().lose_connection();
+    }
+
+    /// As [`Transport::defer`]: runs `future`, such as a [`call`](Self::call), beside the handler, and calls `call` with
+    /// its output. Both are dropped when the connection ends, so that they never see that of their own;
+    /// [`AmpHandler::connection_lost`](crate::AmpHandler::connection_lost) does.
+    ///
+    /// ```
+    /// use protocols::{Amp, AmpBox, AmpHandler};
+    ///
+    /// struct Client { amp: Amp }
+    ///
+    /// impl AmpHandler for Client {
+    ///     fn connection_made(&mut self) {
+    ///         let sum = self.amp.call("Sum", AmpBox::new().with("a", 13).with("b", 81));
+    ///         self.amp.defer(sum, |this: &mut Self, answer| {
+    ///             match answer.and_then(|answer| answer.get::<i64>("total")) {
+    ///                 Ok(total) => println!("{total}"),
+    ///                 Err(error) => eprintln!("{error}"),
+    ///             }
+    ///             this.amp.lose_connection();
+    ///         });
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the handler is not an `H`.
+    #[track_caller]
+    pub fn defer<H: 'static, F: Future + 'static>(
+        &self,
+        future: F,
+        call: impl FnOnce(&mut H, F::Output) + 'static,
+    ) -> DeferredCall {
+        self.transport().defer(future, call)
+    }
+
+    /// The connection itself, for everything else. When it is read is the receiver's business.
+    pub fn transport(&self) -> &Transport {
+        &self.0.transport
+    }
+
+    fn send(&self, command: &str, arguments: AmpBox) -> Result<(), AmpError> {
+        let encoded = arguments.with(COMMAND, command).encode()?;
+        self.transport().write_bytes(encoded.into());
+        Ok(())
+    }
+
+    /// Ends a call; false if there is none of this tag.
+    pub(crate) fn answer(&self, tag: &[u8], outcome: Outcome) -> bool {
+        let tag = str::from_utf8(tag).ok().and_then(|tag| u64::from_str_radix(tag, 16).ok());
+        let call = tag.and_then(|tag| self.0.calls.borrow_mut().remove(&tag));
+        // Sending fails if nobody waits for it any more.
+        call.map(|call| call.send(outcome)).is_some()
+    }
+
+    /// Ends all calls, those made from here on included.
+    pub(crate) fn fail_calls(&self, reason: &CloseReason) {
+        self.0.lost.replace(Some(reason.clone()));
+        for call in self.0.calls.take().into_values() {
+            let _ = call.send(Err(AmpError::ConnectionLost(reason.clone())));
+        }
+    }
+}
+
+impl fmt::Debug for Amp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Amp")
+            .field("transport", self.transport())
+            .field("calls", &self.0.calls.borrow().len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The keys that make a box a call or an answer.
+pub(crate) const ASK: &str = "_ask";
+pub(crate) const ANSWER: &str = "_answer";
+pub(crate) const COMMAND: &str = "_command";
+pub(crate) const ERROR: &str = "_error";
+pub(crate) const ERROR_CODE: &str = "_error_code";
+pub(crate) const ERROR_DESCRIPTION: &str = "_error_description";

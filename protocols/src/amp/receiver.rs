@@ -1,0 +1,594 @@
+use std::any::Any;
+use std::fmt;
+
+use bytes::Bytes;
+use reactor::CloseReason;
+use reactor::OnEof;
+use reactor::Protocol;
+
+use crate::amp::amp_box::AmpBox;
+use crate::amp::answer::When;
+use crate::amp::error::AmpError;
+use crate::amp::factory::AmpFactory;
+use crate::amp::factory::IntoAmpHandler;
+use crate::amp::factory::Limits;
+use crate::amp::handle::ANSWER;
+use crate::amp::handle::ASK;
+use crate::amp::handle::Amp;
+use crate::amp::handle::COMMAND;
+use crate::amp::handle::ERROR;
+use crate::amp::handle::ERROR_CODE;
+use crate::amp::handle::ERROR_DESCRIPTION;
+use crate::amp::handle::Outcome;
+use crate::amp::handler::AmpHandler;
+use crate::amp::splitter::BoxSplitter;
+
+/// A protocol whose two sides call each other, and match the answers to their calls: the Asynchronous Messaging
+/// Protocol. Twisted's `AMP`, with which it talks (but for `StartTLS`, `ProtocolSwitchCommand` and `Descriptor`).
+///
+/// Programs name it to call [`factory`](Self::factory), and nowhere else. A peer that does not send AMP, or answers what
+/// was not asked, is reset: [`CloseReason::Failed`] tells of what.
+pub struct AmpReceiver<H> {
+    handler: H,
+    amp: Amp,
+    splitter: BoxSplitter,
+    max_answering: usize,
+    /// How many calls of the peer are being answered.
+    answering: usize,
+    /// An answer was written to an output that is full, and has not left yet.
+    behind: bool,
+    /// Nothing is read for one of these two reasons.
+    held: bool,
+    /// What was received and has to wait.
+    kept: Bytes,
+}
+
+impl<H: AmpHandler> AmpReceiver<H> {
+    /// A factory of AMP receivers, for servers and clients alike. For each connection `build` is given its [`Amp`] and
+    /// returns the handler, or an `Option` of it, where `None` refuses the connection.
+    ///
+    /// ```
+    /// use protocols::{Amp, AmpBox, AmpError, AmpHandler, AmpReceiver};
+    /// use reactor::Reactor;
+    ///
+    /// struct Client;
+    ///
+    /// impl AmpHandler for Client {}
+    ///
+    /// async fn talk(amp: Amp) -> Result<(), AmpError> {
+    ///     let answer = amp.call("Sum", AmpBox::new().with("a", 13).with("b", 81)).await?;
+    ///     println!("{}", answer.get::<i64>("total")?);
+    ///     Ok(())
+    /// }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// reactor.connect_tcp("localhost:1234", AmpReceiver::factory(|amp: Amp| {
+    ///     amp.transport().reactor().spawn(async move {
+    ///         if let Err(error) = talk(amp.clone()).await {
+    ///             eprintln!("{error}");
+    ///         }
+    ///         amp.lose_connection();
+    ///     });
+    ///     Client
+    /// }));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn factory<F, T>(build: F) -> AmpFactory<F>
+    where
+        F: FnMut(Amp) -> T + 'static,
+        T: IntoAmpHandler<Handler = H>,
+    {
+        AmpFactory::new(build)
+    }
+
+    pub(crate) fn new(handler: H, amp: Amp, limits: Limits) -> Self {
+        Self {
+            handler,
+            amp,
+            splitter: BoxSplitter::new(limits.max_box_size),
+            max_answering: limits.max_answering,
+            answering: 0,
+            behind: false,
+            held: false,
+            kept: Bytes::new(),
+        }
+    }
+
+    /// Whether the next box may be taken.
+    fn goes_on(&self) -> bool {
+        !self.behind && self.answering < self.max_answering && !self.amp.transport().is_closing()
+    }
+
+    /// Takes boxes as far as may be; answers what is left.
+    fn deliver<'a>(&mut self, mut input: &'a [u8]) -> &'a [u8] {
+        while self.goes_on() {
+            match self.splitter.next(&mut input) {
+                Ok(Some(next)) => {
+                    if let Err(error) = self.box_received(next) {
+                        self.fail(error);
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => self.fail(error.into()),
+            }
+        }
+        input
+    }
+
+    /// Keeps what is left, and reads when nothing has to wait.
+    fn keep(&mut self, rest: Bytes) {
+        self.kept = rest;
+        let was_held = self.held;
+        self.held = !self.goes_on();
+        if self.held {
+            self.amp.transport().pause_reading();
+        } else if was_held {
+            self.amp.transport().resume_reading();
+        }
+    }
+
+    /// Something has changed that boxes may have waited for.
+    fn go_on(&mut self) {
+        if self.held {
+            let kept = std::mem::take(&mut self.kept);
+            let rest = self.deliver(&kept);
+            self.keep(kept.slice_ref(rest));
+        }
+    }
+
+    fn box_received(&mut self, mut received: AmpBox) -> Result<(), AmpError> {
+        if let Some(tag) = received.remove(ANSWER) {
+            return self.answer_received(&tag, Ok(received));
+        }
+        if let Some(tag) = received.remove(ERROR) {
+            let text = |key| Ok::<_, AmpError>(String::from_utf8_lossy(&received.get::<Bytes>(key)?).into_owned());
+            let error = AmpError::remote(text(ERROR_CODE)?, text(ERROR_DESCRIPTION)?);
+            return self.answer_received(&tag, Err(error));
+        }
+        let command: String = received.get(COMMAND)?;
+        received.remove(COMMAND);
+        let ask = received.remove(ASK);
+        match self.handler.call_received(&command, received).map(|answer| answer.0) {
+            Ok(When::Now(answer)) => self.answer(&command, ask, Ok(answer)),
+            Ok(When::Later(future)) => {
+                self.answering += 1;
+                self.amp.defer(future, move |this: &mut Self, outcome| {
+                    this.answering -= 1;
+                    this.answer(&command, ask, outcome);
+                    this.go_on();
+                });
+            }
+            Err(error) => self.answer(&command, ask, Err(error)),
+        }
+        Ok(())
+    }
+
+    fn answer_received(&self, tag: &[u8], outcome: Outcome) -> Result<(), AmpError> {
+        if self.amp.answer(tag, outcome) {
+            return Ok(());
+        }
+        Err(AmpError::Malformed(format!("an answer to a call that was not made: \"{}\"", tag.escape_ascii())))
+    }
+
+    /// Answers a call, if the peer has asked for that.
+    fn answer(&mut self, command: &str, ask: Option<Bytes>, outcome: Outcome) {
+        let transport = self.amp.transport();
+        let error_box = |ask: Bytes, code: &str, description: &str| {
+            AmpBox::new().with(ERROR, ask).with(ERROR_CODE, code).with(ERROR_DESCRIPTION, description)
+        };
+        let encoded = match (&ask, outcome) {
+            (None, Ok(_)) => return,
+            (Some(ask), Ok(answer)) => answer.with(ANSWER, ask).encode(),
+            (Some(ask), Err(AmpError::Remote { code, description })) => {
+                error_box(ask.clone(), &code, &description).encode()
+            }
+            (_, Err(error)) => Err(error),
+        };
+        match encoded {
+            Ok(encoded) => transport.write_bytes(encoded.into()),
+            Err(error) => {
+                tracing::error!(command, %error, "a call could not be answered: the connection closes");
+                if let Some(Ok(unknown)) = ask.map(|ask| error_box(ask, AmpError::UNKNOWN, "Unknown Error").encode()) {
+                    transport.write_bytes(unknown.into());
+                }
+                transport.lose_connection();
+            }
+        }
+        self.behind = transport.is_full();
+    }
+
+    fn fail(&self, error: AmpError) {
+        self.amp.transport().fail_connection(CloseReason::failed(error));
+    }
+}
+
+impl<H: AmpHandler> Protocol for AmpReceiver<H> {
+    fn connection_made(&mut self) {
+        self.handler.connection_made();
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        if self.held {
+            // Somebody else has resumed reading.
+            return self.keep([&self.kept, data].concat().into());
+        }
+        let rest = self.deliver(data);
+        self.keep(Bytes::copy_from_slice(rest));
+    }
+
+    fn eof_received(&mut self) -> OnEof {
+        if self.kept.is_empty() { OnEof::Close } else { OnEof::NotYet }
+    }
+
+    fn pause_writing(&mut self) {
+        self.handler.pause_writing();
+    }
+
+    fn resume_writing(&mut self) {
+        self.handler.resume_writing();
+        self.behind = false;
+        self.go_on();
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        self.amp.fail_calls(&reason);
+        self.handler.connection_lost(reason);
+    }
+
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        Some(&mut self.handler)
+    }
+}
+
+impl<H> fmt::Debug for AmpReceiver<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AmpReceiver")
+            .field("amp", &self.amp)
+            .field("answering", &self.answering)
+            .field("held", &self.held)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::io;
+    use std::rc::Rc;
+
+    use futures_channel::oneshot;
+    use reactor::testing::StringTransport;
+    use reactor::testing::every_cut;
+
+    use super::*;
+    use crate::amp::AmpAnswer;
+
+    /// Answers as its commands say, and writes down what happens.
+    struct Probe {
+        amp: Amp,
+        seen: Rc<Seen>,
+    }
+
+    #[derive(Default)]
+    struct Seen {
+        log: RefCell<Vec<String>>,
+        later: RefCell<Vec<oneshot::Sender<Outcome>>>,
+        made: RefCell<Option<Amp>>,
+    }
+
+    impl AmpHandler for Probe {
+        fn call_received(&mut self, command: &str, arguments: AmpBox) -> Result<AmpAnswer, AmpError> {
+            self.seen.log.borrow_mut().push(format!("{command} {arguments:?}"));
+            match command {
+                "echo" => Ok(arguments.into()),
+                "later" => {
+                    let (sender, receiver) = oneshot::channel();
+                    self.seen.later.borrow_mut().push(sender);
+                    Ok(AmpAnswer::later(async { receiver.await.expect("the test answers") }))
+                }
+                "refuse" => Err(AmpError::remote("NO", "not today")),
+                "fail" => arguments.get::<i64>("missing").map(|_| arguments.into()),
+                "large" => Ok(AmpBox::new().with("a", vec![0_u8; 65_535]).into()),
+                "too long" => Ok(AmpBox::new().with("a", vec![0_u8; 65_536]).into()),
+                "close" => {
+                    self.amp.lose_connection();
+                    Ok(AmpBox::new().into())
+                }
+                _ => Err(AmpError::unhandled(command)),
+            }
+        }
+
+        fn connection_lost(&mut self, reason: CloseReason) {
+            self.seen.log.borrow_mut().push(reason.to_string());
+        }
+    }
+
+    struct Test {
+        wire: StringTransport,
+        seen: Rc<Seen>,
+        amp: Amp,
+    }
+
+    fn connect() -> Test {
+        connect_with(|factory| factory)
+    }
+
+    type Build = Box<dyn FnMut(Amp) -> Probe>;
+
+    fn connect_with(change: fn(AmpFactory<Build>) -> AmpFactory<Build>) -> Test {
+        let seen = Rc::new(Seen::default());
+        let kept = Rc::clone(&seen);
+        let build: Build = Box::new(move |amp| {
+            kept.made.replace(Some(amp.clone()));
+            Probe { amp, seen: Rc::clone(&kept) }
+        });
+        let wire = StringTransport::connect(change(AmpReceiver::factory(build)));
+        let amp = seen.made.take().expect("the factory was called");
+        Test { wire, seen, amp }
+    }
+
+    impl Test {
+        fn receive(&mut self, boxes: &[AmpBox]) -> Vec<AmpBox> {
+            self.wire.receive(encode(boxes));
+            self.written()
+        }
+
+        fn written(&mut self) -> Vec<AmpBox> {
+            AmpBox::parse(&self.wire.take_written()).unwrap()
+        }
+
+        fn log(&self) -> Vec<String> {
+            self.seen.log.take()
+        }
+
+        /// Answers the oldest call whose answer takes time.
+        fn answer_later(&mut self, outcome: Outcome) -> Vec<AmpBox> {
+            self.seen.later.borrow_mut().remove(0).send(outcome).unwrap();
+            self.wire.settle();
+            self.written()
+        }
+
+        /// What becomes of a call.
+        fn call(&self, command: &str, arguments: AmpBox) -> Rc<RefCell<Option<Outcome>>> {
+            let outcome = Rc::new(RefCell::new(None));
+            let (call, kept) = (self.amp.call(command, arguments), Rc::clone(&outcome));
+            self.wire.reactor().spawn(async move {
+                kept.replace(Some(call.await));
+            });
+            outcome
+        }
+    }
+
+    fn encode(boxes: &[AmpBox]) -> Vec<u8> {
+        boxes.iter().flat_map(|one| one.encode().unwrap()).collect()
+    }
+
+    fn ask(tag: &str, command: &str) -> AmpBox {
+        AmpBox::new().with("_ask", tag).with("_command", command)
+    }
+
+    fn answer(tag: &str) -> AmpBox {
+        AmpBox::new().with("_answer", tag)
+    }
+
+    fn error(tag: &str, code: &str, description: &str) -> AmpBox {
+        AmpBox::new().with("_error", tag).with("_error_code", code).with("_error_description", description)
+    }
+
+    #[test]
+    fn calls_are_answered_with_their_tags() {
+        let mut test = connect();
+        let asked = [ask("1", "echo").with("x", 1), ask("any", "refuse"), ask("", "what")];
+        let answers = [
+            answer("1").with("x", 1),
+            error("any", "NO", "not today"),
+            error("", "UNHANDLED", "Unhandled Command: \"what\""),
+        ];
+        assert_eq!(test.receive(&asked), answers);
+        assert_eq!(test.log(), ["echo {b\"x\": b\"1\"}", "refuse {}", "what {}"]);
+        assert!(test.wire.closed().is_none());
+    }
+
+    #[test]
+    fn calls_are_received_however_they_are_cut() {
+        let asked = encode(&[ask("1", "echo").with("x", 1), ask("2", "later"), ask("3", "close"), ask("4", "echo")]);
+        let written = every_cut(&asked, |pieces| {
+            let mut test = connect();
+            for piece in pieces {
+                test.wire.receive(piece);
+            }
+            (test.written(), test.log())
+        });
+        let log = ["echo {b\"x\": b\"1\"}", "later {}", "close {}", "connection closed cleanly"];
+        assert_eq!(written, (vec![answer("1").with("x", 1)], log.map(str::to_owned).to_vec()));
+    }
+
+    #[test]
+    fn an_error_that_is_not_for_the_peer_is_answered_as_unknown_and_closes() {
+        for command in ["fail", "too long"] {
+            let mut test = connect();
+            let answers = test.receive(&[ask("1", command), ask("2", "echo")]);
+            assert_eq!(answers, [error("1", "UNKNOWN", "Unknown Error")]);
+            assert!(test.wire.closed().is_some_and(|reason| reason.is_clean()));
+            assert_eq!(test.log(), [format!("{command} {{}}"), "connection closed cleanly".to_owned()]);
+        }
+    }
+
+    #[test]
+    fn a_call_that_is_not_to_be_answered_closes_when_it_fails() {
+        let mut test = connect();
+        let call = |command| AmpBox::new().with("_command", command);
+        assert_eq!(test.receive(&[call("echo")]), []);
+        assert!(test.wire.closed().is_none());
+        assert_eq!(test.receive(&[call("refuse")]), []);
+        assert!(test.wire.closed().is_some_and(|reason| reason.is_clean()));
+    }
+
+    #[test]
+    fn answers_that_take_time_come_in_any_order() {
+        let mut test = connect();
+        let answers = test.receive(&[ask("1", "later"), ask("2", "later"), ask("3", "echo")]);
+        assert_eq!(answers, [answer("3")]);
+        test.seen.later.borrow_mut().swap(0, 1);
+        assert_eq!(test.answer_later(Ok(AmpBox::new().with("x", 2))), [answer("2").with("x", 2)]);
+        assert_eq!(test.answer_later(Err(AmpError::remote("LATE", ""))), [error("1", "LATE", "")]);
+    }
+
+    #[test]
+    fn an_answer_that_takes_time_can_fail_and_close() {
+        let mut test = connect();
+        test.receive(&[ask("1", "later")]);
+        let lost = AmpError::ConnectionLost(CloseReason::TimedOut);
+        assert_eq!(test.answer_later(Err(lost)), [error("1", "UNKNOWN", "Unknown Error")]);
+        assert!(test.wire.closed().is_some_and(|reason| reason.is_clean()));
+    }
+
+    #[test]
+    fn no_more_calls_are_received_than_may_be_answered_at_a_time() {
+        let mut test = connect_with(|factory| factory.max_answering(2));
+        let asked = [ask("1", "later"), ask("2", "later"), ask("3", "later"), ask("4", "echo")];
+        assert_eq!(test.receive(&asked), []);
+        assert_eq!(test.receive(&[ask("5", "echo")]), []);
+        assert_eq!(test.log(), ["later {}", "later {}"]);
+        assert_eq!(test.answer_later(Ok(AmpBox::new())), [answer("1")]);
+        assert_eq!(test.log(), ["later {}"]);
+        assert_eq!(test.answer_later(Ok(AmpBox::new())), [answer("2"), answer("4"), answer("5")]);
+    }
+
+    #[test]
+    fn calls_wait_while_answers_fill_the_output() {
+        let mut test = connect();
+        test.wire.stall(true);
+        let asked = [ask("1", "large"), ask("2", "large"), ask("3", "echo"), ask("4", "echo")];
+        assert_eq!(test.receive(&asked), []);
+        assert_eq!(test.log(), ["large {}"]);
+        test.wire.stall(false);
+        assert_eq!(test.written().len(), 4);
+    }
+
+    #[test]
+    fn calls_wait_while_answers_that_took_time_fill_the_output() {
+        let mut test = connect();
+        test.wire.stall(true);
+        test.receive(&[ask("1", "later"), ask("2", "later")]);
+        for _ in 0..2 {
+            test.answer_later(Ok(AmpBox::new().with("a", vec![0_u8; 60_000])));
+        }
+        test.log();
+        assert_eq!(test.receive(&[ask("3", "echo")]), []);
+        assert_eq!(test.log(), [""; 0]);
+        test.wire.stall(false);
+        assert_eq!(test.written().len(), 3);
+    }
+
+    #[test]
+    fn the_end_of_the_stream_comes_behind_calls_that_wait() {
+        let mut test = connect_with(|factory| factory.max_answering(1));
+        test.receive(&[ask("1", "later"), ask("2", "echo")]);
+        test.wire.receive_eof();
+        assert!(test.wire.closed().is_none());
+        assert_eq!(test.answer_later(Ok(AmpBox::new())), [answer("1"), answer("2")]);
+        assert!(test.wire.closed().is_some_and(|reason| reason.is_clean()));
+    }
+
+    #[test]
+    fn what_comes_although_reading_is_paused_waits_in_order() {
+        let mut test = connect_with(|factory| factory.max_answering(1));
+        test.receive(&[ask("1", "later"), ask("2", "echo")]);
+        test.amp.transport().resume_reading();
+        assert_eq!(test.receive(&[ask("3", "echo")]), []);
+        assert_eq!(test.answer_later(Ok(AmpBox::new())), [answer("1"), answer("2"), answer("3")]);
+    }
+
+    #[test]
+    fn calls_are_sent_at_once_and_resolve_with_their_answers() {
+        let mut test = connect();
+        let calls = ["one", "two", "three"].map(|command| test.call(command, AmpBox::new().with("x", 1)));
+        test.wire.settle();
+        assert_eq!(test.written(), [("1", "one"), ("2", "two"), ("3", "three")].map(|(t, c)| ask(t, c).with("x", 1)));
+        test.receive(&[answer("3"), error("1", "NO", "\u{e9}"), answer("2").with("y", 2)]);
+        let [one, two, three] = calls.map(|call| call.take().unwrap());
+        let Err(AmpError::Remote { code, description }) = one else { panic!("{one:?}") };
+        assert_eq!((&*code, &*description), ("NO", "é"));
+        assert_eq!(two.unwrap().get::<i64>("y").unwrap(), 2);
+        assert!(three.unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_call_whose_future_was_dropped_is_answered_all_the_same() {
+        let mut test = connect();
+        drop(test.amp.call("one", AmpBox::new()));
+        test.amp.call_without_answer("two", AmpBox::new()).unwrap();
+        test.wire.settle();
+        assert_eq!(test.written(), [ask("1", "one"), AmpBox::new().with("_command", "two")]);
+        test.receive(&[answer("1")]);
+        assert!(test.wire.closed().is_none());
+    }
+
+    #[test]
+    fn a_call_that_is_too_long_is_not_sent() {
+        let mut test = connect();
+        let long = AmpBox::new().with("x", vec![0_u8; 65_536]);
+        let call = test.call("one", long.clone());
+        assert!(matches!(test.amp.call_without_answer("one", long), Err(AmpError::TooLong { .. })));
+        test.wire.settle();
+        assert_eq!(test.written(), []);
+        let outcome = call.take().unwrap().unwrap_err();
+        assert_eq!(outcome.to_string(), "the value of \"x\" has 65536 bytes, of which 65,535 can be sent");
+    }
+
+    #[test]
+    fn with_the_connection_all_calls_are_lost_that_wait_and_all_later_ones() {
+        let mut test = connect();
+        let calls = [test.call("one", AmpBox::new()), test.call("two", AmpBox::new())];
+        test.wire.break_connection(io::ErrorKind::ConnectionReset.into());
+        let late = test.call("three", AmpBox::new());
+        test.wire.settle();
+        for call in calls.iter().chain([&late]) {
+            let error = call.take().unwrap().unwrap_err();
+            assert_eq!(error.to_string(), "no answer: connection lost: connection reset");
+        }
+    }
+
+    #[test]
+    fn a_peer_that_does_not_speak_amp_is_reset() {
+        for (bytes, reason) in [
+            (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "a key of 18245 bytes, of which there may be 255"),
+            (b"\0\0".to_vec(), "there is no value of \"_command\""),
+            (encode(&[AmpBox::new().with("_ask", "1")]), "there is no value of \"_command\""),
+            (
+                encode(&[AmpBox::new().with("_command", b"\xff".as_slice())]),
+                "the value of \"_command\" is not a text in UTF-8: \"\\xff\"",
+            ),
+            (encode(&[answer("1")]), "an answer to a call that was not made: \"1\""),
+            (encode(&[error("\n", "", "")]), "an answer to a call that was not made: \"\\n\""),
+            (encode(&[AmpBox::new().with("_error", "1")]), "there is no value of \"_error_code\""),
+        ] {
+            let mut test = connect();
+            test.wire.receive(bytes);
+            assert_eq!(test.wire.closed().unwrap().to_string(), reason);
+            assert!(test.wire.was_reset());
+        }
+    }
+
+    #[test]
+    fn a_box_that_is_larger_than_it_may_be_ends_the_connection() {
+        let mut test = connect_with(|factory| factory.max_box_size(300));
+        assert_eq!(test.receive(&[ask("1", "echo").with("x", "x".repeat(50))]).len(), 1);
+        test.receive(&[ask("2", "echo").with("x", "x".repeat(200))]);
+        let reason = test.wire.closed().unwrap().to_string();
+        assert_eq!(reason, "a box larger than 300 bytes, 64 for each key included");
+    }
+
+    #[test]
+    #[should_panic(expected = "the factory refused the connection")]
+    fn a_closure_that_returns_none_refuses() {
+        StringTransport::connect(AmpReceiver::factory(|_| None::<Probe>));
+    }
+
+    #[test]
+    #[should_panic(expected = "a receiver that may answer no call can receive none")]
+    fn a_receiver_that_may_answer_nothing_is_refused() {
+        let _ = AmpReceiver::factory(|_| None::<Probe>).max_answering(0);
+    }
+}

@@ -1,0 +1,194 @@
+//! Bytes in, boxes out: no transport, no callbacks.
+
+use std::error::Error;
+use std::fmt;
+
+use bytes::Bytes;
+
+use crate::amp::amp_box::AmpBox;
+use crate::amp::amp_box::MAX_KEY_LENGTH;
+
+/// Cuts a stream of bytes into boxes. It holds the box that is not whole yet.
+///
+/// Each byte is copied once into what is held, and once out of it; nothing is allocated for a length that is claimed.
+pub(crate) struct BoxSplitter {
+    /// What a box may count: its bytes, and [`KEY_COST`] for each key.
+    max_size: usize,
+    /// The bytes of the box so far.
+    held: Vec<u8>,
+    /// Where the next length begins in them.
+    next: usize,
+    /// Where each key and each value begins and ends in them, in turn.
+    parts: Vec<(usize, usize)>,
+}
+
+/// Why bytes are not boxes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BoxError {
+    KeyTooLong(usize),
+    /// The most that a box may count.
+    TooLarge(usize),
+    DuplicateKey,
+}
+
+impl BoxSplitter {
+    pub(crate) fn new(max_size: usize) -> Self {
+        Self { max_size, held: Vec::new(), next: 0, parts: Vec::new() }
+    }
+
+    /// The next box; `None` when the input is used up. What is taken of the input is cut off its front.
+    ///
+    /// After an error there is no telling where the next box begins.
+    pub(crate) fn next(&mut self, input: &mut &[u8]) -> Result<Option<AmpBox>, BoxError> {
+        loop {
+            let begin = self.next + 2;
+            if !self.take(begin, input) {
+                return Ok(None);
+            }
+            let length = usize::from(u16::from_be_bytes([self.held[self.next], self.held[self.next + 1]]));
+            let is_key = self.parts.len().is_multiple_of(2);
+            if is_key && length == 0 {
+                return self.finish().map(Some);
+            }
+            if is_key && length > MAX_KEY_LENGTH {
+                return Err(BoxError::KeyTooLong(length));
+            }
+            let end = begin + length;
+            let keys = self.parts.len() / 2 + 1;
+            if end + keys * KEY_COST > self.max_size {
+                return Err(BoxError::TooLarge(self.max_size));
+            }
+            if !self.take(end, input) {
+                return Ok(None);
+            }
+            self.parts.push((begin, end));
+            self.next = end;
+        }
+    }
+
+    /// Whether a box has begun.
+    pub(crate) fn is_inside(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Fills up what is held to this length; false if the input does not suffice.
+    fn take(&mut self, length: usize, input: &mut &[u8]) -> bool {
+        let missing = length.saturating_sub(self.held.len());
+        let (taken, rest) = input.split_at(missing.min(input.len()));
+        self.held.extend_from_slice(taken);
+        *input = rest;
+        taken.len() == missing
+    }
+
+    fn finish(&mut self) -> Result<AmpBox, BoxError> {
+        let bytes = Bytes::copy_from_slice(&self.held);
+        let part = |&(begin, end): &(usize, usize)| bytes.slice(begin..end);
+        let entries = self.parts.chunks_exact(2).map(|two| (part(&two[0]), part(&two[1]))).collect();
+        self.held.clear();
+        self.held.shrink_to(SPARE);
+        self.parts.clear();
+        self.parts.shrink_to(SPARE / KEY_COST);
+        self.next = 0;
+        AmpBox::from_entries(entries)
+    }
+}
+
+impl fmt::Display for BoxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyTooLong(length) => write!(f, "a key of {length} bytes, of which there may be {MAX_KEY_LENGTH}"),
+            Self::TooLarge(max_size) => {
+                write!(f, "a box larger than {max_size} bytes, {KEY_COST} for each key included")
+            }
+            Self::DuplicateKey => f.write_str("a key that is there twice"),
+        }
+    }
+}
+
+impl Error for BoxError {}
+
+/// What a key counts besides its bytes: about what the two handles cost that a box has of a key and its value.
+const KEY_COST: usize = 64;
+
+/// What is kept of the memory that a box needed, for the next.
+const SPARE: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use reactor::testing::every_cut;
+
+    use super::*;
+
+    fn split(max_size: usize, pieces: &[&[u8]]) -> Result<(Vec<AmpBox>, bool), BoxError> {
+        let mut splitter = BoxSplitter::new(max_size);
+        let mut boxes = Vec::new();
+        for piece in pieces {
+            let mut piece = *piece;
+            while let Some(next) = splitter.next(&mut piece)? {
+                boxes.push(next);
+            }
+            assert!(piece.is_empty());
+        }
+        Ok((boxes, splitter.is_inside()))
+    }
+
+    #[test]
+    fn boxes_come_out_however_they_are_cut() {
+        let boxes = [
+            AmpBox::new().with("_command", "Sum").with("_ask", "1").with("a", 13),
+            AmpBox::new(),
+            AmpBox::new().with("k".repeat(255), "v".repeat(300)).with("empty", ""),
+        ];
+        let mut bytes: Vec<u8> = boxes.iter().flat_map(|one| one.encode().unwrap()).collect();
+        bytes.extend(b"\0\x05begun");
+        let (came, inside) = every_cut(&bytes, |pieces| split(1 << 20, pieces).unwrap());
+        assert_eq!((&came[..], inside), (&boxes[..], true));
+    }
+
+    #[test]
+    fn keys_that_come_in_another_order_are_sorted() {
+        let (came, _) = split(1000, &[b"\0\x01b\0\x011\0\x01a\0\x012\0\0"]).unwrap();
+        assert_eq!(came, [AmpBox::new().with("a", 2).with("b", 1)]);
+    }
+
+    #[test]
+    fn a_box_may_count_as_much_as_it_may_and_no_more() {
+        let bytes = AmpBox::new().with("a", "12345").with("b", "").encode().unwrap();
+        // Behind the last value the end of the box is no length that could pass the limit.
+        let size = bytes.len() - 2 + 2 * KEY_COST;
+        assert!(split(size, &[&bytes]).is_ok());
+        assert_eq!(split(size - 1, &[&bytes]), Err(BoxError::TooLarge(size - 1)));
+    }
+
+    #[test]
+    fn a_length_that_is_claimed_allocates_nothing() {
+        let mut splitter = BoxSplitter::new(1 << 20);
+        assert_eq!(splitter.next(&mut &b"\0\x01a\xff\xffb"[..]), Ok(None));
+        assert!(splitter.held.capacity() <= 64);
+        assert_eq!(split(40_000, &[b"\0\x01a\xff\xff"]), Err(BoxError::TooLarge(40_000)));
+        assert_eq!(split(40_000, &[b"\x01\0"]), Err(BoxError::KeyTooLong(256)));
+    }
+
+    #[test]
+    fn a_box_of_nothing_but_keys_ends_where_it_would_cost_more_than_it_counts() {
+        let mut splitter = BoxSplitter::new(1 << 20);
+        let mut keys = 0_u16;
+        let error = loop {
+            let [high, low] = keys.to_be_bytes();
+            match splitter.next(&mut &[0, 2, high, low, 0, 0][..]) {
+                Ok(_) => keys += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error, BoxError::TooLarge(1 << 20));
+        assert_eq!(usize::from(keys), (1 << 20) / (KEY_COST + 6));
+    }
+
+    #[test]
+    fn memory_that_a_large_box_needed_is_given_back() {
+        let large = AmpBox::new().with("a", "x".repeat(60_000)).encode().unwrap();
+        let mut splitter = BoxSplitter::new(1 << 20);
+        assert!(splitter.next(&mut &large[..]).unwrap().is_some());
+        assert!(splitter.held.capacity() <= SPARE && !splitter.is_inside());
+    }
+}
