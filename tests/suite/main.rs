@@ -1,5 +1,6 @@
 //! All integration tests, one module a topic.
 
+mod amp;
 mod apps;
 mod connectors;
 mod endings;

@@ -95,16 +95,17 @@ impl FromAmp for i128 {
 
 impl ToAmp for f64 {
     fn to_value(&self) -> Bytes {
-        // Rust and Python show the same digits and change to an exponent at the same places, but write that differently.
-        let text = format!("{self:?}").to_lowercase();
-        let text = match text.split_once('e') {
-            Some((digits, exponent)) => match exponent.strip_prefix('-') {
-                Some(exponent) => format!("{digits}e-{exponent:0>2}"),
-                None => format!("{digits}e+{exponent:0>2}"),
-            },
-            None => text,
+        // Rust and Python show as many digits and change to an exponent at the same places. But they write that
+        // differently; and of two texts that are as near, Python takes the even one, as Rust does for a given precision.
+        let text = format!("{self:?}");
+        let decimals = |digits: &str| digits.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+        let Some((digits, exponent)) = text.split_once('e') else {
+            return format!("{self:.*}", decimals(&text)).to_lowercase().into();
         };
-        text.into()
+        let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+        let digits = format!("{self:.*e}", decimals(digits));
+        let digits = digits.split('e').next().unwrap_or_default();
+        format!("{digits}e{sign}{exponent:0>2}").into()
     }
 }
 
@@ -284,6 +285,7 @@ mod tests {
             (0.1, "0.1"),
             (1e15, "1000000000000000.0"),
             (1e16, "1e+16"),
+            (1_552_798_990_003_272.25, "1552798990003272.2"),
             (1.5e-5, "1.5e-05"),
             (0.0001, "0.0001"),
             (-2.5e300, "-2.5e+300"),
