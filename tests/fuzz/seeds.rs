@@ -53,6 +53,8 @@ fn questions_about_connections_and_their_replies() {
 #[test]
 fn captures_of_traffic() {
     run("capture", 20_000, fuzz::capture);
+fn amp_however_it_is_cut() {
+    run("amp", 20_000, fuzz::amp);
 }
 
 #[test]

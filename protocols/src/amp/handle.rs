@@ -23,9 +23,9 @@ pub struct Amp(Rc<Shared>);
 
 struct Shared {
     transport: Transport,
-    /// The tag of the last call.
-    tag: Cell<u64>,
-    /// The calls that have no answer yet, by their tags.
+    /// The number of the last call.
+    number: Cell<u64>,
+    /// The calls that have no answer yet, by the numbers of their tags.
     calls: RefCell<BTreeMap<u64, oneshot::Sender<Outcome>>>,
     /// Why the connection has ended, once it has.
     lost: RefCell<Option<CloseReason>>,
@@ -35,8 +35,8 @@ pub(crate) type Outcome = Result<AmpBox, AmpError>;
 
 impl Amp {
     pub(crate) fn new(transport: Transport) -> Self {
-        let (tag, calls, lost) = (Cell::new(0), RefCell::default(), RefCell::new(None));
-        Self(Rc::new(Shared { transport, tag, calls, lost }))
+        let (number, calls, lost) = (Cell::new(0), RefCell::default(), RefCell::new(None));
+        Self(Rc::new(Shared { transport, number, calls, lost }))
     }
 
     /// Calls a command of the peer: it is sent at once, and the future has the answer. Twisted's `callRemote`.
@@ -64,15 +64,15 @@ impl Amp {
     /// [`ConnectionLost`](AmpError::ConnectionLost) if there is no answer before the connection ends,
     /// [`TooLong`](AmpError::TooLong) if an argument cannot be sent, and so nothing was.
     pub fn call(&self, command: &str, arguments: AmpBox) -> impl Future<Output = Result<AmpBox, AmpError>> + use<> {
-        let tag = self.0.tag.get() + 1;
-        self.0.tag.set(tag);
+        let number = self.0.number.get() + 1;
+        self.0.number.set(number);
         let (sender, receiver) = oneshot::channel();
         let sent = match &*self.0.lost.borrow() {
             Some(reason) => Err(AmpError::ConnectionLost(reason.clone())),
-            None => self.send(command, arguments.with(ASK, format!("{tag:x}"))),
+            None => self.send(command, arguments.with(ASK, tag_of(number))),
         };
         if sent.is_ok() {
-            self.0.calls.borrow_mut().insert(tag, sender);
+            self.0.calls.borrow_mut().insert(number, sender);
         }
         async move {
             sent?;
@@ -144,8 +144,9 @@ impl Amp {
 
     /// Ends a call; false if there is none of this tag.
     pub(crate) fn answer(&self, tag: &[u8], outcome: Outcome) -> bool {
-        let tag = str::from_utf8(tag).ok().and_then(|tag| u64::from_str_radix(tag, 16).ok());
-        let call = tag.and_then(|tag| self.0.calls.borrow_mut().remove(&tag));
+        let number = str::from_utf8(tag).ok().and_then(|tag| u64::from_str_radix(tag, 16).ok());
+        let number = number.filter(|number| tag_of(*number).as_bytes() == tag);
+        let call = number.and_then(|number| self.0.calls.borrow_mut().remove(&number));
         // Sending fails if nobody waits for it any more.
         call.map(|call| call.send(outcome)).is_some()
     }
@@ -157,6 +158,11 @@ impl Amp {
             let _ = call.send(Err(AmpError::ConnectionLost(reason.clone())));
         }
     }
+}
+
+/// As Twisted counts them.
+fn tag_of(number: u64) -> String {
+    format!("{number:x}")
 }
 
 impl fmt::Debug for Amp {

@@ -1,5 +1,6 @@
 //! What is fuzzed: one function a target, which panics if what it is given shows a defect.
 
+mod amp;
 mod arguments;
 mod captures;
 mod connection;
@@ -11,6 +12,7 @@ mod reply;
 mod socks;
 mod texts;
 
+pub use amp::amp;
 pub use arguments::server_address;
 pub use captures::capture;
 pub use connection::connection;
