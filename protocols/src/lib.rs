@@ -184,6 +184,7 @@ mod socks;
 mod socks_parser;
 mod socks_request;
 pub mod wire;
+mod memcache;
 
 pub use finger::Finger;
 pub use finger_client::FingerError;
@@ -227,3 +228,7 @@ pub use socks::Socks;
 pub use socks_request::SocksRequest;
 pub use throttle::Throttle;
 pub use traffic_log::TrafficLog;
+pub use memcache::MemcacheClient;
+pub use memcache::MemcacheError;
+pub use memcache::MemcacheFactory;
+pub use memcache::MemcacheItem;

@@ -58,6 +58,11 @@ fn amp_however_it_is_cut() {
 }
 
 #[test]
+fn answers_of_a_memcached_server() {
+    run("memcache", 20_000, fuzz::memcache);
+}
+
+#[test]
 fn connections_and_their_model() {
     run("connection", 3_000, fuzz::connection);
 }

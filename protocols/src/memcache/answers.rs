@@ -1,0 +1,91 @@
+use std::rc::Rc;
+
+use reactor::CloseReason;
+
+use crate::LineHandler;
+use crate::OnLongLine;
+use crate::memcache::client::MemcacheClient;
+use crate::memcache::error::MemcacheError;
+use crate::memcache::item::MemcacheItem;
+use crate::memcache::waiting::Progress;
+use crate::memcache::waiting::ValueHeader;
+
+/// Reads what the server answers, and gives it to the requests that wait for it, in their order.
+pub(crate) struct Answers {
+    client: MemcacheClient,
+    connected: Rc<dyn Fn(MemcacheClient)>,
+    max_value_length: usize,
+    /// The value that is being received, with what has come of it.
+    value: Option<(ValueHeader, Vec<u8>)>,
+}
+
+impl Answers {
+    pub(crate) fn new(client: MemcacheClient, connected: Rc<dyn Fn(MemcacheClient)>, max_value_length: usize) -> Self {
+        Self { client, connected, max_value_length, value: None }
+    }
+
+    /// The oldest request has waited too long. A late answer would be taken for that of another: the connection ends.
+    pub(crate) fn timed_out(&mut self) {
+        self.client.transport().fail_connection(CloseReason::TimedOut);
+    }
+
+    fn violation(&self, what: &str) {
+        self.client.transport().fail_connection(CloseReason::failed(what));
+    }
+}
+
+impl LineHandler for Answers {
+    fn connection_made(&mut self) {
+        (self.connected)(self.client.clone());
+    }
+
+    fn line_received(&mut self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let Some(waiting) = self.client.take_oldest() else {
+            return self.violation(&format!("the memcache server was asked nothing and said {line:?}"));
+        };
+        match waiting.line_received(&line) {
+            Progress::Answered => self.client.oldest_answered(),
+            Progress::More(waiting) => self.client.put_oldest(waiting),
+            Progress::Value(waiting, header) if header.length <= self.max_value_length => {
+                self.client.put_oldest(waiting);
+                self.value = Some((header, Vec::new()));
+                self.client.lines().set_raw_mode();
+            }
+            Progress::Value(waiting, _) | Progress::Violation(waiting) => {
+                self.client.put_oldest(waiting);
+                self.violation(&format!("the memcache server answered what it may not: {line:?}"));
+            }
+        }
+    }
+
+    fn raw_data_received(&mut self, data: &[u8]) {
+        let Some((header, value)) = &mut self.value else { return };
+        let missing = header.length + DELIMITER.len() - value.len();
+        let (taken, rest) = data.split_at(missing.min(data.len()));
+        value.extend_from_slice(taken);
+        if taken.len() < missing {
+            return;
+        }
+        if !value.ends_with(DELIMITER) {
+            return self.violation("the memcache server sent a value of another length than it said");
+        }
+        value.truncate(header.length);
+        let value = std::mem::take(value).into();
+        let item = MemcacheItem { value, flags: header.flags, cas: header.cas };
+        self.client.item_received(&header.key, item);
+        self.value = None;
+        self.client.lines().set_line_mode(rest);
+    }
+
+    fn line_length_exceeded(&mut self, _data: &[u8]) -> OnLongLine {
+        self.violation("the memcache server sent a line that is too long");
+        OnLongLine::Close
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        self.client.fail_all(&MemcacheError::ConnectionLost(reason));
+    }
+}
+
+const DELIMITER: &[u8] = b"\r\n";

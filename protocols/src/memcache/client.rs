@@ -1,0 +1,690 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+use std::time::SystemTime;
+
+use futures_channel::oneshot;
+use reactor::CloseReason;
+use reactor::DelayedCall;
+use reactor::Transport;
+
+use crate::Lines;
+use crate::memcache::answers::Answers;
+use crate::memcache::error::MemcacheError;
+use crate::memcache::factory::MemcacheFactory;
+use crate::memcache::item::MemcacheItem;
+use crate::memcache::waiting::Waiting;
+
+/// A handle of one connection to a memcached server. Twisted's `MemCacheProtocol`.
+///
+/// Each method sends a request at once and returns a future of its answer, which can be awaited in
+/// [`Reactor::spawn`](reactor::Reactor::spawn) and [`Reactor::run_until`](reactor::Reactor::run_until), or given to
+/// [`Transport::defer`] of any other connection. Any number of requests may be under way: the server answers them in
+/// their order. A future that is dropped leaves its request as it is.
+///
+/// A key has 1 to 250 bytes, none of them a blank or a control character; a value is any bytes, at most
+/// [`max_value_length`](MemcacheFactory::max_value_length) of them. An item expires when this much time has passed, if
+/// any is given; seconds are counted, and begun ones are full. None expires beyond January 2038, to where servers count.
+///
+/// ```no_run
+/// use std::time::Duration;
+///
+/// use protocols::{MemcacheClient, MemcacheError};
+/// use reactor::Reactor;
+///
+/// async fn greet(memcache: &MemcacheClient) -> Result<(), MemcacheError> {
+///     memcache.set("greeting", b"hello", 0, Some(Duration::from_secs(3600))).await?;
+///     if let Some(item) = memcache.get("greeting").await? {
+///         println!("{}", String::from_utf8_lossy(&item.value));
+///     }
+///     Ok(())
+/// }
+///
+/// let reactor = Reactor::new()?;
+/// let connector = reactor.connect_tcp("localhost:11211", MemcacheClient::factory(|memcache| {
+///     memcache.transport().reactor().spawn(async move {
+///         if let Err(error) = greet(&memcache).await {
+///             eprintln!("{error}");
+///         }
+///         memcache.lose_connection();
+///     });
+/// }));
+/// reactor.run_until(connector.finished())??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// Every answer can be a [`MemcacheError`] instead. All requests under way fail with
+/// [`ConnectionLost`](MemcacheError::ConnectionLost) when the connection ends, as it does when the oldest has waited for
+/// a minute ([`time_out`](MemcacheFactory::time_out)) and when the server does not keep to the protocol.
+#[derive(Clone)]
+pub struct MemcacheClient(Rc<Shared>);
+
+struct Shared {
+    lines: Lines,
+    time_out: Duration,
+    max_value_length: usize,
+    waiting: RefCell<VecDeque<Waiting>>,
+    /// Gives up the oldest request.
+    timer: RefCell<Option<DelayedCall>>,
+    /// What requests fail with once the connection has ended.
+    lost: RefCell<Option<MemcacheError>>,
+}
+
+impl MemcacheClient {
+    /// A factory to connect with. `connected` is called with the handle of each connection that is made.
+    pub fn factory(connected: impl Fn(Self) + 'static) -> MemcacheFactory {
+        MemcacheFactory::new(Rc::new(connected))
+    }
+
+    pub(crate) fn new(lines: Lines, time_out: Duration, max_value_length: usize) -> Self {
+        Self(Rc::new(Shared {
+            lines,
+            time_out,
+            max_value_length,
+            waiting: RefCell::default(),
+            timer: RefCell::default(),
+            lost: RefCell::default(),
+        }))
+    }
+
+    /// The item of a key, if there is one. Twisted's `get`, always with the identifier.
+    pub fn get(&self, key: &str) -> impl Future<Output = Result<Option<MemcacheItem>, MemcacheError>> + use<> {
+        let found = self.get_multiple(&[key]);
+        async { Ok(found.await?.into_values().next()) }
+    }
+
+    /// The items of these keys, those that there are. Twisted's `getMultiple`.
+    pub fn get_multiple(
+        &self,
+        keys: &[&str],
+    ) -> impl Future<Output = Result<BTreeMap<String, MemcacheItem>, MemcacheError>> + use<> {
+        let (answer, receiver) = oneshot::channel();
+        let request = keys.iter().try_for_each(|key| self.check(key));
+        let keys: BTreeSet<_> = keys.iter().map(ToString::to_string).collect();
+        let request = request.map(|()| keys.iter().fold("gets".to_owned(), |request, key| request + " " + key));
+        if keys.is_empty() {
+            let _ = answer.send(Ok(BTreeMap::new()));
+        } else {
+            self.send(request, Waiting::Items { keys, found: BTreeMap::new(), answer });
+        }
+        outcome(receiver)
+    }
+
+    /// Stores a value, whatever there was; true. Twisted's `set`.
+    pub fn set(
+        &self,
+        key: &str,
+        value: &[u8],
+        flags: u32,
+        expires: Option<Duration>,
+    ) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        self.store("set", key, value, flags, expires, None)
+    }
+
+    /// Stores a value if there is none; whether it has. Twisted's `add`.
+    pub fn add(
+        &self,
+        key: &str,
+        value: &[u8],
+        flags: u32,
+        expires: Option<Duration>,
+    ) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        self.store("add", key, value, flags, expires, None)
+    }
+
+    /// Stores a value if there is one already; whether it has. Twisted's `replace`.
+    pub fn replace(
+        &self,
+        key: &str,
+        value: &[u8],
+        flags: u32,
+        expires: Option<Duration>,
+    ) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        self.store("replace", key, value, flags, expires, None)
+    }
+
+    /// Stores a value if the item has not changed since it was got with this [`cas`](MemcacheItem::cas); whether it has.
+    /// Twisted's `checkAndSet`.
+    pub fn check_and_set(
+        &self,
+        key: &str,
+        value: &[u8],
+        cas: u64,
+        flags: u32,
+        expires: Option<Duration>,
+    ) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        self.store("cas", key, value, flags, expires, Some(cas))
+    }
+
+    /// Puts bytes behind a value, if there is one; whether it has. Twisted's `append`.
+    pub fn append(&self, key: &str, value: &[u8]) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        self.store("append", key, value, 0, None, None)
+    }
+
+    /// Puts bytes before a value, if there is one; whether it has. Twisted's `prepend`.
+    pub fn prepend(&self, key: &str, value: &[u8]) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        self.store("prepend", key, value, 0, None, None)
+    }
+
+    /// Adds to a value that is a decimal number, if there is one: the sum, modulo 2⁶⁴. Twisted's `increment`.
+    pub fn increment(&self, key: &str, by: u64) -> impl Future<Output = Result<Option<u64>, MemcacheError>> + use<> {
+        self.count("incr", key, by)
+    }
+
+    /// Subtracts from a value that is a decimal number, if there is one: the difference, at least 0. Twisted's
+    /// `decrement`.
+    pub fn decrement(&self, key: &str, by: u64) -> impl Future<Output = Result<Option<u64>, MemcacheError>> + use<> {
+        self.count("decr", key, by)
+    }
+
+    /// Deletes an item; whether there was one. Twisted's `delete`.
+    pub fn delete(&self, key: &str) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        self.done(self.check(key).map(|()| format!("delete {key}")), "DELETED")
+    }
+
+    /// Sets when an item expires, anew; whether there is one.
+    pub fn touch(
+        &self,
+        key: &str,
+        expires: Option<Duration>,
+    ) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        let request = self.check(key).map(|()| format!("touch {key} {}", self.seconds(expires)));
+        self.done(request, "TOUCHED")
+    }
+
+    /// Deletes all items; true. Twisted's `flushAll`.
+    pub fn flush_all(&self) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        self.done(self.check_connection().map(|()| "flush_all".to_owned()), "OK")
+    }
+
+    /// What the server tells about itself, by name. Twisted's `stats`.
+    pub fn stats(&self) -> impl Future<Output = Result<BTreeMap<String, String>, MemcacheError>> + use<> {
+        let (answer, receiver) = oneshot::channel();
+        let request = self.check_connection().map(|()| "stats".to_owned());
+        self.send(request, Waiting::Stats { found: BTreeMap::new(), answer });
+        outcome(receiver)
+    }
+
+    /// The server's version. Twisted's `version`.
+    pub fn version(&self) -> impl Future<Output = Result<String, MemcacheError>> + use<> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(self.check_connection().map(|()| "version".to_owned()), Waiting::Version(answer));
+        outcome(receiver)
+    }
+
+    /// As [`Transport::lose_connection`]; requests that wait for their answers fail.
+    pub fn lose_connection(&self) {
+        self.0.lines.lose_connection();
+    }
+
+    /// The connection itself, for everything else.
+    pub fn transport(&self) -> &Transport {
+        self.0.lines.transport()
+    }
+
+    fn store(
+        &self,
+        command: &str,
+        key: &str,
+        value: &[u8],
+        flags: u32,
+        expires: Option<Duration>,
+        cas: Option<u64>,
+    ) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        let (answer, receiver) = oneshot::channel();
+        let request = self.check(key).and_then(|()| match value.len() {
+            length if length > self.0.max_value_length => Err(MemcacheError::ValueTooLong(length)),
+            length => {
+                let cas = cas.map(|cas| format!(" {cas}")).unwrap_or_default();
+                Ok(format!("{command} {key} {flags} {} {length}{cas}", self.seconds(expires)))
+            }
+        });
+        let is_sent = self.send(request, Waiting::Done { line: "STORED", answer });
+        if is_sent {
+            self.0.lines.send_line(value);
+        }
+        outcome(receiver)
+    }
+
+    fn count(
+        &self,
+        command: &str,
+        key: &str,
+        by: u64,
+    ) -> impl Future<Output = Result<Option<u64>, MemcacheError>> + use<> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(self.check(key).map(|()| format!("{command} {key} {by}")), Waiting::Number(answer));
+        outcome(receiver)
+    }
+
+    fn done(
+        &self,
+        request: Result<String, MemcacheError>,
+        line: &'static str,
+    ) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        let (answer, receiver) = oneshot::channel();
+        self.send(request, Waiting::Done { line, answer });
+        outcome(receiver)
+    }
+
+    /// When an item expires, as the server is told it: the seconds from now; or, of more than 30 days, since 1970.
+    fn seconds(&self, expires: Option<Duration>) -> i32 {
+        let Some(mut expires) = expires else { return NEVER };
+        if expires.is_zero() {
+            return AT_ONCE;
+        }
+        if expires > LONGEST_FROM_NOW {
+            let now = self.transport().reactor().time_of_day();
+            expires = expires.saturating_add(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
+        }
+        let begun = expires.as_secs().saturating_add(u64::from(expires.subsec_nanos() > 0));
+        // A server takes a number that it cannot count for an error, and the value behind it for requests.
+        i32::try_from(begun).unwrap_or(NEVER)
+    }
+
+    fn check_connection(&self) -> Result<(), MemcacheError> {
+        self.0.lost.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Whether there is a connection, and this is a key.
+    fn check(&self, key: &str) -> Result<(), MemcacheError> {
+        self.check_connection()?;
+        let has_length = (1..=MAX_KEY_LENGTH).contains(&key.len());
+        if has_length && key.bytes().all(|byte| byte > b' ' && byte != 0x7f) {
+            return Ok(());
+        }
+        Err(MemcacheError::InvalidKey(key.to_owned()))
+    }
+
+    /// Sends the line of a request, if there is one; whether it has.
+    fn send(&self, request: Result<String, MemcacheError>, waiting: Waiting) -> bool {
+        match request {
+            Ok(request) => {
+                self.0.lines.send_line(request);
+                let is_oldest = self.0.waiting.borrow().is_empty();
+                self.0.waiting.borrow_mut().push_back(waiting);
+                if is_oldest {
+                    self.set_timer();
+                }
+                true
+            }
+            Err(error) => {
+                waiting.fail(error);
+                false
+            }
+        }
+    }
+
+    pub(crate) fn lines(&self) -> &Lines {
+        &self.0.lines
+    }
+
+    pub(crate) fn take_oldest(&self) -> Option<Waiting> {
+        self.0.waiting.borrow_mut().pop_front()
+    }
+
+    /// Puts back what [`take_oldest`](Self::take_oldest) has taken.
+    pub(crate) fn put_oldest(&self, waiting: Waiting) {
+        self.0.waiting.borrow_mut().push_front(waiting);
+    }
+
+    pub(crate) fn item_received(&self, key: &str, item: MemcacheItem) {
+        if let Some(oldest) = self.0.waiting.borrow_mut().front_mut() {
+            oldest.item_received(key, item);
+        }
+    }
+
+    /// The time of the next begins.
+    pub(crate) fn oldest_answered(&self) {
+        if let Some(timer) = self.0.timer.take() {
+            timer.cancel();
+        }
+        if !self.0.waiting.borrow().is_empty() {
+            self.set_timer();
+        }
+    }
+
+    fn set_timer(&self) {
+        let timer = self.0.lines.call_later(self.0.time_out, Answers::timed_out);
+        self.0.timer.replace(Some(timer));
+    }
+
+    /// Fails all requests, those made from here on included.
+    pub(crate) fn fail_all(&self, error: &MemcacheError) {
+        self.0.lost.replace(Some(error.clone()));
+        for waiting in self.0.waiting.take() {
+            waiting.fail(error.clone());
+        }
+    }
+}
+
+async fn outcome<T>(receiver: oneshot::Receiver<Result<T, MemcacheError>>) -> Result<T, MemcacheError> {
+    // Who forgets a request without an answer has gone down with its reactor.
+    receiver.await.unwrap_or(Err(MemcacheError::ConnectionLost(CloseReason::Aborted)))
+}
+
+impl fmt::Debug for MemcacheClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemcacheClient")
+            .field("transport", self.transport())
+            .field("waiting", &self.0.waiting.borrow().len())
+            .finish_non_exhaustive()
+    }
+}
+
+const MAX_KEY_LENGTH: usize = 250;
+
+const NEVER: i32 = 0;
+const AT_ONCE: i32 = -1;
+
+/// The server takes a larger number for a time of day.
+const LONGEST_FROM_NOW: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Debug;
+    use std::io;
+
+    use reactor::testing::StringTransport;
+    use reactor::testing::every_cut;
+
+    use super::*;
+
+    /// A client in the test's hands, the test being the server.
+    struct Test {
+        wire: StringTransport,
+        client: MemcacheClient,
+        /// What has become of the requests, in the order that it became known.
+        log: Rc<RefCell<Vec<String>>>,
+    }
+
+    fn connect() -> Test {
+        connect_with(|factory| factory)
+    }
+
+    fn connect_with(change: fn(MemcacheFactory) -> MemcacheFactory) -> Test {
+        let made = Rc::new(RefCell::new(None));
+        let kept = Rc::clone(&made);
+        let factory = MemcacheClient::factory(move |client| {
+            kept.replace(Some(client));
+        });
+        let wire = StringTransport::connect(change(factory));
+        let client = made.take().expect("it is connected");
+        Test { wire, client, log: Rc::default() }
+    }
+
+    impl Test {
+        fn ask<T: Debug>(&mut self, answer: impl Future<Output = Result<T, MemcacheError>> + 'static) {
+            let log = Rc::clone(&self.log);
+            self.wire.reactor().spawn(async move {
+                let line = match answer.await {
+                    Ok(answer) => format!("{answer:?}"),
+                    Err(error) => error.to_string(),
+                };
+                log.borrow_mut().push(line);
+            });
+            self.wire.settle();
+        }
+
+        fn written(&mut self) -> String {
+            String::from_utf8(self.wire.take_written()).unwrap()
+        }
+
+        fn log(&self) -> Vec<String> {
+            self.log.take()
+        }
+
+        fn receive(&mut self, answer: &str) -> Vec<String> {
+            self.wire.receive(answer);
+            self.log()
+        }
+    }
+
+    #[test]
+    fn requests_are_sent_as_the_protocol_has_them() {
+        let mut test = connect();
+        let client = test.client.clone();
+        let minute = Some(Duration::from_millis(59_001));
+        test.ask(client.get("k"));
+        test.ask(client.get_multiple(&["b", "a", "b"]));
+        test.ask(client.set("k", b"a\r\nb", 7, minute));
+        test.ask(client.add("k", b"", 0, Some(Duration::ZERO)));
+        test.ask(client.replace("k", b"v", u32::MAX, None));
+        test.ask(client.check_and_set("k", b"v", 42, 0, None));
+        test.ask(client.append("k", b"v"));
+        test.ask(client.prepend("k", b"v"));
+        test.ask(client.increment("k", 1));
+        test.ask(client.decrement("k", u64::MAX));
+        test.ask(client.delete("k"));
+        test.ask(client.touch("k", minute));
+        test.ask(client.flush_all());
+        test.ask(client.stats());
+        test.ask(client.version());
+        let requests = [
+            "gets k",
+            "gets a b",
+            "set k 7 60 4\r\na\r\nb",
+            "add k 0 -1 0\r\n",
+            "replace k 4294967295 0 1\r\nv",
+            "cas k 0 0 1 42\r\nv",
+            "append k 0 0 1\r\nv",
+            "prepend k 0 0 1\r\nv",
+            "incr k 1",
+            "decr k 18446744073709551615",
+            "delete k",
+            "touch k 60",
+            "flush_all",
+            "stats",
+            "version",
+        ];
+        assert_eq!(test.written(), requests.map(|request| format!("{request}\r\n")).concat());
+        assert_eq!(test.log(), [""; 0]);
+    }
+
+    #[test]
+    fn what_expires_in_more_than_thirty_days_is_given_its_time_of_day() {
+        let mut test = connect();
+        let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+        test.ask(test.client.touch("k", days(30)));
+        test.ask(test.client.touch("k", days(31)));
+        test.ask(test.client.touch("k", Some(Duration::MAX)));
+        // The year 2000 and a month.
+        assert_eq!(test.written(), "touch k 2592000\r\ntouch k 949363200\r\ntouch k 0\r\n");
+    }
+
+    #[test]
+    fn answers_are_understood_however_they_are_cut() {
+        let answers = "VALUE a 7 4 1\r\na\r\nb\r\nVALUE b 0 0 2\r\n\r\nEND\r\nEND\r\nSTORED\r\nNOT_STORED\r\nEXISTS\r\n\
+                       12\r\nNOT_FOUND\r\nSTAT pid 1\r\nSTAT empty\r\nEND\r\nVERSION 1.6 x\r\nOK\r\nERROR\r\n\
+                       SERVER_ERROR out of memory\r\nCLIENT_ERROR bad\r\n";
+        let log = every_cut(answers, |pieces| {
+            let mut test = connect();
+            let client = test.client.clone();
+            test.ask(client.get_multiple(&["a", "b", "c"]));
+            test.ask(client.get("d"));
+            test.ask(client.set("k", b"", 0, None));
+            test.ask(client.add("k", b"", 0, None));
+            test.ask(client.check_and_set("k", b"", 1, 0, None));
+            test.ask(client.increment("k", 1));
+            test.ask(client.decrement("k", 1));
+            test.ask(client.stats());
+            test.ask(client.version());
+            test.ask(client.flush_all());
+            test.ask(client.delete("k"));
+            test.ask(client.touch("k", None));
+            test.ask(client.get("k"));
+            for piece in pieces {
+                test.wire.receive(piece);
+            }
+            assert!(test.wire.closed().is_none());
+            test.log()
+        });
+        assert_eq!(
+            log,
+            [
+                "{\"a\": MemcacheItem { value: b\"a\\r\\nb\", flags: 7, cas: 1 }, \
+                 \"b\": MemcacheItem { value: b\"\", flags: 0, cas: 2 }}",
+                "None",
+                "true",
+                "false",
+                "false",
+                "Some(12)",
+                "None",
+                "{\"empty\": \"\", \"pid\": \"1\"}",
+                "\"1.6 x\"",
+                "true",
+                "the server does not know the command",
+                "the server has failed: out of memory",
+                "the server refuses the request: bad",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_key_that_is_none_and_a_value_that_is_too_long_are_not_sent() {
+        let mut test = connect_with(|factory| factory.max_value_length(3));
+        let long = "k".repeat(251);
+        for key in ["", "a b", "a\r\nflush_all", "\u{7f}", &*long] {
+            test.ask(test.client.get(key));
+            test.ask(test.client.get_multiple(&["good", key]));
+            test.ask(test.client.set(key, b"", 0, None));
+            test.ask(test.client.increment(key, 1));
+            test.ask(test.client.delete(key));
+            test.ask(test.client.touch(key, None));
+            let expected =
+                format!("{key:?} is no key: it needs 1 to 250 bytes, none of them a blank or a control character");
+            assert_eq!(test.log(), vec![expected; 6]);
+        }
+        test.ask(test.client.get(&long[1..]));
+        test.ask(test.client.set("k", b"1234", 0, None));
+        assert_eq!(test.log(), ["a value of 4 bytes is longer than it may be"]);
+        assert_eq!(test.written(), format!("gets {}\r\n", &long[1..]));
+    }
+
+    #[test]
+    fn no_keys_are_answered_without_the_server() {
+        let mut test = connect();
+        test.ask(test.client.get_multiple(&[]));
+        assert_eq!((test.log(), test.written()), (vec!["{}".to_owned()], String::new()));
+    }
+
+    #[test]
+    fn a_server_that_does_not_keep_to_the_protocol_is_not_heard_further() {
+        for answer in [
+            "VALUE k 0 1\r\n",
+            "VALUE k 0 1 2 3\r\n",
+            "VALUE k 0 +1 2\r\n",
+            "VALUE k 4294967296 1 2\r\n",
+            "VALUE other 0 1 2\r\n",
+            "VALUE k 0 1048577 2\r\n",
+            "VALUE k 0 18446744073709551616 2\r\n",
+            "VALUE k 0 1 2\r\nv\r\nVALUE k 0 1 2\r\n",
+            "STORED\r\n",
+            "end\r\n",
+            "",
+        ] {
+            let mut test = connect();
+            test.ask(test.client.get("k"));
+            test.ask(test.client.version());
+            let log = test.receive(&format!("{answer}\r\n"));
+            let said = answer.trim_end().rsplit('\n').next().unwrap();
+            let error = format!("no answer: the memcache server answered what it may not: {said:?}");
+            assert_eq!(log, vec![error; 2]);
+            assert!(test.wire.was_reset());
+        }
+    }
+
+    #[test]
+    fn a_value_of_another_length_and_an_endless_line_end_the_connection() {
+        let mut test = connect();
+        test.ask(test.client.get("k"));
+        let error = "no answer: the memcache server sent a value of another length than it said";
+        assert_eq!(test.receive("VALUE k 0 1 2\r\nvalue\r\n"), [error]);
+
+        let mut test = connect();
+        test.ask(test.client.version());
+        assert_eq!(test.receive(&"x".repeat(5000)), ["no answer: the memcache server sent a line that is too long"]);
+    }
+
+    #[test]
+    fn statistics_have_an_end() {
+        let mut test = connect();
+        test.ask(test.client.stats());
+        let log = test.receive(&(0..1001).map(|n| format!("STAT {n} 0\r\n")).collect::<String>());
+        assert_eq!(log, ["no answer: the memcache server answered what it may not: \"STAT 1000 0\""]);
+    }
+
+    #[test]
+    fn an_answer_that_nobody_asked_for_ends_the_connection() {
+        let mut test = connect();
+        test.wire.receive("ERROR Too many open connections\r\n");
+        let reason = test.wire.closed().unwrap().to_string();
+        assert_eq!(reason, "the memcache server was asked nothing and said \"ERROR Too many open connections\"");
+    }
+
+    #[test]
+    fn a_claimed_length_allocates_nothing_and_a_value_of_that_length_is_received() {
+        let mut test = connect();
+        test.ask(test.client.get("k"));
+        test.receive("VALUE k 0 1048576 2\r\n");
+        for _ in 0..1 << 10 {
+            test.receive(&"x".repeat(1 << 10));
+        }
+        assert_eq!(
+            test.receive("\r\nEND\r\n")[0].len(),
+            (1 << 20) + "Some(MemcacheItem { value: b\"\", flags: 0, cas: 2 })".len()
+        );
+    }
+
+    #[test]
+    fn the_oldest_request_has_a_time_limit_and_the_next_has_its_own() {
+        let mut test = connect_with(|factory| factory.time_out(Duration::from_secs(10)));
+        test.ask(test.client.version());
+        test.wire.advance(Duration::from_secs(5));
+        test.ask(test.client.get("k"));
+        test.wire.advance(Duration::from_secs(4));
+        assert_eq!(test.receive("VERSION 1\r\n"), ["\"1\""]);
+        test.wire.advance(Duration::from_secs(9));
+        assert!(test.wire.closed().is_none());
+        test.wire.advance(Duration::from_secs(1));
+        assert_eq!(test.log(), ["no answer: connection timed out"]);
+        assert!(matches!(test.wire.closed(), Some(CloseReason::TimedOut)));
+    }
+
+    #[test]
+    fn an_idle_connection_has_no_time_limit() {
+        let mut test = connect();
+        test.ask(test.client.version());
+        test.receive("VERSION 1\r\n");
+        assert_eq!(test.wire.reactor().pending_calls(), 0);
+        test.wire.advance(Duration::from_secs(3600));
+        assert!(test.wire.closed().is_none());
+    }
+
+    #[test]
+    fn with_the_connection_all_requests_are_lost_that_wait_and_all_later_ones() {
+        let mut test = connect();
+        test.ask(test.client.get("k"));
+        test.ask(test.client.version());
+        test.receive("VALUE k 0 5 2\r\nhal");
+        test.wire.break_connection(io::ErrorKind::ConnectionReset.into());
+        test.ask(test.client.stats());
+        test.ask(test.client.set("k", b"", 0, Some(Duration::MAX)));
+        assert_eq!(test.log(), ["no answer: connection lost: connection reset"; 4]);
+    }
+
+    #[test]
+    fn nothing_is_received_after_the_end() {
+        let mut test = connect();
+        test.ask(test.client.version());
+        test.client.lose_connection();
+        assert_eq!(test.receive("VERSION 1\r\n"), ["no answer: connection closed cleanly"]);
+    }
+}

@@ -1,0 +1,65 @@
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use reactor::Factory;
+use reactor::Protocol;
+use reactor::Transport;
+
+use crate::LineReceiver;
+use crate::Lines;
+use crate::memcache::answers::Answers;
+use crate::memcache::client::MemcacheClient;
+
+/// Builds the protocol of a connection to a memcached server, by [`MemcacheClient::factory`].
+pub struct MemcacheFactory {
+    connected: Rc<dyn Fn(MemcacheClient)>,
+    time_out: Duration,
+    max_value_length: usize,
+}
+
+impl MemcacheFactory {
+    pub(crate) fn new(connected: Rc<dyn Fn(MemcacheClient)>) -> Self {
+        Self { connected, time_out: Duration::from_secs(60), max_value_length: 1 << 20 }
+    }
+
+    /// How long the oldest request may wait for its answer before the connection is given up: a minute if this is never
+    /// called. Twisted's `persistentTimeOut`.
+    #[must_use]
+    pub fn time_out(mut self, time_out: Duration) -> Self {
+        self.time_out = time_out;
+        self
+    }
+
+    /// The most bytes that a value may have, be it sent or received: 1 MiB if this is never called, as in memcached. A
+    /// server that answers with a longer one is not heard further.
+    #[must_use]
+    pub fn max_value_length(mut self, bytes: usize) -> Self {
+        self.max_value_length = bytes;
+        self
+    }
+}
+
+impl Factory for MemcacheFactory {
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        let (connected, time_out, max_value_length) =
+            (Rc::clone(&self.connected), self.time_out, self.max_value_length);
+        let build = move |lines: Lines| {
+            let client = MemcacheClient::new(lines, time_out, max_value_length);
+            Answers::new(client, Rc::clone(&connected), max_value_length)
+        };
+        LineReceiver::factory(build).max_length(MAX_LINE_LENGTH).build_protocol(transport)
+    }
+}
+
+impl fmt::Debug for MemcacheFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemcacheFactory")
+            .field("time_out", &self.time_out)
+            .field("max_value_length", &self.max_value_length)
+            .finish_non_exhaustive()
+    }
+}
+
+/// No line of the protocol has nearly as much.
+const MAX_LINE_LENGTH: usize = 2048;

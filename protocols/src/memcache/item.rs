@@ -1,0 +1,13 @@
+use bytes::Bytes;
+
+/// What a memcached server has stored for a key.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MemcacheItem {
+    /// Any bytes.
+    pub value: Bytes,
+    /// A number that was stored with it, and means what the program likes.
+    pub flags: u32,
+    /// What [`check_and_set`](crate::MemcacheClient::check_and_set) is to be given. It changes with every change of the
+    /// value.
+    pub cas: u64,
+}

@@ -1,0 +1,13 @@
+//! A client of memcached, in its text protocol: Twisted's `twisted.protocols.memcache`.
+
+mod answers;
+mod client;
+mod error;
+mod factory;
+mod item;
+mod waiting;
+
+pub use client::MemcacheClient;
+pub use error::MemcacheError;
+pub use factory::MemcacheFactory;
+pub use item::MemcacheItem;
