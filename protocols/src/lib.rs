@@ -5,8 +5,8 @@
 //! # Receivers
 //!
 //! A plain [`Protocol`](reactor::Protocol) gets bytes as the network happens to cut them. A receiver puts them together
-//! again, and calls a handler with whole messages; the handler sends by a handle of its own. So far there is one, for
-//! lines.
+//! again, and calls a handler with whole messages; the handler sends by a handle of its own. There is one for lines, and
+//! one for AMP, whose messages are calls and their answers.
 //!
 //! A chat, where all connections share a table of who is there:
 //!
@@ -73,6 +73,22 @@
 //! | [`Lines`] | the handle it keeps: sends lines, closes, pauses, switches between lines and raw data |
 //! | [`LineReceiver`] | the protocol between the two; [`LineReceiver::factory`] is where a program begins |
 //! | [`LineFactory`] | what that returns, to be listened or connected with: sets the delimiter and the longest line |
+//!
+//! The same for AMP, Twisted's way for two programs to call each other over one connection:
+//!
+//! | piece | what it is |
+//! |---|---|
+//! | [`AmpHandler`] | what you write: answers the calls of the peer, with a box, an error, or an [`AmpAnswer`] that takes time |
+//! | [`Amp`] | the handle that calls the peer: each call is a future of its answer, or of an [`AmpError`] |
+//! | [`AmpBox`] | what calls and answers carry: values by their keys, of all types that are [`ToAmp`] and [`FromAmp`] |
+//! | [`AmpReceiver`] | the protocol between the two; [`AmpReceiver::factory`] is where a program begins |
+//! | [`AmpFactory`] | what that returns: sets the largest box, and how many calls are answered at a time |
+//!
+//! And one protocol that is ready to be used:
+//!
+//! | piece | what it is |
+//! |---|---|
+//! | [`MemcacheClient`] | a client of memcached: each request is a future of its answer, such as a [`MemcacheItem`] |
 //!
 //! A peer cannot make a receiver hold more than the longest line that is allowed and 64 KiB, nor spend more time than
 //! is proportional to what it sends, however that is cut.

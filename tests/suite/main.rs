@@ -13,6 +13,7 @@ mod layers_ending;
 mod leftovers;
 mod lifecycle;
 mod looping;
+mod memcache;
 mod model;
 mod neighbours;
 mod panics;
