@@ -169,12 +169,14 @@
 //!     Session { timeout: lines.call_later(Duration::from_secs(60), expired), lines }
 //! });
 //! ```
+//! A peer cannot make a receiver hold more than 64 KiB and the longest line that is allowed, or the largest box a few
+//! times, nor spend more time than is proportional to what it sends, however that is cut.
 
+mod amp;
 mod bucket;
 mod capture;
 mod captured_connection;
 mod connection_limit;
-mod amp;
 mod delivery;
 mod finger;
 mod finger_client;
@@ -193,6 +195,7 @@ mod line_handler;
 mod line_receiver;
 mod line_splitter;
 mod lines;
+mod memcache;
 mod port_forward;
 #[cfg(test)]
 mod remote_end;
@@ -200,7 +203,6 @@ mod socks;
 mod socks_parser;
 mod socks_request;
 pub mod wire;
-mod memcache;
 
 pub use finger::Finger;
 pub use finger_client::FingerError;
@@ -217,12 +219,6 @@ mod sink;
 mod throttle;
 mod traffic_log;
 
-pub use bucket::Bucket;
-pub use capture::Capture;
-pub use captured_connection::CapturedConnection;
-pub use connection_limit::ConnectionLimit;
-pub use first_message_timeout::FirstMessageTimeout;
-pub use idle_timeout::IdleTimeout;
 pub use amp::Amp;
 pub use amp::AmpAnswer;
 pub use amp::AmpBox;
@@ -233,18 +229,24 @@ pub use amp::AmpReceiver;
 pub use amp::FromAmp;
 pub use amp::IntoAmpHandler;
 pub use amp::ToAmp;
+pub use bucket::Bucket;
+pub use capture::Capture;
+pub use captured_connection::CapturedConnection;
+pub use connection_limit::ConnectionLimit;
+pub use first_message_timeout::FirstMessageTimeout;
+pub use idle_timeout::IdleTimeout;
 pub use line_factory::IntoLineHandler;
 pub use line_factory::LineFactory;
 pub use line_handler::LineHandler;
 pub use line_handler::OnLongLine;
 pub use line_receiver::LineReceiver;
 pub use lines::Lines;
+pub use memcache::MemcacheClient;
+pub use memcache::MemcacheError;
+pub use memcache::MemcacheFactory;
+pub use memcache::MemcacheItem;
 pub use port_forward::PortForward;
 pub use socks::Socks;
 pub use socks_request::SocksRequest;
 pub use throttle::Throttle;
 pub use traffic_log::TrafficLog;
-pub use memcache::MemcacheClient;
-pub use memcache::MemcacheError;
-pub use memcache::MemcacheFactory;
-pub use memcache::MemcacheItem;

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::amp::error::AmpError;
 use crate::amp::splitter::BoxError;
 use crate::amp::splitter::BoxSplitter;
+use crate::amp::splitter::KEY_COST;
 use crate::amp::value::FromAmp;
 use crate::amp::value::ToAmp;
 
@@ -160,6 +161,11 @@ impl AmpBox {
             }
         }
         encoded.extend([0, 0]);
+    }
+
+    /// What it counts where the size of boxes is limited.
+    pub(crate) fn size(&self) -> usize {
+        self.encoded_length() + self.len() * KEY_COST
     }
 
     fn encoded_length(&self) -> usize {

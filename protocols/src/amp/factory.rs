@@ -36,7 +36,8 @@ impl<F> AmpFactory<F> {
     }
 
     /// How large a box of the peer may be: the bytes that it is sent as, and 64 for each key. 1 MiB if this is never
-    /// called; Twisted has no limit. A larger one ends the connection.
+    /// called; Twisted has no limit. A larger one ends the connection. When the calls that are waiting for an
+    /// [`AmpAnswer::later`](crate::AmpAnswer::later) are larger than that together, nothing is read.
     #[must_use]
     pub fn max_box_size(mut self, bytes: usize) -> Self {
         self.limits.max_box_size = bytes;

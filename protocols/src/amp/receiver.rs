@@ -32,12 +32,14 @@ pub struct AmpReceiver<H> {
     handler: H,
     amp: Amp,
     splitter: BoxSplitter,
-    max_answering: usize,
+    limits: Limits,
     /// How many calls of the peer are being answered.
     answering: usize,
+    /// What their boxes count together.
+    answering_size: usize,
     /// An answer was written to an output that is full, and has not left yet.
     behind: bool,
-    /// Nothing is read for one of these two reasons.
+    /// Nothing is read for one of these reasons.
     held: bool,
     /// What was received and has to wait.
     kept: Bytes,
@@ -86,8 +88,9 @@ impl<H: AmpHandler> AmpReceiver<H> {
             handler,
             amp,
             splitter: BoxSplitter::new(limits.max_box_size),
-            max_answering: limits.max_answering,
+            limits,
             answering: 0,
+            answering_size: 0,
             behind: false,
             held: false,
             kept: Bytes::new(),
@@ -96,7 +99,8 @@ impl<H: AmpHandler> AmpReceiver<H> {
 
     /// Whether the next box may be taken.
     fn goes_on(&self) -> bool {
-        !self.behind && self.answering < self.max_answering && !self.amp.transport().is_closing()
+        let may_answer = self.answering < self.limits.max_answering && self.answering_size <= self.limits.max_box_size;
+        may_answer && !self.behind && !self.amp.transport().is_closing()
     }
 
     /// Takes boxes as far as may be; answers what is left.
@@ -145,6 +149,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
             let error = AmpError::remote(text(ERROR_CODE)?, text(ERROR_DESCRIPTION)?);
             return self.answer_received(&tag, Err(error));
         }
+        let size = received.size();
         let command: String = received.get(COMMAND)?;
         received.remove(COMMAND);
         let ask = received.remove(ASK);
@@ -152,8 +157,10 @@ impl<H: AmpHandler> AmpReceiver<H> {
             Ok(When::Now(answer)) => self.answer(&command, ask, Ok(answer)),
             Ok(When::Later(future)) => {
                 self.answering += 1;
+                self.answering_size += size;
                 self.amp.defer(future, move |this: &mut Self, outcome| {
                     this.answering -= 1;
+                    this.answering_size -= size;
                     this.answer(&command, ask, outcome);
                     this.go_on();
                 });
@@ -453,6 +460,15 @@ mod tests {
         assert_eq!(test.answer_later(Ok(AmpBox::new())), [answer("1")]);
         assert_eq!(test.log(), ["later {}"]);
         assert_eq!(test.answer_later(Ok(AmpBox::new())), [answer("2"), answer("4"), answer("5")]);
+    }
+
+    #[test]
+    fn calls_wait_while_those_that_are_being_answered_are_as_large_as_one_may_be() {
+        let mut test = connect_with(|factory| factory.max_box_size(1000));
+        let large = |tag| ask(tag, "later").with("x", vec![0_u8; 500]);
+        test.receive(&[large("1"), large("2"), ask("3", "echo")]);
+        assert_eq!(test.log().len(), 2);
+        assert_eq!(test.answer_later(Ok(AmpBox::new())), [answer("1"), answer("3")]);
     }
 
     #[test]

@@ -108,7 +108,7 @@ impl fmt::Display for BoxError {
 impl Error for BoxError {}
 
 /// What a key counts besides its bytes: about what the two handles cost that a box has of a key and its value.
-const KEY_COST: usize = 64;
+pub(crate) const KEY_COST: usize = 64;
 
 /// What is kept of the memory that a box needed, for the next.
 const SPARE: usize = 1024;

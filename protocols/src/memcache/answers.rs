@@ -14,14 +14,13 @@ use crate::memcache::waiting::ValueHeader;
 pub(crate) struct Answers {
     client: MemcacheClient,
     connected: Rc<dyn Fn(MemcacheClient)>,
-    max_value_length: usize,
     /// The value that is being received, with what has come of it.
     value: Option<(ValueHeader, Vec<u8>)>,
 }
 
 impl Answers {
-    pub(crate) fn new(client: MemcacheClient, connected: Rc<dyn Fn(MemcacheClient)>, max_value_length: usize) -> Self {
-        Self { client, connected, max_value_length, value: None }
+    pub(crate) fn new(client: MemcacheClient, connected: Rc<dyn Fn(MemcacheClient)>) -> Self {
+        Self { client, connected, value: None }
     }
 
     /// The oldest request has waited too long. A late answer would be taken for that of another: the connection ends.
@@ -47,7 +46,7 @@ impl LineHandler for Answers {
         match waiting.line_received(&line) {
             Progress::Answered => self.client.oldest_answered(),
             Progress::More(waiting) => self.client.put_oldest(waiting),
-            Progress::Value(waiting, header) if header.length <= self.max_value_length => {
+            Progress::Value(waiting, header) if header.length <= self.client.max_value_length() => {
                 self.client.put_oldest(waiting);
                 self.value = Some((header, Vec::new()));
                 self.client.lines().set_raw_mode();
@@ -61,7 +60,7 @@ impl LineHandler for Answers {
 
     fn raw_data_received(&mut self, data: &[u8]) {
         let Some((header, value)) = &mut self.value else { return };
-        let missing = header.length + DELIMITER.len() - value.len();
+        let missing = header.length.saturating_add(DELIMITER.len()) - value.len();
         let (taken, rest) = data.split_at(missing.min(data.len()));
         value.extend_from_slice(taken);
         if taken.len() < missing {

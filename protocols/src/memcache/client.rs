@@ -322,6 +322,10 @@ impl MemcacheClient {
         }
     }
 
+    pub(crate) fn max_value_length(&self) -> usize {
+        self.0.max_value_length
+    }
+
     pub(crate) fn lines(&self) -> &Lines {
         &self.0.lines
     }

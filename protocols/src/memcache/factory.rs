@@ -45,8 +45,7 @@ impl Factory for MemcacheFactory {
         let (connected, time_out, max_value_length) =
             (Rc::clone(&self.connected), self.time_out, self.max_value_length);
         let build = move |lines: Lines| {
-            let client = MemcacheClient::new(lines, time_out, max_value_length);
-            Answers::new(client, Rc::clone(&connected), max_value_length)
+            Answers::new(MemcacheClient::new(lines, time_out, max_value_length), Rc::clone(&connected))
         };
         LineReceiver::factory(build).max_length(MAX_LINE_LENGTH).build_protocol(transport)
     }
