@@ -1,5 +1,6 @@
 //! AMP between two programs: in memory, on the simulated network, and with Twisted at the other end.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -294,6 +295,59 @@ fn each_call_ends_once_whatever_becomes_of_the_connection() {
             assert!((0..).zip(&*sums).all(right), "{sums:?}");
         }
     });
+}
+
+#[test]
+fn a_side_that_has_more_to_send_than_the_network_takes_answers_all_the_same() {
+    let sim = Simulation::new(1);
+    let (server, client) = (Rc::default(), Rc::default());
+    sim.host("server").listen_tcp(1234, told(&server)).unwrap();
+    sim.host("client").connect_tcp("server:1234", told(&client));
+    assert!(sim.run_until(|| server.borrow().is_some() && client.borrow().is_some()));
+    let many = call_often(&sim.host("client"), &client.take().unwrap(), 20_000);
+    let one = call_often(&sim.host("server"), &server.take().unwrap(), 1);
+    assert!(sim.run_until(|| many.borrow().len() == 20_000 && one.borrow().len() == 1));
+}
+
+/// Calls as often as it is told to, as fast as the network takes it, and answers.
+struct Flood {
+    amp: Amp,
+    left: u32,
+    unanswered: Rc<Cell<u32>>,
+}
+
+impl AmpHandler for Flood {
+    fn connection_made(&mut self) {
+        self.resume_writing();
+    }
+
+    fn call_received(&mut self, _command: &str, arguments: AmpBox) -> Result<AmpAnswer, AmpError> {
+        Ok(arguments.into())
+    }
+
+    fn resume_writing(&mut self) {
+        while self.left > 0 && !self.amp.transport().is_full() {
+            self.left -= 1;
+            let call = self.amp.call("Echo", AmpBox::new().with("left", i64::from(self.left)));
+            self.amp.defer(call, |this: &mut Self, answer| {
+                answer.unwrap();
+                this.unanswered.set(this.unanswered.get() - 1);
+            });
+        }
+    }
+}
+
+#[test]
+fn two_sides_that_call_as_fast_as_the_network_takes_it_do_not_wait_for_each_other() {
+    let unanswered = Rc::new(Cell::new(2 * 20_000));
+    let flood = || {
+        let unanswered = Rc::clone(&unanswered);
+        AmpReceiver::factory(move |amp| Flood { amp, left: 20_000, unanswered: Rc::clone(&unanswered) })
+    };
+    let sim = Simulation::new(1);
+    sim.host("server").listen_tcp(1234, flood()).unwrap();
+    sim.host("client").connect_tcp("server:1234", flood());
+    assert!(sim.run_until(|| unanswered.get() == 0));
 }
 
 #[test]

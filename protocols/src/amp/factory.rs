@@ -37,7 +37,7 @@ impl<F> AmpFactory<F> {
 
     /// How large a box of the peer may be: the bytes that it is sent as, and 64 for each key. 1 MiB if this is never
     /// called; Twisted has no limit. A larger one ends the connection. When the calls that are waiting for an
-    /// [`AmpAnswer::later`](crate::AmpAnswer::later) are larger than that together, nothing is read.
+    /// [`AmpAnswer::later`](crate::AmpAnswer::later) are larger than that together, others wait.
     #[must_use]
     pub fn max_box_size(mut self, bytes: usize) -> Self {
         self.limits.max_box_size = bytes;
@@ -45,9 +45,9 @@ impl<F> AmpFactory<F> {
     }
 
     /// How many calls of the peer may be waiting for an [`AmpAnswer::later`](crate::AmpAnswer::later): 1,024 if this is
-    /// never called. While there are so many, nothing is read.
+    /// never called. While there are so many, others wait.
     ///
-    /// If answering a call takes calls of the same peer, give more than it makes at a time: their answers wait, too.
+    /// If answering a call takes calls of the same peer, give more than it makes at a time: the answers behind calls that wait do so, too.
     ///
     /// # Panics
     ///

@@ -27,6 +27,8 @@ struct Shared {
     number: Cell<u64>,
     /// The calls that have no answer yet, by the numbers of their tags.
     calls: RefCell<BTreeMap<u64, oneshot::Sender<Outcome>>>,
+    /// How many bytes of answers are unsent, at most: less if the output is less.
+    owed: Cell<usize>,
     /// Why the connection has ended, once it has.
     lost: RefCell<Option<CloseReason>>,
 }
@@ -35,8 +37,13 @@ pub(crate) type Outcome = Result<AmpBox, AmpError>;
 
 impl Amp {
     pub(crate) fn new(transport: Transport) -> Self {
-        let (number, calls, lost) = (Cell::new(0), RefCell::default(), RefCell::new(None));
-        Self(Rc::new(Shared { transport, number, calls, lost }))
+        Self(Rc::new(Shared {
+            transport,
+            number: Cell::new(0),
+            calls: RefCell::default(),
+            owed: Cell::new(0),
+            lost: RefCell::new(None),
+        }))
     }
 
     /// Calls a command of the peer: it is sent at once, and the future has the answer. Twisted's `callRemote`.
@@ -44,7 +51,8 @@ impl Amp {
     /// Any number of calls can be under way, in both directions, and they may be answered in any order. What is sent
     /// counts against the output limit as everything does
     /// ([`Transport::set_output_limit`](reactor::Transport::set_output_limit)): who calls in bulk waits while
-    /// [`Transport::is_full`](reactor::Transport::is_full). An answer has no time limit of its own. A future that is
+    /// [`Transport::is_full`](reactor::Transport::is_full), until
+    /// [`resume_writing`](crate::AmpHandler::resume_writing), lest two sides that do so wait for each other. An answer has no time limit of its own. A future that is
     /// dropped leaves the call as it is; its answer is thrown away.
     ///
     /// Where a callback is wanted, [`defer`](Self::defer) makes one of the future; elsewhere it can be awaited, by
@@ -138,8 +146,20 @@ impl Amp {
 
     fn send(&self, command: &str, arguments: AmpBox) -> Result<(), AmpError> {
         let encoded = arguments.with(COMMAND, command).encode()?;
+        self.0.owed.set(self.owed());
         self.transport().write_bytes(encoded.into());
         Ok(())
+    }
+
+    /// Writes an answer.
+    pub(crate) fn send_answer(&self, encoded: Vec<u8>) {
+        self.0.owed.set(self.owed() + encoded.len());
+        self.transport().write_bytes(encoded.into());
+    }
+
+    /// How many bytes of answers are unsent, at most. This side's own calls are none that the peer has to read first.
+    pub(crate) fn owed(&self) -> usize {
+        self.0.owed.get().min(self.transport().unsent())
     }
 
     /// Ends a call; false if there is none of this tag.

@@ -17,9 +17,9 @@ use crate::amp::error::AmpError;
 ///
 /// No call is received once the connection is closing. They wait while as many are being answered as may be
 /// ([`AmpFactory::max_answering`](crate::AmpFactory::max_answering), and
-/// [`max_box_size`](crate::AmpFactory::max_box_size) for all of them together), and, when answers fill the output (see
-/// [`Transport::is_full`](reactor::Transport::is_full)), until the output has been sent. While calls wait nothing is
-/// read, the answers to one's own calls included.
+/// [`max_box_size`](crate::AmpFactory::max_box_size) for all of them together), and, when more than 64 KiB of
+/// answers are unsent, until the output has been sent. While calls wait, no more than about 256 KiB is read, and the
+/// answers among it wait, too.
 ///
 /// ```
 /// use protocols::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};

@@ -1,7 +1,10 @@
 use std::any::Any;
 use std::fmt;
+use std::future::ready;
 
+use bytes::Buf as _;
 use bytes::Bytes;
+use bytes::BytesMut;
 use reactor::CloseReason;
 use reactor::OnEof;
 use reactor::Protocol;
@@ -37,12 +40,12 @@ pub struct AmpReceiver<H> {
     answering: usize,
     /// What their boxes count together.
     answering_size: usize,
-    /// An answer was written to an output that is full, and has not left yet.
-    behind: bool,
-    /// Nothing is read for one of these reasons.
-    held: bool,
     /// What was received and has to wait.
-    kept: Bytes,
+    kept: BytesMut,
+    /// It is to be looked at in the connection's next turn.
+    asked: bool,
+    /// So much is kept that nothing is read.
+    paused: bool,
 }
 
 impl<H: AmpHandler> AmpReceiver<H> {
@@ -91,16 +94,16 @@ impl<H: AmpHandler> AmpReceiver<H> {
             limits,
             answering: 0,
             answering_size: 0,
-            behind: false,
-            held: false,
-            kept: Bytes::new(),
+            kept: BytesMut::new(),
+            asked: false,
+            paused: false,
         }
     }
 
     /// Whether the next box may be taken.
     fn goes_on(&self) -> bool {
         let may_answer = self.answering < self.limits.max_answering && self.answering_size <= self.limits.max_box_size;
-        may_answer && !self.behind && !self.amp.transport().is_closing()
+        may_answer && self.amp.owed() <= MOST_OWED && !self.amp.transport().is_closing()
     }
 
     /// Takes boxes as far as may be; answers what is left.
@@ -119,24 +122,29 @@ impl<H: AmpHandler> AmpReceiver<H> {
         input
     }
 
-    /// Keeps what is left, and reads when nothing has to wait.
-    fn keep(&mut self, rest: Bytes) {
-        self.kept = rest;
-        let was_held = self.held;
-        self.held = !self.goes_on();
-        if self.held {
-            self.amp.transport().pause_reading();
-        } else if was_held {
-            self.amp.transport().resume_reading();
+    /// Takes boxes out of what is kept.
+    fn go_on(&mut self) {
+        let mut kept = std::mem::take(&mut self.kept);
+        let taken = kept.len() - self.deliver(&kept).len();
+        kept.advance(taken);
+        if !kept.is_empty() {
+            self.kept = kept;
         }
+        self.pace();
     }
 
-    /// Something has changed that boxes may have waited for.
-    fn go_on(&mut self) {
-        if self.held {
-            let kept = std::mem::take(&mut self.kept);
-            let rest = self.deliver(&kept);
-            self.keep(kept.slice_ref(rest));
+    fn keep(&mut self, data: &[u8]) {
+        self.kept.extend_from_slice(data);
+        self.pace();
+    }
+
+    /// Reads unless enough is kept.
+    fn pace(&mut self) {
+        let paused = self.kept.len() > READ_AHEAD;
+        if paused != self.paused {
+            self.paused = paused;
+            let transport = self.amp.transport();
+            if paused { transport.pause_reading() } else { transport.resume_reading() }
         }
     }
 
@@ -178,8 +186,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
     }
 
     /// Answers a call, if the peer has asked for that.
-    fn answer(&mut self, command: &str, ask: Option<Bytes>, outcome: Outcome) {
-        let transport = self.amp.transport();
+    fn answer(&self, command: &str, ask: Option<Bytes>, outcome: Outcome) {
         let error_box = |ask: Bytes, code: &str, description: &str| {
             AmpBox::new().with(ERROR, ask).with(ERROR_CODE, code).with(ERROR_DESCRIPTION, description)
         };
@@ -192,16 +199,15 @@ impl<H: AmpHandler> AmpReceiver<H> {
             (_, Err(error)) => Err(error),
         };
         match encoded {
-            Ok(encoded) => transport.write_bytes(encoded.into()),
+            Ok(encoded) => self.amp.send_answer(encoded),
             Err(error) => {
                 tracing::error!(command, %error, "a call could not be answered: the connection closes");
                 if let Some(Ok(unknown)) = ask.map(|ask| error_box(ask, AmpError::UNKNOWN, "Unknown Error").encode()) {
-                    transport.write_bytes(unknown.into());
+                    self.amp.send_answer(unknown);
                 }
-                transport.lose_connection();
+                self.amp.lose_connection();
             }
         }
-        self.behind = transport.is_full();
     }
 
     fn fail(&self, error: AmpError) {
@@ -215,12 +221,21 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
     }
 
     fn data_received(&mut self, data: &[u8]) {
-        if self.held {
-            // Somebody else has resumed reading.
-            return self.keep([&self.kept, data].concat().into());
+        let transport = self.amp.transport();
+        if self.kept.is_empty() && transport.unsent() <= MOST_OWED / 2 {
+            let rest = self.deliver(data);
+            return self.keep(rest);
         }
-        let rest = self.deliver(data);
-        self.keep(Bytes::copy_from_slice(rest));
+        // Were it answered here, the reactor would take all that is unsent for answers, this side's own calls included,
+        // and not read before it is sent: then two sides could wait for each other for ever.
+        if !self.asked && self.goes_on() {
+            self.asked = true;
+            transport.defer(ready(()), |this: &mut Self, ()| {
+                this.asked = false;
+                this.go_on();
+            });
+        }
+        self.keep(data);
     }
 
     fn eof_received(&mut self) -> OnEof {
@@ -232,9 +247,9 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
     }
 
     fn resume_writing(&mut self) {
-        self.handler.resume_writing();
-        self.behind = false;
+        // Answers go before new calls.
         self.go_on();
+        self.handler.resume_writing();
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {
@@ -247,12 +262,19 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
     }
 }
 
+/// While more bytes of answers are unsent, calls wait: as many as make a transport full, so that it tells when they have
+/// left.
+const MOST_OWED: usize = 65_536;
+
+/// How much is read while calls wait: more than a side sends that waits for this one to read.
+const READ_AHEAD: usize = 262_144;
+
 impl<H> fmt::Debug for AmpReceiver<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AmpReceiver")
             .field("amp", &self.amp)
             .field("answering", &self.answering)
-            .field("held", &self.held)
+            .field("kept", &self.kept.len())
             .finish_non_exhaustive()
     }
 }
@@ -508,12 +530,16 @@ mod tests {
     }
 
     #[test]
-    fn what_comes_although_reading_is_paused_waits_in_order() {
+    fn no_more_is_read_while_calls_wait_than_a_peer_needs_that_waits_too() {
         let mut test = connect_with(|factory| factory.max_answering(1));
-        test.receive(&[ask("1", "later"), ask("2", "echo")]);
-        test.amp.transport().resume_reading();
-        assert_eq!(test.receive(&[ask("3", "echo")]), []);
-        assert_eq!(test.answer_later(Ok(AmpBox::new())), [answer("1"), answer("2"), answer("3")]);
+        test.receive(&[ask("1", "later")]);
+        let many: Vec<_> = (0..100).map(|_| ask("", "echo").with("x", vec![0_u8; 10_000])).collect();
+        test.receive(&many);
+        let kept = test.wire.protocol::<AmpReceiver<Probe>>().kept.len();
+        assert!((READ_AHEAD..=READ_AHEAD + 65_536).contains(&kept), "{kept}");
+        assert_eq!(test.answer_later(Ok(AmpBox::new())).len(), 101);
+        let receiver = test.wire.protocol::<AmpReceiver<Probe>>();
+        assert_eq!((receiver.kept.capacity(), receiver.paused), (0, false));
     }
 
     #[test]
