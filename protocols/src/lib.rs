@@ -172,7 +172,7 @@
 //! A peer cannot make a receiver hold more than 64 KiB and the longest line that is allowed, or the largest box a few
 //! times, nor spend more time than is proportional to what it sends, however that is cut.
 //! A peer cannot make a receiver of lines hold more than the longest line that is allowed and 64 KiB, nor one of AMP more
-//! than the largest box a few times and 320 KiB; nor can it make one spend more time than is proportional to what it
+//! than 1 MiB and the largest box a few times; nor can it make one spend more time than is proportional to what it
 //! sends, however that is cut.
 
 mod amp;
