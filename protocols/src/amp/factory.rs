@@ -47,8 +47,6 @@ impl<F> AmpFactory<F> {
     /// How many calls of the peer may be waiting for an [`AmpAnswer::later`](crate::AmpAnswer::later): 1,024 if this is
     /// never called. While there are so many, others wait.
     ///
-    /// If answering a call takes calls of the same peer, give more than it makes at a time: the answers behind calls that wait do so, too.
-    ///
     /// # Panics
     ///
     /// If it is 0.

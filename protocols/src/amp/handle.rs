@@ -50,10 +50,10 @@ impl Amp {
     ///
     /// Any number of calls can be under way, in both directions, and they may be answered in any order. What is sent
     /// counts against the output limit as everything does
-    /// ([`Transport::set_output_limit`](reactor::Transport::set_output_limit)): who calls in bulk waits while
-    /// [`Transport::is_full`](reactor::Transport::is_full), until
-    /// [`resume_writing`](crate::AmpHandler::resume_writing), lest two sides that do so wait for each other. An answer has no time limit of its own. A future that is
-    /// dropped leaves the call as it is; its answer is thrown away.
+    /// ([`Transport::set_output_limit`](reactor::Transport::set_output_limit)). Where both sides call in bulk, each should
+    /// have calls of less than 1 MiB under way, the bytes and 64 for each key: so much is read while they wait, and with
+    /// more the two might wait for each other. An answer has no time limit of its own. A future that is dropped leaves the call
+    /// as it is; its answer is thrown away.
     ///
     /// Where a callback is wanted, [`defer`](Self::defer) makes one of the future; elsewhere it can be awaited, by
     /// [`Reactor::spawn`](reactor::Reactor::spawn) and [`Reactor::run_until`](reactor::Reactor::run_until):

@@ -18,8 +18,8 @@ use crate::amp::error::AmpError;
 /// No call is received once the connection is closing. They wait while as many are being answered as may be
 /// ([`AmpFactory::max_answering`](crate::AmpFactory::max_answering), and
 /// [`max_box_size`](crate::AmpFactory::max_box_size) for all of them together), and, when more than 64 KiB of
-/// answers are unsent, until the output has been sent. While calls wait, no more than about 256 KiB is read, and the
-/// answers among it wait, too.
+/// answers are unsent, until the output has been sent. Answers to this side's own calls do not wait. While the calls that
+/// wait count more than 1 MiB, their bytes and 64 for each key, nothing is read.
 ///
 /// ```
 /// use protocols::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};

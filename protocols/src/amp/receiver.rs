@@ -1,10 +1,9 @@
 use std::any::Any;
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::ready;
 
-use bytes::Buf as _;
 use bytes::Bytes;
-use bytes::BytesMut;
 use reactor::CloseReason;
 use reactor::OnEof;
 use reactor::Protocol;
@@ -40,11 +39,13 @@ pub struct AmpReceiver<H> {
     answering: usize,
     /// What their boxes count together.
     answering_size: usize,
-    /// What was received and has to wait.
-    kept: BytesMut,
-    /// It is to be looked at in the connection's next turn.
+    /// The calls that have to wait, and behind them why the connection is to fail, if it is.
+    waiting: VecDeque<Result<AmpBox, AmpError>>,
+    /// What the calls that wait count together.
+    waiting_size: usize,
+    /// They are to be looked at in the connection's next turn.
     asked: bool,
-    /// So much is kept that nothing is read.
+    /// So many wait that nothing is read.
     paused: bool,
 }
 
@@ -94,53 +95,40 @@ impl<H: AmpHandler> AmpReceiver<H> {
             limits,
             answering: 0,
             answering_size: 0,
-            kept: BytesMut::new(),
+            waiting: VecDeque::new(),
+            waiting_size: 0,
             asked: false,
             paused: false,
         }
     }
 
-    /// Whether the next box may be taken.
+    /// Whether the next call may be taken.
     fn goes_on(&self) -> bool {
         let may_answer = self.answering < self.limits.max_answering && self.answering_size <= self.limits.max_box_size;
         may_answer && self.amp.owed() <= MOST_OWED && !self.amp.transport().is_closing()
     }
 
-    /// Takes boxes as far as may be; answers what is left.
-    fn deliver<'a>(&mut self, mut input: &'a [u8]) -> &'a [u8] {
+    /// Takes calls that wait.
+    fn go_on(&mut self) {
         while self.goes_on() {
-            match self.splitter.next(&mut input) {
-                Ok(Some(next)) => {
-                    if let Err(error) = self.box_received(next) {
-                        self.fail(error);
-                    }
+            match self.waiting.pop_front() {
+                Some(Ok(call)) => {
+                    self.waiting_size -= call.size();
+                    self.call_received(call);
                 }
-                Ok(None) => break,
-                Err(error) => self.fail(error.into()),
+                Some(Err(error)) => self.amp.transport().fail_connection(CloseReason::failed(error)),
+                None => {
+                    self.waiting = VecDeque::new();
+                    break;
+                }
             }
         }
-        input
-    }
-
-    /// Takes boxes out of what is kept.
-    fn go_on(&mut self) {
-        let mut kept = std::mem::take(&mut self.kept);
-        let taken = kept.len() - self.deliver(&kept).len();
-        kept.advance(taken);
-        if !kept.is_empty() {
-            self.kept = kept;
-        }
         self.pace();
     }
 
-    fn keep(&mut self, data: &[u8]) {
-        self.kept.extend_from_slice(data);
-        self.pace();
-    }
-
-    /// Reads unless enough is kept.
+    /// Reads unless enough waits.
     fn pace(&mut self) {
-        let paused = self.kept.len() > READ_AHEAD;
+        let paused = self.waiting_size > READ_AHEAD;
         if paused != self.paused {
             self.paused = paused;
             let transport = self.amp.transport();
@@ -148,20 +136,29 @@ impl<H: AmpHandler> AmpReceiver<H> {
         }
     }
 
-    fn box_received(&mut self, mut received: AmpBox) -> Result<(), AmpError> {
-        if let Some(tag) = received.remove(ANSWER) {
-            return self.answer_received(&tag, Ok(received));
+    /// The next call; the answers before it are given to those who wait for them.
+    fn next_call(&mut self, input: &mut &[u8]) -> Result<Option<AmpBox>, AmpError> {
+        while let Some(mut received) = self.splitter.next(input)? {
+            if let Some(tag) = received.remove(ANSWER) {
+                self.answer_received(&tag, Ok(received))?;
+            } else if let Some(tag) = received.remove(ERROR) {
+                let text = |key| Ok::<_, AmpError>(String::from_utf8_lossy(&received.get::<Bytes>(key)?).into_owned());
+                let error = AmpError::remote(text(ERROR_CODE)?, text(ERROR_DESCRIPTION)?);
+                self.answer_received(&tag, Err(error))?;
+            } else {
+                received.get::<String>(COMMAND)?;
+                return Ok(Some(received));
+            }
         }
-        if let Some(tag) = received.remove(ERROR) {
-            let text = |key| Ok::<_, AmpError>(String::from_utf8_lossy(&received.get::<Bytes>(key)?).into_owned());
-            let error = AmpError::remote(text(ERROR_CODE)?, text(ERROR_DESCRIPTION)?);
-            return self.answer_received(&tag, Err(error));
-        }
-        let size = received.size();
-        let command: String = received.get(COMMAND)?;
-        received.remove(COMMAND);
-        let ask = received.remove(ASK);
-        match self.handler.call_received(&command, received).map(|answer| answer.0) {
+        Ok(None)
+    }
+
+    fn call_received(&mut self, mut call: AmpBox) {
+        let size = call.size();
+        let command = call.get::<String>(COMMAND).unwrap_or_default();
+        call.remove(COMMAND);
+        let ask = call.remove(ASK);
+        match self.handler.call_received(&command, call).map(|answer| answer.0) {
             Ok(When::Now(answer)) => self.answer(&command, ask, Ok(answer)),
             Ok(When::Later(future)) => {
                 self.answering += 1;
@@ -175,7 +172,6 @@ impl<H: AmpHandler> AmpReceiver<H> {
             }
             Err(error) => self.answer(&command, ask, Err(error)),
         }
-        Ok(())
     }
 
     fn answer_received(&self, tag: &[u8], outcome: Outcome) -> Result<(), AmpError> {
@@ -209,10 +205,6 @@ impl<H: AmpHandler> AmpReceiver<H> {
             }
         }
     }
-
-    fn fail(&self, error: AmpError) {
-        self.amp.transport().fail_connection(CloseReason::failed(error));
-    }
 }
 
 impl<H: AmpHandler> Protocol for AmpReceiver<H> {
@@ -220,26 +212,33 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
         self.handler.connection_made();
     }
 
-    fn data_received(&mut self, data: &[u8]) {
-        let transport = self.amp.transport();
-        if self.kept.is_empty() && transport.unsent() <= MOST_OWED / 2 {
-            let rest = self.deliver(data);
-            return self.keep(rest);
-        }
-        // Were it answered here, the reactor would take all that is unsent for answers, this side's own calls included,
+    fn data_received(&mut self, mut data: &[u8]) {
+        // Were more answered here, the reactor would take all that is unsent for answers, this side's own calls included,
         // and not read before it is sent: then two sides could wait for each other for ever.
-        if !self.asked && self.goes_on() {
+        let at_once = |this: &Self| this.waiting.is_empty() && this.amp.transport().unsent() <= MOST_OWED / 2;
+        while !self.amp.transport().is_closing() && !matches!(self.waiting.back(), Some(Err(_))) {
+            match self.next_call(&mut data) {
+                Ok(Some(call)) if at_once(self) && self.goes_on() => self.call_received(call),
+                Ok(Some(call)) => {
+                    self.waiting_size += call.size();
+                    self.waiting.push_back(Ok(call));
+                }
+                Ok(None) => break,
+                Err(error) => self.waiting.push_back(Err(error)),
+            }
+        }
+        if !self.waiting.is_empty() && !self.asked && self.goes_on() {
             self.asked = true;
-            transport.defer(ready(()), |this: &mut Self, ()| {
+            self.amp.defer(ready(()), |this: &mut Self, ()| {
                 this.asked = false;
                 this.go_on();
             });
         }
-        self.keep(data);
+        self.pace();
     }
 
     fn eof_received(&mut self) -> OnEof {
-        if self.kept.is_empty() { OnEof::Close } else { OnEof::NotYet }
+        if self.waiting.is_empty() { OnEof::Close } else { OnEof::NotYet }
     }
 
     fn pause_writing(&mut self) {
@@ -266,15 +265,15 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
 /// left.
 const MOST_OWED: usize = 65_536;
 
-/// How much is read while calls wait: more than a side sends that waits for this one to read.
-const READ_AHEAD: usize = 262_144;
+/// While the calls that wait count more than that, nothing is read: more than a side sends before it waits, too.
+const READ_AHEAD: usize = 1 << 20;
 
 impl<H> fmt::Debug for AmpReceiver<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AmpReceiver")
             .field("amp", &self.amp)
             .field("answering", &self.answering)
-            .field("kept", &self.kept.len())
+            .field("waiting", &self.waiting.len())
             .finish_non_exhaustive()
     }
 }
@@ -533,13 +532,31 @@ mod tests {
     fn no_more_is_read_while_calls_wait_than_a_peer_needs_that_waits_too() {
         let mut test = connect_with(|factory| factory.max_answering(1));
         test.receive(&[ask("1", "later")]);
-        let many: Vec<_> = (0..100).map(|_| ask("", "echo").with("x", vec![0_u8; 10_000])).collect();
+        let many: Vec<_> = (0..200).map(|_| ask("", "echo").with("x", vec![0_u8; 10_000])).collect();
         test.receive(&many);
-        let kept = test.wire.protocol::<AmpReceiver<Probe>>().kept.len();
-        assert!((READ_AHEAD..=READ_AHEAD + 65_536).contains(&kept), "{kept}");
-        assert_eq!(test.answer_later(Ok(AmpBox::new())).len(), 101);
+        let size = test.wire.protocol::<AmpReceiver<Probe>>().waiting_size;
+        assert!((READ_AHEAD..READ_AHEAD + 80_000).contains(&size), "{size}");
+        assert_eq!(test.answer_later(Ok(AmpBox::new())).len(), 201);
         let receiver = test.wire.protocol::<AmpReceiver<Probe>>();
-        assert_eq!((receiver.kept.capacity(), receiver.paused), (0, false));
+        assert_eq!((receiver.waiting.capacity(), receiver.waiting_size, receiver.paused), (0, 0, false));
+    }
+
+    #[test]
+    fn answers_do_not_wait_where_calls_do() {
+        let mut test = connect_with(|factory| factory.max_answering(1));
+        let call = test.call("one", AmpBox::new());
+        test.receive(&[ask("1", "later"), ask("2", "echo"), answer("1").with("x", 1)]);
+        assert_eq!(call.take().unwrap().unwrap(), AmpBox::new().with("x", 1));
+        assert_eq!(test.log(), ["later {}"]);
+    }
+
+    #[test]
+    fn what_is_wrong_behind_calls_that_wait_ends_the_connection_behind_them() {
+        let mut test = connect_with(|factory| factory.max_answering(1));
+        test.receive(&[ask("1", "later"), ask("2", "echo"), answer("no"), ask("3", "echo")]);
+        assert!(test.wire.closed().is_none());
+        test.answer_later(Ok(AmpBox::new()));
+        assert_eq!(test.log(), ["later {}", "echo {}", "an answer to a call that was not made: \"no\""]);
     }
 
     #[test]
