@@ -40,13 +40,23 @@ pub struct AmpReceiver<H> {
     /// What their boxes count together.
     answering_size: usize,
     /// The calls that have to wait, and behind them why the connection is to fail, if it is.
-    waiting: VecDeque<Result<AmpBox, AmpError>>,
+    waiting: VecDeque<Result<Call, AmpError>>,
     /// What the calls that wait count together.
     waiting_size: usize,
     /// They are to be looked at in the connection's next turn.
     asked: bool,
     /// So many wait that nothing is read.
     paused: bool,
+}
+
+/// A call of the peer.
+struct Call {
+    command: String,
+    /// The tag that it is to be answered with, if it is.
+    ask: Option<Bytes>,
+    arguments: AmpBox,
+    /// What its box counts.
+    size: usize,
 }
 
 impl<H: AmpHandler> AmpReceiver<H> {
@@ -113,7 +123,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
         while self.goes_on() {
             match self.waiting.pop_front() {
                 Some(Ok(call)) => {
-                    self.waiting_size -= call.size();
+                    self.waiting_size -= call.size;
                     self.call_received(call);
                 }
                 Some(Err(error)) => self.amp.transport().fail_connection(CloseReason::failed(error)),
@@ -137,7 +147,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
     }
 
     /// The next call; the answers before it are given to those who wait for them.
-    fn next_call(&mut self, input: &mut &[u8]) -> Result<Option<AmpBox>, AmpError> {
+    fn next_call(&mut self, input: &mut &[u8]) -> Result<Option<Call>, AmpError> {
         while let Some(mut received) = self.splitter.next(input)? {
             if let Some(tag) = received.remove(ANSWER) {
                 self.answer_received(&tag, Ok(received))?;
@@ -146,19 +156,19 @@ impl<H: AmpHandler> AmpReceiver<H> {
                 let error = AmpError::remote(text(ERROR_CODE)?, text(ERROR_DESCRIPTION)?);
                 self.answer_received(&tag, Err(error))?;
             } else {
-                received.get::<String>(COMMAND)?;
-                return Ok(Some(received));
+                let size = received.size();
+                let command = received.get(COMMAND)?;
+                received.remove(COMMAND);
+                let ask = received.remove(ASK);
+                return Ok(Some(Call { command, ask, arguments: received, size }));
             }
         }
         Ok(None)
     }
 
-    fn call_received(&mut self, mut call: AmpBox) {
-        let size = call.size();
-        let command = call.get::<String>(COMMAND).unwrap_or_default();
-        call.remove(COMMAND);
-        let ask = call.remove(ASK);
-        match self.handler.call_received(&command, call).map(|answer| answer.0) {
+    fn call_received(&mut self, call: Call) {
+        let Call { command, ask, arguments, size } = call;
+        match self.handler.call_received(&command, arguments).map(|answer| answer.0) {
             Ok(When::Now(answer)) => self.answer(&command, ask, Ok(answer)),
             Ok(When::Later(future)) => {
                 self.answering += 1;
@@ -220,7 +230,7 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
             match self.next_call(&mut data) {
                 Ok(Some(call)) if at_once(self) && self.goes_on() => self.call_received(call),
                 Ok(Some(call)) => {
-                    self.waiting_size += call.size();
+                    self.waiting_size += call.size;
                     self.waiting.push_back(Ok(call));
                 }
                 Ok(None) => break,
