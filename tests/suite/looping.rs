@@ -209,6 +209,7 @@ fn a_reset_while_the_work_of_a_call_goes_on_counts_from_the_reset() {
     held.take();
     sim.run_for(SECOND);
     assert_eq!(times.take(), [1000, 2200]);
+    held.take();
 }
 
 #[test]
