@@ -76,13 +76,17 @@
 //! is proportional to what it sends, however that is cut.
 
 mod delivery;
+mod handle;
+mod input;
+mod into_handler;
 mod line_factory;
 mod line_handler;
 mod line_receiver;
 mod line_splitter;
 mod lines;
 
-pub use line_factory::IntoLineHandler;
+pub use handle::Handle;
+pub use into_handler::IntoHandler;
 pub use line_factory::LineFactory;
 pub use line_handler::LineHandler;
 pub use line_handler::OnLongLine;
