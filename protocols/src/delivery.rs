@@ -102,20 +102,16 @@ impl Delivery {
         self.keeps.get()
     }
 
-    /// Delivers all that `next` takes off the input, as far as may be, and ends. `owes` is asked, when nothing is kept,
-    /// whether there is something to deliver all the same.
-    pub(crate) fn cut(
-        &self,
-        mut input: Input<'_>,
-        mut next: impl FnMut(&mut Input<'_>) -> bool,
-        owes: impl FnOnce() -> bool,
-    ) {
-        let stopped = self.run(|| next(&mut input));
+    /// Delivers all that `next` takes off the input, as far as may be, and ends. True if it was stopped, and may go on
+    /// later.
+    pub(crate) fn cut(&self, mut input: Input<'_>, mut next: impl FnMut(&mut Input<'_>) -> bool) -> bool {
+        let stopped = self.run(|| next(&mut input)) && !self.transport.is_closing();
         if self.transport.is_closing() {
             input.clear();
         }
         let keeps = input.finish();
-        self.end(keeps, stopped && (keeps || owes()));
+        self.end(keeps, keeps && stopped);
+        stopped
     }
 
     /// Delivers piece after piece by `next`, which answers whether there was one, for as long as may be. True if it
@@ -140,15 +136,19 @@ impl Delivery {
 
     /// Ends a delivery: whether some input is kept, and whether something is left to deliver.
     pub(crate) fn end(&self, keeps: bool, left: bool) {
-        let left = left && !self.transport.is_closing();
         self.keeps.set(keeps);
         self.phase.set(Phase::Idle);
-        let was_held = self.held.replace(left);
         if left {
-            self.transport.pause_reading();
-        } else if was_held && !self.paused.get() {
+            self.hold();
+        } else if self.held.replace(false) && !self.paused.get() {
             self.transport.resume_reading();
         }
+    }
+
+    /// Something is left to deliver, even if no input is kept.
+    pub(crate) fn hold(&self) {
+        self.held.set(true);
+        self.transport.pause_reading();
     }
 
     /// Whether there is something to deliver, be it now or later.

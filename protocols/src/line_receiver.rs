@@ -92,7 +92,7 @@ impl<H: LineHandler> Receiver for LineReceiver<H> {
             kind.change_input(input);
             found
         };
-        delivery.cut(input, next, || false);
+        delivery.cut(input, next);
     }
 }
 

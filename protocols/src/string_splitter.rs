@@ -1,0 +1,30 @@
+//! Bytes in, strings out: no transport, no callbacks.
+
+use crate::input::Input;
+use crate::string_error::StringError;
+use crate::string_format::LONGEST_PREFIX;
+use crate::string_format::StringFormat;
+
+/// How strings are cut, and how long one may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StringSplitter {
+    pub(crate) format: StringFormat,
+    /// The most bytes a string may have, without what stands before and behind it.
+    pub(crate) max_length: usize,
+}
+
+impl StringSplitter {
+    /// Takes the next string off the input; `None` when it is not there to its end.
+    pub(crate) fn string<'a>(&self, input: &'a mut Input<'_>) -> Result<Option<&'a [u8]>, StringError> {
+        let mut room = [0; LONGEST_PREFIX];
+        let first = input.peek(&mut room[..self.format.longest_prefix()]);
+        let Some(prefix) = self.format.read_prefix(first, self.max_length)? else { return Ok(None) };
+        let suffix = self.format.suffix();
+        let end = prefix.bytes.saturating_add(prefix.length);
+        let Some(bytes) = input.take(end.saturating_add(suffix.len())) else { return Ok(None) };
+        if bytes[end..] != *suffix {
+            return Err(StringError::NoComma);
+        }
+        Ok(Some(&bytes[prefix.bytes..end]))
+    }
+}
