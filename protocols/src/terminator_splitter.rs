@@ -1,0 +1,53 @@
+//! Bytes in, pieces of segments and their ends out: no transport, no callbacks.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+use crate::input::Input;
+use crate::input::Needle;
+use crate::terminator::Terminator;
+
+/// What comes next of a segment.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece<'a> {
+    /// Some bytes of it, at least one.
+    Data(&'a [u8]),
+    /// Its end, behind a terminator of so many bytes of its own.
+    End(usize),
+}
+
+impl Terminator {
+    /// Takes the next piece off the input; `None` when the bytes are used up or may begin a terminator. A count is
+    /// counted down, and gone when it is found.
+    pub(crate) fn piece<'a>(&mut self, input: &'a mut Input<'_>) -> Option<Piece<'a>> {
+        let most = match self {
+            Self::Bytes(bytes) if !bytes.is_empty() => match input.find(bytes, usize::MAX) {
+                Some(0) => return input.take(bytes.len()).map(|found| Piece::End(found.len())),
+                Some(at) => at,
+                None => input.len() - input.begun(bytes),
+            },
+            Self::Count(0) => {
+                *self = Self::None;
+                return Some(Piece::End(0));
+            }
+            Self::Count(count) => *count,
+            Self::Bytes(_) | Self::None => usize::MAX,
+        };
+        let data = input.raw(most)?;
+        if let Self::Count(count) = self {
+            *count -= data.len();
+        }
+        Some(Piece::Data(data))
+    }
+}
+
+impl Needle for Cow<'_, [u8]> {
+    fn find(&self, bytes: &[u8]) -> Option<usize> {
+        memmem::find(bytes, self)
+    }
+
+    fn len(&self) -> usize {
+        self.as_ref().len()
+    }
+}
