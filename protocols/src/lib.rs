@@ -75,6 +75,9 @@
 //! A peer cannot make a receiver hold more than the longest line that is allowed and 64 KiB, nor spend more time than
 //! is proportional to what it sends, however that is cut.
 
+mod codec_factory;
+mod codec_handler;
+mod codec_receiver;
 mod delivery;
 mod handle;
 mod input;
@@ -84,6 +87,7 @@ mod line_handler;
 mod line_receiver;
 mod line_splitter;
 mod lines;
+mod messages;
 mod segments;
 mod state;
 mod stateful_factory;
@@ -103,6 +107,9 @@ mod terminator_handler;
 mod terminator_receiver;
 mod terminator_splitter;
 
+pub use codec_factory::CodecFactory;
+pub use codec_handler::CodecHandler;
+pub use codec_receiver::CodecReceiver;
 pub use handle::Handle;
 pub use into_handler::IntoHandler;
 pub use line_factory::LineFactory;
@@ -110,6 +117,7 @@ pub use line_handler::LineHandler;
 pub use line_handler::OnLongLine;
 pub use line_receiver::LineReceiver;
 pub use lines::Lines;
+pub use messages::Messages;
 pub use segments::Segments;
 pub use state::State;
 pub use stateful_factory::StatefulFactory;

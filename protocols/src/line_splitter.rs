@@ -353,7 +353,12 @@ mod tests {
                     }
                     // A byte is searched and kept; and a few are looked at again at each seam.
                     let most = input.len() * (2 + 3 * delimiter.len());
-                    assert!(splitter.buffer.effort <= most, "{} for {} {line} {chunk}", splitter.buffer.effort, input.len());
+                    assert!(
+                        splitter.buffer.effort <= most,
+                        "{} for {} {line} {chunk}",
+                        splitter.buffer.effort,
+                        input.len()
+                    );
                 }
             }
         }
