@@ -11,6 +11,8 @@ use std::sync::mpsc::Sender;
 
 use protocols::LineHandler;
 use protocols::Lines;
+use protocols::StringHandler;
+use protocols::Strings;
 use reactor::Factory;
 use reactor::Protocol;
 use reactor::Transport;
@@ -64,7 +66,9 @@ fn run<F: Factory>(
         reactor.listen_tcp("127.0.0.1:0", factory(meter))
     });
     let streams: Vec<_> = (0..connections).map(|_| server.connect()).collect();
+    // A line, and a string of 63 bytes behind its length.
     let mut message = [b'x'; 64];
+    message[0] = 63;
     message[62..].copy_from_slice(b"\r\n");
     if greeted {
         streams.iter().for_each(|mut stream| stream.read_exact(&mut [0]).expect("the server greets"));
@@ -110,6 +114,22 @@ pub struct EchoLines {
 impl LineHandler for EchoLines {
     fn line_received(&mut self, line: &[u8]) {
         self.lines.send_line(line);
+        self.meter.message();
+    }
+}
+
+/// Sends every string back.
+#[derive(Debug)]
+pub struct EchoStrings {
+    /// Its connection.
+    pub strings: Strings,
+    /// What counts.
+    pub meter: Rc<Meter>,
+}
+
+impl StringHandler for EchoStrings {
+    fn string_received(&mut self, string: &[u8]) {
+        self.strings.send_string(string).expect("it is as long as the one that came");
         self.meter.message();
     }
 }

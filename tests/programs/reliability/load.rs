@@ -63,15 +63,16 @@ pub(crate) fn since(instant: Instant) -> f64 {
     instant.elapsed().as_secs_f64()
 }
 
-/// Connections with one message outstanding on each.
+/// Connections that send messages, each of which comes back, with some on the way at a time on each.
 pub(crate) struct PingPong {
     epoll: Epoll,
     streams: Vec<TcpStream>,
-    size: usize,
+    message: Vec<u8>,
+    in_flight: usize,
 }
 
 impl PingPong {
-    pub(crate) fn new(address: SocketAddr, connections: usize, size: usize) -> io::Result<Self> {
+    pub(crate) fn new(address: SocketAddr, connections: usize, message: &[u8], in_flight: usize) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let mut streams = Vec::new();
         for index in 0..connections {
@@ -80,37 +81,41 @@ impl PingPong {
             epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
             streams.push(stream);
         }
-        Ok(Self { epoll, streams, size })
+        Ok(Self { epoll, streams, message: message.to_vec(), in_flight })
     }
 
     /// Exchanges so many messages, and says how long that took.
     pub(crate) fn exchange(&mut self, messages: usize) -> io::Result<Duration> {
         let mut events = [EpollEvent::empty(); 64];
-        let message = vec![b'x'; self.size];
-        let mut buffer = vec![0; self.size];
+        let many = self.message.repeat(self.in_flight);
+        let mut buffer = vec![0; many.len()];
+        // The bytes of unfinished messages.
+        let mut unfinished = vec![0; self.streams.len()];
         let begun = now();
         for mut stream in &self.streams {
-            stream.write_all(&message)?;
+            stream.write_all(&many)?;
         }
-        let mut to_send = messages.saturating_sub(self.streams.len());
-        let mut outstanding = self.streams.len();
+        let mut outstanding = self.streams.len() * self.in_flight;
+        let mut to_send = messages.saturating_sub(outstanding);
         while outstanding > 0 {
             let ready = self.epoll.wait(&mut events, EpollTimeout::from(60_000_u16))?;
             if ready == 0 {
                 return Err(io::Error::other("the server does not answer"));
             }
             for event in &events[..ready] {
-                let mut stream = &self.streams[event.data() as usize];
-                // A message of this size comes in one piece.
-                if stream.read(&mut buffer)? != self.size {
-                    return Err(io::Error::other("a message came in pieces"));
+                let index = event.data() as usize;
+                let mut stream = &self.streams[index];
+                let received = stream.read(&mut buffer)?;
+                if received == 0 {
+                    return Err(io::Error::other("the server has closed"));
                 }
-                if to_send > 0 {
-                    stream.write_all(&message)?;
-                    to_send -= 1;
-                } else {
-                    outstanding -= 1;
-                }
+                unfinished[index] += received;
+                let came = unfinished[index] / self.message.len();
+                unfinished[index] %= self.message.len();
+                let next = came.min(to_send);
+                stream.write_all(&many[..next * self.message.len()])?;
+                to_send -= next;
+                outstanding -= came - next;
             }
         }
         Ok(begun.elapsed())

@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::io;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -14,6 +13,13 @@ use std::time::Duration;
 
 use nix::sys::resource::Resource;
 use nix::sys::resource::setrlimit;
+use protocols::LineHandler;
+use protocols::LineReceiver;
+use protocols::Lines;
+use protocols::StringFormat;
+use protocols::StringHandler;
+use protocols::StringReceiver;
+use protocols::Strings;
 use reactor::CloseReason;
 use reactor::Factory;
 use reactor::Port;
@@ -24,9 +30,8 @@ use reactor::run_on_threads;
 use rig::echo::Echo;
 use rig::faulty::Faulty;
 use rig::faulty::Tally;
-use tokio::io::AsyncReadExt as _;
-use tokio::io::AsyncWriteExt as _;
 
+use crate::framed;
 use crate::processor;
 
 pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
@@ -40,8 +45,8 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
         processor::stay_on(number as usize);
     }
     let address = option("address").unwrap_or("127.0.0.1:0");
-    if kind == "tokio" {
-        return tokio_echo(address);
+    if let Some(result) = framed::serve(kind, address) {
+        return result;
     }
 
     tracing_subscriber::fmt()
@@ -54,6 +59,11 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     let reactor = Reactor::new()?;
     match kind {
         "echo" => listen(&reactor, address, |transport| Echo { transport })?,
+        "lines" => listen(&reactor, address, LineReceiver::factory(|lines| EchoLines { lines }).delimiter("\n"))?,
+        "strings" => {
+            let factory = StringReceiver::factory(StringFormat::Int32, |strings| EchoStrings { strings });
+            listen(&reactor, address, factory)?;
+        }
         "faulty" => {
             let tally = Rc::new(Tally::default());
             let counts = Rc::clone(&tally);
@@ -112,6 +122,28 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
 fn say_ready(port: &Port) {
     println!("ready {}", port.host());
     let _ = io::stdout().flush();
+}
+
+/// Sends every line back.
+struct EchoLines {
+    lines: Lines,
+}
+
+impl LineHandler for EchoLines {
+    fn line_received(&mut self, line: &[u8]) {
+        self.lines.send_line(line);
+    }
+}
+
+/// Sends every string back.
+struct EchoStrings {
+    strings: Strings,
+}
+
+impl StringHandler for EchoStrings {
+    fn string_received(&mut self, string: &[u8]) {
+        let _ = self.strings.send_string(string);
+    }
 }
 
 /// Acknowledges every frame, which is a line, by a byte; tells at the end how many it has acknowledged.
@@ -205,25 +237,4 @@ impl Protocol for Jobs {
             _ => self.transport.write(data),
         }
     }
-}
-
-/// What CPU time is compared with: Tokio's usual loop, on one thread.
-fn tokio_echo(address: &str) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(address.parse::<SocketAddr>().map_err(io::Error::other)?).await?;
-        println!("ready {}", listener.local_addr()?);
-        loop {
-            let (mut stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            tokio::spawn(async move {
-                let mut buffer = vec![0; 16 * 1024];
-                while let Ok(n @ 1..) = stream.read(&mut buffer).await {
-                    if stream.write_all(&buffer[..n]).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    })
 }
