@@ -17,6 +17,7 @@ mod neighbours;
 mod panics;
 mod ports;
 mod reading;
+mod receivers;
 mod reentrancy;
 mod refusals;
 mod reliability;
