@@ -63,16 +63,15 @@ pub(crate) fn since(instant: Instant) -> f64 {
     instant.elapsed().as_secs_f64()
 }
 
-/// Connections that send messages, each of which comes back, with some on the way at a time on each.
+/// Connections with one message outstanding on each.
 pub(crate) struct PingPong {
     epoll: Epoll,
     streams: Vec<TcpStream>,
     message: Vec<u8>,
-    in_flight: usize,
 }
 
 impl PingPong {
-    pub(crate) fn new(address: SocketAddr, connections: usize, message: &[u8], in_flight: usize) -> io::Result<Self> {
+    pub(crate) fn new(address: SocketAddr, connections: usize, message: Vec<u8>) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let mut streams = Vec::new();
         for index in 0..connections {
@@ -81,22 +80,21 @@ impl PingPong {
             epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
             streams.push(stream);
         }
-        Ok(Self { epoll, streams, message: message.to_vec(), in_flight })
+        Ok(Self { epoll, streams, message })
     }
 
     /// Exchanges so many messages, and says how long that took.
     pub(crate) fn exchange(&mut self, messages: usize) -> io::Result<Duration> {
         let mut events = [EpollEvent::empty(); 64];
-        let many = self.message.repeat(self.in_flight);
-        let mut buffer = vec![0; many.len()];
-        // The bytes of unfinished messages.
-        let mut unfinished = vec![0; self.streams.len()];
+        let mut buffer = vec![0; self.message.len()];
+        // How much of each connection's message has come back.
+        let mut received = vec![0; self.streams.len()];
         let begun = now();
         for mut stream in &self.streams {
-            stream.write_all(&many)?;
+            stream.write_all(&self.message)?;
         }
-        let mut outstanding = self.streams.len() * self.in_flight;
-        let mut to_send = messages.saturating_sub(outstanding);
+        let mut to_send = messages.saturating_sub(self.streams.len());
+        let mut outstanding = self.streams.len();
         while outstanding > 0 {
             let ready = self.epoll.wait(&mut events, EpollTimeout::from(60_000_u16))?;
             if ready == 0 {
@@ -105,17 +103,20 @@ impl PingPong {
             for event in &events[..ready] {
                 let index = event.data() as usize;
                 let mut stream = &self.streams[index];
-                let received = stream.read(&mut buffer)?;
-                if received == 0 {
-                    return Err(io::Error::other("the server has closed"));
+                received[index] += match stream.read(&mut buffer)? {
+                    0 => return Err(io::Error::other("the server has closed")),
+                    length => length,
+                };
+                if received[index] < self.message.len() {
+                    continue;
                 }
-                unfinished[index] += received;
-                let came = unfinished[index] / self.message.len();
-                unfinished[index] %= self.message.len();
-                let next = came.min(to_send);
-                stream.write_all(&many[..next * self.message.len()])?;
-                to_send -= next;
-                outstanding -= came - next;
+                received[index] = 0;
+                if to_send > 0 {
+                    stream.write_all(&self.message)?;
+                    to_send -= 1;
+                } else {
+                    outstanding -= 1;
+                }
             }
         }
         Ok(begun.elapsed())
