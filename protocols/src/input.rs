@@ -276,3 +276,162 @@ impl Input<'_> {
 
 /// Memory that a receiver may hold for the next message without need: that of a usual line in pieces.
 pub(crate) const SPARE: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use std::borrow::Cow;
+
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What is done with the input, which a test can do with plain bytes, too.
+    #[derive(Clone, Debug)]
+    enum Deed {
+        Take(usize),
+        Raw(usize),
+        Peek(usize),
+        Find(Vec<u8>, usize),
+        TakeBack(usize),
+        PutInFront(Vec<u8>),
+        Clear,
+    }
+
+    fn deed() -> impl Strategy<Value = Deed> {
+        prop_oneof![
+            4 => (0..9_usize).prop_map(Deed::Take),
+            2 => (0..9_usize).prop_map(Deed::Raw),
+            2 => (0..9_usize).prop_map(Deed::Peek),
+            4 => (vec(0..2_u8, 1..4), 0..20_usize).prop_map(|(needle, window)| Deed::Find(needle, window)),
+            1 => (0..9_usize).prop_map(Deed::TakeBack),
+            1 => vec(0..2_u8, 0..5).prop_map(Deed::PutInFront),
+            1 => Just(Deed::Clear),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
+
+        #[test]
+        fn it_is_as_if_all_bytes_lay_together(rounds in vec((vec(0..2_u8, 0..12), vec(deed(), 0..6)), 0..8)) {
+            let mut buffer = Buffer::default();
+            let mut bytes = Vec::new();
+            for (chunk, deeds) in rounds {
+                let mut input = buffer.input(&chunk);
+                bytes.extend(&chunk);
+                let mut handed = Vec::new();
+                let mut needle = Vec::new();
+                for deed in deeds {
+                    match deed {
+                        Deed::Take(n) => {
+                            let expected = (n <= bytes.len()).then(|| bytes.drain(..n).collect::<Vec<_>>());
+                            prop_assert_eq!(input.take(n), expected.as_deref());
+                            handed = expected.unwrap_or_default();
+                        }
+                        Deed::Raw(most) => {
+                            let raw = input.raw(most).unwrap_or_default().to_vec();
+                            prop_assert!(raw.len() <= most && raw.is_empty() == (most.min(bytes.len()) == 0));
+                            handed = bytes.drain(..raw.len()).collect();
+                            prop_assert_eq!(&raw, &handed);
+                        }
+                        Deed::Peek(n) => {
+                            let mut room = vec![0; n];
+                            prop_assert_eq!(input.peek(&mut room), &bytes[..n.min(bytes.len())]);
+                        }
+                        Deed::Find(sought, window) => {
+                            input.search_anew();
+                            let place = bytes[..window.min(bytes.len())].windows(sought.len()).position(|at| at == sought);
+                            // Again, with what is known from the first time.
+                            for _ in 0..2 {
+                                prop_assert_eq!(input.find(&Cow::from(&sought), window), place);
+                            }
+                            let begun = (0..sought.len()).rev().find(|begun| bytes.ends_with(&sought[..*begun]));
+                            prop_assert_eq!(input.begun(&sought), begun.unwrap());
+                            needle = sought;
+                            handed.clear();
+                        }
+                        Deed::TakeBack(n) => {
+                            let back = handed.split_off(handed.len() - n.min(handed.len()));
+                            input.take_back(back.len());
+                            bytes.splice(..0, back);
+                        }
+                        Deed::PutInFront(extra) => {
+                            input.put_in_front(&extra);
+                            bytes.splice(..0, extra);
+                            handed.clear();
+                        }
+                        Deed::Clear => {
+                            input.clear();
+                            bytes.clear();
+                            handed.clear();
+                        }
+                    }
+                    prop_assert_eq!(input.len(), bytes.len());
+                    prop_assert!((0..bytes.len()).all(|at| input.byte(at) == bytes[at]));
+                }
+                if !needle.is_empty() {
+                    input.search_anew();
+                }
+                prop_assert_eq!(input.finish(), !bytes.is_empty());
+                prop_assert_eq!(buffer.kept(), &bytes);
+            }
+        }
+
+        #[test]
+        fn a_search_goes_on_where_it_stopped_and_finds_what_it_finds_in_one_piece(
+            needle in vec(0..2_u8, 1..5),
+            chunks in vec(vec(0..2_u8, 0..9), 0..20),
+        ) {
+            let bytes = chunks.concat();
+            let mut expected = Vec::new();
+            let mut rest = &bytes[..];
+            while let Some(at) = rest.windows(needle.len()).position(|window| window == needle) {
+                expected.push(at);
+                rest = &rest[at + needle.len()..];
+            }
+            let mut buffer = Buffer::default();
+            let mut found = Vec::new();
+            for chunk in &chunks {
+                let mut input = buffer.input(chunk);
+                while let Some(at) = input.find(&Cow::from(&needle), usize::MAX) {
+                    found.push(at);
+                    input.take(at + needle.len());
+                }
+                input.finish();
+            }
+            prop_assert_eq!(found, expected);
+            prop_assert_eq!(buffer.kept(), rest);
+        }
+    }
+
+    #[test]
+    fn what_lies_in_a_chunk_is_lent_and_only_what_straddles_is_copied() {
+        let mut buffer = Buffer::default();
+        let chunk = [7; 100];
+        let mut input = buffer.input(&chunk);
+        assert_eq!(input.take(40).unwrap().as_ptr(), chunk.as_ptr());
+        assert_eq!(input.take(40).unwrap().as_ptr(), chunk[40..].as_ptr());
+        assert!(input.take(40).is_none());
+        input.finish();
+        assert_eq!(buffer.effort, 20);
+        let mut input = buffer.input(&chunk);
+        assert_eq!(input.take(40).unwrap().len(), 40);
+        assert_eq!(input.take(40).unwrap().as_ptr(), chunk[20..].as_ptr());
+        assert_eq!(input.raw(usize::MAX).unwrap().as_ptr(), chunk[60..].as_ptr());
+        assert!(!input.finish());
+        assert_eq!(buffer.effort, 40);
+    }
+
+    #[test]
+    fn memory_that_was_needed_for_a_while_is_given_back() {
+        let mut buffer = Buffer::default();
+        buffer.input(&[0; 60_000]).finish();
+        assert!(buffer.capacity() >= 60_000);
+        let mut input = buffer.input(&[0; 10]);
+        input.take(60_000);
+        input.finish();
+        assert_eq!(buffer.kept().len(), 10);
+        assert!(buffer.capacity() <= SPARE);
+    }
+}

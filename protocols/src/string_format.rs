@@ -111,15 +111,15 @@ fn netstring_prefix(bytes: &[u8], max_length: usize) -> Result<Option<Prefix>, S
     for (at, byte) in bytes.iter().enumerate() {
         match byte {
             b'0'..=b'9' if at == 0 || length > 0 => {
-                length = length.saturating_mul(10).saturating_add(u64::from(byte - b'0'));
+                let longer = length.checked_mul(10).and_then(|tens| tens.checked_add(u64::from(byte - b'0')));
+                length = longer.ok_or(StringError::TooLong { length: u64::MAX, max_length })?;
                 within(length, max_length)?;
             }
             b':' if at > 0 => return Ok(Some(Prefix { bytes: at + 1, length: within(length, max_length)? })),
             _ => return Err(StringError::NoLength),
         }
     }
-    // A colon that is not among so many is not to come.
-    if bytes.len() < LONGEST_PREFIX { Ok(None) } else { Err(StringError::TooLong { length, max_length }) }
+    Ok(None)
 }
 
 /// Seven bits a byte, the lowest first; the highest bit says that another byte follows.
@@ -159,3 +159,46 @@ fn within(length: u64, max_length: usize) -> Result<usize, StringError> {
 
 /// Twenty digits, which any length fits in, and a colon.
 pub(crate) const LONGEST_PREFIX: usize = 21;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_greatest_length_of_a_format_can_be_told_and_no_greater() {
+        for (format, most, prefix) in [
+            (StringFormat::Int8, 255, &b"\xff"[..]),
+            (StringFormat::Int16, 65_535, b"\xff\xff"),
+            (StringFormat::Int16Le, 65_535, b"\xff\xff"),
+            (StringFormat::Int32, 4_294_967_295, b"\xff\xff\xff\xff"),
+            (StringFormat::Int32Le, 4_294_967_295, b"\xff\xff\xff\xff"),
+        ] {
+            let mut room = [0; LONGEST_PREFIX];
+            assert_eq!(format.write_prefix(most, &mut room), Ok(prefix));
+            assert_eq!(format.write_prefix(most + 1, &mut room), Err(StringTooLong { length: most + 1, most }));
+        }
+    }
+
+    #[test]
+    fn lengths_are_told_in_the_order_and_form_of_the_format() {
+        for (format, length, prefix) in [
+            (StringFormat::Netstring, 0, &b"0:"[..]),
+            (StringFormat::Netstring, usize::MAX, b"18446744073709551615:"),
+            (StringFormat::Int8, 0x12, b"\x12"),
+            (StringFormat::Int16, 0x1234, b"\x12\x34"),
+            (StringFormat::Int16Le, 0x1234, b"\x34\x12"),
+            (StringFormat::Int32, 0x1234_5678, b"\x12\x34\x56\x78"),
+            (StringFormat::Int32Le, 0x1234_5678, b"\x78\x56\x34\x12"),
+            (StringFormat::Varint, 0, b"\0"),
+            (StringFormat::Varint, 127, b"\x7f"),
+            (StringFormat::Varint, 128, b"\x80\x01"),
+            (StringFormat::Varint, 300, b"\xac\x02"),
+            (StringFormat::Varint, usize::MAX, b"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"),
+        ] {
+            let mut room = [0; LONGEST_PREFIX];
+            assert_eq!(format.write_prefix(length, &mut room), Ok(prefix));
+            let read = Prefix { bytes: prefix.len(), length };
+            assert_eq!(format.read_prefix(prefix, usize::MAX), Ok(Some(read)));
+        }
+    }
+}
