@@ -72,7 +72,7 @@ fn beside_framed(what: &str, kinds: [&str; 3], message: &[u8], rounds: usize) ->
         Figure::told(format!("us a {what}, Framed that sends each"), sent.all),
         Figure::told(format!("us a {what}, Framed that forwards"), forwarded.all),
         Figure::at_most(0.5, "of Framed that sends each", ours.all / sent.all),
-        Figure::at_most(0.5, "of Framed that forwards", ours.all / forwarded.all),
+        Figure::at_most(1.0, "of Framed that forwards", ours.all / forwarded.all),
         Figure::told(format!("us a {what} in user mode"), ours.user),
         Figure::told(format!("us a {what} in user mode, Framed that forwards"), forwarded.user),
         Figure::told(format!("{what}s a second"), ours.rate),
