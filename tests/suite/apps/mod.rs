@@ -11,7 +11,7 @@ mod program;
 mod server;
 mod stamps;
 mod terminal;
-mod tools;
+pub(crate) mod tools;
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
 //! What all receivers have in common: when they deliver, and when they wait.
 
 mod probe;
+mod twisted;
 
 use std::time::Duration;
 
