@@ -15,22 +15,23 @@ use crate::messages::Messages;
 pub struct CodecFactory<N, F> {
     new_codec: N,
     build: F,
-    max_length: usize,
+    max_kept: usize,
 }
 
 impl<N, F> CodecFactory<N, F> {
     pub(crate) fn new(new_codec: N, build: F) -> Self {
-        Self { new_codec, build, max_length: MAX_LENGTH }
+        Self { new_codec, build, max_kept: MAX_KEPT }
     }
 
-    /// The most bytes that may be received of a message before the codec has decoded it: 1 MiB if this is never
-    /// called. See [`CodecHandler::decoding_failed`].
+    /// The most bytes that are kept because the codec cannot decode them yet: 1 MiB if this is never called. With more
+    /// the connection closes, see [`CodecHandler::decoding_failed`].
     ///
-    /// It holds beside any limit of the codec's own, and is there for codecs that have none. A codec may reserve memory
-    /// for as much as a peer has told; only its own limit keeps it from that.
+    /// This bounds memory, for codecs that do not. It is no limit of messages, since one that comes in a single chunk
+    /// is decoded without being kept: for that, and for codecs that reserve memory for as much as a peer has told, set
+    /// a limit of the codec's own.
     #[must_use]
-    pub fn max_length(mut self, bytes: usize) -> Self {
-        self.max_length = bytes;
+    pub fn max_kept(mut self, bytes: usize) -> Self {
+        self.max_kept = bytes;
         self
     }
 }
@@ -47,14 +48,14 @@ where
         let kind = CodecKind::new((self.new_codec)());
         let messages = Messages::new::<CodecReceiver<T::Handler>>(transport, kind);
         let handler = (self.build)(messages.clone()).into_handler()?;
-        Some(Box::new(CodecReceiver::new(handler, messages, self.max_length)))
+        Some(Box::new(CodecReceiver::new(handler, messages, self.max_kept)))
     }
 }
 
 impl<N, F> fmt::Debug for CodecFactory<N, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CodecFactory").field("max_length", &self.max_length).finish_non_exhaustive()
+        f.debug_struct("CodecFactory").field("max_kept", &self.max_kept).finish_non_exhaustive()
     }
 }
 
-const MAX_LENGTH: usize = 1 << 20;
+const MAX_KEPT: usize = 1 << 20;

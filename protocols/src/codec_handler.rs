@@ -44,9 +44,9 @@ pub trait CodecHandler: 'static {
     /// The peer sent this message.
     fn message_received(&mut self, message: <Self::Codec as Decoder>::Item);
 
-    /// What the peer sent cannot be decoded, or is longer than it may be
-    /// ([`CodecFactory::max_length`](crate::CodecFactory::max_length)), which is an [`io::Error`](std::io::Error) of the
-    /// kind [`InvalidData`](std::io::ErrorKind::InvalidData) that the codec's error is made of. Nothing more is
+    /// What the peer sent cannot be decoded, or too much of it would have to be kept
+    /// ([`CodecFactory::max_kept`](crate::CodecFactory::max_kept)): then the error is made of an
+    /// [`io::Error`](std::io::Error) of the kind [`InvalidData`](std::io::ErrorKind::InvalidData). Nothing more is
     /// delivered: when this has returned, the connection sends what was written and closes.
     fn decoding_failed(&mut self, error: <Self::Codec as Decoder>::Error) {
         let _ = error;

@@ -26,7 +26,7 @@ use crate::messages::Messages;
 pub struct CodecReceiver<H: CodecHandler> {
     handler: H,
     messages: Messages<H::Codec>,
-    max_length: usize,
+    max_kept: usize,
     /// What is not decoded yet.
     buffer: BytesMut,
 }
@@ -67,20 +67,20 @@ impl<H: CodecHandler> CodecReceiver<H> {
         CodecFactory::new(new_codec, build)
     }
 
-    pub(crate) fn new(handler: H, messages: Messages<H::Codec>, max_length: usize) -> Self {
-        Self { handler, messages, max_length, buffer: BytesMut::new() }
+    pub(crate) fn new(handler: H, messages: Messages<H::Codec>, max_kept: usize) -> Self {
+        Self { handler, messages, max_kept, buffer: BytesMut::new() }
     }
 
     /// Delivers what `decode` takes off the buffer, as far as may be.
     fn decode(&mut self, decode: Decode<H::Codec>) {
-        let Self { handler, messages, max_length, buffer } = self;
+        let Self { handler, messages, max_kept, buffer } = self;
         let delivery = &messages.0.delivery;
         let most = buffer.len();
         let next = || {
             let before = buffer.len();
             let mut decoded = decode(&mut messages.0.kind.codec.borrow_mut(), buffer);
-            if matches!(decoded, Ok(None)) && buffer.len() > *max_length {
-                let text = format!("a message is longer than the {max_length} bytes allowed");
+            if matches!(decoded, Ok(None)) && buffer.len() > *max_kept {
+                let text = format!("the peer sent more than {max_kept} bytes of a message that is not complete");
                 decoded = Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
             }
             match decoded {

@@ -36,6 +36,26 @@ fn lines_however_they_are_cut() {
 }
 
 #[test]
+fn strings_however_they_are_cut() {
+    run("strings", 20_000, fuzz::strings);
+}
+
+#[test]
+fn parts_however_they_are_cut() {
+    run("states", 20_000, fuzz::states);
+}
+
+#[test]
+fn segments_however_they_are_cut() {
+    run("segments", 20_000, fuzz::segments);
+}
+
+#[test]
+fn messages_of_a_codec_however_they_are_cut() {
+    run("codec", 20_000, fuzz::codec);
+}
+
+#[test]
 fn connections_and_their_model() {
     run("connection", 3_000, fuzz::connection);
 }
