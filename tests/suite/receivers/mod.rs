@@ -1,6 +1,10 @@
-//! What all receivers have in common: when they deliver, and when they wait.
+//! Receivers: here what all have in common, which is when they deliver, and when they wait.
 
+mod codecs;
 mod probe;
+mod segments;
+mod states;
+mod strings;
 mod twisted;
 
 use std::time::Duration;
