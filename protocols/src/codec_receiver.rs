@@ -2,10 +2,10 @@ use std::any::Any;
 use std::fmt;
 use std::io;
 
-use bytes::BytesMut;
 use reactor::CloseReason;
 use reactor::OnEof;
 use reactor::Protocol;
+use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
 use crate::codec_factory::CodecFactory;

@@ -158,7 +158,8 @@ impl Input<'_> {
         } else {
             self.find_across(needle, pending, window.saturating_sub(pending))
         };
-        self.buffer.searched = found.unwrap_or((self.len().min(window) + 1).saturating_sub(needle.len()));
+        let nowhere = (self.len().min(window) + 1).saturating_sub(needle.len());
+        self.buffer.searched = found.unwrap_or(nowhere);
         found
     }
 

@@ -1,7 +1,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use bytes::BytesMut;
+use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Encoder;
 
 use crate::handle::Handle;
