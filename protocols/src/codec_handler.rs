@@ -8,7 +8,7 @@ use crate::messages::Messages;
 /// What a user of [`CodecReceiver`](crate::CodecReceiver) writes: a protocol that is called back with the messages of a
 /// codec.
 ///
-/// It is built with its [`Messages`](crate::Messages), the handle that sends messages and closes, and keeps it in a plain
+/// It is built with its [`Messages`], the handle that sends messages and closes, and keeps it in a plain
 /// field. Only [`message_received`](Self::message_received) must be written. Callbacks come in the order, and messages
 /// wait, as [`LineHandler`](crate::LineHandler) has it.
 ///

@@ -1,8 +1,19 @@
 //! Receivers that cut a connection's bytes into messages: protocols for the [`reactor`] crate.
 //!
 //! A plain [`Protocol`](reactor::Protocol) gets bytes as the network happens to cut them. A receiver puts them together
-//! again, and calls a handler with whole messages; the handler sends by a handle of its own. So far there is one, for
-//! lines.
+//! again, and calls a handler with whole messages; the handler sends by a handle of its own.
+//!
+//! | receiver | what it cuts | Twisted's |
+//! |---|---|---|
+//! | [`LineReceiver`] | lines, and raw data between them | `LineReceiver`, `LineOnlyReceiver` |
+//! | [`StringReceiver`] | strings that tell their lengths: netstrings, 8, 16 or 32 bits, varints | `NetstringReceiver`, `IntNStringReceiver` |
+//! | [`StatefulReceiver`] | parts, each of which tells how long the next is | `StatefulProtocol` |
+//! | [`TerminatorReceiver`] | segments of any size, handed over as they come, up to terminators that change | Python's `asynchat` |
+//! | [`CodecReceiver`] | messages of any codec of [`tokio_util`] | |
+//!
+//! All have one shape, and one set of rules: exactly the greatest length is accepted; nothing is delivered after
+//! `lose_connection`, nor while reading is paused, nor while the answers to earlier messages fill the output; what comes
+//! is the same however the network cuts it.
 //!
 //! A chat, where all connections share a table of who is there:
 //!
@@ -71,9 +82,14 @@
 //! | [`Lines`] | the handle it keeps: sends lines, closes, pauses, switches between lines and raw data |
 //! | [`LineReceiver`] | the protocol between the two; [`LineReceiver::factory`] is where a program begins |
 //! | [`LineFactory`] | what that returns, to be listened or connected with: sets the delimiter and the longest line |
+//! | [`Handle`] | what [`Lines`] and the handles of the other receivers have in common |
+//! | [`StringHandler`], [`Strings`], [`StringReceiver`], [`StringFactory`] | the same for strings; [`StringFormat`] says how they tell their lengths, [`StringError`] what is wrong with one |
+//! | [`StatefulHandler`], [`States`], [`StatefulReceiver`], [`StatefulFactory`] | the same for parts; a [`State`] is what is waited for |
+//! | [`TerminatorHandler`], [`Segments`], [`TerminatorReceiver`], [`TerminatorFactory`] | the same for segments; a [`Terminator`] is what ends one |
+//! | [`CodecHandler`], [`Messages`], [`CodecReceiver`], [`CodecFactory`] | the same for the messages of a codec |
 //!
-//! A peer cannot make a receiver hold more than the longest line that is allowed and 64 KiB, nor spend more time than
-//! is proportional to what it sends, however that is cut.
+//! A peer cannot make a receiver hold more than the greatest length that is allowed and 64 KiB, nor spend more time than
+//! is proportional to what it sends, however that is cut. (A codec's own memory and time are its own.)
 
 mod codec_factory;
 mod codec_handler;

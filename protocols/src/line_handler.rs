@@ -6,7 +6,7 @@ use crate::lines::Lines;
 
 /// What a user of [`LineReceiver`](crate::LineReceiver) writes: a protocol that is called back with lines.
 ///
-/// It is built with its [`Lines`](crate::Lines), the handle that sends lines and closes, and keeps it in a plain
+/// It is built with its [`Lines`], the handle that sends lines and closes, and keeps it in a plain
 /// field. Only [`line_received`](Self::line_received) must be written.
 ///
 /// # The order of callbacks

@@ -8,7 +8,7 @@ use crate::states::States;
 /// What a user of [`StatefulReceiver`](crate::StatefulReceiver) writes: a protocol that says of how many bytes the next
 /// part of a message consists, and which of its methods takes it.
 ///
-/// It is built with its [`States`](crate::States), the handle that closes and paces, and keeps it in a plain field. Only
+/// It is built with its [`States`], the handle that closes and paces, and keeps it in a plain field. Only
 /// [`initial_state`](Self::initial_state) must be written. Callbacks come in the order, and parts wait, as
 /// [`LineHandler`](crate::LineHandler) has it.
 ///

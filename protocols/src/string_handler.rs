@@ -8,7 +8,7 @@ use crate::strings::Strings;
 /// What a user of [`StringReceiver`](crate::StringReceiver) writes: a protocol that is called back with strings of
 /// bytes.
 ///
-/// It is built with its [`Strings`](crate::Strings), the handle that sends strings and closes, and keeps it in a plain
+/// It is built with its [`Strings`], the handle that sends strings and closes, and keeps it in a plain
 /// field. Only [`string_received`](Self::string_received) must be written. Callbacks come in the order, and strings
 /// wait, as [`LineHandler`](crate::LineHandler) has it.
 ///

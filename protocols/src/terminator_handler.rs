@@ -7,7 +7,7 @@ use crate::segments::Segments;
 /// What a user of [`TerminatorReceiver`](crate::TerminatorReceiver) writes: a protocol that is handed what it is sent
 /// as it comes, and told where a segment ends. Python's `asynchat.async_chat`.
 ///
-/// It is built with its [`Segments`](crate::Segments), the handle that sets terminators, closes and paces, and keeps it
+/// It is built with its [`Segments`], the handle that sets terminators, closes and paces, and keeps it
 /// in a plain field. Callbacks come in the order, and what was received waits, as
 /// [`LineHandler`](crate::LineHandler) has it.
 ///
