@@ -21,8 +21,7 @@ use crate::messages::Messages;
 /// Programs name it to call [`factory`](Self::factory), and nowhere else.
 ///
 /// What is received is copied once, into the buffer that the codec decodes from. It is given no more than one chunk
-/// beyond what it could not decode yet. A codec that decodes 10,000 messages in a row out of no bytes does not get on
-/// whatever is received: its connection fails.
+/// beyond what it could not decode yet.
 pub struct CodecReceiver<H: CodecHandler> {
     handler: H,
     messages: Messages<H::Codec>,
@@ -77,17 +76,13 @@ impl<H: CodecHandler> CodecReceiver<H> {
         let delivery = &messages.0.delivery;
         let most = buffer.len();
         let next = || {
-            let before = buffer.len();
             let mut decoded = decode(&mut messages.0.kind.codec.borrow_mut(), buffer);
             if matches!(decoded, Ok(None)) && buffer.len() > *max_kept {
                 let text = format!("the peer sent more than {max_kept} bytes of a message that is not complete");
                 decoded = Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
             }
             match decoded {
-                Ok(Some(message)) => {
-                    delivery.called_for(before.saturating_sub(buffer.len()));
-                    handler.message_received(message);
-                }
+                Ok(Some(message)) => handler.message_received(message),
                 Ok(None) => return false,
                 Err(error) => {
                     handler.decoding_failed(error);

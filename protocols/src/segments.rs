@@ -25,8 +25,14 @@ impl Segments {
     /// Bytes stay the terminator of all that follows; a count is used up when it is found, and nothing takes its place
     /// unless this is called again.
     pub fn set_terminator(&self, terminator: impl Into<Terminator>) {
-        self.0.kind.terminator.replace(terminator.into());
+        let terminator = terminator.into();
+        let is_there = terminator == Terminator::Count(0);
+        self.0.kind.terminator.replace(terminator);
         self.0.kind.changed.set(true);
-        self.0.delivery.ask();
+        if is_there {
+            self.0.delivery.ask();
+        } else {
+            self.0.delivery.cuts_anew();
+        }
     }
 }

@@ -175,34 +175,6 @@ fn what_a_codec_cannot_encode_is_told_and_not_sent() {
     assert_eq!(wire.written(), b"\0\0\0\x03abc");
 }
 
-/// Decodes messages out of nothing, forever.
-struct Endless;
-
-impl Decoder for Endless {
-    type Item = ();
-    type Error = io::Error;
-
-    fn decode(&mut self, _bytes: &mut BytesMut) -> io::Result<Option<()>> {
-        Ok(Some(()))
-    }
-}
-
-#[test]
-fn a_codec_that_decodes_nothing_forever_is_stopped() {
-    struct Ignore;
-
-    impl CodecHandler for Ignore {
-        type Codec = Endless;
-
-        fn message_received(&mut self, _message: ()) {}
-    }
-
-    let mut wire = StringTransport::connect(CodecReceiver::factory(|| Endless, |_| Ignore));
-    wire.receive("x");
-    let reason = wire.closed().unwrap().to_string();
-    assert_eq!(reason, "10000 calls in a row asked for no bytes: the protocol does not get on");
-}
-
 /// Unfinished bytes come one a message at the end of the stream.
 struct Crumbs;
 
