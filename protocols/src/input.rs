@@ -46,6 +46,10 @@ impl Buffer {
         &self.kept[self.start..]
     }
 
+    fn is_empty(&self) -> bool {
+        self.start == self.kept.len()
+    }
+
     fn keep(&mut self, bytes: &[u8]) {
         self.count(bytes.len());
         self.kept.extend_from_slice(bytes);
@@ -107,16 +111,21 @@ impl Input<'_> {
 
     /// The next `n` bytes in one piece, if there are so many. They are copied only if some of them were kept and some
     /// were not.
+    #[inline]
     pub(crate) fn take(&mut self, n: usize) -> Option<&[u8]> {
-        let pending = self.buffer.kept().len();
-        self.handed_kept = pending > 0;
-        if pending == 0 {
-            let bytes = self.chunk[self.taken..].get(..n)?;
-            self.taken += n;
-            self.consumed(n);
-            return Some(bytes);
+        self.handed_kept = !self.buffer.is_empty();
+        if self.handed_kept {
+            return self.take_of_kept(n);
         }
-        if let Some(missing) = n.checked_sub(pending).filter(|missing| *missing > 0) {
+        let bytes = self.chunk[self.taken..].get(..n)?;
+        self.taken += n;
+        self.buffer.searched = self.buffer.searched.saturating_sub(n);
+        Some(bytes)
+    }
+
+    fn take_of_kept(&mut self, n: usize) -> Option<&[u8]> {
+        let missing = n.saturating_sub(self.buffer.kept().len());
+        if missing > 0 {
             let bytes = self.chunk[self.taken..].get(..missing)?;
             self.buffer.compact();
             self.buffer.keep(bytes);
@@ -124,7 +133,7 @@ impl Input<'_> {
         }
         let begin = self.buffer.start;
         self.buffer.start += n;
-        self.consumed(n);
+        self.buffer.searched = self.buffer.searched.saturating_sub(n);
         Some(&self.buffer.kept[begin..begin + n])
     }
 
@@ -147,28 +156,36 @@ impl Input<'_> {
 
     /// Where `needle` begins, if that lies wholly in the first `window` bytes. As long as it is the same that is
     /// searched for, no byte is searched again, but for the few that may be its beginning.
+    #[inline]
     pub(crate) fn find(&mut self, needle: &impl Needle, window: usize) -> Option<usize> {
-        let pending = self.buffer.kept().len();
-        let found = if pending == 0 {
+        let found = if self.buffer.is_empty() {
             self.find_in_chunk(needle, window)
-        } else if self.buffer.searched + needle.len() <= pending
-            && let Some(at) = self.buffer.find(needle, self.buffer.searched, pending.min(window))
-        {
-            Some(at)
         } else {
-            self.find_across(needle, pending, window.saturating_sub(pending))
+            self.find_behind_kept(needle, window)
         };
-        let nowhere = (self.len().min(window) + 1).saturating_sub(needle.len());
-        self.buffer.searched = found.unwrap_or(nowhere);
+        if found.is_none() {
+            self.buffer.searched = (self.len().min(window) + 1).saturating_sub(needle.len());
+        }
         found
     }
 
+    #[inline]
     fn find_in_chunk(&mut self, needle: &impl Needle, window: usize) -> Option<usize> {
         let (rest, searched) = (&self.chunk[self.taken..], self.buffer.searched);
         let unsearched = &rest[searched..rest.len().min(window)];
         let found = needle.find(unsearched);
         self.buffer.count(found.unwrap_or(unsearched.len()));
         found.map(|at| searched + at)
+    }
+
+    fn find_behind_kept(&mut self, needle: &impl Needle, window: usize) -> Option<usize> {
+        let (pending, searched) = (self.buffer.kept().len(), self.buffer.searched);
+        if searched + needle.len() <= pending
+            && let Some(at) = self.buffer.find(needle, searched, pending.min(window))
+        {
+            return Some(at);
+        }
+        self.find_across(needle, pending, window.saturating_sub(pending))
     }
 
     /// Finds what does not lie wholly in the kept bytes, but in those and the first `room` of the others.
@@ -207,7 +224,7 @@ impl Input<'_> {
 
     /// Some bytes, as they come, at most so many; none if there are none.
     pub(crate) fn raw(&mut self, most: usize) -> Option<&[u8]> {
-        self.handed_kept = !self.buffer.kept().is_empty();
+        self.handed_kept = !self.buffer.is_empty();
         let there = if self.handed_kept { self.buffer.kept().len() } else { self.rest().len() };
         let n = there.min(most);
         if n == 0 { None } else { self.take(n) }
@@ -257,21 +274,17 @@ impl Input<'_> {
     pub(crate) fn finish(self) -> bool {
         let rest = &self.chunk[self.taken..];
         if !rest.is_empty() {
-            if self.buffer.kept().is_empty() {
+            if self.buffer.is_empty() {
                 self.buffer.compact();
             }
             self.buffer.keep(rest);
         }
         self.buffer.settle();
-        !self.buffer.kept().is_empty()
+        !self.buffer.is_empty()
     }
 
     fn rest(&self) -> &[u8] {
         &self.chunk[self.taken..]
-    }
-
-    fn consumed(&mut self, n: usize) {
-        self.buffer.searched = self.buffer.searched.saturating_sub(n);
     }
 }
 

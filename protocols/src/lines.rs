@@ -39,7 +39,7 @@ impl Lines {
     ///
     /// The line itself is not looked at: one that has a delimiter in it arrives as two.
     pub fn send_line(&self, line: impl AsRef<[u8]>) {
-        self.transport().write_sequence([line.as_ref(), self.0.kind.framing.delimiter.to_send()]);
+        self.transport().write_sequence(&[line.as_ref(), self.0.kind.framing.delimiter.to_send()]);
     }
 
     /// Stops cutting into lines: all that comes behind the line just received goes to

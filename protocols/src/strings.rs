@@ -28,7 +28,7 @@ impl Strings {
         let (format, string) = (self.0.kind.format, string.as_ref());
         let mut room = [0; LONGEST_PREFIX];
         let prefix = format.write_prefix(string.len(), &mut room)?;
-        self.transport().write_sequence([prefix, string, format.suffix()]);
+        self.transport().write_sequence(&[prefix, string, format.suffix()]);
         Ok(())
     }
 }

@@ -66,8 +66,7 @@ impl Transport {
     }
 
     /// Like one [`write`](Self::write) of all these pieces, one behind the other. Twisted's `writeSequence`.
-    pub fn write_sequence<'a>(&self, pieces: impl AsRef<[&'a [u8]]>) {
-        let pieces = pieces.as_ref();
+    pub fn write_sequence(&self, pieces: &[&[u8]]) {
         let len = pieces.iter().map(|piece| piece.len()).sum();
         self.0.write(len, |output, hub| pieces.iter().for_each(|piece| output.push(piece, hub)));
     }
