@@ -40,13 +40,15 @@ impl<C> Messages<C> {
     {
         let kind = &self.0.kind;
         let mut encoded = kind.encoded.borrow_mut();
+        let result = kind.codec.borrow_mut().encode(message, &mut encoded);
+        if result.is_ok() {
+            self.transport().write(&*encoded);
+        }
         encoded.clear();
-        kind.codec.borrow_mut().encode(message, &mut encoded)?;
-        self.transport().write(&*encoded);
         if encoded.capacity() > SPARE {
             *encoded = BytesMut::new();
         }
-        Ok(())
+        result
     }
 }
 

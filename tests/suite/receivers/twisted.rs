@@ -38,8 +38,9 @@ const CASES: usize = 120_000;
 
 #[test]
 fn twisteds_receivers_cut_the_same_messages_out_of_the_same_bytes() {
-    let twisted = &mut Command::new("python3");
-    if !is_there("Python's Twisted", twisted.args(["-c", "import twisted.protocols.basic"]), "twisteds_receivers") {
+    let mut twisted = Command::new("python3");
+    twisted.args(["-c", "import twisted.protocols.basic"]);
+    if !is_there("Python's Twisted", &mut twisted, "twisteds_receivers_cut_the_same_messages_out_of_the_same_bytes") {
         return;
     }
     let mut rng = Rng::with_seed(1);
