@@ -9,6 +9,7 @@ use crate::line_splitter::Framing;
 
 /// A handle of one connection whose protocol is a [`LineReceiver`](crate::LineReceiver): how a
 /// [`LineHandler`](crate::LineHandler) sends lines, and switches between lines and raw data.
+/// How it closes, paces and times is said at [`Handle`].
 pub type Lines = Handle<LineKind>;
 
 /// What lines share besides.

@@ -8,7 +8,7 @@ use crate::handle::Handle;
 use crate::input::SPARE;
 
 /// A handle of one connection whose protocol is a [`CodecReceiver`](crate::CodecReceiver): how a
-/// [`CodecHandler`](crate::CodecHandler) sends messages.
+/// [`CodecHandler`](crate::CodecHandler) sends messages. How it closes, paces and times is said at [`Handle`].
 pub type Messages<C> = Handle<CodecKind<C>>;
 
 /// What messages share besides.

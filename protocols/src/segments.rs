@@ -5,8 +5,8 @@ use crate::handle::Handle;
 use crate::terminator::Terminator;
 
 /// A handle of one connection whose protocol is a [`TerminatorReceiver`](crate::TerminatorReceiver): how a
-/// [`TerminatorHandler`](crate::TerminatorHandler) says where segments end. It sends by
-/// [`transport`](Handle::transport).
+/// [`TerminatorHandler`](crate::TerminatorHandler) says where segments end. How it closes, paces and times is said
+/// at [`Handle`]; it sends by [`transport`](Handle::transport).
 pub type Segments = Handle<SegmentKind>;
 
 /// What segments share besides.

@@ -6,7 +6,7 @@ use crate::string_format::LONGEST_PREFIX;
 use crate::string_format::StringFormat;
 
 /// A handle of one connection whose protocol is a [`StringReceiver`](crate::StringReceiver): how a
-/// [`StringHandler`](crate::StringHandler) sends strings.
+/// [`StringHandler`](crate::StringHandler) sends strings. How it closes, paces and times is said at [`Handle`].
 pub type Strings = Handle<StringKind>;
 
 /// What strings share besides.
