@@ -88,8 +88,9 @@
 //! | [`TerminatorHandler`], [`Segments`], [`TerminatorReceiver`], [`TerminatorFactory`] | the same for segments; a [`Terminator`] is what ends one |
 //! | [`CodecHandler`], [`Messages`], [`CodecReceiver`], [`CodecFactory`] | the same for the messages of a codec |
 //!
-//! A peer cannot make a receiver hold more than the greatest length that is allowed and 64 KiB, nor spend more time than
-//! is proportional to what it sends, however that is cut. (A codec's own memory and time are its own.)
+//! A peer cannot make a receiver keep more than the greatest length that is allowed and 64 KiB, in memory of at most twice
+//! that, nor spend more time than is proportional to what it sends, however that is cut. (A codec's own memory and time
+//! are its own.)
 
 mod codec_factory;
 mod codec_handler;
