@@ -1,8 +1,21 @@
 //! When a receiver delivers, and when it waits.
 
 use std::cell::Cell;
+use std::future::ready;
 
+use reactor::CloseReason;
+use reactor::OnEof;
+use reactor::Protocol;
 use reactor::Transport;
+
+use crate::input::Buffer;
+use crate::input::Input;
+
+/// A protocol that cuts what it is given into pieces, and delivers them.
+pub(crate) trait Receiver: Protocol {
+    /// Delivers what is kept, then this chunk, as far as may be. What is left is kept.
+    fn deliver(&mut self, chunk: &[u8]);
+}
 
 /// The rules by which a receiver hands out what it has cut from one chunk, shared with the handle of it.
 ///
@@ -15,9 +28,13 @@ pub(crate) struct Delivery {
     paused: Cell<bool>,
     /// It stopped before the end, and the connection is not read meanwhile.
     held: Cell<bool>,
+    /// Some input is kept.
+    keeps: Cell<bool>,
     phase: Cell<Phase>,
     /// What was unsent when it began.
     unsent: Cell<usize>,
+    /// So many calls in a row were for no bytes.
+    empty_calls: Cell<u32>,
     /// Has the receiver deliver in the connection's next turn.
     ask: fn(&Transport),
 }
@@ -31,14 +48,16 @@ enum Phase {
 }
 
 impl Delivery {
-    pub(crate) fn new(transport: Transport, ask: fn(&Transport)) -> Self {
+    pub(crate) fn new<R: Receiver>(transport: Transport) -> Self {
         Self {
             transport,
             paused: Cell::new(false),
             held: Cell::new(false),
+            keeps: Cell::new(false),
             phase: Cell::new(Phase::Idle),
             unsent: Cell::new(0),
-            ask,
+            empty_calls: Cell::new(0),
+            ask: |transport| drop(transport.defer(ready(()), |receiver: &mut R, ()| receiver.deliver(b""))),
         }
     }
 
@@ -65,9 +84,71 @@ impl Delivery {
         }
     }
 
+    /// What is kept, if anything is, is to be cut in another way.
+    pub(crate) fn cuts_anew(&self) {
+        if self.keeps.get() {
+            self.ask();
+        }
+    }
+
     /// Whether something is left that waits for the end of a pause, or for the output to be sent.
     pub(crate) fn is_held(&self) -> bool {
         self.held.get()
+    }
+
+    /// Whether some input is kept.
+    #[cfg(test)]
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps.get()
+    }
+
+    /// Delivers all that `next` takes off the input, as far as may be, and ends. True if it was stopped, and may go on
+    /// later.
+    pub(crate) fn cut(&self, mut input: Input<'_>, mut next: impl FnMut(&mut Input<'_>) -> bool) -> bool {
+        let stopped = self.run(|| next(&mut input)) && !self.transport.is_closing();
+        if self.transport.is_closing() {
+            input.clear();
+        }
+        let keeps = input.finish();
+        self.end(keeps, keeps && stopped);
+        stopped
+    }
+
+    /// Delivers piece after piece by `next`, which answers whether there was one, for as long as may be. True if it
+    /// was stopped before there were no more.
+    pub(crate) fn run(&self, mut next: impl FnMut() -> bool) -> bool {
+        self.phase.set(Phase::Running);
+        self.unsent.set(self.transport.unsent());
+        loop {
+            if !self.goes_on() {
+                return true;
+            }
+            if !next() {
+                return false;
+            }
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        let answers_fill_output = || self.transport.is_full() && self.transport.unsent() > self.unsent.get();
+        !self.paused.get() && !self.transport.is_closing() && !answers_fill_output()
+    }
+
+    /// Ends a delivery: whether some input is kept, and whether something is left to deliver.
+    pub(crate) fn end(&self, keeps: bool, left: bool) {
+        self.keeps.set(keeps);
+        self.phase.set(Phase::Idle);
+        if left {
+            self.hold();
+        } else if self.held.replace(false) && !self.paused.get() {
+            self.transport.resume_reading();
+        }
+    }
+
+    /// Something is left to deliver, even if no input is kept.
+    pub(crate) fn hold(&self) {
+        self.held.set(true);
+        self.transport.pause_reading();
     }
 
     /// Whether there is something to deliver, be it now or later.
@@ -75,25 +156,28 @@ impl Delivery {
         self.held.get() || self.phase.get() == Phase::Asked
     }
 
-    pub(crate) fn begin(&self) {
-        self.phase.set(Phase::Running);
-        self.unsent.set(self.transport.unsent());
+    /// Tells the end of the stream, with what is left unfinished, behind all that there is to deliver.
+    pub(crate) fn end_of_stream(&self, buffer: &mut Buffer, tell: impl FnOnce(&[u8]) -> OnEof) -> OnEof {
+        if self.has_more() {
+            return OnEof::NotYet;
+        }
+        let mut input = buffer.input(b"");
+        let answer = tell(input.everything());
+        input.finish();
+        answer
     }
 
-    /// Whether the next piece may be delivered.
-    pub(crate) fn goes_on(&self) -> bool {
-        let answers_fill_output = || self.transport.is_full() && self.transport.unsent() > self.unsent.get();
-        !self.paused.get() && !self.transport.is_closing() && !answers_fill_output()
-    }
-
-    /// Ends a delivery; `left` if it was stopped with something left to deliver.
-    pub(crate) fn end(&self, left: bool) {
-        self.phase.set(Phase::Idle);
-        let was_held = self.held.replace(left);
-        if left {
-            self.transport.pause_reading();
-        } else if was_held && !self.paused.get() {
-            self.transport.resume_reading();
+    /// Takes note that the handler was called with so many bytes. One that asks for none forever would keep the
+    /// reactor to itself, whatever the peer sends or does not: it is stopped.
+    pub(crate) fn called_for(&self, bytes: usize) {
+        let empty_calls = if bytes == 0 { self.empty_calls.get() + 1 } else { 0 };
+        self.empty_calls.set(empty_calls);
+        if empty_calls > MOST_EMPTY_CALLS {
+            let text = format!("{MOST_EMPTY_CALLS} calls in a row asked for no bytes: the protocol does not get on");
+            self.transport.fail_connection(CloseReason::failed(text));
         }
     }
 }
+
+/// Far more than a message has parts that may be empty.
+const MOST_EMPTY_CALLS: u32 = 10_000;

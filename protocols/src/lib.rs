@@ -1,12 +1,23 @@
-//! Protocols for the [`reactor`] crate: receivers that cut a connection's bytes into messages, and small servers that are
-//! ready to use.
-//! Receivers that cut a connection's bytes into messages, and policies around them: protocols for the [`reactor`] crate.
+//! What one expects to find beside the [`reactor`] crate: receivers that cut a connection's bytes into messages, policies
+//! around them, and small protocols that are ready to use. What Twisted has in `twisted.protocols`.
 //!
 //! # Receivers
 //!
 //! A plain [`Protocol`](reactor::Protocol) gets bytes as the network happens to cut them. A receiver puts them together
-//! again, and calls a handler with whole messages; the handler sends by a handle of its own. There is one for lines, and
-//! one for AMP, whose messages are calls and their answers.
+//! again, and calls a handler with whole messages; the handler sends by a handle of its own.
+//!
+//! | receiver | what it cuts | Twisted's |
+//! |---|---|---|
+//! | [`LineReceiver`] | lines, and raw data between them | `LineReceiver`, `LineOnlyReceiver` |
+//! | [`StringReceiver`] | strings that tell their lengths: netstrings, 8, 16 or 32 bits, varints | `NetstringReceiver`, `IntNStringReceiver` |
+//! | [`StatefulReceiver`] | parts, each of which tells how long the next is | `StatefulProtocol` |
+//! | [`TerminatorReceiver`] | segments of any size, handed over as they come, up to terminators that change | Python's `asynchat` |
+//! | [`CodecReceiver`] | messages of any codec of [`tokio_util`] | |
+//! | [`AmpReceiver`] | calls, and the answers to one's own | `AMP` |
+//!
+//! All have one shape, and one set of rules: exactly the greatest length is accepted; nothing is delivered after
+//! `lose_connection`, nor while reading is paused, nor while the answers to earlier messages fill the output; what comes
+//! is the same however the network cuts it.
 //!
 //! A chat, where all connections share a table of who is there:
 //!
@@ -67,44 +78,25 @@
 //! }
 //! ```
 //!
+//! # The pieces, in reading order
+//!
 //! | piece | what it is |
 //! |---|---|
 //! | [`LineHandler`] | what you write: called back with each line, with raw data, and as the connection begins and ends |
 //! | [`Lines`] | the handle it keeps: sends lines, closes, pauses, switches between lines and raw data |
 //! | [`LineReceiver`] | the protocol between the two; [`LineReceiver::factory`] is where a program begins |
 //! | [`LineFactory`] | what that returns, to be listened or connected with: sets the delimiter and the longest line |
-//!
-//! The same for AMP, Twisted's way for two programs to call each other over one connection:
-//!
-//! | piece | what it is |
-//! |---|---|
-//! | [`AmpHandler`] | what you write: answers the calls of the peer, with a box, an error, or an [`AmpAnswer`] that takes time |
-//! | [`Amp`] | the handle that calls the peer: each call is a future of its answer, or of an [`AmpError`] |
+//! | [`Handle`] | what [`Lines`] and the handles of the other receivers have in common |
+//! | [`StringHandler`], [`Strings`], [`StringReceiver`], [`StringFactory`] | the same for strings; [`StringFormat`] says how they tell their lengths, [`StringError`] what is wrong with one |
+//! | [`StatefulHandler`], [`States`], [`StatefulReceiver`], [`StatefulFactory`] | the same for parts; a [`State`] is what is waited for |
+//! | [`TerminatorHandler`], [`Segments`], [`TerminatorReceiver`], [`TerminatorFactory`] | the same for segments; a [`Terminator`] is what ends one |
+//! | [`CodecHandler`], [`Messages`], [`CodecReceiver`], [`CodecFactory`] | the same for the messages of a codec |
+//! | [`AmpHandler`], [`Amp`], [`AmpReceiver`], [`AmpFactory`] | the same for calls: one is answered with a box, an error, or an [`AmpAnswer`] that takes time, and one's own is a future of its answer, or of an [`AmpError`] |
 //! | [`AmpBox`] | what calls and answers carry: values by their keys, of all types that are [`ToAmp`] and [`FromAmp`] |
-//! | [`AmpReceiver`] | the protocol between the two; [`AmpReceiver::factory`] is where a program begins |
-//! | [`AmpFactory`] | what that returns: sets the largest box, and how many calls are answered at a time |
 //!
-//! And one protocol that is ready to be used:
-//!
-//! | piece | what it is |
-//! |---|---|
-//! | [`MemcacheClient`] | a client of memcached: each request is a future of its answer, such as a [`MemcacheItem`] |
-//!
-//! A peer cannot make a receiver hold more than the longest line that is allowed and 64 KiB, nor spend more time than
-//! is proportional to what it sends, however that is cut.
-//!
-//! # Ready to use
-//!
-//! | piece | what it is |
-//! |---|---|
-//! | [`PortForward`] | forwards each connection to another address |
-//! | [`Socks`], [`SocksRequest`] | a proxy of SOCKS 4, 4a and 5, and what its rule decides about |
-//! | [`wire`] | echo, discard, chargen, quote of the day, who is here, the time; over TCP and UDP |
-//! | [`Finger`], [`finger()`], [`FingerQuery`] | who is a user: the server, the client, the question (RFC 1288) |
-//! | [`IdentServer`], [`IdentClient`], [`IdentQuery`], [`IdentReply`] | who owns a connection (RFC 1413) |
-//!
-//! None of the servers limits how long a client may say nothing, but for [`Socks`] before it has connected: put a policy
-//! around those that strangers can reach.
+//! A peer cannot make a receiver keep more than the greatest length that is allowed and 64 KiB, in memory of at most twice
+//! that, nor spend more time than is proportional to what it sends, however that is cut. (A codec's own memory and time
+//! are its own; AMP keeps calls that wait, too: see [`AmpFactory`].)
 //!
 //! # Policies
 //!
@@ -169,16 +161,28 @@
 //!     Session { timeout: lines.call_later(Duration::from_secs(60), expired), lines }
 //! });
 //! ```
-//! A peer cannot make a receiver hold more than 64 KiB and the longest line that is allowed, or the largest box a few
-//! times, nor spend more time than is proportional to what it sends, however that is cut.
-//! A peer cannot make a receiver of lines hold more than the longest line that is allowed and 64 KiB, nor one of AMP more
-//! than 1 MiB and the largest box a few times; nor can it make one spend more time than is proportional to what it
-//! sends, however that is cut.
+//!
+//! # Ready to use
+//!
+//! | piece | what it is |
+//! |---|---|
+//! | [`MemcacheClient`] | a client of memcached: each request is a future of its answer, such as a [`MemcacheItem`] |
+//! | [`PortForward`] | forwards each connection to another address |
+//! | [`Socks`], [`SocksRequest`] | a proxy of SOCKS 4, 4a and 5, and what its rule decides about |
+//! | [`wire`] | echo, discard, chargen, quote of the day, who is here, the time; over TCP and UDP |
+//! | [`Finger`], [`finger()`], [`FingerQuery`] | who is a user: the server, the client, the question (RFC 1288) |
+//! | [`IdentServer`], [`IdentClient`], [`IdentQuery`], [`IdentReply`] | who owns a connection (RFC 1413) |
+//!
+//! None of the servers limits how long a client may say nothing, but for [`Socks`] before it has connected: put a policy
+//! around those that strangers can reach.
 
 mod amp;
 mod bucket;
 mod capture;
 mod captured_connection;
+mod codec_factory;
+mod codec_handler;
+mod codec_receiver;
 mod connection_limit;
 mod delivery;
 mod finger;
@@ -186,11 +190,14 @@ mod finger_client;
 mod finger_query;
 mod first_message_timeout;
 mod forward;
+mod handle;
 mod ident_client;
 mod ident_query;
 mod ident_reply;
 mod ident_server;
 mod idle_timeout;
+mod input;
+mod into_handler;
 #[cfg(test)]
 mod kept;
 mod line_factory;
@@ -199,28 +206,36 @@ mod line_receiver;
 mod line_splitter;
 mod lines;
 mod memcache;
+mod messages;
+mod pcap;
 mod port_forward;
 #[cfg(test)]
 mod remote_end;
+mod segments;
+mod sink;
 mod socks;
 mod socks_parser;
 mod socks_request;
-pub mod wire;
-
-pub use finger::Finger;
-pub use finger_client::FingerError;
-pub use finger_client::finger;
-pub use finger_query::FingerQuery;
-pub use finger_query::InvalidFingerQuery;
-pub use ident_client::IdentClient;
-pub use ident_query::IdentQuery;
-pub use ident_reply::IdentError;
-pub use ident_reply::IdentReply;
-pub use ident_server::IdentServer;
-mod pcap;
-mod sink;
+mod state;
+mod stateful_factory;
+mod stateful_handler;
+mod stateful_receiver;
+mod states;
+mod string_error;
+mod string_factory;
+mod string_format;
+mod string_handler;
+mod string_receiver;
+mod string_splitter;
+mod strings;
+mod terminator;
+mod terminator_factory;
+mod terminator_handler;
+mod terminator_receiver;
+mod terminator_splitter;
 mod throttle;
 mod traffic_log;
+pub mod wire;
 
 pub use amp::Amp;
 pub use amp::AmpAnswer;
@@ -235,10 +250,24 @@ pub use amp::ToAmp;
 pub use bucket::Bucket;
 pub use capture::Capture;
 pub use captured_connection::CapturedConnection;
+pub use codec_factory::CodecFactory;
+pub use codec_handler::CodecHandler;
+pub use codec_receiver::CodecReceiver;
 pub use connection_limit::ConnectionLimit;
+pub use finger::Finger;
+pub use finger_client::FingerError;
+pub use finger_client::finger;
+pub use finger_query::FingerQuery;
+pub use finger_query::InvalidFingerQuery;
 pub use first_message_timeout::FirstMessageTimeout;
+pub use handle::Handle;
+pub use ident_client::IdentClient;
+pub use ident_query::IdentQuery;
+pub use ident_reply::IdentError;
+pub use ident_reply::IdentReply;
+pub use ident_server::IdentServer;
 pub use idle_timeout::IdleTimeout;
-pub use line_factory::IntoLineHandler;
+pub use into_handler::IntoHandler;
 pub use line_factory::LineFactory;
 pub use line_handler::LineHandler;
 pub use line_handler::OnLongLine;
@@ -248,8 +277,26 @@ pub use memcache::MemcacheClient;
 pub use memcache::MemcacheError;
 pub use memcache::MemcacheFactory;
 pub use memcache::MemcacheItem;
+pub use messages::Messages;
 pub use port_forward::PortForward;
+pub use segments::Segments;
 pub use socks::Socks;
 pub use socks_request::SocksRequest;
+pub use state::State;
+pub use stateful_factory::StatefulFactory;
+pub use stateful_handler::StatefulHandler;
+pub use stateful_receiver::StatefulReceiver;
+pub use states::States;
+pub use string_error::StringError;
+pub use string_factory::StringFactory;
+pub use string_format::StringFormat;
+pub use string_handler::StringHandler;
+pub use string_receiver::StringReceiver;
+pub use strings::StringTooLong;
+pub use strings::Strings;
+pub use terminator::Terminator;
+pub use terminator_factory::TerminatorFactory;
+pub use terminator_handler::TerminatorHandler;
+pub use terminator_receiver::TerminatorReceiver;
 pub use throttle::Throttle;
 pub use traffic_log::TrafficLog;

@@ -5,10 +5,12 @@ use reactor::Factory;
 use reactor::Protocol;
 use reactor::Transport;
 
+use crate::into_handler::IntoHandler;
 use crate::line_handler::LineHandler;
 use crate::line_receiver::LineReceiver;
 use crate::line_splitter::Delimiter;
 use crate::line_splitter::Framing;
+use crate::lines::LineKind;
 use crate::lines::Lines;
 
 /// Builds a [`LineReceiver`] for each connection, by
@@ -68,39 +70,14 @@ impl<F> LineFactory<F> {
 impl<F, T> Factory for LineFactory<F>
 where
     F: FnMut(Lines) -> T + 'static,
-    T: IntoLineHandler,
+    T: IntoHandler<Lines>,
+    T::Handler: LineHandler,
 {
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
         let framing = Rc::clone(&self.framing);
-        let lines = Lines::new(transport, Rc::clone(&framing), LineReceiver::<T::Handler>::ask);
-        let handler = (self.build)(lines.clone()).into_line_handler()?;
+        let lines = Lines::new::<LineReceiver<T::Handler>>(transport, LineKind::new(Rc::clone(&framing)));
+        let handler = (self.build)(lines.clone()).into_handler()?;
         Some(Box::new(LineReceiver::new(handler, lines, framing)))
-    }
-}
-
-/// What the closure given to [`LineReceiver::factory`] may return: a handler, or an
-/// `Option` of one, where `None` refuses the connection.
-pub trait IntoLineHandler {
-    /// The handler's type.
-    type Handler: LineHandler;
-
-    /// The handler, or `None` to refuse the connection.
-    fn into_line_handler(self) -> Option<Self::Handler>;
-}
-
-impl<H: LineHandler> IntoLineHandler for H {
-    type Handler = H;
-
-    fn into_line_handler(self) -> Option<H> {
-        Some(self)
-    }
-}
-
-impl<H: LineHandler> IntoLineHandler for Option<H> {
-    type Handler = H;
-
-    fn into_line_handler(self) -> Self {
-        self
     }
 }
 

@@ -1,9 +1,12 @@
 use reactor::CloseReason;
 use reactor::OnEof;
 
+use crate::into_handler::IntoHandler;
+use crate::lines::Lines;
+
 /// What a user of [`LineReceiver`](crate::LineReceiver) writes: a protocol that is called back with lines.
 ///
-/// It is built with its [`Lines`](crate::Lines), the handle that sends lines and closes, and keeps it in a plain
+/// It is built with its [`Lines`], the handle that sends lines and closes, and keeps it in a plain
 /// field. Only [`line_received`](Self::line_received) must be written.
 ///
 /// # The order of callbacks
@@ -77,6 +80,22 @@ pub trait LineHandler: 'static {
     /// The connection has ended; this is the last callback. Twisted's `connectionLost`.
     fn connection_lost(&mut self, reason: CloseReason) {
         let _ = reason;
+    }
+}
+
+impl<H: LineHandler> IntoHandler<Lines> for H {
+    type Handler = H;
+
+    fn into_handler(self) -> Option<H> {
+        Some(self)
+    }
+}
+
+impl<H: LineHandler> IntoHandler<Lines> for Option<H> {
+    type Handler = H;
+
+    fn into_handler(self) -> Self {
+        self
     }
 }
 

@@ -1,14 +1,15 @@
 use std::any::Any;
 use std::fmt;
-use std::future::ready;
 use std::rc::Rc;
 
 use reactor::CloseReason;
 use reactor::OnEof;
 use reactor::Protocol;
-use reactor::Transport;
 
-use crate::line_factory::IntoLineHandler;
+use crate::delivery::Receiver;
+use crate::handle::Shared;
+use crate::input::Input;
+use crate::into_handler::IntoHandler;
 use crate::line_factory::LineFactory;
 use crate::line_handler::LineHandler;
 use crate::line_handler::OnLongLine;
@@ -53,7 +54,7 @@ impl<H: LineHandler> LineReceiver<H> {
     pub fn factory<F, T>(build: F) -> LineFactory<F>
     where
         F: FnMut(Lines) -> T + 'static,
-        T: IntoLineHandler<Handler = H>,
+        T: IntoHandler<Lines, Handler = H>,
     {
         LineFactory::new(build)
     }
@@ -61,50 +62,40 @@ impl<H: LineHandler> LineReceiver<H> {
     pub(crate) fn new(handler: H, lines: Lines, framing: Rc<Framing>) -> Self {
         Self { handler, lines, splitter: LineSplitter::new(framing) }
     }
+}
 
-    /// Has the receiver of this transport deliver what it keeps, in the connection's next turn.
-    pub(crate) fn ask(transport: &Transport) {
-        transport.defer(ready(()), |this: &mut Self, ()| this.deliver(b""));
-    }
-
-    /// Delivers what is kept, then this chunk, as far as may be. What is left is kept.
+impl<H: LineHandler> Receiver for LineReceiver<H> {
     fn deliver(&mut self, chunk: &[u8]) {
-        let Self { handler, lines, splitter, .. } = self;
-        let shared = &*lines.0;
-        let delivery = &shared.delivery;
-        delivery.begin();
-        let mut input = splitter.input(chunk);
-        shared.change_input(&mut input);
-        let mut used_up = false;
-        while !used_up && delivery.goes_on() {
-            if shared.raw.get() {
-                match input.raw() {
-                    Some(data) => shared.lend(data, |data| handler.raw_data_received(data)),
-                    None => used_up = true,
+        let Self { handler, lines, splitter } = self;
+        let Shared { delivery, kind } = &*lines.0;
+        let mut input = splitter.buffer.input(chunk);
+        kind.change_input(&mut input);
+        let next = |input: &mut Input<'_>| {
+            let mut found = true;
+            if kind.is_raw() {
+                match input.raw(usize::MAX) {
+                    Some(data) => kind.lend(data, |data| handler.raw_data_received(data)),
+                    None => found = false,
                 }
             } else {
-                match input.line() {
+                match splitter.framing.line(input) {
                     Ok(Some(line)) => {
                         delivery.transport.note_message();
                         handler.line_received(line);
                     }
-                    Ok(None) => used_up = true,
+                    Ok(None) => found = false,
                     Err(LineTooLong) => {
-                        match shared.lend(input.everything(), |data| handler.line_length_exceeded(data)) {
+                        match kind.lend(input.everything(), |data| handler.line_length_exceeded(data)) {
                             OnLongLine::Close => lines.lose_connection(),
                             OnLongLine::KeepReading => {}
                         }
                     }
                 }
             }
-            shared.change_input(&mut input);
-        }
-        if lines.is_closing() {
-            input.clear();
-        }
-        let keeps = input.finish();
-        shared.keeps.set(keeps);
-        delivery.end(keeps && !used_up);
+            kind.change_input(input);
+            found
+        };
+        delivery.cut(input, next);
     }
 }
 
@@ -118,13 +109,8 @@ impl<H: LineHandler> Protocol for LineReceiver<H> {
     }
 
     fn eof_received(&mut self) -> OnEof {
-        if self.lines.0.delivery.has_more() {
-            return OnEof::NotYet;
-        }
-        let mut input = self.splitter.input(b"");
-        let answer = self.handler.eof_received(input.everything());
-        input.finish();
-        answer
+        let Self { handler, lines, splitter } = self;
+        lines.0.delivery.end_of_stream(&mut splitter.buffer, |unfinished| handler.eof_received(unfinished))
     }
 
     fn pause_writing(&mut self) {
@@ -342,7 +328,7 @@ mod tests {
         assert_eq!(test.receive("a\r\nquit\r\nb\r\nc"), ["line a", "line quit", "lost connection closed cleanly"]);
         assert_eq!(test.receive("d\r\n"), [""; 0]);
         assert_eq!(test.wire.written(), b"bye\r\n");
-        assert!(!test.lines.0.keeps.get(), "what will never be delivered need not be kept while output is sent");
+        assert!(!test.lines.0.delivery.keeps(), "what will never be delivered need not be kept while output is sent");
     }
 
     #[test]

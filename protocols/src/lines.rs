@@ -1,36 +1,21 @@
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::fmt;
-use std::future::Future;
 use std::rc::Rc;
-use std::time::Duration;
 
-use reactor::Address;
-use reactor::DeferredCall;
-use reactor::DelayedCall;
-use reactor::LoopingCall;
-use reactor::Tick;
-use reactor::Transport;
-
-use crate::delivery::Delivery;
+use crate::handle::Handle;
+use crate::input::Input;
 use crate::line_splitter::Framing;
-use crate::line_splitter::Input;
 
 /// A handle of one connection whose protocol is a [`LineReceiver`](crate::LineReceiver): how a
-/// [`LineHandler`](crate::LineHandler) sends lines, closes, and says how input is to be cut.
-///
-/// Like [`Transport`] it is cheap to clone and may be used from any callback of any connection of the same reactor. Its
-/// methods only take note: **they never call user code**. A handle that outlives its connection is harmless.
-#[derive(Clone)]
-pub struct Lines(pub(crate) Rc<Shared>);
+/// [`LineHandler`](crate::LineHandler) sends lines, and switches between lines and raw data.
+/// How it closes, paces and times is said at [`Handle`].
+pub type Lines = Handle<LineKind>;
 
-/// What a receiver and the handles of it share.
-pub(crate) struct Shared {
-    pub(crate) delivery: Delivery,
-    pub(crate) raw: Cell<bool>,
-    /// The receiver keeps some input.
-    pub(crate) keeps: Cell<bool>,
+/// What lines share besides.
+pub struct LineKind {
     framing: Rc<Framing>,
+    raw: Cell<bool>,
     changes: RefCell<Changes>,
     changed: Cell<bool>,
     /// Where the bytes are that the running callback was lent and may give back.
@@ -51,32 +36,19 @@ struct Changes {
 type Place = (usize, usize);
 
 impl Lines {
-    pub(crate) fn new(transport: Transport, framing: Rc<Framing>, ask: fn(&Transport)) -> Self {
-        Self(Rc::new(Shared {
-            delivery: Delivery::new(transport, ask),
-            raw: Cell::new(false),
-            keeps: Cell::new(false),
-            framing,
-            changes: RefCell::default(),
-            changed: Cell::new(false),
-            lent: Cell::new(None),
-        }))
-    }
-
     /// Sends a line and the delimiter behind it. Twisted's `sendLine`.
     ///
     /// The line itself is not looked at: one that has a delimiter in it arrives as two.
     pub fn send_line(&self, line: impl AsRef<[u8]>) {
-        self.transport().write(line);
-        self.transport().write(self.0.framing.delimiter.to_send());
+        self.transport().write_sequence(&[line.as_ref(), self.0.kind.framing.delimiter.to_send()]);
     }
 
     /// Stops cutting into lines: all that comes behind the line just received goes to
     /// [`raw_data_received`](crate::LineHandler::raw_data_received), until [`set_line_mode`](Self::set_line_mode).
     /// Twisted's `setRawMode`.
     pub fn set_raw_mode(&self) {
-        if !self.0.raw.replace(true) && self.0.keeps.get() {
-            self.0.delivery.ask();
+        if !self.0.kind.raw.replace(true) {
+            self.0.delivery.cuts_anew();
         }
     }
 
@@ -116,11 +88,11 @@ impl Lines {
     /// assert_eq!(wire.written(), b"stored\r\nstored\r\n");
     /// ```
     pub fn set_line_mode(&self, extra: impl AsRef<[u8]>) {
-        self.0.raw.set(false);
+        self.0.kind.raw.set(false);
         let extra = extra.as_ref();
         if !extra.is_empty() {
-            self.0.change(|changes| {
-                if changes.extra.is_empty() && changes.take_back == 0 && self.0.is_end_of_lent(extra) {
+            self.change(|changes| {
+                if changes.extra.is_empty() && changes.take_back == 0 && self.0.kind.is_end_of_lent(extra) {
                     changes.take_back = extra.len();
                 } else {
                     changes.extra.splice(..0, extra.iter().copied());
@@ -132,102 +104,32 @@ impl Lines {
     /// Forgets what was received and not yet delivered. Twisted's `clearLineBuffer`, but for one thing: it returns
     /// nothing, since input is cut where the reactor has lent it. To have the rest, switch to raw mode.
     pub fn clear_line_buffer(&self) {
-        self.0.change(|changes| *changes = Changes { clear: true, ..Changes::default() });
+        self.change(|changes| *changes = Changes { clear: true, ..Changes::default() });
     }
 
-    /// Stops delivering at once, and reading: what is left of the input comes when [`resume_reading`] is called.
-    /// Twisted's `pauseProducing`.
-    ///
-    /// [`resume_reading`]: Self::resume_reading
-    pub fn pause_reading(&self) {
-        self.0.delivery.pause();
-    }
-
-    /// Undoes [`pause_reading`](Self::pause_reading). What is left is delivered in the connection's next turn, before
-    /// anything newer. Twisted's `resumeProducing`.
-    ///
-    /// A handler that takes one line after another, however long each takes:
-    ///
-    /// ```
-    /// # use protocols::{LineHandler, Lines};
-    /// # struct Directory { lines: Lines }
-    /// # async fn lookup(_user: Vec<u8>) -> Option<String> { None }
-    /// # impl LineHandler for Directory {
-    /// fn line_received(&mut self, user: &[u8]) {
-    ///     self.lines.pause_reading();
-    ///     self.lines.defer(lookup(user.to_vec()), |this: &mut Self, found| {
-    ///         this.lines.send_line(found.as_deref().unwrap_or("No such user"));
-    ///         this.lines.resume_reading();
-    ///     });
-    /// }
-    /// # }
-    /// ```
-    pub fn resume_reading(&self) {
-        self.0.delivery.resume();
-    }
-
-    /// As [`Transport::lose_connection`]; no further line is delivered.
-    pub fn lose_connection(&self) {
-        self.transport().lose_connection();
-    }
-
-    /// As [`Transport::abort_connection`]; no further line is delivered.
-    pub fn abort_connection(&self) {
-        self.transport().abort_connection();
-    }
-
-    /// As [`Transport::is_closing`].
-    pub fn is_closing(&self) -> bool {
-        self.transport().is_closing()
-    }
-
-    /// As [`Transport::peer`].
-    pub fn peer(&self) -> Address {
-        self.transport().peer()
-    }
-
-    /// As [`Transport::call_later`]: calls `call` with the handler, `delay` from now.
-    ///
-    /// # Panics
-    ///
-    /// If the handler is not an `H`.
-    #[track_caller]
-    pub fn call_later<H: 'static>(&self, delay: Duration, call: impl FnOnce(&mut H) + 'static) -> DelayedCall {
-        self.transport().call_later(delay, call)
-    }
-
-    /// As [`Transport::call_every`]: calls `call` with the handler, every `interval`.
-    ///
-    /// # Panics
-    ///
-    /// If the handler is not an `H`.
-    #[track_caller]
-    pub fn call_every<H: 'static>(&self, interval: Duration, call: impl FnMut(&mut H, Tick) + 'static) -> LoopingCall {
-        self.transport().call_every(interval, call)
-    }
-
-    /// As [`Transport::defer`]: runs `future` beside the handler, and calls `call` with its output.
-    ///
-    /// # Panics
-    ///
-    /// If the handler is not an `H`.
-    #[track_caller]
-    pub fn defer<H: 'static, F: Future + 'static>(
-        &self,
-        future: F,
-        call: impl FnOnce(&mut H, F::Output) + 'static,
-    ) -> DeferredCall {
-        self.transport().defer(future, call)
-    }
-
-    /// The connection itself, for everything else. Its own [`pause_reading`](Transport::pause_reading) holds back what
-    /// has not been read yet, but no line that has.
-    pub fn transport(&self) -> &Transport {
-        &self.0.delivery.transport
+    fn change(&self, change: impl FnOnce(&mut Changes)) {
+        let kind = &self.0.kind;
+        change(&mut kind.changes.borrow_mut());
+        kind.changed.set(true);
+        self.0.delivery.ask();
     }
 }
 
-impl Shared {
+impl LineKind {
+    pub(crate) fn new(framing: Rc<Framing>) -> Self {
+        Self {
+            framing,
+            raw: Cell::new(false),
+            changes: RefCell::default(),
+            changed: Cell::new(false),
+            lent: Cell::new(None),
+        }
+    }
+
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw.get()
+    }
+
     /// While `callback` runs, the end of `data` can be given back.
     pub(crate) fn lend<R>(&self, data: &[u8], callback: impl FnOnce(&[u8]) -> R) -> R {
         self.lent.set(Some(place(data)));
@@ -249,12 +151,6 @@ impl Shared {
         }
     }
 
-    fn change(&self, change: impl FnOnce(&mut Changes)) {
-        change(&mut self.changes.borrow_mut());
-        self.changed.set(true);
-        self.delivery.ask();
-    }
-
     /// Addresses will do: while they are lent, no other bytes can be where these are.
     fn is_end_of_lent(&self, bytes: &[u8]) -> bool {
         let (begin, end) = place(bytes);
@@ -267,12 +163,9 @@ fn place(bytes: &[u8]) -> Place {
     (range.start.addr(), range.end.addr())
 }
 
-impl fmt::Debug for Lines {
+impl fmt::Debug for LineKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines")
-            .field("transport", self.transport())
-            .field("raw", &self.0.raw.get())
-            .finish_non_exhaustive()
+        f.debug_struct("LineKind").field("raw", &self.raw.get()).finish_non_exhaustive()
     }
 }
 
@@ -299,9 +192,25 @@ mod tests {
             Idle
         }));
         let lines = kept.take().expect("the factory was called");
-        lines.0.lend(lent, |_| lines.set_line_mode(extra));
-        let changes = lines.0.changes.take();
+        lines.0.kind.lend(lent, |_| lines.set_line_mode(extra));
+        let changes = lines.0.kind.changes.take();
         (changes.extra, changes.take_back)
+    }
+
+    #[test]
+    fn a_line_beyond_the_output_limit_is_sent_whole_when_nothing_else_waits() {
+        let kept = Rc::new(RefCell::new(None));
+        let handle = Rc::clone(&kept);
+        let mut wire = StringTransport::connect(LineReceiver::factory(move |lines| {
+            handle.replace(Some(lines));
+            Idle
+        }));
+        let lines: Lines = kept.take().expect("the factory was called");
+        lines.transport().set_output_limit(10);
+        lines.send_line([b'x'; 20]);
+        wire.settle();
+        assert_eq!(wire.written().len(), 22);
+        assert!(wire.closed().is_none());
     }
 
     #[test]

@@ -65,6 +65,12 @@ impl Transport {
         self.0.write(data.len(), |output, hub| output.push(data, hub));
     }
 
+    /// Like one [`write`](Self::write) of all these pieces, one behind the other. Twisted's `writeSequence`.
+    pub fn write_sequence(&self, pieces: &[&[u8]]) {
+        let len = pieces.iter().map(|piece| piece.len()).sum();
+        self.0.write(len, |output, hub| pieces.iter().for_each(|piece| output.push(piece, hub)));
+    }
+
     /// Like [`write`](Self::write), but without a copy for buffers of 16 KiB and more.
     pub fn write_bytes(&self, data: Bytes) {
         self.0.write(data.len(), |output, hub| output.push_shared(data, hub));

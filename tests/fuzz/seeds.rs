@@ -53,6 +53,9 @@ fn questions_about_connections_and_their_replies() {
 #[test]
 fn captures_of_traffic() {
     run("capture", 20_000, fuzz::capture);
+}
+
+#[test]
 fn amp_however_it_is_cut() {
     run("amp", 20_000, fuzz::amp);
 }
@@ -60,6 +63,26 @@ fn amp_however_it_is_cut() {
 #[test]
 fn answers_of_a_memcached_server() {
     run("memcache", 20_000, fuzz::memcache);
+}
+
+#[test]
+fn strings_however_they_are_cut() {
+    run("strings", 20_000, fuzz::strings);
+}
+
+#[test]
+fn parts_however_they_are_cut() {
+    run("states", 20_000, fuzz::states);
+}
+
+#[test]
+fn segments_however_they_are_cut() {
+    run("segments", 20_000, fuzz::segments);
+}
+
+#[test]
+fn messages_of_a_codec_however_they_are_cut() {
+    run("codec", 20_000, fuzz::codec);
 }
 
 #[test]

@@ -13,6 +13,8 @@ use std::sync::mpsc::Sender;
 use protocols::LineHandler;
 use protocols::Lines;
 use protocols::PortForward;
+use protocols::StringHandler;
+use protocols::Strings;
 use reactor::Factory;
 use reactor::Policy;
 use reactor::Protocol;
@@ -77,7 +79,9 @@ fn start<F: Factory>(
 }
 
 fn run(messages: u64, to: &TcpStream, from: &TcpStream, counted: &Receiver<u64>) -> u64 {
+    // A line, and a string of 63 bytes behind its length.
     let mut message = [b'x'; 64];
+    message[0] = 63;
     message[62..].copy_from_slice(b"\r\n");
     for _ in 0..=WARM_UP + messages {
         exchange(to, from, &message);
@@ -120,6 +124,22 @@ pub struct EchoLines {
 impl LineHandler for EchoLines {
     fn line_received(&mut self, line: &[u8]) {
         self.lines.send_line(line);
+        self.meter.message();
+    }
+}
+
+/// Sends every string back.
+#[derive(Debug)]
+pub struct EchoStrings {
+    /// Its connection.
+    pub strings: Strings,
+    /// What counts.
+    pub meter: Rc<Meter>,
+}
+
+impl StringHandler for EchoStrings {
+    fn string_received(&mut self, string: &[u8]) {
+        self.strings.send_string(string).expect("it is as long as the one that came");
         self.meter.message();
     }
 }

@@ -21,6 +21,7 @@ mod policies;
 mod policies_stacked;
 mod ports;
 mod reading;
+mod receivers;
 mod reentrancy;
 mod refusals;
 mod reliability;

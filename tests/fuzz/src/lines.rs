@@ -1,28 +1,25 @@
 //! Lines: what a receiver makes of a stream, however that is cut.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
 use protocols::LineHandler;
 use protocols::LineReceiver;
 use protocols::Lines;
 use protocols::OnLongLine;
 use reactor::OnEof;
-use reactor::testing::StringTransport;
+
+use crate::receiving::CLOSE;
+use crate::receiving::Log;
+use crate::receiving::in_every_cut;
+use crate::receiving::obey;
+use crate::receiving::receive;
 
 /// Three bytes say how it is to be cut, the others come.
 pub fn lines(data: &[u8]) {
     let [kind, max_length, cut, stream @ ..] = data else { return };
     let framing =
         Framing { delimiter: DELIMITERS[usize::from(*kind) % DELIMITERS.len()], max_length: *max_length % 32 };
-    let expected = framing.cut(stream);
-    let (one, two) = stream.split_at(stream.len() * usize::from(*cut) / 256);
-    for pieces in [vec![stream], stream.chunks(1).collect(), vec![one, two]] {
-        assert_eq!(framing.receive(&pieces), expected, "{framing:?} of {:?}", stream.escape_ascii().to_string());
-    }
+    in_every_cut(stream, *cut, &framing.cut(stream), |pieces| framing.receive(pieces));
 }
 
-#[derive(Debug)]
 struct Framing {
     /// Any newline if it is empty.
     delimiter: &'static str,
@@ -39,10 +36,6 @@ enum Came {
     TooLong,
     Unfinished(Vec<u8>),
 }
-
-/// Lines that a handler of the test takes for commands.
-const PAUSE: &[u8] = b"p";
-const CLOSE: &[u8] = b"c";
 
 /// So many raw bytes follow the line `r` and a digit.
 fn raw_behind(line: &[u8]) -> Option<usize> {
@@ -94,50 +87,28 @@ impl Framing {
 
     /// What really comes of these pieces, the end of the stream behind them.
     fn receive(&self, pieces: &[&[u8]]) -> Vec<Came> {
-        let came = Rc::new(RefCell::new(Vec::new()));
-        let handles = Rc::new(RefCell::new(None));
-        let (log, handle) = (Rc::clone(&came), Rc::clone(&handles));
-        let factory = LineReceiver::factory(move |lines: Lines| {
-            handle.replace(Some(lines.clone()));
-            Handler { lines, came: Rc::clone(&log), missing: 0 }
-        });
-        let factory = factory.max_length(self.max_length.into());
-        let factory = if self.delimiter.is_empty() { factory.any_newline() } else { factory.delimiter(self.delimiter) };
-        let mut wire = StringTransport::connect(factory);
-        let lines: Lines = handles.take().unwrap();
-        for piece in pieces {
-            wire.receive(piece);
-            // Each pause lets through a line.
-            loop {
-                let before = came.borrow().len();
-                lines.resume_reading();
-                wire.settle();
-                if came.borrow().len() == before {
-                    break;
-                }
-            }
-        }
-        wire.receive_eof();
-        assert!(wire.closed().is_some_and(|reason| reason.is_clean()));
-        drop(wire);
-        came.take()
+        receive(pieces, |told| {
+            let factory = LineReceiver::factory(move |new: Lines| {
+                let (lines, came) = told(new);
+                Handler { lines, came, missing: 0 }
+            });
+            let factory = factory.max_length(self.max_length.into());
+            if self.delimiter.is_empty() { factory.any_newline() } else { factory.delimiter(self.delimiter) }
+        })
     }
 }
 
 struct Handler {
     lines: Lines,
-    came: Rc<RefCell<Vec<Came>>>,
+    came: Log<Came>,
     missing: usize,
 }
 
 impl LineHandler for Handler {
     fn line_received(&mut self, line: &[u8]) {
         self.came.borrow_mut().push(Came::Line(line.to_vec()));
-        if line == PAUSE {
-            self.lines.pause_reading();
-        } else if line == CLOSE {
-            self.lines.lose_connection();
-        } else if let Some(count) = raw_behind(line).filter(|count| *count > 0) {
+        obey(line, &self.lines);
+        if let Some(count) = raw_behind(line).filter(|count| *count > 0) {
             self.missing = count;
             self.lines.set_raw_mode();
         }

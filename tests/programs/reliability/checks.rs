@@ -42,6 +42,8 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R30-fairness", size: 1_000, run: limits::fairness },
     Check { name: "R36-allocations", size: 100_000, run: cost::allocations_a_message },
     Check { name: "CPU", size: 5, run: cost::processor_time },
+    Check { name: "CPU-lines", size: 3, run: cost::processor_time_of_lines },
+    Check { name: "CPU-strings", size: 3, run: cost::processor_time_of_strings },
 ];
 
 pub(crate) fn server(kind: &str, options: &[&str]) -> Child {

@@ -3,6 +3,8 @@
 use std::io;
 
 use protocols::LineReceiver;
+use protocols::StringFormat;
+use protocols::StringReceiver;
 use rig::allocations;
 use rig::steady;
 
@@ -21,49 +23,106 @@ pub(crate) fn allocations_a_message(messages: usize) -> io::Result<Vec<Figure>> 
     let lines = steady::answering(messages, |meter| {
         LineReceiver::factory(move |lines| steady::EchoLines { lines, meter: meter.clone() })
     });
+    let strings = steady::answering(messages, |meter| {
+        StringReceiver::factory(StringFormat::Int8, move |strings| steady::EchoStrings {
+            strings,
+            meter: meter.clone(),
+        })
+    });
     let forward = steady::forwarding(messages);
     Ok(vec![
         Figure::at_most(0.0, format!("allocations for {messages} echoed messages"), echo as f64),
         Figure::at_most(0.0, format!("allocations for {messages} echoed lines"), lines as f64),
+        Figure::at_most(0.0, format!("allocations for {messages} echoed strings"), strings as f64),
         Figure::at_most(0.0, format!("allocations for {messages} forwarded messages"), forward as f64),
     ])
 }
 
 /// Processor time a message, 64 connections with 64 bytes each, beside Tokio's own loop in the same run.
 pub(crate) fn processor_time(rounds: usize) -> io::Result<Vec<Figure>> {
-    const MESSAGES: usize = 150_000;
-    let ours = server("echo", &[]);
-    let tokios = server("tokio", &[]);
-    let mut load = [PingPong::new(ours.address(), 64, 64)?, PingPong::new(tokios.address(), 64, 64)?];
-    let servers = [&ours, &tokios];
-    let mut all: [Vec<f64>; 2] = Default::default();
-    let mut user: [f64; 2] = Default::default();
-    let mut rate: [Vec<f64>; 2] = Default::default();
-    load[0].exchange(20_000)?;
-    load[1].exchange(20_000)?;
+    let [ours, tokios] = exchange(["echo", "tokio"], 64, &[b'x'; 64], 1, 150_000, rounds)?;
+    Ok(vec![
+        Figure::told("us a message", ours.all),
+        Figure::told("us a message, Tokio's loop", tokios.all),
+        Figure::at_most(1.15, "of Tokio's", ours.all / tokios.all),
+        Figure::told("us a message in user mode", ours.user),
+        Figure::told("us a message in user mode, Tokio's loop", tokios.user),
+        Figure::told("messages a second", ours.rate),
+        Figure::told("messages a second, Tokio's loop", tokios.rate),
+    ])
+}
+
+/// Processor time a line of 32 bytes, beside `Framed` with `LinesCodec`.
+pub(crate) fn processor_time_of_lines(rounds: usize) -> io::Result<Vec<Figure>> {
+    beside_framed("line", ["lines", "framed-lines", "forwarded-lines"], b"abcdefghijklmnopqrstuvwxyz012345\n", rounds)
+}
+
+/// Processor time a string of 32 bytes behind a length of four, beside `Framed` with `LengthDelimitedCodec`.
+pub(crate) fn processor_time_of_strings(rounds: usize) -> io::Result<Vec<Figure>> {
+    let string = b"\0\0\0\x20abcdefghijklmnopqrstuvwxyz012345";
+    beside_framed("string", ["strings", "framed-strings", "forwarded-strings"], string, rounds)
+}
+
+/// Our server, one that sends each answer, and one that sends them when there is nothing to read: 16 connections, with
+/// 64 messages at a time on each.
+fn beside_framed(what: &str, kinds: [&str; 3], message: &[u8], rounds: usize) -> io::Result<Vec<Figure>> {
+    let [ours, sent, forwarded] = exchange(kinds, 16, message, 64, 2_000_000, rounds)?;
+    Ok(vec![
+        Figure::told(format!("us a {what}"), ours.all),
+        Figure::told(format!("us a {what}, Framed that sends each"), sent.all),
+        Figure::told(format!("us a {what}, Framed that forwards"), forwarded.all),
+        Figure::at_most(0.5, "of Framed that sends each", ours.all / sent.all),
+        Figure::at_most(1.0, "of Framed that forwards", ours.all / forwarded.all),
+        Figure::told(format!("us a {what} in user mode"), ours.user),
+        Figure::told(format!("us a {what} in user mode, Framed that forwards"), forwarded.user),
+        Figure::told(format!("{what}s a second"), ours.rate),
+        Figure::told(format!("{what}s a second, Framed that forwards"), forwarded.rate),
+    ])
+}
+
+/// What a message cost one server: microseconds of processor time, and messages a second.
+struct Cost {
+    all: f64,
+    user: f64,
+    rate: f64,
+}
+
+/// Has servers answer in turns, so many messages at a time on each connection, and takes the medians.
+fn exchange<const N: usize>(
+    kinds: [&str; N],
+    connections: usize,
+    message: &[u8],
+    at_a_time: usize,
+    messages: usize,
+    rounds: usize,
+) -> io::Result<[Cost; N]> {
+    let mut sides = Vec::new();
+    for kind in kinds {
+        let server = server(kind, &[]);
+        let mut load = PingPong::new(server.address(), connections, message.repeat(at_a_time))?;
+        load.exchange(20_000 / at_a_time)?;
+        sides.push((server, load, Vec::new()));
+    }
     for _ in 0..rounds {
-        for which in 0..2 {
-            let (user_before, system_before) = servers[which].cpu();
-            let elapsed = load[which].exchange(MESSAGES)?;
-            let (user_after, system_after) = servers[which].cpu();
-            user[which] += user_after - user_before;
-            let used = user_after - user_before + system_after - system_before;
-            all[which].push(used * 1e6 / MESSAGES as f64);
-            rate[which].push(MESSAGES as f64 / elapsed.as_secs_f64());
+        for (server, load, costs) in &mut sides {
+            let (user_before, system_before) = server.cpu();
+            let elapsed = load.exchange(messages / at_a_time)?;
+            let (user_after, system_after) = server.cpu();
+            let user = user_after - user_before;
+            let microseconds = |seconds: f64| seconds * 1e6 / messages as f64;
+            costs.push(Cost {
+                all: microseconds(user + system_after - system_before),
+                user: microseconds(user),
+                rate: messages as f64 / elapsed.as_secs_f64(),
+            });
         }
     }
-    let [ours_all, tokios_all] = all.map(median);
-    let [ours_user, tokios_user] = user.map(|seconds| seconds * 1e6 / (MESSAGES * rounds) as f64);
-    let [ours_rate, tokios_rate] = rate.map(median);
-    Ok(vec![
-        Figure::told("us a message", ours_all),
-        Figure::told("us a message, Tokio's loop", tokios_all),
-        Figure::at_most(1.15, "of Tokio's", ours_all / tokios_all),
-        Figure::told("us a message in user mode", ours_user),
-        Figure::told("us a message in user mode, Tokio's loop", tokios_user),
-        Figure::told("messages a second", ours_rate),
-        Figure::told("messages a second, Tokio's loop", tokios_rate),
-    ])
+    let mut sides = sides.into_iter();
+    Ok(kinds.map(|_| {
+        let costs = sides.next().map(|(_, _, costs)| costs).unwrap_or_default();
+        let median = |part: fn(&Cost) -> f64| median(costs.iter().map(part).collect());
+        Cost { all: median(|cost| cost.all), user: median(|cost| cost.user), rate: median(|cost| cost.rate) }
+    }))
 }
 
 fn median(mut values: Vec<f64>) -> f64 {

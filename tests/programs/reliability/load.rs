@@ -67,11 +67,11 @@ pub(crate) fn since(instant: Instant) -> f64 {
 pub(crate) struct PingPong {
     epoll: Epoll,
     streams: Vec<TcpStream>,
-    size: usize,
+    message: Vec<u8>,
 }
 
 impl PingPong {
-    pub(crate) fn new(address: SocketAddr, connections: usize, size: usize) -> io::Result<Self> {
+    pub(crate) fn new(address: SocketAddr, connections: usize, message: Vec<u8>) -> io::Result<Self> {
         let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
         let mut streams = Vec::new();
         for index in 0..connections {
@@ -80,17 +80,18 @@ impl PingPong {
             epoll.add(&stream, EpollEvent::new(EpollFlags::EPOLLIN, index as u64))?;
             streams.push(stream);
         }
-        Ok(Self { epoll, streams, size })
+        Ok(Self { epoll, streams, message })
     }
 
     /// Exchanges so many messages, and says how long that took.
     pub(crate) fn exchange(&mut self, messages: usize) -> io::Result<Duration> {
         let mut events = [EpollEvent::empty(); 64];
-        let message = vec![b'x'; self.size];
-        let mut buffer = vec![0; self.size];
+        let mut buffer = vec![0; self.message.len()];
+        // How much of each connection's message has come back.
+        let mut received = vec![0; self.streams.len()];
         let begun = now();
         for mut stream in &self.streams {
-            stream.write_all(&message)?;
+            stream.write_all(&self.message)?;
         }
         let mut to_send = messages.saturating_sub(self.streams.len());
         let mut outstanding = self.streams.len();
@@ -100,13 +101,18 @@ impl PingPong {
                 return Err(io::Error::other("the server does not answer"));
             }
             for event in &events[..ready] {
-                let mut stream = &self.streams[event.data() as usize];
-                // A message of this size comes in one piece.
-                if stream.read(&mut buffer)? != self.size {
-                    return Err(io::Error::other("a message came in pieces"));
+                let index = event.data() as usize;
+                let mut stream = &self.streams[index];
+                received[index] += match stream.read(&mut buffer)? {
+                    0 => return Err(io::Error::other("the server has closed")),
+                    length => length,
+                };
+                if received[index] < self.message.len() {
+                    continue;
                 }
+                received[index] = 0;
                 if to_send > 0 {
-                    stream.write_all(&message)?;
+                    stream.write_all(&self.message)?;
                     to_send -= 1;
                 } else {
                     outstanding -= 1;

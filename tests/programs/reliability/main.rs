@@ -11,6 +11,7 @@
 mod checks;
 mod cost;
 mod drain;
+mod framed;
 mod limits;
 mod load;
 mod many;
@@ -91,7 +92,7 @@ fn main() -> ExitCode {
     {
         let load = || {
             let address = address.parse().map_err(io::Error::other)?;
-            load::PingPong::new(address, 64, 64)?.exchange(messages.parse().map_err(io::Error::other)?)
+            load::PingPong::new(address, 64, vec![b'x'; 64])?.exchange(messages.parse().map_err(io::Error::other)?)
         };
         return match load() {
             Ok(time) => {

@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::io;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -18,6 +17,10 @@ use protocols::FirstMessageTimeout;
 use protocols::LineHandler;
 use protocols::LineReceiver;
 use protocols::Lines;
+use protocols::StringFormat;
+use protocols::StringHandler;
+use protocols::StringReceiver;
+use protocols::Strings;
 use reactor::CloseReason;
 use reactor::Factory;
 use reactor::Port;
@@ -28,9 +31,8 @@ use reactor::run_on_threads;
 use rig::echo::Echo;
 use rig::faulty::Faulty;
 use rig::faulty::Tally;
-use tokio::io::AsyncReadExt as _;
-use tokio::io::AsyncWriteExt as _;
 
+use crate::framed;
 use crate::processor;
 
 pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
@@ -44,8 +46,8 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
         processor::stay_on(number as usize);
     }
     let address = option("address").unwrap_or("127.0.0.1:0");
-    if kind == "tokio" {
-        return tokio_echo(address);
+    if let Some(result) = framed::serve(kind, address) {
+        return result;
     }
 
     tracing_subscriber::fmt()
@@ -58,6 +60,11 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     let reactor = Reactor::new()?;
     match kind {
         "echo" => listen(&reactor, address, |transport| Echo { transport })?,
+        "lines" => listen(&reactor, address, LineReceiver::factory(|lines| EchoLines { lines }).delimiter("\n"))?,
+        "strings" => {
+            let factory = StringReceiver::factory(StringFormat::Int32, |strings| EchoStrings { strings });
+            listen(&reactor, address, factory)?;
+        }
         "faulty" => {
             let tally = Rc::new(Tally::default());
             let counts = Rc::clone(&tally);
@@ -72,7 +79,7 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
             reactor.after_shutdown(move || println!("overflows {}", overflows.get()));
         }
         "questions" => {
-            let questions = LineReceiver::factory(Questions).delimiter("?");
+            let questions = LineReceiver::factory(|lines| EchoLines { lines }).delimiter("?");
             listen(&reactor, address, FirstMessageTimeout::around(Duration::from_secs(30), questions))?;
         }
         "jobs" => listen(&reactor, address, |transport| Jobs { transport })?,
@@ -122,12 +129,25 @@ fn say_ready(port: &Port) {
     let _ = io::stdout().flush();
 }
 
-/// Gives every question back.
-struct Questions(Lines);
+/// Sends every line back.
+struct EchoLines {
+    lines: Lines,
+}
 
-impl LineHandler for Questions {
-    fn line_received(&mut self, question: &[u8]) {
-        self.0.send_line(question);
+impl LineHandler for EchoLines {
+    fn line_received(&mut self, line: &[u8]) {
+        self.lines.send_line(line);
+    }
+}
+
+/// Sends every string back.
+struct EchoStrings {
+    strings: Strings,
+}
+
+impl StringHandler for EchoStrings {
+    fn string_received(&mut self, string: &[u8]) {
+        let _ = self.strings.send_string(string);
     }
 }
 
@@ -222,25 +242,4 @@ impl Protocol for Jobs {
             _ => self.transport.write(data),
         }
     }
-}
-
-/// What CPU time is compared with: Tokio's usual loop, on one thread.
-fn tokio_echo(address: &str) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let listener = tokio::net::TcpListener::bind(address.parse::<SocketAddr>().map_err(io::Error::other)?).await?;
-        println!("ready {}", listener.local_addr()?);
-        loop {
-            let (mut stream, _) = listener.accept().await?;
-            stream.set_nodelay(true)?;
-            tokio::spawn(async move {
-                let mut buffer = vec![0; 16 * 1024];
-                while let Ok(n @ 1..) = stream.read(&mut buffer).await {
-                    if stream.write_all(&buffer[..n]).await.is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-    })
 }

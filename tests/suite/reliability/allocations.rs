@@ -1,11 +1,14 @@
 //! R36: a server that has warmed up allocates nothing for a message.
 
 use protocols::LineReceiver;
+use protocols::StringFormat;
+use protocols::StringReceiver;
 use rig::allocations::Counting;
 use rig::allocations::allocations;
 use rig::steady;
 use rig::steady::Echo;
 use rig::steady::EchoLines;
+use rig::steady::EchoStrings;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -33,6 +36,14 @@ fn echoing_a_line_allocates_nothing() {
         LineReceiver::factory(move |lines| EchoLines { lines, meter: meter.clone() })
     });
     assert_eq!(counted, 0, "allocations for {MESSAGES} lines");
+}
+
+#[test]
+fn echoing_a_string_allocates_nothing() {
+    let counted = steady::answering(MESSAGES, |meter| {
+        StringReceiver::factory(StringFormat::Int8, move |strings| EchoStrings { strings, meter: meter.clone() })
+    });
+    assert_eq!(counted, 0, "allocations for {MESSAGES} strings");
 }
 
 #[test]

@@ -1,0 +1,38 @@
+use std::borrow::Cow;
+
+/// What a [`TerminatorReceiver`](crate::TerminatorReceiver) looks for.
+///
+/// ```
+/// use protocols::Terminator;
+///
+/// assert_eq!(Terminator::from("\r\n\r\n"), Terminator::Bytes(b"\r\n\r\n".into()));
+/// assert_eq!(Terminator::from(42), Terminator::Count(42));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Terminator {
+    /// Nothing: all bytes belong together.
+    #[default]
+    None,
+    /// These bytes. An empty sequence is as [`None`](Self::None).
+    Bytes(Cow<'static, [u8]>),
+    /// The end of so many bytes, which may be none: it is found at once then.
+    Count(usize),
+}
+
+impl From<&'static str> for Terminator {
+    fn from(bytes: &'static str) -> Self {
+        Self::Bytes(bytes.as_bytes().into())
+    }
+}
+
+impl From<Vec<u8>> for Terminator {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self::Bytes(bytes.into())
+    }
+}
+
+impl From<usize> for Terminator {
+    fn from(count: usize) -> Self {
+        Self::Count(count)
+    }
+}

@@ -1,0 +1,88 @@
+//! A codec in a receiver, however its stream is cut.
+
+use std::io;
+
+use protocols::CodecHandler;
+use protocols::CodecReceiver;
+use protocols::Messages;
+use reactor::OnEof;
+use tokio_util::bytes::BytesMut;
+use tokio_util::codec::LengthDelimitedCodec;
+
+use crate::receiving::CLOSE;
+use crate::receiving::Log;
+use crate::receiving::in_every_cut;
+use crate::receiving::obey;
+use crate::receiving::receive;
+
+/// Two bytes say how it is to be cut, the others come: messages behind a byte that tells their length.
+pub fn codec(data: &[u8]) {
+    let [max_length, cut, stream @ ..] = data else { return };
+    let max_length = usize::from(*max_length) % 32;
+    in_every_cut(stream, *cut, &expected(max_length, stream), |pieces| {
+        receive(pieces, |told| {
+            let new_codec =
+                move || LengthDelimitedCodec::builder().length_field_length(1).max_frame_length(max_length).new_codec();
+            let build = move |new: Messages<LengthDelimitedCodec>| {
+                let (messages, came) = told(new);
+                Handler { messages, came }
+            };
+            CodecReceiver::factory(new_codec, build)
+        })
+    });
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Came {
+    Message(Vec<u8>),
+    Failed,
+    End,
+}
+
+/// The rules, told of the whole stream at once.
+fn expected(max_length: usize, stream: &[u8]) -> Vec<Came> {
+    let mut came = Vec::new();
+    let mut rest = stream;
+    while let Some((length, behind)) = rest.split_first() {
+        let length = usize::from(*length);
+        // A length alone at the end of the stream the codec has consumed, and does not miss anything.
+        if behind.is_empty() && (1..=max_length).contains(&length) {
+            break;
+        }
+        let Some((message, behind)) = behind.split_at_checked(length).filter(|_| length <= max_length) else {
+            // Too long, or cut off by the end of the stream.
+            came.push(Came::Failed);
+            return came;
+        };
+        came.push(Came::Message(message.to_vec()));
+        if message == CLOSE {
+            return came;
+        }
+        rest = behind;
+    }
+    came.push(Came::End);
+    came
+}
+
+struct Handler {
+    messages: Messages<LengthDelimitedCodec>,
+    came: Log<Came>,
+}
+
+impl CodecHandler for Handler {
+    type Codec = LengthDelimitedCodec;
+
+    fn message_received(&mut self, message: BytesMut) {
+        obey(&message, &self.messages);
+        self.came.borrow_mut().push(Came::Message(message.to_vec()));
+    }
+
+    fn decoding_failed(&mut self, _error: io::Error) {
+        self.came.borrow_mut().push(Came::Failed);
+    }
+
+    fn eof_received(&mut self) -> OnEof {
+        self.came.borrow_mut().push(Came::End);
+        OnEof::Close
+    }
+}

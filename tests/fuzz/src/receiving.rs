@@ -1,0 +1,70 @@
+//! What the targets for receivers share: playing pieces of a stream to one.
+
+use std::cell::RefCell;
+use std::fmt::Debug;
+use std::rc::Rc;
+
+use protocols::Handle;
+use reactor::Factory;
+use reactor::testing::StringTransport;
+
+/// What handlers write down.
+pub(crate) type Log<T> = Rc<RefCell<Vec<T>>>;
+
+/// Messages that a handler of a test takes for commands.
+pub(crate) const PAUSE: &[u8] = b"p";
+pub(crate) const CLOSE: &[u8] = b"c";
+
+/// Does what a message says.
+pub(crate) fn obey<K>(message: &[u8], handle: &Handle<K>) {
+    match message {
+        PAUSE => handle.pause_reading(),
+        CLOSE => handle.lose_connection(),
+        _ => {}
+    }
+}
+
+/// Compares what comes of a stream in three cuts: whole, byte by byte, in two.
+pub(crate) fn in_every_cut<T: PartialEq + Debug>(
+    stream: &[u8],
+    cut: u8,
+    expected: &[T],
+    receive: impl Fn(&[&[u8]]) -> Vec<T>,
+) {
+    let (one, two) = stream.split_at(stream.len() * usize::from(cut) / 256);
+    for pieces in [vec![stream], stream.chunks(1).collect(), vec![one, two]] {
+        assert_eq!(receive(&pieces), expected, "of {:?}", stream.escape_ascii().to_string());
+    }
+}
+
+/// What really comes of these pieces, the end of the stream behind them. `factory` is given a function to be told the
+/// handle by, which returns it with the log.
+pub(crate) fn receive<K: 'static, T: 'static, F: Factory>(
+    pieces: &[&[u8]],
+    factory: impl FnOnce(Box<dyn Fn(Handle<K>) -> (Handle<K>, Log<T>)>) -> F,
+) -> Vec<T> {
+    let came = Log::default();
+    let handles = Rc::new(RefCell::new(None));
+    let (log, handle) = (Rc::clone(&came), Rc::clone(&handles));
+    let mut wire = StringTransport::connect(factory(Box::new(move |new: Handle<K>| {
+        handle.replace(Some(new.clone()));
+        (new, Rc::clone(&log))
+    })));
+    let handle: Handle<K> = handles.take().unwrap();
+    for piece in pieces {
+        wire.receive(piece);
+        // Each pause lets through a message.
+        loop {
+            let before = came.borrow().len();
+            handle.resume_reading();
+            wire.settle();
+            if came.borrow().len() == before {
+                break;
+            }
+        }
+    }
+    wire.receive_eof();
+    assert!(wire.closed().is_some_and(|reason| reason.is_clean()));
+    drop(wire);
+    came.take()
+}

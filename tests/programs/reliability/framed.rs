@@ -1,0 +1,68 @@
+//! What processor time is compared with: Tokio's usual loops on one thread, with bytes and with frames.
+
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::BytesMut;
+use futures_util::SinkExt as _;
+use futures_util::StreamExt as _;
+use tokio::io::AsyncReadExt as _;
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio_util::codec::Framed;
+use tokio_util::codec::LengthDelimitedCodec;
+use tokio_util::codec::LinesCodec;
+
+/// Runs the server of this kind, if it is one of these.
+pub(crate) fn serve(kind: &str, address: &str) -> Option<io::Result<()>> {
+    Some(match kind {
+        "tokio" => run(address, echo),
+        "framed-lines" => run(address, async |stream| {
+            let mut framed = Framed::new(stream, LinesCodec::new());
+            while let Some(Ok(line)) = framed.next().await {
+                if framed.send(line).await.is_err() {
+                    return;
+                }
+            }
+        }),
+        "forwarded-lines" => run(address, async |stream| {
+            let (sink, stream) = Framed::new(stream, LinesCodec::new()).split();
+            let _ = stream.forward(sink).await;
+        }),
+        "framed-strings" => run(address, async |stream| {
+            let mut framed = Framed::new(stream, LengthDelimitedCodec::new());
+            while let Some(Ok(string)) = framed.next().await {
+                if framed.send(string.freeze()).await.is_err() {
+                    return;
+                }
+            }
+        }),
+        "forwarded-strings" => run(address, async |stream| {
+            let (sink, stream) = Framed::new(stream, LengthDelimitedCodec::new()).split();
+            let _ = stream.map(|string| string.map(BytesMut::freeze)).forward(sink).await;
+        }),
+        _ => return None,
+    })
+}
+
+async fn echo(mut stream: TcpStream) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(n @ 1..) = stream.read(&mut buffer).await {
+        if stream.write_all(&buffer[..n]).await.is_err() {
+            return;
+        }
+    }
+}
+
+fn run<F: Future<Output = ()> + Send + 'static>(address: &str, serve: impl Fn(TcpStream) -> F) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let listener = tokio::net::TcpListener::bind(address.parse::<SocketAddr>().map_err(io::Error::other)?).await?;
+        println!("ready {}", listener.local_addr()?);
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            tokio::spawn(serve(stream));
+        }
+    })
+}
