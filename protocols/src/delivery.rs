@@ -130,8 +130,8 @@ impl Delivery {
     }
 
     fn goes_on(&self) -> bool {
-        let answers_fill_output = || self.transport.is_full() && self.transport.unsent() > self.unsent.get();
-        !self.paused.get() && !self.transport.is_closing() && !answers_fill_output()
+        let answers = self.transport.unsent().saturating_sub(self.unsent.get());
+        !self.paused.get() && !self.transport.is_closing() && answers <= MOST_ANSWERS
     }
 
     /// Ends a delivery: whether some input is kept, and whether something is left to deliver.
@@ -178,6 +178,10 @@ impl Delivery {
         }
     }
 }
+
+/// As many unsent bytes as make an output full. Of what else is unsent the peer may be as slow to read as it is: if both
+/// sides send each other much, none would be the first to go on.
+const MOST_ANSWERS: usize = 64 * 1024;
 
 /// Far more than a message has parts that may be empty.
 const MOST_EMPTY_CALLS: u32 = 10_000;

@@ -20,8 +20,7 @@ use crate::lines::Lines;
 ///
 /// A chunk from the network may hold many lines. None of them is delivered once the connection is closing, and none
 /// while reading is paused: those that are left come when it is resumed. They wait, too, when the answers to those
-/// before them fill the output (see [`Transport::is_full`](reactor::Transport::is_full)), until the output has been
-/// sent.
+/// before them are more than 64 KiB, until the output has been sent.
 ///
 /// ```
 /// use protocols::{LineHandler, LineReceiver, Lines};

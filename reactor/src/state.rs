@@ -31,8 +31,8 @@ pub(crate) struct State {
     /// How many hold reading back, besides the user.
     holds: Cell<u32>,
     paused: Cell<bool>,
-    /// Something was written since this was last cleared.
-    wrote: Cell<bool>,
+    /// What was unsent when the running `data_received` was called.
+    unsent_before_input: Cell<usize>,
     /// A whole message was received since this was last asked.
     message: Cell<bool>,
     /// More than [`HIGH_WATER`] was unsent, and not all of it has gone out yet.
@@ -98,7 +98,7 @@ impl State {
             owed: Cell::new(0),
             holds: Cell::new(0),
             paused: Cell::new(false),
-            wrote: Cell::new(false),
+            unsent_before_input: Cell::new(0),
             message: Cell::new(false),
             full: Cell::new(false),
             open: Cell::new(true),
@@ -324,14 +324,14 @@ impl State {
 
     /// Begins to watch whether a callback writes.
     pub(crate) fn watch_writes(&self) {
-        self.wrote.set(false);
+        self.unsent_before_input.set(self.unsent());
     }
 
-    /// What was unsent when a callback that wrote in answer to input returned is owed for input.
+    /// What `data_received` has written is owed for input. What it found unsent is not: two that send each other much,
+    /// and an answer now and then, would both stop reading.
     pub(crate) fn settle_debt(&self) {
-        if self.wrote.get() {
-            self.owed.set(self.output.borrow().len());
-        }
+        let written = self.unsent().saturating_sub(self.unsent_before_input.get());
+        self.owed.set(self.owed.get() + written);
     }
 
     pub(crate) fn unsent(&self) -> usize {
@@ -419,7 +419,6 @@ impl State {
             push(&mut output, &self.hub);
             output.len()
         };
-        self.wrote.set(true);
         if unsent > HIGH_WATER && !self.full.replace(true) {
             self.for_sources(Self::hold);
         }

@@ -1,13 +1,17 @@
 //! Neither a peer nor a protocol can make the program grow, and nobody waits for ever.
 
+use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::Protocol;
 use reactor::Transport;
+use reactor::testing::Simulation;
 
 use crate::support::Callback;
 use crate::support::Ending;
 use crate::support::HUGE;
+use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::echo;
 use crate::support::every_world;
@@ -282,6 +286,37 @@ fn two_peers_that_both_push_megabytes_first_do_not_wait_for_each_other() {
         let reason = reactor.run_until(client.finished()).unwrap().unwrap();
         assert!(reason.is_clean(), "{reason}");
     });
+}
+
+/// Pushes, and answers each chunk it gets with a byte.
+struct PushyAnswerer {
+    transport: Transport,
+    received: Rc<Cell<usize>>,
+}
+
+impl Protocol for PushyAnswerer {
+    fn connection_made(&mut self) {
+        self.transport.write(vec![b'x'; 8 << 20]);
+    }
+    fn data_received(&mut self, data: &[u8]) {
+        self.received.set(self.received.get() + data.len());
+        self.transport.write("+");
+    }
+}
+
+#[test]
+fn an_answer_behind_much_else_does_not_keep_two_that_push_from_reading() {
+    let sim = Simulation::new(0);
+    let received: [Rc<Cell<usize>>; 2] = Default::default();
+    let [near, far] = received.each_ref().map(|received| {
+        let received = Rc::clone(received);
+        move |transport| PushyAnswerer { transport, received: Rc::clone(&received) }
+    });
+    sim.host("near").listen_tcp(7, near).unwrap();
+    sim.host("far").connect_tcp("near:7", far);
+    let all = || received.iter().all(|received| received.get() >= 8 << 20);
+    sim.run_until(|| all() || sim.elapsed() > PATIENCE);
+    assert!(all(), "they wait for each other: {received:?}");
 }
 
 #[test]

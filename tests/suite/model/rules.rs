@@ -54,7 +54,6 @@ struct End {
     behind: bool,
     told_behind: bool,
     owed: usize,
-    answered: bool,
     /// Who is not read while this one is behind.
     sources: Vec<Who>,
     due: VecDeque<usize>,
@@ -162,12 +161,10 @@ impl Rules {
         if len == 0 || self.end(who).peer_ended || self.is_closing(who) {
             return;
         }
-        self.end(who).answered = false;
+        let before = self.end(who).queue.len();
         self.callback(who, Event::Received(who, len));
         let end = self.end(who);
-        if end.answered {
-            end.owed = end.queue.len();
-        }
+        end.owed += end.queue.len().saturating_sub(before);
         self.tell_behind(who);
     }
 
@@ -420,7 +417,6 @@ impl Rules {
             return self.fail(who, "more was written than the output limit allows");
         }
         end.queue.extend_from_slice(data);
-        end.answered = true;
         end.behind |= end.queue.len() > MARK;
     }
 
