@@ -82,7 +82,10 @@ impl<H: CodecHandler> CodecReceiver<H> {
                 decoded = Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
             }
             match decoded {
-                Ok(Some(message)) => handler.message_received(message),
+                Ok(Some(message)) => {
+                    delivery.transport.note_message();
+                    handler.message_received(message);
+                }
                 Ok(None) => return false,
                 Err(error) => {
                     handler.decoding_failed(error);

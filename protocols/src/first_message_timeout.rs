@@ -11,9 +11,11 @@ use reactor::layer;
 /// A policy that resets connections whose first message is not complete in time, however the peer drips it: what other
 /// servers call a request or header time-out.
 ///
-/// It runs from the moment that the connection is made until the protocol inside has got a whole message, which
-/// [`LineReceiver`](crate::LineReceiver) says by itself for a line. A protocol of your own, or a handler that begins in
-/// raw mode, calls [`note_message`](Transport::note_message). Nothing else stops it, least of all what is sent.
+/// It runs from the moment that the connection is made until the protocol inside has got a whole message, which the
+/// receivers of this crate say by themselves: a line, a string, a segment, a codec's message, a call of AMP. A protocol of
+/// your own, a handler that begins in raw mode, or one of [`StatefulReceiver`](crate::StatefulReceiver), whose parts may
+/// be less than a message, calls [`note_message`](Transport::note_message). Nothing else stops it, least of all what is
+/// sent.
 ///
 /// The protocol inside ends with [`CloseReason::TimedOut`]. For later messages there is
 /// [`IdleTimeout`](crate::IdleTimeout), or a timer of the protocol's own.

@@ -245,7 +245,6 @@ pub use amp::AmpFactory;
 pub use amp::AmpHandler;
 pub use amp::AmpReceiver;
 pub use amp::FromAmp;
-pub use amp::IntoAmpHandler;
 pub use amp::ToAmp;
 pub use bucket::Bucket;
 pub use capture::Capture;

@@ -66,6 +66,7 @@ impl<H: StringHandler> Receiver for StringReceiver<H> {
         let Self { handler, strings, splitter, buffer } = self;
         let next = |input: &mut Input<'_>| match splitter.string(input) {
             Ok(Some(string)) => {
+                strings.transport().note_message();
                 handler.string_received(string);
                 true
             }

@@ -68,6 +68,7 @@ impl<H: TerminatorHandler> Receiver for TerminatorReceiver<H> {
                 }
                 Some(Piece::End(len)) => {
                     delivery.called_for(len);
+                    delivery.transport.note_message();
                     handler.found_terminator();
                 }
                 None => return false,

@@ -7,6 +7,7 @@ use reactor::Transport;
 use crate::amp::handle::Amp;
 use crate::amp::handler::AmpHandler;
 use crate::amp::receiver::AmpReceiver;
+use crate::into_handler::IntoHandler;
 
 /// Builds an [`AmpReceiver`] for each connection, by [`AmpReceiver::factory`].
 ///
@@ -62,37 +63,28 @@ impl<F> AmpFactory<F> {
 impl<F, T> Factory for AmpFactory<F>
 where
     F: FnMut(Amp) -> T + 'static,
-    T: IntoAmpHandler,
+    T: IntoHandler<Amp>,
+    T::Handler: AmpHandler,
 {
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
         let amp = Amp::new(transport);
-        let handler = (self.build)(amp.clone()).into_amp_handler()?;
+        let handler = (self.build)(amp.clone()).into_handler()?;
         Some(Box::new(AmpReceiver::new(handler, amp, self.limits)))
     }
 }
 
-/// What the closure given to [`AmpReceiver::factory`] may return: a handler, or an `Option` of one, where `None` refuses
-/// the connection.
-pub trait IntoAmpHandler {
-    /// The handler's type.
-    type Handler: AmpHandler;
-
-    /// The handler, or `None` to refuse the connection.
-    fn into_amp_handler(self) -> Option<Self::Handler>;
-}
-
-impl<H: AmpHandler> IntoAmpHandler for H {
+impl<H: AmpHandler> IntoHandler<Amp> for H {
     type Handler = H;
 
-    fn into_amp_handler(self) -> Option<H> {
+    fn into_handler(self) -> Option<H> {
         Some(self)
     }
 }
 
-impl<H: AmpHandler> IntoAmpHandler for Option<H> {
+impl<H: AmpHandler> IntoHandler<Amp> for Option<H> {
     type Handler = H;
 
-    fn into_amp_handler(self) -> Self {
+    fn into_handler(self) -> Self {
         self
     }
 }

@@ -15,7 +15,6 @@ pub use amp_box::AmpBox;
 pub use answer::AmpAnswer;
 pub use error::AmpError;
 pub use factory::AmpFactory;
-pub use factory::IntoAmpHandler;
 pub use handle::Amp;
 pub use handler::AmpHandler;
 pub use receiver::AmpReceiver;

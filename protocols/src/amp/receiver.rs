@@ -12,7 +12,6 @@ use crate::amp::amp_box::AmpBox;
 use crate::amp::answer::When;
 use crate::amp::error::AmpError;
 use crate::amp::factory::AmpFactory;
-use crate::amp::factory::IntoAmpHandler;
 use crate::amp::factory::Limits;
 use crate::amp::handle::ANSWER;
 use crate::amp::handle::ASK;
@@ -24,6 +23,7 @@ use crate::amp::handle::ERROR_DESCRIPTION;
 use crate::amp::handle::Outcome;
 use crate::amp::handler::AmpHandler;
 use crate::amp::splitter::BoxSplitter;
+use crate::into_handler::IntoHandler;
 
 /// A protocol whose two sides call each other, and match the answers to their calls: the Asynchronous Messaging
 /// Protocol. Twisted's `AMP`, with which it talks (but for `StartTLS`, `ProtocolSwitchCommand` and `Descriptor`).
@@ -92,7 +92,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
     pub fn factory<F, T>(build: F) -> AmpFactory<F>
     where
         F: FnMut(Amp) -> T + 'static,
-        T: IntoAmpHandler<Handler = H>,
+        T: IntoHandler<Amp, Handler = H>,
     {
         AmpFactory::new(build)
     }
@@ -168,6 +168,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
 
     fn call_received(&mut self, call: Call) {
         let Call { command, ask, arguments, size } = call;
+        self.amp.transport().note_message();
         match self.handler.call_received(&command, arguments).map(|answer| answer.0) {
             Ok(When::Now(answer)) => self.answer(&command, ask, Ok(answer)),
             Ok(When::Later(future)) => {

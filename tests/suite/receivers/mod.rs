@@ -128,7 +128,20 @@ fn messages_wait_while_the_answers_to_others_fill_the_output() {
         test.wire.stall(false);
         assert_eq!(test.log(), ["resume_writing", "a", "big", "pause_writing", "resume_writing", "b", "pause"]);
         assert_eq!(test.resume(), ["c"]);
-        assert_eq!(test.wire.written().len(), 200_000);
+        assert_eq!(test.wire.written().len(), 600_000);
+    }
+}
+
+#[test]
+fn policies_are_told_of_messages_and_not_of_parts_of_them() {
+    for kind in KINDS.into_iter().filter(|kind| kind.name != "states") {
+        let mut test = kind.connect();
+        let message = kind.encode(&["abc"]);
+        let (first, rest) = message.split_at(message.len() - 1);
+        test.receive(first);
+        assert_eq!(test.messages.get(), 0, "{}", kind.name);
+        test.receive(rest);
+        assert_eq!(test.messages.get(), 1, "{}", kind.name);
     }
 }
 

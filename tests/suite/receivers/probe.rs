@@ -1,5 +1,6 @@
 //! A handler for every receiver, that writes down what it is called with and does what messages say.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::future::ready;
 use std::rc::Rc;
@@ -26,6 +27,8 @@ use protocols::TerminatorReceiver;
 use reactor::CloseReason;
 use reactor::Factory;
 use reactor::OnEof;
+use reactor::Policy;
+use reactor::layer;
 use reactor::testing::StringTransport;
 use tokio_util::codec::LinesCodec;
 
@@ -105,6 +108,8 @@ impl Kind {
 pub(super) struct Test {
     pub(super) wire: StringTransport,
     pub(super) log: Rc<RefCell<Vec<String>>>,
+    /// How often policies were told of messages.
+    pub(super) messages: Rc<Cell<usize>>,
     /// Calls `resume_reading` of the handle.
     pub(super) resume: Box<dyn Fn()>,
 }
@@ -120,13 +125,24 @@ fn connect<K: 'static, F: Factory>(factory: impl FnOnce(Make<K>) -> F) -> Test {
             Probe { handle: new, log: Rc::clone(&log), segment: Vec::new() }
         }
     };
-    let wire = StringTransport::connect(factory(Box::new(make)));
+    let messages = Rc::new(Cell::new(0));
+    let told = Rc::clone(&messages);
+    let wire = StringTransport::connect(layer(move |_| Told(Rc::clone(&told)), factory(Box::new(make))));
     let handle = handle.take().unwrap();
     assert_eq!(log.take(), ["made"]);
-    Test { wire, log, resume: Box::new(move || handle.resume_reading()) }
+    Test { wire, log, messages, resume: Box::new(move || handle.resume_reading()) }
 }
 
 type Make<K> = Box<dyn Fn(Handle<K>) -> Probe<Handle<K>>>;
+
+/// Counts what policies are told of.
+struct Told(Rc<Cell<usize>>);
+
+impl Policy for Told {
+    fn message_received(&mut self) {
+        self.0.set(self.0.get() + 1);
+    }
+}
 
 struct Probe<H> {
     handle: H,
@@ -159,7 +175,7 @@ impl<K: 'static> Probe<Handle<K>> {
             "defer" => {
                 let _ = self.handle.defer(ready(5), |this: &mut Self, number| this.log(format!("deferred {number}")));
             }
-            "big" => self.handle.transport().write([b'x'; 100_000]),
+            "big" => self.handle.transport().write([b'x'; 300_000]),
             _ => {}
         }
     }
