@@ -276,7 +276,7 @@ mod tests {
     fn idle(_: &Lines, _: &str, _: &[u8]) {}
 
     #[test]
-    fn lines_come_without_their_delimiters_and_empty_ones_too() {
+    fn s220_lines_come_without_their_delimiters_and_empty_ones_too() {
         let mut test = connect(idle);
         assert_eq!(test.receive("a\r\n\r\nb\nc\r\nd"), ["line a", "line", "line b\nc"]);
         assert_eq!(test.receive("\r"), [""; 0]);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_delivered_after_lose_connection() {
+    fn s224_nothing_is_delivered_after_lose_connection() {
         let mut test = connect(|lines, _, line| {
             if line == b"quit" {
                 lines.send_line("bye");
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_too_long_closes() {
+    fn s223_a_line_that_is_too_long_closes() {
         let mut test = connect(idle);
         assert_eq!(test.receive("0123456789\r\n0123456789\r"), ["line 0123456789"]);
         assert_eq!(
@@ -371,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_stops_delivery_at_once_and_what_is_left_comes_first_when_resumed() {
+    fn s227_a_pause_stops_delivery_at_once_and_what_is_left_comes_first_when_resumed() {
         let mut test = connect(|lines, _, line| {
             if line == b"pause" {
                 lines.pause_reading();
@@ -423,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_in_raw_mode_holds_the_rest_too() {
+    fn s227_a_pause_in_raw_mode_holds_the_rest_too() {
         let mut test = connect(|lines, callback, data| {
             if callback == "raw" {
                 lines.pause_reading();
@@ -467,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_mode_takes_the_rest_of_the_chunk() {
+    fn s225_raw_mode_takes_the_rest_of_the_chunk() {
         let mut test = connect(|lines, _, line| {
             if line == b"raw" {
                 lines.set_raw_mode();
@@ -490,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn extra_comes_before_what_is_buffered_wherever_line_mode_is_set() {
+    fn s226_extra_comes_before_what_is_buffered_wherever_line_mode_is_set() {
         let mut test = connect(|lines, callback, data| match (callback, data) {
             ("raw", _) => lines.set_line_mode("extra\r\nwith "),
             ("line", b"raw") => lines.set_raw_mode(),
@@ -517,7 +517,7 @@ mod tests {
     }
 
     #[test]
-    fn modes_may_alternate_any_number_of_times_in_one_chunk() {
+    fn s225_modes_may_alternate_any_number_of_times_in_one_chunk() {
         struct Alternating {
             lines: Lines,
             count: usize,
@@ -580,7 +580,7 @@ mod tests {
     }
 
     #[test]
-    fn the_line_buffer_can_be_cleared_from_inside_and_outside() {
+    fn s228_the_line_buffer_can_be_cleared_from_inside_and_outside() {
         let mut test = connect(|lines, _, line| match line {
             b"clear" => lines.clear_line_buffer(),
             b"instead" => {
@@ -667,7 +667,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_ends_the_connection_and_only_connection_lost_follows() {
+    fn s229_a_panic_ends_the_connection_and_only_connection_lost_follows() {
         let mut test = connect(|_, _, line| assert_ne!(line, b"bad", "no such line"));
         let log = test.receive("a\r\nbad\r\nb\r\n");
         assert_eq!(log[..2], ["line a", "line bad"]);
@@ -689,7 +689,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_of_the_handle_never_nest_callbacks() {
+    fn s231_calls_of_the_handle_never_nest_callbacks() {
         let depth = Rc::new(RefCell::new(0));
         let other = Rc::new(RefCell::new(None::<Lines>));
         let mut second = connect(|lines, _, _| lines.pause_reading());

@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_maximum_is_accepted_wherever_the_line_is_cut() {
+    fn s221_exactly_the_maximum_is_accepted_wherever_the_line_is_cut() {
         const MAX: usize = 20;
         for delimiter in delimiters() {
             for len in [MAX - 1, MAX, MAX + 1] {
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_line_may_have_the_maximum_and_all_but_one_byte_of_the_delimiter() {
+    fn s222_an_unfinished_line_may_have_the_maximum_and_all_but_one_byte_of_the_delimiter() {
         for delimiter in delimiters() {
             let room = 20 + delimiter.to_send().len() - 1;
             for chunk in [1, 7, 100] {

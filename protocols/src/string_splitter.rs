@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn exactly_the_maximum_is_accepted_wherever_the_string_is_cut() {
+    fn s239_exactly_the_maximum_is_accepted_wherever_the_string_is_cut() {
         for format in FORMATS {
             for max_length in [9, 99, 127, 200] {
                 let splitter = StringSplitter { format, max_length };
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_is_refused_at_the_first_byte_that_says_so() {
+    fn s235_a_stream_is_refused_at_the_first_byte_that_says_so() {
         use StringFormat::*;
         for (input, after) in
             [("99999999999:", 6), ("100000", 6), ("-1:", 1), ("01:", 2), ("00:", 2), (":", 1), ("12a", 3)]
@@ -278,7 +278,7 @@ mod tests {
         #![proptest_config(ProptestConfig { failure_persistence: None, cases: 500, ..ProptestConfig::default() })]
 
         #[test]
-        fn any_bytes_give_what_the_rules_say(
+        fn s234_any_bytes_give_what_the_rules_say(
             format in prop::sample::select(&FORMATS[..]),
             max_length in prop_oneof![0..12_usize, Just(usize::MAX)],
             chunks in vec(vec(prop_oneof![0..4_u8, b'0'..b'4', Just(b':'), Just(b','), any::<u8>()], 0..12), 0..8),

@@ -26,7 +26,7 @@ fn messages_are_the_same_however_the_stream_is_cut() {
 }
 
 #[test]
-fn a_pause_stops_delivery_at_once_and_what_is_left_comes_first_when_resumed() {
+fn s241_a_pause_stops_delivery_at_once_and_what_is_left_comes_first_when_resumed() {
     for kind in KINDS {
         let mut test = kind.connect();
         let mut stream = kind.encode(&["a", "pause", "b", "pause", "c", "de"]);
@@ -41,7 +41,7 @@ fn a_pause_stops_delivery_at_once_and_what_is_left_comes_first_when_resumed() {
 }
 
 #[test]
-fn nothing_is_delivered_after_lose_connection_and_what_was_written_is_sent() {
+fn s242_nothing_is_delivered_after_lose_connection_and_what_was_written_is_sent() {
     for kind in KINDS {
         let mut test = kind.connect();
         let log = test.receive(kind.encode(&["a", "lose", "b", "c"]));

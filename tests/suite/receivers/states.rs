@@ -54,7 +54,7 @@ fn connect() -> StringTransport {
 }
 
 #[test]
-fn a_part_of_no_bytes_is_delivered_at_once() {
+fn s245_a_part_of_no_bytes_is_delivered_at_once() {
     let mut wire = connect();
     wire.receive(b"\x03\x01a\x00");
     assert_eq!(wire.protocol::<Fields>().log, "(a)()");

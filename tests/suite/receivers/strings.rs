@@ -54,7 +54,7 @@ fn strings_are_sent_as_they_are_received_in_every_format() {
 }
 
 #[test]
-fn a_string_that_is_refused_closes_when_what_was_written_is_sent() {
+fn s236_a_string_that_is_refused_closes_when_what_was_written_is_sent() {
     for (format, stream, error) in [
         (
             StringFormat::Netstring,
@@ -80,7 +80,7 @@ fn a_string_that_is_refused_closes_when_what_was_written_is_sent() {
 }
 
 #[test]
-fn the_longest_string_has_99999_bytes_unless_another_length_is_set() {
+fn s239_the_longest_string_has_99999_bytes_unless_another_length_is_set() {
     let mut wire = connect(StringFormat::Int32, None);
     wire.receive(99_999_u32.to_be_bytes());
     wire.receive([b'x'; 99_999]);
@@ -89,8 +89,33 @@ fn the_longest_string_has_99999_bytes_unless_another_length_is_set() {
     assert!(wire.closed().is_some(), "refused as soon as its length is there");
 }
 
+/// What comes back for a stream that is given in two pieces.
+fn answers_to(format: StringFormat, pieces: [&[u8]; 2]) -> Vec<u8> {
+    let mut wire = connect(format, Some(10));
+    wire.stall(true);
+    pieces.iter().for_each(|piece| wire.receive(piece));
+    wire.stall(false);
+    wire.take_written()
+}
+
 #[test]
-fn nothing_is_sent_of_a_string_that_is_longer_than_its_format_can_tell() {
+fn s237_nothing_is_delivered_behind_a_string_that_is_bad() {
+    let bad = answers_to(StringFormat::Netstring, [b"1:a,x", b""]);
+    assert!(bad.starts_with(b"1:a,"));
+    for more in [&b"1:b,"[..], b",1:b,", b"\n"] {
+        assert_eq!(answers_to(StringFormat::Netstring, [b"1:a,x", more]), bad);
+    }
+}
+
+#[test]
+fn s243_strings_before_one_that_is_too_long_are_delivered_once() {
+    let once = answers_to(StringFormat::Int8, [b"\x01a\x0b", b""]);
+    assert_eq!(once[..2], *b"\x01a");
+    assert_eq!(answers_to(StringFormat::Int8, [b"\x01a\x0b", b"more"]), once);
+}
+
+#[test]
+fn s240_nothing_is_sent_of_a_string_that_is_longer_than_its_format_can_tell() {
     let mut wire = connect(StringFormat::Int8, None);
     let strings = wire.protocol::<Echo>().strings.clone();
     assert_eq!(strings.send_string([b'x'; 255]), Ok(()));
