@@ -139,7 +139,7 @@ impl Child {
 
     /// Sends SIGTERM.
     pub fn terminate(&self) {
-        let _ = i32::try_from(self.pid()).map(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM));
+        terminate(self.pid());
     }
 
     /// Waits for its end.
@@ -158,6 +158,11 @@ impl Child {
         self.terminate();
         self.wait()
     }
+}
+
+/// Sends SIGTERM.
+pub(crate) fn terminate(pid: u32) {
+    let _ = i32::try_from(pid).map(|pid| kill(Pid::from_raw(pid), Signal::SIGTERM));
 }
 
 impl Drop for Child {

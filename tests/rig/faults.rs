@@ -8,8 +8,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Duration;
 
 use crate::Child;
+use crate::Ended;
+use crate::child::terminate;
 use crate::peer;
 
 /// The system calls that are made to fail, each with what it may fail with.
@@ -44,9 +47,7 @@ pub fn serve_with_failure(program: &Path, call: &str, error: &str, nth: u32) -> 
         // The call that fails is not made: what was not closed does not end.
         talk(server.address(), call != "close")?;
     }
-    let (tell, told) = mpsc::channel();
-    thread::spawn(move || tell.send(server.stop()));
-    let ended = told.recv_timeout(peer::DEADLINE).map_err(|_| "it does not stop")?;
+    let ended = stop(server).ok_or("it does not stop")?;
     // Tokio gives up where it cannot read the pipe by which a signal wakes it. No kernel fails at that.
     if ended.errors.iter().any(|line| line.contains("Bad read on self-pipe")) {
         return Ok(());
@@ -59,6 +60,19 @@ pub fn serve_with_failure(program: &Path, call: &str, error: &str, nth: u32) -> 
         return Err(format!("built, lost, dropped {counts:?}: {ended:?}"));
     }
     Ok(())
+}
+
+/// Stops a server, by a second signal if need be: the call that failed may have been the one by which the handler of the
+/// first tells of it.
+fn stop(server: Child) -> Option<Ended> {
+    let pid = server.pid();
+    let (tell, told) = mpsc::channel();
+    thread::spawn(move || tell.send(server.wait()));
+    terminate(pid);
+    told.recv_timeout(Duration::from_secs(5)).ok().or_else(|| {
+        terminate(pid);
+        told.recv_timeout(peer::DEADLINE).ok()
+    })
 }
 
 fn has_panicked(errors: &[String]) -> bool {
