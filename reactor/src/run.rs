@@ -199,8 +199,11 @@ async fn shut_down(core: &Rc<Core>) {
     for connector in core.connectors() {
         connector.disconnect();
     }
+    core.hub.set_stopping();
     for transport in core.hub.connections() {
         transport.lose_connection();
+        // One that is closing already may be waiting for a child, which is told only now.
+        transport.0.wake();
     }
     let gone = core.hub.until(|hub| hub.connection_count() == 0);
     let flushed = at_most(core, core.shutdown_deadline.get(), gone);
