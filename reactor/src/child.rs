@@ -125,6 +125,7 @@ impl ChildStream {
             return Poll::Pending;
         }
         let status = ready!(self.poll_exit(cx));
+        self.close(ChildFd::In);
         Poll::Ready(if status.success() { Ok(()) } else { Err(io::Error::other(ProcessTerminated { status })) })
     }
 }

@@ -16,6 +16,7 @@ mod model;
 mod neighbours;
 mod panics;
 mod ports;
+mod processes;
 mod reading;
 mod reentrancy;
 mod refusals;
