@@ -24,6 +24,7 @@ use reactor::Transport;
 use reactor::testing::Simulation;
 use rig::descriptors_of;
 
+use crate::apps::peers::twisted;
 use crate::support::Log;
 use crate::support::PATIENCE;
 use crate::support::in_time;
@@ -668,6 +669,22 @@ fn s142_a_child_is_the_peer_of_any_protocol_and_its_status_the_reason_of_the_end
         };
         reactor.run_until(asked).unwrap();
     });
+}
+
+#[test]
+fn a_program_on_twisteds_standard_io_answers_and_ends() {
+    if !twisted("a_program_on_twisteds_standard_io_answers_and_ends") {
+        return;
+    }
+    let mut server = Command::new("python3");
+    server.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/twisted_stdio.py"));
+    let log = watch(server, |this, callback| match callback {
+        "made" => this.process.write("hello"),
+        // Not earlier: at the end of its input Twisted drops what it has not sent yet.
+        "out" => this.process.close_stdin(),
+        _ => {}
+    });
+    assert!(log.received() == b"HELLO" && log.has("ended, exit status: 0"), "{:#?}", log.lines());
 }
 
 #[test]
