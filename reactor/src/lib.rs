@@ -47,6 +47,11 @@
 //! [`Reactor::listen_udp`] gives a [`DatagramProtocol`] its [`DatagramTransport`]. There is no connection to end: what
 //! one peer sends, be it a datagram that makes a callback panic, ends nothing for the others.
 //!
+//! # Pipes and processes
+//!
+//! [`Reactor::stdio`] makes standard input and output a connection like any other, and [`Reactor::connect_process`] a
+//! child process; [`Reactor::spawn_process`] tells a [`ProcessProtocol`] everything that becomes of a child.
+//!
 //! # Reading order
 //!
 //! | module | holds |
@@ -56,6 +61,8 @@
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
 //! | `policy` | layers: connections inside connections |
 //! | `driver`, `stream`, `tcp`, `memory` | the loop around a connection, and what it moves bytes over |
+//! | `pipe`, `stdio` | standard input and output, and other descriptors, in place of a socket |
+//! | `process_protocol`, `process_transport`, `process_adapter`, `child`, `process` | child processes |
 //! | `datagram`, `datagram_transport`, `datagram_driver`, `udp` | the same for datagrams |
 //! | `listen`, `acceptor`, `port`, `connector`, `resolve`, `race` | how connections come about |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
