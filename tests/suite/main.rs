@@ -15,6 +15,7 @@ mod looping;
 mod model;
 mod neighbours;
 mod panics;
+mod pipes;
 mod ports;
 mod processes;
 mod reading;

@@ -168,9 +168,10 @@ fn s207_a_child_is_run_as_the_command_says_and_inherits_the_environment_unless_t
 
 #[test]
 fn s208_made_comes_first_and_ended_last_behind_all_output() {
-    let log = watch(shell("echo hello; echo oh >&2; read line; echo $line"), |this, callback| match callback {
-        "err oh\n" => this.process.write("bye\n"),
-        _ => {}
+    let log = watch(shell("echo hello; echo oh >&2; read line; echo $line"), |this, callback| {
+        if callback == "err oh\n" {
+            this.process.write("bye\n");
+        }
     });
     let lines = log.lines();
     assert_eq!(log.received(), b"hello\nbye\n", "{lines:#?}");
@@ -517,9 +518,10 @@ fn when_the_reactor_stops_children_are_told_to_end() {
         reactor.set_shutdown_deadline(PATIENCE * 100);
         let log = Log::default();
         let inside = log.clone();
-        let script = |this: &mut Watcher, callback: &str| match callback {
-            "out" => this.process.transport().reactor().stop(),
-            _ => {}
+        let script = |this: &mut Watcher, callback: &str| {
+            if callback == "out" {
+                this.process.transport().reactor().stop();
+            }
         };
         let mut sleeper = shell("echo ready; exec sleep 1000");
         let process = reactor.spawn_process(&mut sleeper, |process| Watcher { process, log: inside, script }).unwrap();
@@ -536,13 +538,12 @@ fn one_that_does_not_end_by_the_deadline_is_killed() {
         reactor.set_shutdown_deadline(Duration::from_millis(50));
         let log = Log::default();
         let inside = log.clone();
-        let script = |this: &mut Watcher, callback: &str| match callback {
-            // One that was closed before is told, too.
-            "out" => {
+        let script = |this: &mut Watcher, callback: &str| {
+            if callback == "out" {
+                // One that was closed before is told, too.
                 this.process.lose_connection();
                 this.process.transport().reactor().stop();
             }
-            _ => {}
         };
         let program = "import os, signal
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
