@@ -101,12 +101,6 @@ fn shell(line: &str) -> Command {
     command
 }
 
-fn python(program: &str) -> Command {
-    let mut command = Command::new("python3");
-    command.args(["-c", program]);
-    command
-}
-
 /// Runs a child to its end, and checks what holds for every child.
 #[track_caller]
 fn watch(mut command: Command, script: fn(&mut Watcher, &str)) -> Log {
@@ -139,6 +133,9 @@ fn check(log: &Log, pid: u32) {
 fn is_left(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
+
+/// Does not hear SIGTERM.
+const DEAF: &str = "trap '' TERM; printf ready; exec sleep 1000";
 
 const SIGTERM: i32 = Signal::SIGTERM as i32;
 
@@ -180,13 +177,11 @@ fn s208_made_comes_first_and_ended_last_behind_all_output() {
 
 #[test]
 fn s208_megabytes_on_both_outputs_arrive_whole_and_neither_waits_for_the_other() {
-    let program = "import os
-for i in range(200):
-    os.write(2, b'e' * 10000)
-os.write(1, b'o' * 3000000) == 3000000 or os._exit(1)
-os.write(2, b'.')";
-    let log = watch(python(program), nothing);
-    assert_eq!(log.received_len(), 3_000_000);
+    let log = watch(
+        shell("head -c 2000000 /dev/zero >&2; head -c 3000000 /dev/zero; printf . >&2; head -c 1000000 /dev/zero"),
+        nothing,
+    );
+    assert_eq!(log.received_len(), 4_000_000);
     let errors = log
         .lines()
         .iter()
@@ -199,10 +194,7 @@ os.write(2, b'.')";
 
 #[test]
 fn s208_pipes_may_be_closed_in_any_order_while_the_child_lives() {
-    let program = "import os, signal
-os.close(2); os.close(0); os.write(1, b'last'); os.close(1)
-signal.pause()";
-    let log = watch(python(program), |this, callback| {
+    let log = watch(shell("exec 2>&- 0<&-; printf last; exec 1>&-; exec sleep 1000"), |this, callback| {
         let closed = ["in lost", "out lost", "err lost"].iter().all(|pipe| this.log.has(pipe));
         if closed && callback.ends_with("lost") && !this.log.has("exited") {
             this.process.signal_process(SIGTERM).unwrap();
@@ -284,11 +276,7 @@ fn s211_losing_the_connection_behind_the_end_of_input_still_waits_for_the_child(
 
 #[test]
 fn s211_a_child_is_signalled_while_it_lives_and_not_after() {
-    let program = "import os, signal
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-os.write(1, b'ready')
-while True: signal.pause()";
-    watch(python(program), |this, callback| match callback {
+    watch(shell(DEAF), |this, callback| match callback {
         "out" => {
             assert_eq!(this.process.signal_process(12_345).unwrap_err().kind(), io::ErrorKind::InvalidInput);
             this.process.signal_process(SIGTERM).unwrap();
@@ -305,12 +293,7 @@ while True: signal.pause()";
 
 #[test]
 fn s211_what_is_written_to_a_child_that_does_not_read_any_more_is_dropped() {
-    let program = "import os, signal
-os.close(0)
-signal.signal(signal.SIGTERM, lambda *_: None)
-signal.pause()
-print('still here')";
-    let log = watch(python(program), |this, callback| {
+    let log = watch(shell("exec 0<&-; exec sleep 1000"), |this, callback| {
         if callback == "in lost" {
             this.process.write(vec![b'x'; 1_000_000]);
             this.process.call_later(Duration::ZERO, |this: &mut Watcher| {
@@ -433,21 +416,17 @@ fn watch_terminal(mut command: Command, script: fn(&mut Watcher, &str)) -> Log {
 
 #[test]
 fn s214_a_child_in_a_terminal_has_it_for_its_own_and_both_outputs_are_one() {
-    let program = "import os, sys
-assert os.getsid(0) == os.getpid() and all(os.isatty(fd) for fd in range(3))
-with open('/dev/tty', 'w') as tty: print(os.get_terminal_size(), file=tty)
-print('oh', file=sys.stderr)
-print('got', input())
-print(os.get_terminal_size())";
-    let log = watch_terminal(python(program), |this, callback| {
+    // The sixth field is the session.
+    let line = r#"[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && [ "$(cut -d ' ' -f 6 /proc/$$/stat)" = $$ ] &&
+        stty size < /dev/tty; echo oh >&2; read line; echo got $line; stty size"#;
+    let log = watch_terminal(shell(line), |this, callback| {
         if callback == "out" && this.log.received().ends_with(b"oh\r\n") {
             this.process.set_window_size(50, 132).unwrap();
             this.process.write("hello\n");
         }
     });
     let shown = String::from_utf8(log.received()).unwrap();
-    let sizes = ["os.terminal_size(columns=80, lines=24)\r\n", "os.terminal_size(columns=132, lines=50)\r\n"];
-    assert_eq!(shown, format!("{}oh\r\nhello\r\ngot hello\r\n{}", sizes[0], sizes[1]));
+    assert_eq!(shown, "24 80\r\noh\r\nhello\r\ngot hello\r\n50 132\r\n");
     assert!(log.has("ended, exit status: 0"), "{:#?}", log.lines());
 }
 
@@ -504,8 +483,7 @@ fn s215_a_command_whose_output_nobody_waits_for_any_more_is_killed() {
         let reactor = test_reactor();
         // The deadline of the stop, which does not wait for a child that is dead, would be over before this test.
         reactor.set_shutdown_deadline(PATIENCE * 100);
-        let ignores = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); signal.pause()";
-        drop(reactor.process_output(&mut python(ignores), 100));
+        drop(reactor.process_output(&mut shell(DEAF), 100));
         reactor.stop();
         reactor.run().unwrap();
     });
@@ -545,12 +523,8 @@ fn one_that_does_not_end_by_the_deadline_is_killed() {
                 this.process.transport().reactor().stop();
             }
         };
-        let program = "import os, signal
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
-os.write(1, b'ready')
-while True: signal.pause()";
         let build = |process| Watcher { process, log: inside, script };
-        let process = reactor.spawn_process(&mut python(program), build).unwrap();
+        let process = reactor.spawn_process(&mut shell(DEAF), build).unwrap();
         reactor.run().unwrap();
         check(&log, process.pid());
         assert!(log.has("ended, signal: 9"), "{:#?}", log.lines());
