@@ -1,6 +1,7 @@
 //! Child processes as streams.
 
 use std::io;
+use std::mem;
 use std::os::fd::AsFd as _;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt as _;
@@ -199,7 +200,7 @@ impl Stream for ChildStream {
         // It fails if the child has ended, which is as good.
         if at_once {
             let _ = self.process.signal(Signal::KILL);
-        } else if self.process.reactor_is_stopping() && !std::mem::replace(&mut self.told_to_end, true) {
+        } else if self.process.reactor_is_stopping() && !mem::replace(&mut self.told_to_end, true) {
             let _ = self.process.signal(Signal::TERM);
         }
         self.poll_exit(cx).map(|_| Ok(()))

@@ -154,14 +154,16 @@ impl Reactor {
     ) -> impl Future<Output = io::Result<Output>> + 'static + use<> {
         let (tell, told) = oneshot::channel();
         let program = command.get_program().to_owned();
-        let process = self.spawn_process(command, |process| Collector {
+        let collected = self.spawn_process(command, |process| Collector {
             process,
             limit,
             output: Output { status: ExitStatus::default(), stdout: Vec::new(), stderr: Vec::new() },
             tell: Cell::new(Some(tell)),
         });
+        // Not only from the first poll on.
+        let killed_if_dropped = collected.map(KillOnDrop);
         async move {
-            let _killed_if_dropped = KillOnDrop(process?);
+            let _killed_if_dropped = killed_if_dropped?;
             match told.await {
                 Ok(Some(output)) => Ok(output),
                 Ok(None) => {
