@@ -41,8 +41,9 @@ impl Reactor {
     ///
     /// 1. the [`before_shutdown`](Self::before_shutdown) hooks run, and what they return is awaited;
     /// 2. ports stop listening, attempts to connect are given up, every connection is closed as by
-    ///    [`lose_connection`](crate::Transport::lose_connection);
-    /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, what is left is aborted;
+    ///    [`lose_connection`](crate::Transport::lose_connection), and child processes get a SIGTERM then;
+    /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, what is left is aborted, children
+    ///    by a SIGKILL;
     /// 4. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.
     ///
     /// Every connection has got its `connection_lost` by then. A second signal skips the waiting.

@@ -150,7 +150,13 @@ impl Reactor {
             let factory = FactoryCell::new(factory);
             factory.start();
             match driver::start(&hub, between_pipes(stream), OUTPUT_LIMIT, &factory, Rc::clone(&keeper) as _) {
-                Started::Running(_, task) => task.await,
+                Started::Running(transport, task) => {
+                    // It may begin when the others were told already.
+                    if hub.is_stopping() {
+                        transport.lose_connection();
+                    }
+                    task.await;
+                }
                 Started::Refused => keeper.connection_lost(&CloseReason::failed("refused by the factory")),
                 Started::Panicked(message) => keeper.connection_lost(&CloseReason::Panicked(message)),
             }

@@ -14,6 +14,7 @@ use reactor::testing::Simulation;
 
 use crate::support::Callback;
 use crate::support::Log;
+use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::in_time;
 use crate::support::test_reactor;
@@ -107,6 +108,20 @@ fn a_writer_that_is_never_read_is_lost_when_its_reader_goes() {
         let reason = reactor.run_until(session.unwrap()).unwrap();
         let CloseReason::Lost(error) = reason else { panic!("{reason}") };
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    });
+}
+
+#[test]
+fn one_that_begins_while_the_reactor_stops_does_not_hold_it_up() {
+    in_time(|| {
+        let reactor = test_reactor();
+        reactor.set_shutdown_deadline(PATIENCE * 100);
+        let ((input, _near), (_far, output)) = (io::pipe().unwrap(), io::pipe().unwrap());
+        let factory = |transport| Recorder::new(transport, Log::default());
+        drop(reactor.connect_fds(input.into(), output.into(), factory).unwrap());
+        drop(reactor.connect_process(std::process::Command::new("sleep").arg("1000"), factory).unwrap());
+        reactor.stop();
+        reactor.run().unwrap();
     });
 }
 
