@@ -16,6 +16,8 @@ use std::net::SocketAddr;
 pub enum Address {
     /// An internet address and port, of either family.
     Inet(SocketAddr),
+    /// Standard input and output, or the pipes or the terminal of a child process. Twisted's `PipeAddress`.
+    Pipe,
     /// One end of a link inside this process, as the testing kit makes them.
     Memory(&'static str),
 }
@@ -25,7 +27,7 @@ impl Address {
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet(address) => Some(*address),
-            Self::Memory(_) => None,
+            Self::Pipe | Self::Memory(_) => None,
         }
     }
 }
@@ -49,6 +51,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet(address) => write!(f, "{address}"),
+            Self::Pipe => f.write_str("pipe"),
             Self::Memory(name) => write!(f, "memory:{name}"),
         }
     }

@@ -43,6 +43,8 @@ pub(crate) trait Keeper {
 /// A connection, or a port for datagrams, as the executor sees it.
 pub(crate) trait Drive {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Tells the protocol that the connection is made.
+    fn made(&self) {}
     /// For a test to look at; `None` once it has ended, and for datagrams.
     fn connection(&self) -> Option<RefMut<'_, Connection>> {
         None
@@ -75,12 +77,27 @@ pub(crate) fn start<S: Stream>(
     factory: &FactoryCell,
     keeper: Rc<dyn Keeper>,
 ) -> Started {
+    let started = prepare(hub, accepted, output_limit, |transport| factory.build(transport), keeper);
+    if let Started::Running(_, DriverTask(driver)) = &started {
+        driver.made();
+    }
+    started
+}
+
+/// As [`start`], but the protocol is still to be told, by [`Drive::made`]. A panic of `build` goes through.
+pub(crate) fn prepare<S: Stream>(
+    hub: &Rc<Hub>,
+    accepted: Accepted<S>,
+    output_limit: usize,
+    build: impl FnOnce(Transport) -> Built,
+    keeper: Rc<dyn Keeper>,
+) -> Started {
     let Accepted { stream, host, peer } = accepted;
     let transport = Transport::new(hub, host.clone(), peer.clone(), output_limit);
     let span = span(&transport, &host, &peer);
     let entered = span.enter();
     keeper.connection_begins(&transport);
-    let connection = match factory.build(transport.clone()) {
+    let connection = match build(transport.clone()) {
         // Asking it for its handler runs user code.
         Built::Protocol(protocol) => catch(|| Connection::new(transport.clone(), protocol)).map_err(Started::Panicked),
         Built::Refused => Err(Started::Refused),
@@ -114,7 +131,6 @@ pub(crate) fn start<S: Stream>(
         }),
     });
     transport.0.set_driver(Rc::downgrade(&driver) as _);
-    driver.made();
     Started::Running(transport, DriverTask(driver))
 }
 
@@ -160,16 +176,14 @@ struct Linger {
     timer: Option<TimerId>,
 }
 
-impl<S: Stream> Driver<S> {
+impl<S: Stream> Drive for Driver<S> {
     fn made(&self) {
         let _entered = self.span.as_ref().map(|span| span.enter());
         if let Phase::Open(connection) = &mut self.link.borrow_mut().phase {
             connection.made();
         }
     }
-}
 
-impl<S: Stream> Drive for Driver<S> {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         {
             let mut waker = self.waker.borrow_mut();
@@ -280,7 +294,8 @@ impl<S: Stream> Link<S> {
             if connection.transport().has_failed()
                 && let Some(reason) = connection.failure()
             {
-                return Some(Step::End(reason));
+                let closed = stream.poll_close(cx, true);
+                return Some(if closed.is_pending() { Step::Sleep } else { Step::End(reason) });
             }
             let state = &connection.transport().0;
             let written = {
@@ -334,7 +349,11 @@ impl<S: Stream> Link<S> {
             }
         }
         if connection.wants_close() {
-            return Some(Step::End(CloseReason::Done));
+            return Some(match stream.poll_close(cx, false) {
+                Poll::Ready(Ok(())) => Step::End(CloseReason::Done),
+                Poll::Ready(Err(error)) => Step::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Pending => Step::Sleep,
+            });
         }
         None
     }

@@ -31,6 +31,8 @@ pub(crate) struct Hub {
     remotes: RefCell<HashMap<u64, Weak<State>>>,
     /// Sockets that only wait for the peer to take the rest and go.
     lingering: Cell<usize>,
+    /// The reactor is closing everything.
+    stopping: Cell<bool>,
     /// Woken when a connection has ended or a socket has stopped lingering.
     changed: RefCell<Option<Waker>>,
     next_id: Cell<u64>,
@@ -51,6 +53,7 @@ impl Hub {
             connections: RefCell::default(),
             remotes: RefCell::default(),
             lingering: Cell::new(0),
+            stopping: Cell::new(false),
             changed: RefCell::new(None),
             next_id: Cell::new(1),
             read_buffer,
@@ -111,6 +114,14 @@ impl Hub {
     pub(crate) fn end_lingering(&self) {
         self.lingering.set(self.lingering.get() - 1);
         self.wake_watcher();
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.get()
+    }
+
+    pub(crate) fn set_stopping(&self) {
+        self.stopping.set(true);
     }
 
     /// Waits until `condition` holds, looking whenever a connection has ended or a socket has stopped lingering.

@@ -47,6 +47,11 @@
 //! [`Reactor::listen_udp`] gives a [`DatagramProtocol`] its [`DatagramTransport`]. There is no connection to end: what
 //! one peer sends, be it a datagram that makes a callback panic, ends nothing for the others.
 //!
+//! # Pipes and processes
+//!
+//! [`Reactor::stdio`] makes standard input and output a connection like any other, and [`Reactor::connect_process`] a
+//! child process; [`Reactor::spawn_process`] tells a [`ProcessProtocol`] everything that becomes of a child.
+//!
 //! # Reading order
 //!
 //! | module | holds |
@@ -56,6 +61,8 @@
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
 //! | `policy` | layers: connections inside connections |
 //! | `driver`, `stream`, `tcp`, `memory` | the loop around a connection, and what it moves bytes over |
+//! | `pipe`, `stdio` | standard input and output, and other descriptors, in place of a socket |
+//! | `process_protocol`, `process_transport`, `process_adapter`, `child`, `process` | child processes |
 //! | `datagram`, `datagram_transport`, `datagram_driver`, `udp` | the same for datagrams |
 //! | `listen`, `acceptor`, `port`, `connector`, `resolve`, `race` | how connections come about |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
@@ -67,6 +74,7 @@
 mod acceptor;
 mod address;
 mod calls;
+mod child;
 mod clock;
 mod connect_error;
 mod connection;
@@ -88,9 +96,15 @@ mod looping_call;
 mod memory;
 mod options;
 mod output;
+mod pipe;
 mod policy;
 mod pool;
 mod port;
+mod process;
+mod process_adapter;
+mod process_protocol;
+mod process_terminated;
+mod process_transport;
 mod protocol;
 mod race;
 mod reactor;
@@ -100,6 +114,7 @@ mod resolve;
 mod run;
 mod simnet;
 mod state;
+mod stdio;
 mod stream;
 mod target;
 mod tcp;
@@ -134,6 +149,9 @@ pub use policy::layer;
 pub use pool::JobError;
 pub use port::Port;
 pub use port::PortClosed;
+pub use process_protocol::ProcessProtocol;
+pub use process_terminated::ProcessTerminated;
+pub use process_transport::ProcessTransport;
 pub use protocol::OnEof;
 pub use protocol::Protocol;
 pub use reactor::Reactor;

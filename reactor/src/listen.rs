@@ -95,7 +95,7 @@ impl Reactor {
     }
 
     /// What a reactor that is on its way out would never close again is not opened.
-    fn unless_stopped<S>(&self, open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
+    pub(crate) fn unless_stopped<S>(&self, open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
         if self.0.is_stopping() {
             return Err(io::Error::other("the reactor has stopped"));
         }
@@ -103,7 +103,7 @@ impl Reactor {
     }
 
     /// Runs what needs the context of the runtime.
-    fn in_context<S>(&self, open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
+    pub(crate) fn in_context<S>(&self, open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
         match &self.0.backend {
             Backend::Tokio(runtime) => {
                 let runtime = runtime.borrow();

@@ -41,8 +41,9 @@ impl Reactor {
     ///
     /// 1. the [`before_shutdown`](Self::before_shutdown) hooks run, and what they return is awaited;
     /// 2. ports stop listening, attempts to connect are given up, every connection is closed as by
-    ///    [`lose_connection`](crate::Transport::lose_connection);
-    /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, what is left is aborted;
+    ///    [`lose_connection`](crate::Transport::lose_connection), and child processes get a SIGTERM then;
+    /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, what is left is aborted, children
+    ///    by a SIGKILL;
     /// 4. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.
     ///
     /// Every connection has got its `connection_lost` by then. A second signal skips the waiting.
@@ -199,8 +200,11 @@ async fn shut_down(core: &Rc<Core>) {
     for connector in core.connectors() {
         connector.disconnect();
     }
+    core.hub.set_stopping();
     for transport in core.hub.connections() {
         transport.lose_connection();
+        // One that is closing already may be waiting for a child, which is told only now.
+        transport.0.wake();
     }
     let gone = core.hub.until(|hub| hub.connection_count() == 0);
     let flushed = at_most(core, core.shutdown_deadline.get(), gone);

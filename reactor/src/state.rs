@@ -160,7 +160,11 @@ impl State {
     /// Whether anything has changed since this was last asked, or goes on by itself.
     #[inline]
     pub(crate) fn is_to_drain(&self) -> bool {
-        self.stirred.replace(false) || self.closing.get() || self.eof_wanted.get() || self.calls.any_ready()
+        self.stirred.replace(false)
+            || self.closing.get()
+            || self.failed.get()
+            || self.eof_wanted.get()
+            || self.calls.any_ready()
     }
 
     fn wake_up(&self) {

@@ -22,6 +22,13 @@ pub(crate) trait Stream: 'static {
     /// Ends this side's stream behind what was written.
     fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Waits, before a connection ends that has closed or, `at_once`, that has failed, until nothing of it is still
+    /// under way: bytes that a thread writes, a child that is to be reaped.
+    fn poll_close(&mut self, cx: &mut Context<'_>, at_once: bool) -> Poll<io::Result<()>> {
+        let _ = (cx, at_once);
+        Poll::Ready(Ok(()))
+    }
+
     /// Makes the peer see a reset when the stream is dropped, which follows at once.
     fn reset(&mut self);
 

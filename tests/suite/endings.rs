@@ -13,12 +13,13 @@ use crate::support::HUGE;
 use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::every_world;
+use crate::support::every_world_and_pipes;
 use crate::support::every_world_with;
 use crate::support::on_sockets;
 
 #[test]
 fn s040_the_peers_end_of_stream_closes_in_order() {
-    every_world(
+    every_world_and_pipes(
         |recorder| recorder,
         |peer| {
             peer.send("hi");
@@ -31,7 +32,7 @@ fn s040_the_peers_end_of_stream_closes_in_order() {
 
 #[test]
 fn s041_the_peers_end_of_stream_does_not_discard_pending_output() {
-    every_world(
+    every_world_and_pipes(
         |recorder| recorder.on(Callback::Data, |this| this.transport.write(vec![b'x'; HUGE])),
         |peer| {
             peer.stop_reading();
@@ -139,7 +140,7 @@ fn s049_an_abort_in_the_middle_of_a_flush_wins_over_the_close() {
 
 #[test]
 fn s028_lose_connection_flushes_then_closes() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write(vec![b'x'; HUGE]);
@@ -257,7 +258,7 @@ fn s061_too_much_output_ends_the_connection_with_overflow_and_a_reset() {
 
 #[test]
 fn timers_and_deferred_futures_are_dropped_before_connection_lost() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder
                 .on(Callback::Made, |this| {

@@ -15,6 +15,7 @@ use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::echo;
 use crate::support::every_world;
+use crate::support::every_world_and_pipes;
 use crate::support::in_memory;
 use crate::support::in_time;
 use crate::support::on_sockets;
@@ -67,7 +68,7 @@ fn reading_stops_while_more_than_64_kib_are_owed_for_input_and_goes_on_at_64_kib
 
 #[test]
 fn output_written_elsewhere_does_not_stop_reading() {
-    every_world(
+    every_world_and_pipes(
         |recorder| recorder,
         |peer| {
             peer.stop_reading();
@@ -83,7 +84,7 @@ fn output_written_elsewhere_does_not_stop_reading() {
 
 #[test]
 fn s062_full_is_strictly_more_than_64_kib_counting_what_the_running_callback_wrote() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write(vec![0; HIGH_WATER]);
@@ -133,7 +134,7 @@ fn s072_pause_comes_above_64_kib_and_resume_when_all_has_gone() {
 
 #[test]
 fn s071_pausing_and_resuming_from_within_each_other_stay_paired() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             let mut left = 5;
             recorder
@@ -229,7 +230,7 @@ fn a_writer_that_never_stops_is_ended_at_the_limit() {
 #[test]
 fn a_stream_of_64_mib_is_sent_with_bounded_memory() {
     const TOTAL: usize = 64 << 20;
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             let mut left = TOTAL;
             let mut next = move |this: &mut Recorder| {
@@ -321,7 +322,7 @@ fn an_answer_behind_much_else_does_not_keep_two_that_push_from_reading() {
 
 #[test]
 fn shared_and_copied_bytes_keep_their_order() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 for n in 0..200_u32 {

@@ -9,10 +9,11 @@ use crate::support::Callback;
 use crate::support::Ending;
 use crate::support::Recorder;
 use crate::support::every_world;
+use crate::support::every_world_and_pipes;
 
 #[test]
 fn s042_half_close_by_the_peer_first_goes_on_sending_until_closed() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder
                 .keeping_writing()
@@ -37,7 +38,7 @@ fn s042_half_close_by_the_peer_first_goes_on_sending_until_closed() {
 
 #[test]
 fn s043_half_close_by_this_side_first_goes_on_receiving_until_the_peer_ends() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.keeping_writing().on(Callback::Made, |this| {
                 this.transport.write("question");
@@ -59,7 +60,7 @@ fn s043_half_close_by_this_side_first_goes_on_receiving_until_the_peer_ends() {
 
 #[test]
 fn s047_half_close_by_the_peer_and_then_by_this_side_closes() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.keeping_writing().on(Callback::Eof, |this| {
                 this.transport.write("bye");
@@ -101,7 +102,7 @@ fn half_close_with_much_output_loses_nothing() {
 
 #[test]
 fn an_end_that_cannot_be_dealt_with_yet_is_told_again_when_reading_is_resumed() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.on_eof = OnEof::NotYet;

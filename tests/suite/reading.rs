@@ -14,6 +14,7 @@ use crate::support::Peer;
 use crate::support::Recorder;
 use crate::support::connect;
 use crate::support::every_world;
+use crate::support::every_world_and_pipes;
 use crate::support::on_sockets;
 
 /// Has the reactor go round some times.
@@ -25,7 +26,7 @@ fn some_turns(peer: &mut Peer) {
 
 #[test]
 fn pausing_in_connection_made_takes_effect() {
-    every_world(
+    every_world_and_pipes(
         |recorder| recorder.on(Callback::Made, |this| this.transport.pause_reading()),
         |peer| {
             peer.send("unread");
@@ -64,7 +65,7 @@ fn a_reset_behind_unread_bytes_ends_a_paused_connection_at_once() {
 
 #[test]
 fn s081_an_end_with_nothing_unread_before_it_is_told_to_a_paused_protocol_at_once() {
-    every_world(
+    every_world_and_pipes(
         |recorder| recorder.on(Callback::Made, |this| this.transport.pause_reading()),
         |peer| {
             peer.act(|_| ());
@@ -76,7 +77,7 @@ fn s081_an_end_with_nothing_unread_before_it_is_told_to_a_paused_protocol_at_onc
 
 #[test]
 fn s080_an_end_behind_unread_bytes_waits_for_the_resume() {
-    every_world(
+    every_world_and_pipes(
         |recorder| recorder.on(Callback::Made, |this| this.transport.pause_reading()),
         |peer| {
             peer.send("unread");
@@ -107,7 +108,7 @@ fn an_end_that_comes_together_with_unread_bytes_waits_for_the_resume() {
 
 #[test]
 fn s079_pausing_in_data_received_holds_back_what_follows() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.pause_reading();
@@ -129,7 +130,7 @@ fn s079_pausing_in_data_received_holds_back_what_follows() {
 
 #[test]
 fn s083_many_pauses_and_resumes_lose_and_repeat_nothing() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             let mut count = 0;
             recorder
@@ -170,7 +171,7 @@ fn s083_many_pauses_and_resumes_lose_and_repeat_nothing() {
 
 #[test]
 fn a_paused_connection_sends_and_closes_as_any_other() {
-    every_world(
+    every_world_and_pipes(
         |recorder| recorder.on(Callback::Made, |this| this.transport.pause_reading()),
         |peer| {
             peer.act(|transport| transport.write("hello"));

@@ -9,7 +9,8 @@ use clap::Parser;
 /// Answers what it receives with the time and the same bytes.
 ///
 /// To every chunk of bytes received it answers `[Sun Nov  1 16:58:06 2026] ` and
-/// those bytes. One process serves any number of addresses, in any of three ways.
+/// those bytes. One process serves any number of addresses, in any of three ways,
+/// or one session on its standard input and output.
 /// An ADDR is a port, of all IPv4 interfaces, or an address and a port: `21567`,
 /// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. Without any
 /// address it is `--tcp 21567`.
@@ -28,6 +29,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) udp: Vec<SocketAddr>,
 
+    /// Serve standard input and output like one connection, as inetd and socat want it
+    #[arg(long, conflicts_with_all = ["tcp", "lines", "udp"])]
+    pub(crate) stdio: bool,
+
     /// Print what is received, and log more (-vv, -vvv: still more)
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -42,14 +47,15 @@ const DEFAULT_PORT: u16 = 21567;
 const AFTER_HELP: &str = "\
 Standard output has a line for each address once it listens, with the real port
 (`waiting for connection... tcp 127.0.0.1:21567`), and one for each client
-(`...connected from: 127.0.0.1:54321`). Diagnostics go to standard error; the
-variable RUST_LOG, if set, says what is logged instead of -v and -q.
+(`...connected from: 127.0.0.1:54321`); with --stdio it has the answers alone.
+Diagnostics go to standard error; the variable RUST_LOG, if set, says what is
+logged instead of -v and -q.
 
 SIGINT and SIGTERM end it: it sends what is still to be sent, for at most eight
 seconds, and exits. A second signal ends it at once.
 
-Exit status: 0 after a signal, 1 if it cannot serve an address, 2 if the command
-line is wrong.";
+Exit status: 0 after a signal or the end of standard input, 1 if it cannot serve
+an address or nobody reads its answers, 2 if the command line is wrong.";
 
 impl Arguments {
     /// What to listen on with TCP: the default address if none at all was given.

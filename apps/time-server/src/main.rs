@@ -26,12 +26,27 @@ use crate::stream::Stamper;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     diagnostics::start(&arguments);
-    match serve(&arguments) {
+    let served = if arguments.stdio { serve_standard_input(&arguments) } else { serve(&arguments) };
+    match served {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             diagnostics::complain(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Answers what comes on standard input until that ends or a signal comes.
+fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
+    let reactor = Reactor::new()?;
+    // What it tells is lost: standard output is the peer's from here on.
+    let journal = Rc::new(Journal::open(arguments.verbose > 0)?);
+    let session = reactor.stdio(move |transport: Transport| Stamper::new(transport, Rc::clone(&journal)))?;
+    match reactor.run_until(session) {
+        Ok(reason) if reason.is_clean() => Ok(()),
+        Ok(reason) => Err(io::Error::other(reason)),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+        Err(error) => Err(error),
     }
 }
 

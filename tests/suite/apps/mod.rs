@@ -1,6 +1,7 @@
 //! The two apps: the real binaries, beside programs that others wrote, and at a terminal.
 
 pub(crate) mod peers;
+mod standard_io;
 mod time_client;
 mod time_client_at_a_terminal;
 mod time_server;

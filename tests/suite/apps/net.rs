@@ -27,7 +27,7 @@ pub(crate) fn accept(listener: &TcpListener) -> TcpStream {
 }
 
 #[track_caller]
-pub(crate) fn read(stream: &mut TcpStream, length: usize) -> Vec<u8> {
+pub(crate) fn read(stream: &mut impl Read, length: usize) -> Vec<u8> {
     let mut data = vec![0; length];
     stream.read_exact(&mut data).expect("the peer to send as much");
     data

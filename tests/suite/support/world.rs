@@ -3,6 +3,8 @@
 
 use std::cell::RefCell;
 use std::io;
+use std::io::PipeReader;
+use std::io::PipeWriter;
 use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
@@ -42,6 +44,16 @@ pub(crate) fn every_world(
     play: impl Fn(&mut Peer),
 ) {
     play_everywhere(&recorders(script), &play);
+}
+
+/// The same, and over two pipes, which know no reset and hold 64 KiB.
+pub(crate) fn every_world_and_pipes(
+    script: impl Fn(Recorder) -> Recorder + Send + Sync + Clone + 'static,
+    play: impl Fn(&mut Peer),
+) {
+    let factory = recorders(script);
+    play_everywhere(&factory, &play);
+    play_on_pipes(&factory, &play);
 }
 
 /// The same with a factory of the test's own, which the log is given to.
@@ -159,6 +171,33 @@ fn play_on_sockets(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     check("on sockets", &log);
 }
 
+fn play_on_pipes(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
+    let log = Log::default();
+    let (tell, told) = mpsc::channel();
+    let (tell_built, built) = mpsc::channel();
+    let (input, to) = io::pipe().unwrap();
+    let (from, output) = io::pipe().unwrap();
+    let ended = {
+        let (factory, log) = (Arc::clone(factory), log.clone());
+        spawn(move || {
+            let reactor = test_reactor();
+            let factory = tell_of_transports(factory(log), move || _ = tell_built.send(()));
+            drop(reactor.connect_fds(input.into(), output.into(), factory).unwrap());
+            tell.send(reactor.remote()).unwrap();
+            reactor.run().unwrap();
+            LATEST.take();
+        })
+    };
+    let remote = told.recv_timeout(PATIENCE).unwrap();
+    let pipes = Wire::Pipes { to: Some(to), from: Some(from), remote: remote.clone(), built };
+    let mut peer = Peer { log: log.clone(), wire: pipes };
+    play(&mut peer);
+    drop(peer);
+    remote.stop();
+    wait(&ended, "the reactor to stop");
+    check("on pipes", &log);
+}
+
 /// A factory that leaves the transport it was given last in [`LATEST`].
 fn tell_of_transports(mut factory: Box<dyn Factory>, tell: impl Fn() + 'static) -> impl Factory {
     move |transport: Transport| {
@@ -219,6 +258,12 @@ enum Wire {
         /// Something comes when the protocol is being built.
         built: Receiver<()>,
     },
+    Pipes {
+        to: Option<PipeWriter>,
+        from: Option<PipeReader>,
+        remote: RemoteReactor,
+        built: Receiver<()>,
+    },
 }
 
 /// What the peer sees when it has read everything.
@@ -232,7 +277,7 @@ pub(crate) enum Ending {
 
 impl Peer {
     pub(crate) fn is_socket(&self) -> bool {
-        matches!(self.wire, Wire::Socket { .. })
+        matches!(self.wire, Wire::Socket { .. } | Wire::Pipes { .. })
     }
 
     fn world(&self) -> &'static str {
@@ -240,6 +285,7 @@ impl Peer {
             Wire::Memory { .. } => "in memory",
             Wire::Simulated(_) => "in a simulation",
             Wire::Socket { .. } => "on sockets",
+            Wire::Pipes { .. } => "on pipes",
         }
     }
 
@@ -249,14 +295,18 @@ impl Peer {
             Wire::Simulated(far) => far.send(data.as_ref()),
             // Whether it can be sent is not what is tested.
             Wire::Socket { socket, .. } => drop(socket.as_mut().expect("open").write_all(data.as_ref())),
+            Wire::Pipes { to, .. } => drop(to.as_mut().expect("open").write_all(data.as_ref())),
         }
     }
 
     /// Sends from a thread of its own, on a socket.
     pub(crate) fn send_in_background(&mut self, data: Vec<u8>) -> thread::JoinHandle<()> {
-        let Wire::Socket { socket, .. } = &self.wire else { panic!("not in memory") };
-        let mut socket = socket.as_ref().expect("open").try_clone().unwrap();
-        thread::spawn(move || socket.write_all(&data).unwrap())
+        let mut to: Box<dyn Write + Send> = match &self.wire {
+            Wire::Socket { socket, .. } => Box::new(socket.as_ref().expect("open").try_clone().unwrap()),
+            Wire::Pipes { to, .. } => Box::new(to.as_ref().expect("open").try_clone().unwrap()),
+            Wire::Memory { .. } | Wire::Simulated(_) => panic!("not in memory"),
+        };
+        thread::spawn(move || to.write_all(&data).unwrap())
     }
 
     pub(crate) fn send_eof(&mut self) {
@@ -264,6 +314,7 @@ impl Peer {
             Wire::Memory { wire, .. } => wire.receive_eof(),
             Wire::Simulated(far) => far.send_eof(),
             Wire::Socket { socket, .. } => drop(socket.as_ref().expect("open").shutdown(Shutdown::Write)),
+            Wire::Pipes { to, .. } => drop(to.take()),
         }
     }
 
@@ -276,6 +327,7 @@ impl Peer {
                 let socket = socket.take().expect("open");
                 SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
             }
+            Wire::Pipes { from, .. } => drop(from.take()),
         }
     }
 
@@ -287,7 +339,7 @@ impl Peer {
                 *stalled = true;
             }
             Wire::Simulated(far) => far.stop_reading(),
-            Wire::Socket { .. } => {}
+            Wire::Socket { .. } | Wire::Pipes { .. } => {}
         }
     }
 
@@ -312,6 +364,11 @@ impl Peer {
                 socket.as_mut().expect("open").read_exact(&mut data).unwrap();
                 data
             }
+            Wire::Pipes { from, .. } => {
+                let mut data = vec![0; n];
+                from.as_mut().expect("open").read_exact(&mut data).unwrap();
+                data
+            }
         }
     }
 
@@ -333,6 +390,11 @@ impl Peer {
             }
             Wire::Simulated(far) => far.read_to_the_end(),
             Wire::Socket { socket, .. } => read_to_the_end(socket.as_mut().expect("open")),
+            Wire::Pipes { from, .. } => {
+                let mut data = Vec::new();
+                from.as_mut().expect("open").read_to_end(&mut data).unwrap();
+                (data, Ending::Clean)
+            }
         }
     }
 
@@ -350,6 +412,7 @@ impl Peer {
                 let _ = socket.as_mut().expect("open").read_to_end(&mut data);
                 data
             }
+            Wire::Pipes { .. } => self.read_to_the_end().0,
         }
     }
 
@@ -362,7 +425,7 @@ impl Peer {
                 wire.settle();
             }
             Wire::Simulated(_) => action(&LATEST.with_borrow(Clone::clone).expect("a connection")),
-            Wire::Socket { remote, built, .. } => {
+            Wire::Socket { remote, built, .. } | Wire::Pipes { remote, built, .. } => {
                 if self.log.lines().is_empty() {
                     built.recv_timeout(PATIENCE).expect("the client is accepted");
                 }
@@ -395,7 +458,7 @@ impl Peer {
         let came = match &self.wire {
             Wire::Memory { .. } => condition(&self.log),
             Wire::Simulated(far) => far.run_until(|| condition(&self.log)),
-            Wire::Socket { .. } => return self.log.wait_until(what, condition),
+            Wire::Socket { .. } | Wire::Pipes { .. } => return self.log.wait_until(what, condition),
         };
         assert!(came, "nothing more happens, and yet not {what}: {:#?}", self.log.lines());
     }

@@ -13,10 +13,11 @@ use crate::support::HUGE;
 use crate::support::Log;
 use crate::support::Recorder;
 use crate::support::every_world;
+use crate::support::every_world_and_pipes;
 
 #[test]
 fn s029_nothing_is_delivered_after_lose_connection() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write(vec![b'x'; HUGE]);
@@ -40,7 +41,7 @@ fn s029_nothing_is_delivered_after_lose_connection() {
 
 #[test]
 fn s031_a_second_lose_connection_changes_nothing() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write("bye");
@@ -59,7 +60,7 @@ fn s031_a_second_lose_connection_changes_nothing() {
 
 #[test]
 fn s032_what_is_written_after_lose_connection_is_dropped() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write("before");
@@ -76,7 +77,7 @@ fn s032_what_is_written_after_lose_connection_is_dropped() {
 
 #[test]
 fn s036_closing_after_the_end_of_output_calls_nothing_back_from_inside() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| match &this.data[..] {
                 b"end" => this.transport.write_eof(),
@@ -99,7 +100,7 @@ fn s036_closing_after_the_end_of_output_calls_nothing_back_from_inside() {
 
 #[test]
 fn s037_a_protocol_can_ask_whether_it_is_closing() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 assert!(!this.transport.is_closing());
@@ -140,7 +141,7 @@ fn s038_the_flush_of_a_connection_that_closes_has_no_time_limit() {
 
 #[test]
 fn s044_what_is_written_after_the_end_of_output_is_dropped() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write("before");
@@ -157,7 +158,7 @@ fn s044_what_is_written_after_the_end_of_output_is_dropped() {
 
 #[test]
 fn s045_output_may_be_ended_by_a_protocol_that_answers_eof_by_closing() {
-    every_world(
+    every_world_and_pipes(
         |recorder| recorder.on(Callback::Made, |this| this.transport.write_eof()),
         |peer| {
             assert_eq!(peer.read_to_the_end(), (vec![], Ending::Clean));
@@ -171,7 +172,7 @@ fn s045_output_may_be_ended_by_a_protocol_that_answers_eof_by_closing() {
 
 #[test]
 fn s051_an_abort_is_idempotent_and_a_close_behind_it_harmless() {
-    every_world(
+    every_world_and_pipes(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.abort_connection();

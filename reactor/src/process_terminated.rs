@@ -1,0 +1,30 @@
+use std::error::Error;
+use std::fmt;
+use std::process::ExitStatus;
+
+/// A child process has ended with another exit code than 0, or by a signal: what is inside the
+/// [`CloseReason::Lost`](crate::CloseReason::Lost) of a connection that
+/// [`Reactor::connect_process`](crate::Reactor::connect_process) made. Twisted's `ProcessTerminated`.
+///
+/// ```
+/// use std::process::ExitStatus;
+/// use reactor::{CloseReason, ProcessTerminated};
+///
+/// fn status(reason: &CloseReason) -> Option<ExitStatus> {
+///     let CloseReason::Lost(error) = reason else { return None };
+///     error.get_ref()?.downcast_ref::<ProcessTerminated>().map(|terminated| terminated.status)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ProcessTerminated {
+    /// Its exit code, or the signal.
+    pub status: ExitStatus,
+}
+
+impl fmt::Display for ProcessTerminated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the process has ended with {}", self.status)
+    }
+}
+
+impl Error for ProcessTerminated {}
