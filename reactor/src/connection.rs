@@ -1,5 +1,6 @@
 use std::any::Any;
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::task::Context;
 
 use crate::calls::CallTarget;
@@ -105,6 +106,14 @@ impl Connection {
             // Before `pause_writing`, for what that writes is no answer.
             self.state().settle_debt();
             self.pace();
+        }
+    }
+
+    /// Input: the peer sent this descriptor, with the bytes that are [`received`](Self::received) next. It is closed once
+    /// the connection is closing.
+    pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        if !self.eof && !self.transport.is_closing() {
+            self.call(|protocol| protocol.file_descriptor_received(descriptor));
         }
     }
 

@@ -25,6 +25,7 @@ use crate::options::LingerLimits;
 use crate::reason::CloseReason;
 use crate::stream::Accepted;
 use crate::stream::Stream;
+use crate::stream::poll_write;
 use crate::timers::Action;
 use crate::timers::TimerId;
 
@@ -77,6 +78,10 @@ pub(crate) fn start<S: Stream>(
 ) -> Started {
     let Accepted { stream, host, peer } = accepted;
     let transport = Transport::new(hub, host.clone(), peer.clone(), output_limit);
+    transport.0.set_passes_descriptors(S::PASSES_DESCRIPTORS);
+    if let Some(credentials) = stream.peer_credentials() {
+        transport.0.set_peer_credentials(credentials);
+    }
     let span = span(&transport, &host, &peer);
     let entered = span.enter();
     keeper.connection_begins(&transport);
@@ -288,7 +293,7 @@ impl<S: Stream> Link<S> {
                 if output.len() == 0 || broken.is_some() {
                     break;
                 }
-                let written = stream.poll_write(cx, output.chunk());
+                let written = poll_write(stream, state, cx, output.chunk());
                 if written.is_pending() {
                     output.settle(hub);
                 }
@@ -316,6 +321,11 @@ impl<S: Stream> Link<S> {
             return Some(Step::End(CloseReason::Lost(Arc::new(error))));
         }
 
+        let ends = connection.wants_shut() || connection.wants_close();
+        if ends && connection.transport().0.waiting_descriptors() > 0 {
+            connection.transport().fail_connection(CloseReason::DescriptorOverrun);
+            return Some(Step::Again);
+        }
         if connection.wants_shut() || (connection.wants_close() && !connection.transport().0.eof_sent() && !self.eof) {
             match stream.poll_shut(cx) {
                 Poll::Ready(Ok(())) => {
@@ -350,6 +360,9 @@ impl<S: Stream> Link<S> {
                 let read = stream.poll_read(cx, buffer);
                 if let Poll::Ready(Ok(n)) = read {
                     budget.read_enough = n == buffer.len();
+                    for descriptor in stream.take_descriptors() {
+                        connection.file_descriptor_received(descriptor);
+                    }
                     connection.received(&buffer[..n]);
                 }
                 read

@@ -11,8 +11,10 @@ use crate::address::Address;
 use crate::calls::Call;
 use crate::calls::Calls;
 use crate::calls::Owner;
+use crate::descriptors::Descriptors;
 use crate::hub::Hub;
 use crate::output::Output;
+use crate::peer_credentials::PeerCredentials;
 use crate::reason::CloseReason;
 use crate::transport::Transport;
 
@@ -50,6 +52,8 @@ pub(crate) struct State {
     unfinished: Cell<bool>,
     ended: Cell<bool>,
     failed: Cell<bool>,
+    /// Descriptors can be sent.
+    passes_descriptors: Cell<bool>,
     rare: RefCell<Option<Box<Rare>>>,
 }
 
@@ -61,6 +65,8 @@ struct Rare {
     /// Connections that are not read while this one is full.
     sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
+    descriptors: Descriptors,
+    peer_credentials: Option<PeerCredentials>,
 }
 
 /// Changes of the socket's options that the driver has still to make.
@@ -110,6 +116,7 @@ impl State {
             unfinished: Cell::new(false),
             ended: Cell::new(false),
             failed: Cell::new(false),
+            passes_descriptors: Cell::new(false),
             rare: RefCell::new(None),
         }
     }
@@ -309,8 +316,49 @@ impl State {
 
     /// Takes bytes from the layer inside, which may have been written before this began to close.
     pub(crate) fn carry(&self, data: &[u8]) {
-        if !data.is_empty() && !self.ended.get() && !self.failed.get() && !self.eof_sent.get() {
+        if !data.is_empty() && self.carries() {
             self.queue(data.len(), |output, hub| output.push(data, hub));
+        }
+    }
+
+    /// Whether bytes from the layer inside are taken.
+    pub(crate) fn carries(&self) -> bool {
+        !self.ended.get() && !self.failed.get() && !self.eof_sent.get()
+    }
+
+    pub(crate) fn set_passes_descriptors(&self, passes: bool) {
+        self.passes_descriptors.set(passes);
+    }
+
+    pub(crate) fn passes_descriptors(&self) -> bool {
+        self.passes_descriptors.get()
+    }
+
+    /// Whether bytes can be written.
+    pub(crate) fn is_open(&self) -> bool {
+        self.open.get()
+    }
+
+    /// How many descriptors wait to be sent.
+    pub(crate) fn waiting_descriptors(&self) -> usize {
+        if !self.passes_descriptors() {
+            return 0;
+        }
+        self.rare.borrow().as_ref().map_or(0, |rare| rare.descriptors.len())
+    }
+
+    pub(crate) fn with_descriptors<R>(&self, look: impl FnOnce(&mut Descriptors) -> R) -> R {
+        self.with_rare(|rare| look(&mut rare.descriptors))
+    }
+
+    pub(crate) fn set_peer_credentials(&self, credentials: PeerCredentials) {
+        self.with_rare(|rare| rare.peer_credentials = Some(credentials));
+    }
+
+    pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
+        match self.up.get() {
+            Some(Up::Outer(outer)) => outer.0.peer_credentials(),
+            _ => self.rare.borrow().as_ref()?.peer_credentials,
         }
     }
 
@@ -419,10 +467,22 @@ impl State {
             push(&mut output, &self.hub);
             output.len()
         };
-        if unsent > HIGH_WATER && !self.full.replace(true) {
+        self.fill(unsent);
+        self.wake();
+    }
+
+    /// Takes note that as many bytes are unsent now.
+    #[inline]
+    pub(crate) fn fill(&self, unsent: usize) {
+        if self.is_much(unsent) && !self.full.replace(true) {
             self.for_sources(Self::hold);
         }
-        self.wake();
+    }
+
+    /// Whether the peer is behind if as many bytes are unsent. Descriptors without a byte wait for this side.
+    #[inline]
+    pub(crate) fn is_much(&self, unsent: usize) -> bool {
+        unsent > HIGH_WATER || (unsent > 0 && self.waiting_descriptors() > MANY_DESCRIPTORS)
     }
 
     fn for_sources(&self, each: impl Fn(&Self)) {
@@ -456,6 +516,9 @@ impl Owner for State {
 
 /// Above this many unsent bytes a connection is full (strictly), as in Twisted.
 pub(crate) const HIGH_WATER: usize = 64 * 1024;
+
+/// Above this many descriptors that wait to be sent, too.
+const MANY_DESCRIPTORS: usize = 64;
 
 /// Unsent bytes a connection may have at the most, unless told otherwise.
 pub(crate) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;
