@@ -57,7 +57,7 @@ impl Descriptors {
 impl State {
     /// Queues a descriptor, to go with the next byte that is written.
     pub(crate) fn send_descriptor(&self, descriptor: OwnedFd) {
-        if self.is_open() {
+        if self.open.get() {
             self.queue_descriptor(descriptor);
         }
     }
@@ -84,5 +84,17 @@ impl State {
             }
         }
         self.carry(data);
+    }
+
+    /// How many descriptors wait to be sent.
+    pub(crate) fn waiting_descriptors(&self) -> usize {
+        if !self.passes_descriptors.get() {
+            return 0;
+        }
+        self.rare.borrow().as_ref().map_or(0, |rare| rare.descriptors.len())
+    }
+
+    pub(crate) fn with_descriptors<R>(&self, look: impl FnOnce(&mut Descriptors) -> R) -> R {
+        self.with_rare(|rare| look(&mut rare.descriptors))
     }
 }

@@ -78,9 +78,9 @@ pub(crate) fn start<S: Stream>(
 ) -> Started {
     let Accepted { stream, host, peer } = accepted;
     let transport = Transport::new(hub, host.clone(), peer.clone(), output_limit);
-    transport.0.set_passes_descriptors(S::PASSES_DESCRIPTORS);
+    transport.0.passes_descriptors.set(S::PASSES_DESCRIPTORS);
     if let Some(credentials) = stream.peer_credentials() {
-        transport.0.set_peer_credentials(credentials);
+        transport.0.with_rare(|rare| rare.peer_credentials = Some(credentials));
     }
     let span = span(&transport, &host, &peer);
     let entered = span.enter();

@@ -116,7 +116,7 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for 
         let policy = (self.policy)(outer.clone()).into_policy()?;
         let mut unbuilt = Unbuilt(Some(Transport::nested(&outer)));
         let inner = unbuilt.0.clone()?;
-        inner.0.set_passes_descriptors(outer.0.passes_descriptors());
+        inner.0.passes_descriptors.set(outer.0.passes_descriptors.get());
         let inside = Connection::new(inner.clone(), self.inside.build_protocol(inner)?);
         unbuilt.0 = None;
         // What waits to be sent is counted and limited inside; only 64 KiB at a time come out here.

@@ -40,7 +40,7 @@ pub(crate) struct State {
     /// More than [`HIGH_WATER`] was unsent, and not all of it has gone out yet.
     full: Cell<bool>,
     /// Bytes can be written: it is not closing, its stream has not been ended, it has not failed.
-    open: Cell<bool>,
+    pub(crate) open: Cell<bool>,
     /// The driver is at it, and will look at everything again before it goes to sleep.
     driven: Cell<bool>,
     /// Something has changed since the driver last looked.
@@ -53,20 +53,20 @@ pub(crate) struct State {
     ended: Cell<bool>,
     failed: Cell<bool>,
     /// Descriptors can be sent.
-    passes_descriptors: Cell<bool>,
-    rare: RefCell<Option<Box<Rare>>>,
+    pub(crate) passes_descriptors: Cell<bool>,
+    pub(crate) rare: RefCell<Option<Box<Rare>>>,
 }
 
 /// What most connections never have.
 #[derive(Default)]
-struct Rare {
+pub(crate) struct Rare {
     /// Why it has failed, if it has.
     failure: Option<CloseReason>,
     /// Connections that are not read while this one is full.
     sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
-    descriptors: Descriptors,
-    peer_credentials: Option<PeerCredentials>,
+    pub(crate) descriptors: Descriptors,
+    pub(crate) peer_credentials: Option<PeerCredentials>,
 }
 
 /// Changes of the socket's options that the driver has still to make.
@@ -326,35 +326,6 @@ impl State {
         !self.ended.get() && !self.failed.get() && !self.eof_sent.get()
     }
 
-    pub(crate) fn set_passes_descriptors(&self, passes: bool) {
-        self.passes_descriptors.set(passes);
-    }
-
-    pub(crate) fn passes_descriptors(&self) -> bool {
-        self.passes_descriptors.get()
-    }
-
-    /// Whether bytes can be written.
-    pub(crate) fn is_open(&self) -> bool {
-        self.open.get()
-    }
-
-    /// How many descriptors wait to be sent.
-    pub(crate) fn waiting_descriptors(&self) -> usize {
-        if !self.passes_descriptors() {
-            return 0;
-        }
-        self.rare.borrow().as_ref().map_or(0, |rare| rare.descriptors.len())
-    }
-
-    pub(crate) fn with_descriptors<R>(&self, look: impl FnOnce(&mut Descriptors) -> R) -> R {
-        self.with_rare(|rare| look(&mut rare.descriptors))
-    }
-
-    pub(crate) fn set_peer_credentials(&self, credentials: PeerCredentials) {
-        self.with_rare(|rare| rare.peer_credentials = Some(credentials));
-    }
-
     pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
         match self.up.get() {
             Some(Up::Outer(outer)) => outer.0.peer_credentials(),
@@ -496,7 +467,7 @@ impl State {
         }
     }
 
-    fn with_rare<R>(&self, change: impl FnOnce(&mut Rare) -> R) -> R {
+    pub(crate) fn with_rare<R>(&self, change: impl FnOnce(&mut Rare) -> R) -> R {
         change(self.rare.borrow_mut().get_or_insert_default())
     }
 

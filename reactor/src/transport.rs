@@ -121,7 +121,7 @@ impl Transport {
     /// [`Unsupported`](io::ErrorKind::Unsupported) if the connection is no UNIX socket, or a layer around this one
     /// does not pass descriptors. Then it was closed.
     pub fn send_file_descriptor(&self, descriptor: impl Into<OwnedFd>) -> io::Result<()> {
-        if !self.0.passes_descriptors() {
+        if !self.0.passes_descriptors.get() {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
                 format!("cannot send a file descriptor to {}: only UNIX sockets can", self.peer()),

@@ -4,6 +4,7 @@ pub(crate) mod datagrams;
 mod far_end;
 mod log;
 mod panics;
+mod plain_socket;
 mod policies;
 mod recorder;
 mod world;
