@@ -50,7 +50,8 @@ pub trait Protocol: Any {
     fn data_received(&mut self, data: &[u8]);
 
     /// The peer sent a file descriptor, over a UNIX socket. It comes before the bytes that it was sent with, which
-    /// follow at once, even if this pauses reading. Not called after the connection began to close.
+    /// follow at once, even if this pauses reading; bytes that were sent earlier may come with them. Not called after
+    /// the connection began to close.
     ///
     /// Unless a protocol implements this the descriptor is closed, and that is logged. Twisted's
     /// `fileDescriptorReceived`.

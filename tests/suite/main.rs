@@ -35,3 +35,4 @@ mod threads;
 mod timers;
 mod twisted;
 mod udp;
+mod unix;

@@ -5,7 +5,7 @@ mod time_client;
 mod time_client_at_a_terminal;
 mod time_server;
 
-mod binaries;
+pub(crate) mod binaries;
 mod net;
 pub(crate) mod program;
 mod server;

@@ -126,7 +126,7 @@ pub(crate) fn netcat(test: &str) -> bool {
     is_there("OpenBSD's nc", Command::new("sh").args(["-c", "nc -h 2>&1 | grep -q OpenBSD"]), test)
 }
 
-fn socat(test: &str) -> bool {
+pub(crate) fn socat(test: &str) -> bool {
     is_there("socat", Command::new("socat").arg("-V"), test)
 }
 
