@@ -9,10 +9,11 @@ use clap::Parser;
 /// Answers what it receives with the time and the same bytes.
 ///
 /// To every chunk of bytes received it answers `[Sun Nov  1 16:58:06 2026] ` and
-/// those bytes. One process serves any number of addresses, in any of three ways.
+/// those bytes. One process serves any number of addresses, in any of these ways.
 /// An ADDR is a port, of all IPv4 interfaces, or an address and a port: `21567`,
-/// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. Without any
-/// address it is `--tcp 21567`.
+/// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. A PATH is that
+/// of a UNIX socket, or `@` and an abstract name. Without any address it is
+/// `--tcp 21567`.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {
@@ -27,6 +28,14 @@ pub(crate) struct Arguments {
     /// Serve datagrams, and answer each with one
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) udp: Vec<SocketAddr>,
+
+    /// Like --tcp, on a UNIX socket
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix: Vec<String>,
+
+    /// Like --lines, on a UNIX socket
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix_lines: Vec<String>,
 
     /// Print what is received, and log more (-vv, -vvv: still more)
     #[arg(short, long, action = ArgAction::Count)]
@@ -45,6 +54,9 @@ Standard output has a line for each address once it listens, with the real port
 (`...connected from: 127.0.0.1:54321`). Diagnostics go to standard error; the
 variable RUST_LOG, if set, says what is logged instead of -v and -q.
 
+Beside a UNIX socket lies a lock, PATH.lock, while it is served; both are removed
+at the end. What a server that was killed has left behind is replaced.
+
 SIGINT and SIGTERM end it: it sends what is still to be sent, for at most eight
 seconds, and exits. A second signal ends it at once.
 
@@ -54,7 +66,8 @@ line is wrong.";
 impl Arguments {
     /// What to listen on with TCP: the default address if none at all was given.
     pub(crate) fn tcp(&self) -> Vec<SocketAddr> {
-        if self.tcp.is_empty() && self.lines.is_empty() && self.udp.is_empty() {
+        let internet = self.tcp.len() + self.lines.len() + self.udp.len();
+        if internet + self.unix.len() + self.unix_lines.len() == 0 {
             return vec![on_all_interfaces(DEFAULT_PORT)];
         }
         self.tcp.clone()
@@ -108,7 +121,9 @@ mod tests {
     fn without_an_address_it_serves_the_usual_port_of_all_interfaces() {
         let arguments = parse("time-server").unwrap();
         assert_eq!(arguments.tcp(), ["0.0.0.0:21567".parse().unwrap()]);
-        assert_eq!(parse("time-server --udp 0").unwrap().tcp(), []);
+        for other in ["--udp 0", "--lines 0", "--unix a", "--unix-lines @a"] {
+            assert_eq!(parse(&format!("time-server {other}")).unwrap().tcp(), []);
+        }
     }
 
     #[test]

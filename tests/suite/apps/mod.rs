@@ -4,6 +4,7 @@ pub(crate) mod peers;
 mod time_client;
 mod time_client_at_a_terminal;
 mod time_server;
+mod unix_sockets;
 
 pub(crate) mod binaries;
 mod net;
