@@ -47,6 +47,14 @@
 //! [`Reactor::listen_udp`] gives a [`DatagramProtocol`] its [`DatagramTransport`]. There is no connection to end: what
 //! one peer sends, be it a datagram that makes a callback panic, ends nothing for the others.
 //!
+//! # UNIX sockets
+//!
+//! [`Reactor::listen_unix`], [`Reactor::connect_unix`] and [`Reactor::listen_unix_datagram`] are the same within one
+//! machine: a [`UnixAddress`] is a path or an abstract name, [`Transport::peer_credentials`] tells who the peer is, and
+//! [`Transport::send_file_descriptor`] hands it an open file. A socket that is open already, be it inherited or received
+//! that way, becomes a port or a connection by [`Reactor::adopt_stream_port`] and
+//! [`Reactor::adopt_stream_connection`].
+//!
 //! # Reading order
 //!
 //! | module | holds |
@@ -55,9 +63,10 @@
 //! | `transport`, `state`, `calls`, `output` | the handle of a connection, and what is behind it |
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
 //! | `policy` | layers: connections inside connections |
-//! | `driver`, `stream`, `tcp`, `memory` | the loop around a connection, and what it moves bytes over |
-//! | `datagram`, `datagram_transport`, `datagram_driver`, `udp` | the same for datagrams |
-//! | `listen`, `acceptor`, `port`, `connector`, `resolve`, `race` | how connections come about |
+//! | `driver`, `stream`, `tcp`, `unix`, `memory` | the loop around a connection, and what it moves bytes over |
+//! | `datagram`, `datagram_transport`, `datagram_driver`, `udp`, `unix_datagram` | the same for datagrams |
+//! | `listen`, `adopt`, `acceptor`, `port`, `connect`, `connector`, `resolve`, `race` | how connections come about |
+//! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `looping_call` | what is to happen again and again |
 //! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
