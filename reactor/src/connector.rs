@@ -31,7 +31,8 @@ use crate::timers::Sleep;
 use crate::transport::Transport;
 
 /// An outgoing connection, and the way to make it again: what [`Reactor::connect_tcp`](crate::Reactor::connect_tcp) and
-/// [`connect_unix`](crate::Reactor::connect_unix) return. Twisted's `IConnector`, with hooks in place of the client factory's callbacks.
+/// [`connect_unix`](crate::Reactor::connect_unix) return. Twisted's `IConnector`, with hooks in place of the client
+/// factory's callbacks.
 ///
 /// It is a handle: cloning it is cheap, and dropping it changes nothing. No callback and no hook comes before
 /// `connect_tcp` or `connect_unix` has returned.

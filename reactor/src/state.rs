@@ -343,13 +343,13 @@ impl State {
 
     /// Begins to watch whether a callback writes.
     pub(crate) fn watch_writes(&self) {
-        self.unsent_before_input.set(self.unsent());
+        self.unsent_before_input.set(self.load());
     }
 
     /// What `data_received` has written is owed for input. What it found unsent is not: two that send each other much,
     /// and an answer now and then, would both stop reading.
     pub(crate) fn settle_debt(&self) {
-        let written = self.unsent().saturating_sub(self.unsent_before_input.get());
+        let written = self.load().saturating_sub(self.unsent_before_input.get());
         self.owed.set(self.owed.get() + written);
     }
 
@@ -368,7 +368,7 @@ impl State {
             output.advance(n, &self.hub);
             output.len() == 0
         };
-        self.owed.set(self.owed.get().saturating_sub(n));
+        self.repay(n);
         if empty && self.full.replace(false) {
             self.for_sources(Self::release);
         }
@@ -382,6 +382,11 @@ impl State {
 
     pub(crate) fn take_message(&self) -> bool {
         self.message.take()
+    }
+
+    /// As many bytes of what is owed for input have left.
+    pub(crate) fn repay(&self, n: usize) {
+        self.owed.set(self.owed.get().saturating_sub(n));
     }
 
     /// Holds reading back until as many calls of [`release`](Self::release).
@@ -450,12 +455,6 @@ impl State {
         }
     }
 
-    /// Whether the peer is behind if as many bytes are unsent. Descriptors without a byte wait for this side.
-    #[inline]
-    pub(crate) fn is_much(&self, unsent: usize) -> bool {
-        unsent > HIGH_WATER || (unsent > 0 && self.waiting_descriptors() > MANY_DESCRIPTORS)
-    }
-
     fn for_sources(&self, each: impl Fn(&Self)) {
         // Collected first: releasing wakes a driver, and that is not done with something borrowed.
         let sources: Vec<_> = match &*self.rare.borrow() {
@@ -487,9 +486,6 @@ impl Owner for State {
 
 /// Above this many unsent bytes a connection is full (strictly), as in Twisted.
 pub(crate) const HIGH_WATER: usize = 64 * 1024;
-
-/// Above this many descriptors that wait to be sent, too.
-const MANY_DESCRIPTORS: usize = 64;
 
 /// Unsent bytes a connection may have at the most, unless told otherwise.
 pub(crate) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

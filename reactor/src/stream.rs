@@ -7,6 +7,7 @@ use std::task::Context;
 use std::task::Poll;
 
 use crate::address::Address;
+use crate::descriptors::DESCRIPTOR_WEIGHT;
 use crate::peer_credentials::PeerCredentials;
 use crate::state::SocketOptions;
 use crate::state::State;
@@ -63,10 +64,11 @@ pub(crate) fn poll_write<S: Stream>(
     cx: &mut Context<'_>,
     data: &[u8],
 ) -> Poll<io::Result<usize>> {
-    if state.waiting_descriptors() == 0 {
+    let waiting = state.waiting_descriptors();
+    if waiting == 0 {
         return stream.poll_write(cx, data);
     }
-    state.with_descriptors(|descriptors| {
+    let written = state.with_descriptors(|descriptors| {
         let written = match descriptors.next(data.len()) {
             (len, None) => stream.poll_write(cx, &data[..len]),
             (len, Some(descriptor)) => stream.poll_write_with(cx, &data[..len], descriptor),
@@ -75,7 +77,9 @@ pub(crate) fn poll_write<S: Stream>(
             descriptors.advance(bytes);
         }
         written
-    })
+    });
+    state.repay((waiting - state.waiting_descriptors()) * DESCRIPTOR_WEIGHT);
+    written
 }
 
 /// A place where streams arrive.

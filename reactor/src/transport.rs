@@ -124,7 +124,7 @@ impl Transport {
         if !self.0.passes_descriptors.get() {
             return Err(io::Error::new(
                 io::ErrorKind::Unsupported,
-                format!("cannot send a file descriptor to {}: only UNIX sockets can", self.peer()),
+                format!("cannot send a file descriptor to {}: the connection carries bytes only", self.peer()),
             ));
         }
         self.0.send_descriptor(descriptor.into());
