@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::runtime::LocalRuntime;
 
@@ -28,6 +29,7 @@ use crate::unix::UnixPort;
 use crate::unix_address::UnixAddress;
 use crate::unix_datagram::UnixDatagramPort;
 use crate::unix_file;
+use crate::unix_file::NamedSocket;
 use crate::unix_options::UnixDatagramOptions;
 use crate::unix_options::UnixListenOptions;
 
@@ -68,24 +70,32 @@ impl Reactor {
     ///
     /// If the path or the name is none or too long (107 bytes), is in use or locked, its directory does not exist or may
     /// not be written in. The error's text names it and says which, and what can be done; the factory was not started.
-    /// In a simulation there are no UNIX sockets, and reactors of [`run_on_threads`](crate::run_on_threads) cannot share
-    /// one.
+    /// In a simulation there are no UNIX sockets.
     pub fn listen_unix(&self, address: impl Into<UnixListenOptions>, factory: impl Factory) -> io::Result<Port> {
         let options = address.into();
-        let listener = self.bind_unix(&options.address, || UnixPort::bind(&options))?;
+        let listener = self.bind_unix(&options.address, || UnixPort::bind(&options), UnixPort::on)?;
         let factory = FactoryCell::new(factory);
         let port = acceptor::start(&self.0, listener, options.max_connections, options.socket, factory);
         self.add_port(&port);
         Ok(port)
     }
 
-    fn bind_unix<S>(&self, address: &UnixAddress, bind: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
-        let bind = || match &*self.0.shared_ports.borrow() {
-            Some(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "several reactors cannot share a UNIX socket")),
-            None => self.in_context(bind),
+    /// Binds a socket, unless another reactor has bound it for this one, too, and makes a port on it.
+    fn bind_unix<S>(
+        &self,
+        address: &UnixAddress,
+        bind: impl FnOnce() -> io::Result<NamedSocket>,
+        port: impl FnOnce(Arc<NamedSocket>) -> io::Result<S>,
+    ) -> io::Result<S> {
+        let open = || {
+            let named = match &*self.0.shared_ports.borrow() {
+                Some(shared) => shared.bind_unix(bind)?,
+                None => Arc::new(bind()?),
+            };
+            port(named)
         };
-        self.unless_stopped(bind)
-            .map_err(|error| CannotListen::on(address.clone(), unix_file::explain(address, &error), error))
+        let opened = self.unless_stopped(|| self.in_context(open));
+        opened.map_err(|error| CannotListen::on(address.clone(), unix_file::explain(address, &error), error))
     }
 
     /// Listens for UDP datagrams, which the protocol that `build` makes receives and sends; `build` is called at once.
@@ -144,7 +154,7 @@ impl Reactor {
         build: impl FnOnce(DatagramTransport<UnixAddress>) -> P,
     ) -> io::Result<Port> {
         let options = address.into();
-        let socket = self.bind_unix(&options.address, || UnixDatagramPort::bind(&options))?;
+        let socket = self.bind_unix(&options.address, || UnixDatagramPort::bind(&options), UnixDatagramPort::on)?;
         Ok(self.start_datagrams(Rc::new(socket), build))
     }
 

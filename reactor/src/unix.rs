@@ -9,6 +9,7 @@ use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 use std::os::unix::net;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
@@ -39,7 +40,7 @@ use crate::stream::Accepted;
 use crate::stream::Listener;
 use crate::stream::Stream;
 use crate::unix_address::UnixAddress;
-use crate::unix_file::BoundName;
+use crate::unix_file::NamedSocket;
 use crate::unix_lock;
 use crate::unix_lock::Lock;
 use crate::unix_options::UnixConnectOptions;
@@ -165,32 +166,32 @@ fn send(socket: &UnixStream, data: &[u8], descriptor: BorrowedFd<'_>) -> io::Res
 
 /// A listening socket.
 pub(crate) struct UnixPort {
-    /// Dropped before the socket.
-    _name: BoundName,
     socket: UnixListener,
+    /// None if the port was adopted.
+    _named: Option<Arc<NamedSocket>>,
     host: UnixAddress,
     reserve: Reserve,
 }
 
 impl UnixPort {
-    /// Binds and listens. Needs the runtime's context.
-    pub(crate) fn bind(options: &UnixListenOptions) -> io::Result<Self> {
-        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        let name = BoundName::bind(&socket, &options.address, options.mode, options.lock)?;
-        socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-        Self::new(socket, options.address.clone(), name)
+    /// Binds and listens.
+    pub(crate) fn bind(options: &UnixListenOptions) -> io::Result<NamedSocket> {
+        let named = NamedSocket::bind(Type::STREAM, &options.address, options.mode, options.lock)?;
+        named.socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+        Ok(named)
+    }
+
+    /// Accepts on a socket from [`bind`](Self::bind). Needs the runtime's context.
+    pub(crate) fn on(named: Arc<NamedSocket>) -> io::Result<Self> {
+        let socket = named.socket.try_clone()?;
+        Ok(Self { _named: Some(named), ..Self::adopt(socket)? })
     }
 
     /// Takes over a listening socket that does not block; its file is not removed. Needs the runtime's context.
     pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
         let host = UnixAddress::from_system(&socket.local_addr()?);
-        Self::new(socket, host, BoundName::default())
-    }
-
-    fn new(socket: Socket, host: UnixAddress, name: BoundName) -> io::Result<Self> {
         let socket = UnixListener::from_std(net::UnixListener::from(OwnedFd::from(socket)))?;
-        Ok(Self { _name: name, socket, host, reserve: Reserve::new() })
+        Ok(Self { socket, _named: None, host, reserve: Reserve::new() })
     }
 }
 

@@ -3,13 +3,12 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net;
+use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
 
-use socket2::Domain;
 use socket2::SockRef;
-use socket2::Socket;
 use socket2::Type;
 use tokio::net::UnixDatagram;
 
@@ -17,35 +16,35 @@ use crate::datagram_socket::DatagramSocket;
 use crate::datagram_socket::Ends;
 use crate::datagram_socket::TooLong;
 use crate::unix_address::UnixAddress;
-use crate::unix_file::BoundName;
+use crate::unix_file::NamedSocket;
 use crate::unix_options::UnixDatagramOptions;
 
 /// A socket, bound to a name or to none.
 pub(crate) struct UnixDatagramPort {
-    /// Dropped before the socket.
-    _name: BoundName,
     socket: UnixDatagram,
+    _named: Arc<NamedSocket>,
     host: UnixAddress,
 }
 
 impl UnixDatagramPort {
-    /// Binds. Needs the runtime's context.
-    pub(crate) fn bind(options: &UnixDatagramOptions) -> io::Result<Self> {
-        let socket = Socket::new(Domain::UNIX, Type::DGRAM, None)?;
-        socket.set_nonblocking(true)?;
+    /// Binds, unless the address is none.
+    pub(crate) fn bind(options: &UnixDatagramOptions) -> io::Result<NamedSocket> {
+        let named = NamedSocket::bind(Type::DGRAM, &options.address, options.mode, options.lock)?;
         if let Some(bytes) = options.receive_buffer {
-            socket.set_recv_buffer_size(bytes)?;
+            named.socket.set_recv_buffer_size(bytes)?;
         }
         if let Some(bytes) = options.send_buffer {
-            socket.set_send_buffer_size(bytes)?;
+            named.socket.set_send_buffer_size(bytes)?;
         }
-        let host = options.address.clone();
-        let name = match host.is_unnamed() {
-            true => BoundName::default(),
-            false => BoundName::bind(&socket, &host, options.mode, options.lock)?,
-        };
+        Ok(named)
+    }
+
+    /// Receives and sends on a socket from [`bind`](Self::bind). Needs the runtime's context.
+    pub(crate) fn on(named: Arc<NamedSocket>) -> io::Result<Self> {
+        let socket = named.socket.try_clone()?;
+        let host = UnixAddress::from_system(&socket.local_addr()?);
         let socket = UnixDatagram::from_std(net::UnixDatagram::from(OwnedFd::from(socket)))?;
-        Ok(Self { _name: name, socket, host })
+        Ok(Self { socket, _named: named, host })
     }
 }
 

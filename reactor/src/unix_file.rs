@@ -19,10 +19,26 @@ use socket2::Type;
 use crate::unix_address::UnixAddress;
 use crate::unix_lock::Lock;
 
-/// The name that a socket was bound to. To be dropped before the socket is closed: as long as that is open its file
-/// cannot be mistaken for another.
+/// A socket with a name, from which ports are made: one, or one for each of several reactors.
+pub(crate) struct NamedSocket {
+    /// Dropped before the socket is closed: as long as that is open its file cannot be mistaken for another.
+    _name: BoundName,
+    pub(crate) socket: Socket,
+}
+
+impl NamedSocket {
+    /// Binds; `lock` as [`BoundName::bind`] has it.
+    pub(crate) fn bind(kind: Type, address: &UnixAddress, mode: u32, lock: bool) -> io::Result<Self> {
+        let socket = Socket::new(Domain::UNIX, kind, None)?;
+        socket.set_nonblocking(true)?;
+        let name = BoundName::bind(&socket, address, mode, lock)?;
+        Ok(Self { _name: name, socket })
+    }
+}
+
+/// The name that a socket was bound to.
 #[derive(Default)]
-pub(crate) struct BoundName {
+struct BoundName {
     _file: Option<SocketFile>,
     /// Let go behind the file.
     _lock: Option<Lock>,
@@ -30,7 +46,10 @@ pub(crate) struct BoundName {
 
 impl BoundName {
     /// Binds a socket. If it is to be locked and the last owner has left its socket behind, that is removed.
-    pub(crate) fn bind(socket: &Socket, address: &UnixAddress, mode: u32, lock: bool) -> io::Result<Self> {
+    fn bind(socket: &Socket, address: &UnixAddress, mode: u32, lock: bool) -> io::Result<Self> {
+        if address.is_unnamed() && socket.r#type()? == Type::DGRAM {
+            return Ok(Self::default());
+        }
         let system_address = address.to_system()?;
         let Some(path) = address.path() else {
             socket.bind(&system_address)?;

@@ -1,5 +1,7 @@
 use std::fs;
 use std::io;
+use std::io::Read;
+use std::io::Write;
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::fs::symlink;
@@ -8,6 +10,8 @@ use std::os::unix::process::parent_id;
 use std::path::Path;
 use std::path::PathBuf;
 use std::process;
+use std::sync::mpsc;
+use std::thread;
 
 use reactor::Address;
 use reactor::Port;
@@ -21,10 +25,13 @@ use tempfile::TempDir;
 use tempfile::tempdir;
 
 use super::dead_process;
+use super::echoing;
 use super::idle;
 use crate::support::Callback;
 use crate::support::Log;
+use crate::support::PATIENCE;
 use crate::support::Recorder;
+use crate::support::connect_unix;
 use crate::support::in_time;
 use crate::support::test_reactor;
 
@@ -211,14 +218,69 @@ fn what_cannot_be_listened_on_is_an_error_that_names_it_and_says_why() {
 }
 
 #[test]
-fn where_there_are_no_unix_sockets_or_they_cannot_be_shared_the_error_says_so() {
+fn where_there_are_no_unix_sockets_the_error_says_so() {
     let sim = Simulation::new(1);
     let error = sim.host("here").listen_unix("/run/a", idle).unwrap_err();
     assert_eq!(error.to_string(), "cannot listen on /run/a: this reactor is in memory and has no sockets");
-    in_time(|| {
-        let error = run_on_threads(2, |reactor| reactor.listen_unix("@shared", idle).map(drop)).unwrap_err();
-        assert_eq!(error.to_string(), "cannot listen on @shared: several reactors cannot share a UNIX socket");
+}
+
+#[test]
+fn several_reactors_share_a_socket_and_its_lock_and_the_last_removes_them() {
+    let (folder, path) = fresh();
+    let options = UnixListenOptions::new(&path).lock(true);
+    let (tell, told) = mpsc::channel();
+    let running = thread::spawn(move || {
+        run_on_threads(2, |reactor| {
+            reactor.set_signal_handling(false);
+            reactor.listen_tcp("127.0.0.1:0", idle)?;
+            reactor.listen_unix(options.clone(), echoing)?;
+            let (tell, running) = (tell.clone(), reactor.clone());
+            reactor.call_when_running(move || tell.send(running.remote()).unwrap());
+            Ok(())
+        })
     });
+    let remotes = [told.recv_timeout(PATIENCE).unwrap(), told.recv_timeout(PATIENCE).unwrap()];
+    for _ in 0..20 {
+        let mut client = connect_unix(&path);
+        client.write_all(b"hi").unwrap();
+        client.read_exact(&mut [0; 2]).unwrap();
+    }
+    remotes[0].stop();
+    running.join().unwrap().unwrap();
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn a_reactor_that_shares_a_socket_goes_on_when_another_has_closed_its_port() {
+    let (_folder, path) = fresh();
+    let socket = path.clone();
+    let (tell, told) = mpsc::channel();
+    let running = thread::spawn(move || {
+        run_on_threads(2, |reactor| {
+            reactor.set_signal_handling(false);
+            let port = reactor.listen_unix(&socket, echoing)?;
+            let is_first = thread::current().name().is_none();
+            let (tell, running) = (tell.clone(), reactor.clone());
+            reactor.call_when_running(move || {
+                let closing = is_first.then(|| port.stop_listening());
+                let remote = running.remote();
+                running.spawn(async move {
+                    if let Some(closing) = closing {
+                        closing.await;
+                    }
+                    tell.send(remote).unwrap();
+                });
+            });
+            Ok(())
+        })
+    });
+    let remotes = [told.recv_timeout(PATIENCE).unwrap(), told.recv_timeout(PATIENCE).unwrap()];
+    let mut client = connect_unix(&path);
+    client.write_all(b"hi").unwrap();
+    client.read_exact(&mut [0; 2]).unwrap();
+    remotes[0].stop();
+    running.join().unwrap().unwrap();
+    assert!(!path.exists());
 }
 
 #[test]
