@@ -64,7 +64,7 @@ pub(crate) fn poll_write<S: Stream>(
     cx: &mut Context<'_>,
     data: &[u8],
 ) -> Poll<io::Result<usize>> {
-    let waiting = state.waiting_descriptors();
+    let waiting = if S::PASSES_DESCRIPTORS { state.waiting_descriptors() } else { 0 };
     if waiting == 0 {
         return stream.poll_write(cx, data);
     }

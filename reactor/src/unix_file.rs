@@ -27,7 +27,8 @@ pub(crate) struct NamedSocket {
 }
 
 impl NamedSocket {
-    /// Binds; `lock` as [`BoundName::bind`] has it.
+    /// Binds, but for a socket for datagrams without a name. If it is to be locked and the last owner has left its socket
+    /// behind, that is removed.
     pub(crate) fn bind(kind: Type, address: &UnixAddress, mode: u32, lock: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::UNIX, kind, None)?;
         socket.set_nonblocking(true)?;
@@ -45,7 +46,6 @@ struct BoundName {
 }
 
 impl BoundName {
-    /// Binds a socket. If it is to be locked and the last owner has left its socket behind, that is removed.
     fn bind(socket: &Socket, address: &UnixAddress, mode: u32, lock: bool) -> io::Result<Self> {
         if address.is_unnamed() && socket.r#type()? == Type::DGRAM {
             return Ok(Self::default());
