@@ -197,6 +197,29 @@ fn s190_with_more_than_64_descriptors_on_their_way_a_connection_is_full() {
 }
 
 #[test]
+fn s190_whoever_sends_many_descriptors_is_paused_until_they_have_left() {
+    in_time(|| {
+        let (reactor, log) = (test_reactor(), Log::default());
+        let (near, far) = UnixStream::pair().unwrap();
+        let sent = log.clone();
+        let sender = move |transport| {
+            Recorder::new(transport, sent.clone())
+                .on(Callback::Made, |this| {
+                    for _ in 0..65 {
+                        this.transport.send_file_descriptor(saying("")).unwrap();
+                        this.transport.write("x");
+                    }
+                })
+                .on(Callback::Resume, |this| this.transport.lose_connection())
+        };
+        reactor.adopt_stream_connection(near, sender).unwrap();
+        reactor.adopt_stream_connection(far, |transport| Taker::new(transport, &Log::default())).unwrap();
+        reactor.run().unwrap();
+        assert_eq!(log.lines(), ["made", "pause", "resume", "lost Done", "dropped"]);
+    });
+}
+
+#[test]
 fn s190_what_is_not_sent_is_closed_with_the_connection() {
     let (tell, told) = mpsc::channel();
     exchange(move |transport| {
