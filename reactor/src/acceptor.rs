@@ -16,8 +16,8 @@ use crate::driver::Started;
 use crate::factory::FactoryCell;
 use crate::hub::Hub;
 use crate::log_limit::LogLimit;
+use crate::options::ConnectionOptions;
 use crate::options::LingerLimits;
-use crate::options::ListenOptions;
 use crate::port::Port;
 use crate::reactor::Core;
 use crate::reason::CloseReason;
@@ -27,13 +27,20 @@ use crate::stream::Stream;
 use crate::timers::Sleep;
 
 /// Starts the factory, and the task that accepts connections until the port is stopped.
-pub(crate) fn start<L: Listener>(core: &Rc<Core>, listener: L, options: ListenOptions, factory: FactoryCell) -> Port {
+pub(crate) fn start<L: Listener>(
+    core: &Rc<Core>,
+    listener: L,
+    max_connections: usize,
+    options: ConnectionOptions,
+    factory: FactoryCell,
+) -> Port {
     let port = Port::new(listener.host());
     let acceptor = Rc::new(Acceptor {
         core: Rc::downgrade(core),
         hub: Rc::clone(&core.hub),
         port: port.clone(),
         factory,
+        max_connections,
         options,
         log: LogLimit::default(),
     });
@@ -109,7 +116,8 @@ struct Acceptor {
     hub: Rc<Hub>,
     port: Port,
     factory: FactoryCell,
-    options: ListenOptions,
+    max_connections: usize,
+    options: ConnectionOptions,
     log: LogLimit,
 }
 
@@ -132,12 +140,12 @@ impl Acceptor {
 
     fn accepted<S: Stream>(self: &Rc<Self>, accepted: Accepted<S>) {
         let Some(core) = self.core.upgrade() else { return };
-        if self.port.connections() >= self.options.max_connections {
+        if self.port.connections() >= self.max_connections {
             self.refuse(1, "as many connections as allowed: a client was turned away");
             return;
         }
         let keeper = Rc::clone(self) as Rc<dyn Keeper>;
-        match driver::start(&self.hub, accepted, self.options.socket.output_limit, &self.factory, keeper) {
+        match driver::start(&self.hub, accepted, self.options.output_limit, &self.factory, keeper) {
             Started::Running(_, task) => {
                 self.port.add_connection();
                 core.spawn_task(task);
@@ -176,7 +184,7 @@ impl Keeper for Acceptor {
     }
 
     fn linger_limits(&self) -> LingerLimits {
-        self.options.socket.linger
+        self.options.linger
     }
 }
 
@@ -274,7 +282,7 @@ mod tests {
         let turned_away = Rc::new(Cell::new(0));
         let listener = Troubled { failures: failures.into(), fails: false, turned_away: Rc::clone(&turned_away) };
         let factory = FactoryCell::new(|_: Transport| Idle);
-        let port = start(&reactor.0, listener, ListenOptions::from(0), factory);
+        let port = start(&reactor.0, listener, usize::MAX, ConnectionOptions::default(), factory);
         for pauses in 0..=4 {
             reactor.0.settle();
             assert_eq!(port.connections(), 5 + pauses, "it waits before it tries again, but with a client's trouble");

@@ -2,7 +2,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::net::SocketAddr;
 
-/// One end of a connection: Twisted's `IPv4Address`, `IPv6Address` and their kin as one value.
+use crate::unix_address::UnixAddress;
+
+/// One end of a connection: Twisted's `IPv4Address`, `IPv6Address`, `UNIXAddress` as one value.
 ///
 /// ```
 /// use reactor::Address;
@@ -16,6 +18,8 @@ use std::net::SocketAddr;
 pub enum Address {
     /// An internet address and port, of either family.
     Inet(SocketAddr),
+    /// The address of a UNIX socket.
+    Unix(UnixAddress),
     /// Standard input and output, or the pipes or the terminal of a child process. Twisted's `PipeAddress`.
     Pipe,
     /// One end of a link inside this process, as the testing kit makes them.
@@ -27,7 +31,7 @@ impl Address {
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
             Self::Inet(address) => Some(*address),
-            Self::Pipe | Self::Memory(_) => None,
+            Self::Unix(_) | Self::Pipe | Self::Memory(_) => None,
         }
     }
 }
@@ -47,10 +51,17 @@ impl From<SocketAddr> for Address {
     }
 }
 
+impl From<UnixAddress> for Address {
+    fn from(address: UnixAddress) -> Self {
+        Self::Unix(address)
+    }
+}
+
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Inet(address) => write!(f, "{address}"),
+            Self::Unix(address) => address.fmt(f),
             Self::Pipe => f.write_str("pipe"),
             Self::Memory(name) => write!(f, "memory:{name}"),
         }

@@ -15,7 +15,7 @@ pub struct ConnectError {
     target: String,
     kind: ConnectErrorKind,
     attempts: Arc<[(SocketAddr, io::Error)]>,
-    /// What failed before there was anything to connect to.
+    /// What failed instead of an address.
     cause: Option<Arc<io::Error>>,
 }
 
@@ -53,6 +53,11 @@ impl ConnectError {
         Self { target, kind, attempts: Arc::new([]), cause: cause.map(Arc::new) }
     }
 
+    /// An attempt to connect to what is the only one of its kind.
+    pub(crate) fn failed(target: String, error: io::Error) -> Self {
+        Self::new(target, kind_of(&error), Some(error))
+    }
+
     /// An attempt in which every address has failed.
     pub(crate) fn all_failed(target: String, attempts: Vec<(SocketAddr, io::Error)>) -> Self {
         let mut kinds = attempts.iter().map(|(_, error)| kind_of(error));
@@ -66,12 +71,12 @@ impl ConnectError {
         &self.kind
     }
 
-    /// What the caller wanted to connect to, as `host:port`.
+    /// What the caller wanted to connect to, as `host:port`, or as a [`UnixAddress`](crate::UnixAddress) displays.
     pub fn target(&self) -> &str {
         &self.target
     }
 
-    /// The addresses that were tried, with their errors, in the order of the attempts.
+    /// The internet addresses that were tried, with their errors, in the order of the attempts.
     pub fn attempts(&self) -> &[(SocketAddr, io::Error)] {
         &self.attempts
     }
@@ -91,7 +96,7 @@ impl fmt::Display for ConnectError {
             _ => {}
         }
         if let Some(cause) = &self.cause {
-            return write!(f, "{cause}");
+            return f.write_str(&text_of(cause));
         }
         let texts: Vec<_> = self.attempts.iter().map(|(_, error)| text_of(error)).collect();
         match texts.first() {
@@ -111,8 +116,8 @@ impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
             // Its text is part of ours: what lies below is the source.
-            Some(cause) => cause.get_ref().and_then(|inner| inner.source()),
-            None => self.io_error().map(|error| error as _),
+            Some(cause) if cause.get_ref().is_some() => cause.get_ref().and_then(|inner| inner.source()),
+            _ => self.io_error().map(|error| error as _),
         }
     }
 }
@@ -166,8 +171,8 @@ fn kind_of(error: &io::Error) -> ConnectErrorKind {
 }
 
 fn text_of(error: &io::Error) -> String {
-    if let Some(bind_error) = error.get_ref().and_then(|inner| inner.downcast_ref::<BindError>()) {
-        return bind_error.to_string();
+    if let Some(own_words) = error.get_ref() {
+        return own_words.to_string();
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
@@ -177,6 +182,7 @@ fn text_of(error: &io::Error) -> String {
         io::ErrorKind::AddrInUse => "address in use".to_owned(),
         io::ErrorKind::AddrNotAvailable => "address not available".to_owned(),
         io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ if error.raw_os_error() == Some(libc::ENOENT) => "no such file".to_owned(),
         _ => error.to_string(),
     }
 }

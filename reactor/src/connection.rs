@@ -1,5 +1,6 @@
 use std::any::Any;
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::task::Context;
 
 use crate::calls::CallTarget;
@@ -97,11 +98,24 @@ impl Connection {
 
     /// Input: the peer sent this. Ignored if it is empty, and once the connection is closing.
     pub fn received(&mut self, data: &[u8]) {
-        if data.is_empty() || self.eof || self.transport.is_closing() {
+        if !data.is_empty() {
+            self.input(|protocol| protocol.data_received(data));
+        }
+    }
+
+    /// Input: the peer sent this descriptor, with the bytes that are [`received`](Self::received) next. It is closed once
+    /// the connection is closing.
+    pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        self.input(|protocol| protocol.file_descriptor_received(descriptor));
+    }
+
+    #[inline]
+    fn input(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
+        if self.eof || self.transport.is_closing() {
             return;
         }
         self.state().watch_writes();
-        if self.run(|protocol| protocol.data_received(data)) {
+        if self.run(callback) {
             // Before `pause_writing`, for what that writes is no answer.
             self.state().settle_debt();
             self.pace();
@@ -211,7 +225,8 @@ impl Connection {
         }
     }
 
-    /// Whether to read: not while it is paused, held or closing, nor while more than 64 KiB of answers are unsent.
+    /// Whether to read: not while it is paused, held or closing, nor while more than 64 KiB of answers are unsent, each
+    /// descriptor counted as 1 KiB.
     pub fn wants_read(&self) -> bool {
         !self.eof && self.state().wants_read()
     }

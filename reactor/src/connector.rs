@@ -4,7 +4,6 @@ use std::fmt;
 use std::future::Future;
 use std::future::poll_fn;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::pin::pin;
 use std::rc::Rc;
@@ -16,14 +15,13 @@ use std::time::Duration;
 use crate::connect_error::ConnectError;
 use crate::connect_error::ConnectErrorKind;
 use crate::contain::contained;
+use crate::destination::Destination;
 use crate::driver;
 use crate::driver::Keeper;
 use crate::driver::Started;
 use crate::factory::FactoryCell;
 use crate::hub::Hub;
-use crate::options::ConnectOptions;
 use crate::options::LingerLimits;
-use crate::race;
 use crate::reactor::Core;
 use crate::reactor::Reactor;
 use crate::reason::CloseReason;
@@ -32,11 +30,12 @@ use crate::stream::Stream;
 use crate::timers::Sleep;
 use crate::transport::Transport;
 
-/// An outgoing connection, and the way to make it again: what [`Reactor::connect_tcp`](crate::Reactor::connect_tcp)
-/// returns. Twisted's `IConnector`, with hooks in place of the client factory's callbacks.
+/// An outgoing connection, and the way to make it again: what [`Reactor::connect_tcp`](crate::Reactor::connect_tcp) and
+/// [`connect_unix`](crate::Reactor::connect_unix) return. Twisted's `IConnector`, with hooks in place of the client
+/// factory's callbacks.
 ///
 /// It is a handle: cloning it is cheap, and dropping it changes nothing. No callback and no hook comes before
-/// `connect_tcp` has returned.
+/// `connect_tcp` or `connect_unix` has returned.
 ///
 /// After an attempt has failed [`on_failed`](Self::on_failed)'s hook is called; after a connection has ended, behind
 /// the protocol's `connection_lost`, [`on_lost`](Self::on_lost)'s is. Both may call [`connect`](Self::connect):
@@ -67,7 +66,7 @@ pub(crate) struct ConnectorCell {
     me: Weak<Self>,
     core: Weak<Core>,
     hub: Rc<Hub>,
-    options: ConnectOptions,
+    destination: Destination,
     factory: FactoryCell,
     state: Cell<ConnectorState>,
     transport: RefCell<Option<Transport>>,
@@ -200,12 +199,12 @@ impl Connector {
         Reactor(self.0.core.upgrade().expect(REACTOR_GONE))
     }
 
-    pub(crate) fn new(core: &Rc<Core>, options: ConnectOptions, factory: FactoryCell) -> Self {
+    pub(crate) fn new(core: &Rc<Core>, destination: Destination, factory: FactoryCell) -> Self {
         Self(Rc::new_cyclic(|me| ConnectorCell {
             me: me.clone(),
             core: Rc::downgrade(core),
             hub: Rc::clone(&core.hub),
-            options,
+            destination,
             factory,
             state: Cell::new(ConnectorState::Disconnected),
             transport: RefCell::new(None),
@@ -234,20 +233,15 @@ impl Connector {
         self.0.factory.discard();
     }
 
-    pub(crate) fn options(&self) -> &ConnectOptions {
-        &self.0.options
+    pub(crate) fn destination(&self) -> &Destination {
+        &self.0.destination
     }
 
-    /// One attempt: resolves the name, races the addresses, and starts the connection.
-    pub(crate) async fn attempt<S, D>(self, dial: impl Fn(SocketAddr) -> D)
-    where
-        S: Stream,
-        D: Future<Output = io::Result<Accepted<S>>>,
-    {
+    /// One attempt: waits for the stream that `establish` makes, and starts the connection.
+    pub(crate) async fn attempt<S: Stream>(self, establish: impl Future<Output = Result<Accepted<S>, ConnectError>>) {
         let result = {
-            let deadline = self.0.options.deadline;
-            let mut ended = pin!(self.given_up(deadline));
-            let mut established = pin!(self.establish(dial));
+            let mut ended = pin!(self.given_up(self.0.destination.deadline()));
+            let mut established = pin!(establish);
             poll_fn(|cx| {
                 if let Poll::Ready(kind) = ended.as_mut().poll(cx) {
                     return Poll::Ready(Err(self.error(kind, None)));
@@ -278,41 +272,15 @@ impl Connector {
         .await
     }
 
-    async fn establish<S, D>(&self, dial: impl Fn(SocketAddr) -> D) -> Result<Accepted<S>, ConnectError>
-    where
-        D: Future<Output = io::Result<Accepted<S>>>,
-    {
-        // Nothing happens before `connect` has returned, even if the first address answers at once.
-        let Some(resolver) = self.0.core.upgrade().map(|core| core.resolver()) else {
-            return Err(self.error(ConnectErrorKind::Cancelled, None));
-        };
-        let ConnectOptions { target, local_address, .. } = &self.0.options;
-        let mut addresses = target.resolve(&*resolver).await.map_err(|error| {
-            let kind = match error.kind() {
-                io::ErrorKind::InvalidInput => ConnectErrorKind::InvalidTarget,
-                _ => ConnectErrorKind::Unresolved,
-            };
-            self.error(kind, Some(error))
-        })?;
-        if let Some(local) = local_address {
-            addresses.retain(|address| address.is_ipv4() == local.is_ipv4());
-        }
-        let hub = &self.0.hub;
-        race::race(race::interleave(addresses), dial, |delay| Sleep::new(&hub.timers, delay))
-            .await
-            .map(|(_, stream)| stream)
-            .map_err(|attempts| ConnectError::all_failed(target.to_string(), attempts))
-    }
-
     fn error(&self, kind: ConnectErrorKind, cause: Option<io::Error>) -> ConnectError {
-        ConnectError::new(self.0.options.target.to_string(), kind, cause)
+        ConnectError::new(self.0.destination.to_string(), kind, cause)
     }
 
     fn established<S: Stream>(&self, stream: Accepted<S>) {
         let Some(core) = self.0.core.upgrade() else { return };
         self.0.state.set(ConnectorState::Connected);
         let keeper = Rc::clone(&self.0) as Rc<dyn Keeper>;
-        let limit = self.0.options.socket.output_limit;
+        let limit = self.0.destination.connection_options().output_limit;
         match driver::start(&self.0.hub, stream, limit, &self.0.factory, keeper) {
             Started::Running(_, task) => core.spawn_task(task),
             // Connected, and closed at once, as in Twisted.
@@ -368,7 +336,7 @@ impl Keeper for ConnectorCell {
     }
 
     fn linger_limits(&self) -> LingerLimits {
-        self.options.socket.linger
+        self.destination.connection_options().linger
     }
 }
 
@@ -391,7 +359,7 @@ impl Drop for Waiting {
 impl fmt::Debug for Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Connector")
-            .field("target", &self.0.options.target.to_string())
+            .field("target", &self.0.destination.to_string())
             .field("state", &self.0.state.get())
             .finish_non_exhaustive()
     }

@@ -2,8 +2,11 @@ use std::any::Any;
 use std::any::type_name;
 use std::net::SocketAddr;
 
+use crate::datagram_address::DatagramAddress;
+
 /// What a user writes for datagrams: the object that lives as long as one port of
-/// [`Reactor::listen_udp`](crate::Reactor::listen_udp) does, and is called back.
+/// [`Reactor::listen_udp`](crate::Reactor::listen_udp) does, and is called back. For a UNIX socket, of
+/// [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram), it is `DatagramProtocol<UnixAddress>`.
 ///
 /// It is built with its [`DatagramTransport`](crate::DatagramTransport), which it keeps in a plain field. Only
 /// [`datagram_received`](Self::datagram_received) must be written. Twisted's `DatagramProtocol`.
@@ -44,7 +47,7 @@ use std::net::SocketAddr;
 /// reactor.run()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub trait DatagramProtocol: Any {
+pub trait DatagramProtocol<A: DatagramAddress = SocketAddr>: Any {
     /// The port is open; nothing was received yet. Twisted's `startProtocol`.
     fn start_protocol(&mut self) {}
 
@@ -53,8 +56,9 @@ pub trait DatagramProtocol: Any {
     ///
     /// On a port that listens on both families an IPv4 peer is shown as one. A
     /// [connected](crate::DatagramTransport::connect) port receives from its peer only. None comes after the port was
-    /// asked to stop.
-    fn datagram_received(&mut self, data: &[u8], peer: SocketAddr);
+    /// asked to stop. A peer with an unnamed UNIX socket cannot be answered; of 65,536 bytes or more, which UDP does not
+    /// have, a datagram is dropped, and that is logged.
+    fn datagram_received(&mut self, data: &[u8], peer: A);
 
     /// Nobody listens where this [connected](crate::DatagramTransport::connect) port sends to: an earlier datagram
     /// was answered by an ICMP "port unreachable". The port goes on: the peer may come back. Refusals in short

@@ -4,7 +4,6 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Context;
@@ -20,6 +19,7 @@ use crate::calls::Callee;
 use crate::contain::catch;
 use crate::contain::contained;
 use crate::datagram::DatagramProtocol;
+use crate::datagram_address::DatagramAddress;
 use crate::datagram_socket::DatagramSocket;
 use crate::datagram_transport::DatagramState;
 use crate::datagram_transport::DatagramTransport;
@@ -34,10 +34,10 @@ use crate::timers::Sleep;
 /// Builds the protocol for a socket. The task, which makes all the callbacks, is to be spawned.
 ///
 /// A panic of `build` goes through; then the socket is closed.
-pub(crate) fn start<P: DatagramProtocol>(
+pub(crate) fn start<A: DatagramAddress, P: DatagramProtocol<A>>(
     hub: &Rc<Hub>,
-    socket: Rc<dyn DatagramSocket>,
-    build: impl FnOnce(DatagramTransport) -> P,
+    socket: Rc<dyn DatagramSocket<A>>,
+    build: impl FnOnce(DatagramTransport<A>) -> P,
 ) -> (Port, DriverTask) {
     let port = Port::new(socket.host().into());
     let transport = DatagramTransport::new(hub, port.clone(), socket);
@@ -60,18 +60,18 @@ pub(crate) fn start<P: DatagramProtocol>(
     (port, DriverTask(driver))
 }
 
-pub(crate) struct DatagramDriver {
-    state: Rc<DatagramState>,
+pub(crate) struct DatagramDriver<A: DatagramAddress> {
+    state: Rc<DatagramState<A>>,
     span: Span,
     /// Borrowed while callbacks run; whoever finds it so need not wake it, for everything is looked at again before
     /// it goes to sleep.
-    link: RefCell<Link>,
+    link: RefCell<Link<A>>,
 }
 
-struct Link {
-    state: Rc<DatagramState>,
+struct Link<A: DatagramAddress> {
+    state: Rc<DatagramState<A>>,
     /// None before it is built and when it was stopped.
-    protocol: Option<Box<dyn DatagramProtocol>>,
+    protocol: Option<Box<dyn DatagramProtocol<A>>>,
     started: bool,
     received: u64,
     /// Errors of the socket in a row.
@@ -81,8 +81,8 @@ struct Link {
     log: LogLimit,
 }
 
-impl DatagramDriver {
-    fn build<P: DatagramProtocol>(&self, build: impl FnOnce() -> P) {
+impl<A: DatagramAddress> DatagramDriver<A> {
+    fn build<P: DatagramProtocol<A>>(&self, build: impl FnOnce() -> P) {
         let _entered = self.span.enter();
         let mut protocol = build();
         let target = CallTarget {
@@ -95,7 +95,7 @@ impl DatagramDriver {
     }
 }
 
-impl Drive for DatagramDriver {
+impl<A: DatagramAddress> Drive for DatagramDriver<A> {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.state.port.set_waker(cx.waker());
         let _entered = self.span.enter();
@@ -103,7 +103,7 @@ impl Drive for DatagramDriver {
     }
 }
 
-impl Driver for DatagramDriver {
+impl<A: DatagramAddress> Driver for DatagramDriver<A> {
     fn wake(&self) {
         if self.link.try_borrow_mut().is_ok() {
             self.state.port.wake();
@@ -120,14 +120,14 @@ impl Driver for DatagramDriver {
     }
 }
 
-impl Drop for DatagramDriver {
+impl<A: DatagramAddress> Drop for DatagramDriver<A> {
     fn drop(&mut self) {
         let _entered = self.span.enter();
         self.link.get_mut().finish();
     }
 }
 
-impl Link {
+impl<A: DatagramAddress> Link<A> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut budget = Budget::default();
         let over = self.go_on(cx, &mut budget);
@@ -190,9 +190,9 @@ impl Link {
         }
     }
 
-    fn received(&mut self, data: &[u8], peer: SocketAddr) {
+    fn received(&mut self, data: &[u8], peer: A) {
         self.failures = 0;
-        if self.state.hears(peer) {
+        if self.state.hears(&peer) {
             self.received += 1;
             self.call("datagram_received", |protocol| protocol.datagram_received(data, peer));
         }
@@ -216,7 +216,7 @@ impl Link {
         }
     }
 
-    fn call(&mut self, what: &'static str, callback: impl FnOnce(&mut dyn DatagramProtocol)) {
+    fn call(&mut self, what: &'static str, callback: impl FnOnce(&mut dyn DatagramProtocol<A>)) {
         if let Some(protocol) = &mut self.protocol {
             contained(what, || callback(&mut **protocol));
         }
@@ -264,9 +264,9 @@ impl Budget {
 }
 
 /// A protocol as the receiver of timed and deferred calls.
-struct Whole<'a>(&'a mut dyn DatagramProtocol);
+struct Whole<'a, A>(&'a mut dyn DatagramProtocol<A>);
 
-impl Callee for Whole<'_> {
+impl<A: DatagramAddress> Callee for Whole<'_, A> {
     fn protocol(&mut self) -> &mut dyn Any {
         self.0
     }

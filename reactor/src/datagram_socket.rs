@@ -9,25 +9,25 @@ use std::task::Poll;
 
 /// A bound socket, as [`DatagramDriver`](crate::datagram_driver::DatagramDriver) and
 /// [`DatagramTransport`](crate::DatagramTransport) use it.
-pub(crate) trait DatagramSocket {
+pub(crate) trait DatagramSocket<A = SocketAddr> {
     /// Receives one datagram, which is never longer than `buffer`, and says who sent it; or the socket's pending
     /// error, such as a refusal, even if nothing else is to be read or written.
-    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>>;
+    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, A)>>;
 
     /// Hands one datagram to the system, now: to `peer`, or to the one that the socket is connected to.
-    fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()>;
+    fn send(&self, data: &[u8], peer: Option<A>) -> io::Result<()>;
 
     /// Sets the only peer, and says how the socket and that are addressed from here on.
-    fn connect(&self, peer: SocketAddr) -> io::Result<Ends>;
+    fn connect(&self, peer: A) -> io::Result<Ends<A>>;
 
-    fn host(&self) -> SocketAddr;
+    fn host(&self) -> A;
 }
 
 /// The two ends of a connected socket.
 #[derive(Clone, Copy)]
-pub(crate) struct Ends {
-    pub(crate) host: SocketAddr,
-    pub(crate) peer: SocketAddr,
+pub(crate) struct Ends<A = SocketAddr> {
+    pub(crate) host: A,
+    pub(crate) peer: A,
 }
 
 /// The failure to reach an address of the other family.

@@ -17,6 +17,7 @@ use crate::calls::Calls;
 use crate::calls::DeferredCall;
 use crate::calls::Owner;
 use crate::contain::message;
+use crate::datagram_address::DatagramAddress;
 use crate::datagram_socket::DatagramSocket;
 use crate::delayed_call::DelayedCall;
 use crate::hub::Hub;
@@ -24,7 +25,8 @@ use crate::port::Port;
 use crate::port::PortClosed;
 use crate::state::Driver;
 
-/// A handle of one port for datagrams: how a protocol sends, stops and times.
+/// A handle of one port for datagrams: how a protocol sends, stops and times. That of a UNIX socket is
+/// `DatagramTransport<UnixAddress>`.
 ///
 /// It is cheap to clone, and may be used from any callback of any connection or port of the same reactor. Its methods
 /// **never call user code**. A handle that outlives its port is harmless: what is written fails with an error, and
@@ -64,25 +66,25 @@ use crate::state::Driver;
 /// }
 /// ```
 #[derive(Clone)]
-pub struct DatagramTransport(pub(crate) Rc<DatagramState>);
+pub struct DatagramTransport<A: DatagramAddress = SocketAddr>(pub(crate) Rc<DatagramState<A>>);
 
 /// What a port for datagrams and the handles of it share.
-pub(crate) struct DatagramState {
+pub(crate) struct DatagramState<A> {
     pub(crate) hub: Rc<Hub>,
     pub(crate) id: u64,
     pub(crate) port: Port,
     pub(crate) calls: Calls,
-    host: Cell<SocketAddr>,
-    peer: Cell<Option<SocketAddr>>,
+    host: RefCell<A>,
+    peer: RefCell<Option<A>>,
     /// None once the port is closed.
-    socket: RefCell<Option<Rc<dyn DatagramSocket>>>,
+    socket: RefCell<Option<Rc<dyn DatagramSocket<A>>>>,
     driver: OnceCell<Weak<dyn Driver>>,
     /// A write was told of a refusal, and the protocol was not yet.
     refused: Cell<bool>,
     sent: Cell<u64>,
 }
 
-impl DatagramTransport {
+impl<A: DatagramAddress> DatagramTransport<A> {
     /// Sends one datagram to `peer`, at once; it may be empty. Nothing is queued: what the network loses is lost.
     ///
     /// Where the system tells of a refusal in place of sending, that belongs to an earlier datagram:
@@ -91,15 +93,17 @@ impl DatagramTransport {
     ///
     /// # Errors
     ///
-    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the system holds as much unsent as it may; the datagram is dropped.
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the system holds as much unsent as it may, or on a UNIX socket the
+    ///   peer has as many unread; the datagram is dropped.
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): it is too long (65,507 bytes are the most over IPv4), `peer`
     ///   is of another family than the port, or the port is [connected](Self::connect) to another peer.
     /// - [`NotConnected`](io::ErrorKind::NotConnected): the port was stopped.
-    /// - Any other, as the system says it.
-    pub fn write(&self, data: impl AsRef<[u8]>, peer: SocketAddr) -> io::Result<()> {
+    /// - Any other, as the system says it: on a UNIX socket that there is no such file, or that nobody listens there
+    ///   ([`ConnectionRefused`](io::ErrorKind::ConnectionRefused)).
+    pub fn write(&self, data: impl AsRef<[u8]>, peer: A) -> io::Result<()> {
         match self.peer() {
             None => self.0.send(data.as_ref(), Some(peer)),
-            Some(only) if same(only, peer) => self.0.send(data.as_ref(), None),
+            Some(only) if only.is_same(&peer) => self.0.send(data.as_ref(), None),
             Some(only) => Err(invalid(format!("cannot send to {peer}: the port is connected to {only}"))),
         }
     }
@@ -124,14 +128,14 @@ impl DatagramTransport {
     ///
     /// If `peer` is of another family than the port, the port was stopped, or is connected already; otherwise as the
     /// system says.
-    pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
+    pub fn connect(&self, peer: A) -> io::Result<()> {
         let socket = self.0.socket()?;
         if let Some(peer) = self.peer() {
             return Err(invalid(format!("the port is connected to {peer} already")));
         }
         let ends = socket.connect(peer)?;
-        self.0.host.set(ends.host);
-        self.0.peer.set(Some(ends.peer));
+        self.0.host.replace(ends.host);
+        self.0.peer.replace(Some(ends.peer));
         self.0.wake();
         Ok(())
     }
@@ -139,13 +143,13 @@ impl DatagramTransport {
     /// The address the port is bound to, with the port number the system chose where 0 was asked for. On a port that
     /// listens on all interfaces [`connect`](Self::connect) makes it the one that reaches the peer. Twisted's
     /// `getHost`.
-    pub fn host(&self) -> SocketAddr {
-        self.0.host.get()
+    pub fn host(&self) -> A {
+        self.0.host.borrow().clone()
     }
 
     /// The peer that the port is [connected](Self::connect) to, if it is.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        self.0.peer.get()
+    pub fn peer(&self) -> Option<A> {
+        self.0.peer.borrow().clone()
     }
 
     /// Stops the port: nothing more is received or sent. Behind the running callback, in the reactor's next turn,
@@ -208,14 +212,14 @@ impl DatagramTransport {
         deferred
     }
 
-    pub(crate) fn new(hub: &Rc<Hub>, port: Port, socket: Rc<dyn DatagramSocket>) -> Self {
+    pub(crate) fn new(hub: &Rc<Hub>, port: Port, socket: Rc<dyn DatagramSocket<A>>) -> Self {
         Self(Rc::new(DatagramState {
             hub: Rc::clone(hub),
             id: hub.take_id(),
             port,
             calls: Calls::default(),
-            host: Cell::new(socket.host()),
-            peer: Cell::new(None),
+            host: RefCell::new(socket.host()),
+            peer: RefCell::new(None),
             socket: RefCell::new(Some(socket)),
             driver: OnceCell::new(),
             refused: Cell::new(false),
@@ -225,23 +229,23 @@ impl DatagramTransport {
 }
 
 /// What the driver needs of it.
-impl DatagramState {
+impl<A: DatagramAddress> DatagramState<A> {
     pub(crate) fn set_driver(&self, driver: Weak<dyn Driver>) {
         let _ = self.driver.set(driver);
     }
 
-    pub(crate) fn socket(&self) -> io::Result<Rc<dyn DatagramSocket>> {
+    pub(crate) fn socket(&self) -> io::Result<Rc<dyn DatagramSocket<A>>> {
         let open = if self.port.is_stopping() { None } else { self.socket.borrow().clone() };
         open.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the port was stopped"))
     }
 
     /// Whether what `peer` sends is to be delivered: a datagram may have come before the port was connected.
-    pub(crate) fn hears(&self, peer: SocketAddr) -> bool {
-        self.peer.get().is_none_or(|only| same(only, peer))
+    pub(crate) fn hears(&self, peer: &A) -> bool {
+        self.peer.borrow().as_ref().is_none_or(|only| only.is_same(peer))
     }
 
     pub(crate) fn is_connected(&self) -> bool {
-        self.peer.get().is_some()
+        self.peer.borrow().is_some()
     }
 
     /// Whether a write was told of a refusal since this was last asked.
@@ -267,10 +271,10 @@ impl DatagramState {
         }
     }
 
-    fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()> {
+    fn send(&self, data: &[u8], peer: Option<A>) -> io::Result<()> {
         let socket = self.socket()?;
         for _ in 0..REFUSALS {
-            match socket.send(data, peer) {
+            match socket.send(data, peer.clone()) {
                 // It tells of an earlier datagram, and this one was not sent.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && self.is_connected() => {
                     self.refused.set(true);
@@ -287,7 +291,7 @@ impl DatagramState {
     }
 }
 
-impl Owner for DatagramState {
+impl<A: DatagramAddress> Owner for DatagramState<A> {
     fn notify(&self, call: Call) {
         self.calls.push(call);
         if let Some(driver) = self.driver.get().and_then(Weak::upgrade) {
@@ -296,16 +300,11 @@ impl Owner for DatagramState {
     }
 }
 
-/// The scope and the flow of an IPv6 address say how it is reached, not whose it is.
-fn same(one: SocketAddr, other: SocketAddr) -> bool {
-    one.ip().to_canonical() == other.ip().to_canonical() && one.port() == other.port()
-}
-
 fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
-impl fmt::Debug for DatagramTransport {
+impl<A: DatagramAddress> fmt::Debug for DatagramTransport<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("DatagramTransport")
             .field("id", &self.0.id)

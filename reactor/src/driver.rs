@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
-use std::time::Instant;
+use std::task::ready;
 
 use tracing::Span;
 
@@ -21,15 +21,14 @@ use crate::contain::contained;
 use crate::factory::Built;
 use crate::factory::FactoryCell;
 use crate::hub::Hub;
+use crate::linger::Linger;
 use crate::options::LingerLimits;
 use crate::reason::CloseReason;
-use crate::stream::Accepted;
-use crate::stream::Stream;
-use crate::timers::Action;
-use crate::timers::TimerId;
-
 use crate::state;
 use crate::state::State;
+use crate::stream::Accepted;
+use crate::stream::Stream;
+use crate::stream::poll_write;
 use crate::transport::Transport;
 
 /// Whoever has brought a connection about and is told of its end: a port or a connector.
@@ -94,6 +93,10 @@ pub(crate) fn prepare<S: Stream>(
 ) -> Started {
     let Accepted { stream, host, peer } = accepted;
     let transport = Transport::new(hub, host.clone(), peer.clone(), output_limit);
+    transport.0.passes_descriptors.set(S::PASSES_DESCRIPTORS);
+    if let Some(credentials) = stream.peer_credentials() {
+        transport.0.with_rare(|rare| rare.peer_credentials = Some(credentials));
+    }
     let span = span(&transport, &host, &peer);
     let entered = span.enter();
     keeper.connection_begins(&transport);
@@ -168,12 +171,6 @@ enum Phase {
     /// The protocol is gone; the socket takes in and throws away what the peer still sends.
     Lingering(Box<Linger>),
     Over,
-}
-
-struct Linger {
-    quiet_since: Instant,
-    closed_at: Instant,
-    timer: Option<TimerId>,
 }
 
 impl<S: Stream> Drive for Driver<S> {
@@ -303,7 +300,7 @@ impl<S: Stream> Link<S> {
                 if output.len() == 0 || broken.is_some() {
                     break;
                 }
-                let written = stream.poll_write(cx, output.chunk());
+                let written = poll_write(stream, state, cx, output.chunk());
                 if written.is_pending() {
                     output.settle(hub);
                 }
@@ -331,6 +328,11 @@ impl<S: Stream> Link<S> {
             return Some(Step::End(CloseReason::Lost(Arc::new(error))));
         }
 
+        let ends = connection.wants_shut() || connection.wants_close();
+        if ends && connection.transport().0.waiting_descriptors() > 0 {
+            connection.transport().fail_connection(CloseReason::DescriptorOverrun);
+            return Some(Step::Again);
+        }
         if connection.wants_shut() || (connection.wants_close() && !connection.transport().0.eof_sent() && !self.eof) {
             match stream.poll_shut(cx) {
                 Poll::Ready(Ok(())) => {
@@ -369,6 +371,9 @@ impl<S: Stream> Link<S> {
                 let read = stream.poll_read(cx, buffer);
                 if let Poll::Ready(Ok(n)) = read {
                     budget.read_enough = n == buffer.len();
+                    for descriptor in stream.take_descriptors() {
+                        connection.file_descriptor_received(descriptor);
+                    }
                     connection.received(&buffer[..n]);
                 }
                 read
@@ -409,10 +414,9 @@ impl<S: Stream> Link<S> {
         // Whatever reason it was given: output may be missing, and the peer must see that.
         let failed = matches!(&self.phase, Phase::Open(connection) if connection.failure().is_some());
         let lingers = !failed && reason.is_clean() && !self.eof;
-        let now = self.hub.timers.now();
         let next = if lingers {
             self.hub.begin_lingering();
-            Phase::Lingering(Box::new(Linger { quiet_since: now, closed_at: now, timer: None }))
+            Phase::Lingering(Box::new(Linger::new(self.hub.timers.now())))
         } else {
             Phase::Over
         };
@@ -428,41 +432,11 @@ impl<S: Stream> Link<S> {
     }
 
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let Phase::Lingering(linger) = &mut self.phase else { return Poll::Ready(()) };
-        let (hub, stream) = (&self.hub, &mut self.stream);
-        let limits = self.keeper.linger_limits();
-        let mut reads = 0;
-        loop {
-            match hub.with_read_buffer(|buffer| stream.poll_read(cx, buffer)) {
-                Poll::Ready(Ok(0) | Err(_)) => break,
-                Poll::Ready(Ok(_)) => linger.quiet_since = hub.timers.now(),
-                Poll::Pending => {
-                    let ends = (linger.quiet_since + limits.silence).min(linger.closed_at + limits.in_all);
-                    let now = hub.timers.now();
-                    if now >= ends {
-                        break;
-                    }
-                    if linger.timer.is_none_or(|timer| hub.timers.due_at(timer).is_none()) {
-                        let waker = cx.waker().clone();
-                        linger.timer = Some(hub.timers.add(ends - now, Action::Run(Box::new(move || waker.wake()))));
-                    }
-                    return Poll::Pending;
-                }
-            }
-            reads += 1;
-            if hub.timers.now() >= linger.closed_at + limits.in_all {
-                break;
-            }
-            if reads == LINGER_READS {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
-            }
+        if let Phase::Lingering(linger) = &mut self.phase {
+            ready!(linger.poll(cx, &self.hub, &mut self.stream, self.keeper.linger_limits()));
+            self.hub.end_lingering();
+            self.phase = Phase::Over;
         }
-        if let Some(timer) = linger.timer {
-            hub.timers.cancel(timer);
-        }
-        hub.end_lingering();
-        self.phase = Phase::Over;
         Poll::Ready(())
     }
 }
@@ -492,6 +466,3 @@ const WRITE_BUDGET: usize = 256 * 1024;
 
 /// After so many looks calls that always bring about the next have to wait their turn.
 const ROUNDS: u32 = 8;
-
-/// Reads of thrown-away bytes in one poll.
-const LINGER_READS: u32 = 16;

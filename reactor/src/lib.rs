@@ -47,6 +47,14 @@
 //! [`Reactor::listen_udp`] gives a [`DatagramProtocol`] its [`DatagramTransport`]. There is no connection to end: what
 //! one peer sends, be it a datagram that makes a callback panic, ends nothing for the others.
 //!
+//! # UNIX sockets
+//!
+//! [`Reactor::listen_unix`], [`Reactor::connect_unix`] and [`Reactor::listen_unix_datagram`] are the same within one
+//! machine: a [`UnixAddress`] is a path or an abstract name, [`Transport::peer_credentials`] tells who the peer is, and
+//! [`Transport::send_file_descriptor`] hands it an open file. A socket that is open already, be it inherited or received
+//! that way, becomes a port or a connection by [`Reactor::adopt_stream_port`] and
+//! [`Reactor::adopt_stream_connection`].
+//!
 //! # Pipes and processes
 //!
 //! [`Reactor::stdio`] makes standard input and output a connection like any other, and [`Reactor::connect_process`] a
@@ -60,11 +68,12 @@
 //! | `transport`, `state`, `calls`, `output` | the handle of a connection, and what is behind it |
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
 //! | `policy` | layers: connections inside connections |
-//! | `driver`, `stream`, `tcp`, `memory` | the loop around a connection, and what it moves bytes over |
+//! | `driver`, `linger`, `stream`, `tcp`, `unix`, `memory` | the loop around a connection, and what it moves bytes over |
 //! | `pipe`, `stdio` | standard input and output, and other descriptors, in place of a socket |
 //! | `process_protocol`, `process_transport`, `process_adapter`, `child`, `process` | child processes |
-//! | `datagram`, `datagram_transport`, `datagram_driver`, `udp` | the same for datagrams |
-//! | `listen`, `acceptor`, `port`, `connector`, `resolve`, `race` | how connections come about |
+//! | `datagram`, `datagram_transport`, `datagram_driver`, `udp`, `unix_datagram` | the same for datagrams |
+//! | `listen`, `adopt`, `acceptor`, `port`, `connect`, `connector`, `resolve`, `race` | how connections come about |
+//! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `looping_call` | what is to happen again and again |
 //! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
@@ -73,29 +82,36 @@
 
 mod acceptor;
 mod address;
+mod adopt;
 mod calls;
 mod child;
 mod clock;
+mod connect;
 mod connect_error;
 mod connection;
 mod connector;
 mod contain;
 mod datagram;
+mod datagram_address;
 mod datagram_driver;
 mod datagram_options;
 mod datagram_socket;
 mod datagram_transport;
 mod delayed_call;
+mod descriptors;
+mod destination;
 mod driver;
 mod executor;
 mod factory;
 mod hub;
+mod linger;
 mod listen;
 mod log_limit;
 mod looping_call;
 mod memory;
 mod options;
 mod output;
+mod peer_credentials;
 mod pipe;
 mod policy;
 mod pool;
@@ -113,6 +129,7 @@ mod remote;
 mod resolve;
 mod run;
 mod simnet;
+mod socket;
 mod state;
 mod stdio;
 mod stream;
@@ -123,6 +140,12 @@ mod threads;
 mod timers;
 mod transport;
 mod udp;
+mod unix;
+mod unix_address;
+mod unix_datagram;
+mod unix_file;
+mod unix_lock;
+mod unix_options;
 
 pub use address::Address;
 pub use calls::DeferredCall;
@@ -132,6 +155,7 @@ pub use connection::Connection;
 pub use connector::Connector;
 pub use connector::ConnectorState;
 pub use datagram::DatagramProtocol;
+pub use datagram_address::DatagramAddress;
 pub use datagram_options::DatagramOptions;
 pub use datagram_transport::DatagramTransport;
 pub use delayed_call::DelayedCall;
@@ -143,6 +167,7 @@ pub use looping_call::LoopingCall;
 pub use looping_call::Tick;
 pub use options::ConnectOptions;
 pub use options::ListenOptions;
+pub use peer_credentials::PeerCredentials;
 pub use policy::IntoPolicy;
 pub use policy::Policy;
 pub use policy::layer;
@@ -163,6 +188,10 @@ pub use target::Target;
 pub use target::ToTarget;
 pub use threads::run_on_threads;
 pub use transport::Transport;
+pub use unix_address::UnixAddress;
+pub use unix_options::UnixConnectOptions;
+pub use unix_options::UnixDatagramOptions;
+pub use unix_options::UnixListenOptions;
 
 /// The README's programs, compiled and run as tests.
 #[cfg(doctest)]

@@ -4,11 +4,14 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::runtime::LocalRuntime;
 
 use crate::acceptor;
+use crate::address::Address;
 use crate::datagram::DatagramProtocol;
+use crate::datagram_address::DatagramAddress;
 use crate::datagram_driver;
 use crate::datagram_options::DatagramOptions;
 use crate::datagram_socket::DatagramSocket;
@@ -22,6 +25,13 @@ use crate::reactor::Reactor;
 use crate::reactor::no_network;
 use crate::tcp::TcpPort;
 use crate::udp::UdpPort;
+use crate::unix::UnixPort;
+use crate::unix_address::UnixAddress;
+use crate::unix_datagram::UnixDatagramPort;
+use crate::unix_file;
+use crate::unix_file::NamedSocket;
+use crate::unix_options::UnixDatagramOptions;
+use crate::unix_options::UnixListenOptions;
 
 impl Reactor {
     /// Listens for TCP connections; for each one `factory` builds a protocol. Accepting begins when the reactor runs.
@@ -39,14 +49,53 @@ impl Reactor {
         let port = if let Some(host) = self.0.simulated() {
             let listen = || host.network.listen(host.id, wanted, &options);
             let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
-            acceptor::start(&self.0, listener, options, factory)
+            acceptor::start(&self.0, listener, options.max_connections, options.socket, factory)
         } else {
             let bind = |address, share| TcpPort::bind(address, &options, share);
             let listener = self.bind(wanted, bind, TcpPort::socket_addr)?;
-            acceptor::start(&self.0, listener, options, factory)
+            acceptor::start(&self.0, listener, options.max_connections, options.socket, factory)
         };
         self.add_port(&port);
         Ok(port)
+    }
+
+    /// Listens on a UNIX socket; for each connection `factory` builds a protocol. Accepting begins when the reactor runs.
+    /// What may be given as the address, and the options that go with it, [`UnixListenOptions`] tells. Twisted's
+    /// `listenUNIX`.
+    ///
+    /// The socket's file is removed when the port closes, if it is still the one that was made here. An existing file is
+    /// never replaced, but by way of a [lock](UnixListenOptions::lock).
+    ///
+    /// # Errors
+    ///
+    /// If the path or the name is none or too long (107 bytes), is in use or locked, its directory does not exist or may
+    /// not be written in. The error's text names it and says which, and what can be done; the factory was not started.
+    /// In a simulation there are no UNIX sockets.
+    pub fn listen_unix(&self, address: impl Into<UnixListenOptions>, factory: impl Factory) -> io::Result<Port> {
+        let options = address.into();
+        let listener = self.bind_unix(&options.address, || UnixPort::bind(&options), UnixPort::on)?;
+        let factory = FactoryCell::new(factory);
+        let port = acceptor::start(&self.0, listener, options.max_connections, options.socket, factory);
+        self.add_port(&port);
+        Ok(port)
+    }
+
+    /// Binds a socket, unless another reactor has bound it for this one, too, and makes a port on it.
+    fn bind_unix<S>(
+        &self,
+        address: &UnixAddress,
+        bind: impl FnOnce() -> io::Result<NamedSocket>,
+        port: impl FnOnce(Arc<NamedSocket>) -> io::Result<S>,
+    ) -> io::Result<S> {
+        let open = || {
+            let named = match &*self.0.shared_ports.borrow() {
+                Some(shared) => shared.bind_unix(bind)?,
+                None => Arc::new(bind()?),
+            };
+            port(named)
+        };
+        let opened = self.unless_stopped(|| self.in_context(open));
+        opened.map_err(|error| CannotListen::on(address.clone(), unix_file::explain(address, &error), error))
     }
 
     /// Listens for UDP datagrams, which the protocol that `build` makes receives and sends; `build` is called at once.
@@ -71,10 +120,53 @@ impl Reactor {
             let bind = |address, share| UdpPort::bind(address, &options, share);
             Rc::new(self.bind(wanted, bind, UdpPort::socket_addr)?)
         };
+        Ok(self.start_datagrams(socket, build))
+    }
+
+    /// Receives and sends datagrams on a UNIX socket, by the protocol that `build` makes; `build` is called at once.
+    /// Receiving begins when the reactor runs. What may be given as the address, and the options that go with it,
+    /// [`UnixDatagramOptions`] tells. Twisted's `listenUNIXDatagram` and, with [`DatagramTransport::connect`] in
+    /// `start_protocol`, its `connectUNIXDatagram`: a client that wants answers needs a name of its own.
+    ///
+    /// ```no_run
+    /// use reactor::{DatagramProtocol, DatagramTransport, Reactor, UnixAddress};
+    ///
+    /// struct Log { transport: DatagramTransport<UnixAddress> }
+    ///
+    /// impl DatagramProtocol<UnixAddress> for Log {
+    ///     fn datagram_received(&mut self, data: &[u8], peer: UnixAddress) {
+    ///         println!("{peer}: {}", String::from_utf8_lossy(data));
+    ///     }
+    /// }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// reactor.listen_unix_datagram("/run/log.sock", |transport| Log { transport })?;
+    /// reactor.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_unix`](Self::listen_unix); then `build` was not called.
+    pub fn listen_unix_datagram<P: DatagramProtocol<UnixAddress>>(
+        &self,
+        address: impl Into<UnixDatagramOptions>,
+        build: impl FnOnce(DatagramTransport<UnixAddress>) -> P,
+    ) -> io::Result<Port> {
+        let options = address.into();
+        let socket = self.bind_unix(&options.address, || UnixDatagramPort::bind(&options), UnixDatagramPort::on)?;
+        Ok(self.start_datagrams(Rc::new(socket), build))
+    }
+
+    pub(crate) fn start_datagrams<A: DatagramAddress, P: DatagramProtocol<A>>(
+        &self,
+        socket: Rc<dyn DatagramSocket<A>>,
+        build: impl FnOnce(DatagramTransport<A>) -> P,
+    ) -> Port {
         let (port, task) = datagram_driver::start(&self.0.hub, socket, build);
         self.0.spawn_task(task);
         self.add_port(&port);
-        Ok(port)
+        port
     }
 
     /// Binds a socket, which is shared with other reactors if this one is set up as one of several.
@@ -114,7 +206,7 @@ impl Reactor {
         }
     }
 
-    fn add_port(&self, port: &Port) {
+    pub(crate) fn add_port(&self, port: &Port) {
         let mut ports = self.0.ports.borrow_mut();
         ports.retain(|port| !port.has_closed());
         ports.push(port.clone());
@@ -128,15 +220,21 @@ fn cannot_listen(address: SocketAddr, error: io::Error) -> io::Error {
         io::ErrorKind::PermissionDenied => "permission denied (ports below 1024 need a privilege)".to_owned(),
         _ => error.to_string(),
     };
-    io::Error::new(error.kind(), CannotListen { address, text, source: error })
+    CannotListen::on(address, text, error)
 }
 
 /// The failure to listen on an address. Twisted's `CannotListenError`.
 #[derive(Debug)]
 struct CannotListen {
-    address: SocketAddr,
+    address: Address,
     text: String,
     source: io::Error,
+}
+
+impl CannotListen {
+    fn on(address: impl Into<Address>, text: String, source: io::Error) -> io::Error {
+        io::Error::new(source.kind(), Self { address: address.into(), text, source })
+    }
 }
 
 impl fmt::Display for CannotListen {

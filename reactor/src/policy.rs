@@ -1,5 +1,6 @@
 use std::any::Any;
 use std::fmt;
+use std::os::fd::OwnedFd;
 use std::task::Context;
 
 use crate::connection::Connection;
@@ -115,6 +116,7 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for 
         let policy = (self.policy)(outer.clone()).into_policy()?;
         let mut unbuilt = Unbuilt(Some(Transport::nested(&outer)));
         let inner = unbuilt.0.clone()?;
+        inner.0.passes_descriptors.set(outer.0.passes_descriptors.get());
         let inside = Connection::new(inner.clone(), self.inside.build_protocol(inner)?);
         unbuilt.0 = None;
         // What waits to be sent is counted and limited inside; only 64 KiB at a time come out here.
@@ -160,6 +162,11 @@ impl<P: Policy> Protocol for Layer<P> {
         self.pass_on_close();
         self.inside.received(data);
         self.drain();
+    }
+
+    fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        self.pass_on_close();
+        self.inside.file_descriptor_received(descriptor);
     }
 
     /// The inner connection closes the outer one when what the policy holds back has left.
@@ -221,11 +228,11 @@ impl<P: Policy> Layer<P> {
             self.outer.note_message();
         }
         while !self.outer.is_full() && self.inside.failure().is_none() {
-            let (outer, policy) = (&self.outer, &mut self.policy);
+            let (outer, inner, policy) = (&self.outer, self.inside.transport(), &mut self.policy);
             let passed = self.inside.with_output(|data| {
                 let data = &data[..data.len().min(HIGH_WATER)];
                 let allowed = if data.is_empty() { 0 } else { policy.outgoing(data).min(data.len()) };
-                outer.0.carry(&data[..allowed]);
+                outer.0.carry_all(&inner.0, &data[..allowed]);
                 allowed
             });
             if passed == 0 {

@@ -10,8 +10,8 @@ use std::task::Waker;
 
 use crate::address::Address;
 
-/// A port that listens, for connections or for datagrams, from [`Reactor::listen_tcp`](crate::Reactor::listen_tcp) or
-/// [`Reactor::listen_udp`](crate::Reactor::listen_udp). Twisted's `IListeningPort`.
+/// A port that listens, for connections or for datagrams: what [`Reactor::listen_tcp`](crate::Reactor::listen_tcp),
+/// [`listen_udp`](crate::Reactor::listen_udp) and their kin return. Twisted's `IListeningPort`.
 ///
 /// It is a handle: cloning it is cheap, and dropping it changes nothing.
 #[derive(Clone)]

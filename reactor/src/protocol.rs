@@ -1,5 +1,6 @@
 use std::any::Any;
 use std::any::type_name;
+use std::os::fd::OwnedFd;
 use std::task::Context;
 
 use crate::reason::CloseReason;
@@ -12,8 +13,8 @@ use crate::reason::CloseReason;
 ///
 /// # The order of callbacks
 ///
-/// [`connection_made`](Self::connection_made) comes once and first; then any number of `data_received`, `eof_received`
-/// at most once, [`pause_writing`](Self::pause_writing) and [`resume_writing`](Self::resume_writing) in turn;
+/// [`connection_made`](Self::connection_made) comes once and first; then any number of `data_received` (on UNIX sockets
+/// also [`file_descriptor_received`](Self::file_descriptor_received)), `eof_received` at most once, [`pause_writing`](Self::pause_writing) and [`resume_writing`](Self::resume_writing) in turn;
 /// [`connection_lost`](Self::connection_lost) comes exactly once and last, whatever went wrong.
 ///
 /// Every callback runs to completion, and nothing else of the reactor runs meanwhile: neither another callback of this
@@ -47,6 +48,17 @@ pub trait Protocol: Any {
     ///
     /// Not called while reading is paused, nor after the connection began to close.
     fn data_received(&mut self, data: &[u8]);
+
+    /// The peer sent a file descriptor, over a UNIX socket. It comes before the bytes that it was sent with, which
+    /// follow at once, even if this pauses reading; bytes that were sent earlier may come with them. Not called after
+    /// the connection began to close.
+    ///
+    /// Unless a protocol implements this the descriptor is closed, and that is logged. Twisted's
+    /// `fileDescriptorReceived`.
+    fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        drop(descriptor);
+        tracing::info!("closed a file descriptor from the peer: {} takes none", self.type_name());
+    }
 
     /// The peer has ended its stream; no data follows. The answer says whether this side goes on sending. It comes
     /// once, unless the answer is [`OnEof::NotYet`]. Twisted's `readConnectionLost`, asyncio's name.

@@ -31,15 +31,12 @@ use crate::connector::REACTOR_GONE;
 use crate::contain::catch;
 use crate::contain::contained;
 use crate::contain::message;
+use crate::datagram_address::DatagramAddress;
 use crate::datagram_transport::DatagramTransport;
 use crate::delayed_call::DelayedCall;
 use crate::executor::Executor;
-use crate::factory::Factory;
-use crate::factory::FactoryCell;
 use crate::hub::Hub;
 use crate::hub::ReadBuffer;
-use crate::memory::MemoryStream;
-use crate::options::ConnectOptions;
 use crate::pool::JobError;
 use crate::pool::ThreadPool;
 use crate::port::Port;
@@ -49,9 +46,7 @@ use crate::resolve::Resolver;
 use crate::resolve::SystemResolver;
 use crate::simnet::HostId;
 use crate::simnet::Network;
-use crate::stream::Accepted;
 use crate::target::ToTarget;
-use crate::tcp;
 use crate::threads::SharedPorts;
 use crate::timers::Action;
 use crate::transport::Transport;
@@ -194,23 +189,6 @@ impl Reactor {
         let weak: Weak<dyn Any> = Rc::<Core>::downgrade(&core);
         let _ = core.hub.reactor.set(weak);
         Self(core)
-    }
-
-    /// Connects to a TCP server; when that has succeeded, `factory` builds the protocol. Names are resolved off the
-    /// loop, and the addresses of both families raced (RFC 8305). What may be given as the target, and the options
-    /// that go with it, [`ConnectOptions`] tells. Twisted's `connectTCP`, and its `HostnameEndpoint`.
-    ///
-    /// It never fails by itself: see [`Connector::on_failed`] and [`Connector::finished`]. No callback comes before it
-    /// has returned.
-    pub fn connect_tcp(&self, target: impl Into<ConnectOptions>, factory: impl Factory) -> Connector {
-        let connector = Connector::new(&self.0, target.into(), FactoryCell::new(factory));
-        connector.connect();
-        let mut connectors = self.0.connectors.borrow_mut();
-        if connectors.len() == connectors.capacity() {
-            connectors.retain(|connector| connector.strong_count() > 0);
-        }
-        connectors.push(connector.downgrade());
-        connector
     }
 
     /// Calls `call` once, `delay` from now. Calls due at one instant are made in the order they were asked for; one
@@ -368,7 +346,7 @@ impl Transport {
     }
 }
 
-impl DatagramTransport {
+impl<A: DatagramAddress> DatagramTransport<A> {
     /// The reactor that the port belongs to.
     ///
     /// # Panics
@@ -399,18 +377,12 @@ impl Core {
         }
     }
 
-    pub(crate) fn start_attempt(self: &Rc<Self>, connector: Connector) {
-        let options = connector.options().clone();
-        match &self.backend {
-            Backend::Tokio(_) => self.spawn_task(connector.attempt(move |to| tcp::connect(to, options.clone()))),
-            Backend::Memory(MemoryBackend { host: Some(host), .. }) => {
-                let (network, id) = (Rc::clone(&host.network), host.id);
-                self.spawn_task(connector.attempt(move |to| Rc::clone(&network).connect(id, to, options.clone())));
-            }
-            Backend::Memory(_) => {
-                self.spawn_task(connector.attempt(async |_| Err::<Accepted<MemoryStream>, _>(no_network())));
-            }
+    pub(crate) fn add_connector(&self, connector: &Connector) {
+        let mut connectors = self.connectors.borrow_mut();
+        if connectors.len() == connectors.capacity() {
+            connectors.retain(|connector| connector.strong_count() > 0);
         }
+        connectors.push(connector.downgrade());
     }
 
     pub(crate) fn resolver(&self) -> Rc<dyn Resolver> {
@@ -483,7 +455,7 @@ impl Drop for Core {
 }
 
 pub(crate) fn no_network() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this reactor is in memory and has no network")
+    io::Error::new(io::ErrorKind::Unsupported, "this reactor is in memory and has no sockets")
 }
 
 impl fmt::Debug for Reactor {

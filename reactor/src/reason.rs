@@ -29,6 +29,9 @@ pub enum CloseReason {
     Panicked(String),
     /// More was written than the output limit allows while the peer did not read.
     Overflow,
+    /// This side's stream was to end, and there were more file descriptors to send than bytes to send them with.
+    /// Twisted's `FileDescriptorOverrun`.
+    DescriptorOverrun,
     /// A protocol or policy ended the connection with an error of its own,
     /// by [`fail_connection`](crate::Transport::fail_connection).
     Failed(Arc<dyn Error + Send + Sync>),
@@ -61,6 +64,7 @@ impl fmt::Display for CloseReason {
             Self::TimedOut => f.write_str("connection timed out"),
             Self::Panicked(message) => write!(f, "a callback panicked: {message}"),
             Self::Overflow => f.write_str("more was written than the output limit allows"),
+            Self::DescriptorOverrun => f.write_str("more file descriptors were sent than bytes to go with them"),
             Self::Failed(error) => write!(f, "{error}"),
         }
     }

@@ -11,8 +11,10 @@ use crate::address::Address;
 use crate::calls::Call;
 use crate::calls::Calls;
 use crate::calls::Owner;
+use crate::descriptors::Descriptors;
 use crate::hub::Hub;
 use crate::output::Output;
+use crate::peer_credentials::PeerCredentials;
 use crate::reason::CloseReason;
 use crate::transport::Transport;
 
@@ -38,7 +40,7 @@ pub(crate) struct State {
     /// More than [`HIGH_WATER`] was unsent, and not all of it has gone out yet.
     full: Cell<bool>,
     /// Bytes can be written: it is not closing, its stream has not been ended, it has not failed.
-    open: Cell<bool>,
+    pub(crate) open: Cell<bool>,
     /// The driver is at it, and will look at everything again before it goes to sleep.
     driven: Cell<bool>,
     /// Something has changed since the driver last looked.
@@ -50,17 +52,21 @@ pub(crate) struct State {
     unfinished: Cell<bool>,
     ended: Cell<bool>,
     failed: Cell<bool>,
-    rare: RefCell<Option<Box<Rare>>>,
+    /// Descriptors can be sent.
+    pub(crate) passes_descriptors: Cell<bool>,
+    pub(crate) rare: RefCell<Option<Box<Rare>>>,
 }
 
 /// What most connections never have.
 #[derive(Default)]
-struct Rare {
+pub(crate) struct Rare {
     /// Why it has failed, if it has.
     failure: Option<CloseReason>,
     /// Connections that are not read while this one is full.
     sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
+    pub(crate) descriptors: Descriptors,
+    pub(crate) peer_credentials: Option<PeerCredentials>,
 }
 
 /// Changes of the socket's options that the driver has still to make.
@@ -110,6 +116,7 @@ impl State {
             unfinished: Cell::new(false),
             ended: Cell::new(false),
             failed: Cell::new(false),
+            passes_descriptors: Cell::new(false),
             rare: RefCell::new(None),
         }
     }
@@ -313,8 +320,20 @@ impl State {
 
     /// Takes bytes from the layer inside, which may have been written before this began to close.
     pub(crate) fn carry(&self, data: &[u8]) {
-        if !data.is_empty() && !self.ended.get() && !self.failed.get() && !self.eof_sent.get() {
+        if !data.is_empty() && self.carries() {
             self.queue(data.len(), |output, hub| output.push(data, hub));
+        }
+    }
+
+    /// Whether bytes from the layer inside are taken.
+    pub(crate) fn carries(&self) -> bool {
+        !self.ended.get() && !self.failed.get() && !self.eof_sent.get()
+    }
+
+    pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
+        match self.up.get() {
+            Some(Up::Outer(outer)) => outer.0.peer_credentials(),
+            _ => self.rare.borrow().as_ref()?.peer_credentials,
         }
     }
 
@@ -328,13 +347,13 @@ impl State {
 
     /// Begins to watch whether a callback writes.
     pub(crate) fn watch_writes(&self) {
-        self.unsent_before_input.set(self.unsent());
+        self.unsent_before_input.set(self.load());
     }
 
     /// What `data_received` has written is owed for input. What it found unsent is not: two that send each other much,
     /// and an answer now and then, would both stop reading.
     pub(crate) fn settle_debt(&self) {
-        let written = self.unsent().saturating_sub(self.unsent_before_input.get());
+        let written = self.load().saturating_sub(self.unsent_before_input.get());
         self.owed.set(self.owed.get() + written);
     }
 
@@ -353,7 +372,7 @@ impl State {
             output.advance(n, &self.hub);
             output.len() == 0
         };
-        self.owed.set(self.owed.get().saturating_sub(n));
+        self.repay(n);
         if empty && self.full.replace(false) {
             self.for_sources(Self::release);
         }
@@ -367,6 +386,11 @@ impl State {
 
     pub(crate) fn take_message(&self) -> bool {
         self.message.take()
+    }
+
+    /// As many bytes of what is owed for input have left.
+    pub(crate) fn repay(&self, n: usize) {
+        self.owed.set(self.owed.get().saturating_sub(n));
     }
 
     /// Holds reading back until as many calls of [`release`](Self::release).
@@ -423,10 +447,16 @@ impl State {
             push(&mut output, &self.hub);
             output.len()
         };
-        if unsent > HIGH_WATER && !self.full.replace(true) {
+        self.fill(unsent);
+        self.wake();
+    }
+
+    /// Takes note that as many bytes are unsent now.
+    #[inline]
+    pub(crate) fn fill(&self, unsent: usize) {
+        if self.is_much(unsent) && !self.full.replace(true) {
             self.for_sources(Self::hold);
         }
-        self.wake();
     }
 
     fn for_sources(&self, each: impl Fn(&Self)) {
@@ -440,7 +470,7 @@ impl State {
         }
     }
 
-    fn with_rare<R>(&self, change: impl FnOnce(&mut Rare) -> R) -> R {
+    pub(crate) fn with_rare<R>(&self, change: impl FnOnce(&mut Rare) -> R) -> R {
         change(self.rare.borrow_mut().get_or_insert_default())
     }
 

@@ -1,9 +1,7 @@
 //! TCP: sockets as streams.
 
-use std::fs::File;
 use std::io;
 use std::io::Read as _;
-use std::mem::MaybeUninit;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::Context;
@@ -19,7 +17,6 @@ use socket2::TcpKeepalive;
 use socket2::Type;
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
-use tokio::io::Interest;
 use tokio::io::ReadBuf;
 use tokio::net::TcpListener;
 use tokio::net::TcpSocket;
@@ -31,6 +28,8 @@ use crate::connect_error::BindError;
 use crate::options::ConnectOptions;
 use crate::options::ConnectionOptions;
 use crate::options::ListenOptions;
+use crate::socket::Reserve;
+use crate::socket::poll_end;
 use crate::state::SocketOptions;
 use crate::stream::Accepted;
 use crate::stream::Listener;
@@ -39,8 +38,7 @@ use crate::stream::Stream;
 /// A connected socket.
 pub(crate) struct Tcp {
     socket: TcpStream,
-    /// Tokio was made to forget that the socket is readable, while unread bytes were left in it. The poller is edge
-    /// triggered and will not say it again: the next read must not wait for it.
+    /// See [`poll_end`].
     forgot_readable: bool,
 }
 
@@ -49,8 +47,16 @@ impl Tcp {
         Self { socket, forgot_readable: false }
     }
 
-    fn forget_readable(&self) {
-        let _ = self.socket.try_io(Interest::READABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+    /// Takes over a connected socket that does not block. Needs the runtime's context.
+    pub(crate) fn adopt(socket: Socket) -> io::Result<Accepted<Self>> {
+        let socket = TcpStream::from_std(socket.into())?;
+        let peer = unmapped(socket.peer_addr()?);
+        Self::connected(socket, peer)
+    }
+
+    fn connected(socket: TcpStream, peer: SocketAddr) -> io::Result<Accepted<Self>> {
+        let host = unmapped(socket.local_addr()?).into();
+        Ok(Accepted { stream: Self::new(socket), host, peer: peer.into() })
     }
 }
 
@@ -73,23 +79,7 @@ impl Stream for Tcp {
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Twice: the readiness found first may be an old one. Behind unread bytes an end of stream makes the socket
-        // ready for good, so a loop without a bound would spin; then the next read finds it.
-        for _ in 0..2 {
-            ready!(self.socket.poll_read_ready(cx))?;
-            if let Some(error) = self.socket.take_error()? {
-                return Poll::Ready(Err(error));
-            }
-            let peeked = SockRef::from(&self.socket).peek(&mut [MaybeUninit::uninit()]);
-            match peeked {
-                Ok(0) => return Poll::Ready(Ok(())),
-                Ok(_) => self.forgot_readable = true,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
-            self.forget_readable();
-        }
-        Poll::Pending
+        poll_end(&self.socket, &mut self.forgot_readable, cx)
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
@@ -146,9 +136,7 @@ fn set_connection_options(socket: &Socket, options: &ConnectionOptions) -> io::R
 pub(crate) struct TcpPort {
     socket: TcpListener,
     host: SocketAddr,
-    /// A descriptor held in reserve: given up for a moment, it lets a client be accepted, and closed, when none other
-    /// is left.
-    reserve: Option<File>,
+    reserve: Reserve,
 }
 
 impl TcpPort {
@@ -163,8 +151,13 @@ impl TcpPort {
         set_connection_options(&socket, &options.socket)?;
         socket.bind(&address.into())?;
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+        Self::adopt(socket)
+    }
+
+    /// Takes over a listening socket that does not block. Needs the runtime's context.
+    pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
         let socket = TcpListener::from_std(socket.into())?;
-        Ok(Self { host: socket.local_addr()?, socket, reserve: open_reserve().ok() })
+        Ok(Self { host: socket.local_addr()?, socket, reserve: Reserve::new() })
     }
 
     pub(crate) fn socket_addr(&self) -> SocketAddr {
@@ -187,35 +180,9 @@ impl Listener for TcpPort {
     }
 
     fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
-        let Some(reserve) = self.reserve.take() else {
-            self.reserve = Some(open_reserve()?);
-            return Ok(0);
-        };
-        drop(reserve);
-        let mut turned_away = 0;
-        let failure = loop {
-            // By way of the runtime, until it has seen that nobody waits any more: while no descriptor is left the
-            // system answers that instead, and the runtime would not wait for the next client.
-            match self.socket.poll_accept(cx) {
-                Poll::Ready(Ok(client)) => drop(client),
-                Poll::Ready(Err(error)) => break Some(error),
-                Poll::Pending => break None,
-            }
-            turned_away += 1;
-            if turned_away == TURNED_AWAY_AT_ONCE {
-                break None;
-            }
-        };
-        self.reserve = open_reserve().ok();
-        match failure {
-            Some(error) if turned_away == 0 => Err(error),
-            _ => Ok(turned_away),
-        }
+        let socket = &self.socket;
+        self.reserve.turn_away(|| socket.poll_accept(cx).map_ok(drop))
     }
-}
-
-fn open_reserve() -> io::Result<File> {
-    File::open("/dev/null")
 }
 
 /// Connects to one address. The future needs the runtime's context when it is first polled.
@@ -227,10 +194,5 @@ pub(crate) async fn connect(address: SocketAddr, options: ConnectOptions) -> io:
         socket.bind(&local.into()).map_err(|error| BindError { address: local, error })?;
     }
     let socket = TcpSocket::from_std_stream(socket.into()).connect(address).await?;
-    let host = unmapped(socket.local_addr()?).into();
-    let peer = unmapped(address).into();
-    Ok(Accepted { stream: Tcp::new(socket), host, peer })
+    Tcp::connected(socket, unmapped(address))
 }
-
-/// How many clients are turned away before the others have their turn.
-const TURNED_AWAY_AT_ONCE: usize = 100;

@@ -6,15 +6,17 @@ use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::Weak;
 use std::thread;
 
 use crate::reactor::Reactor;
 use crate::remote::RemoteReactor;
+use crate::unix_file::NamedSocket;
 
 /// Runs `threads` reactors, each on a thread of its own and set up by `setup`, so that all cores serve the same ports.
 /// Returns when all have stopped.
 ///
-/// Each thread listens for itself (`SO_REUSEPORT`) and the system spreads the connections among them; a connection
+/// Each thread listens for itself (`SO_REUSEPORT`; on a UNIX socket all accept from one) and the system spreads the connections among them; a connection
 /// stays with its thread. Datagrams are spread by the addresses they come from and go to, so those of one peer come to
 /// one thread. The first thread's `setup` finds each address free before it is shared, so that two servers
 /// do not get hold of one port by accident, and where port 0 was asked for all threads get the port that it got.
@@ -75,7 +77,7 @@ pub fn run_on_threads(threads: usize, setup: impl Fn(&Reactor) -> io::Result<()>
 #[derive(Default)]
 struct Group {
     members: Arc<Mutex<Members>>,
-    addresses: Arc<Mutex<Vec<SocketAddr>>>,
+    ports: Arc<Mutex<Vec<SharedPort>>>,
 }
 
 #[derive(Default)]
@@ -91,7 +93,7 @@ impl Group {
         let reactor = Reactor::new()?;
         let members = Arc::clone(&self.members);
         reactor.before_shutdown(async move || stop_all(&members));
-        let shared = SharedPorts { addresses: Arc::clone(&self.addresses), next: Cell::new(0) };
+        let shared = SharedPorts { ports: Arc::clone(&self.ports), next: Cell::new(0) };
         reactor.0.shared_ports.replace(Some(shared));
         let result = setup(&reactor);
         reactor.0.shared_ports.replace(None);
@@ -144,10 +146,16 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The addresses that the reactors of a group listen on, in the order in which each is set up.
+/// What the reactors of a group listen on, in the order in which each is set up.
 pub(crate) struct SharedPorts {
-    addresses: Arc<Mutex<Vec<SocketAddr>>>,
+    ports: Arc<Mutex<Vec<SharedPort>>>,
     next: Cell<usize>,
+}
+
+enum SharedPort {
+    Inet(SocketAddr),
+    /// Gone when all ports on it have closed.
+    Unix(Weak<NamedSocket>),
 }
 
 impl SharedPorts {
@@ -159,14 +167,44 @@ impl SharedPorts {
         host: impl Fn(&T) -> SocketAddr,
     ) -> io::Result<T> {
         let index = self.next.replace(self.next.get() + 1);
-        let known = lock(&self.addresses).get(index).copied();
+        let known = match lock(&self.ports).get(index) {
+            Some(SharedPort::Inet(address)) => Some(*address),
+            Some(SharedPort::Unix(_)) => return Err(other_order()),
+            None => None,
+        };
         if let Some(address) = known {
             return bind(address, true);
         }
         // Only a socket that does not share shows whether somebody else has the port.
         let address = host(&bind(wanted, false)?);
         let socket = bind(address, true)?;
-        lock(&self.addresses).push(address);
+        lock(&self.ports).push(SharedPort::Inet(address));
         Ok(socket)
     }
+
+    /// The UNIX socket that the first reactor has bound; it is bound if this is the first.
+    pub(crate) fn bind_unix(&self, bind: impl FnOnce() -> io::Result<NamedSocket>) -> io::Result<Arc<NamedSocket>> {
+        let index = self.next.replace(self.next.get() + 1);
+        let mut ports = lock(&self.ports);
+        match ports.get(index) {
+            Some(SharedPort::Unix(named)) => {
+                if let Some(named) = named.upgrade() {
+                    return Ok(named);
+                }
+            }
+            Some(SharedPort::Inet(_)) => return Err(other_order()),
+            None => {}
+        }
+        let named = Arc::new(bind()?);
+        let shared = SharedPort::Unix(Arc::downgrade(&named));
+        match ports.get_mut(index) {
+            Some(closed) => *closed = shared,
+            None => ports.push(shared),
+        }
+        Ok(named)
+    }
+}
+
+fn other_order() -> io::Error {
+    io::Error::other("each of several reactors must listen on the same addresses in the same order")
 }

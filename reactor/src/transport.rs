@@ -1,6 +1,8 @@
 use std::fmt;
 use std::fmt::Write as _;
 use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::rc::Weak;
 use std::time::Duration;
@@ -12,8 +14,8 @@ use crate::calls::DeferredCall;
 use crate::calls::Owner;
 use crate::delayed_call::DelayedCall;
 use crate::hub::Hub;
+use crate::peer_credentials::PeerCredentials;
 use crate::reason::CloseReason;
-use crate::state::HIGH_WATER;
 use crate::state::State;
 
 /// A handle of one connection: how a protocol writes, closes, paces and times.
@@ -90,10 +92,50 @@ impl Transport {
         }
     }
 
-    /// Whether more than 65,536 bytes are unsent, what the running callback wrote included. From then on until all is
+    /// Queues a descriptor for the process at the other end of a UNIX socket, which gets one of its own for the same
+    /// open file; this one is closed when it is sent. It travels with the first byte written after it, and each with a
+    /// byte of its own: the peer has it when it receives that byte
+    /// ([`file_descriptor_received`](crate::Protocol::file_descriptor_received)). Ignored once the connection is
+    /// closing, as [`write`](Self::write) is.
+    ///
+    /// If this side's stream is to end and descriptors are left for which no byte was written, the connection ends
+    /// with [`CloseReason::DescriptorOverrun`]. What [`layer`](crate::layer) makes passes descriptors through. Twisted's
+    /// `sendFileDescriptor`.
+    ///
+    /// ```
+    /// # use std::fs::File;
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Opener { transport: Transport }
+    /// # impl Protocol for Opener {
+    /// fn data_received(&mut self, path: &[u8]) {
+    ///     if let Ok(file) = File::open(String::from_utf8_lossy(path).trim()) {
+    ///         let sent = self.transport.send_file_descriptor(file);
+    ///         self.transport.write(if sent.is_ok() { "here it is\n" } else { "no way to send it\n" });
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](io::ErrorKind::Unsupported) if the connection is no UNIX socket, or a layer around this one
+    /// does not pass descriptors. Then it was closed.
+    pub fn send_file_descriptor(&self, descriptor: impl Into<OwnedFd>) -> io::Result<()> {
+        if !self.0.passes_descriptors.get() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                format!("cannot send a file descriptor to {}: the connection carries bytes only", self.peer()),
+            ));
+        }
+        self.0.send_descriptor(descriptor.into());
+        Ok(())
+    }
+
+    /// Whether more than 65,536 bytes are unsent, or any and more than 64 descriptors, what the running callback wrote
+    /// included. From then on until all is
     /// sent the peer is behind: see [`Protocol::pause_writing`](crate::Protocol::pause_writing).
     pub fn is_full(&self) -> bool {
-        self.unsent() > HIGH_WATER
+        self.0.is_much(self.unsent())
     }
 
     /// How many bytes are queued and not yet handed to the system.
@@ -110,7 +152,8 @@ impl Transport {
         self.0.lose();
     }
 
-    /// Closes at once, drops what is unsent, and lets the peer see a reset. `connection_lost` follows with
+    /// Closes at once, drops what is unsent, and lets the peer see a reset (where there is one: the end of a UNIX
+    /// socket looks the same in both cases). `connection_lost` follows with
     /// [`CloseReason::Aborted`], never from inside this call. Twisted's `abortConnection`.
     pub fn abort_connection(&self) {
         self.fail_connection(CloseReason::Aborted);
@@ -138,6 +181,11 @@ impl Transport {
     /// The peer's address, as it was when the connection was made. Twisted's `getPeer`.
     pub fn peer(&self) -> Address {
         self.0.peer().clone()
+    }
+
+    /// The process, the user and the group at the other end of a UNIX socket; `None` for all other connections.
+    pub fn peer_credentials(&self) -> Option<PeerCredentials> {
+        self.0.peer_credentials()
     }
 
     /// This side's address. Twisted's `getHost`.

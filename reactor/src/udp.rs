@@ -51,10 +51,17 @@ impl UdpPort {
             socket.set_send_buffer_size(bytes)?;
         }
         socket.bind(&address.into())?;
-        // One bound to a certain address has no IPv4 address to send from.
-        let dual = address.is_ipv6() && address.ip().is_unspecified() && !socket.only_v6()?;
+        Self::adopt(socket)
+    }
+
+    /// Takes over a bound socket that does not block. Needs the runtime's context.
+    pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
+        let only_v6 = socket.only_v6();
         let socket = UdpSocket::from_std(socket.into())?;
-        Ok(Self { host: socket.local_addr()?, socket: Rc::new(socket), dual, error: RefCell::new(None) })
+        let host = socket.local_addr()?;
+        // One bound to a certain address has no IPv4 address to send from.
+        let dual = host.is_ipv6() && host.ip().is_unspecified() && !only_v6?;
+        Ok(Self { host, socket: Rc::new(socket), dual, error: RefCell::new(None) })
     }
 
     pub(crate) fn socket_addr(&self) -> SocketAddr {

@@ -89,7 +89,7 @@ fn half_close_with_much_output_loses_nothing() {
                 .on(Callback::Eof, |this| this.transport.lose_connection())
         },
         |peer| {
-            let sent: Vec<u8> = (0..512 * 1024_u32).map(|n| (n % 251) as u8).collect();
+            let sent: Vec<u8> = (0..256 * 1024_u32).map(|n| (n % 251) as u8).collect();
             peer.send(&sent);
             peer.send_eof();
             let (data, ending) = peer.read_to_the_end();

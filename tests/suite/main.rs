@@ -37,3 +37,4 @@ mod threads;
 mod timers;
 mod twisted;
 mod udp;
+mod unix;

@@ -754,7 +754,7 @@ fn a_reactor_in_a_tests_hands_has_no_datagrams() {
     let wire = StringTransport::connect(|transport| Echo { transport });
     let error = wire.reactor().listen_udp(LOOPBACK, |_| -> Recorder { unreachable!() }).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::Unsupported);
-    assert_eq!(error.to_string(), "cannot listen on 127.0.0.1:0: this reactor is in memory and has no network");
+    assert_eq!(error.to_string(), "cannot listen on 127.0.0.1:0: this reactor is in memory and has no sockets");
 }
 
 #[test]

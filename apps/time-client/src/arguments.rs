@@ -31,6 +31,10 @@ pub(crate) struct Arguments {
     /// Send each line as a datagram, and wait two seconds for one back
     #[arg(long)]
     pub(crate) udp: bool,
+
+    /// Connect to a UNIX socket, or by `@` and an abstract name, in place of HOST and PORT
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["udp", "host", "port"])]
+    pub(crate) unix: Option<String>,
 }
 
 const AFTER_HELP: &str = "\
@@ -84,6 +88,15 @@ mod tests {
     fn without_arguments_it_is_the_usual_port_of_this_machine() {
         let arguments = Arguments::try_parse_from(["time-client"]).unwrap();
         assert_eq!((arguments.host.as_str(), arguments.port), ("localhost", 21567));
-        assert!(!arguments.lines && !arguments.udp);
+        assert!(!arguments.lines && !arguments.udp && arguments.unix.is_none());
+    }
+
+    #[test]
+    fn a_unix_socket_is_instead_of_a_host() {
+        let arguments = Arguments::try_parse_from(["time-client", "--lines", "--unix", "/run/time"]).unwrap();
+        assert_eq!(arguments.unix.as_deref(), Some("/run/time"));
+        for other in [&["localhost"][..], &["--udp"]] {
+            assert!(Arguments::try_parse_from([&["time-client", "--unix", "/run/time"], other].concat()).is_err());
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The conversation with a server over TCP.
+//! The conversation with a server over a connection.
 
 use std::cell::Cell;
 use std::io;
@@ -12,6 +12,7 @@ use reactor::Protocol;
 use reactor::Reactor;
 use reactor::Target;
 use reactor::Transport;
+use reactor::UnixAddress;
 
 use crate::console::Console;
 use crate::console::Shown;
@@ -19,23 +20,32 @@ use crate::console::Typed;
 use crate::reply::Progress;
 use crate::reply::Reply;
 
-/// Asks for lines and sends them to the target until they end; with a connection for each, if `by_line`.
+/// Where the server is.
+pub(crate) enum Server {
+    Tcp(Target),
+    Unix(UnixAddress),
+}
+
+/// Asks for lines and sends them to the server until they end; with a connection for each, if `by_line`.
 pub(crate) async fn converse(
     reactor: &Reactor,
-    target: &Target,
+    server: Server,
     by_line: bool,
     console: &Rc<Console>,
 ) -> io::Result<()> {
     let next = Rc::new(Cell::new(false));
     let form = if by_line { Form::OneLine(Rc::clone(&next)) } else { Form::OneConnection };
     let console = Rc::clone(console);
-    let client = reactor
-        .connect_tcp(target, move |transport| Conversation::new(transport, Rc::clone(&console), form.clone()))
-        .on_lost(move |connector, reason| {
-            if next.take() && reason.is_clean() {
-                connector.connect();
-            }
-        });
+    let factory = move |transport| Conversation::new(transport, Rc::clone(&console), form.clone());
+    let client = match server {
+        Server::Tcp(target) => reactor.connect_tcp(target, factory),
+        Server::Unix(address) => reactor.connect_unix(address, factory),
+    };
+    let client = client.on_lost(move |connector, reason| {
+        if next.take() && reason.is_clean() {
+            connector.connect();
+        }
+    });
     match client.finished().await? {
         reason if reason.is_clean() => Ok(()),
         reason => Err(io::Error::other(reason)),

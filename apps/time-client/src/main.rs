@@ -20,6 +20,7 @@ use tracing_subscriber::EnvFilter;
 use crate::arguments::Arguments;
 use crate::console::Console;
 use crate::console::notice;
+use crate::conversation::Server;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
@@ -54,10 +55,13 @@ const INTERRUPTED: u8 = 130;
 async fn converse(reactor: &Reactor, arguments: &Arguments, console: &Rc<Console>) -> io::Result<()> {
     let target = (arguments.host.as_str(), arguments.port).to_target();
     if arguments.udp {
-        datagrams::converse(reactor, &target, console).await
-    } else {
-        conversation::converse(reactor, &target, arguments.lines, console).await
+        return datagrams::converse(reactor, &target, console).await;
     }
+    let server = match &arguments.unix {
+        Some(path) => Server::Unix(path.as_str().into()),
+        None => Server::Tcp(target),
+    };
+    conversation::converse(reactor, server, arguments.lines, console).await
 }
 
 fn log_what_is_asked_for() {

@@ -9,11 +9,12 @@ use clap::Parser;
 /// Answers what it receives with the time and the same bytes.
 ///
 /// To every chunk of bytes received it answers `[Sun Nov  1 16:58:06 2026] ` and
-/// those bytes. One process serves any number of addresses, in any of three ways,
+/// those bytes. One process serves any number of addresses, in any of these ways,
 /// or one session on its standard input and output.
 /// An ADDR is a port, of all IPv4 interfaces, or an address and a port: `21567`,
-/// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. Without any
-/// address it is `--tcp 21567`.
+/// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. A PATH is that
+/// of a UNIX socket, or `@` and an abstract name. Without any address it is
+/// `--tcp 21567`.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {
@@ -29,8 +30,16 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) udp: Vec<SocketAddr>,
 
+    /// Like --tcp, on a UNIX socket
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix: Vec<String>,
+
+    /// Like --lines, on a UNIX socket
+    #[arg(long, value_name = "PATH")]
+    pub(crate) unix_lines: Vec<String>,
+
     /// Serve standard input and output like one connection, as inetd and socat want it
-    #[arg(long, conflicts_with_all = ["tcp", "lines", "udp"])]
+    #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines"])]
     pub(crate) stdio: bool,
 
     /// Print what is received, and log more (-vv, -vvv: still more)
@@ -51,6 +60,9 @@ Standard output has a line for each address once it listens, with the real port
 Diagnostics go to standard error; the variable RUST_LOG, if set, says what is
 logged instead of -v and -q.
 
+Beside a UNIX socket lies a lock, PATH.lock, while it is served; both are removed
+at the end. What a server that was killed has left behind is replaced.
+
 SIGINT and SIGTERM end it: it sends what is still to be sent, for at most eight
 seconds, and exits. A second signal ends it at once.
 
@@ -60,7 +72,8 @@ an address or nobody reads its answers, 2 if the command line is wrong.";
 impl Arguments {
     /// What to listen on with TCP: the default address if none at all was given.
     pub(crate) fn tcp(&self) -> Vec<SocketAddr> {
-        if self.tcp.is_empty() && self.lines.is_empty() && self.udp.is_empty() {
+        let internet = self.tcp.len() + self.lines.len() + self.udp.len();
+        if internet + self.unix.len() + self.unix_lines.len() == 0 {
             return vec![on_all_interfaces(DEFAULT_PORT)];
         }
         self.tcp.clone()
@@ -114,7 +127,9 @@ mod tests {
     fn without_an_address_it_serves_the_usual_port_of_all_interfaces() {
         let arguments = parse("time-server").unwrap();
         assert_eq!(arguments.tcp(), ["0.0.0.0:21567".parse().unwrap()]);
-        assert_eq!(parse("time-server --udp 0").unwrap().tcp(), []);
+        for other in ["--udp 0", "--lines 0", "--unix a", "--unix-lines @a"] {
+            assert_eq!(parse(&format!("time-server {other}")).unwrap().tcp(), []);
+        }
     }
 
     #[test]

@@ -14,8 +14,11 @@ use std::rc::Rc;
 
 use clap::Parser;
 use protocols::LineReceiver;
+use reactor::Factory;
+use reactor::Port;
 use reactor::Reactor;
 use reactor::Transport;
+use reactor::UnixListenOptions;
 
 use crate::arguments::Arguments;
 use crate::datagrams::DatagramStamper;
@@ -56,21 +59,21 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
     let journal = Rc::new(Journal::open(arguments.verbose > 0)?);
     let mut hosts = Vec::new();
     for address in arguments.tcp() {
-        let journal = Rc::clone(&journal);
-        let factory = move |transport: Transport| Stamper::new(transport, Rc::clone(&journal));
-        hosts.push(("tcp", reactor.listen_tcp(address, factory)?.host()));
+        hosts.push(("tcp", reactor.listen_tcp(address, by_chunk(&journal))?.host()));
     }
     for address in &arguments.lines {
-        let journal = Rc::clone(&journal);
-        let factory = LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal)))
-            .delimiter(one_line::DELIMITER)
-            .max_length(one_line::LONGEST);
-        hosts.push(("lines", reactor.listen_tcp(*address, factory)?.host()));
+        hosts.push(("lines", reactor.listen_tcp(*address, by_line(&journal))?.host()));
     }
     for address in &arguments.udp {
         let journal = Rc::clone(&journal);
         let factory = move |transport| DatagramStamper::new(transport, Rc::clone(&journal));
         hosts.push(("udp", reactor.listen_udp(*address, factory)?.host()));
+    }
+    for path in &arguments.unix {
+        hosts.push(("unix", listen_unix(&reactor, path, by_chunk(&journal))?.host()));
+    }
+    for path in &arguments.unix_lines {
+        hosts.push(("unix-lines", listen_unix(&reactor, path, by_line(&journal))?.host()));
     }
     let announcing = Rc::clone(&journal);
     // Only then it takes signals: whoever has read the announcement may send one.
@@ -82,4 +85,22 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
     let served = reactor.run();
     journal.close();
     served
+}
+
+fn by_chunk(journal: &Rc<Journal>) -> impl Factory + use<> {
+    let journal = Rc::clone(journal);
+    move |transport: Transport| Stamper::new(transport, Rc::clone(&journal))
+}
+
+fn by_line(journal: &Rc<Journal>) -> impl Factory + use<> {
+    let journal = Rc::clone(journal);
+    LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal)))
+        .delimiter(one_line::DELIMITER)
+        .max_length(one_line::LONGEST)
+}
+
+/// Listens on a UNIX socket, whatever a server that was killed has left there.
+fn listen_unix(reactor: &Reactor, path: &str, factory: impl Factory) -> io::Result<Port> {
+    // Without the error's kind: its own words say what can be done.
+    reactor.listen_unix(UnixListenOptions::new(path).lock(true), factory).map_err(io::Error::other)
 }

@@ -5,8 +5,9 @@ mod standard_io;
 mod time_client;
 mod time_client_at_a_terminal;
 mod time_server;
+mod unix_sockets;
 
-mod binaries;
+pub(crate) mod binaries;
 mod net;
 pub(crate) mod program;
 mod server;

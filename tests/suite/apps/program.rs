@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fmt::Debug;
+use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
@@ -121,6 +122,11 @@ impl Program {
     /// Has nobody read its standard output any more.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout = mpsc::channel().1;
+    }
+
+    /// How many descriptors it has.
+    pub(crate) fn descriptors(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.pid)).unwrap().count()
     }
 
     #[track_caller]

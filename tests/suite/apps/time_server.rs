@@ -8,7 +8,6 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::process::Stdio;
 use std::thread;
@@ -17,7 +16,6 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use chrono::Utc;
 use nix::sys::signal::Signal;
-use nix::unistd::Uid;
 
 use super::binaries::binary;
 use super::net;
@@ -26,7 +24,7 @@ use super::server::Server;
 use super::stamps::is_stamped;
 use super::stamps::split_stamp;
 use super::stamps::without_stamps;
-use super::tools::is_there;
+use super::tools::as_nobody;
 use crate::support::datagrams::receive;
 
 #[test]
@@ -295,21 +293,10 @@ fn a_port_that_needs_a_privilege_is_a_clear_error() {
     // The lowest port is a privileged one, unless the whole machine is told otherwise.
     let unprivileged = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start");
     let lowest_is_free = unprivileged.is_ok_and(|start| matches!(start.trim(), "0" | "1"));
-    let nobody = ["--reuid=65534", "--regid=65534", "--clear-groups"];
-    let is_root = Uid::effective().is_root();
-    if lowest_is_free || is_root && !is_there("setpriv", Command::new("setpriv").args(nobody).arg("true"), test) {
+    if lowest_is_free {
         return;
     }
-    // Nobody may not enter every directory that the tests run in.
-    let directory = tempfile::tempdir().unwrap();
-    let copy = directory.path().join("time-server");
-    // Not copied by this process: a file that is open for writing in a fork of it could not be run.
-    assert!(Command::new("cp").arg(binary("time-server")).arg(&copy).status().unwrap().success());
-    fs::set_permissions(directory.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let mut command = Command::new(if is_root { "setpriv".as_ref() } else { copy.as_os_str() });
-    if is_root {
-        command.args(nobody).arg(copy);
-    }
+    let Some((_copy, mut command)) = as_nobody("time-server", test) else { return };
     let ended = Program::start(command.args(["--tcp", "127.0.0.1:1"])).finish().with_code(1);
     assert!(ended.stderr.contains("cannot listen on 127.0.0.1:1: permission denied"), "{}", ended.stderr);
 }

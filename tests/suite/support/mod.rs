@@ -4,12 +4,14 @@ pub(crate) mod datagrams;
 mod far_end;
 mod log;
 mod panics;
+mod plain_socket;
 mod policies;
 mod recorder;
 mod world;
 
 pub(crate) use log::Log;
 pub(crate) use panics::panic_of;
+pub(crate) use plain_socket::connect_unix;
 pub(crate) use policies::echo;
 pub(crate) use policies::panicking_tap;
 pub(crate) use policies::recorder;

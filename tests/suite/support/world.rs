@@ -1,5 +1,5 @@
-//! The worlds a scenario runs in: by hand in memory, on the simulated network, and on sockets with a peer that knows
-//! nothing of reactors.
+//! The worlds a scenario runs in: by hand in memory, on the simulated network, and on sockets, TCP and UNIX, with a peer
+//! that knows nothing of reactors.
 
 use std::cell::RefCell;
 use std::io;
@@ -33,12 +33,13 @@ use super::Log;
 use super::PATIENCE;
 use super::Recorder;
 use super::far_end::FarEnd;
+use super::plain_socket::PlainSocket;
 use super::recorder::check_callbacks;
 
 /// Makes the factory under test; on the reactor's own thread where there is one.
 type MakeFactory = Arc<dyn Fn(Log) -> Box<dyn Factory> + Send + Sync>;
 
-/// Plays a scenario with a [`Recorder`]: in memory, in simulations, and on sockets.
+/// Plays a scenario with a [`Recorder`]: in memory, in simulations, and on sockets of both kinds.
 pub(crate) fn every_world(
     script: impl Fn(Recorder) -> Recorder + Send + Sync + Clone + 'static,
     play: impl Fn(&mut Peer),
@@ -68,6 +69,12 @@ fn play_everywhere(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     play_in_memory(factory, play);
     play_in_simulations(factory, play);
     play_on_sockets(factory, play);
+}
+
+/// Over TCP and over UNIX sockets.
+fn play_on_sockets(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
+    play_on(Kind::Tcp, factory, play);
+    play_on(Kind::Unix, factory, play);
 }
 
 pub(crate) fn in_memory(
@@ -145,30 +152,40 @@ fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     });
 }
 
-fn play_on_sockets(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
+fn play_on(kind: Kind, factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("socket");
     let log = Log::default();
     let (tell, told) = mpsc::channel();
     let (tell_built, built) = mpsc::channel();
     let ended = {
-        let (factory, log) = (Arc::clone(factory), log.clone());
+        let (factory, log, path) = (Arc::clone(factory), log.clone(), path.clone());
         spawn(move || {
             let reactor = test_reactor();
             let factory = tell_of_transports(factory(log), move || _ = tell_built.send(()));
-            let port = reactor.listen_tcp("127.0.0.1:0", factory).unwrap();
-            tell.send((port.host().socket_addr().unwrap(), reactor.remote())).unwrap();
+            let port = match kind {
+                Kind::Tcp => reactor.listen_tcp("127.0.0.1:0", factory),
+                Kind::Unix => reactor.listen_unix(path, factory),
+            };
+            tell.send((port.unwrap().host(), reactor.remote())).unwrap();
             reactor.run().unwrap();
             LATEST.take();
         })
     };
     let (address, remote) = told.recv_timeout(PATIENCE).unwrap();
-    let socket = connect(address);
+    let socket = PlainSocket::connect(&address);
     let mut peer =
         Peer { log: log.clone(), wire: Wire::Socket { socket: Some(socket), remote: remote.clone(), built } };
-    play(&mut peer);
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| play(&mut peer)))
+        && !payload.is::<NoSuchThing>()
+    {
+        resume_unwind(payload);
+    }
     drop(peer);
     remote.stop();
     wait(&ended, "the reactor to stop");
-    check("on sockets", &log);
+    check(&format!("on {kind:?} sockets"), &log);
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0, "nothing is left behind");
 }
 
 fn play_on_pipes(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
@@ -197,6 +214,15 @@ fn play_on_pipes(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     wait(&ended, "the reactor to stop");
     check("on pipes", &log);
 }
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Tcp,
+    Unix,
+}
+
+/// What unwinds from a scenario that cannot go on in this world.
+struct NoSuchThing;
 
 /// A factory that leaves the transport it was given last in [`LATEST`].
 fn tell_of_transports(mut factory: Box<dyn Factory>, tell: impl Fn() + 'static) -> impl Factory {
@@ -253,7 +279,7 @@ enum Wire {
     },
     Simulated(FarEnd),
     Socket {
-        socket: Option<TcpStream>,
+        socket: Option<PlainSocket>,
         remote: RemoteReactor,
         /// Something comes when the protocol is being built.
         built: Receiver<()>,
@@ -278,6 +304,11 @@ pub(crate) enum Ending {
 impl Peer {
     pub(crate) fn is_socket(&self) -> bool {
         matches!(self.wire, Wire::Socket { .. } | Wire::Pipes { .. })
+    }
+
+    /// Whether it can tell a reset from an end.
+    pub(crate) fn sees_resets(&self) -> bool {
+        !matches!(self.wire, Wire::Socket { socket: Some(PlainSocket::Unix(_)), .. })
     }
 
     fn world(&self) -> &'static str {
@@ -324,7 +355,10 @@ impl Peer {
             Wire::Memory { wire, .. } => wire.break_connection(io::ErrorKind::ConnectionReset.into()),
             Wire::Simulated(far) => far.reset(),
             Wire::Socket { socket, .. } => {
-                let socket = socket.take().expect("open");
+                let PlainSocket::Tcp(socket) = socket.take().expect("open") else {
+                    // Nobody can reset a UNIX socket by himself.
+                    resume_unwind(Box::new(NoSuchThing));
+                };
                 SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
             }
             Wire::Pipes { from, .. } => drop(from.take()),
@@ -389,7 +423,14 @@ impl Peer {
                 (wire.take_written(), ending)
             }
             Wire::Simulated(far) => far.read_to_the_end(),
-            Wire::Socket { socket, .. } => read_to_the_end(socket.as_mut().expect("open")),
+            Wire::Socket { socket, .. } => {
+                let socket = socket.as_mut().expect("open");
+                let (data, ending) = read_to_the_end(socket);
+                // On a UNIX socket both look the same: the log says which it was.
+                let aborted = || self.log.lines().iter().any(|line| line.starts_with("lost ") && line != "lost Done");
+                let was_reset = matches!(socket, PlainSocket::Unix(_)) && aborted();
+                (data, if was_reset { Ending::Reset } else { ending })
+            }
             Wire::Pipes { from, .. } => {
                 let mut data = Vec::new();
                 from.as_mut().expect("open").read_to_end(&mut data).unwrap();
@@ -473,7 +514,7 @@ impl Peer {
 
 /// All that comes until the connection ends, and how it does.
 #[track_caller]
-pub(crate) fn read_to_the_end(socket: &mut TcpStream) -> (Vec<u8>, Ending) {
+pub(crate) fn read_to_the_end(socket: &mut impl Read) -> (Vec<u8>, Ending) {
     let mut data = Vec::new();
     match socket.read_to_end(&mut data) {
         Ok(_) => (data, Ending::Clean),

@@ -1,0 +1,204 @@
+use std::ffi::OsStr;
+use std::fmt;
+use std::io;
+use std::os::linux::net::SocketAddrExt as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::net::SocketAddr;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use socket2::SockAddr;
+
+/// The address of a UNIX socket: a path, an abstract name, or none at all. Twisted's `UNIXAddress`.
+///
+/// An abstract name lives in the network namespace, not in the file system: nobody's permission is asked, and it is
+/// gone with the last socket that has it. A text that begins with `@` is one, as other tools write it; Twisted's NUL in
+/// its place means the same. A client's end is most often unnamed.
+///
+/// Cloning it is cheap. It displays as the path, as `@name`, or as `(unnamed)`.
+///
+/// ```
+/// use reactor::UnixAddress;
+///
+/// assert_eq!(UnixAddress::from("/run/time.sock"), UnixAddress::from_path("/run/time.sock"));
+/// assert_eq!(UnixAddress::from("@time"), UnixAddress::from_abstract_name("time"));
+/// assert_eq!(UnixAddress::from_abstract_name(b"a\xff").to_string(), "@a\\xff");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct UnixAddress(Name);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Name {
+    Unnamed,
+    Path(Arc<Path>),
+    Abstract(Arc<[u8]>),
+}
+
+impl UnixAddress {
+    /// No name: of a client that need not be found, or of a socket for datagrams that only sends.
+    pub fn unnamed() -> Self {
+        Self(Name::Unnamed)
+    }
+
+    /// A path in the file system, whatever it begins with.
+    pub fn from_path(path: impl AsRef<Path>) -> Self {
+        Self(Name::Path(path.as_ref().into()))
+    }
+
+    /// A name in the abstract namespace, without the `@` or the NUL.
+    pub fn from_abstract_name(name: impl AsRef<[u8]>) -> Self {
+        Self(Name::Abstract(name.as_ref().into()))
+    }
+
+    /// The path, if it has one.
+    pub fn path(&self) -> Option<&Path> {
+        match &self.0 {
+            Name::Path(path) => Some(path),
+            _ => None,
+        }
+    }
+
+    /// The name in the abstract namespace, if it has one.
+    pub fn abstract_name(&self) -> Option<&[u8]> {
+        match &self.0 {
+            Name::Abstract(name) => Some(name),
+            _ => None,
+        }
+    }
+
+    /// Whether it has neither.
+    pub fn is_unnamed(&self) -> bool {
+        self.0 == Name::Unnamed
+    }
+
+    /// As the system wants it; or why there is no such address.
+    pub(crate) fn to_system(&self) -> io::Result<SockAddr> {
+        let (kind, bytes) = match &self.0 {
+            Name::Unnamed => return Err(invalid("it has no name")),
+            Name::Path(path) => ("path", path.as_os_str().as_bytes()),
+            Name::Abstract(name) => ("name", &**name),
+        };
+        if bytes.is_empty() {
+            return Err(invalid(format!("the {kind} is empty")));
+        }
+        if bytes.len() > LONGEST {
+            let len = bytes.len();
+            return Err(invalid(format!(
+                "the {kind} is {len} bytes long, and {LONGEST} are the most; choose a shorter one"
+            )));
+        }
+        if kind == "name" {
+            return SockAddr::unix(OsStr::from_bytes(&[b"\0", bytes].concat()));
+        }
+        if bytes.contains(&0) {
+            return Err(invalid("the path has a NUL byte in it"));
+        }
+        SockAddr::unix(OsStr::from_bytes(bytes))
+    }
+
+    /// As the system tells it; unnamed also if it is an address of another kind.
+    pub(crate) fn from_system(address: &SockAddr) -> Self {
+        if let Some(path) = address.as_pathname() {
+            return Self::from_path(path);
+        }
+        address.as_abstract_namespace().map_or_else(Self::unnamed, Self::from_abstract_name)
+    }
+}
+
+fn invalid(message: impl Into<String>) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message.into())
+}
+
+impl From<SocketAddr> for UnixAddress {
+    fn from(address: SocketAddr) -> Self {
+        if let Some(path) = address.as_pathname() {
+            return Self::from_path(path);
+        }
+        address.as_abstract_name().map_or_else(Self::unnamed, Self::from_abstract_name)
+    }
+}
+
+impl From<&str> for UnixAddress {
+    fn from(text: &str) -> Self {
+        match text.strip_prefix(['@', '\0']) {
+            Some(name) => Self::from_abstract_name(name),
+            None => Self::from_path(text),
+        }
+    }
+}
+
+impl From<String> for UnixAddress {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+impl From<&Path> for UnixAddress {
+    fn from(path: &Path) -> Self {
+        Self::from_path(path)
+    }
+}
+
+impl From<&PathBuf> for UnixAddress {
+    fn from(path: &PathBuf) -> Self {
+        Self::from_path(path)
+    }
+}
+
+impl From<PathBuf> for UnixAddress {
+    fn from(path: PathBuf) -> Self {
+        Self::from_path(path)
+    }
+}
+
+impl fmt::Display for UnixAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Name::Unnamed => f.write_str("(unnamed)"),
+            Name::Path(path) => path.display().fmt(f),
+            Name::Abstract(name) => write!(f, "@{}", name.escape_ascii()),
+        }
+    }
+}
+
+/// What the system has room for: 108 bytes, one of which is the NUL behind a path or before a name.
+const LONGEST: usize = 107;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_system_is_told_is_what_it_tells() {
+        for address in ["/run/a", "a", "@a"].map(UnixAddress::from) {
+            assert_eq!(UnixAddress::from_system(&address.to_system().unwrap()), address);
+        }
+        let binary = UnixAddress::from_abstract_name(b"\0\xff");
+        assert_eq!(UnixAddress::from_system(&binary.to_system().unwrap()), binary);
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_the_reason() {
+        let long = "x".repeat(LONGEST);
+        for text in [long.clone(), format!("@{long}")] {
+            UnixAddress::from(text).to_system().unwrap();
+        }
+        for (address, reason) in [
+            (UnixAddress::from(""), "the path is empty"),
+            (UnixAddress::from("@"), "the name is empty"),
+            (UnixAddress::unnamed(), "it has no name"),
+            (UnixAddress::from("a\0b"), "the path has a NUL byte in it"),
+            (
+                UnixAddress::from(long.clone() + "x"),
+                "the path is 108 bytes long, and 107 are the most; choose a shorter one",
+            ),
+            (
+                UnixAddress::from(format!("@{long}x")),
+                "the name is 108 bytes long, and 107 are the most; choose a shorter one",
+            ),
+        ] {
+            assert_eq!(address.to_system().unwrap_err().to_string(), reason);
+        }
+    }
+}
