@@ -58,6 +58,7 @@
 //! | `driver`, `stream`, `tcp`, `memory` | the loop around a connection, and what it moves bytes over |
 //! | `datagram`, `datagram_transport`, `datagram_driver`, `udp` | the same for datagrams |
 //! | `listen`, `acceptor`, `port`, `connector`, `resolve`, `race` | how connections come about |
+//! | `adopt`, `async_stream`, `tokio_stream` | Tokio's streams as connections, and connections as Tokio's streams |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `looping_call` | what is to happen again and again |
 //! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
@@ -66,6 +67,8 @@
 
 mod acceptor;
 mod address;
+mod adopt;
+mod async_stream;
 mod calls;
 mod clock;
 mod connect_error;
@@ -106,10 +109,12 @@ mod tcp;
 pub mod testing;
 mod threads;
 mod timers;
+mod tokio_stream;
 mod transport;
 mod udp;
 
 pub use address::Address;
+pub use adopt::ConnectionEnd;
 pub use calls::DeferredCall;
 pub use connect_error::ConnectError;
 pub use connect_error::ConnectErrorKind;
@@ -144,6 +149,8 @@ pub use resolve::Resolver;
 pub use target::Target;
 pub use target::ToTarget;
 pub use threads::run_on_threads;
+pub use tokio_stream::Incoming;
+pub use tokio_stream::TokioStream;
 pub use transport::Transport;
 
 /// The README's programs, compiled and run as tests.

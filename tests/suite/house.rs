@@ -26,6 +26,7 @@ const FLOORS: [&[&str]; 6] = [
     &["datagram", "datagram_options", "factory", "options", "protocol", "target"],
     &["connection", "policy"],
     &[
+        "async_stream",
         "connect_error",
         "datagram_driver",
         "driver",
@@ -39,7 +40,18 @@ const FLOORS: [&[&str]; 6] = [
         "tcp",
         "udp",
     ],
-    &["acceptor", "connector", "listen", "looping_call", "reactor", "remote", "run", "threads"],
+    &[
+        "acceptor",
+        "adopt",
+        "connector",
+        "listen",
+        "looping_call",
+        "reactor",
+        "remote",
+        "run",
+        "threads",
+        "tokio_stream",
+    ],
     &["lib", "testing"],
 ];
 
