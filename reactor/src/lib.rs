@@ -54,7 +54,7 @@
 //! | `protocol`, `factory` | what users implement |
 //! | `transport`, `state`, `calls`, `output` | the handle of a connection, and what is behind it |
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
-//! | `policy` | layers: connections inside connections |
+//! | `nested`, `policy` | layers: connections inside connections |
 //! | `driver`, `stream`, `tcp`, `memory` | the loop around a connection, and what it moves bytes over |
 //! | `datagram`, `datagram_transport`, `datagram_driver`, `udp` | the same for datagrams |
 //! | `listen`, `acceptor`, `port`, `connector`, `resolve`, `race` | how connections come about |
@@ -89,6 +89,7 @@ mod listen;
 mod log_limit;
 mod looping_call;
 mod memory;
+mod nested;
 mod options;
 mod output;
 mod policy;
@@ -131,6 +132,7 @@ pub use factory::SharedFactory;
 pub use factory::share;
 pub use looping_call::LoopingCall;
 pub use looping_call::Tick;
+pub use nested::Nested;
 pub use options::ConnectOptions;
 pub use options::ListenOptions;
 pub use policy::IntoPolicy;

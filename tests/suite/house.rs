@@ -24,7 +24,7 @@ const FLOORS: [&[&str]; 6] = [
         "transport",
     ],
     &["datagram", "datagram_options", "factory", "options", "protocol", "target"],
-    &["connection", "policy"],
+    &["connection", "nested", "policy"],
     &[
         "async_stream",
         "connect_error",
