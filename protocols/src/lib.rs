@@ -82,6 +82,7 @@
 //! | piece | what it is |
 //! |---|---|
 //! | [`PortForward`] | forwards each connection to another address |
+//! | [`WebSocket`] | web sockets that carry any protocol: a factory around a factory |
 //! | [`Socks`], [`SocksRequest`] | a proxy of SOCKS 4, 4a and 5, and what its rule decides about |
 //! | [`wire`] | echo, discard, chargen, quote of the day, who is here, the time; over TCP and UDP |
 //! | [`Finger`], [`finger()`], [`FingerQuery`] | who is a user: the server, the client, the question (RFC 1288) |
@@ -198,6 +199,7 @@ mod pcap;
 mod sink;
 mod throttle;
 mod traffic_log;
+mod web_socket;
 
 pub use bucket::Bucket;
 pub use capture::Capture;
@@ -216,3 +218,4 @@ pub use socks::Socks;
 pub use socks_request::SocksRequest;
 pub use throttle::Throttle;
 pub use traffic_log::TrafficLog;
+pub use web_socket::WebSocket;

@@ -1,0 +1,179 @@
+//! A connection from its first request on.
+
+use std::rc::Rc;
+use std::task::Context;
+use std::time::Duration;
+
+use reactor::CloseReason;
+use reactor::Nested;
+use reactor::OnEof;
+use reactor::Protocol;
+use reactor::SharedFactory;
+use reactor::Transport;
+use tungstenite::http::StatusCode;
+
+use super::Options;
+use super::open::Open;
+use super::request::Head;
+use super::request::Verdict;
+use super::request::refusal;
+
+/// A connection that becomes a web socket, or something else.
+pub(super) struct Upgrade {
+    transport: Transport,
+    options: Rc<Options>,
+    stage: Stage,
+}
+
+enum Stage {
+    Request(Head),
+    Open(Box<Open>),
+    Otherwise(Nested),
+    Refused,
+}
+
+impl Upgrade {
+    pub(super) fn new(transport: Transport, options: Rc<Options>) -> Self {
+        transport.call_later(PATIENCE, |this: &mut Self| {
+            if matches!(this.stage, Stage::Request(_)) {
+                this.transport.fail_connection(CloseReason::TimedOut);
+            }
+        });
+        Self { transport, options, stage: Stage::Request(Head::default()) }
+    }
+
+    /// The request is complete, and `rest` has come behind it.
+    fn decide(&mut self, rest: &[u8]) {
+        let Stage::Request(head) = std::mem::replace(&mut self.stage, Stage::Refused) else { return };
+        match head.judge(&self.options) {
+            Verdict::Accept(answer) => match self.build(self.options.inside.clone()) {
+                Some(nested) => {
+                    self.transport.write(answer);
+                    let mut open = Box::new(Open::new(self.transport.clone(), nested, &self.options));
+                    open.begin(rest);
+                    self.stage = Stage::Open(open);
+                }
+                None => self.refuse(StatusCode::SERVICE_UNAVAILABLE),
+            },
+            Verdict::Refuse(status) => self.refuse(status),
+            Verdict::Otherwise => self.pass_on(head.bytes(), rest),
+        }
+    }
+
+    fn build(&self, mut factory: SharedFactory) -> Option<Nested> {
+        Nested::build(&self.transport, &mut factory)
+    }
+
+    fn refuse(&self, status: StatusCode) {
+        self.transport.write(refusal(status));
+        self.transport.lose_connection();
+    }
+
+    /// What has come so far goes to a protocol of the other factory.
+    fn pass_on(&mut self, head: &[u8], rest: &[u8]) {
+        let Some(mut nested) = self.options.otherwise.clone().and_then(|factory| self.build(factory)) else {
+            return self.transport.lose_connection();
+        };
+        nested.inside().made();
+        nested.inside().received(head);
+        nested.inside().received(rest);
+        self.stage = Stage::Otherwise(nested);
+        self.pass();
+    }
+
+    fn pass(&mut self) {
+        if let Stage::Otherwise(nested) = &mut self.stage {
+            nested.pass(|data| {
+                self.transport.carry(data);
+                data.len()
+            });
+        }
+    }
+}
+
+impl Protocol for Upgrade {
+    fn data_received(&mut self, data: &[u8]) {
+        match &mut self.stage {
+            Stage::Request(head) => {
+                if let Some(rest) = head.fill(data) {
+                    self.decide(rest);
+                } else if head.is_too_long() {
+                    let head = std::mem::take(head);
+                    match self.options.otherwise {
+                        Some(_) => self.pass_on(head.bytes(), b""),
+                        None => self.refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+                    }
+                }
+            }
+            Stage::Open(open) => open.received(data),
+            Stage::Otherwise(nested) => {
+                nested.pass_on_close();
+                nested.inside().received(data);
+                self.pass();
+            }
+            Stage::Refused => {}
+        }
+    }
+
+    fn eof_received(&mut self) -> OnEof {
+        if let Stage::Request(head) = &mut self.stage {
+            let head = std::mem::take(head);
+            self.pass_on(head.bytes(), b"");
+        }
+        match &mut self.stage {
+            Stage::Open(open) => open.ended(),
+            Stage::Otherwise(nested) => {
+                nested.pass_on_close();
+                let answer = nested.inside().ended();
+                self.pass();
+                if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
+            }
+            Stage::Request(_) | Stage::Refused => OnEof::Close,
+        }
+    }
+
+    fn resume_writing(&mut self) {
+        match &mut self.stage {
+            Stage::Open(open) => open.go_on(),
+            Stage::Otherwise(_) => self.pass(),
+            Stage::Request(_) | Stage::Refused => {}
+        }
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        match &mut self.stage {
+            Stage::Open(open) => open.nested().inside().lost(reason),
+            Stage::Otherwise(nested) => nested.inside().lost(reason),
+            Stage::Request(_) | Stage::Refused => {}
+        }
+    }
+
+    fn inside(&mut self) -> Option<&mut dyn Protocol> {
+        match &mut self.stage {
+            Stage::Open(open) => open.nested().inside().protocol(),
+            Stage::Otherwise(nested) => nested.inside().protocol(),
+            Stage::Request(_) | Stage::Refused => None,
+        }
+    }
+
+    fn is_layer(&self) -> bool {
+        true
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) {
+        match &mut self.stage {
+            Stage::Open(open) => {
+                open.nested().turn(cx);
+                open.go_on();
+            }
+            Stage::Otherwise(nested) => {
+                nested.turn(cx);
+                self.pass();
+            }
+            Stage::Request(_) | Stage::Refused => {}
+        }
+    }
+}
+
+/// How long a request may take, and how long the peer may take to close when this side has.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
