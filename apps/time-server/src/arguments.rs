@@ -9,7 +9,7 @@ use clap::Parser;
 /// Answers what it receives with the time and the same bytes.
 ///
 /// To every chunk of bytes received it answers `[Sun Nov  1 16:58:06 2026] ` and
-/// those bytes. One process serves any number of addresses, in any of three ways.
+/// those bytes. One process serves any number of addresses, in any of four ways.
 /// An ADDR is a port, of all IPv4 interfaces, or an address and a port: `21567`,
 /// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. Without any
 /// address it is `--tcp 21567`.
@@ -27,6 +27,10 @@ pub(crate) struct Arguments {
     /// Serve datagrams, and answer each with one
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) udp: Vec<SocketAddr>,
+
+    /// Serve a page for browsers at `/`, and its web socket at `/socket` (messages of text, 65,536 bytes at most)
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) web: Vec<SocketAddr>,
 
     /// Print what is received, and log more (-vv, -vvv: still more)
     #[arg(short, long, action = ArgAction::Count)]
@@ -54,7 +58,7 @@ line is wrong.";
 impl Arguments {
     /// What to listen on with TCP: the default address if none at all was given.
     pub(crate) fn tcp(&self) -> Vec<SocketAddr> {
-        if self.tcp.is_empty() && self.lines.is_empty() && self.udp.is_empty() {
+        if [&self.tcp, &self.lines, &self.udp, &self.web].into_iter().all(Vec::is_empty) {
             return vec![on_all_interfaces(DEFAULT_PORT)];
         }
         self.tcp.clone()
