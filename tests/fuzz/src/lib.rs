@@ -10,6 +10,7 @@ mod model;
 mod reply;
 mod socks;
 mod texts;
+mod web_socket;
 
 pub use arguments::server_address;
 pub use captures::capture;
@@ -21,3 +22,4 @@ pub use reply::reply;
 pub use socks::socks;
 pub use texts::listen_text;
 pub use texts::target_text;
+pub use web_socket::web_socket;

@@ -4,6 +4,7 @@ pub(crate) mod peers;
 mod time_client;
 mod time_client_at_a_terminal;
 mod time_server;
+mod time_server_web;
 
 mod binaries;
 mod net;

@@ -333,7 +333,7 @@ fn a_wrong_command_line_is_explained_with_status_2() {
 #[test]
 fn help_tells_the_exit_statuses() {
     let ended = Program::app("time-server", ["--help"]).finish().with_code(0);
-    for expected in ["--tcp <ADDR>", "--lines <ADDR>", "--udp <ADDR>", "Exit status:", "RUST_LOG"] {
+    for expected in ["--tcp <ADDR>", "--lines <ADDR>", "--udp <ADDR>", "--web <ADDR>", "Exit status:", "RUST_LOG"] {
         assert!(ended.stdout.contains(expected), "{}", ended.stdout);
     }
 }
