@@ -47,6 +47,11 @@
 //! [`Reactor::listen_udp`] gives a [`DatagramProtocol`] its [`DatagramTransport`]. There is no connection to end: what
 //! one peer sends, be it a datagram that makes a callback panic, ends nothing for the others.
 //!
+//! # Tokio's streams
+//!
+//! [`Reactor::adopt_stream`] makes a connection of any stream of Tokio's, and [`TokioStream`] makes such a stream of a
+//! connection: for a codec, for `hyper`, for code that is better written as one `async` function.
+//!
 //! # Reading order
 //!
 //! | module | holds |

@@ -26,7 +26,7 @@ use crate::reason::CloseReason;
 use crate::transport::Transport;
 
 /// A connection as a stream of Tokio's kind, for straight-line code: [`AsyncRead`] and [`AsyncWrite`], so `hyper`, codecs
-/// and [`tokio::io::copy`] take it. Connections become streams by [`factory`](Self::factory), one future each, or by
+/// and `tokio::io::copy` take it. Connections become streams by [`factory`](Self::factory), one future each, or by
 /// [`incoming`](Self::incoming), for a server that accepts.
 ///
 /// - What is written leaves in the connection's next turn. Up to 64 KiB are taken in advance while the connection is full;
@@ -421,8 +421,11 @@ mod tests {
         assert!(wire.closed().is_some_and(|reason| reason.is_clean()));
     }
 
-    /// What a reader that reads to the end has got: the text, and the kind of the error.
-    fn read_out() -> (impl Factory, Rc<RefCell<Option<(String, Option<io::ErrorKind>)>>>) {
+    /// The text that was read, and the kind of the error.
+    type Outcome = (String, Option<io::ErrorKind>);
+
+    /// What a reader that reads to the end has got.
+    fn read_out() -> (impl Factory, Rc<RefCell<Option<Outcome>>>) {
         let outcome = Rc::new(RefCell::new(None));
         let kept = Rc::clone(&outcome);
         let factory = TokioStream::factory(move |mut stream| {

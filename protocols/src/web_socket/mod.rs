@@ -52,6 +52,12 @@ use self::upgrade::Upgrade;
 /// | the reactor stops, or a policy outside closes | `Done`; the peer is told that this side goes away |
 ///
 /// The request has to be complete after 10 s, and may have 8 KiB; the protocol inside is built after it.
+///
+/// # Memory
+///
+/// An idle connection takes 6 KiB more than without, 4 KiB of them for the next frames, and up to as much again as the
+/// longest message it has received. Flow control is that of every connection: while the protocol inside does not read, or its
+/// answers are not read, nothing more is.
 #[derive(Clone)]
 #[must_use]
 pub struct WebSocket(Rc<Options>);

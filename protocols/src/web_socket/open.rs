@@ -149,10 +149,14 @@ impl Open {
             self.send();
         }
         let inside = self.nested.inside();
-        if inside.transport().is_closing() {
-            self.message.clear();
+        if self.message.is_empty() || inside.transport().is_closing() {
+            // Even empty it would keep the memory of the whole.
+            self.message = Bytes::new();
         }
-        self.message.is_empty() && (inside.wants_read() || inside.transport().is_closing())
+        // Behind its close the peer's is still to come; behind a failure nothing is.
+        self.message.is_empty()
+            && inside.failure().is_none()
+            && (inside.wants_read() || inside.transport().is_closing())
     }
 
     fn drain(&mut self) {

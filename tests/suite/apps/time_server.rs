@@ -263,7 +263,7 @@ fn it_goes_on_when_its_standard_output_is_held_up() {
 fn a_port_in_use_is_a_clear_error_with_status_1() {
     let (_listener, taken) = net::listen();
     let (_socket, taken_for_udp) = net::datagram_socket();
-    for (option, address) in [("--tcp", taken), ("--lines", taken), ("--udp", taken_for_udp)] {
+    for (option, address) in [("--tcp", taken), ("--lines", taken), ("--web", taken), ("--udp", taken_for_udp)] {
         let ended = Program::app("time-server", [option, &address.to_string()]).finish().with_code(1);
         assert_eq!(ended.stdout, "");
         let expected = format!("time-server: cannot listen on {address}: address in use");
