@@ -565,6 +565,7 @@ mod tests {
             ("426", format!("{}\r\n", REQUEST.replace("Version: 13", "Version: 8"))),
             ("426", format!("{}\r\n", REQUEST.replace("ZQ==", "!!!!"))),
             ("431", format!("{REQUEST}X: {}\r\n", "x".repeat(8192))),
+            ("431", format!("{REQUEST}X: {}\r\n\r\n", "x".repeat(8192))),
         ] {
             assert_eq!(ask(socket(), &request).0, status, "{request}");
         }
@@ -634,6 +635,37 @@ mod tests {
             assert!(wire.closed().unwrap().is_clean());
             assert_eq!(log.take(), [""; 0]);
             assert_eq!(web.take().last().unwrap(), "lost: connection closed cleanly");
+        }
+    }
+
+    #[test]
+    fn who_gets_a_request_for_somebody_else_may_pause_before_what_is_behind_it() {
+        struct Slow(Transport, Log);
+
+        impl Protocol for Slow {
+            fn data_received(&mut self, data: &[u8]) {
+                assert!(data.len() <= 65_536);
+                self.1.borrow_mut().push(data.len().to_string());
+                self.0.pause_reading();
+            }
+        }
+
+        for (request, expected) in [
+            ([b"GET / HTTP/1.1\r\n\r\n", &[b'x'; 60_000][..]].concat(), ["18", "60000"]),
+            (vec![b'x'; 65_537], ["65536", "1"]),
+        ] {
+            let log = Log::default();
+            let kept = Rc::clone(&log);
+            let slow = move |transport| Slow(transport, Rc::clone(&kept));
+            let mut wire = StringTransport::connect(echo(&Log::default()).path("/socket").otherwise(slow));
+            wire.receive(request);
+            wire.receive_eof();
+            assert_eq!(log.take(), [expected[0]]);
+            assert!(wire.closed().is_none());
+            wire.protocol::<Slow>().0.resume_reading();
+            wire.settle();
+            assert_eq!(log.take(), [expected[1]]);
+            assert!(wire.closed().unwrap().is_clean());
         }
     }
 }

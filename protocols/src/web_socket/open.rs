@@ -24,6 +24,7 @@ use tungstenite::protocol::frame::coding::Data;
 use tungstenite::protocol::frame::coding::OpCode;
 
 use super::Options;
+use super::upgrade::LONGEST_CHUNK;
 use super::upgrade::PATIENCE;
 use super::upgrade::Upgrade;
 
@@ -143,7 +144,7 @@ impl Open {
     /// Delivers what there is of a message; false if the protocol inside does not want the rest now.
     fn deliver_message(&mut self) -> bool {
         while !self.message.is_empty() && self.nested.inside().wants_read() {
-            let piece = self.message.split_to(self.message.len().min(LONGEST));
+            let piece = self.message.split_to(self.message.len().min(LONGEST_CHUNK));
             self.nested.inside().received(&piece);
             // Each answer is a message of its own.
             self.send();
@@ -298,9 +299,6 @@ impl Write for Wire<'_, '_> {
         Ok(())
     }
 }
-
-/// The most that is delivered at once, as everywhere.
-const LONGEST: usize = 65_536;
 
 /// What a connection always has for the next frames.
 const READ_BUFFER: usize = 4 * 1024;

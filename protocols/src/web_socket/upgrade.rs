@@ -28,7 +28,8 @@ pub(super) struct Upgrade {
 enum Stage {
     Request(Head),
     Open(Box<Open>),
-    Otherwise(Nested),
+    /// What is left of the first chunk is kept while the protocol inside does not want to read.
+    Otherwise(Nested, Vec<u8>),
     Refused,
 }
 
@@ -74,15 +75,19 @@ impl Upgrade {
         let Some(mut nested) = self.options.otherwise.clone().and_then(|factory| self.build(factory)) else {
             return self.transport.lose_connection();
         };
+        let (first, later) = head.split_at(head.len().min(LONGEST_CHUNK));
         nested.inside().made();
-        nested.inside().received(head);
-        nested.inside().received(rest);
-        self.stage = Stage::Otherwise(nested);
+        nested.inside().received(first);
+        self.stage = Stage::Otherwise(nested, [later, rest].concat());
         self.pass();
     }
 
     fn pass(&mut self) {
-        if let Stage::Otherwise(nested) = &mut self.stage {
+        if let Stage::Otherwise(nested, kept) = &mut self.stage {
+            if !kept.is_empty() && nested.inside().wants_read() {
+                let kept = std::mem::take(kept);
+                nested.inside().received(&kept);
+            }
             nested.pass(|data| {
                 self.transport.carry(data);
                 data.len()
@@ -95,18 +100,19 @@ impl Protocol for Upgrade {
     fn data_received(&mut self, data: &[u8]) {
         match &mut self.stage {
             Stage::Request(head) => {
-                if let Some(rest) = head.fill(data) {
-                    self.decide(rest);
-                } else if head.is_too_long() {
+                let rest = head.fill(data);
+                if head.is_too_long() {
                     let head = std::mem::take(head);
                     match self.options.otherwise {
-                        Some(_) => self.pass_on(head.bytes(), b""),
+                        Some(_) => self.pass_on(head.bytes(), rest.unwrap_or_default()),
                         None => self.refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
                     }
+                } else if let Some(rest) = rest {
+                    self.decide(rest);
                 }
             }
             Stage::Open(open) => open.received(data),
-            Stage::Otherwise(nested) => {
+            Stage::Otherwise(nested, _) => {
                 nested.pass_on_close();
                 nested.inside().received(data);
                 self.pass();
@@ -122,7 +128,11 @@ impl Protocol for Upgrade {
         }
         match &mut self.stage {
             Stage::Open(open) => open.ended(),
-            Stage::Otherwise(nested) => {
+            Stage::Otherwise(_, kept) if !kept.is_empty() => {
+                self.pass();
+                OnEof::NotYet
+            }
+            Stage::Otherwise(nested, _) => {
                 nested.pass_on_close();
                 let answer = nested.inside().ended();
                 self.pass();
@@ -135,7 +145,7 @@ impl Protocol for Upgrade {
     fn resume_writing(&mut self) {
         match &mut self.stage {
             Stage::Open(open) => open.go_on(),
-            Stage::Otherwise(_) => self.pass(),
+            Stage::Otherwise(..) => self.pass(),
             Stage::Request(_) | Stage::Refused => {}
         }
     }
@@ -143,7 +153,7 @@ impl Protocol for Upgrade {
     fn connection_lost(&mut self, reason: CloseReason) {
         match &mut self.stage {
             Stage::Open(open) => open.nested().inside().lost(reason),
-            Stage::Otherwise(nested) => nested.inside().lost(reason),
+            Stage::Otherwise(nested, _) => nested.inside().lost(reason),
             Stage::Request(_) | Stage::Refused => {}
         }
     }
@@ -151,7 +161,7 @@ impl Protocol for Upgrade {
     fn inside(&mut self) -> Option<&mut dyn Protocol> {
         match &mut self.stage {
             Stage::Open(open) => open.nested().inside().protocol(),
-            Stage::Otherwise(nested) => nested.inside().protocol(),
+            Stage::Otherwise(nested, _) => nested.inside().protocol(),
             Stage::Request(_) | Stage::Refused => None,
         }
     }
@@ -166,7 +176,7 @@ impl Protocol for Upgrade {
                 open.nested().turn(cx);
                 open.go_on();
             }
-            Stage::Otherwise(nested) => {
+            Stage::Otherwise(nested, _) => {
                 nested.turn(cx);
                 self.pass();
             }
@@ -177,3 +187,6 @@ impl Protocol for Upgrade {
 
 /// How long a request may take, and how long the peer may take to close when this side has.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most that a protocol gets at once.
+pub(super) const LONGEST_CHUNK: usize = 65_536;
