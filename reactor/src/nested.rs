@@ -11,9 +11,77 @@ use crate::transport::Transport;
 /// whoever writes a protocol that changes the bytes that pass, as a web socket does.
 ///
 /// The layer is the outer connection's [`Protocol`](crate::Protocol). It tells the inner connection what happens outside, and
-/// behind everything it has told calls [`send`](Self::send) and [`settle`](Self::settle), or [`pass`](Self::pass) where the
-/// bytes stay as they are. So that the inner connection gets its turns, [`Protocol::is_layer`](crate::Protocol::is_layer) has
+/// behind everything it has told calls [`pass`](Self::pass); or [`send`](Self::send) and [`settle`](Self::settle), if it has
+/// something to say when the inner connection closes. So that the inner connection gets its turns, [`Protocol::is_layer`](crate::Protocol::is_layer) has
 /// to say yes, and [`Protocol::turn`](crate::Protocol::turn) to begin with [`turn`](Self::turn).
+///
+/// ```
+/// use std::task::Context;
+/// use reactor::testing::StringTransport;
+/// use reactor::{CloseReason, Factory, Nested, OnEof, Protocol, Transport};
+///
+/// /// Flips every bit on the wire.
+/// struct Flip { outer: Transport, nested: Nested }
+///
+/// impl Flip {
+///     fn around(mut inside: impl Factory) -> impl Factory {
+///         move |outer: Transport| Some(Self { nested: Nested::build(&outer, &mut inside)?, outer })
+///     }
+///     fn pass(&mut self) {
+///         let outer = &self.outer;
+///         self.nested.pass(|data| {
+///             outer.carry(&flip(data));
+///             data.len()
+///         });
+///     }
+/// }
+///
+/// fn flip(data: &[u8]) -> Vec<u8> {
+///     data.iter().map(|byte| !byte).collect()
+/// }
+///
+/// impl Protocol for Flip {
+///     fn connection_made(&mut self) {
+///         self.nested.inside().made();
+///         self.pass();
+///     }
+///     fn data_received(&mut self, data: &[u8]) {
+///         self.nested.pass_on_close();
+///         self.nested.inside().received(&flip(data));
+///         self.pass();
+///     }
+///     fn eof_received(&mut self) -> OnEof {
+///         let answer = self.nested.inside().ended();
+///         self.pass();
+///         // Otherwise the inner connection closes the outer one.
+///         if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
+///     }
+///     fn resume_writing(&mut self) {
+///         self.pass();
+///     }
+///     fn connection_lost(&mut self, reason: CloseReason) {
+///         self.nested.inside().lost(reason);
+///     }
+///     fn inside(&mut self) -> Option<&mut dyn Protocol> {
+///         self.nested.inside().protocol()
+///     }
+///     fn is_layer(&self) -> bool {
+///         true
+///     }
+///     fn turn(&mut self, cx: &mut Context<'_>) {
+///         self.nested.turn(cx);
+///         self.pass();
+///     }
+/// }
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let mut wire = StringTransport::connect(Flip::around(|transport| Echo { transport }));
+/// wire.receive([0, 1]);
+/// assert_eq!(wire.written(), [0, 1]);
+/// ```
 pub struct Nested {
     outer: Transport,
     inside: Connection,
@@ -80,8 +148,8 @@ impl Nested {
         self.hold(!closing && !self.inside.wants_read());
     }
 
-    /// [`send`](Self::send) and [`settle`](Self::settle) for a layer that leaves the bytes as they are: what the inner
-    /// connection wants, a close or the end of the stream, becomes of the outer.
+    /// [`send`](Self::send) and [`settle`](Self::settle) in one: what the inner connection wants, a close or the end of its
+    /// stream, becomes of the outer.
     pub fn pass(&mut self, take: impl FnMut(&[u8]) -> usize) {
         self.send(take);
         self.settle_outer(false);

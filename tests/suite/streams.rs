@@ -3,7 +3,12 @@
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::io;
+use std::io::Read as _;
+use std::io::Write as _;
+use std::net::Shutdown;
+use std::net::TcpStream;
 use std::rc::Rc;
+use std::thread;
 use std::time::Duration;
 
 use futures_util::future::join;
@@ -17,12 +22,17 @@ use reactor::TokioStream;
 use reactor::Transport;
 use reactor::testing::Link;
 use reactor::testing::Simulation;
+use rig::peer;
 use rig::peer::pattern;
 use tokio::io::AsyncReadExt as _;
 use tokio::io::AsyncWriteExt as _;
 use tokio::io::copy;
 use tokio::io::duplex;
 use tokio::io::split;
+use tokio::runtime::Builder;
+
+use crate::support::PATIENCE;
+use crate::support::datagrams::LOOPBACK;
 
 async fn echo(stream: TokioStream) -> io::Result<()> {
     let (mut reader, mut writer) = split(stream);
@@ -111,6 +121,35 @@ fn whoever_accepts_gets_every_connection_and_then_the_end() {
     assert!(sim.run_until(|| greeted.get() == 5));
     drop(port.stop_listening());
     assert!(sim.run_until(|| ended.get()));
+}
+
+#[test]
+fn a_stream_can_be_used_on_another_thread() {
+    let server = peer::serve(|reactor| {
+        let (factory, mut incoming) = TokioStream::incoming();
+        thread::spawn(move || {
+            let runtime = Builder::new_current_thread().build().unwrap();
+            runtime.block_on(async {
+                while let Some(stream) = incoming.accept().await {
+                    echo(stream).await.unwrap();
+                }
+            });
+        });
+        reactor.listen_tcp(LOOPBACK, factory)
+    });
+    let client = TcpStream::connect(server.address()).unwrap();
+    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let data = pattern(0, 1_000_000);
+    let back = thread::scope(|scope| {
+        scope.spawn(|| {
+            (&client).write_all(&data).unwrap();
+            client.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut back = Vec::new();
+        (&client).read_to_end(&mut back).unwrap();
+        back
+    });
+    assert!(back == data);
 }
 
 /// Sends everything back.
