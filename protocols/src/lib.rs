@@ -82,7 +82,7 @@
 //! | piece | what it is |
 //! |---|---|
 //! | [`PortForward`] | forwards each connection to another address |
-//! | [`WebSocket`] | web sockets that carry any protocol: a factory around a factory |
+//! | [`WebSocket`] | web sockets that carry any protocol, for servers and clients: a factory around a factory |
 //! | [`Socks`], [`SocksRequest`] | a proxy of SOCKS 4, 4a and 5, and what its rule decides about |
 //! | [`wire`] | echo, discard, chargen, quote of the day, who is here, the time; over TCP and UDP |
 //! | [`Finger`], [`finger()`], [`FingerQuery`] | who is a user: the server, the client, the question (RFC 1288) |

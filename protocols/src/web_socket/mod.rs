@@ -1,5 +1,6 @@
-//! Web sockets, RFC 6455: the server's end.
+//! Web sockets, RFC 6455.
 
+mod answer;
 mod open;
 mod request;
 mod upgrade;
@@ -15,7 +16,7 @@ use reactor::share;
 
 use self::upgrade::Upgrade;
 
-/// A factory around a factory: its connections are web sockets, and carry the protocols that are built inside. It answers the
+/// A factory around a factory: its connections are web sockets, and carry the protocols that are built inside. It does the
 /// opening handshake, takes messages apart and puts them together, answers pings, and closes as RFC 6455 says, by the crate
 /// `tungstenite`. Like the policies it works over whatever carries connections, and policies can be put around it and inside.
 ///
@@ -51,12 +52,13 @@ use self::upgrade::Upgrade;
 /// | the peer breaks the rules, or sends a message that is too long | [`Failed`](reactor::CloseReason::Failed); the peer is told in the closing frame |
 /// | the reactor stops, or a policy outside closes | `Done`; the peer is told that this side goes away |
 ///
-/// The request has to be complete after 10 s, and may have 8 KiB; the protocol inside is built after it.
+/// The opening handshake has to be complete after 10 s, and its heads may have 8 KiB; the protocol inside is built after
+/// it.
 ///
 /// # Memory
 ///
 /// An idle connection takes 6 KiB more than without, 4 KiB of them for the next frames, and up to as much again as the
-/// longest message it has received. Flow control is that of every connection: while the protocol inside does not read, or its
+/// longest message it has received; a client, as the longest it has sent besides. Flow control is that of every connection: while the protocol inside does not read, or its
 /// answers are not read, nothing more is.
 #[derive(Clone)]
 #[must_use]
@@ -66,6 +68,8 @@ pub struct WebSocket(Rc<Options>);
 #[derive(Clone)]
 struct Options {
     inside: SharedFactory,
+    /// What to ask a server for; none for a server.
+    url: Option<String>,
     otherwise: Option<SharedFactory>,
     path: Option<String>,
     origins: Vec<String>,
@@ -78,8 +82,32 @@ struct Options {
 impl WebSocket {
     /// Web sockets that carry what `inside` builds.
     pub fn around(inside: impl Factory) -> Self {
+        Self::new(None, inside)
+    }
+
+    /// The client's end of web sockets that carry what `inside` builds: to be connected with. The server is asked for the
+    /// path in `url`, and told the host in it; where to connect is not taken from it. TLS (`wss://`) is up to whatever carries
+    /// the connection. If the server refuses, the connection ends with a [`Failed`](reactor::CloseReason::Failed) that says
+    /// why, and nothing is built inside.
+    ///
+    /// ```no_run
+    /// # use protocols::WebSocket;
+    /// # use reactor::{Protocol, Reactor, Transport};
+    /// # struct Client { transport: Transport }
+    /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+    /// let reactor = Reactor::new()?;
+    /// let client = WebSocket::client("ws://example.org/socket", |transport| Client { transport });
+    /// reactor.connect_tcp("example.org:80", client.text());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn client(url: &str, inside: impl Factory) -> Self {
+        Self::new(Some(url.to_owned()), inside)
+    }
+
+    fn new(url: Option<String>, inside: impl Factory) -> Self {
         Self(Rc::new(Options {
             inside: share(inside),
+            url,
             otherwise: None,
             path: None,
             origins: Vec::new(),
@@ -90,24 +118,25 @@ impl WebSocket {
         }))
     }
 
-    /// The path that requests have to be for, such as `/socket` (any path). What is behind a `?` is not looked at.
+    /// For servers: the path that requests have to be for, such as `/socket` (any path). What is behind a `?` is not looked at.
     pub fn path(self, path: &str) -> Self {
         self.set(|options| options.path = Some(path.to_owned()))
     }
 
-    /// Lets pages of this origin connect, such as `https://example.org`, besides those of the host that the request is for.
+    /// For servers: lets pages of this origin connect, such as `https://example.org`, besides those of the host that the request is for.
     /// Requests of other pages are refused, for they come with the cookies of whoever looks at them; requests that name no
     /// origin do not come from a browser.
     pub fn origin(self, origin: &str) -> Self {
         self.set(|options| options.origins.push(origin.to_owned()))
     }
 
-    /// Lets pages of any origin connect.
+    /// For servers: lets pages of any origin connect.
     pub fn any_origin(self) -> Self {
         self.set(|options| options.any_origin = true)
     }
 
-    /// Adds a subprotocol. The first that the client offers, too, is chosen; a client that offers none of them gets none.
+    /// Adds a subprotocol. A client offers them all; a server chooses the first that the client offers, too, and none if
+    /// there is none.
     pub fn subprotocol(self, name: &str) -> Self {
         self.set(|options| options.subprotocols.push(name.to_owned()))
     }
@@ -124,7 +153,7 @@ impl WebSocket {
         self.set(|options| options.max_message = bytes)
     }
 
-    /// Has `factory` build the protocols of connections that begin with anything but a `GET` of this [path](Self::path): the
+    /// For servers: has `factory` build the protocols of connections that begin with anything but a `GET` of this [path](Self::path): the
     /// pages of a web server, say. They get everything from the first byte on, and are web sockets never more.
     pub fn otherwise(self, factory: impl Factory) -> Self {
         self.set(|options| options.otherwise = Some(share(factory)))
@@ -169,6 +198,7 @@ mod tests {
 
     use reactor::CloseReason;
     use reactor::OnEof;
+    use reactor::testing::Pair;
     use reactor::testing::StringTransport;
     use reactor::testing::every_cut;
     use tungstenite::protocol::frame::FrameHeader;
@@ -540,6 +570,79 @@ mod tests {
         test.wire.take_written();
         test.receive(&[frame(TEXT, "on"), frame(TEXT, "e\r\ntwo\r\nth"), frame(TEXT, "ree\r\n")]);
         assert_eq!(test.sent_texts().concat(), "ONE\r\nTWO\r\nTHREE\r\n");
+    }
+
+    #[test]
+    fn a_client_and_a_server_talk_and_close_in_order() {
+        let (log, server_log) = (Log::default(), Log::default());
+        let kept = Rc::clone(&log);
+        let client = move |transport: Transport| {
+            transport.write("he\u{20ac}o");
+            transport.call_later(Duration::from_secs(1), |this: &mut Quiet| this.0.lose_connection());
+            Quiet(transport, Rc::clone(&kept))
+        };
+        let client = WebSocket::client("ws://here/socket", client).text().subprotocol("a").subprotocol("b");
+        let mut pair = Pair::connect(client, echo(&server_log).path("/socket").text().subprotocol("b"));
+        pair.run_until_quiet();
+        assert_eq!(log.take(), ["he\u{20ac}o"]);
+        pair.advance(Duration::from_secs(1));
+        pair.run_until_quiet();
+        assert_eq!(log.take(), ["connection closed cleanly"]);
+        assert_eq!(server_log.take().last().unwrap(), "lost: connection closed cleanly");
+    }
+
+    /// Only listens.
+    struct Quiet(Transport, Log);
+
+    impl Protocol for Quiet {
+        fn data_received(&mut self, data: &[u8]) {
+            self.1.borrow_mut().push(String::from_utf8_lossy(data).into_owned());
+        }
+
+        fn connection_lost(&mut self, reason: CloseReason) {
+            self.1.borrow_mut().push(reason.to_string());
+        }
+    }
+
+    #[test]
+    fn many_bytes_pass_a_client_and_a_server_that_pushes_them() {
+        let log = Log::default();
+        let kept = Rc::clone(&log);
+        let server = WebSocket::around(|transport: Transport| {
+            transport.write(vec![b'x'; 1_000_000]);
+            transport.lose_connection();
+            Quiet(transport, Log::default())
+        });
+        let client = WebSocket::client("ws://here/", move |transport| Quiet(transport, Rc::clone(&kept)));
+        let mut pair = Pair::connect(client, server);
+        pair.run_until_quiet();
+        let mut log = log.take();
+        assert_eq!(log.pop().unwrap(), "connection closed cleanly");
+        assert_eq!(log.concat().len(), 1_000_000);
+    }
+
+    #[test]
+    fn a_client_ends_with_the_reason_why_it_is_no_web_socket() {
+        let accepting =
+            |more: &str| format!("HTTP/1.1 101 x\r\n{more}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        for (answer, reason) in [
+            ("HTTP/1.1 404 x\r\n\r\n".to_owned(), "the server refuses the web socket: 404 Not Found"),
+            (accepting("Sec-WebSocket-Accept: x\r\n"), "the server's answer does not fit the question"),
+            (accepting(""), "the server's answer does not fit the question"),
+            ("SSH-2.0\r\n\r\n".to_owned(), "what the server answers is no HTTP"),
+            ("x".repeat(8193), "what the server answers is too long"),
+            (String::new(), "the server has closed instead of answering"),
+        ] {
+            let client = WebSocket::client("ws://here/", |_: Transport| -> Echo { unreachable!("never built") });
+            let mut wire = StringTransport::connect(client);
+            assert!(wire.take_written().starts_with(b"GET / HTTP/1.1\r\nHost: here\r\n"));
+            wire.receive(&answer);
+            wire.receive_eof();
+            let found = wire.closed().unwrap().to_string();
+            assert!(found.starts_with(reason), "{found}");
+        }
+        let wire = StringTransport::connect(WebSocket::client("no url", |_: Transport| None::<Echo>));
+        assert!(matches!(wire.closed(), Some(CloseReason::Failed(_))));
     }
 
     /// What a request is answered with, and the status of the answer.

@@ -18,6 +18,7 @@ use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::Role;
 use tungstenite::protocol::WebSocketConfig;
 use tungstenite::protocol::WebSocketContext;
+use tungstenite::protocol::frame::Frame;
 use tungstenite::protocol::frame::FrameHeader;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::frame::coding::Data;
@@ -39,6 +40,8 @@ pub(super) struct Open {
     more: bool,
     /// What is left of the message that is being delivered.
     message: Bytes,
+    /// Whether what is sent is masked, as a client has to.
+    masks: bool,
     text: bool,
     /// The beginning of a character that the protocol inside has still to finish.
     character: Vec<u8>,
@@ -49,6 +52,7 @@ pub(super) struct Open {
 
 impl Open {
     pub(super) fn new(outer: Transport, nested: Nested, options: &Options) -> Self {
+        let role = if options.url.is_some() { Role::Client } else { Role::Server };
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
@@ -57,10 +61,11 @@ impl Open {
         Self {
             outer,
             nested,
-            context: WebSocketContext::new(Role::Server, Some(config)),
+            context: WebSocketContext::new(role, Some(config)),
             kept: Bytes::new(),
             more: false,
             message: Bytes::new(),
+            masks: role == Role::Client,
             text: options.text,
             character: Vec::new(),
             peer_closed: false,
@@ -221,13 +226,20 @@ impl Open {
 
     /// Sends what the protocol inside has written, as messages.
     fn send(&mut self) {
-        let Self { outer, nested, text, character, .. } = self;
+        let Self { outer, nested, context, masks, text, character, .. } = self;
         let mut is_text = true;
+        let mut send = |kind, parts: [&[u8]; 2]| {
+            if *masks {
+                send_masked(context, outer, kind, parts);
+            } else {
+                send_plain(outer, kind, parts);
+            }
+        };
         nested.send(|data| {
             if *text {
-                is_text &= send_text(outer, character, data);
+                is_text &= send_text(character, data, &mut send);
             } else {
-                send_message(outer, Data::Binary, &[data]);
+                send(Data::Binary, [data, b""]);
             }
             data.len()
         });
@@ -238,7 +250,7 @@ impl Open {
 }
 
 /// Sends as much as ends with a whole character; false if it is no text.
-fn send_text(outer: &Transport, character: &mut Vec<u8>, mut data: &[u8]) -> bool {
+fn send_text(character: &mut Vec<u8>, mut data: &[u8], mut send: impl FnMut(Data, [&[u8]; 2])) -> bool {
     // At most three bytes more finish a character.
     while !character.is_empty() && !data.is_empty() {
         character.push(data[0]);
@@ -255,19 +267,25 @@ fn send_text(outer: &Transport, character: &mut Vec<u8>, mut data: &[u8]) -> boo
         Err(error) => error.valid_up_to(),
     };
     if str::from_utf8(character).is_ok() && character.len() + whole > 0 {
-        send_message(outer, Data::Text, &[character, &data[..whole]]);
+        send(Data::Text, [character, &data[..whole]]);
         character.clear();
     }
     character.extend_from_slice(&data[whole..]);
     true
 }
 
-fn send_message(outer: &Transport, kind: Data, parts: &[&[u8]]) {
+/// Sends a message without a copy of it.
+fn send_plain(outer: &Transport, kind: Data, parts: [&[u8]; 2]) {
     let header = FrameHeader { is_final: true, opcode: OpCode::Data(kind), ..FrameHeader::default() };
     let length: usize = parts.iter().map(|part| part.len()).sum();
     // A wire takes everything.
     let _ = header.format(length as u64, &mut Wire { input: &mut &b""[..], outer });
     parts.iter().for_each(|part| outer.carry(part));
+}
+
+fn send_masked(context: &mut WebSocketContext, outer: &Transport, kind: Data, parts: [&[u8]; 2]) {
+    let message = Frame::message(parts.concat(), OpCode::Data(kind), true);
+    let _ = context.write(&mut Wire { input: &mut &b""[..], outer }, Message::Frame(message));
 }
 
 fn not_text() -> CloseReason {

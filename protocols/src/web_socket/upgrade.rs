@@ -13,6 +13,7 @@ use reactor::Transport;
 use tungstenite::http::StatusCode;
 
 use super::Options;
+use super::answer;
 use super::open::Open;
 use super::request::Head;
 use super::request::Verdict;
@@ -26,7 +27,10 @@ pub(super) struct Upgrade {
 }
 
 enum Stage {
+    /// The client's request comes in.
     Request(Head),
+    /// The server's answer to this key comes in.
+    Answer(Head, String),
     Open(Box<Open>),
     /// What is left of the first chunk is kept while the protocol inside does not want to read.
     Otherwise(Nested, Vec<u8>),
@@ -36,11 +40,40 @@ enum Stage {
 impl Upgrade {
     pub(super) fn new(transport: Transport, options: Rc<Options>) -> Self {
         transport.call_later(PATIENCE, |this: &mut Self| {
-            if matches!(this.stage, Stage::Request(_)) {
+            if matches!(this.stage, Stage::Request(_) | Stage::Answer(..)) {
                 this.transport.fail_connection(CloseReason::TimedOut);
             }
         });
         Self { transport, options, stage: Stage::Request(Head::default()) }
+    }
+
+    /// Asks the server, as a client does.
+    fn ask(&mut self, url: &str) {
+        match answer::request(url, &self.options.subprotocols) {
+            Ok((request, key)) => {
+                self.transport.write(request);
+                self.stage = Stage::Answer(Head::default(), key);
+            }
+            Err(error) => self.transport.fail_connection(CloseReason::failed(error)),
+        }
+    }
+
+    /// The server's answer is complete, and `rest` has come behind it.
+    fn check(&mut self, rest: &[u8]) {
+        let Stage::Answer(head, key) = std::mem::replace(&mut self.stage, Stage::Refused) else { return };
+        match answer::check(&head, &key, &self.options.subprotocols) {
+            Ok(()) => match self.build(self.options.inside.clone()) {
+                Some(nested) => self.open(nested, rest),
+                None => self.transport.lose_connection(),
+            },
+            Err(why) => self.transport.fail_connection(CloseReason::failed(why)),
+        }
+    }
+
+    fn open(&mut self, nested: Nested, frames: &[u8]) {
+        let mut open = Box::new(Open::new(self.transport.clone(), nested, &self.options));
+        open.begin(frames);
+        self.stage = Stage::Open(open);
     }
 
     /// The request is complete, and `rest` has come behind it.
@@ -50,9 +83,7 @@ impl Upgrade {
             Verdict::Accept(answer) => match self.build(self.options.inside.clone()) {
                 Some(nested) => {
                     self.transport.write(answer);
-                    let mut open = Box::new(Open::new(self.transport.clone(), nested, &self.options));
-                    open.begin(rest);
-                    self.stage = Stage::Open(open);
+                    self.open(nested, rest);
                 }
                 None => self.refuse(StatusCode::SERVICE_UNAVAILABLE),
             },
@@ -97,6 +128,12 @@ impl Upgrade {
 }
 
 impl Protocol for Upgrade {
+    fn connection_made(&mut self) {
+        if let Some(url) = self.options.url.clone() {
+            self.ask(&url);
+        }
+    }
+
     fn data_received(&mut self, data: &[u8]) {
         match &mut self.stage {
             Stage::Request(head) => {
@@ -109,6 +146,14 @@ impl Protocol for Upgrade {
                     }
                 } else if let Some(rest) = rest {
                     self.decide(rest);
+                }
+            }
+            Stage::Answer(head, _) => {
+                let rest = head.fill(data);
+                if head.is_too_long() {
+                    self.transport.fail_connection(CloseReason::failed("what the server answers is too long"));
+                } else if let Some(rest) = rest {
+                    self.check(rest);
                 }
             }
             Stage::Open(open) => open.received(data),
@@ -138,6 +183,10 @@ impl Protocol for Upgrade {
                 self.pass();
                 if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
             }
+            Stage::Answer(..) => {
+                self.transport.fail_connection(CloseReason::failed("the server has closed instead of answering"));
+                OnEof::Close
+            }
             Stage::Request(_) | Stage::Refused => OnEof::Close,
         }
     }
@@ -146,7 +195,7 @@ impl Protocol for Upgrade {
         match &mut self.stage {
             Stage::Open(open) => open.go_on(),
             Stage::Otherwise(..) => self.pass(),
-            Stage::Request(_) | Stage::Refused => {}
+            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
         }
     }
 
@@ -154,7 +203,7 @@ impl Protocol for Upgrade {
         match &mut self.stage {
             Stage::Open(open) => open.nested().inside().lost(reason),
             Stage::Otherwise(nested, _) => nested.inside().lost(reason),
-            Stage::Request(_) | Stage::Refused => {}
+            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
         }
     }
 
@@ -162,7 +211,7 @@ impl Protocol for Upgrade {
         match &mut self.stage {
             Stage::Open(open) => open.nested().inside().protocol(),
             Stage::Otherwise(nested, _) => nested.inside().protocol(),
-            Stage::Request(_) | Stage::Refused => None,
+            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => None,
         }
     }
 
@@ -180,7 +229,7 @@ impl Protocol for Upgrade {
                 nested.turn(cx);
                 self.pass();
             }
-            Stage::Request(_) | Stage::Refused => {}
+            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
         }
     }
 }
