@@ -102,8 +102,8 @@ impl Drop for Adopted {
     }
 }
 
-/// Resolves when the connection made by [`Reactor::adopt_stream`] has ended, with the reason: [`CloseReason::Done`] if the
-/// factory refused it, [`CloseReason::Aborted`] if the reactor stopped before. Dropping it changes nothing.
+/// Resolves when the connection made by [`Reactor::adopt_stream`] has ended, with the reason: [`CloseReason::Done`] if
+/// the factory refused it, [`CloseReason::Aborted`] if the reactor stopped before. Dropping it changes nothing.
 #[derive(Clone)]
 pub struct ConnectionEnd(Rc<RefCell<Ending>>);
 

@@ -7,13 +7,14 @@ use crate::factory::Factory;
 use crate::state::HIGH_WATER;
 use crate::transport::Transport;
 
-/// A connection inside another: what a layer consists of besides its own rules. [`layer`](crate::layer) has one, and so has
-/// whoever writes a protocol that changes the bytes that pass, as a web socket does.
+/// A connection inside another: what a layer consists of besides its own rules. [`layer`](crate::layer) has one, and so
+/// has whoever writes a protocol that changes the bytes that pass, as a web socket does.
 ///
-/// The layer is the outer connection's [`Protocol`](crate::Protocol). It tells the inner connection what happens outside, and
-/// behind everything it has told calls [`pass`](Self::pass); or [`send`](Self::send) and [`settle`](Self::settle), if it has
-/// something to say when the inner connection closes. So that the inner connection gets its turns, [`Protocol::is_layer`](crate::Protocol::is_layer) has
-/// to say yes, and [`Protocol::turn`](crate::Protocol::turn) to begin with [`turn`](Self::turn).
+/// The layer is the outer connection's [`Protocol`](crate::Protocol). It tells the inner connection what happens
+/// outside, and behind everything it has told calls [`pass`](Self::pass); or [`send`](Self::send) and
+/// [`settle`](Self::settle), if it has something to say when the inner connection closes. So that the inner connection
+/// gets its turns, [`Protocol::is_layer`](crate::Protocol::is_layer) has to say yes, and
+/// [`Protocol::turn`](crate::Protocol::turn) to begin with [`turn`](Self::turn).
 ///
 /// ```
 /// use std::task::Context;
@@ -106,8 +107,8 @@ impl Nested {
         &mut self.inside
     }
 
-    /// Makes the calls that are due inside. A close asked for outside, by the layer or by the shutdown, closes the protocol
-    /// inside: what that has written still leaves.
+    /// Makes the calls that are due inside. A close asked for outside, by the layer or by the shutdown, closes the
+    /// protocol inside: what that has written still leaves.
     pub fn turn(&mut self, cx: &mut Context<'_>) {
         self.pass_on_close();
         self.inside.turn(cx);
@@ -123,9 +124,9 @@ impl Nested {
         }
     }
 
-    /// Offers `take` the bytes that the protocol inside wants to send, 65,536 at a time, until it takes none: it answers
-    /// how many it has dealt with, by [`Transport::carry`]. While the outer connection is full the bytes stay inside, so
-    /// that they count where they were written.
+    /// Offers `take` the bytes that the protocol inside wants to send, 65,536 at a time, until it takes none: it
+    /// answers how many it has dealt with, by [`Transport::carry`]. While the outer connection is full the bytes stay
+    /// inside, so that they count where they were written.
     pub fn send(&mut self, mut take: impl FnMut(&[u8]) -> usize) {
         while !self.outer.is_full() && self.inside.failure().is_none() {
             let taken = self.inside.with_output(|data| {
@@ -140,16 +141,16 @@ impl Nested {
     }
 
     /// Holds the outer connection while the inner does not want to read, ends it if the inner has failed, and keeps it
-    /// from closing as long as `unfinished`, or something is unsent inside. What becomes of a close or an end of the stream
-    /// that is asked for inside the layer decides; from then on the outer connection is read.
+    /// from closing as long as `unfinished`, or something is unsent inside. What becomes of a close or an end of the
+    /// stream that is asked for inside the layer decides; from then on the outer connection is read.
     pub fn settle(&mut self, unfinished: bool) {
         self.settle_outer(unfinished);
         let closing = self.inside.transport().0.is_closing();
         self.hold(!closing && !self.inside.wants_read());
     }
 
-    /// [`send`](Self::send) and [`settle`](Self::settle) in one: what the inner connection wants, a close or the end of its
-    /// stream, becomes of the outer.
+    /// [`send`](Self::send) and [`settle`](Self::settle) in one: what the inner connection wants, a close or the end of
+    /// its stream, becomes of the outer.
     pub fn pass(&mut self, take: impl FnMut(&[u8]) -> usize) {
         self.send(take);
         self.settle_outer(false);

@@ -25,16 +25,16 @@ use crate::protocol::Protocol;
 use crate::reason::CloseReason;
 use crate::transport::Transport;
 
-/// A connection as a stream of Tokio's kind, for straight-line code: [`AsyncRead`] and [`AsyncWrite`], so `hyper`, codecs
-/// and `tokio::io::copy` take it. Connections become streams by [`factory`](Self::factory), one future each, or by
-/// [`incoming`](Self::incoming), for a server that accepts.
+/// A connection as a stream of Tokio's kind, for straight-line code: [`AsyncRead`] and [`AsyncWrite`], so `hyper`,
+/// codecs and `tokio::io::copy` take it. Connections become streams by [`factory`](Self::factory), one future each, or
+/// by [`incoming`](Self::incoming), for a server that accepts.
 ///
-/// - What is written leaves in the connection's next turn. Up to 64 KiB are taken in advance while the connection is full;
-///   up to 64 KiB and one read wait to be read, and then the connection is not read either.
-/// - Shutting it down ends this side's stream. Dropping it closes the connection when all was sent; dropped by a panic, it
-///   aborts it.
-/// - When the connection has ended, what was received before is still read. Then comes the end, or an error where it has
-///   not ended with [`CloseReason::Done`]: that reason is the error's source.
+/// - What is written leaves in the connection's next turn. Up to 64 KiB are taken in advance while the connection is
+///   full; up to 64 KiB and one read wait to be read, and then the connection is not read either.
+/// - Shutting it down ends this side's stream. Dropping it closes the connection when all was sent; dropped by a panic,
+///   it aborts it.
+/// - When the connection has ended, what was received before is still read. Then comes the end, or an error where it
+///   has not ended with [`CloseReason::Done`]: that reason is the error's source.
 ///
 /// It needs no runtime, so it works in a simulation, too. It is `Send` and may be used on another thread.
 pub struct TokioStream {
@@ -44,8 +44,8 @@ pub struct TokioStream {
 }
 
 impl TokioStream {
-    /// A factory that runs a future with each of its connections, as [`Reactor::spawn`](crate::Reactor::spawn) does. If it returns an error that
-    /// is logged, and the connection ends with it.
+    /// A factory that runs a future with each of its connections, as [`Reactor::spawn`](crate::Reactor::spawn) does. If
+    /// it returns an error that is logged, and the connection ends with it.
     ///
     /// ```
     /// use reactor::testing::StringTransport;
@@ -95,8 +95,8 @@ impl TokioStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// As many connections may wait to be accepted as the port
-    /// [allows](crate::ListenOptions::max_connections). When [`Incoming`] is dropped they are closed, and others refused.
+    /// As many connections may wait to be accepted as the port [allows](crate::ListenOptions::max_connections). When
+    /// [`Incoming`] is dropped they are closed, and others refused.
     pub fn incoming() -> (impl Factory, Incoming) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let factory = move |transport: Transport| {

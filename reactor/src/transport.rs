@@ -70,8 +70,8 @@ impl Transport {
         self.0.write(data.len(), |output, hub| output.push_shared(data, hub));
     }
 
-    /// For layers: like [`write`](Self::write), but also while the connection is closing, for bytes that were written inside
-    /// before that.
+    /// For layers: like [`write`](Self::write), but also while the connection is closing, for bytes that were written
+    /// inside before that.
     pub fn carry(&self, data: &[u8]) {
         self.0.carry(data);
     }
