@@ -168,6 +168,7 @@
 //! |---|---|
 //! | [`MemcacheClient`] | a client of memcached: each request is a future of its answer, such as a [`MemcacheItem`] |
 //! | [`PortForward`] | forwards each connection to another address |
+//! | [`WebSocket`] | web sockets that carry any protocol, for servers and clients: a factory around a factory |
 //! | [`Socks`], [`SocksRequest`] | a proxy of SOCKS 4, 4a and 5, and what its rule decides about |
 //! | [`wire`] | echo, discard, chargen, quote of the day, who is here, the time; over TCP and UDP |
 //! | [`Finger`], [`finger()`], [`FingerQuery`] | who is a user: the server, the client, the question (RFC 1288) |
@@ -235,6 +236,7 @@ mod terminator_receiver;
 mod terminator_splitter;
 mod throttle;
 mod traffic_log;
+mod web_socket;
 pub mod wire;
 
 pub use amp::Amp;
@@ -299,3 +301,4 @@ pub use terminator_handler::TerminatorHandler;
 pub use terminator_receiver::TerminatorReceiver;
 pub use throttle::Throttle;
 pub use traffic_log::TrafficLog;
+pub use web_socket::WebSocket;

@@ -60,6 +60,11 @@
 //! [`Reactor::stdio`] makes standard input and output a connection like any other, and [`Reactor::connect_process`] a
 //! child process; [`Reactor::spawn_process`] tells a [`ProcessProtocol`] everything that becomes of a child.
 //!
+//! # Tokio's streams
+//!
+//! [`Reactor::adopt_stream`] makes a connection of any stream of Tokio's, and [`TokioStream`] makes such a stream of a
+//! connection: for a codec, for `hyper`, for code that is better written as one `async` function.
+//!
 //! # Reading order
 //!
 //! | module | holds |
@@ -67,11 +72,12 @@
 //! | `protocol`, `factory` | what users implement |
 //! | `transport`, `state`, `calls`, `output` | the handle of a connection, and what is behind it |
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
-//! | `policy` | layers: connections inside connections |
+//! | `nested`, `policy` | layers: connections inside connections |
 //! | `driver`, `linger`, `stream`, `tcp`, `unix`, `memory` | the loop around a connection, and what it moves bytes over |
 //! | `pipe`, `stdio` | standard input and output, and other descriptors, in place of a socket |
 //! | `process_protocol`, `process_transport`, `process_adapter`, `child`, `process` | child processes |
 //! | `datagram`, `datagram_transport`, `datagram_driver`, `udp`, `unix_datagram` | the same for datagrams |
+//! | `adopt_stream`, `async_stream`, `tokio_stream` | Tokio's streams as connections, and connections as Tokio's streams |
 //! | `listen`, `adopt`, `acceptor`, `port`, `connect`, `connector`, `resolve`, `race` | how connections come about |
 //! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
@@ -83,6 +89,8 @@
 mod acceptor;
 mod address;
 mod adopt;
+mod adopt_stream;
+mod async_stream;
 mod calls;
 mod child;
 mod clock;
@@ -109,6 +117,7 @@ mod listen;
 mod log_limit;
 mod looping_call;
 mod memory;
+mod nested;
 mod options;
 mod output;
 mod peer_credentials;
@@ -138,6 +147,7 @@ mod tcp;
 pub mod testing;
 mod threads;
 mod timers;
+mod tokio_stream;
 mod transport;
 mod udp;
 mod unix;
@@ -148,6 +158,7 @@ mod unix_lock;
 mod unix_options;
 
 pub use address::Address;
+pub use adopt_stream::ConnectionEnd;
 pub use calls::DeferredCall;
 pub use connect_error::ConnectError;
 pub use connect_error::ConnectErrorKind;
@@ -165,6 +176,7 @@ pub use factory::SharedFactory;
 pub use factory::share;
 pub use looping_call::LoopingCall;
 pub use looping_call::Tick;
+pub use nested::Nested;
 pub use options::ConnectOptions;
 pub use options::ListenOptions;
 pub use peer_credentials::PeerCredentials;
@@ -187,6 +199,8 @@ pub use resolve::Resolver;
 pub use target::Target;
 pub use target::ToTarget;
 pub use threads::run_on_threads;
+pub use tokio_stream::Incoming;
+pub use tokio_stream::TokioStream;
 pub use transport::Transport;
 pub use unix_address::UnixAddress;
 pub use unix_options::UnixConnectOptions;

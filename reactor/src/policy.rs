@@ -3,13 +3,12 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::task::Context;
 
-use crate::connection::Connection;
 use crate::contain::contained;
 use crate::factory::Factory;
+use crate::nested::Nested;
 use crate::protocol::OnEof;
 use crate::protocol::Protocol;
 use crate::reason::CloseReason;
-use crate::state::HIGH_WATER;
 use crate::transport::Transport;
 
 /// What stands between a connection and the protocol inside it, and sees everything that passes: a time limit, a
@@ -114,14 +113,8 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for 
 
     fn build_protocol(&mut self, outer: Transport) -> Option<Box<dyn Protocol>> {
         let policy = (self.policy)(outer.clone()).into_policy()?;
-        let mut unbuilt = Unbuilt(Some(Transport::nested(&outer)));
-        let inner = unbuilt.0.clone()?;
-        inner.0.passes_descriptors.set(outer.0.passes_descriptors.get());
-        let inside = Connection::new(inner.clone(), self.inside.build_protocol(inner)?);
-        unbuilt.0 = None;
-        // What waits to be sent is counted and limited inside; only 64 KiB at a time come out here.
-        outer.set_output_limit(usize::MAX);
-        Some(Box::new(Layer { outer, policy, inside, holding: false }))
+        let nested = Nested::build_with(&outer, &mut self.inside, outer.0.passes_descriptors.get())?;
+        Some(Box::new(Layer { outer, policy, nested }))
     }
 
     fn stop_factory(&mut self) {
@@ -129,53 +122,40 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for 
     }
 }
 
-/// A transport whose protocol is being built: if that comes to nothing, its handles are stale.
-struct Unbuilt(Option<Transport>);
-
-impl Drop for Unbuilt {
-    fn drop(&mut self) {
-        if let Some(transport) = &self.0 {
-            contained("drop of a call", || transport.0.end());
-        }
-    }
-}
-
 /// A policy with the connection nested in it: what a socket's driver is to the outer connection, it is to the inner.
 struct Layer<P> {
     outer: Transport,
     policy: P,
-    inside: Connection,
-    /// Whether the outer connection is held because the inner does not want to read.
-    holding: bool,
+    nested: Nested,
 }
 
 impl<P: Policy> Protocol for Layer<P> {
     fn connection_made(&mut self) {
         self.policy.connection_made();
-        self.pass_on_close();
-        self.inside.made();
+        self.nested.pass_on_close();
+        self.nested.inside().made();
         self.drain();
     }
 
     fn data_received(&mut self, data: &[u8]) {
         self.policy.incoming(data);
-        self.pass_on_close();
-        self.inside.received(data);
+        self.nested.pass_on_close();
+        self.nested.inside().received(data);
         self.drain();
     }
 
     fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
-        self.pass_on_close();
-        self.inside.file_descriptor_received(descriptor);
+        self.nested.pass_on_close();
+        self.nested.inside().file_descriptor_received(descriptor);
     }
 
     /// The inner connection closes the outer one when what the policy holds back has left.
     fn eof_received(&mut self) -> OnEof {
-        if !self.inside.has_ended() {
+        if !self.nested.inside().has_ended() {
             self.policy.eof_received();
-            self.pass_on_close();
+            self.nested.pass_on_close();
         }
-        let answer = self.inside.ended();
+        let answer = self.nested.inside().ended();
         self.drain();
         if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
     }
@@ -186,7 +166,7 @@ impl<P: Policy> Protocol for Layer<P> {
 
     fn connection_lost(&mut self, reason: CloseReason) {
         contained("policy", || self.policy.connection_lost(&reason));
-        self.inside.lost(reason);
+        self.nested.inside().lost(reason);
     }
 
     fn handler(&mut self) -> Option<&mut dyn Any> {
@@ -194,7 +174,7 @@ impl<P: Policy> Protocol for Layer<P> {
     }
 
     fn inside(&mut self) -> Option<&mut dyn Protocol> {
-        self.inside.protocol()
+        self.nested.inside().protocol()
     }
 
     fn is_layer(&self) -> bool {
@@ -202,70 +182,28 @@ impl<P: Policy> Protocol for Layer<P> {
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) {
-        self.pass_on_close();
-        self.inside.turn(cx);
+        self.nested.turn(cx);
         self.drain();
     }
 }
 
 impl<P: Policy> Layer<P> {
-    /// A close asked for outside, by the policy or by the shutdown, closes the protocol inside: what that has written
-    /// still leaves.
-    fn pass_on_close(&self) {
-        let inner = self.inside.transport();
-        if self.outer.is_closing() {
-            inner.lose_connection();
-        } else if self.outer.0.wants_eof() {
-            inner.write_eof();
-        }
-    }
-
-    /// Carries out what the inner connection wants. While the outer one is full its bytes stay inside, so that they
-    /// count where they were written.
     fn drain(&mut self) {
-        if self.inside.transport().0.take_message() {
+        if self.nested.take_message() {
             self.policy.message_received();
             self.outer.note_message();
         }
-        while !self.outer.is_full() && self.inside.failure().is_none() {
-            let (outer, inner, policy) = (&self.outer, self.inside.transport(), &mut self.policy);
-            let passed = self.inside.with_output(|data| {
-                let data = &data[..data.len().min(HIGH_WATER)];
-                let allowed = if data.is_empty() { 0 } else { policy.outgoing(data).min(data.len()) };
-                outer.0.carry_all(&inner.0, &data[..allowed]);
-                allowed
-            });
-            if passed == 0 {
-                break;
-            }
-            self.inside.sent(passed);
-        }
-        self.outer.0.set_unfinished(!self.inside.transport().0.is_finished());
-        if let Some(reason) = self.inside.failure() {
-            self.outer.fail_connection(reason);
-        } else if self.inside.wants_close() {
-            self.outer.lose_connection();
-        } else if self.inside.wants_shut() {
-            self.outer.write_eof();
-            self.inside.shut();
-        }
-        self.hold(!self.inside.wants_read());
-    }
-
-    fn hold(&mut self, hold: bool) {
-        if hold != self.holding {
-            self.holding = hold;
-            if hold {
-                self.outer.0.hold();
-            } else {
-                self.outer.0.release();
-            }
-        }
+        let (outer, inner, policy) = (&self.outer, self.nested.inside().transport().clone(), &mut self.policy);
+        self.nested.pass(|data| {
+            let allowed = policy.outgoing(data).min(data.len());
+            outer.0.carry_all(&inner.0, &data[..allowed]);
+            allowed
+        });
     }
 }
 
 impl<P> fmt::Debug for Layer<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Layer").field("inside", &self.inside).finish_non_exhaustive()
+        f.debug_struct("Layer").field("nested", &self.nested).finish_non_exhaustive()
     }
 }

@@ -103,20 +103,17 @@ pub trait Protocol: Any {
         None
     }
 
-    /// The protocol inside a layer.
-    #[doc(hidden)]
+    /// The protocol inside a layer: see [`Nested`](crate::Nested).
     fn inside(&mut self) -> Option<&mut dyn Protocol> {
         None
     }
 
-    /// Whether there is a nested connection to drive: so it is in what [`layer`](crate::layer) makes.
-    #[doc(hidden)]
+    /// Whether there is a nested connection to drive: see [`Nested`](crate::Nested).
     fn is_layer(&self) -> bool {
         false
     }
 
-    /// Drives the nested connection of a layer.
-    #[doc(hidden)]
+    /// The connection's turn, for a layer to drive its nested connection in: see [`Nested`](crate::Nested).
     fn turn(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
     }

@@ -78,6 +78,12 @@ impl Transport {
         self.0.write(data.len(), |output, hub| output.push_shared(data, hub));
     }
 
+    /// For layers: like [`write`](Self::write), but also while the connection is closing, for bytes that were written
+    /// inside before that.
+    pub fn carry(&self, data: &[u8]) {
+        self.0.carry(data);
+    }
+
     /// What `write!(self.transport, "…")` calls. Unlike [`std::io::Write`]'s it cannot fail and returns nothing.
     pub fn write_fmt(&self, arguments: fmt::Arguments<'_>) {
         match arguments.as_str() {

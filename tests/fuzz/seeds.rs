@@ -91,6 +91,11 @@ fn connections_and_their_model() {
     run("connection", 320_000, fuzz::connection);
 }
 
+#[test]
+fn requests_and_frames_of_web_sockets() {
+    run("web_socket", 5_000, fuzz::web_socket);
+}
+
 fn run(name: &str, runs: usize, target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

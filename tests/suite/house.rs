@@ -40,8 +40,9 @@ const FLOORS: [&[&str]; 6] = [
         "target",
         "unix_options",
     ],
-    &["connection", "policy", "process_adapter"],
+    &["connection", "nested", "policy", "process_adapter"],
     &[
+        "async_stream",
         "child",
         "connect_error",
         "datagram_driver",
@@ -66,6 +67,7 @@ const FLOORS: [&[&str]; 6] = [
     &[
         "acceptor",
         "adopt",
+        "adopt_stream",
         "connect",
         "connector",
         "listen",
@@ -76,6 +78,7 @@ const FLOORS: [&[&str]; 6] = [
         "run",
         "stdio",
         "threads",
+        "tokio_stream",
     ],
     &["lib", "testing"],
 ];

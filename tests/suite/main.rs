@@ -32,6 +32,7 @@ mod signals;
 mod simulated_datagrams;
 mod simulation;
 mod stopping;
+mod streams;
 mod support;
 mod threads;
 mod timers;

@@ -38,8 +38,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     pub(crate) unix_lines: Vec<String>,
 
+    /// Serve a page for browsers at `/`, and its web socket at `/socket` (messages of text, 65,536 bytes at most)
+    #[arg(long, value_name = "ADDR", value_parser = address)]
+    pub(crate) web: Vec<SocketAddr>,
+
     /// Serve standard input and output like one connection, as inetd and socat want it
-    #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines"])]
+    #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines", "web"])]
     pub(crate) stdio: bool,
 
     /// Print what is received, and log more (-vv, -vvv: still more)
@@ -72,8 +76,8 @@ an address or nobody reads its answers, 2 if the command line is wrong.";
 impl Arguments {
     /// What to listen on with TCP: the default address if none at all was given.
     pub(crate) fn tcp(&self) -> Vec<SocketAddr> {
-        let internet = self.tcp.len() + self.lines.len() + self.udp.len();
-        if internet + self.unix.len() + self.unix_lines.len() == 0 {
+        let no_internet = [&self.tcp, &self.lines, &self.udp, &self.web].into_iter().all(Vec::is_empty);
+        if no_internet && self.unix.is_empty() && self.unix_lines.is_empty() {
             return vec![on_all_interfaces(DEFAULT_PORT)];
         }
         self.tcp.clone()

@@ -7,6 +7,7 @@ mod journal;
 mod one_line;
 mod stamp;
 mod stream;
+mod web;
 
 use std::io;
 use std::process::ExitCode;
@@ -63,6 +64,9 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
     }
     for address in &arguments.lines {
         hosts.push(("lines", reactor.listen_tcp(*address, by_line(&journal))?.host()));
+    }
+    for address in &arguments.web {
+        hosts.push(("web", reactor.listen_tcp(*address, web::factory(Rc::clone(&journal)))?.host()));
     }
     for address in &arguments.udp {
         let journal = Rc::clone(&journal);

@@ -17,6 +17,7 @@ mod segments;
 mod states;
 mod strings;
 mod texts;
+mod web_socket;
 
 pub use amp::amp;
 pub use arguments::server_address;
@@ -34,3 +35,4 @@ pub use states::states;
 pub use strings::strings;
 pub use texts::listen_text;
 pub use texts::target_text;
+pub use web_socket::web_socket;

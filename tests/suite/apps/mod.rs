@@ -5,6 +5,7 @@ mod standard_io;
 mod time_client;
 mod time_client_at_a_terminal;
 mod time_server;
+mod time_server_web;
 mod unix_sockets;
 
 pub(crate) mod binaries;

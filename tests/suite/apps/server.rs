@@ -9,7 +9,7 @@ use super::program::Program;
 /// A `time-server` that listens on ports the system has chosen.
 pub(crate) struct Server {
     pub(crate) program: Program,
-    /// Where it listens, in the order of its announcements: `tcp`, `lines`, `udp`.
+    /// Where it listens, in the order of its announcements: `tcp`, `lines`, `udp`, `web`.
     pub(crate) addresses: Vec<SocketAddr>,
 }
 
@@ -23,7 +23,7 @@ impl Server {
     /// Starts `command`, which is a `time-server` somehow, and waits until it listens.
     #[track_caller]
     pub(crate) fn start_as(command: &mut Command) -> Self {
-        let services: Vec<_> = ["--tcp", "--lines", "--udp"]
+        let services: Vec<_> = ["--tcp", "--lines", "--udp", "--web"]
             .into_iter()
             .flat_map(|option| {
                 command.get_args().filter(move |argument| *argument == option).map(move |_| &option[2..])

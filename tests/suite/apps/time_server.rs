@@ -261,7 +261,7 @@ fn it_goes_on_when_its_standard_output_is_held_up() {
 fn a_port_in_use_is_a_clear_error_with_status_1() {
     let (_listener, taken) = net::listen();
     let (_socket, taken_for_udp) = net::datagram_socket();
-    for (option, address) in [("--tcp", taken), ("--lines", taken), ("--udp", taken_for_udp)] {
+    for (option, address) in [("--tcp", taken), ("--lines", taken), ("--web", taken), ("--udp", taken_for_udp)] {
         let ended = Program::app("time-server", [option, &address.to_string()]).finish().with_code(1);
         assert_eq!(ended.stdout, "");
         let expected = format!("time-server: cannot listen on {address}: address in use");
@@ -320,7 +320,7 @@ fn a_wrong_command_line_is_explained_with_status_2() {
 #[test]
 fn help_tells_the_exit_statuses() {
     let ended = Program::app("time-server", ["--help"]).finish().with_code(0);
-    for expected in ["--tcp <ADDR>", "--lines <ADDR>", "--udp <ADDR>", "Exit status:", "RUST_LOG"] {
+    for expected in ["--tcp <ADDR>", "--lines <ADDR>", "--udp <ADDR>", "--web <ADDR>", "Exit status:", "RUST_LOG"] {
         assert!(ended.stdout.contains(expected), "{}", ended.stdout);
     }
 }

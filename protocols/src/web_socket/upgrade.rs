@@ -1,0 +1,241 @@
+//! A connection from its first request on.
+
+use std::rc::Rc;
+use std::task::Context;
+use std::time::Duration;
+
+use reactor::CloseReason;
+use reactor::Nested;
+use reactor::OnEof;
+use reactor::Protocol;
+use reactor::SharedFactory;
+use reactor::Transport;
+use tungstenite::http::StatusCode;
+
+use super::Options;
+use super::answer;
+use super::open::Open;
+use super::request::Head;
+use super::request::Verdict;
+use super::request::refusal;
+
+/// A connection that becomes a web socket, or something else.
+pub(super) struct Upgrade {
+    transport: Transport,
+    options: Rc<Options>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// The client's request comes in.
+    Request(Head),
+    /// The server's answer to this key comes in.
+    Answer(Head, String),
+    Open(Box<Open>),
+    /// What is left of the first chunk is kept while the protocol inside does not want to read.
+    Otherwise(Nested, Vec<u8>),
+    Refused,
+}
+
+impl Upgrade {
+    pub(super) fn new(transport: Transport, options: Rc<Options>) -> Self {
+        transport.call_later(PATIENCE, |this: &mut Self| {
+            if matches!(this.stage, Stage::Request(_) | Stage::Answer(..)) {
+                this.transport.fail_connection(CloseReason::TimedOut);
+            }
+        });
+        Self { transport, options, stage: Stage::Request(Head::default()) }
+    }
+
+    /// Asks the server, as a client does.
+    fn ask(&mut self, url: &str) {
+        match answer::request(url, &self.options.subprotocols) {
+            Ok((request, key)) => {
+                self.transport.write(request);
+                self.stage = Stage::Answer(Head::default(), key);
+            }
+            Err(error) => self.transport.fail_connection(CloseReason::failed(error)),
+        }
+    }
+
+    /// The server's answer is complete, and `rest` has come behind it.
+    fn check(&mut self, rest: &[u8]) {
+        let Stage::Answer(head, key) = std::mem::replace(&mut self.stage, Stage::Refused) else { return };
+        match answer::check(&head, &key, &self.options.subprotocols) {
+            Ok(()) => match self.build(self.options.inside.clone()) {
+                Some(nested) => self.open(nested, rest),
+                None => self.transport.lose_connection(),
+            },
+            Err(why) => self.transport.fail_connection(CloseReason::failed(why)),
+        }
+    }
+
+    fn open(&mut self, nested: Nested, frames: &[u8]) {
+        let mut open = Box::new(Open::new(self.transport.clone(), nested, &self.options));
+        open.begin(frames);
+        self.stage = Stage::Open(open);
+    }
+
+    /// The request is complete, and `rest` has come behind it.
+    fn decide(&mut self, rest: &[u8]) {
+        let Stage::Request(head) = std::mem::replace(&mut self.stage, Stage::Refused) else { return };
+        match head.judge(&self.options) {
+            Verdict::Accept(answer) => match self.build(self.options.inside.clone()) {
+                Some(nested) => {
+                    self.transport.write(answer);
+                    self.open(nested, rest);
+                }
+                None => self.refuse(StatusCode::SERVICE_UNAVAILABLE),
+            },
+            Verdict::Refuse(status) => self.refuse(status),
+            Verdict::Otherwise => self.pass_on(head.bytes(), rest),
+        }
+    }
+
+    fn build(&self, mut factory: SharedFactory) -> Option<Nested> {
+        Nested::build(&self.transport, &mut factory)
+    }
+
+    fn refuse(&self, status: StatusCode) {
+        self.transport.write(refusal(status));
+        self.transport.lose_connection();
+    }
+
+    /// What has come so far goes to a protocol of the other factory.
+    fn pass_on(&mut self, head: &[u8], rest: &[u8]) {
+        let Some(mut nested) = self.options.otherwise.clone().and_then(|factory| self.build(factory)) else {
+            return self.transport.lose_connection();
+        };
+        let (first, later) = head.split_at(head.len().min(LONGEST_CHUNK));
+        nested.inside().made();
+        nested.inside().received(first);
+        self.stage = Stage::Otherwise(nested, [later, rest].concat());
+        self.pass();
+    }
+
+    fn pass(&mut self) {
+        if let Stage::Otherwise(nested, kept) = &mut self.stage {
+            if !kept.is_empty() && nested.inside().wants_read() {
+                let kept = std::mem::take(kept);
+                nested.inside().received(&kept);
+            }
+            nested.pass(|data| {
+                self.transport.carry(data);
+                data.len()
+            });
+        }
+    }
+}
+
+impl Protocol for Upgrade {
+    fn connection_made(&mut self) {
+        if let Some(url) = self.options.url.clone() {
+            self.ask(&url);
+        }
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        match &mut self.stage {
+            Stage::Request(head) => {
+                let rest = head.fill(data);
+                if head.is_too_long() {
+                    let head = std::mem::take(head);
+                    match self.options.otherwise {
+                        Some(_) => self.pass_on(head.bytes(), rest.unwrap_or_default()),
+                        None => self.refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
+                    }
+                } else if let Some(rest) = rest {
+                    self.decide(rest);
+                }
+            }
+            Stage::Answer(head, _) => {
+                let rest = head.fill(data);
+                if head.is_too_long() {
+                    self.transport.fail_connection(CloseReason::failed("what the server answers is too long"));
+                } else if let Some(rest) = rest {
+                    self.check(rest);
+                }
+            }
+            Stage::Open(open) => open.received(data),
+            Stage::Otherwise(nested, _) => {
+                nested.pass_on_close();
+                nested.inside().received(data);
+                self.pass();
+            }
+            Stage::Refused => {}
+        }
+    }
+
+    fn eof_received(&mut self) -> OnEof {
+        if let Stage::Request(head) = &mut self.stage {
+            let head = std::mem::take(head);
+            self.pass_on(head.bytes(), b"");
+        }
+        match &mut self.stage {
+            Stage::Open(open) => open.ended(),
+            Stage::Otherwise(_, kept) if !kept.is_empty() => {
+                self.pass();
+                OnEof::NotYet
+            }
+            Stage::Otherwise(nested, _) => {
+                nested.pass_on_close();
+                let answer = nested.inside().ended();
+                self.pass();
+                if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
+            }
+            Stage::Answer(..) => {
+                self.transport.fail_connection(CloseReason::failed("the server has closed instead of answering"));
+                OnEof::Close
+            }
+            Stage::Request(_) | Stage::Refused => OnEof::Close,
+        }
+    }
+
+    fn resume_writing(&mut self) {
+        match &mut self.stage {
+            Stage::Open(open) => open.go_on(),
+            Stage::Otherwise(..) => self.pass(),
+            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
+        }
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        match &mut self.stage {
+            Stage::Open(open) => open.nested().inside().lost(reason),
+            Stage::Otherwise(nested, _) => nested.inside().lost(reason),
+            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
+        }
+    }
+
+    fn inside(&mut self) -> Option<&mut dyn Protocol> {
+        match &mut self.stage {
+            Stage::Open(open) => open.nested().inside().protocol(),
+            Stage::Otherwise(nested, _) => nested.inside().protocol(),
+            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => None,
+        }
+    }
+
+    fn is_layer(&self) -> bool {
+        true
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) {
+        match &mut self.stage {
+            Stage::Open(open) => {
+                open.nested().turn(cx);
+                open.go_on();
+            }
+            Stage::Otherwise(nested, _) => {
+                nested.turn(cx);
+                self.pass();
+            }
+            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
+        }
+    }
+}
+
+/// How long a request may take, and how long the peer may take to close when this side has.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The most that a protocol gets at once.
+pub(super) const LONGEST_CHUNK: usize = 65_536;

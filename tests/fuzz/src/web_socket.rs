@@ -1,0 +1,61 @@
+//! Web sockets, from the request on.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use protocols::WebSocket;
+use reactor::CloseReason;
+use reactor::Protocol;
+use reactor::Transport;
+use reactor::testing::StringTransport;
+
+/// The first byte says where to cut, and how the socket is set up; the others come to a server.
+pub fn web_socket(data: &[u8]) {
+    let [setup, stream @ ..] = data else { return };
+    let whole = answer(*setup, &[stream]);
+    let (one, two) = stream.split_at(stream.len() * usize::from(*setup) / 256);
+    assert_eq!(answer(*setup, &[one, two]), whole);
+    assert_eq!(answer(*setup, &stream.chunks(1).collect::<Vec<_>>()), whole);
+    assert!(whole.received.len() <= stream.len() && whole.lost <= 1);
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Outcome {
+    received: Vec<u8>,
+    /// How often the end was told.
+    lost: usize,
+    written: Vec<u8>,
+}
+
+fn answer(setup: u8, pieces: &[&[u8]]) -> Outcome {
+    let seen = Rc::<RefCell<(Vec<u8>, usize)>>::default();
+    let kept = Rc::clone(&seen);
+    let socket = WebSocket::around(move |transport| Echo { transport, seen: Rc::clone(&kept) }).max_message(64);
+    let socket = if setup & 1 == 1 { socket.text() } else { socket };
+    let mut wire = StringTransport::connect(socket);
+    for piece in pieces {
+        wire.receive(piece);
+    }
+    wire.receive_eof();
+    assert!(wire.closed().is_some());
+    let (received, lost) = seen.take();
+    // A reset discards what has not left by then.
+    let written = if wire.was_reset() { Vec::new() } else { wire.take_written() };
+    Outcome { received, lost, written }
+}
+
+struct Echo {
+    transport: Transport,
+    seen: Rc<RefCell<(Vec<u8>, usize)>>,
+}
+
+impl Protocol for Echo {
+    fn data_received(&mut self, data: &[u8]) {
+        self.seen.borrow_mut().0.extend_from_slice(data);
+        self.transport.write(data);
+    }
+
+    fn connection_lost(&mut self, _reason: CloseReason) {
+        self.seen.borrow_mut().1 += 1;
+    }
+}

@@ -1,0 +1,97 @@
+//! `time-server`'s page and its web socket, with programs that nobody wrote to please them.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::Command;
+
+use super::net;
+use super::program::Program;
+use super::server::Server;
+use super::stamps::is_stamped;
+use super::stamps::without_stamps;
+use super::tools::is_there;
+
+fn url(address: SocketAddr, scheme: &str, path: &str) -> String {
+    format!("{scheme}://{address}{path}")
+}
+
+#[test]
+fn curl_gets_the_page_and_can_ask_for_more_on_the_same_connection() {
+    let test = "curl_gets_the_page_and_can_ask_for_more_on_the_same_connection";
+    if !is_there("curl", Command::new("curl").arg("--version"), test) {
+        return;
+    }
+    let server = Server::start("--web 127.0.0.1:0");
+    let [page, missing] = ["/", "/missing"].map(|path| url(server.address(), "http", path));
+    let status = "%{http_code} %{num_connects}\n";
+    let curl = ["--silent", "--noproxy", "*", "--max-time", "30", "--write-out", status, &page, &missing];
+    let ended = Program::start(Command::new("curl").args(curl)).finish().with_code(0);
+    assert!(ended.stdout.starts_with("<!DOCTYPE html>"), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with("</html>\n200 1\n404 Not Found\n404 0\n"), "{}", ended.stdout);
+}
+
+#[test]
+fn node_talks_with_the_server_over_a_web_socket() {
+    let test = "node_talks_with_the_server_over_a_web_socket";
+    // A global since version 22; the option has no effect there.
+    let node = ["--experimental-websocket", "-e"];
+    if !is_there("Node with WebSocket", Command::new("node").args(node).arg("WebSocket"), test) {
+        return;
+    }
+    let server = Server::start("--web 127.0.0.1:0");
+    let script = "
+        const socket = new WebSocket(process.argv[1]);
+        const long = 'x'.repeat(65536 - 27);
+        const lines = ['hello', 'caf\\u00e9', '', long];
+        socket.onopen = () => lines.forEach((line) => line && socket.send(line));
+        let answers = 0;
+        socket.onmessage = (event) => {
+            console.log(event.data);
+            if (++answers === 3) socket.close(1000);
+        };
+        socket.onclose = (event) => console.log(event.code, event.wasClean);
+        socket.onerror = (event) => console.log('error', event.message);
+    ";
+    let url = url(server.address(), "ws", "/socket");
+    let ended = Program::start(Command::new("node").args(node).args([script, &url])).finish().with_code(0);
+    let lines: Vec<_> = ended.stdout.lines().collect();
+    assert_eq!(lines.len(), 4, "{}", ended.stderr);
+    assert!(is_stamped(lines[0], "hello") && is_stamped(lines[1], "café"), "{lines:?}");
+    assert_eq!(without_stamps(lines[2].as_bytes()).len(), 65_536 - 27);
+    assert_eq!(lines[3], "1000 true");
+}
+
+#[test]
+fn a_person_types_a_line_into_the_page_and_sees_the_answer() {
+    let test = "a_person_types_a_line_into_the_page_and_sees_the_answer";
+    let tools = "command -v python3 && command -v chromium && command -v chromedriver";
+    if !is_there("Chromium with its driver", Command::new("sh").args(["-c", tools]), test) {
+        return;
+    }
+    let server = Server::start("--web 127.0.0.1:0");
+    let directory = tempfile::tempdir().unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/browser.py");
+    let url = url(server.address(), "http", "/");
+    let mut browser = Command::new("python3");
+    browser.arg(script).args([&url, "hello <b>you</b>"]).arg(directory.path());
+    let mut browser = Program::start(&mut browser);
+    assert!(is_stamped(browser.line(), "hello <b>you</b>"));
+    browser.finish().with_code(0);
+}
+
+#[test]
+fn a_page_of_another_origin_cannot_connect() {
+    let server = Server::start("--web 127.0.0.1:0");
+    for (origin, expected) in [("http://evil.example".to_owned(), "403"), (url(server.address(), "http", ""), "101")] {
+        let mut client = net::connect(server.address());
+        let request = format!(
+            "GET /socket HTTP/1.1\r\nHost: {}\r\nOrigin: {origin}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            server.address()
+        );
+        client.write_all(request.as_bytes()).unwrap();
+        let answer = String::from_utf8(net::read(&mut client, 12)).unwrap();
+        assert_eq!(answer, format!("HTTP/1.1 {expected}"));
+    }
+}
