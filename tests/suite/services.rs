@@ -1,7 +1,9 @@
 //! The small servers of `protocols`, on sockets and with programs that others wrote.
 
+use std::io;
 use std::io::Read as _;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::net::Shutdown;
 use std::net::TcpListener;
 use std::net::TcpStream;
@@ -202,7 +204,11 @@ fn s264_a_forwarder_to_nobody_resets_its_clients() {
     // At an address that no other test listens on.
     let nobody = TcpListener::bind("127.0.0.113:0").unwrap().local_addr().unwrap();
     let forwarder = listen(move || PortForward::new(nobody));
-    assert_eq!(peer::read_to_end(&forwarder.connect()), (Vec::new(), End::Reset));
+    match peer::connect_from(Ipv4Addr::LOCALHOST.into(), forwarder.address()) {
+        Ok(client) => assert_eq!(peer::read_to_end(&client), (Vec::new(), End::Reset)),
+        // It was before the client knew that it was connected.
+        Err(error) => assert_eq!(error.kind(), io::ErrorKind::ConnectionReset),
+    }
 }
 
 /// Answers every request over HTTP with these bytes.
