@@ -5,7 +5,7 @@ use crate::address::Address;
 use crate::unix_address::UnixAddress;
 
 /// What datagrams are addressed by: a [`SocketAddr`] over UDP, a [`UnixAddress`] on a UNIX socket.
-pub trait DatagramAddress: Clone + fmt::Debug + fmt::Display + Into<Address> + 'static {
+pub trait DatagramAddress: Clone + PartialEq + fmt::Debug + fmt::Display + Into<Address> + 'static {
     /// Whether both are the same peer's.
     #[doc(hidden)]
     fn is_same(&self, other: &Self) -> bool;

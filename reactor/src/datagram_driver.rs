@@ -25,6 +25,7 @@ use crate::datagram_transport::DatagramState;
 use crate::datagram_transport::DatagramTransport;
 use crate::driver::Drive;
 use crate::driver::DriverTask;
+use crate::hub::BATCH;
 use crate::hub::Hub;
 use crate::log_limit::LogLimit;
 use crate::port::Port;
@@ -50,6 +51,7 @@ pub(crate) fn start<A: DatagramAddress, P: DatagramProtocol<A>>(
             protocol: None,
             started: false,
             received: 0,
+            longest: BYTES,
             failures: 0,
             pause: None,
             log: LogLimit::default(),
@@ -74,6 +76,8 @@ struct Link<A: DatagramAddress> {
     protocol: Option<Box<dyn DatagramProtocol<A>>>,
     started: bool,
     received: u64,
+    /// The longest datagram of the last batch, as which those of the next are taken to be.
+    longest: usize,
     /// Errors of the socket in a row.
     failures: u32,
     /// Nothing is read before this is over.
@@ -114,7 +118,10 @@ impl<A: DatagramAddress> Driver for DatagramDriver<A> {
         if let Ok(mut link) = self.link.try_borrow_mut() {
             let _entered = self.span.enter();
             // Futures woken here are polled again by the task, with its own waker.
-            link.turn(&mut Context::from_waker(Waker::noop()), &mut Budget::default());
+            let mut cx = Context::from_waker(Waker::noop());
+            self.state.begin_turn();
+            link.turn(&mut cx, &mut Budget::default());
+            self.state.end_turn(&mut cx);
         }
         self.wake();
     }
@@ -130,7 +137,9 @@ impl<A: DatagramAddress> Drop for DatagramDriver<A> {
 impl<A: DatagramAddress> Link<A> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut budget = Budget::default();
+        self.state.begin_turn();
         let over = self.go_on(cx, &mut budget);
+        self.state.end_turn(cx);
         if over.is_pending() && budget.is_spent() {
             cx.waker().wake_by_ref();
         }
@@ -159,16 +168,22 @@ impl<A: DatagramAddress> Link<A> {
                 self.pause = None;
             }
             let Ok(socket) = self.state.socket() else { continue };
-            let received = hub.with_read_buffer(|buffer| {
-                let (len, peer) = ready!(socket.poll_receive(cx, buffer))?;
-                self.received(&buffer[..len], peer);
-                Poll::Ready(Ok(len))
+            let most = budget.datagrams(self.longest);
+            let mut longest = 0;
+            let waker = cx.waker().clone();
+            let received = socket.poll_receive(cx, &hub, most, &mut |data, peer| {
+                longest = longest.max(data.len());
+                budget.inputs += 1;
+                budget.bytes += data.len();
+                self.received(data, peer);
+                self.turn(&mut Context::from_waker(&waker), budget);
             });
-            let received = ready!(received);
-            budget.inputs += 1;
-            match received {
-                Ok(len) => budget.bytes += len,
-                Err(error) => self.failed(&error),
+            match ready!(received) {
+                Ok(()) => self.longest = longest,
+                Err(error) => {
+                    budget.inputs += 1;
+                    self.failed(&error);
+                }
             }
         }
     }
@@ -192,7 +207,7 @@ impl<A: DatagramAddress> Link<A> {
 
     fn received(&mut self, data: &[u8], peer: A) {
         self.failures = 0;
-        if self.state.hears(&peer) {
+        if !self.state.port.is_stopping() && self.state.hears(&peer) {
             self.received += 1;
             self.call("datagram_received", |protocol| protocol.datagram_received(data, peer));
         }
@@ -258,6 +273,13 @@ impl Budget {
         self.inputs < INPUTS && self.bytes < BYTES
     }
 
+    /// How many datagrams may be received now, if they are as long as that.
+    fn datagrams(&self, longest: usize) -> usize {
+        let bytes = BYTES - self.bytes;
+        let fit = (bytes / longest.max(1)).max(1);
+        fit.min((INPUTS - self.inputs) as usize)
+    }
+
     fn is_spent(&self) -> bool {
         !self.allows_calls() || !self.allows_input()
     }
@@ -281,7 +303,7 @@ impl<A: DatagramAddress> Callee for Whole<'_, A> {
 }
 
 /// Enough that the change from task to task costs little beside the datagrams.
-const INPUTS: u32 = 16;
+const INPUTS: u32 = BATCH as u32;
 
 const CALLS: u32 = 16;
 

@@ -7,15 +7,39 @@ use std::net::SocketAddr;
 use std::task::Context;
 use std::task::Poll;
 
+use crate::hub::Hub;
+
 /// A bound socket, as [`DatagramDriver`](crate::datagram_driver::DatagramDriver) and
 /// [`DatagramTransport`](crate::DatagramTransport) use it.
 pub(crate) trait DatagramSocket<A = SocketAddr> {
-    /// Receives one datagram, which is never longer than `buffer`, and says who sent it; or the socket's pending
-    /// error, such as a refusal, even if nothing else is to be read or written.
-    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, A)>>;
+    /// Receives what is there, but `most` datagrams at most (1 to [`BATCH`](crate::hub::BATCH)), and calls `deliver`
+    /// with each; or the socket's pending error, such as a refusal, even if nothing else is to be read or written. With
+    /// an error none was delivered.
+    fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        hub: &Hub,
+        most: usize,
+        deliver: &mut dyn FnMut(&[u8], A),
+    ) -> Poll<io::Result<()>>;
 
     /// Hands one datagram to the system, now: to `peer`, or to the one that the socket is connected to.
     fn send(&self, data: &[u8], peer: Option<A>) -> io::Result<()>;
+
+    /// How many datagrams of `len` bytes [`send_run`](Self::send_run) takes; 0 where there is none.
+    fn longest_run(&self, _len: usize) -> usize {
+        0
+    }
+
+    /// Hands datagrams of `len` bytes each, one behind the other in `data`, to the system: all, or with an error none.
+    /// `WouldBlock` is an error until [`poll_writable`](Self::poll_writable) says otherwise.
+    fn send_run(&self, _data: &[u8], _len: usize, _peer: Option<A>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn poll_writable(&self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
 
     /// Sets the only peer, and says how the socket and that are addressed from here on.
     fn connect(&self, peer: A) -> io::Result<Ends<A>>;

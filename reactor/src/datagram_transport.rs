@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::task::Context;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -82,6 +83,17 @@ pub(crate) struct DatagramState<A> {
     /// A write was told of a refusal, and the protocol was not yet.
     refused: Cell<bool>,
     sent: Cell<u64>,
+    /// Callbacks of the port run.
+    in_turn: Cell<bool>,
+    run: RefCell<Run<A>>,
+}
+
+/// Datagrams to one peer, of one length, that wait for the end of the turn in which they were written. The first of
+/// them does not: it was sent at once, to see whether the system takes it.
+struct Run<A> {
+    peer: Option<A>,
+    len: usize,
+    data: Vec<u8>,
 }
 
 impl<A: DatagramAddress> DatagramTransport<A> {
@@ -224,6 +236,8 @@ impl<A: DatagramAddress> DatagramTransport<A> {
             driver: OnceCell::new(),
             refused: Cell::new(false),
             sent: Cell::new(0),
+            in_turn: Cell::new(false),
+            run: RefCell::new(Run { peer: None, len: 0, data: Vec::new() }),
         }))
     }
 }
@@ -260,6 +274,9 @@ impl<A: DatagramAddress> DatagramState<A> {
 
     /// From here on every handle is stale. Timers and deferred calls are dropped, and the socket is closed.
     pub(crate) fn close(&self) {
+        if self.send_gathered().is_err() {
+            tracing::debug!("the last datagrams found no room");
+        }
         let socket = self.socket.borrow_mut().take();
         drop(socket);
         self.calls.close(&self.hub.timers);
@@ -271,8 +288,69 @@ impl<A: DatagramAddress> DatagramState<A> {
         }
     }
 
+    /// From here to [`end_turn`](Self::end_turn) the protocol's callbacks run.
+    pub(crate) fn begin_turn(&self) {
+        self.in_turn.set(true);
+    }
+
+    /// Sends what was gathered. If the system has no room for it, `cx` is woken as soon as it has.
+    pub(crate) fn end_turn(&self, cx: &mut Context<'_>) {
+        self.in_turn.set(false);
+        while let Err(error) = self.send_gathered() {
+            let socket = self.socket.borrow().clone();
+            if error.kind() != io::ErrorKind::WouldBlock || socket.is_none_or(|it| it.poll_writable(cx).is_pending()) {
+                return;
+            }
+        }
+        self.run.borrow_mut().len = 0;
+    }
+
     fn send(&self, data: &[u8], peer: Option<A>) -> io::Result<()> {
         let socket = self.socket()?;
+        if !self.gather(&*socket, data, &peer) {
+            self.send_gathered()?;
+            self.send_now(&*socket, data, peer.clone())?;
+            // What is like one that the system has just taken will be taken, too.
+            *self.run.borrow_mut() = Run { peer, len: data.len(), data: Vec::new() };
+        }
+        self.sent.set(self.sent.get() + 1);
+        Ok(())
+    }
+
+    /// Keeps a datagram for later in this turn, if it is like the last one.
+    fn gather(&self, socket: &dyn DatagramSocket<A>, data: &[u8], peer: &Option<A>) -> bool {
+        let run = &mut *self.run.borrow_mut();
+        let alike = self.in_turn.get() && run.len == data.len() && run.peer == *peer;
+        let fits = alike && run.data.len() < socket.longest_run(run.len) * run.len;
+        if fits {
+            if run.data.is_empty() {
+                run.data = self.hub.take_buffer();
+            }
+            run.data.extend_from_slice(data);
+        }
+        fits
+    }
+
+    /// Fails only where the system has no room; then the run is kept.
+    fn send_gathered(&self) -> io::Result<()> {
+        let mut run = self.run.borrow_mut();
+        let Some(socket) = self.socket.borrow().clone().filter(|_| !run.data.is_empty()) else { return Ok(()) };
+        match socket.send_run(&run.data, run.len, run.peer.clone()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+            Err(_) => {
+                for data in run.data.chunks(run.len) {
+                    if let Err(error) = self.send_now(&*socket, data, run.peer.clone()) {
+                        tracing::warn!(%error, "cannot send");
+                    }
+                }
+            }
+            Ok(()) => {}
+        }
+        self.hub.return_buffer(std::mem::take(&mut run.data));
+        Ok(())
+    }
+
+    fn send_now(&self, socket: &dyn DatagramSocket<A>, data: &[u8], peer: Option<A>) -> io::Result<()> {
         for _ in 0..REFUSALS {
             match socket.send(data, peer.clone()) {
                 // It tells of an earlier datagram, and this one was not sent.
@@ -280,11 +358,7 @@ impl<A: DatagramAddress> DatagramState<A> {
                     self.refused.set(true);
                     self.wake();
                 }
-                Err(error) => return Err(error),
-                Ok(()) => {
-                    self.sent.set(self.sent.get() + 1);
-                    return Ok(());
-                }
+                sent => return sent,
             }
         }
         Err(io::ErrorKind::ConnectionRefused.into())

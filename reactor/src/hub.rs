@@ -37,6 +37,8 @@ pub(crate) struct Hub {
     changed: RefCell<Option<Waker>>,
     next_id: Cell<u64>,
     read_buffer: ReadBuffer,
+    /// Made with the first batch of datagrams. The system gives a process only those pages of it that are written to.
+    batch_buffer: Cell<Option<Box<[u8]>>>,
     scratch: Cell<String>,
     /// The kinds of protocols there are, each once.
     targets: RefCell<Vec<Rc<CallTarget>>>,
@@ -57,6 +59,7 @@ impl Hub {
             changed: RefCell::new(None),
             next_id: Cell::new(1),
             read_buffer,
+            batch_buffer: Cell::default(),
             scratch: Cell::default(),
             targets: RefCell::default(),
             spare: RefCell::new(Vec::with_capacity(SPARE_BUFFERS)),
@@ -153,10 +156,12 @@ impl Hub {
 
     /// Lends the read buffer. It is taken out of its place, not borrowed, since user code runs meanwhile.
     pub(crate) fn with_read_buffer<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
-        let mut buffer = self.read_buffer.take().unwrap_or_else(|| vec![0; READ_BUFFER].into());
-        let result = read(&mut buffer);
-        self.read_buffer.set(Some(buffer));
-        result
+        lend(&self.read_buffer, READ_BUFFER, read)
+    }
+
+    /// Lends the buffer for a batch of datagrams, likewise: so many slots of [`READ_BUFFER`] bytes.
+    pub(crate) fn with_batch_buffer<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
+        lend(&self.batch_buffer, BATCH * READ_BUFFER, read)
     }
 
     /// Lends an empty string to format into.
@@ -187,11 +192,21 @@ impl Hub {
     }
 }
 
+fn lend<R>(place: &Cell<Option<Box<[u8]>>>, len: usize, read: impl FnOnce(&mut [u8]) -> R) -> R {
+    let mut buffer = place.take().unwrap_or_else(|| vec![0; len].into());
+    let result = read(&mut buffer);
+    place.set(Some(buffer));
+    result
+}
+
 /// The buffer that reads go to, made with the first of them. The hosts of a simulation have one between them.
 pub(crate) type ReadBuffer = Rc<Cell<Option<Box<[u8]>>>>;
 
-/// The most that one read takes in, as in Twisted.
+/// The most that one read takes in, as in Twisted; no UDP datagram is as long.
 pub(crate) const READ_BUFFER: usize = 64 * 1024;
+
+/// How many datagrams may be received at once.
+pub(crate) const BATCH: usize = 16;
 
 /// Buffers kept for the next writes: a turn uses one, forwarding two, a message to many a few at a time.
 const SPARE_BUFFERS: usize = 16;

@@ -1,9 +1,14 @@
 //! UDP: sockets that carry datagrams.
 
+use std::array;
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::io;
+use std::io::IoSlice;
+use std::io::IoSliceMut;
 use std::net::IpAddr;
 use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
@@ -11,6 +16,15 @@ use std::task::ready;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use nix::cmsg_space;
+use nix::sys::socket::ControlMessage;
+use nix::sys::socket::MsgFlags;
+use nix::sys::socket::MultiHeaders;
+use nix::sys::socket::SockaddrStorage;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::recvmmsg;
+use nix::sys::socket::sendmmsg;
+use nix::sys::socket::sockopt::UdpGsoSegment;
 use socket2::Domain;
 use socket2::Protocol;
 use socket2::SockRef;
@@ -25,6 +39,9 @@ use crate::datagram_socket::DatagramSocket;
 use crate::datagram_socket::Ends;
 use crate::datagram_socket::TooLong;
 use crate::datagram_socket::WrongFamily;
+use crate::hub::BATCH;
+use crate::hub::Hub;
+use crate::hub::READ_BUFFER;
 
 /// A bound socket.
 pub(crate) struct UdpPort {
@@ -32,6 +49,10 @@ pub(crate) struct UdpPort {
     host: SocketAddr,
     /// An IPv6 socket that reaches IPv4 addresses, too.
     dual: bool,
+    receiving: RefCell<MultiHeaders<SockaddrStorage>>,
+    sending: RefCell<MultiHeaders<SockaddrStorage>>,
+    /// Several datagrams may be handed to the system as one.
+    segments: Cell<bool>,
     /// Waits for the poller to report an error; none before the socket is connected.
     error: RefCell<Option<LocalBoxFuture<'static, io::Result<()>>>>,
 }
@@ -61,7 +82,16 @@ impl UdpPort {
         let host = socket.local_addr()?;
         // One bound to a certain address has no IPv4 address to send from.
         let dual = host.is_ipv6() && host.ip().is_unspecified() && !only_v6?;
-        Ok(Self { host, socket: Rc::new(socket), dual, error: RefCell::new(None) })
+        Ok(Self {
+            receiving: RefCell::new(MultiHeaders::preallocate(BATCH, None)),
+            sending: RefCell::new(MultiHeaders::preallocate(1, Some(cmsg_space!(u16)))),
+            // Systems that do not know of it would send one long datagram.
+            segments: Cell::new(getsockopt(&socket, UdpGsoSegment).is_ok()),
+            socket: Rc::new(socket),
+            host,
+            dual,
+            error: RefCell::new(None),
+        })
     }
 
     pub(crate) fn socket_addr(&self) -> SocketAddr {
@@ -83,6 +113,34 @@ impl UdpPort {
         Poll::Pending
     }
 
+    fn receive_batch(
+        &self,
+        slots: &mut [u8],
+        most: usize,
+        deliver: &mut dyn FnMut(&[u8], SocketAddr),
+    ) -> io::Result<()> {
+        let mut received = [(0, None); BATCH];
+        let mut count = 0;
+        let result = self.socket.try_io(Interest::READABLE, || {
+            let mut rest = slots.chunks_exact_mut(READ_BUFFER);
+            let mut slots: [_; BATCH] = array::from_fn(|_| [IoSliceMut::new(rest.next().unwrap_or_default())]);
+            let mut headers = self.receiving.borrow_mut();
+            let socket = self.socket.as_raw_fd();
+            for datagram in recvmmsg(socket, &mut headers, &mut slots[..most], MsgFlags::empty(), None)? {
+                received[count] = (datagram.bytes, datagram.address.as_ref().and_then(address_of));
+                count += 1;
+            }
+            // Fewer: now it is empty, which need not be asked. What comes from here on wakes the poller.
+            if count == most { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        });
+        for (slot, (len, peer)) in slots.chunks_exact(READ_BUFFER).zip(&received[..count]) {
+            if let Some(peer) = *peer {
+                deliver(&slot[..*len], unmapped(peer));
+            }
+        }
+        if count > 0 { Ok(()) } else { result }
+    }
+
     /// The address as this socket's family has it.
     fn reached_as(&self, peer: SocketAddr) -> io::Result<SocketAddr> {
         match (self.host.ip(), peer.ip()) {
@@ -94,17 +152,25 @@ impl UdpPort {
 }
 
 impl DatagramSocket for UdpPort {
-    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
+    fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        hub: &Hub,
+        most: usize,
+        deliver: &mut dyn FnMut(&[u8], SocketAddr),
+    ) -> Poll<io::Result<()>> {
         if let Poll::Ready(error) = self.poll_error(cx) {
             return Poll::Ready(Err(error));
         }
-        loop {
-            ready!(self.socket.poll_recv_ready(cx))?;
-            match self.socket.try_recv_from(buffer) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                received => return Poll::Ready(received.map(|(len, peer)| (len, unmapped(peer)))),
+        hub.with_batch_buffer(|buffer| {
+            loop {
+                ready!(self.socket.poll_recv_ready(cx))?;
+                match self.receive_batch(buffer, most, deliver) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    received => return Poll::Ready(received),
+                }
             }
-        }
+        })
     }
 
     fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()> {
@@ -124,6 +190,34 @@ impl DatagramSocket for UdpPort {
         }
     }
 
+    fn longest_run(&self, len: usize) -> usize {
+        if self.segments.get() && (1..=LARGEST_SEGMENT).contains(&len) { RUN_DATAGRAMS.min(RUN_BYTES / len) } else { 0 }
+    }
+
+    fn send_run(&self, data: &[u8], len: usize, peer: Option<SocketAddr>) -> io::Result<()> {
+        let peer = peer.map(|peer| self.reached_as(peer)).transpose()?.map(SockaddrStorage::from);
+        let socket = self.socket.as_raw_fd();
+        // Cut into datagrams by the system, at the end of its way through it (generic segmentation offload).
+        let segment = u16::try_from(len).map_err(io::Error::other)?;
+        let control = [ControlMessage::UdpGsoSegments(&segment)];
+        let sent = self.socket.try_io(Interest::WRITABLE, || {
+            let mut headers = self.sending.borrow_mut();
+            sendmmsg(socket, &mut headers, &[[IoSlice::new(data)]], [peer], control, MsgFlags::empty())?;
+            Ok(())
+        });
+        if let Err(error) = &sent
+            && matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIO | libc::EMSGSIZE))
+        {
+            // The way to a peer cannot do that, and it is not worth remembering to which.
+            self.segments.set(false);
+        }
+        sent
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_send_ready(cx)
+    }
+
     fn connect(&self, peer: SocketAddr) -> io::Result<Ends> {
         SockRef::from(&*self.socket).connect(&self.reached_as(peer)?.into())?;
         self.error.replace(Some(error_reported(&self.socket)));
@@ -133,6 +227,11 @@ impl DatagramSocket for UdpPort {
     fn host(&self) -> SocketAddr {
         self.host
     }
+}
+
+fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let ipv4 = address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
+    ipv4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
 }
 
 fn error_reported(socket: &Rc<UdpSocket>) -> LocalBoxFuture<'static, io::Result<()>> {
@@ -145,3 +244,12 @@ fn error_reported(socket: &Rc<UdpSocket>) -> LocalBoxFuture<'static, io::Result<
     }
     .boxed_local()
 }
+
+/// What fits into a frame of Ethernet over IPv6: longer datagrams may have to leave in fragments, which a run cannot.
+const LARGEST_SEGMENT: usize = 1_452;
+
+/// The most that all systems cut at once.
+const RUN_DATAGRAMS: usize = 64;
+
+/// What fits into one datagram of IP, of either version.
+const RUN_BYTES: usize = 65_000;

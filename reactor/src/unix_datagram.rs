@@ -15,6 +15,7 @@ use tokio::net::UnixDatagram;
 use crate::datagram_socket::DatagramSocket;
 use crate::datagram_socket::Ends;
 use crate::datagram_socket::TooLong;
+use crate::hub::Hub;
 use crate::unix_address::UnixAddress;
 use crate::unix_file::NamedSocket;
 use crate::unix_options::UnixDatagramOptions;
@@ -48,8 +49,8 @@ impl UnixDatagramPort {
     }
 }
 
-impl DatagramSocket<UnixAddress> for UnixDatagramPort {
-    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, UnixAddress)>> {
+impl UnixDatagramPort {
+    fn poll_receive_one(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, UnixAddress)>> {
         loop {
             ready!(self.socket.poll_recv_ready(cx))?;
             match self.socket.try_recv_from(buffer) {
@@ -64,6 +65,22 @@ impl DatagramSocket<UnixAddress> for UnixDatagramPort {
                 }
             }
         }
+    }
+}
+
+impl DatagramSocket<UnixAddress> for UnixDatagramPort {
+    fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        hub: &Hub,
+        _most: usize,
+        deliver: &mut dyn FnMut(&[u8], UnixAddress),
+    ) -> Poll<io::Result<()>> {
+        hub.with_read_buffer(|buffer| {
+            let (len, peer) = ready!(self.poll_receive_one(cx, buffer))?;
+            deliver(&buffer[..len], peer);
+            Poll::Ready(Ok(()))
+        })
     }
 
     fn send(&self, data: &[u8], peer: Option<UnixAddress>) -> io::Result<()> {

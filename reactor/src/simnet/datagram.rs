@@ -16,6 +16,7 @@ use crate::datagram_socket::DatagramSocket;
 use crate::datagram_socket::Ends;
 use crate::datagram_socket::TooLong;
 use crate::datagram_socket::WrongFamily;
+use crate::hub::Hub;
 use crate::simnet::Host;
 use crate::simnet::HostId;
 use crate::simnet::Network;
@@ -85,7 +86,13 @@ impl SimDatagramSocket {
 }
 
 impl DatagramSocket for SimDatagramSocket {
-    fn poll_receive(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, SocketAddr)>> {
+    fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        _hub: &Hub,
+        _most: usize,
+        deliver: &mut dyn FnMut(&[u8], SocketAddr),
+    ) -> Poll<io::Result<()>> {
         let mut mailbox = self.mailbox.borrow_mut();
         if std::mem::take(&mut mailbox.refused) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
@@ -94,8 +101,9 @@ impl DatagramSocket for SimDatagramSocket {
             mailbox.waker = Some(cx.waker().clone());
             return Poll::Pending;
         };
-        buffer[..data.len()].copy_from_slice(&data);
-        Poll::Ready(Ok((data.len(), from)))
+        drop(mailbox);
+        deliver(&data, from);
+        Poll::Ready(Ok(()))
     }
 
     fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()> {

@@ -44,6 +44,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "CPU", size: 5, run: cost::processor_time },
     Check { name: "CPU-lines", size: 3, run: cost::processor_time_of_lines },
     Check { name: "CPU-strings", size: 3, run: cost::processor_time_of_strings },
+    Check { name: "UDP", size: 5, run: cost::datagrams },
 ];
 
 pub(crate) fn server(kind: &str, options: &[&str]) -> Child {

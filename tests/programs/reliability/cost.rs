@@ -1,6 +1,8 @@
 //! What a message costs: allocations and processor time.
 
 use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use protocols::LineReceiver;
 use protocols::StringFormat;
@@ -12,6 +14,7 @@ use crate::Figure;
 use crate::checks::error;
 use crate::checks::server;
 use crate::load::PingPong;
+use crate::volleys::Volleys;
 
 /// R36: allocations of the server's thread for each message, warmed up.
 pub(crate) fn allocations_a_message(messages: usize) -> io::Result<Vec<Figure>> {
@@ -40,15 +43,37 @@ pub(crate) fn allocations_a_message(messages: usize) -> io::Result<Vec<Figure>> 
 
 /// Processor time a message, 64 connections with 64 bytes each, beside Tokio's own loop in the same run.
 pub(crate) fn processor_time(rounds: usize) -> io::Result<Vec<Figure>> {
-    let [ours, tokios] = exchange(["echo", "tokio"], 64, &[b'x'; 64], 1, 150_000, rounds)?;
+    beside_tokio("message", 1.15, ["echo", "tokio"], rounds, |address| {
+        let mut load = PingPong::new(address, 64, vec![b'x'; 64])?;
+        Ok(move |messages| load.exchange(messages))
+    })
+}
+
+/// Processor time a datagram of 64 bytes, 8 of them in flight on each of 8 sockets, likewise.
+pub(crate) fn datagrams(rounds: usize) -> io::Result<Vec<Figure>> {
+    beside_tokio("datagram", 0.8, ["datagrams", "tokio-datagrams"], rounds, |address| {
+        let mut load = Volleys::new(address, 8, 8, 64)?;
+        Ok(move |datagrams| load.exchange(datagrams))
+    })
+}
+
+/// Our server and Tokio's loop, whose kinds are given, under the same load.
+fn beside_tokio<L: FnMut(usize) -> io::Result<Duration>>(
+    what: &str,
+    gate: f64,
+    kinds: [&str; 2],
+    rounds: usize,
+    load: impl Fn(SocketAddr) -> io::Result<L>,
+) -> io::Result<Vec<Figure>> {
+    let [ours, tokios] = exchange(kinds, 150_000, rounds, load)?;
     Ok(vec![
-        Figure::told("us a message", ours.all),
-        Figure::told("us a message, Tokio's loop", tokios.all),
-        Figure::at_most(1.15, "of Tokio's", ours.all / tokios.all),
-        Figure::told("us a message in user mode", ours.user),
-        Figure::told("us a message in user mode, Tokio's loop", tokios.user),
-        Figure::told("messages a second", ours.rate),
-        Figure::told("messages a second, Tokio's loop", tokios.rate),
+        Figure::told(format!("us a {what}"), ours.all),
+        Figure::told(format!("us a {what}, Tokio's loop"), tokios.all),
+        Figure::at_most(gate, "of Tokio's", ours.all / tokios.all),
+        Figure::told(format!("us a {what} in user mode"), ours.user),
+        Figure::told(format!("us a {what} in user mode, Tokio's loop"), tokios.user),
+        Figure::told(format!("{what}s a second"), ours.rate),
+        Figure::told(format!("{what}s a second, Tokio's loop"), tokios.rate),
     ])
 }
 
@@ -66,7 +91,10 @@ pub(crate) fn processor_time_of_strings(rounds: usize) -> io::Result<Vec<Figure>
 /// Our server, one that sends each answer, and one that sends them when there is nothing to read: 16 connections, with
 /// 64 messages at a time on each.
 fn beside_framed(what: &str, kinds: [&str; 3], message: &[u8], rounds: usize) -> io::Result<Vec<Figure>> {
-    let [ours, sent, forwarded] = exchange(kinds, 16, message, 64, 2_000_000, rounds)?;
+    let [ours, sent, forwarded] = exchange(kinds, 2_000_000, rounds, |address| {
+        let mut load = PingPong::new(address, 16, message.repeat(64))?;
+        Ok(move |messages| load.exchange(messages / 64))
+    })?;
     Ok(vec![
         Figure::told(format!("us a {what}"), ours.all),
         Figure::told(format!("us a {what}, Framed that sends each"), sent.all),
@@ -87,26 +115,24 @@ struct Cost {
     rate: f64,
 }
 
-/// Has servers answer in turns, so many messages at a time on each connection, and takes the medians.
-fn exchange<const N: usize>(
+/// Has servers answer so many messages each in turns, under the same load, and takes the medians.
+fn exchange<const N: usize, L: FnMut(usize) -> io::Result<Duration>>(
     kinds: [&str; N],
-    connections: usize,
-    message: &[u8],
-    at_a_time: usize,
     messages: usize,
     rounds: usize,
+    load: impl Fn(SocketAddr) -> io::Result<L>,
 ) -> io::Result<[Cost; N]> {
     let mut sides = Vec::new();
     for kind in kinds {
         let server = server(kind, &[]);
-        let mut load = PingPong::new(server.address(), connections, message.repeat(at_a_time))?;
-        load.exchange(20_000 / at_a_time)?;
+        let mut load = load(server.address())?;
+        load(20_000)?;
         sides.push((server, load, Vec::new()));
     }
     for _ in 0..rounds {
         for (server, load, costs) in &mut sides {
             let (user_before, system_before) = server.cpu();
-            let elapsed = load.exchange(messages / at_a_time)?;
+            let elapsed = load(messages)?;
             let (user_after, system_after) = server.cpu();
             let user = user_after - user_before;
             let microseconds = |seconds: f64| seconds * 1e6 / messages as f64;

@@ -17,6 +17,7 @@ use tokio_util::codec::LinesCodec;
 pub(crate) fn serve(kind: &str, address: &str) -> Option<io::Result<()>> {
     Some(match kind {
         "tokio" => run(address, echo),
+        "tokio-datagrams" => echo_datagrams(address),
         "framed-lines" => run(address, async |stream| {
             let mut framed = Framed::new(stream, LinesCodec::new());
             while let Some(Ok(line)) = framed.next().await {
@@ -63,6 +64,19 @@ fn run<F: Future<Output = ()> + Send + 'static>(address: &str, serve: impl Fn(Tc
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
             tokio::spawn(serve(stream));
+        }
+    })
+}
+
+fn echo_datagrams(address: &str) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let socket = tokio::net::UdpSocket::bind(address).await?;
+        println!("ready {}", socket.local_addr()?);
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            let (len, peer) = socket.recv_from(&mut buffer).await?;
+            let _ = socket.send_to(&buffer[..len], peer).await;
         }
     })
 }

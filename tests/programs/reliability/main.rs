@@ -17,6 +17,7 @@ mod load;
 mod many;
 mod processor;
 mod serve;
+mod volleys;
 
 use std::io;
 use std::process::ExitCode;

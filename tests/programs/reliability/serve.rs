@@ -4,6 +4,7 @@
 use std::cell::Cell;
 use std::io;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -22,6 +23,8 @@ use protocols::StringHandler;
 use protocols::StringReceiver;
 use protocols::Strings;
 use reactor::CloseReason;
+use reactor::DatagramProtocol;
+use reactor::DatagramTransport;
 use reactor::Factory;
 use reactor::Port;
 use reactor::Protocol;
@@ -61,6 +64,10 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     match kind {
         "echo" => listen(&reactor, address, |transport| Echo { transport })?,
         "lines" => listen(&reactor, address, LineReceiver::factory(|lines| EchoLines { lines }).delimiter("\n"))?,
+        "datagrams" => {
+            let port = reactor.listen_udp(address, |transport| DatagramEcho { transport })?;
+            reactor.call_when_running(move || say_ready(&port));
+        }
         "strings" => {
             let factory = StringReceiver::factory(StringFormat::Int32, |strings| EchoStrings { strings });
             listen(&reactor, address, factory)?;
@@ -127,6 +134,17 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
 fn say_ready(port: &Port) {
     println!("ready {}", port.host());
     let _ = io::stdout().flush();
+}
+
+/// Sends every datagram back.
+struct DatagramEcho {
+    transport: DatagramTransport,
+}
+
+impl DatagramProtocol for DatagramEcho {
+    fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
+        let _ = self.transport.write(data, peer);
+    }
 }
 
 /// Sends every line back.
