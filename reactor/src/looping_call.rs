@@ -11,7 +11,10 @@ use std::task::Waker;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::calls::Owner;
 use crate::calls::unchecked_call;
+use crate::datagram_address::DatagramAddress;
+use crate::datagram_transport::DatagramTransport;
 use crate::delayed_call::DelayedCall;
 use crate::reactor::Reactor;
 use crate::timers::Action;
@@ -19,8 +22,8 @@ use crate::timers::Sleep;
 use crate::timers::Timers;
 use crate::transport::Transport;
 
-/// A function that is called again and again, at a regular pace: from [`Transport::call_every`] or
-/// [`Reactor::call_every`]. Twisted's `LoopingCall`.
+/// A function that is called again and again, at a regular pace: from [`Transport::call_every`],
+/// [`DatagramTransport::call_every`] or [`Reactor::call_every`]. Twisted's `LoopingCall`.
 ///
 /// The calls stay on the grid of whole intervals since the start, however long each of them takes: what comes late does
 /// not make the next one late. Whole intervals that were missed are left out, and not made up for;
@@ -98,6 +101,32 @@ impl Transport {
             let run = move |this: &mut P| planned.run(&call, |call, tick| call(this, tick));
             let run = unchecked_call(run, caller);
             Some(transport.0.calls().later_call(timers, transport.owner(), delay, run))
+        })
+    }
+}
+
+impl<A: DatagramAddress> DatagramTransport<A> {
+    /// Calls `call` every `interval` from now on, with the protocol of this port, or with the handler directly inside it;
+    /// for the first time in one interval. It ends with the port, before `stop_protocol`. A panic in it is logged, and
+    /// ends the loop.
+    ///
+    /// An interval of zero is as often as the reactor turns.
+    ///
+    /// # Panics
+    ///
+    /// As [`call_later`](Self::call_later).
+    #[track_caller]
+    pub fn call_every<P: 'static>(&self, interval: Duration, call: impl FnMut(&mut P, Tick) + 'static) -> LoopingCall {
+        self.0.calls.check::<P>();
+        let caller = Location::caller();
+        let state = Rc::downgrade(&self.0);
+        let call = Rc::new(RefCell::new(Some(call)));
+        LoopingCall::start(&self.0.hub.timers, interval, move |timers, delay, planned| {
+            let state = state.upgrade()?;
+            let call = Rc::clone(&call);
+            let run = move |this: &mut P| planned.run(&call, |call, tick| call(this, tick));
+            let owner = Rc::downgrade(&state) as Weak<dyn Owner>;
+            Some(state.calls.later_call(timers, owner, delay, unchecked_call(run, caller)))
         })
     }
 }
