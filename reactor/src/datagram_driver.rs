@@ -140,7 +140,7 @@ impl<A: DatagramAddress> Link<A> {
         self.state.begin_turn();
         let over = self.go_on(cx, &mut budget);
         self.state.end_turn(cx);
-        if over.is_pending() && budget.is_spent() {
+        if over.is_pending() && (budget.is_spent() || self.state.is_refused()) {
             cx.waker().wake_by_ref();
         }
         over

@@ -3,11 +3,13 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::net::SocketAddr;
 use std::task::Context;
 use std::task::Poll;
 
 use crate::hub::Hub;
+use crate::interface::Interface;
 
 /// A bound socket, as [`DatagramDriver`](crate::datagram_driver::DatagramDriver) and
 /// [`DatagramTransport`](crate::DatagramTransport) use it.
@@ -43,6 +45,15 @@ pub(crate) trait DatagramSocket<A = SocketAddr> {
 
     /// Sets the only peer, and says how the socket and that are addressed from here on.
     fn connect(&self, peer: A) -> io::Result<Ends<A>>;
+
+    /// Receives what is sent to a multicast group, too.
+    fn join_group(&self, _group: IpAddr, _interface: Interface) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn leave_group(&self, _group: IpAddr, _interface: Interface) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 
     fn host(&self) -> A;
 }

@@ -9,6 +9,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::rc::Weak;
 use std::task::Context;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -97,7 +98,12 @@ struct Run<A> {
 }
 
 impl<A: DatagramAddress> DatagramTransport<A> {
-    /// Sends one datagram to `peer`, at once; it may be empty. Nothing is queued: what the network loses is lost.
+    /// Sends one datagram to `peer`; it may be empty. What the network loses is lost.
+    ///
+    /// It is sent at once. But of datagrams of one length that a turn's callbacks send to one peer, one after the other,
+    /// only the first is; those behind it leave together when the callbacks have returned, or when something else is
+    /// written: up to 64, of up to 1,452 bytes each. They come, and may be lost, one by one. Should the system then have
+    /// no room, though it took the first, they wait for it. Should it refuse them, that is logged.
     ///
     /// Where the system tells of a refusal in place of sending, that belongs to an earlier datagram:
     /// [`connection_refused`](crate::DatagramProtocol::connection_refused) is called later, and this one is sent all the
@@ -110,6 +116,8 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     /// - [`InvalidInput`](io::ErrorKind::InvalidInput): it is too long (65,507 bytes are the most over IPv4), `peer`
     ///   is of another family than the port, or the port is [connected](Self::connect) to another peer.
     /// - [`NotConnected`](io::ErrorKind::NotConnected): the port was stopped.
+    /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied): a broadcast address needs a port that was
+    ///   [opened for it](crate::DatagramOptions::broadcast).
     /// - Any other, as the system says it: on a UNIX socket that there is no such file, or that nobody listens there
     ///   ([`ConnectionRefused`](io::ErrorKind::ConnectionRefused)).
     pub fn write(&self, data: impl AsRef<[u8]>, peer: A) -> io::Result<()> {
@@ -262,6 +270,11 @@ impl<A: DatagramAddress> DatagramState<A> {
         self.peer.borrow().is_some()
     }
 
+    /// Whether sending was told of a refusal, and the protocol was not.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.get()
+    }
+
     /// Whether a write was told of a refusal since this was last asked.
     pub(crate) fn take_refused(&self) -> bool {
         self.refused.replace(false)
@@ -296,11 +309,9 @@ impl<A: DatagramAddress> DatagramState<A> {
     /// Sends what was gathered. If the system has no room for it, `cx` is woken as soon as it has.
     pub(crate) fn end_turn(&self, cx: &mut Context<'_>) {
         self.in_turn.set(false);
-        while let Err(error) = self.send_gathered() {
+        while self.send_gathered().is_err() {
             let socket = self.socket.borrow().clone();
-            if error.kind() != io::ErrorKind::WouldBlock || socket.is_none_or(|it| it.poll_writable(cx).is_pending()) {
-                return;
-            }
+            let Some(Poll::Ready(Ok(()))) = socket.map(|socket| socket.poll_writable(cx)) else { return };
         }
         self.run.borrow_mut().len = 0;
     }
@@ -337,11 +348,12 @@ impl<A: DatagramAddress> DatagramState<A> {
         let Some(socket) = self.socket.borrow().clone().filter(|_| !run.data.is_empty()) else { return Ok(()) };
         match socket.send_run(&run.data, run.len, run.peer.clone()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
-            Err(_) => {
-                for data in run.data.chunks(run.len) {
-                    if let Err(error) = self.send_now(&*socket, data, run.peer.clone()) {
-                        tracing::warn!(%error, "cannot send");
-                    }
+            Err(error) => {
+                self.notes_refusal(&error);
+                let datagrams = run.data.chunks(run.len);
+                let sent = datagrams.map(|data| self.send_now(&*socket, data, run.peer.clone()));
+                if let Some(error) = sent.filter_map(io::Result::err).last() {
+                    tracing::warn!(%error, "cannot send what was gathered, or a part of it");
                 }
             }
             Ok(()) => {}
@@ -350,14 +362,20 @@ impl<A: DatagramAddress> DatagramState<A> {
         Ok(())
     }
 
+    /// Whether that tells of an earlier datagram; then what was to be sent was not.
+    fn notes_refusal(&self, error: &io::Error) -> bool {
+        let refused = error.kind() == io::ErrorKind::ConnectionRefused && self.is_connected();
+        if refused {
+            self.refused.set(true);
+            self.wake();
+        }
+        refused
+    }
+
     fn send_now(&self, socket: &dyn DatagramSocket<A>, data: &[u8], peer: Option<A>) -> io::Result<()> {
         for _ in 0..REFUSALS {
             match socket.send(data, peer.clone()) {
-                // It tells of an earlier datagram, and this one was not sent.
-                Err(error) if error.kind() == io::ErrorKind::ConnectionRefused && self.is_connected() => {
-                    self.refused.set(true);
-                    self.wake();
-                }
+                Err(error) if self.notes_refusal(&error) => {}
                 sent => return sent,
             }
         }

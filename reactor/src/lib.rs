@@ -76,7 +76,7 @@
 //! | `driver`, `linger`, `stream`, `tcp`, `unix`, `memory` | the loop around a connection, and what it moves bytes over |
 //! | `pipe`, `stdio` | standard input and output, and other descriptors, in place of a socket |
 //! | `process_protocol`, `process_transport`, `process_adapter`, `child`, `process` | child processes |
-//! | `datagram`, `datagram_transport`, `datagram_driver`, `udp`, `unix_datagram` | the same for datagrams |
+//! | `datagram`, `datagram_transport`, `datagram_driver`, `udp`, `interface`, `unix_datagram` | the same for datagrams |
 //! | `adopt_stream`, `async_stream`, `tokio_stream` | Tokio's streams as connections, and connections as Tokio's streams |
 //! | `listen`, `adopt`, `acceptor`, `port`, `connect`, `connector`, `resolve`, `race` | how connections come about |
 //! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
@@ -112,6 +112,7 @@ mod driver;
 mod executor;
 mod factory;
 mod hub;
+mod interface;
 mod linger;
 mod listen;
 mod log_limit;
@@ -174,6 +175,7 @@ pub use factory::Factory;
 pub use factory::IntoProtocol;
 pub use factory::SharedFactory;
 pub use factory::share;
+pub use interface::Interface;
 pub use looping_call::LoopingCall;
 pub use looping_call::Tick;
 pub use nested::Nested;

@@ -114,7 +114,7 @@ impl Reactor {
         let options = address.into();
         let wanted = options.socket_addr()?;
         let socket: Rc<dyn DatagramSocket> = if let Some(host) = self.0.simulated() {
-            let bind = || host.network.bind_datagrams(host.id, wanted);
+            let bind = || host.network.bind_datagrams(host.id, wanted, &options);
             Rc::new(self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))?)
         } else {
             let bind = |address, share| UdpPort::bind(address, &options, share);

@@ -7,6 +7,7 @@ use std::io;
 use std::io::IoSlice;
 use std::io::IoSliceMut;
 use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
@@ -26,6 +27,7 @@ use nix::sys::socket::recvmmsg;
 use nix::sys::socket::sendmmsg;
 use nix::sys::socket::sockopt::UdpGsoSegment;
 use socket2::Domain;
+use socket2::InterfaceIndexOrAddress;
 use socket2::Protocol;
 use socket2::SockRef;
 use socket2::Socket;
@@ -42,6 +44,8 @@ use crate::datagram_socket::WrongFamily;
 use crate::hub::BATCH;
 use crate::hub::Hub;
 use crate::hub::READ_BUFFER;
+use crate::interface::Interface;
+use crate::interface::invalid;
 
 /// A bound socket.
 pub(crate) struct UdpPort {
@@ -62,14 +66,27 @@ impl UdpPort {
     pub(crate) fn bind(address: SocketAddr, options: &DatagramOptions, share_port: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
-        if share_port {
+        if share_port || options.listen_multiple {
             socket.set_reuse_port(true)?;
+        }
+        if options.listen_multiple {
+            socket.set_reuse_address(true)?;
         }
         if let Some(bytes) = options.receive_buffer {
             socket.set_recv_buffer_size(bytes)?;
         }
         if let Some(bytes) = options.send_buffer {
             socket.set_send_buffer_size(bytes)?;
+        }
+        if options.only_v6 && address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        if address.is_ipv6() {
+            set_ipv6_options(&socket, options)?;
+        }
+        // A socket that reaches both families has the options of both.
+        if address.is_ipv4() || (address.ip().is_unspecified() && !socket.only_v6()?) {
+            set_ipv4_options(&socket, options)?;
         }
         socket.bind(&address.into())?;
         Self::adopt(socket)
@@ -80,6 +97,12 @@ impl UdpPort {
         let only_v6 = socket.only_v6();
         let socket = UdpSocket::from_std(socket.into())?;
         let host = socket.local_addr()?;
+        // Or else it would hear the groups that any socket of the machine has joined. Old systems know that of IPv4 only.
+        let groups = SockRef::from(&socket);
+        let _ = groups.set_multicast_all_v4(false);
+        if host.is_ipv6() {
+            let _ = groups.set_multicast_all_v6(false);
+        }
         // One bound to a certain address has no IPv4 address to send from.
         let dual = host.is_ipv6() && host.ip().is_unspecified() && !only_v6?;
         Ok(Self {
@@ -111,6 +134,24 @@ impl UdpPort {
             }
         }
         Poll::Pending
+    }
+
+    fn ipv4_interface(&self, interface: Interface) -> io::Result<InterfaceIndexOrAddress> {
+        if self.host.is_ipv6() && !self.dual {
+            return Err(invalid("the port is for IPv6, and the group for IPv4"));
+        }
+        Ok(match interface {
+            Interface::Any => InterfaceIndexOrAddress::Address(Ipv4Addr::UNSPECIFIED),
+            Interface::Address(address) => InterfaceIndexOrAddress::Address(address),
+            Interface::Index(index) => InterfaceIndexOrAddress::Index(index),
+        })
+    }
+
+    fn ipv6_interface(&self, interface: Interface) -> io::Result<u32> {
+        if self.host.is_ipv4() {
+            return Err(invalid("the port is for IPv4, and the group for IPv6"));
+        }
+        ipv6_index(interface)
     }
 
     fn receive_batch(
@@ -162,15 +203,13 @@ impl DatagramSocket for UdpPort {
         if let Poll::Ready(error) = self.poll_error(cx) {
             return Poll::Ready(Err(error));
         }
-        hub.with_batch_buffer(|buffer| {
-            loop {
-                ready!(self.socket.poll_recv_ready(cx))?;
-                match self.receive_batch(buffer, most, deliver) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    received => return Poll::Ready(received),
-                }
+        loop {
+            ready!(self.socket.poll_recv_ready(cx))?;
+            match hub.with_batch_buffer(|slots| self.receive_batch(slots, most, deliver)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return Poll::Ready(received),
             }
-        })
+        }
     }
 
     fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()> {
@@ -224,8 +263,75 @@ impl DatagramSocket for UdpPort {
         Ok(Ends { host: unmapped(self.socket.local_addr()?), peer: unmapped(self.socket.peer_addr()?) })
     }
 
+    fn join_group(&self, group: IpAddr, interface: Interface) -> io::Result<()> {
+        let socket = SockRef::from(&*self.socket);
+        match group {
+            IpAddr::V4(group) => socket.join_multicast_v4_n(&group, &self.ipv4_interface(interface)?),
+            IpAddr::V6(group) => socket.join_multicast_v6(&group, self.ipv6_interface(interface)?),
+        }
+    }
+
+    fn leave_group(&self, group: IpAddr, interface: Interface) -> io::Result<()> {
+        let socket = SockRef::from(&*self.socket);
+        match group {
+            IpAddr::V4(group) => socket.leave_multicast_v4_n(&group, &self.ipv4_interface(interface)?),
+            IpAddr::V6(group) => socket.leave_multicast_v6(&group, self.ipv6_interface(interface)?),
+        }
+    }
+
     fn host(&self) -> SocketAddr {
         self.host
+    }
+}
+
+fn set_ipv4_options(socket: &Socket, options: &DatagramOptions) -> io::Result<()> {
+    if options.broadcast {
+        socket.set_broadcast(true)?;
+    }
+    if let Some(hops) = options.ttl {
+        socket.set_ttl_v4(hops.into())?;
+    }
+    if let Some(hops) = options.multicast_ttl {
+        socket.set_multicast_ttl_v4(hops.into())?;
+    }
+    if !options.multicast_loopback {
+        socket.set_multicast_loop_v4(false)?;
+    }
+    match options.multicast_interface {
+        Interface::Any => Ok(()),
+        Interface::Address(address) => socket.set_multicast_if_v4(&address),
+        Interface::Index(index) => {
+            let any = Ipv4Addr::UNSPECIFIED;
+            Ok(rustix::net::sockopt::set_ip_multicast_if_with_ifindex(socket, &any, &any, index)?)
+        }
+    }
+}
+
+fn set_ipv6_options(socket: &Socket, options: &DatagramOptions) -> io::Result<()> {
+    if let Some(hops) = options.ttl {
+        socket.set_unicast_hops_v6(hops.into())?;
+    }
+    if let Some(hops) = options.multicast_ttl {
+        socket.set_multicast_hops_v6(hops.into())?;
+    }
+    if !options.multicast_loopback {
+        socket.set_multicast_loop_v6(false)?;
+    }
+    match options.multicast_interface {
+        Interface::Any => Ok(()),
+        interface => socket.set_multicast_if_v6(ipv6_index(interface)?),
+    }
+}
+
+/// IPv6 knows its interfaces by their numbers only.
+fn ipv6_index(interface: Interface) -> io::Result<u32> {
+    match interface {
+        Interface::Any => Ok(0),
+        Interface::Index(index) => Ok(index),
+        Interface::Address(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("for IPv6 an interface is given by its number, not as {interface}"),
+        )),
     }
 }
 

@@ -3,18 +3,23 @@
 use std::cell::Cell;
 use std::io::Read;
 use std::io::Write;
+use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
+use std::net::UdpSocket;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use protocols::LineHandler;
 use protocols::Lines;
 use protocols::PortForward;
 use protocols::StringHandler;
 use protocols::Strings;
+use reactor::DatagramProtocol;
+use reactor::DatagramTransport;
 use reactor::Factory;
 use reactor::Policy;
 use reactor::Protocol;
@@ -53,6 +58,27 @@ pub fn answering<F: Factory>(messages: u64, factory: impl FnOnce(Rc<Meter>) -> F
     let (server, counted) = start(messages, factory);
     let stream = server.connect();
     run(messages, &stream, &stream, &counted)
+}
+
+/// The same for datagrams, which come in volleys of eight.
+///
+/// # Panics
+///
+/// If one is lost.
+pub fn answering_datagrams(datagrams: u64) -> u64 {
+    let (result, counted) = mpsc::channel();
+    let server = peer::serve(move |reactor| {
+        let meter = Rc::new(Meter { messages: datagrams, seen: Cell::new(0), at_start: Cell::new(0), result });
+        reactor.listen_udp("127.0.0.1:0", move |transport| EchoDatagrams { transport, meter })
+    });
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+    socket.connect(server.address()).expect("loopback is reached");
+    socket.set_read_timeout(Some(Duration::from_secs(30))).expect("it is not zero");
+    for _ in 0..(WARM_UP + datagrams) / VOLLEY + 1 {
+        (0..VOLLEY).for_each(|_| assert_eq!(socket.send(&[b'x'; 64]).ok(), Some(64)));
+        (0..VOLLEY).for_each(|_| assert_eq!(socket.recv(&mut [0; 65]).expect("none is lost"), 64));
+    }
+    counted.recv().expect("the server counts to the end")
 }
 
 /// The same for messages that a [`PortForward`] passes on to another connection.
@@ -112,6 +138,22 @@ impl Protocol for Echo {
     }
 }
 
+/// Sends every datagram back.
+#[derive(Debug)]
+pub struct EchoDatagrams {
+    /// Its port.
+    pub transport: DatagramTransport,
+    /// What counts.
+    pub meter: Rc<Meter>,
+}
+
+impl DatagramProtocol for EchoDatagrams {
+    fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
+        let _ = self.transport.write(data, peer);
+        self.meter.message();
+    }
+}
+
 /// Sends every line back.
 #[derive(Debug)]
 pub struct EchoLines {
@@ -156,3 +198,5 @@ impl Policy for Count {
 }
 
 const WARM_UP: u64 = 1000;
+
+const VOLLEY: u64 = 8;

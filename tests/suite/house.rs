@@ -17,6 +17,7 @@ const FLOORS: [&[&str]; 6] = [
         "delayed_call",
         "descriptors",
         "hub",
+        "interface",
         "log_limit",
         "output",
         "peer_credentials",

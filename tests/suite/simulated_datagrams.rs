@@ -1,6 +1,8 @@
 //! Datagrams on the simulated network: what gets lost, doubled and overtaken there.
 
 use std::cell::RefCell;
+use std::io;
+use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,6 +10,7 @@ use std::time::Duration;
 use reactor::DatagramOptions;
 use reactor::DatagramProtocol;
 use reactor::DatagramTransport;
+use reactor::Interface;
 use reactor::Port;
 use reactor::testing::Link;
 use reactor::testing::Simulation;
@@ -225,4 +228,35 @@ fn an_address_is_bound_once_and_a_datagram_has_a_size() {
     server.transport.write(vec![b'x'; 65_507], to).unwrap();
     settle(&sim);
     assert_eq!(server.seen()[0].len(), 65_507);
+}
+
+#[test]
+fn a_group_has_members_on_all_hosts_and_a_broadcast_reaches_every_host() {
+    let sim = Simulation::new(0);
+    let group = Ipv4Addr::new(239, 255, 0, 1);
+    let options = || DatagramOptions::new(5353).broadcast(true);
+    let [one, two, three] = ["one", "two", "three"].map(|host| open(&sim, host, options(), false));
+    one.transport.join_group(group, Interface::Any).unwrap();
+    three.transport.join_group(group, Interface::Any).unwrap();
+    one.transport.write("to the group", (group, 5353).into()).unwrap();
+    one.transport.write("to all", (Ipv4Addr::BROADCAST, 5353).into()).unwrap();
+    settle(&sim);
+    assert_eq!(one.seen(), ["to the group", "to all"]);
+    assert_eq!(two.seen(), ["to all"]);
+    assert_eq!(three.seen(), ["to the group", "to all"]);
+    // Nobody is not there: nothing comes back from where there is no member.
+    two.transport.connect((group, 5353).into()).unwrap();
+    one.transport.leave_group(group, Interface::Any).unwrap();
+    three.port.stop_listening();
+    two.transport.write_to_peer("to nobody").unwrap();
+    settle(&sim);
+    assert!([one, two].iter().all(|end| end.seen().is_empty()));
+}
+
+#[test]
+fn a_broadcast_needs_a_port_that_was_opened_for_it() {
+    let sim = Simulation::new(0);
+    let one = open(&sim, "one", 5353, false);
+    let error = one.transport.write("to all", (Ipv4Addr::BROADCAST, 5353).into()).unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
 }

@@ -1,8 +1,11 @@
 //! Datagram sockets of a simulated host.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::collections::VecDeque;
 use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -12,11 +15,13 @@ use std::task::Waker;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::datagram_options::DatagramOptions;
 use crate::datagram_socket::DatagramSocket;
 use crate::datagram_socket::Ends;
 use crate::datagram_socket::TooLong;
 use crate::datagram_socket::WrongFamily;
 use crate::hub::Hub;
+use crate::interface::Interface;
 use crate::simnet::Host;
 use crate::simnet::HostId;
 use crate::simnet::Network;
@@ -34,6 +39,9 @@ pub(crate) struct SimDatagramSocket {
     host: HostId,
     address: SocketAddr,
     mailbox: Rc<RefCell<Mailbox>>,
+    broadcast: bool,
+    /// What it sends to groups reaches members on its own host, too.
+    loopback: bool,
 }
 
 /// What has arrived for a socket. It needs no limit: a simulated host reads at once.
@@ -41,13 +49,15 @@ pub(super) struct Mailbox {
     /// The only one who is heard, and that socket's own address on the way there.
     ends: Option<Ends>,
     unread: VecDeque<(SocketAddr, Vec<u8>)>,
+    groups: BTreeSet<IpAddr>,
     refused: bool,
     waker: Option<Waker>,
 }
 
 impl Mailbox {
-    pub(super) fn is_for(&self, from: SocketAddr) -> bool {
-        self.ends.as_ref().is_none_or(|ends| ends.peer == from)
+    pub(super) fn is_for(&self, from: SocketAddr, to: SocketAddr) -> bool {
+        let is_member = !to.ip().is_multicast() || self.groups.contains(&to.ip());
+        is_member && self.ends.as_ref().is_none_or(|ends| ends.peer == from)
     }
 }
 
@@ -56,13 +66,20 @@ impl Network {
         self: &Rc<Self>,
         host: HostId,
         mut address: SocketAddr,
+        options: &DatagramOptions,
     ) -> io::Result<SimDatagramSocket> {
         let mut state = self.state.borrow_mut();
         state.claim(host, &mut address, |host, address| host.mailboxes.keys().any(|other| overlap(*other, address)))?;
-        let mailbox =
-            Rc::new(RefCell::new(Mailbox { ends: None, unread: VecDeque::new(), refused: false, waker: None }));
+        let mailbox = Rc::new(RefCell::new(Mailbox {
+            ends: None,
+            unread: VecDeque::new(),
+            groups: BTreeSet::new(),
+            refused: false,
+            waker: None,
+        }));
         state.hosts[host].mailboxes.insert(address, Rc::clone(&mailbox));
-        Ok(SimDatagramSocket { network: Rc::clone(self), host, address, mailbox })
+        let (broadcast, loopback) = (options.broadcast, options.multicast_loopback);
+        Ok(SimDatagramSocket { network: Rc::clone(self), host, address, mailbox, broadcast, loopback })
     }
 }
 
@@ -124,10 +141,31 @@ impl DatagramSocket for SimDatagramSocket {
         }
         let now = self.network.clock.now();
         let mut state = self.network.state.borrow_mut();
-        let to_host = state.host_at(self.host, to.ip()).ok_or(io::ErrorKind::NetworkUnreachable)?;
-        let datagram = Datagram { from_host: self.host, to_host, from, to, data: data.to_vec() };
-        state.send_datagram(datagram, now);
+        if to.ip() == Ipv4Addr::BROADCAST && !self.broadcast {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let to_hosts = if is_for_many(to) {
+            (0..state.hosts.len())
+                .filter(|host| *host != self.host || self.loopback || !to.ip().is_multicast())
+                .collect()
+        } else {
+            vec![state.host_at(self.host, to.ip()).ok_or(io::ErrorKind::NetworkUnreachable)?]
+        };
+        for to_host in to_hosts {
+            let datagram = Datagram { from_host: self.host, to_host, from, to, data: data.to_vec() };
+            state.send_datagram(datagram, now);
+        }
         Ok(())
+    }
+
+    fn join_group(&self, group: IpAddr, _interface: Interface) -> io::Result<()> {
+        let joined = self.mailbox.borrow_mut().groups.insert(group);
+        if joined { Ok(()) } else { Err(io::ErrorKind::AddrInUse.into()) }
+    }
+
+    fn leave_group(&self, group: IpAddr, _interface: Interface) -> io::Result<()> {
+        let left = self.mailbox.borrow_mut().groups.remove(&group);
+        if left { Ok(()) } else { Err(io::ErrorKind::AddrNotAvailable.into()) }
     }
 
     fn connect(&self, peer: SocketAddr) -> io::Result<Ends> {
@@ -180,8 +218,11 @@ impl State {
             self.log_datagram(&datagram, now, What::DatagramLost);
             return None;
         }
-        let mailbox = self.hosts[to_host].datagrams_at(to).filter(|mailbox| mailbox.borrow().is_for(from)).cloned();
+        let mailbox = self.hosts[to_host].datagrams_at(to).filter(|mailbox| mailbox.borrow().is_for(from, to)).cloned();
         let Some(mailbox) = mailbox else {
+            if is_for_many(to) {
+                return None;
+            }
             self.log_datagram(&datagram, now, What::DatagramRefused);
             let at = self.arrival(to_host, from_host, 0, now);
             self.schedule(at, Packet::Unreachable(Box::new(Datagram { data: Vec::new(), ..datagram })));
@@ -216,6 +257,11 @@ impl State {
         let way = self.log.way_of(datagram.from, datagram.to);
         self.log_packet(now, way, false, what, datagram.data.len());
     }
+}
+
+/// Multicast and broadcast.
+fn is_for_many(to: SocketAddr) -> bool {
+    to.ip().is_multicast() || to.ip() == Ipv4Addr::BROADCAST
 }
 
 /// 65,535 bytes without the headers of IP and UDP.

@@ -51,10 +51,13 @@ pub(crate) fn processor_time(rounds: usize) -> io::Result<Vec<Figure>> {
 
 /// Processor time a datagram of 64 bytes, 8 of them in flight on each of 8 sockets, likewise.
 pub(crate) fn datagrams(rounds: usize) -> io::Result<Vec<Figure>> {
-    beside_tokio("datagram", 0.8, ["datagrams", "tokio-datagrams"], rounds, |address| {
+    let mut figures = beside_tokio("datagram", 0.95, ["datagrams", "tokio-datagrams"], rounds, |address| {
         let mut load = Volleys::new(address, 8, 8, 64)?;
         Ok(move |datagrams| load.exchange(datagrams))
-    })
+    })?;
+    let allocated = steady::answering_datagrams(20_000);
+    figures.push(Figure::at_most(0.0, "allocations for 20000 echoed datagrams", allocated as f64));
+    Ok(figures)
 }
 
 /// Our server and Tokio's loop, whose kinds are given, under the same load.

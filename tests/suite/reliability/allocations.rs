@@ -51,3 +51,9 @@ fn forwarding_a_message_allocates_nothing() {
     let counted = steady::forwarding(MESSAGES);
     assert_eq!(counted, 0, "allocations for {MESSAGES} messages");
 }
+
+#[test]
+fn echoing_a_datagram_allocates_nothing() {
+    let counted = steady::answering_datagrams(MESSAGES);
+    assert_eq!(counted, 0, "allocations for {MESSAGES} datagrams");
+}

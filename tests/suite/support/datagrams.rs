@@ -14,6 +14,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use reactor::DatagramOptions;
 use reactor::DatagramProtocol;
 use reactor::DatagramTransport;
 use reactor::Port;
@@ -142,12 +143,13 @@ pub(crate) fn play(script: impl Fn(Recorder) -> Recorder + Send + Clone + 'stati
 }
 
 pub(crate) fn play_at(
-    address: &'static str,
+    options: impl Into<DatagramOptions>,
     script: impl Fn(Recorder) -> Recorder + Send + Clone + 'static,
     play: impl Fn(&mut World),
 ) {
-    play_in_simulation_at(address, script.clone(), &play);
-    play_on_sockets_at(address, script, &play);
+    let options = options.into();
+    play_in_simulation_at(options.clone(), script.clone(), &play);
+    play_on_sockets_at(options, script, &play);
 }
 
 pub(crate) fn play_on_sockets(
@@ -157,18 +159,18 @@ pub(crate) fn play_on_sockets(
     play_on_sockets_at(LOOPBACK, script, play);
 }
 
-fn play_on_sockets_at(
-    address: &'static str,
+pub(crate) fn play_on_sockets_at(
+    options: impl Into<DatagramOptions>,
     script: impl FnOnce(Recorder) -> Recorder + Send + 'static,
     play: impl FnOnce(&mut World),
 ) {
-    let log = Log::default();
+    let (options, log) = (options.into(), Log::default());
     let (tell, told) = mpsc::channel();
     let thread = {
         let log = log.clone();
         thread::spawn(move || {
             let reactor = test_reactor();
-            let address = open(&reactor, address, script, &log);
+            let address = open(&reactor, options, script, &log);
             tell.send((address, reactor.remote())).unwrap();
             let _ended = Guard::new(&log, "ended");
             reactor.run().unwrap();
@@ -184,9 +186,13 @@ fn play_on_sockets_at(
     check(&log);
 }
 
-fn play_in_simulation_at(address: &str, script: impl FnOnce(Recorder) -> Recorder, play: impl FnOnce(&mut World)) {
+pub(crate) fn play_in_simulation_at(
+    options: impl Into<DatagramOptions>,
+    script: impl FnOnce(Recorder) -> Recorder,
+    play: impl FnOnce(&mut World),
+) {
     let (sim, log) = (Simulation::new(1), Log::default());
-    let address = open(&sim.host(HOST), address, script, &log);
+    let address = open(&sim.host(HOST), options.into(), script, &log);
     sim.run_for(Duration::ZERO);
     play(&mut World { log: log.clone(), address, runs: Runs::Simulation(sim.clone()) });
     let reactor = sim.host(HOST);
@@ -199,12 +205,17 @@ fn play_in_simulation_at(address: &str, script: impl FnOnce(Recorder) -> Recorde
 /// Where the port and its peers are in a simulation.
 const HOST: &str = "here";
 
-fn open(reactor: &Reactor, address: &str, script: impl FnOnce(Recorder) -> Recorder, log: &Log) -> SocketAddr {
+fn open(
+    reactor: &Reactor,
+    options: DatagramOptions,
+    script: impl FnOnce(Recorder) -> Recorder,
+    log: &Log,
+) -> SocketAddr {
     let build = |transport: DatagramTransport| {
         TRANSPORT.replace(Some(transport.clone()));
         script(Recorder::new(transport, log.clone()))
     };
-    reactor.listen_udp(address, build).unwrap().host().socket_addr().unwrap()
+    reactor.listen_udp(options, build).unwrap().host().socket_addr().unwrap()
 }
 
 fn check(log: &Log) {

@@ -3,6 +3,7 @@
 pub(crate) mod datagrams;
 mod far_end;
 mod log;
+pub(crate) mod namespace;
 mod panics;
 mod plain_socket;
 mod policies;
