@@ -11,6 +11,7 @@ mod flow;
 mod half_close;
 mod many;
 mod names;
+mod no_ipv6;
 mod panics;
 mod ports;
 mod threads;
