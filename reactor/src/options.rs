@@ -46,6 +46,7 @@ pub struct ListenOptions {
 pub(crate) struct ConnectionOptions {
     pub(crate) no_delay: bool,
     pub(crate) keep_alive: Option<Duration>,
+    pub(crate) user_timeout: Option<Duration>,
     pub(crate) output_limit: usize,
     pub(crate) linger: LingerLimits,
 }
@@ -104,6 +105,14 @@ impl ListenOptions {
         self
     }
 
+    /// `TCP_USER_TIMEOUT` (RFC 5482): after how long a connection is lost on which the peer acknowledges nothing of what was
+    /// sent (off: the system's, which is about 15 minutes). Keep-alive says nothing of that, for it begins where nothing
+    /// is on its way; where both are set, this is how long the peer may leave its probes without an answer.
+    pub fn user_timeout(mut self, silence: Option<Duration>) -> Self {
+        self.socket.user_timeout = silence;
+        self
+    }
+
     /// How many bytes may be unsent (16 MiB): see [`Transport::write`](crate::Transport::write).
     pub fn output_limit(mut self, bytes: usize) -> Self {
         self.socket.output_limit = bytes;
@@ -128,6 +137,7 @@ impl Default for ConnectionOptions {
         Self {
             no_delay: true,
             keep_alive: None,
+            user_timeout: None,
             output_limit: OUTPUT_LIMIT,
             linger: LingerLimits { silence: Duration::from_secs(2), in_all: Duration::from_secs(30) },
         }
@@ -222,6 +232,12 @@ impl ConnectOptions {
     /// As [`ListenOptions::keep_alive`].
     pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
         self.socket.keep_alive = silence;
+        self
+    }
+
+    /// As [`ListenOptions::user_timeout`].
+    pub fn user_timeout(mut self, silence: Option<Duration>) -> Self {
+        self.socket.user_timeout = silence;
         self
     }
 

@@ -129,6 +129,9 @@ fn set_connection_options(socket: &Socket, options: &ConnectionOptions) -> io::R
     if options.keep_alive.is_some() {
         set_keep_alive(socket, options.keep_alive)?;
     }
+    if options.user_timeout.is_some() {
+        socket.set_tcp_user_timeout(options.user_timeout)?;
+    }
     Ok(())
 }
 

@@ -16,6 +16,7 @@ use rig::peer;
 use crate::Figure;
 use crate::cost;
 use crate::drain;
+use crate::half_open;
 use crate::limits;
 use crate::many;
 
@@ -35,6 +36,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R8-slow-reader", size: 300, run: limits::slow_reader },
     Check { name: "R10-unbounded-writer", size: 3, run: limits::unbounded_writer },
     Check { name: "R11-slowloris", size: 5_000, run: limits::slowloris },
+    Check { name: "R13-half-open", size: 10, run: half_open::half_open },
     Check { name: "R15-resets", size: 50_000, run: many::resets },
     Check { name: "R16-panics", size: 10_000, run: many::panics },
     Check { name: "R22-drain", size: 10, run: drain::drain },

@@ -12,6 +12,7 @@ mod checks;
 mod cost;
 mod drain;
 mod framed;
+mod half_open;
 mod limits;
 mod load;
 mod many;
