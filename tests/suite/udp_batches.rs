@@ -193,7 +193,7 @@ fn a_port_that_is_stopped_amid_datagrams_that_came_together_receives_no_more() {
             let (peer, address) = (socket(), port.address);
             for texts in [&["first"] as &[_], &["and", "last", "too late", "too late"]] {
                 let peer = peer.try_clone().unwrap();
-                port.act(move |_| texts.iter().for_each(|text| drop(peer.send_to(text.as_bytes(), address).unwrap())));
+                port.act(move |_| texts.iter().for_each(|text| _ = peer.send_to(text.as_bytes(), address).unwrap()));
                 port.wait_for(&format!("received {}", texts[0]));
             }
             port.wait_for("dropped");
