@@ -5,9 +5,9 @@ use reactor::Factory;
 use reactor::OnEof;
 
 use crate::finger_query::FingerQuery;
-use crate::line_handler::LineHandler;
-use crate::line_receiver::LineReceiver;
-use crate::lines::Lines;
+use crate::receivers::line_handler::LineHandler;
+use crate::receivers::line_receiver::LineReceiver;
+use crate::receivers::lines::Lines;
 
 /// A server of the Finger protocol (RFC 1288), which tells about users. Twisted's `finger.Finger`.
 ///

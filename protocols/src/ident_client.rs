@@ -14,9 +14,9 @@ use crate::ident_reply::IdentError;
 use crate::ident_reply::IdentReply;
 use crate::ident_reply::parse_line;
 use crate::ident_server::LONGEST_LINE;
-use crate::line_handler::LineHandler;
-use crate::line_receiver::LineReceiver;
-use crate::lines::Lines;
+use crate::receivers::line_handler::LineHandler;
+use crate::receivers::line_receiver::LineReceiver;
+use crate::receivers::lines::Lines;
 
 /// A client of the Identification Protocol (RFC 1413): asks a host who there owns a connection. Twisted's `IdentClient`.
 ///

@@ -9,9 +9,9 @@ use crate::ident_query::port_pair;
 use crate::ident_reply::IdentError;
 use crate::ident_reply::IdentReply;
 use crate::ident_reply::line_of;
-use crate::line_handler::LineHandler;
-use crate::line_receiver::LineReceiver;
-use crate::lines::Lines;
+use crate::receivers::line_handler::LineHandler;
+use crate::receivers::line_receiver::LineReceiver;
+use crate::receivers::lines::Lines;
 
 /// A server of the Identification Protocol (RFC 1413), which tells who owns a connection. Twisted's `IdentServer`.
 ///

@@ -1,0 +1,14 @@
+//! What goes around a factory: time-outs, limits, throttles and logs.
+
+pub(crate) mod bucket;
+pub(crate) mod capture;
+pub(crate) mod captured_connection;
+pub(crate) mod connection_limit;
+pub(crate) mod first_message_timeout;
+pub(crate) mod idle_timeout;
+#[cfg(test)]
+pub(crate) mod kept;
+pub(crate) mod pcap;
+pub(crate) mod sink;
+pub(crate) mod throttle;
+pub(crate) mod traffic_log;
