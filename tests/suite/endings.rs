@@ -14,6 +14,7 @@ use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::every_world;
 use crate::support::every_world_and_pipes;
+use crate::support::every_world_and_web_sockets;
 use crate::support::every_world_with;
 use crate::support::on_sockets;
 
@@ -117,7 +118,7 @@ fn s050_an_abort_discards_and_the_peer_sees_a_reset() {
 
 #[test]
 fn s049_an_abort_in_the_middle_of_a_flush_wins_over_the_close() {
-    every_world(
+    every_world_and_web_sockets(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write(vec![b'x'; HUGE]);

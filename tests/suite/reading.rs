@@ -15,6 +15,7 @@ use crate::support::Recorder;
 use crate::support::connect;
 use crate::support::every_world;
 use crate::support::every_world_and_pipes;
+use crate::support::every_world_and_web_sockets;
 use crate::support::on_sockets;
 
 /// Has the reactor go round some times.
@@ -192,7 +193,7 @@ fn a_paused_connection_sends_and_closes_as_any_other() {
 #[test]
 fn s006_a_chunk_has_at_most_64_kib_and_a_flood_leaves_others_their_turn() {
     // The size of a chunk is checked by the recorder itself.
-    every_world(
+    every_world_and_web_sockets(
         |recorder| recorder,
         |peer| {
             peer.send(vec![b'x'; 1_000_000]);

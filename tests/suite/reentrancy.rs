@@ -12,6 +12,7 @@ use crate::support::Log;
 use crate::support::Peer;
 use crate::support::Recorder;
 use crate::support::every_world;
+use crate::support::every_world_and_web_sockets;
 
 /// One thing that user code may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -200,7 +201,7 @@ fn every_callback_may_ask_for_everything() {
 
 #[test]
 fn what_every_callback_writes_arrives() {
-    every_world(
+    every_world_and_web_sockets(
         |recorder| {
             let mut recorder = recorder.keeping_writing();
             for (callback, text) in [

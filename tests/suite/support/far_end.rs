@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use protocols::WebSocket;
 use reactor::CloseReason;
 use reactor::OnEof;
 use reactor::Protocol;
@@ -21,6 +22,13 @@ pub(super) struct FarEnd {
     transport: Transport,
     seen: Rc<Seen>,
     stalled: bool,
+}
+
+/// What carries the connection under test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Carrier {
+    Tcp,
+    WebSocket,
 }
 
 #[derive(Default)]
@@ -43,21 +51,26 @@ impl Protocol for Receiver {
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {
-        self.0.reset.set(matches!(reason, CloseReason::Lost(_)));
+        self.0.ended.set(self.0.ended.get() || reason.is_clean());
+        self.0.reset.set(!reason.is_clean());
     }
 }
 
 impl FarEnd {
     /// Connects to port 7 of the host "near", and waits until it is accepted.
-    pub(super) fn connect(sim: &Simulation, accepted: impl Fn() -> bool) -> Self {
+    pub(super) fn connect(sim: &Simulation, carrier: Carrier, accepted: impl Fn() -> bool) -> Self {
         let seen = Rc::<Seen>::default();
         let made = Rc::new(RefCell::new(None));
         let (kept, handle) = (Rc::clone(&seen), Rc::clone(&made));
-        sim.host("far").connect_tcp("near:7", move |transport: Transport| {
+        let build = move |transport: Transport| {
             transport.set_output_limit(usize::MAX);
             handle.replace(Some(transport));
             Receiver(Rc::clone(&kept))
-        });
+        };
+        match carrier {
+            Carrier::Tcp => sim.host("far").connect_tcp("near:7", build),
+            Carrier::WebSocket => sim.host("far").connect_tcp("near:7", WebSocket::client("ws://near:7/", build)),
+        };
         assert!(sim.run_until(|| made.borrow().is_some() && accepted()), "nobody accepts");
         let transport = made.take().expect("it was made");
         Self { sim: sim.clone(), transport, seen, stalled: false }

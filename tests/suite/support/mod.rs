@@ -27,6 +27,7 @@ pub(crate) use world::connect;
 pub(crate) use world::every_reactor;
 pub(crate) use world::every_world;
 pub(crate) use world::every_world_and_pipes;
+pub(crate) use world::every_world_and_web_sockets;
 pub(crate) use world::every_world_with;
 pub(crate) use world::in_memory;
 pub(crate) use world::in_memory_with;

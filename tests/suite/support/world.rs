@@ -20,6 +20,7 @@ use std::sync::mpsc::RecvTimeoutError;
 use std::thread;
 use std::time::Duration;
 
+use protocols::WebSocket;
 use reactor::Factory;
 use reactor::Reactor;
 use reactor::RemoteReactor;
@@ -32,6 +33,7 @@ use socket2::SockRef;
 use super::Log;
 use super::PATIENCE;
 use super::Recorder;
+use super::far_end::Carrier;
 use super::far_end::FarEnd;
 use super::plain_socket::PlainSocket;
 use super::recorder::check_callbacks;
@@ -57,6 +59,16 @@ pub(crate) fn every_world_and_pipes(
     play_on_pipes(&factory, &play);
 }
 
+/// The same, and over web sockets, which end in both directions at once.
+pub(crate) fn every_world_and_web_sockets(
+    script: impl Fn(Recorder) -> Recorder + Send + Sync + Clone + 'static,
+    play: impl Fn(&mut Peer),
+) {
+    let factory = recorders(script);
+    play_everywhere(&factory, &play);
+    play_in_simulations(&factory, &play, Carrier::WebSocket);
+}
+
 /// The same with a factory of the test's own, which the log is given to.
 pub(crate) fn every_world_with(
     factory: impl Fn(Log) -> Box<dyn Factory> + Send + Sync + 'static,
@@ -67,7 +79,7 @@ pub(crate) fn every_world_with(
 
 fn play_everywhere(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     play_in_memory(factory, play);
-    play_in_simulations(factory, play);
+    play_in_simulations(factory, play, Carrier::Tcp);
     play_on_sockets(factory, play);
 }
 
@@ -130,15 +142,19 @@ fn play_in_memory(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
 }
 
 /// Over a link that keeps the time, and over such as do not. None divides what is sent: scenarios name it whole.
-fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
+fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer), carrier: Carrier) {
     Simulation::for_seeds(0..4, |sim| {
         let near = sim.host("near");
         if near.random() % 2 > 0 {
             sim.set_link(Link::rough().splits(0.0));
         }
         let log = Log::default();
-        near.listen_tcp(7, tell_of_transports(factory(log.clone()), || ())).unwrap();
-        let far = FarEnd::connect(sim, || LATEST.with_borrow(Option::is_some));
+        let inside = tell_of_transports(factory(log.clone()), || ());
+        match carrier {
+            Carrier::Tcp => near.listen_tcp(7, inside).unwrap(),
+            Carrier::WebSocket => near.listen_tcp(7, WebSocket::around(inside)).unwrap(),
+        };
+        let far = FarEnd::connect(sim, carrier, || LATEST.with_borrow(Option::is_some));
         let mut peer = Peer { log: log.clone(), wire: Wire::Simulated(far) };
         play(&mut peer);
         let Wire::Simulated(far) = peer.wire else { unreachable!() };

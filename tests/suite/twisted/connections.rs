@@ -17,6 +17,7 @@ use crate::support::Log;
 use crate::support::Recorder;
 use crate::support::every_reactor;
 use crate::support::every_world;
+use crate::support::every_world_and_web_sockets;
 use crate::support::every_world_with;
 
 /// Logs that it builds, and as whose peer.
@@ -42,7 +43,7 @@ fn s001_a_connection_is_built_made_given_data_and_lost_once() {
 
 #[test]
 fn s002_no_data_comes_before_connection_made_has_returned() {
-    every_world(
+    every_world_and_web_sockets(
         |recorder| {
             recorder.on(Callback::Made, |this| {
                 this.deferred();
@@ -59,7 +60,7 @@ fn s002_no_data_comes_before_connection_made_has_returned() {
 
 #[test]
 fn s004_causes_of_an_end_that_coincide_end_it_once() {
-    every_world(
+    every_world_and_web_sockets(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write_eof();
@@ -91,7 +92,7 @@ fn s005_nothing_received_is_no_data() {
 
 #[test]
 fn s008_what_input_asks_for_comes_before_the_output_that_waits() {
-    every_world(
+    every_world_and_web_sockets(
         |recorder| recorder.on(Callback::Data, |this| this.transport.abort_connection()),
         |peer| {
             peer.stop_reading();
@@ -108,7 +109,7 @@ fn s008_what_input_asks_for_comes_before_the_output_that_waits() {
 
 #[test]
 fn s010_a_write_from_connection_lost_is_dropped() {
-    every_world(
+    every_world_and_web_sockets(
         |recorder| {
             recorder.on(Callback::Lost, |this| {
                 this.transport.write("too late");
@@ -126,7 +127,7 @@ fn s010_a_write_from_connection_lost_is_dropped() {
 
 #[test]
 fn s012_no_call_of_a_transport_calls_back_from_inside() {
-    every_world(
+    every_world_and_web_sockets(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 let calls: [fn(&Transport); 5] = [
@@ -155,7 +156,7 @@ fn s012_no_call_of_a_transport_calls_back_from_inside() {
 
 #[test]
 fn s014_writes_after_the_end_are_silently_dropped() {
-    every_world(
+    every_world_and_web_sockets(
         |recorder| recorder,
         |peer| {
             peer.send_eof();
@@ -189,7 +190,7 @@ fn s019_a_panic_discards_output_and_the_peer_can_see_that() {
 
 #[test]
 fn s020_a_panic_wins_over_an_abort_before_it() {
-    every_world(
+    every_world_and_web_sockets(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.abort_connection();

@@ -12,7 +12,7 @@ use reactor::testing::StringTransport;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
-use crate::support::every_world;
+use crate::support::every_world_and_web_sockets;
 use crate::support::in_memory;
 
 #[test]
@@ -52,7 +52,7 @@ fn s063_what_has_left_is_no_longer_counted() {
 
 #[test]
 fn s066_writing_nothing_does_nothing() {
-    every_world(
+    every_world_and_web_sockets(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write("");
