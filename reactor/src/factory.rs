@@ -65,21 +65,15 @@ impl<P: Protocol> IntoProtocol for P {
     }
 }
 
-impl<P: Protocol> IntoProtocol for Option<P> {
-    fn into_protocol(self) -> Option<Box<dyn Protocol>> {
-        self.map(|protocol| Box::new(protocol) as Box<dyn Protocol>)
-    }
-}
-
 impl IntoProtocol for Box<dyn Protocol> {
     fn into_protocol(self) -> Option<Box<dyn Protocol>> {
         Some(self)
     }
 }
 
-impl IntoProtocol for Option<Box<dyn Protocol>> {
+impl<P: IntoProtocol> IntoProtocol for Option<P> {
     fn into_protocol(self) -> Option<Box<dyn Protocol>> {
-        self
+        self.and_then(P::into_protocol)
     }
 }
 

@@ -81,14 +81,6 @@ impl<H: AmpHandler> IntoHandler<Amp> for H {
     }
 }
 
-impl<H: AmpHandler> IntoHandler<Amp> for Option<H> {
-    type Handler = H;
-
-    fn into_handler(self) -> Self {
-        self
-    }
-}
-
 impl<F> fmt::Debug for AmpFactory<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("AmpFactory").field("limits", &self.limits).finish_non_exhaustive()

@@ -77,11 +77,3 @@ impl<H: CodecHandler> IntoHandler<Messages<H::Codec>> for H {
         Some(self)
     }
 }
-
-impl<H: CodecHandler> IntoHandler<Messages<H::Codec>> for Option<H> {
-    type Handler = H;
-
-    fn into_handler(self) -> Self {
-        self
-    }
-}

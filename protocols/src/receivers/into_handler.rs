@@ -7,3 +7,11 @@ pub trait IntoHandler<K> {
     /// The handler, or `None` to refuse the connection.
     fn into_handler(self) -> Option<Self::Handler>;
 }
+
+impl<K, H: IntoHandler<K>> IntoHandler<K> for Option<H> {
+    type Handler = H::Handler;
+
+    fn into_handler(self) -> Option<H::Handler> {
+        self.and_then(H::into_handler)
+    }
+}

@@ -90,14 +90,6 @@ impl<H: LineHandler> IntoHandler<Lines> for H {
     }
 }
 
-impl<H: LineHandler> IntoHandler<Lines> for Option<H> {
-    type Handler = H;
-
-    fn into_handler(self) -> Self {
-        self
-    }
-}
-
 /// What a handler answers when a line is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnLongLine {

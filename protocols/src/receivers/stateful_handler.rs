@@ -83,11 +83,3 @@ impl<H: StatefulHandler> IntoHandler<States> for H {
         Some(self)
     }
 }
-
-impl<H: StatefulHandler> IntoHandler<States> for Option<H> {
-    type Handler = H;
-
-    fn into_handler(self) -> Self {
-        self
-    }
-}

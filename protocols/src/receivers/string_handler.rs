@@ -72,11 +72,3 @@ impl<H: StringHandler> IntoHandler<Strings> for H {
         Some(self)
     }
 }
-
-impl<H: StringHandler> IntoHandler<Strings> for Option<H> {
-    type Handler = H;
-
-    fn into_handler(self) -> Self {
-        self
-    }
-}

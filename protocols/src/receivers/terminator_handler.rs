@@ -88,11 +88,3 @@ impl<H: TerminatorHandler> IntoHandler<Segments> for H {
         Some(self)
     }
 }
-
-impl<H: TerminatorHandler> IntoHandler<Segments> for Option<H> {
-    type Handler = H;
-
-    fn into_handler(self) -> Self {
-        self
-    }
-}
