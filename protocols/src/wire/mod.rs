@@ -89,7 +89,12 @@ impl Protocol for Chargen {
 
     fn resume_writing(&mut self) {
         while !self.transport.is_full() {
+            let unsent = self.transport.unsent();
             self.transport.write(pattern_line(self.line));
+            if self.transport.unsent() == unsent {
+                // Nothing more is taken: it ends, or its limit is below what would make it full.
+                return;
+            }
             self.line = (self.line + 1) % PRINTING;
         }
     }
@@ -244,7 +249,11 @@ mod tests {
     use std::time::UNIX_EPOCH;
 
     use reactor::Factory;
+    use reactor::ListenOptions;
+    use reactor::Policy;
+    use reactor::layer;
     use reactor::testing::Pair;
+    use reactor::testing::Simulation;
     use reactor::testing::StringTransport;
     use reactor::testing::every_cut;
 
@@ -311,6 +320,31 @@ mod tests {
         pair.client.transport().lose_connection();
         pair.run_until_quiet();
         assert!(pair.server.closed().is_some_and(|reason| reason.is_clean()));
+    }
+
+    #[test]
+    fn chargen_writes_no_more_when_nothing_more_is_taken() {
+        struct Closing(Transport);
+        impl Policy for Closing {
+            fn connection_made(&mut self) {
+                self.0.lose_connection();
+            }
+        }
+        let wire = StringTransport::connect(layer(Closing, Chargen::new));
+        assert_eq!((wire.written(), wire.closed().is_some()), (&b""[..], true));
+
+        let mut pair = Pair::connect(Discard::new, Chargen::new);
+        pair.server.transport().write_eof();
+        pair.client.transport().write_eof();
+        pair.run_until_quiet();
+        assert!(pair.server.closed().is_some_and(|reason| reason.is_clean()));
+
+        let sim = Simulation::new(0);
+        let server = sim.host("server");
+        server.listen_tcp(ListenOptions::new(19).output_limit(1000), Chargen::new).unwrap();
+        let connector = sim.host("client").connect_tcp("server:19", Discard::new);
+        sim.run_for(Duration::from_secs(1));
+        assert!(connector.transport().is_none());
     }
 
     #[test]
