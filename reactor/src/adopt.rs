@@ -11,20 +11,12 @@ use socket2::Type;
 use crate::acceptor;
 use crate::datagram::DatagramProtocol;
 use crate::datagram_transport::DatagramTransport;
-use crate::driver;
-use crate::driver::Keeper;
-use crate::driver::Started;
 use crate::factory::Factory;
 use crate::factory::FactoryCell;
 use crate::options::ConnectionOptions;
-use crate::options::LingerLimits;
 use crate::port::Port;
-use crate::reactor::Core;
 use crate::reactor::Reactor;
-use crate::reason::CloseReason;
-use crate::stream::Accepted;
 use crate::stream::Listener;
-use crate::stream::Stream;
 use crate::tcp::Tcp;
 use crate::tcp::TcpPort;
 use crate::udp::UdpPort;
@@ -84,11 +76,10 @@ impl Reactor {
                 _ => error,
             })
         })?;
-        let adopted = Rc::new(Adopted(FactoryCell::new(factory)));
         if is_unix(&socket)? {
-            self.begin(self.in_context(|| Unix::adopt(socket))?, adopted);
+            drop(self.carry(self.in_context(|| Unix::adopt(socket))?, None, factory));
         } else {
-            self.begin(self.in_context(|| Tcp::adopt(socket))?, adopted);
+            drop(self.carry(self.in_context(|| Tcp::adopt(socket))?, None, factory));
         }
         Ok(())
     }
@@ -148,16 +139,6 @@ impl Reactor {
         self.add_port(&port);
         port
     }
-
-    /// Not at once: perhaps a callback runs.
-    fn begin<S: Stream>(&self, stream: Accepted<S>, adopted: Rc<Adopted>) {
-        let core = Rc::downgrade(&self.0);
-        self.0.spawn_task(async move {
-            if let Some(core) = core.upgrade() {
-                adopted.begin(&core, stream);
-            }
-        });
-    }
 }
 
 fn is_unix(socket: &Socket) -> io::Result<bool> {
@@ -166,28 +147,4 @@ fn is_unix(socket: &Socket) -> io::Result<bool> {
 
 fn refused(reason: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, reason)
-}
-
-/// What keeps the connection of an adopted socket.
-struct Adopted(FactoryCell);
-
-impl Adopted {
-    fn begin<S: Stream>(self: Rc<Self>, core: &Core, stream: Accepted<S>) {
-        self.0.start();
-        let limit = ConnectionOptions::default().output_limit;
-        match driver::start(&core.hub, stream, limit, &self.0, Rc::clone(&self) as _) {
-            Started::Running(_, task) => core.spawn_task(task),
-            Started::Refused | Started::Panicked(_) => self.0.discard(),
-        }
-    }
-}
-
-impl Keeper for Adopted {
-    fn connection_lost(&self, _reason: &CloseReason) {
-        self.0.discard();
-    }
-
-    fn linger_limits(&self) -> LingerLimits {
-        ConnectionOptions::default().linger
-    }
 }

@@ -124,7 +124,7 @@ impl Reactor {
         factory: F,
     ) -> io::Result<impl Future<Output = CloseReason> + 'static + use<F>> {
         let (stream, process) = self.spawn_child(command, |command| ChildStream::spawn(command, false))?;
-        Ok(self.carry(stream, Some(process), factory))
+        Ok(self.carry(between_pipes(stream), Some(process), factory))
     }
 
     /// Runs a command with nothing on its standard input, and gives its exit status and what it has written, `limit`
@@ -201,7 +201,7 @@ impl Reactor {
         process: Rc<Process>,
         build: impl FnOnce(ProcessTransport) -> P,
     ) -> ProcessTransport {
-        let keeper = Rc::new(Sole { process: Some(Rc::clone(&process)), tell: Cell::new(None) });
+        let keeper = Rc::new(Sole { process: Some(Rc::clone(&process)), factory: None, tell: Cell::new(None) });
         let mut handle = None;
         let built = |transport| {
             let transport = ProcessTransport { transport, process: Rc::clone(&process) };

@@ -1,5 +1,5 @@
 //! Connections that neither a port nor a connector brings about: over standard input and output, over other
-//! descriptors, and to children.
+//! descriptors, to children, and those that were adopted.
 
 use std::cell::Cell;
 use std::fs::OpenOptions;
@@ -81,7 +81,7 @@ impl Reactor {
         io::stdout().flush()?;
         dup2_stdin(&nothing)?;
         dup2_stdout(&nothing)?;
-        Ok(self.carry(stream, None, factory))
+        Ok(self.carry(between_pipes(stream), None, factory))
     }
 
     /// As [`stdio`](Self::stdio), but over other descriptors, which are closed when the connection ends: one to read
@@ -117,7 +117,7 @@ impl Reactor {
         output: OwnedFd,
         factory: F,
     ) -> io::Result<impl Future<Output = CloseReason> + 'static + use<F>> {
-        Ok(self.carry(self.open_pipes(input, output)?, None, factory))
+        Ok(self.carry(between_pipes(self.open_pipes(input, output)?), None, factory))
     }
 
     fn open_pipes(&self, input: OwnedFd, output: OwnedFd) -> io::Result<PipeStream> {
@@ -136,20 +136,20 @@ impl Reactor {
         self.unless_stopped(|| self.in_context(open))
     }
 
-    /// Runs the only connection that a factory is for.
+    /// Runs the only connection that a factory is for. It begins in the next turn: perhaps a callback runs.
     pub(crate) fn carry<S: Stream, F: Factory>(
         &self,
-        stream: S,
+        stream: Accepted<S>,
         process: Option<Rc<Process>>,
         factory: F,
     ) -> impl Future<Output = CloseReason> + 'static + use<S, F> {
         let (tell, told) = oneshot::channel();
-        let keeper = Rc::new(Sole { process, tell: Cell::new(Some(tell)) });
+        let factory = Rc::new(FactoryCell::new(factory));
+        let keeper = Rc::new(Sole { process, factory: Some(Rc::clone(&factory)), tell: Cell::new(Some(tell)) });
         let hub = Rc::clone(&self.0.hub);
         self.0.spawn_task(async move {
-            let factory = FactoryCell::new(factory);
             factory.start();
-            match driver::start(&hub, between_pipes(stream), OUTPUT_LIMIT, &factory, Rc::clone(&keeper) as _) {
+            match driver::start(&hub, stream, OUTPUT_LIMIT, &factory, Rc::clone(&keeper) as _) {
                 Started::Running(transport, task) => {
                     // It may begin when the others were told already.
                     if hub.is_stopping() {
@@ -160,7 +160,6 @@ impl Reactor {
                 Started::Refused => keeper.connection_lost(&CloseReason::failed("refused by the factory")),
                 Started::Panicked(message) => keeper.connection_lost(&CloseReason::Panicked(message)),
             }
-            factory.discard();
         });
         async move { told.await.unwrap_or(CloseReason::Aborted) }
     }
@@ -174,6 +173,8 @@ pub(crate) fn between_pipes<S>(stream: S) -> Accepted<S> {
 pub(crate) struct Sole {
     /// The child that it is to, if it is to one.
     pub(crate) process: Option<Rc<Process>>,
+    /// The factory that is for this connection alone, if it came from one.
+    pub(crate) factory: Option<Rc<FactoryCell>>,
     /// Who waits for its end, if anybody.
     pub(crate) tell: Cell<Option<oneshot::Sender<CloseReason>>>,
 }
@@ -189,6 +190,9 @@ impl Keeper for Sole {
         if let Some(tell) = self.tell.take() {
             // Who asked may not want to know any more.
             let _ = tell.send(reason.clone());
+        }
+        if let Some(factory) = &self.factory {
+            factory.discard();
         }
     }
 

@@ -21,6 +21,7 @@ use tempfile::tempdir;
 use super::echoing;
 use super::idle;
 use crate::support::Callback;
+use crate::support::HUGE;
 use crate::support::Log;
 use crate::support::PATIENCE;
 use crate::support::Recorder;
@@ -220,5 +221,39 @@ fn s105_a_socket_received_in_a_message_can_be_adopted_in_that_callback() {
         let client = reactor.defer_to_thread(move || round_trip(near));
         reactor.run_until(client).unwrap().unwrap();
         assert_eq!(brokered.get(), 1);
+    });
+}
+
+#[test]
+fn connections_adopted_just_before_the_reactor_stops_are_closed_with_the_others() {
+    struct Broker(Vec<UnixStream>, Transport);
+    impl Protocol for Broker {
+        fn connection_made(&mut self) {
+            let reactor = self.1.reactor();
+            for socket in self.0.drain(..) {
+                reactor.adopt_stream_connection(socket, echoing).unwrap();
+            }
+            reactor.stop();
+            self.1.write(vec![0; HUGE]);
+        }
+        fn data_received(&mut self, _data: &[u8]) {}
+    }
+    in_time(|| {
+        let reactor = test_reactor();
+        reactor.set_shutdown_deadline(10 * PATIENCE);
+        let (mut slow, broker) = UnixStream::pair().unwrap();
+        // More than begin before the reactor notices that it is to stop.
+        let (near, far): (Vec<_>, Vec<_>) = (0..100).map(|_| UnixStream::pair().unwrap()).unzip();
+        let far = Cell::new(far);
+        reactor.adopt_stream_connection(broker, move |transport| Broker(far.take(), transport)).unwrap();
+        let peer = thread::spawn(move || {
+            for mut near in near {
+                near.set_read_timeout(Some(PATIENCE)).unwrap();
+                assert_eq!(near.read(&mut [0]).unwrap(), 0);
+            }
+            slow.read_to_end(&mut Vec::new()).unwrap()
+        });
+        reactor.run().unwrap();
+        assert_eq!(peer.join().unwrap(), HUGE);
     });
 }
