@@ -45,7 +45,7 @@ fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
     let reactor = Reactor::new()?;
     // What it tells is lost: standard output is the peer's from here on.
     let journal = Rc::new(Journal::open(arguments.verbose > 0)?);
-    let session = reactor.stdio(move |transport: Transport| Stamper::new(transport, Rc::clone(&journal)))?;
+    let session = reactor.stdio(by_chunk(&journal))?;
     match reactor.run_until(session) {
         Ok(reason) if reason.is_clean() => Ok(()),
         Ok(reason) => Err(io::Error::other(reason)),
@@ -66,7 +66,7 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
         hosts.push(("lines", reactor.listen_tcp(*address, by_line(&journal))?.host()));
     }
     for address in &arguments.web {
-        hosts.push(("web", reactor.listen_tcp(*address, web::factory(Rc::clone(&journal)))?.host()));
+        hosts.push(("web", reactor.listen_tcp(*address, web::factory(&journal))?.host()));
     }
     for address in &arguments.udp {
         let journal = Rc::clone(&journal);

@@ -20,14 +20,13 @@ use protocols::IdleTimeout;
 use protocols::WebSocket;
 use reactor::Factory;
 use reactor::TokioStream;
-use reactor::Transport;
 
+use crate::by_chunk;
 use crate::journal::Journal;
-use crate::stream::Stamper;
 
 /// Serves the page, and answers each message of a web socket at `/socket` with the time and the message.
-pub(crate) fn factory(journal: Rc<Journal>) -> impl Factory {
-    WebSocket::around(move |transport: Transport| Stamper::new(transport, Rc::clone(&journal)))
+pub(crate) fn factory(journal: &Rc<Journal>) -> impl Factory + use<> {
+    WebSocket::around(by_chunk(journal))
         .path("/socket")
         .text()
         .otherwise(IdleTimeout::around(PATIENCE, TokioStream::factory(serve_page)))
@@ -82,7 +81,7 @@ mod tests {
     use reactor::testing::StringTransport;
 
     fn connect() -> StringTransport {
-        StringTransport::connect(factory(Rc::new(Journal::open(false).unwrap())))
+        StringTransport::connect(factory(&Rc::new(Journal::open(false).unwrap())))
     }
 
     fn ask(request: &str) -> String {
