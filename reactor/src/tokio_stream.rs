@@ -3,7 +3,6 @@ use std::fmt;
 use std::future::Future;
 use std::future::poll_fn;
 use std::io;
-use std::io::Read as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::Mutex;
@@ -194,8 +193,10 @@ impl AsyncRead for TokioStream {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let mut pipe = self.shared.lock();
         if !pipe.received.is_empty() {
-            let n = pipe.received.read(buffer.initialize_unfilled())?;
-            buffer.advance(n);
+            let front = pipe.received.as_slices().0;
+            let n = front.len().min(buffer.remaining());
+            buffer.put_slice(&front[..n]);
+            pipe.received.drain(..n);
             if pipe.received.is_empty() {
                 pipe.received.shrink_to(KEPT);
                 let connection = pipe.connection.take();
