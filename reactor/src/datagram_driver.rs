@@ -170,13 +170,13 @@ impl<A: DatagramAddress> Link<A> {
             let Ok(socket) = self.state.socket() else { continue };
             let most = budget.datagrams(self.longest);
             let mut longest = 0;
-            let waker = cx.waker().clone();
+            let waker = cx.waker();
             let received = socket.poll_receive(cx, &hub, most, &mut |data, peer| {
                 longest = longest.max(data.len());
                 budget.inputs += 1;
                 budget.bytes += data.len();
                 self.received(data, peer);
-                self.turn(&mut Context::from_waker(&waker), budget);
+                self.turn(&mut Context::from_waker(waker), budget);
             });
             match ready!(received) {
                 Ok(()) => self.longest = longest,
