@@ -118,3 +118,11 @@ impl From<TooLong> for io::Error {
         Self::new(io::ErrorKind::InvalidInput, error)
     }
 }
+
+/// What the system says of a datagram of so many bytes that it does not take.
+pub(crate) fn unsent(error: io::Error, len: usize) -> io::Error {
+    match error.raw_os_error() {
+        Some(libc::EMSGSIZE) => TooLong { len, source: Some(error) }.into(),
+        _ => error,
+    }
+}

@@ -39,8 +39,8 @@ use crate::address::unmapped;
 use crate::datagram_options::DatagramOptions;
 use crate::datagram_socket::DatagramSocket;
 use crate::datagram_socket::Ends;
-use crate::datagram_socket::TooLong;
 use crate::datagram_socket::WrongFamily;
+use crate::datagram_socket::unsent;
 use crate::hub::BATCH;
 use crate::hub::Hub;
 use crate::hub::READ_BUFFER;
@@ -220,13 +220,7 @@ impl DatagramSocket for UdpPort {
             Some(peer) => socket.send_to(data, &self.reached_as(peer)?.into()),
             None => socket.send(data),
         };
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
-                Err(TooLong { len: data.len(), source: Some(error) }.into())
-            }
-            Err(error) => Err(error),
-        }
+        sent.map(drop).map_err(|error| unsent(error, data.len()))
     }
 
     fn longest_run(&self, len: usize) -> usize {

@@ -14,7 +14,7 @@ use tokio::net::UnixDatagram;
 
 use crate::datagram_socket::DatagramSocket;
 use crate::datagram_socket::Ends;
-use crate::datagram_socket::TooLong;
+use crate::datagram_socket::unsent;
 use crate::hub::Hub;
 use crate::unix_address::UnixAddress;
 use crate::unix_file::NamedSocket;
@@ -91,13 +91,7 @@ impl DatagramSocket<UnixAddress> for UnixDatagramPort {
             Some(peer) => socket.send_to(data, &peer.to_system()?),
             None => socket.send(data),
         };
-        match sent {
-            Ok(_) => Ok(()),
-            Err(error) if error.raw_os_error() == Some(libc::EMSGSIZE) => {
-                Err(TooLong { len: data.len(), source: Some(error) }.into())
-            }
-            Err(error) => Err(error),
-        }
+        sent.map(drop).map_err(|error| unsent(error, data.len()))
     }
 
     fn connect(&self, peer: UnixAddress) -> io::Result<Ends<UnixAddress>> {
