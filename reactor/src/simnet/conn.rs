@@ -127,7 +127,7 @@ impl State {
         let (from_host, to_host) = (connection.ends[1 - to].host, connection.ends[*to].host);
         let mut at = self.arrival(from_host, to_host, len, now);
         let lost = self.link_between(from_host, to_host).loss;
-        if from_host != to_host && lost > 0.0 && self.random.f64() < lost {
+        if from_host != to_host && self.happens(lost) {
             at += RETRANSMISSION;
         }
         self.schedule(at, packet);

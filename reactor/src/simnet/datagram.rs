@@ -249,10 +249,6 @@ impl State {
         mailbox.waker.take()
     }
 
-    fn happens(&mut self, probability: f64) -> bool {
-        probability > 0.0 && self.random.f64() < probability
-    }
-
     fn log_datagram(&mut self, datagram: &Datagram, now: Instant, what: What) {
         let way = self.log.way_of(datagram.from, datagram.to);
         self.log_packet(now, way, false, what, datagram.data.len());

@@ -219,6 +219,10 @@ impl Resolver for Network {
 }
 
 impl State {
+    fn happens(&mut self, probability: f64) -> bool {
+        probability > 0.0 && self.random.f64() < probability
+    }
+
     fn schedule(&mut self, at: Instant, packet: Packet) {
         self.queue.push(at, packet);
     }

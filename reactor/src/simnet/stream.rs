@@ -117,12 +117,12 @@ impl Stream for SimStream {
             let hosts = connection.ends.each_ref().map(|end| end.host);
             let link = state.link_between(hosts[0], hosts[1]);
             let (resets, splits) = (link.resets, link.splits);
-            if resets > 0.0 && hosts[0] != hosts[1] && state.random.f64() < resets {
+            if hosts[0] != hosts[1] && state.happens(resets) {
                 let wakers = state.conn(conn).map(|conn| conn.break_both(io::ErrorKind::ConnectionReset));
                 return (Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())), wakers.unwrap_or_default());
             }
             let mut rest = &data[..written];
-            if splits > 0.0 && state.random.f64() < splits {
+            if state.happens(splits) {
                 for _ in 1..MOST_PIECES {
                     let (piece, more) = rest.split_at(state.random.usize(..=rest.len()));
                     if !piece.is_empty() {
