@@ -40,6 +40,7 @@ pub(crate) trait Callee {
 
 /// What is told that a call has come due: a connection's or a datagram port's shared state.
 pub(crate) trait Owner {
+    fn calls(&self) -> &Calls;
     fn notify(&self, call: Call);
 }
 

@@ -67,7 +67,7 @@ impl Connection {
             handler: protocol.handler().map(|handler| (*handler).type_id()),
             name: protocol.type_name(),
         };
-        transport.0.calls().set_target(transport.0.hub.share_target(target));
+        transport.0.calls.set_target(transport.0.hub.share_target(target));
         let layered = protocol.is_layer();
         Self {
             transport,
@@ -147,7 +147,7 @@ impl Connection {
     /// Input: the connection was woken. Makes the calls that are due and polls deferred futures.
     pub fn turn(&mut self, cx: &mut Context<'_>) {
         self.pace();
-        if self.layered || self.state().calls().any_ready() {
+        if self.layered || self.state().calls.any_ready() {
             self.make_calls(cx);
         }
         if self.eof_waits && !self.state().is_paused() {
@@ -160,7 +160,7 @@ impl Connection {
             if self.protocol.is_none() || self.transport.has_failed() {
                 return;
             }
-            match catch(|| self.transport.0.calls().next(cx)) {
+            match catch(|| self.transport.0.calls.next(cx)) {
                 Ok(Some(call)) => self.call(|protocol| call(&mut Whole(protocol))),
                 Ok(None) => return self.call(|protocol| protocol.turn(cx)),
                 Err(message) => self.panicked(message),

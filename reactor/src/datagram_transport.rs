@@ -384,6 +384,10 @@ impl<A: DatagramAddress> DatagramState<A> {
 }
 
 impl<A: DatagramAddress> Owner for DatagramState<A> {
+    fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
     fn notify(&self, call: Call) {
         self.calls.push(call);
         if let Some(driver) = self.driver.get().and_then(Weak::upgrade) {

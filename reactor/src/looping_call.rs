@@ -91,17 +91,7 @@ impl Transport {
     /// As [`call_later`](Self::call_later).
     #[track_caller]
     pub fn call_every<P: 'static>(&self, interval: Duration, call: impl FnMut(&mut P, Tick) + 'static) -> LoopingCall {
-        self.0.calls().check::<P>();
-        let caller = Location::caller();
-        let state = Rc::downgrade(&self.0);
-        let call = Rc::new(RefCell::new(Some(call)));
-        LoopingCall::start(&self.0.hub.timers, interval, move |timers, delay, planned| {
-            let transport = Self(state.upgrade()?);
-            let call = Rc::clone(&call);
-            let run = move |this: &mut P| planned.run(&call, |call, tick| call(this, tick));
-            let run = unchecked_call(run, caller);
-            Some(transport.0.calls().later_call(timers, transport.owner(), delay, run))
-        })
+        LoopingCall::of_protocol(&self.0, &self.0.hub.timers, interval, call)
     }
 }
 
@@ -117,17 +107,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     /// As [`call_later`](Self::call_later).
     #[track_caller]
     pub fn call_every<P: 'static>(&self, interval: Duration, call: impl FnMut(&mut P, Tick) + 'static) -> LoopingCall {
-        self.0.calls.check::<P>();
-        let caller = Location::caller();
-        let state = Rc::downgrade(&self.0);
-        let call = Rc::new(RefCell::new(Some(call)));
-        LoopingCall::start(&self.0.hub.timers, interval, move |timers, delay, planned| {
-            let state = state.upgrade()?;
-            let call = Rc::clone(&call);
-            let run = move |this: &mut P| planned.run(&call, |call, tick| call(this, tick));
-            let owner = Rc::downgrade(&state) as Weak<dyn Owner>;
-            Some(state.calls.later_call(timers, owner, delay, unchecked_call(run, caller)))
-        })
+        LoopingCall::of_protocol(&self.0, &self.0.hub.timers, interval, call)
     }
 }
 
@@ -186,6 +166,26 @@ impl Reactor {
 }
 
 impl LoopingCall {
+    /// One that calls the protocol of `owner`, or the handler directly inside it, and ends with it.
+    #[track_caller]
+    fn of_protocol<P: 'static>(
+        owner: &Rc<impl Owner + 'static>,
+        timers: &Rc<Timers>,
+        interval: Duration,
+        call: impl FnMut(&mut P, Tick) + 'static,
+    ) -> Self {
+        owner.calls().check::<P>();
+        let caller = Location::caller();
+        let owner = Rc::downgrade(owner);
+        let call = Rc::new(RefCell::new(Some(call)));
+        Self::start(timers, interval, move |timers, delay, planned| {
+            let call = Rc::clone(&call);
+            let run = move |this: &mut P| planned.run(&call, |call, tick| call(this, tick));
+            let run = unchecked_call(run, caller);
+            Some(owner.upgrade()?.calls().later_call(timers, Weak::clone(&owner) as _, delay, run))
+        })
+    }
+
     fn start(
         timers: &Rc<Timers>,
         interval: Duration,

@@ -25,7 +25,7 @@ pub(crate) struct State {
     host: Address,
     peer: Address,
     up: OnceCell<Up>,
-    calls: Calls,
+    pub(crate) calls: Calls,
     output: RefCell<Output>,
     output_limit: Cell<usize>,
     /// Unsent bytes that were written in answer to input.
@@ -184,10 +184,6 @@ impl State {
             Some(Up::Outer(outer)) => outer.0.wake(),
             None => {}
         }
-    }
-
-    pub(crate) fn calls(&self) -> &Calls {
-        &self.calls
     }
 
     /// Sends a call to be made at once, from outside of any callback.
@@ -483,6 +479,10 @@ impl State {
 }
 
 impl Owner for State {
+    fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
     fn notify(&self, call: Call) {
         self.call_now(call);
     }

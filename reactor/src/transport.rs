@@ -260,7 +260,7 @@ impl Transport {
     /// exist yet, that shows when the call is due, and ends the connection.
     #[track_caller]
     pub fn call_later<P: 'static>(&self, delay: Duration, call: impl FnOnce(&mut P) + 'static) -> DelayedCall {
-        self.0.calls().later(&self.0.hub.timers, self.owner(), delay, call)
+        self.0.calls.later(&self.0.hub.timers, self.owner(), delay, call)
     }
 
     /// Runs `future` beside the protocol, in the connection's own turns, and calls `call` with its output. It is
@@ -288,7 +288,7 @@ impl Transport {
         future: F,
         call: impl FnOnce(&mut P, F::Output) + 'static,
     ) -> DeferredCall {
-        let deferred = self.0.calls().defer(future, call);
+        let deferred = self.0.calls.defer(future, call);
         self.0.wake();
         deferred
     }
