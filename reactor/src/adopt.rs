@@ -8,7 +8,6 @@ use socket2::Domain;
 use socket2::Socket;
 use socket2::Type;
 
-use crate::acceptor;
 use crate::datagram::DatagramProtocol;
 use crate::datagram_transport::DatagramTransport;
 use crate::factory::Factory;
@@ -16,7 +15,6 @@ use crate::factory::FactoryCell;
 use crate::options::ConnectionOptions;
 use crate::port::Port;
 use crate::reactor::Reactor;
-use crate::stream::Listener;
 use crate::tcp::Tcp;
 use crate::tcp::TcpPort;
 use crate::udp::UdpPort;
@@ -50,11 +48,11 @@ impl Reactor {
         let socket = self.adopted("port", socket.into(), Type::STREAM, |socket| {
             if socket.is_listener()? { Ok(()) } else { Err(refused("it does not listen")) }
         })?;
-        let factory = FactoryCell::new(factory);
+        let (factory, options) = (FactoryCell::new(factory), ConnectionOptions::default());
         Ok(if is_unix(&socket)? {
-            self.accept_on(self.in_context(|| UnixPort::adopt(socket))?, factory)
+            self.accept_on(self.in_context(|| UnixPort::adopt(socket))?, usize::MAX, options, factory)
         } else {
-            self.accept_on(self.in_context(|| TcpPort::adopt(socket))?, factory)
+            self.accept_on(self.in_context(|| TcpPort::adopt(socket))?, usize::MAX, options, factory)
         })
     }
 
@@ -132,12 +130,6 @@ impl Reactor {
         checked
             .map(|()| socket)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot adopt a {what}: {error}")))
-    }
-
-    fn accept_on(&self, listener: impl Listener, factory: FactoryCell) -> Port {
-        let port = acceptor::start(&self.0, listener, usize::MAX, ConnectionOptions::default(), factory);
-        self.add_port(&port);
-        port
     }
 }
 

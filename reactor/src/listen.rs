@@ -18,11 +18,13 @@ use crate::datagram_socket::DatagramSocket;
 use crate::datagram_transport::DatagramTransport;
 use crate::factory::Factory;
 use crate::factory::FactoryCell;
+use crate::options::ConnectionOptions;
 use crate::options::ListenOptions;
 use crate::port::Port;
 use crate::reactor::Backend;
 use crate::reactor::Reactor;
 use crate::reactor::no_network;
+use crate::stream::Listener;
 use crate::tcp::TcpPort;
 use crate::udp::UdpPort;
 use crate::unix::UnixPort;
@@ -46,17 +48,15 @@ impl Reactor {
         let options = address.into();
         let wanted = options.socket_addr()?;
         let factory = FactoryCell::new(factory);
-        let port = if let Some(host) = self.0.simulated() {
+        Ok(if let Some(host) = self.0.simulated() {
             let listen = || host.network.listen(host.id, wanted, &options);
             let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
-            acceptor::start(&self.0, listener, options.max_connections, options.socket, factory)
+            self.accept_on(listener, options.max_connections, options.socket, factory)
         } else {
             let bind = |address, share| TcpPort::bind(address, &options, share);
             let listener = self.bind(wanted, bind, TcpPort::socket_addr)?;
-            acceptor::start(&self.0, listener, options.max_connections, options.socket, factory)
-        };
-        self.add_port(&port);
-        Ok(port)
+            self.accept_on(listener, options.max_connections, options.socket, factory)
+        })
     }
 
     /// Listens on a UNIX socket; for each connection `factory` builds a protocol. Accepting begins when the reactor runs.
@@ -75,9 +75,19 @@ impl Reactor {
         let options = address.into();
         let listener = self.bind_unix(&options.address, || UnixPort::bind(&options), UnixPort::on)?;
         let factory = FactoryCell::new(factory);
-        let port = acceptor::start(&self.0, listener, options.max_connections, options.socket, factory);
+        Ok(self.accept_on(listener, options.max_connections, options.socket, factory))
+    }
+
+    pub(crate) fn accept_on(
+        &self,
+        listener: impl Listener,
+        max_connections: usize,
+        options: ConnectionOptions,
+        factory: FactoryCell,
+    ) -> Port {
+        let port = acceptor::start(&self.0, listener, max_connections, options, factory);
         self.add_port(&port);
-        Ok(port)
+        port
     }
 
     /// Binds a socket, unless another reactor has bound it for this one, too, and makes a port on it.
@@ -206,7 +216,7 @@ impl Reactor {
         }
     }
 
-    pub(crate) fn add_port(&self, port: &Port) {
+    fn add_port(&self, port: &Port) {
         let mut ports = self.0.ports.borrow_mut();
         ports.retain(|port| !port.has_closed());
         ports.push(port.clone());
