@@ -18,6 +18,7 @@ use crate::memcache::answers::Answers;
 use crate::memcache::error::MemcacheError;
 use crate::memcache::factory::MemcacheFactory;
 use crate::memcache::item::MemcacheItem;
+use crate::memcache::waiting::Answer;
 use crate::memcache::waiting::Waiting;
 
 /// A handle of one connection to a memcached server. Twisted's `MemCacheProtocol`.
@@ -206,17 +207,13 @@ impl MemcacheClient {
 
     /// What the server tells about itself, by name. Twisted's `stats`.
     pub fn stats(&self) -> impl Future<Output = Result<BTreeMap<String, String>, MemcacheError>> + use<> {
-        let (answer, receiver) = oneshot::channel();
         let request = self.check_connection().map(|()| "stats".to_owned());
-        self.send(request, Waiting::Stats { found: BTreeMap::new(), answer });
-        outcome(receiver)
+        self.ask(request, |answer| Waiting::Stats { found: BTreeMap::new(), answer })
     }
 
     /// The server's version. Twisted's `version`.
     pub fn version(&self) -> impl Future<Output = Result<String, MemcacheError>> + use<> {
-        let (answer, receiver) = oneshot::channel();
-        self.send(self.check_connection().map(|()| "version".to_owned()), Waiting::Version(answer));
-        outcome(receiver)
+        self.ask(self.check_connection().map(|()| "version".to_owned()), Waiting::Version)
     }
 
     /// As [`Transport::lose_connection`]; requests that wait for their answers fail.
@@ -238,7 +235,6 @@ impl MemcacheClient {
         expires: Option<Duration>,
         cas: Option<u64>,
     ) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
-        let (answer, receiver) = oneshot::channel();
         let request = self.check(key).and_then(|()| match value.len() {
             length if length > self.0.max_value_length => Err(MemcacheError::ValueTooLong(length)),
             length => {
@@ -246,11 +242,12 @@ impl MemcacheClient {
                 Ok(format!("{command} {key} {flags} {} {length}{cas}", self.seconds(expires)))
             }
         });
-        let is_sent = self.send(request, Waiting::Done { line: "STORED", answer });
+        let is_sent = request.is_ok();
+        let stored = self.done(request, "STORED");
         if is_sent {
             self.0.lines.send_line(value);
         }
-        outcome(receiver)
+        stored
     }
 
     fn count(
@@ -259,9 +256,7 @@ impl MemcacheClient {
         key: &str,
         by: u64,
     ) -> impl Future<Output = Result<Option<u64>, MemcacheError>> + use<> {
-        let (answer, receiver) = oneshot::channel();
-        self.send(self.check(key).map(|()| format!("{command} {key} {by}")), Waiting::Number(answer));
-        outcome(receiver)
+        self.ask(self.check(key).map(|()| format!("{command} {key} {by}")), Waiting::Number)
     }
 
     fn done(
@@ -269,8 +264,17 @@ impl MemcacheClient {
         request: Result<String, MemcacheError>,
         line: &'static str,
     ) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
+        self.ask(request, move |answer| Waiting::Done { line, answer })
+    }
+
+    /// Sends the line of a request, if there is one, and waits for its answer.
+    fn ask<T, W: FnOnce(Answer<T>) -> Waiting>(
+        &self,
+        request: Result<String, MemcacheError>,
+        waiting: W,
+    ) -> impl Future<Output = Result<T, MemcacheError>> + use<T, W> {
         let (answer, receiver) = oneshot::channel();
-        self.send(request, Waiting::Done { line, answer });
+        self.send(request, waiting(answer));
         outcome(receiver)
     }
 
@@ -303,22 +307,18 @@ impl MemcacheClient {
         Err(MemcacheError::InvalidKey(key.to_owned()))
     }
 
-    /// Sends the line of a request, if there is one; whether it has.
-    fn send(&self, request: Result<String, MemcacheError>, waiting: Waiting) -> bool {
+    fn send(&self, request: Result<String, MemcacheError>, waiting: Waiting) {
         match request {
             Ok(request) => {
                 self.0.lines.send_line(request);
                 let is_oldest = self.0.waiting.borrow().is_empty();
                 self.0.waiting.borrow_mut().push_back(waiting);
                 if is_oldest {
-                    self.set_timer();
+                    let timer = self.0.lines.call_later(self.0.time_out, Answers::timed_out);
+                    self.0.timer.replace(Some(timer));
                 }
-                true
             }
-            Err(error) => {
-                waiting.fail(error);
-                false
-            }
+            Err(error) => waiting.fail(error),
         }
     }
 
@@ -347,17 +347,13 @@ impl MemcacheClient {
 
     /// The time of the next begins.
     pub(crate) fn oldest_answered(&self) {
-        if let Some(timer) = self.0.timer.take() {
-            timer.cancel();
+        if self.0.waiting.borrow().is_empty() {
+            if let Some(timer) = self.0.timer.take() {
+                timer.cancel();
+            }
+        } else if let Some(timer) = &*self.0.timer.borrow() {
+            timer.reset(self.0.time_out);
         }
-        if !self.0.waiting.borrow().is_empty() {
-            self.set_timer();
-        }
-    }
-
-    fn set_timer(&self) {
-        let timer = self.0.lines.call_later(self.0.time_out, Answers::timed_out);
-        self.0.timer.replace(Some(timer));
     }
 
     /// Fails all requests, those made from here on included.
