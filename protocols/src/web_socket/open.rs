@@ -125,8 +125,10 @@ impl Open {
         let mut input = if kept.is_empty() { frames } else { &kept[..] };
         self.more = true;
         while self.more && self.deliver_message() && !self.peer_closed {
-            let mut wire = Wire { input: &mut input, outer: &self.outer };
-            match self.context.read(&mut wire) {
+            let mut wire = Wire { input, outer: &self.outer };
+            let message = self.context.read(&mut wire);
+            input = wire.input;
+            match message {
                 Ok(Message::Text(text)) => self.begin_message(text.into()),
                 Ok(Message::Binary(data)) => self.begin_message(data),
                 Ok(Message::Close(_)) => self.peer_closed = true,
@@ -196,7 +198,7 @@ impl Open {
             self.outer.call_later(PATIENCE, move |_: &mut Upgrade| outer.fail_connection(CloseReason::TimedOut));
         } else {
             // An error says no more than that this is the end.
-            let _ = self.context.flush(&mut Wire { input: &mut &b""[..], outer: &self.outer });
+            let _ = self.context.flush(&mut Wire::to(&self.outer));
         }
         if self.nested.inside().wants_shut() {
             self.nested.inside().shut();
@@ -205,7 +207,7 @@ impl Open {
 
     fn send_close(&mut self, code: CloseCode) {
         let frame = CloseFrame { code, reason: Default::default() };
-        let _ = self.context.close(&mut Wire { input: &mut &b""[..], outer: &self.outer }, Some(frame));
+        let _ = self.context.close(&mut Wire::to(&self.outer), Some(frame));
     }
 
     /// The peer has broken the rules, and nothing more of it is listened to.
@@ -279,13 +281,13 @@ fn send_plain(outer: &Transport, kind: Data, parts: [&[u8]; 2]) {
     let header = FrameHeader { is_final: true, opcode: OpCode::Data(kind), ..FrameHeader::default() };
     let length: usize = parts.iter().map(|part| part.len()).sum();
     // A wire takes everything.
-    let _ = header.format(length as u64, &mut Wire { input: &mut &b""[..], outer });
+    let _ = header.format(length as u64, &mut Wire::to(outer));
     parts.iter().for_each(|part| outer.carry(part));
 }
 
 fn send_masked(context: &mut WebSocketContext, outer: &Transport, kind: Data, parts: [&[u8]; 2]) {
     let message = Frame::message(parts.concat(), OpCode::Data(kind), true);
-    let _ = context.write(&mut Wire { input: &mut &b""[..], outer }, Message::Frame(message));
+    let _ = context.write(&mut Wire::to(outer), Message::Frame(message));
 }
 
 fn not_text() -> CloseReason {
@@ -294,8 +296,15 @@ fn not_text() -> CloseReason {
 
 /// The frames that have come, and the connection outside to write to.
 struct Wire<'a, 'b> {
-    input: &'a mut &'b [u8],
-    outer: &'a Transport,
+    input: &'a [u8],
+    outer: &'b Transport,
+}
+
+impl<'b> Wire<'_, 'b> {
+    /// One that is only written to.
+    fn to(outer: &'b Transport) -> Self {
+        Self { input: b"", outer }
+    }
 }
 
 impl Read for Wire<'_, '_> {

@@ -44,18 +44,20 @@ impl Head {
 
     /// What is to become of the connection.
     pub(super) fn judge(&self, options: &Options) -> Verdict {
-        let refuse = |status: StatusCode| Verdict::Refuse(status);
-        let request = match Request::try_parse(&self.bytes) {
-            Ok(Some((_, request))) => request,
-            _ if options.otherwise.is_some() => return Verdict::Otherwise,
-            _ => return refuse(StatusCode::BAD_REQUEST),
+        let not_ours = |status: StatusCode| match options.otherwise {
+            Some(_) => Verdict::Otherwise,
+            None => Verdict::Refuse(status),
         };
-        if options.path.as_ref().is_some_and(|path| path != request.uri().path()) {
-            return if options.otherwise.is_some() { Verdict::Otherwise } else { refuse(StatusCode::NOT_FOUND) };
+        if self.is_too_long() {
+            return not_ours(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
         }
-        let Ok(mut response) = create_response(&request) else { return refuse(StatusCode::UPGRADE_REQUIRED) };
+        let Ok(Some((_, request))) = Request::try_parse(&self.bytes) else { return not_ours(StatusCode::BAD_REQUEST) };
+        if options.path.as_ref().is_some_and(|path| path != request.uri().path()) {
+            return not_ours(StatusCode::NOT_FOUND);
+        }
+        let Ok(mut response) = create_response(&request) else { return Verdict::Refuse(StatusCode::UPGRADE_REQUIRED) };
         if !options.any_origin && !is_of_known_origin(&request, &options.origins) {
-            return refuse(StatusCode::FORBIDDEN);
+            return Verdict::Refuse(StatusCode::FORBIDDEN);
         }
         if let Some(chosen) = choose(&request, &options.subprotocols) {
             response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, chosen);
@@ -63,7 +65,7 @@ impl Head {
         let mut answer = Vec::new();
         match write_response(&mut answer, &response) {
             Ok(()) => Verdict::Accept(answer),
-            Err(_) => refuse(StatusCode::BAD_REQUEST),
+            Err(_) => Verdict::Refuse(StatusCode::BAD_REQUEST),
         }
     }
 }

@@ -76,7 +76,7 @@ impl Upgrade {
         self.stage = Stage::Open(open);
     }
 
-    /// The request is complete, and `rest` has come behind it.
+    /// The request is complete, and `rest` has come behind it; or it is too long to be one.
     fn decide(&mut self, rest: &[u8]) {
         let Stage::Request(head) = std::mem::replace(&mut self.stage, Stage::Refused) else { return };
         match head.judge(&self.options) {
@@ -113,6 +113,23 @@ impl Upgrade {
         self.pass();
     }
 
+    /// What carries on behind the request, if it has come to that.
+    fn nested(&mut self) -> Option<&mut Nested> {
+        match &mut self.stage {
+            Stage::Open(open) => Some(open.nested()),
+            Stage::Otherwise(nested, _) => Some(nested),
+            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => None,
+        }
+    }
+
+    /// Something may have changed inside or outside.
+    fn go_on(&mut self) {
+        match &mut self.stage {
+            Stage::Open(open) => open.go_on(),
+            _ => self.pass(),
+        }
+    }
+
     fn pass(&mut self) {
         if let Stage::Otherwise(nested, kept) = &mut self.stage {
             if !kept.is_empty() && nested.inside().wants_read() {
@@ -138,14 +155,8 @@ impl Protocol for Upgrade {
         match &mut self.stage {
             Stage::Request(head) => {
                 let rest = head.fill(data);
-                if head.is_too_long() {
-                    let head = std::mem::take(head);
-                    match self.options.otherwise {
-                        Some(_) => self.pass_on(head.bytes(), rest.unwrap_or_default()),
-                        None => self.refuse(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
-                    }
-                } else if let Some(rest) = rest {
-                    self.decide(rest);
+                if head.is_too_long() || rest.is_some() {
+                    self.decide(rest.unwrap_or_default());
                 }
             }
             Stage::Answer(head, _) => {
@@ -192,27 +203,17 @@ impl Protocol for Upgrade {
     }
 
     fn resume_writing(&mut self) {
-        match &mut self.stage {
-            Stage::Open(open) => open.go_on(),
-            Stage::Otherwise(..) => self.pass(),
-            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
-        }
+        self.go_on();
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {
-        match &mut self.stage {
-            Stage::Open(open) => open.nested().inside().lost(reason),
-            Stage::Otherwise(nested, _) => nested.inside().lost(reason),
-            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
+        if let Some(nested) = self.nested() {
+            nested.inside().lost(reason);
         }
     }
 
     fn inside(&mut self) -> Option<&mut dyn Protocol> {
-        match &mut self.stage {
-            Stage::Open(open) => open.nested().inside().protocol(),
-            Stage::Otherwise(nested, _) => nested.inside().protocol(),
-            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => None,
-        }
+        self.nested()?.inside().protocol()
     }
 
     fn is_layer(&self) -> bool {
@@ -220,17 +221,10 @@ impl Protocol for Upgrade {
     }
 
     fn turn(&mut self, cx: &mut Context<'_>) {
-        match &mut self.stage {
-            Stage::Open(open) => {
-                open.nested().turn(cx);
-                open.go_on();
-            }
-            Stage::Otherwise(nested, _) => {
-                nested.turn(cx);
-                self.pass();
-            }
-            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
+        if let Some(nested) = self.nested() {
+            nested.turn(cx);
         }
+        self.go_on();
     }
 }
 
