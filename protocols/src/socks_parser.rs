@@ -81,18 +81,21 @@ fn greeting(reader: &mut Reader<'_>) -> Result<Message, Stop> {
 }
 
 fn request_4(reader: &mut Reader<'_>) -> Result<Message, Stop> {
-    let malformed = || Stop::Malformed(reply(Version::V4, Reply::Failed, None));
     let command = reader.byte()?;
     let port = reader.port()?;
     let [a, b, c, d] = reader.array()?;
-    reader.until_zero(LONGEST_TEXT).map_err(|stop| stop.or(malformed))?;
+    reader.until_zero()?;
     let host = if [a, b, c] == [0; 3] && d != 0 {
-        let name = reader.until_zero(LONGEST_TEXT).map_err(|stop| stop.or(malformed))?;
-        host_name(name).ok_or_else(malformed)?
+        let name = reader.until_zero()?;
+        host_name(name).ok_or_else(malformed_4)?
     } else {
         Ipv4Addr::new(a, b, c, d).to_string()
     };
     Ok(Message::Request(Request { version: Version::V4, command, host, port }))
+}
+
+fn malformed_4() -> Stop {
+    Stop::Malformed(reply(Version::V4, Reply::Failed, None))
 }
 
 fn password(reader: &mut Reader<'_>) -> Result<Message, Stop> {
@@ -140,16 +143,6 @@ enum Stop {
     Malformed(Vec<u8>),
 }
 
-impl Stop {
-    /// The same, but told what to answer.
-    fn or(self, malformed: impl FnOnce() -> Self) -> Self {
-        match self {
-            Self::Incomplete => self,
-            Self::Malformed(_) => malformed(),
-        }
-    }
-}
-
 struct Reader<'a> {
     input: &'a [u8],
     used: usize,
@@ -176,15 +169,15 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
-    /// What stands before the next zero, which is taken, too.
-    fn until_zero(&mut self, longest: usize) -> Result<&'a [u8], Stop> {
+    /// What stands before the next zero, which is taken, too; only version 4 has such texts.
+    fn until_zero(&mut self) -> Result<&'a [u8], Stop> {
         let rest = &self.input[self.used..];
-        match rest.iter().take(longest + 1).position(|byte| *byte == 0) {
+        match rest.iter().take(LONGEST_TEXT + 1).position(|byte| *byte == 0) {
             Some(length) => {
                 self.used += length + 1;
                 Ok(&rest[..length])
             }
-            None if rest.len() > longest => Err(Stop::Malformed(Vec::new())),
+            None if rest.len() > LONGEST_TEXT => Err(malformed_4()),
             None => Err(Stop::Incomplete),
         }
     }
