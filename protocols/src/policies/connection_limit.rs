@@ -105,18 +105,22 @@ impl ConnectionLimit {
     }
 
     fn admit(&self, outer: &Transport) -> Option<Place> {
-        if !self.has_room(outer) {
+        let peer = self.peer(outer);
+        if !self.has_room(&peer) {
             self.refuse(outer);
             return None;
         }
-        let peer = (self.0.counted_by)(outer.peer());
         *self.0.connections.borrow_mut().entry(peer.clone()).or_default() += 1;
         Some(Place(Some(Counted { limit: self.clone(), peer })))
     }
 
-    fn has_room(&self, outer: &Transport) -> bool {
-        let peer = (self.0.counted_by)(outer.peer());
-        self.0.connections.borrow().get(&peer).copied().unwrap_or_default() < self.0.most
+    /// Whom it counts for.
+    fn peer(&self, outer: &Transport) -> Peer {
+        (self.0.counted_by)(outer.peer())
+    }
+
+    fn has_room(&self, peer: &Peer) -> bool {
+        self.0.connections.borrow().get(peer).copied().unwrap_or_default() < self.0.most
     }
 
     fn refuse(&self, outer: &Transport) {
@@ -173,7 +177,7 @@ impl<O: Factory, F: Factory> Factory for Overflowing<O, F> {
     }
 
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-        if self.limit.has_room(&transport) {
+        if self.limit.has_room(&self.limit.peer(&transport)) {
             self.inside.build_protocol(transport)
         } else {
             self.limit.refuse(&transport);
