@@ -16,8 +16,6 @@ pub(crate) struct BoxSplitter {
     max_size: usize,
     /// The bytes of the box so far.
     held: Vec<u8>,
-    /// Where the next length begins in them.
-    next: usize,
     /// Where each key and each value begins and ends in them, in turn.
     parts: Vec<(usize, usize)>,
 }
@@ -33,7 +31,7 @@ pub(crate) enum BoxError {
 
 impl BoxSplitter {
     pub(crate) fn new(max_size: usize) -> Self {
-        Self { max_size, held: Vec::new(), next: 0, parts: Vec::new() }
+        Self { max_size, held: Vec::new(), parts: Vec::new() }
     }
 
     /// The next box; `None` when the input is used up. What is taken of the input is cut off its front.
@@ -41,11 +39,13 @@ impl BoxSplitter {
     /// After an error there is no telling where the next box begins.
     pub(crate) fn next(&mut self, input: &mut &[u8]) -> Result<Option<AmpBox>, BoxError> {
         loop {
-            let begin = self.next + 2;
+            // Where the next length begins.
+            let next = self.parts.last().map_or(0, |&(_, end)| end);
+            let begin = next + 2;
             if !self.take(begin, input) {
                 return Ok(None);
             }
-            let length = usize::from(u16::from_be_bytes([self.held[self.next], self.held[self.next + 1]]));
+            let length = usize::from(u16::from_be_bytes([self.held[next], self.held[next + 1]]));
             let is_key = self.parts.len().is_multiple_of(2);
             if is_key && length == 0 {
                 return self.finish().map(Some);
@@ -62,7 +62,6 @@ impl BoxSplitter {
                 return Ok(None);
             }
             self.parts.push((begin, end));
-            self.next = end;
         }
     }
 
@@ -88,7 +87,6 @@ impl BoxSplitter {
         self.held.shrink_to(SPARE);
         self.parts.clear();
         self.parts.shrink_to(SPARE / KEY_COST);
-        self.next = 0;
         AmpBox::from_entries(entries)
     }
 }

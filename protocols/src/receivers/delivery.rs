@@ -31,8 +31,6 @@ pub(crate) struct Delivery {
     /// Some input is kept.
     keeps: Cell<bool>,
     phase: Cell<Phase>,
-    /// What was unsent when it began.
-    unsent: Cell<usize>,
     /// So many calls in a row were for no bytes.
     empty_calls: Cell<u32>,
     /// Has the receiver deliver in the connection's next turn.
@@ -55,7 +53,6 @@ impl Delivery {
             held: Cell::new(false),
             keeps: Cell::new(false),
             phase: Cell::new(Phase::Idle),
-            unsent: Cell::new(0),
             empty_calls: Cell::new(0),
             ask: |transport| drop(transport.defer(ready(()), |receiver: &mut R, ()| receiver.deliver(b""))),
         }
@@ -118,9 +115,9 @@ impl Delivery {
     /// was stopped before there were no more.
     pub(crate) fn run(&self, mut next: impl FnMut() -> bool) -> bool {
         self.phase.set(Phase::Running);
-        self.unsent.set(self.transport.unsent());
+        let unsent = self.transport.unsent();
         loop {
-            if !self.goes_on() {
+            if !self.goes_on(unsent) {
                 return true;
             }
             if !next() {
@@ -129,8 +126,9 @@ impl Delivery {
         }
     }
 
-    fn goes_on(&self) -> bool {
-        let answers = self.transport.unsent().saturating_sub(self.unsent.get());
+    /// Whether a delivery goes on that began when so much was unsent.
+    fn goes_on(&self, unsent: usize) -> bool {
+        let answers = self.transport.unsent().saturating_sub(unsent);
         !self.paused.get() && !self.transport.is_closing() && answers <= MOST_ANSWERS
     }
 
