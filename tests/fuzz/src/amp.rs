@@ -14,13 +14,14 @@ use protocols::AmpHandler;
 use protocols::AmpReceiver;
 use reactor::testing::StringTransport;
 
+use crate::receiving::cuts;
+
 /// Three bytes say what is allowed and how it is to be cut, the others come.
 pub fn amp(data: &[u8]) {
     let [max_size, max_answering, cut, stream @ ..] = data else { return };
     let limits = Limits { max_size: usize::from(*max_size) * 4, max_answering: usize::from(*max_answering % 4) + 1 };
     let expected = limits.expect(stream);
-    let (one, two) = stream.split_at(stream.len() * usize::from(*cut) / 256);
-    for pieces in [vec![stream], stream.chunks(1).collect(), vec![one, two]] {
+    for pieces in cuts(stream, *cut) {
         let (came, late) = limits.receive(&pieces);
         let what = || format!("{limits:?} of {:?}", stream.escape_ascii().to_string());
         assert_eq!((&came.calls, came.broken), (&expected.calls, expected.broken), "{}", what());

@@ -4,13 +4,12 @@ use protocols::Finger;
 use protocols::FingerQuery;
 use reactor::testing::StringTransport;
 
+use crate::receiving::alike_in_every_cut;
+
 /// A byte says where to cut; the others come to a server.
 pub fn finger(data: &[u8]) {
     let [cut, stream @ ..] = data else { return };
-    let whole = answer(&[stream]);
-    let (one, two) = stream.split_at(stream.len() * usize::from(*cut) / 256);
-    assert_eq!(answer(&[one, two]), whole);
-    assert_eq!(answer(&stream.chunks(1).collect::<Vec<_>>()), whole);
+    let whole = alike_in_every_cut(stream, *cut, answer);
 
     let Some(end) = stream.iter().position(|byte| *byte == b'\n') else { return };
     let line = stream[..end].strip_suffix(b"\r").unwrap_or(&stream[..end]);

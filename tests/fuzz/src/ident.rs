@@ -9,15 +9,13 @@ use reactor::Transport;
 use reactor::testing::Simulation;
 use reactor::testing::StringTransport;
 
+use crate::receiving::alike_in_every_cut;
+
 /// Two bytes say to which side the others come, and where to cut them.
 pub fn ident(data: &[u8]) {
     let [kind, cut, stream @ ..] = data else { return };
-    let (one, two) = stream.split_at(stream.len() * usize::from(*cut) / 256);
-    let bytes: Vec<_> = stream.chunks(1).collect();
     if kind & 1 == 0 {
-        let whole = answers(&[stream]);
-        assert_eq!(answers(&[one, two]), whole);
-        assert_eq!(answers(&bytes), whole);
+        let whole = alike_in_every_cut(stream, *cut, answers);
         for line in whole.0.split_terminator("\r\n") {
             let (ports, said) = line.split_once(" : ").unwrap();
             let (one, other) = ports.split_once(", ").unwrap();
@@ -25,9 +23,7 @@ pub fn ident(data: &[u8]) {
             assert_eq!(said, if valid { "USERID : UNIX : root" } else { "ERROR : INVALID-PORT" }, "{line}");
         }
     } else {
-        let whole = found(&[stream]);
-        assert_eq!(found(&[one, two]), whole);
-        assert_eq!(found(&bytes), whole);
+        alike_in_every_cut(stream, *cut, found);
     }
 }
 

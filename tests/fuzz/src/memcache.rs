@@ -11,14 +11,15 @@ use protocols::MemcacheError;
 use protocols::MemcacheItem;
 use reactor::testing::StringTransport;
 
+use crate::receiving::cuts;
+
 /// Four bytes say what is asked, and one how the answers are to be cut, which are the others.
 pub fn memcache(data: &[u8]) {
     let [asked @ .., _] = data.first_chunk::<5>().copied().unwrap_or_default();
     let Some((cut, answers)) = data.get(asked.len()..).and_then(<[u8]>::split_first) else { return };
     let asked = asked.map(|byte| ASKS[usize::from(byte) % ASKS.len()]);
     let expected = expect(&asked, answers);
-    let (one, two) = answers.split_at(answers.len() * usize::from(*cut) / 256);
-    for pieces in [vec![answers], answers.chunks(1).collect(), vec![one, two]] {
+    for pieces in cuts(answers, *cut) {
         assert_eq!(receive(&asked, &pieces), expected, "{asked:?}: {:?}", answers.escape_ascii().to_string());
     }
 }

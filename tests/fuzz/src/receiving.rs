@@ -1,4 +1,4 @@
-//! What the targets for receivers share: playing pieces of a stream to one.
+//! What targets share: cutting a stream, and playing the pieces to a receiver.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -24,17 +24,31 @@ pub(crate) fn obey<K>(message: &[u8], handle: &Handle<K>) {
     }
 }
 
-/// Compares what comes of a stream in three cuts: whole, byte by byte, in two.
+/// A stream whole, byte by byte, and in two.
+pub(crate) fn cuts(stream: &[u8], cut: u8) -> [Vec<&[u8]>; 3] {
+    let (one, two) = stream.split_at(stream.len() * usize::from(cut) / 256);
+    [vec![stream], stream.chunks(1).collect(), vec![one, two]]
+}
+
+/// Compares what comes of a stream in every cut.
 pub(crate) fn in_every_cut<T: PartialEq + Debug>(
     stream: &[u8],
     cut: u8,
     expected: &[T],
     receive: impl Fn(&[&[u8]]) -> Vec<T>,
 ) {
-    let (one, two) = stream.split_at(stream.len() * usize::from(cut) / 256);
-    for pieces in [vec![stream], stream.chunks(1).collect(), vec![one, two]] {
+    for pieces in cuts(stream, cut) {
         assert_eq!(receive(&pieces), expected, "of {:?}", stream.escape_ascii().to_string());
     }
+}
+
+/// What comes of a stream, which is the same in every cut.
+pub(crate) fn alike_in_every_cut<T: PartialEq + Debug>(stream: &[u8], cut: u8, receive: impl Fn(&[&[u8]]) -> T) -> T {
+    let [whole, others @ ..] = cuts(stream, cut).map(|pieces| receive(&pieces));
+    for other in others {
+        assert_eq!(other, whole);
+    }
+    whole
 }
 
 /// What really comes of these pieces, the end of the stream behind them. `factory` is given a function to be told the

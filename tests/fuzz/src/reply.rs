@@ -4,6 +4,7 @@
 #[path = "../../../apps/time-client/src/reply.rs"]
 mod client;
 
+use crate::receiving::alike_in_every_cut;
 use client::Progress;
 use client::Reply;
 
@@ -15,10 +16,7 @@ pub fn reply(data: &[u8]) {
     if text.is_empty() {
         return;
     }
-    let whole = outcome(text, &[came]);
-    let split = came.split_at(came.len() * usize::from(len) / 256);
-    assert_eq!(outcome(text, &came.chunks(1).collect::<Vec<_>>()), whole);
-    assert_eq!(outcome(text, &[split.0, split.1]), whole);
+    let whole = alike_in_every_cut(came, len, |pieces| outcome(text, pieces));
     assert_eq!([&whole.1[..], &whole.2].concat(), came, "bytes were lost");
     assert!(whole.0 != Progress::Open || whole.2.is_empty(), "an open reply has an end");
 

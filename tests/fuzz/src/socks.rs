@@ -12,15 +12,13 @@ use protocols::Socks;
 use protocols::SocksRequest;
 use reactor::testing::Simulation;
 
+use crate::receiving::alike_in_every_cut;
 use remote_end::RemoteEnd;
 
 /// Two bytes say whether passwords are asked for, and where to cut; the others come.
 pub fn socks(data: &[u8]) {
     let [kind, cut, stream @ ..] = data else { return };
-    let whole = outcome(*kind, &[stream]);
-    let (one, two) = stream.split_at(stream.len() * usize::from(*cut) / 256);
-    assert_eq!(outcome(*kind, &[one, two]), whole);
-    assert_eq!(outcome(*kind, &stream.chunks(1).collect::<Vec<_>>()), whole);
+    let whole = alike_in_every_cut(stream, *cut, |pieces| outcome(*kind, pieces));
 
     let Outcome { answer, ended, asked, target } = whole;
     assert!(stream.ends_with(&target), "something else arrived than was sent");

@@ -9,13 +9,12 @@ use reactor::Protocol;
 use reactor::Transport;
 use reactor::testing::StringTransport;
 
+use crate::receiving::alike_in_every_cut;
+
 /// The first byte says where to cut, and how the socket is set up; the others come to a server.
 pub fn web_socket(data: &[u8]) {
     let [setup, stream @ ..] = data else { return };
-    let whole = answer(*setup, &[stream]);
-    let (one, two) = stream.split_at(stream.len() * usize::from(*setup) / 256);
-    assert_eq!(answer(*setup, &[one, two]), whole);
-    assert_eq!(answer(*setup, &stream.chunks(1).collect::<Vec<_>>()), whole);
+    let whole = alike_in_every_cut(stream, *setup, |pieces| answer(*setup, pieces));
     assert!(whole.received.len() <= stream.len() && whole.lost <= 1);
 }
 
