@@ -4,8 +4,6 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -32,8 +30,8 @@ use rig::peer::serve;
 use serde_json::json;
 use tokio::sync::oneshot;
 
+use crate::apps::peers;
 use crate::apps::program::Program;
-use crate::apps::tools::is_there;
 use crate::support::in_time;
 use crate::support::test_reactor;
 
@@ -375,16 +373,6 @@ fn calls_outlive_a_partition_that_heals_and_fail_in_one_that_does_not() {
     }
 }
 
-fn twisted(test: &str) -> bool {
-    is_there("Python's Twisted", Command::new("python3").args(["-c", "import twisted.protocols.amp"]), test)
-}
-
-#[track_caller]
-fn python(script: &str, arguments: &[&str]) -> Program {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
-    Program::start(Command::new("python3").arg("-B").arg(path).args(arguments))
-}
-
 /// Connects to a server, talks, and closes.
 fn talk<T>(address: SocketAddr, talk: impl AsyncFnOnce(Amp) -> T) -> T {
     let reactor = test_reactor();
@@ -410,11 +398,10 @@ fn talk<T>(address: SocketAddr, talk: impl AsyncFnOnce(Amp) -> T) -> T {
 
 #[test]
 fn twisteds_server_answers_every_kind_of_call() {
-    if !twisted("twisteds_server_answers_every_kind_of_call") {
+    if !peers::twisted("twisteds_server_answers_every_kind_of_call") {
         return;
     }
-    let mut server = python("amp_server.py", &["127.0.0.1", "0"]);
-    let address = server.line_after("waiting for connection... ").parse().unwrap();
+    let (_server, address) = peers::serve("amp_server.py");
     in_time(move || {
         talk(address, async |amp: Amp| {
             assert_eq!(sum(&amp, 13, 81).await.unwrap(), 94);
@@ -453,12 +440,13 @@ fn twisteds_server_answers_every_kind_of_call() {
 
 #[test]
 fn twisteds_client_is_answered_every_kind_of_call() {
-    if !twisted("twisteds_client_is_answered_every_kind_of_call") {
+    if !peers::twisted("twisteds_client_is_answered_every_kind_of_call") {
         return;
     }
     let server = serve(|reactor| reactor.listen_tcp("127.0.0.1:0", calculator()));
     let address = server.address();
-    let client = python("amp_client.py", &[&address.ip().to_string(), &address.port().to_string()]);
+    let client =
+        Program::start(peers::script("amp_client.py").args([address.ip().to_string(), address.port().to_string()]));
     let ended = client.close_and_finish().with_code(0);
     let lines = [
         "sum 94",
@@ -589,11 +577,11 @@ proptest! {
 
 #[test]
 fn boxes_are_the_same_bytes_as_twisteds() {
-    if !twisted("boxes_are_the_same_bytes_as_twisteds") {
+    if !peers::twisted("boxes_are_the_same_bytes_as_twisteds") {
         return;
     }
     let mut runner = TestRunner::deterministic();
-    let mut twisted = python("amp_boxes.py", &[]);
+    let mut twisted = Program::start(&mut peers::script("amp_boxes.py"));
     for _ in 0..3000 {
         let samples = samples().new_tree(&mut runner).unwrap().current();
         let told: Vec<_> = samples.iter().map(|(key, sample)| (hex(key), sample.told())).collect();

@@ -7,7 +7,6 @@ use std::net::Ipv4Addr;
 use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 use std::net::SocketAddrV6;
-use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
@@ -17,6 +16,7 @@ use reactor::Interface;
 use reactor::Tick;
 use socket2::SockRef;
 
+use crate::apps::peers::script;
 use crate::apps::peers::socat;
 use crate::apps::peers::twisted;
 use crate::apps::program::Program;
@@ -307,8 +307,7 @@ fn s184_twisted_and_a_port_of_ours_are_members_of_one_group() {
     if !twisted("s184_twisted_and_a_port_of_ours_are_members_of_one_group") {
         return;
     }
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/twisted_multicast.py");
-    let mut member = Program::start(Command::new("python3").arg(script).args([&group(8).to_string(), "0"]));
+    let mut member = Program::start(script("twisted_multicast.py").args([&group(8).to_string(), "0"]));
     let theirs = SocketAddr::from((group(8), member.line_after("joined on ").parse().unwrap()));
     play_on_sockets_at(
         on_all(),

@@ -24,6 +24,7 @@ use reactor::Transport;
 use reactor::testing::Simulation;
 use rig::descriptors_of;
 
+use crate::apps::peers::script;
 use crate::apps::peers::twisted;
 use crate::support::Log;
 use crate::support::PATIENCE;
@@ -651,9 +652,7 @@ fn a_program_on_twisteds_standard_io_answers_and_ends() {
     if !twisted("a_program_on_twisteds_standard_io_answers_and_ends") {
         return;
     }
-    let mut server = Command::new("python3");
-    server.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/twisted_stdio.py"));
-    let log = watch(server, |this, callback| match callback {
+    let log = watch(script("twisted_stdio.py"), |this, callback| match callback {
         "made" => this.process.write("hello"),
         // Not earlier: at the end of its input Twisted drops what it has not sent yet.
         "out" => this.process.close_stdin(),

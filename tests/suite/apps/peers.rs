@@ -17,16 +17,24 @@ pub(crate) fn twisted(test: &str) -> bool {
     is_there("Python's Twisted", Command::new("python3").args(["-c", "import twisted.internet.reactor"]), test)
 }
 
+/// What runs one of the programs in Python that lie beside the suite.
+pub(crate) fn script(name: &str) -> Command {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name);
+    let mut command = Command::new("python3");
+    // Without its bytecode, which would be left in the source tree.
+    command.arg("-B").arg(path);
+    command
+}
+
 #[track_caller]
-fn start(script: &str, host: &str, port: u16) -> Program {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(script);
-    Program::start(Command::new("python3").arg(path).args([host, &port.to_string()]))
+fn start(name: &str, host: &str, port: u16) -> Program {
+    Program::start(script(name).args([host, &port.to_string()]))
 }
 
 /// A server in Python, at a port that the system has chosen.
 #[track_caller]
-pub(crate) fn serve(script: &str) -> (Program, SocketAddr) {
-    let mut server = start(script, "127.0.0.1", 0);
+pub(crate) fn serve(name: &str) -> (Program, SocketAddr) {
+    let mut server = start(name, "127.0.0.1", 0);
     let address = server.line_after("waiting for connection... ");
     (server, address.parse().unwrap())
 }
@@ -44,8 +52,8 @@ fn ask(option: Option<&str>, address: SocketAddr, lines: &str) -> String {
 
 /// Runs a client in Python, and returns what it has printed behind its prompts.
 #[track_caller]
-fn ask_in_python(script: &str, address: SocketAddr, lines: &str) -> Vec<String> {
-    let mut client = start(script, &address.ip().to_string(), address.port());
+fn ask_in_python(name: &str, address: SocketAddr, lines: &str) -> Vec<String> {
+    let mut client = start(name, &address.ip().to_string(), address.port());
     client.type_in(lines);
     let ended = client.close_and_finish().with_code(0);
     ended.stdout.lines().map(|line| line.trim_start_matches("> ").to_owned()).collect()

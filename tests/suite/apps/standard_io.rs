@@ -9,7 +9,6 @@ use std::io::Write;
 use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
 use std::process::Child;
 use std::process::Command;
 use std::process::Stdio;
@@ -22,6 +21,7 @@ use nix::sys::signal::Signal;
 
 use super::binaries::binary;
 use super::net;
+use super::peers::script;
 use super::peers::socat;
 use super::peers::twisted;
 use super::program::Program;
@@ -191,17 +191,12 @@ fn s218_socat_connects_clients_with_it() {
     }
 }
 
-fn peer(name: &str) -> String {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("peers").join(name).display().to_string()
-}
-
 #[test]
 fn s216_a_process_of_twisteds_is_served() {
     if !twisted("s216_a_process_of_twisteds_is_served") {
         return;
     }
-    let server = binary("time-server").display().to_string();
-    let ended = Program::start(Command::new("python3").args([peer("twisted_spawn.py"), server])).finish().with_code(0);
+    let ended = Program::start(script("twisted_spawn.py").arg(binary("time-server"))).finish().with_code(0);
     let lines: Vec<_> = ended.stdout.lines().collect();
     assert!(is_stamped(lines[0], "hello from Twisted"), "{lines:?}");
     assert_eq!(lines[1..], ["in lost", "out lost", "err lost", "ended 0"]);

@@ -2,10 +2,10 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
-use std::path::Path;
 use std::process::Command;
 
 use super::net;
+use super::peers::script;
 use super::program::Program;
 use super::server::Server;
 use super::stamps::is_stamped;
@@ -71,10 +71,9 @@ fn a_person_types_a_line_into_the_page_and_sees_the_answer() {
     }
     let server = Server::start("--web 127.0.0.1:0");
     let directory = tempfile::tempdir().unwrap();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/browser.py");
     let url = url(server.address(), "http", "/");
-    let mut browser = Command::new("python3");
-    browser.arg(script).args([&url, "hello <b>you</b>"]).arg(directory.path());
+    let mut browser = script("browser.py");
+    browser.args([&url, "hello <b>you</b>"]).arg(directory.path());
     let mut browser = Program::start(&mut browser);
     assert!(is_stamped(browser.line(), "hello <b>you</b>"));
     browser.finish().with_code(0);

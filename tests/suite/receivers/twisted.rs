@@ -8,8 +8,6 @@
 use std::cell::RefCell;
 use std::io::Read;
 use std::io::Write;
-use std::path::Path;
-use std::process::Command;
 use std::process::Stdio;
 use std::rc::Rc;
 use std::thread;
@@ -32,15 +30,14 @@ use protocols::Strings;
 use reactor::Factory;
 use reactor::testing::StringTransport;
 
-use crate::apps::tools::is_there;
+use crate::apps::peers::script;
+use crate::apps::peers::twisted;
 
 const CASES: usize = 120_000;
 
 #[test]
 fn twisteds_receivers_cut_the_same_messages_out_of_the_same_bytes() {
-    let mut twisted = Command::new("python3");
-    twisted.args(["-c", "import twisted.protocols.basic"]);
-    if !is_there("Python's Twisted", &mut twisted, "twisteds_receivers_cut_the_same_messages_out_of_the_same_bytes") {
+    if !twisted("twisteds_receivers_cut_the_same_messages_out_of_the_same_bytes") {
         return;
     }
     let mut rng = Rng::with_seed(1);
@@ -200,8 +197,7 @@ impl Case {
 fn ask_twisted(cases: &[Case]) -> Vec<Vec<u8>> {
     let mut questions = Vec::new();
     cases.iter().for_each(|case| case.write_to(&mut questions));
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/twisted_receivers.py");
-    let mut python = Command::new("python3").arg(script).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut python = script("twisted_receivers.py").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = python.stdin.take().unwrap();
     let writer = thread::spawn(move || stdin.write_all(&questions).unwrap());
     let mut output = Vec::new();

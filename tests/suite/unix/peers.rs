@@ -18,6 +18,7 @@ use tempfile::tempdir;
 
 use super::echoing;
 use super::idle;
+use crate::apps::peers::script;
 use crate::apps::peers::socat;
 use crate::apps::peers::twisted;
 use crate::apps::program::Program;
@@ -132,8 +133,7 @@ impl Protocol for Exchange {
 }
 
 fn in_python(mode: &str, path: &Path) -> Program {
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("peers/twisted_unix.py");
-    Program::start(Command::new("python3").arg(script).arg(mode).arg(path))
+    Program::start(script("twisted_unix.py").arg(mode).arg(path))
 }
 
 const SEEN: [&str; 3] = ["descriptor here", "data x", "connection closed cleanly"];
