@@ -102,33 +102,41 @@ fn shell(line: &str) -> Command {
     command
 }
 
-/// Runs a child to its end, and checks what holds for every child.
+type Build = Box<dyn FnOnce(ProcessTransport) -> Watcher>;
+
+/// Runs the child that `start` starts to its end, and checks what holds for every child.
 #[track_caller]
-fn watch(mut command: Command, script: fn(&mut Watcher, &str)) -> Log {
+fn run_child(
+    script: fn(&mut Watcher, &str),
+    start: impl FnOnce(&Reactor, Build) -> io::Result<ProcessTransport> + Send + 'static,
+) -> Log {
     let log = Log::default();
     let inside = log.clone();
-    let pid = in_time(move || {
+    // Looked at before the reactor and the handle are dropped, which ends a child as well.
+    let (lines, is_left) = in_time(move || {
         let reactor = test_reactor();
-        let process = reactor.spawn_process(&mut command, |process| Watcher { process, log: inside, script }).unwrap();
+        let kept = inside.clone();
+        let process = start(&reactor, Box::new(move |process| Watcher { process, log: kept, script })).unwrap();
         reactor.run().unwrap();
-        process.pid()
+        (inside.lines(), is_left(process.pid()))
     });
-    check(&log, pid);
+    assert_eq!(lines[0], "made", "{lines:#?}");
+    assert!(lines[lines.len() - 2].starts_with("ended"), "{lines:#?}");
+    for once in ["made", "exited", "ended", "dropped"] {
+        assert_eq!(lines.iter().filter(|line| line.starts_with(once)).count(), 1, "{once}: {lines:#?}");
+    }
+    assert!(!is_left, "a zombie is left");
+    log
+}
+
+/// Runs a child with three pipes.
+#[track_caller]
+fn watch(mut command: Command, script: fn(&mut Watcher, &str)) -> Log {
+    let log = run_child(script, move |reactor, build| reactor.spawn_process(&mut command, build));
     for pipe in ["in lost", "out lost", "err lost"] {
         assert_eq!(log.count(pipe), 1, "{pipe}: {:#?}", log.lines());
     }
     log
-}
-
-#[track_caller]
-fn check(log: &Log, pid: u32) {
-    let lines = log.lines();
-    assert_eq!(lines[0], "made", "{lines:#?}");
-    assert!(lines[lines.len() - 2].starts_with("ended"), "{lines:#?}");
-    for once in ["made", "exited", "ended", "dropped"] {
-        assert_eq!(log.count(once), 1, "{once}: {lines:#?}");
-    }
-    assert!(!is_left(pid), "a zombie is left");
 }
 
 fn is_left(pid: u32) -> bool {
@@ -396,19 +404,10 @@ fn s213_what_cannot_be_run_is_an_error_at_once_that_names_it() {
 
 const NOWHERE: &str = "cannot run true: no such program, or no such directory to run it in";
 
-/// Runs a child in a terminal of 24 lines and 80 columns to its end.
+/// Runs a child in a terminal of 24 lines and 80 columns.
 #[track_caller]
 fn watch_terminal(mut command: Command, script: fn(&mut Watcher, &str)) -> Log {
-    let log = Log::default();
-    let inside = log.clone();
-    let pid = in_time(move || {
-        let reactor = test_reactor();
-        let build = |process| Watcher { process, log: inside, script };
-        let process = reactor.spawn_pty(&mut command, 24, 80, build).unwrap();
-        reactor.run().unwrap();
-        process.pid()
-    });
-    check(&log, pid);
+    let log = run_child(script, move |reactor, build| reactor.spawn_pty(&mut command, 24, 80, build));
     for pipe in ["in lost", "out lost", "err lost"] {
         assert_eq!(log.count(pipe), 0, "{pipe}: {:#?}", log.lines());
     }
@@ -492,44 +491,32 @@ fn s215_a_command_whose_output_nobody_waits_for_any_more_is_killed() {
 
 #[test]
 fn when_the_reactor_stops_children_are_told_to_end() {
-    in_time(|| {
-        let reactor = test_reactor();
+    let script = |this: &mut Watcher, callback: &str| {
+        if callback == "out" {
+            this.process.transport().reactor().stop();
+        }
+    };
+    let log = run_child(script, |reactor, build| {
         reactor.set_shutdown_deadline(PATIENCE * 100);
-        let log = Log::default();
-        let inside = log.clone();
-        let script = |this: &mut Watcher, callback: &str| {
-            if callback == "out" {
-                this.process.transport().reactor().stop();
-            }
-        };
-        let mut sleeper = shell("echo ready; exec sleep 1000");
-        let process = reactor.spawn_process(&mut sleeper, |process| Watcher { process, log: inside, script }).unwrap();
-        reactor.run().unwrap();
-        check(&log, process.pid());
-        assert!(log.has("ended, signal: 15"), "{:#?}", log.lines());
+        reactor.spawn_process(&mut shell("echo ready; exec sleep 1000"), build)
     });
+    assert!(log.has("ended, signal: 15"), "{:#?}", log.lines());
 }
 
 #[test]
 fn one_that_does_not_end_by_the_deadline_is_killed() {
-    in_time(|| {
-        let reactor = test_reactor();
+    let script = |this: &mut Watcher, callback: &str| {
+        if callback == "out" {
+            // One that was closed before is told, too.
+            this.process.lose_connection();
+            this.process.transport().reactor().stop();
+        }
+    };
+    let log = run_child(script, |reactor, build| {
         reactor.set_shutdown_deadline(Duration::from_millis(50));
-        let log = Log::default();
-        let inside = log.clone();
-        let script = |this: &mut Watcher, callback: &str| {
-            if callback == "out" {
-                // One that was closed before is told, too.
-                this.process.lose_connection();
-                this.process.transport().reactor().stop();
-            }
-        };
-        let build = |process| Watcher { process, log: inside, script };
-        let process = reactor.spawn_process(&mut shell(DEAF), build).unwrap();
-        reactor.run().unwrap();
-        check(&log, process.pid());
-        assert!(log.has("ended, signal: 9"), "{:#?}", log.lines());
+        reactor.spawn_process(&mut shell(DEAF), build)
     });
+    assert!(log.has("ended, signal: 9"), "{:#?}", log.lines());
 }
 
 /// Not a test by itself: in a process of its own nobody else opens descriptors or has children.
