@@ -31,6 +31,7 @@ use rig::peer::End;
 use rig::peer::Serving;
 use rig::peer::pattern;
 
+use crate::apps::net;
 use crate::apps::peers::netcat;
 use crate::apps::peers::serve;
 use crate::apps::peers::twisted;
@@ -170,12 +171,11 @@ fn a_finger_server_of_twisted_answers() {
 
 /// The two ends of a connection through a forwarder; a byte has passed it.
 fn forwarded() -> (TcpStream, TcpStream, Serving) {
-    let target = TcpListener::bind(LOOPBACK).unwrap();
-    let to = target.local_addr().unwrap();
+    let (listener, to) = net::listen();
     let forwarder = listen(move || PortForward::new(to));
     let mut client = forwarder.connect();
     client.write_all(b"!").unwrap();
-    let (mut target, _) = target.accept().unwrap();
+    let mut target = net::accept(&listener);
     target.read_exact(&mut [0]).unwrap();
     (client, target, forwarder)
 }

@@ -6,7 +6,6 @@ use std::io;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::net::Shutdown;
-use std::net::TcpStream;
 use std::rc::Rc;
 use std::thread;
 use std::time::Duration;
@@ -31,7 +30,7 @@ use tokio::io::duplex;
 use tokio::io::split;
 use tokio::runtime::Builder;
 
-use crate::support::PATIENCE;
+use crate::support::connect;
 use crate::support::datagrams::LOOPBACK;
 
 async fn echo(stream: TokioStream) -> io::Result<()> {
@@ -137,8 +136,7 @@ fn a_stream_can_be_used_on_another_thread() {
         });
         reactor.listen_tcp(LOOPBACK, factory)
     });
-    let client = TcpStream::connect(server.address()).unwrap();
-    client.set_read_timeout(Some(PATIENCE)).unwrap();
+    let client = connect(server.address());
     let data = pattern(0, 1_000_000);
     let back = thread::scope(|scope| {
         scope.spawn(|| {

@@ -9,7 +9,7 @@ mod time_server_web;
 mod unix_sockets;
 
 pub(crate) mod binaries;
-mod net;
+pub(crate) mod net;
 pub(crate) mod program;
 mod server;
 mod stamps;

@@ -8,7 +8,6 @@ use std::io::Write;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::path::PathBuf;
 
@@ -23,6 +22,7 @@ use tempfile::tempdir;
 use super::program::Program;
 use super::stamps::is_stamped;
 use super::tools::as_nobody;
+use crate::support::connect_unix;
 
 /// A path that nobody uses yet, and the folder around it.
 fn fresh() -> (TempDir, PathBuf) {
@@ -130,7 +130,7 @@ fn descriptors_that_nobody_asked_for_are_closed() {
     let server = serve("--unix", &path);
     let idle = server.descriptors();
     for _ in 0..20 {
-        let mut client = UnixStream::connect(&path).unwrap();
+        let mut client = connect_unix(&path);
         let sent = [client.as_fd(); 100];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(100))];
         let mut control = SendAncillaryBuffer::new(&mut space);

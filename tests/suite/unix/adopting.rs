@@ -26,6 +26,8 @@ use crate::support::Log;
 use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::connect;
+use crate::support::connect_unix;
+use crate::support::datagrams::socket;
 use crate::support::in_time;
 use crate::support::test_reactor;
 
@@ -68,7 +70,7 @@ fn s105_a_listening_socket_of_either_kind_becomes_a_port_and_its_file_is_not_rem
         assert_eq!(port.host().to_string(), path.display().to_string());
         let client = thread::spawn({
             let path = path.clone();
-            move || round_trip(UnixStream::connect(path).unwrap())
+            move || round_trip(connect_unix(&path))
         });
         reactor.run().unwrap();
         client.join().unwrap();
@@ -181,12 +183,11 @@ impl DatagramProtocol for Answer {
 fn s105_a_bound_datagram_socket_becomes_a_port() {
     in_time(|| {
         let reactor = test_reactor();
-        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let address = socket.local_addr().unwrap();
-        let port = reactor.adopt_datagram_port(socket, |transport| Answer(Some(transport))).unwrap();
+        let adopted = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = adopted.local_addr().unwrap();
+        let port = reactor.adopt_datagram_port(adopted, |transport| Answer(Some(transport))).unwrap();
         assert_eq!(port.host(), address.into());
-        let client = UdpSocket::bind("127.0.0.1:0").unwrap();
-        client.set_read_timeout(Some(PATIENCE)).unwrap();
+        let client = socket();
         client.send_to(b"hi", address).unwrap();
         reactor.run().unwrap();
         let mut answer = [0; 10];
