@@ -2,7 +2,6 @@
 
 use std::ffi::OsStr;
 use std::fmt::Debug;
-use std::fs;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Read;
@@ -19,6 +18,7 @@ use std::thread;
 use nix::sys::signal;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
+use rig::descriptors_of;
 
 use super::DEADLINE;
 use super::binaries::binary;
@@ -126,7 +126,7 @@ impl Program {
 
     /// How many descriptors it has.
     pub(crate) fn descriptors(&self) -> usize {
-        fs::read_dir(format!("/proc/{}/fd", self.pid)).unwrap().count()
+        descriptors_of(self.pid.as_raw().unsigned_abs()).unwrap()
     }
 
     #[track_caller]
