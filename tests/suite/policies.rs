@@ -75,11 +75,11 @@ impl Protocol for Sink {
     }
 }
 
-/// Connects to the server, to read all that comes.
-fn sink(sim: &Simulation) -> Rc<Seen> {
+/// Connects to the server from a host, to read all that comes.
+fn sink(sim: &Simulation, host: &str) -> Rc<Seen> {
     let seen = Rc::new(Seen::default());
     let kept = Rc::clone(&seen);
-    sim.host("client").connect_tcp("server:7", move |_| Sink(Rc::clone(&kept)));
+    sim.host(host).connect_tcp("server:7", move |_| Sink(Rc::clone(&kept)));
     seen
 }
 
@@ -204,9 +204,7 @@ fn s252_the_sixth_connection_of_one_peer_is_refused_and_other_peers_are_not() {
     let limit = ConnectionLimit::per_peer(5);
     sim.host("server").listen_tcp(7, limit.around(LineReceiver::factory(EchoLines))).unwrap();
     let connect = |host: &str| {
-        let seen = Rc::new(Seen::default());
-        let kept = Rc::clone(&seen);
-        sim.host(host).connect_tcp("server:7", move |_| Sink(Rc::clone(&kept)));
+        let seen = sink(&sim, host);
         sim.run_for(SECOND);
         seen.lost.take().is_none()
     };
@@ -243,9 +241,9 @@ fn s254_connections_that_share_a_bucket_take_turns() {
     let bucket = Bucket::new(100_000, 10_000);
     let throttled = Throttle::around(move |_| Throttle::new().sending(bucket.clone()), Source);
     sim.host("server").listen_tcp(7, throttled).unwrap();
-    let sinks: Vec<_> = (0..10).map(|_| sink(&sim)).collect();
+    let sinks: Vec<_> = (0..10).map(|_| sink(&sim, "client")).collect();
     sim.run_for(60 * SECOND);
-    let late = sink(&sim);
+    let late = sink(&sim, "client");
     sim.run_for(60 * SECOND);
     let total: usize = sinks.iter().chain([&late]).map(|seen| seen.bytes.get()).sum();
     assert!((11_900_000..=12_010_000).contains(&total), "{total}");
@@ -270,9 +268,9 @@ fn s254_children_that_want_little_leave_the_rest_of_their_parent_to_the_others()
         Source,
     );
     sim.host("server").listen_tcp(7, throttled).unwrap();
-    let slow: Vec<_> = (0..100).map(|_| sink(&sim)).collect();
+    let slow: Vec<_> = (0..100).map(|_| sink(&sim, "client")).collect();
     sim.run_for(SECOND);
-    let fast = sink(&sim);
+    let fast = sink(&sim, "client");
     sim.run_for(100 * SECOND);
     for seen in &slow {
         assert!((10_500..=11_200).contains(&seen.bytes.get()), "{}", seen.bytes.get());
