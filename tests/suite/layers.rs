@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::convert::identity;
 use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,7 +10,6 @@ use std::time::Duration;
 use reactor::Factory;
 use reactor::OnEof;
 use reactor::Policy;
-use reactor::Protocol;
 use reactor::Transport;
 use reactor::layer;
 use reactor::testing::StringTransport;
@@ -18,6 +18,7 @@ use crate::support::Callback;
 use crate::support::Ending;
 use crate::support::Log;
 use crate::support::Recorder;
+use crate::support::Starting;
 use crate::support::echo;
 use crate::support::every_world_with;
 use crate::support::recorder;
@@ -194,23 +195,11 @@ fn reading_paused_inside_holds_all_layers_and_is_resumed_from_outside_of_them() 
 
 #[test]
 fn the_factory_inside_is_started_and_stopped_through_layers() {
-    struct Counting(Log);
-    impl Factory for Counting {
-        fn start_factory(&mut self) {
-            self.0.add("start");
-        }
-        fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-            Some(Box::new(Recorder::new(transport, self.0.clone())))
-        }
-        fn stop_factory(&mut self) {
-            self.0.add("stop");
-        }
-    }
     let log = Log::default();
     let seen = log.clone();
     crate::support::in_time(move || {
         let reactor = crate::support::test_reactor();
-        let factory = tap("a", &Log::default(), throttle(9, Counting(seen)));
+        let factory = tap("a", &Log::default(), throttle(9, Starting { log: seen, script: identity }));
         let port = reactor.listen_tcp("127.0.0.1:0", factory).unwrap();
         reactor.run_until(async move { port.stop_listening().await }).unwrap();
     });

@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::cell::RefCell;
+use std::convert::identity;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -31,6 +32,7 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
+use crate::support::Starting;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -85,20 +87,9 @@ fn sink(sim: &Simulation, host: &str) -> Rc<Seen> {
 
 #[test]
 fn s246_start_stop_and_every_callback_are_relayed_in_order() {
-    struct Counting(Log);
-    impl Factory for Counting {
-        fn start_factory(&mut self) {
-            self.0.add("start");
-        }
-        fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-            Some(Box::new(Recorder::new(transport, self.0.clone())))
-        }
-        fn stop_factory(&mut self) {
-            self.0.add("stop");
-        }
-    }
     let (sim, log, limit) = (Simulation::new(1), Log::default(), ConnectionLimit::in_all(9));
-    let inside = limit.around_or(Counting(Log::default()), Counting(log.clone()));
+    let overflow = Starting { log: Log::default(), script: identity };
+    let inside = limit.around_or(overflow, Starting { log: log.clone(), script: identity });
     let server = sim.host("server");
     let port = server.listen_tcp(7, IdleTimeout::around(SECOND, inside)).unwrap();
     let client = sim.host("client");

@@ -13,6 +13,7 @@ mod world;
 pub(crate) use log::Log;
 pub(crate) use panics::panic_of;
 pub(crate) use plain_socket::connect_unix;
+pub(crate) use policies::Starting;
 pub(crate) use policies::echo;
 pub(crate) use policies::panicking_tap;
 pub(crate) use policies::recorder;

@@ -3,6 +3,7 @@ use std::time::Duration;
 use reactor::CloseReason;
 use reactor::Factory;
 use reactor::Policy;
+use reactor::Protocol;
 use reactor::Transport;
 use reactor::layer;
 
@@ -88,6 +89,24 @@ pub(crate) fn recorder(
 ) -> impl FnMut(Transport) -> Recorder + 'static {
     let log = log.clone();
     move |transport| script(Recorder::new(transport, log.clone()))
+}
+
+/// A factory of recorders that logs its start and stop, too.
+pub(crate) struct Starting {
+    pub(crate) log: Log,
+    pub(crate) script: fn(Recorder) -> Recorder,
+}
+
+impl Factory for Starting {
+    fn start_factory(&mut self) {
+        self.log.add("start");
+    }
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        Some(Box::new((self.script)(Recorder::new(transport, self.log.clone()))))
+    }
+    fn stop_factory(&mut self) {
+        self.log.add("stop");
+    }
 }
 
 pub(crate) fn echo(recorder: Recorder) -> Recorder {

@@ -21,6 +21,7 @@ use reactor::testing::Simulation;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
+use crate::support::Starting;
 use crate::support::echo;
 use crate::support::every_reactor;
 
@@ -124,21 +125,9 @@ fn s057_a_failure_to_connect_is_told_by_its_kind_and_with_the_systems_error() {
 
 #[test]
 fn s087_a_factory_is_stopped_with_its_port_though_its_connections_live() {
-    struct Logs(Log);
-    impl Factory for Logs {
-        fn start_factory(&mut self) {
-            self.0.add("start");
-        }
-        fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-            Some(Box::new(echo(Recorder::new(transport, self.0.clone()))))
-        }
-        fn stop_factory(&mut self) {
-            self.0.add("stop");
-        }
-    }
     every_reactor(|reactor| {
         let log = Log::default();
-        let port = reactor.listen_tcp("127.0.0.1:0", Logs(log.clone())).unwrap();
+        let port = reactor.listen_tcp("127.0.0.1:0", Starting { log: log.clone(), script: echo }).unwrap();
         let address = address_of(&port);
         let client = reactor.connect_tcp(address, move |transport: Transport| {
             let port = port.clone();
