@@ -4,8 +4,6 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::convert::identity;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -27,12 +25,12 @@ use reactor::Transport;
 use reactor::testing::Simulation;
 use reactor::testing::StringTransport;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
 use crate::support::Starting;
+use crate::support::count_logged;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -208,13 +206,7 @@ fn s252_the_sixth_connection_of_one_peer_is_refused_and_other_peers_are_not() {
 
 #[test]
 fn of_many_refused_connections_one_line_is_logged_in_a_while() {
-    let lines = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&lines);
-    let writer = move || {
-        count.fetch_add(1, Ordering::Relaxed);
-        std::io::sink()
-    };
-    let _logging = tracing_subscriber::fmt().with_max_level(LevelFilter::WARN).with_writer(writer).set_default();
+    let (_logging, lines) = count_logged(LevelFilter::WARN);
     let (sim, limit) = (Simulation::new(1), ConnectionLimit::in_all(0));
     sim.host("server").listen_tcp(7, limit.around(Source)).unwrap();
     for (refused, logged) in [(100, 1), (200, 1), (300, 2)] {

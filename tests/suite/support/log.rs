@@ -1,10 +1,27 @@
+use std::io;
 use std::sync::Arc;
 use std::sync::Condvar;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::PATIENCE;
+
+/// Counts the lines that this thread logs at this level and above it, as long as the first value is not dropped.
+pub(crate) fn count_logged(level: LevelFilter) -> (impl Sized, Arc<AtomicUsize>) {
+    let lines = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&lines);
+    let writer = move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        io::sink()
+    };
+    (tracing_subscriber::fmt().with_max_level(level).with_writer(writer).set_default(), lines)
+}
 
 /// What has happened, in order; shared between the threads of a test.
 ///

@@ -11,6 +11,7 @@ mod recorder;
 mod world;
 
 pub(crate) use log::Log;
+pub(crate) use log::count_logged;
 pub(crate) use panics::panic_of;
 pub(crate) use plain_socket::connect_unix;
 pub(crate) use policies::Starting;

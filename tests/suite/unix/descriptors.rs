@@ -8,8 +8,6 @@ use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
@@ -24,13 +22,13 @@ use rustix::net::SendAncillaryMessage;
 use rustix::net::SendFlags;
 use rustix::net::sendmsg;
 use tracing_subscriber::filter::LevelFilter;
-use tracing_subscriber::util::SubscriberInitExt;
 
 use super::idle;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::PATIENCE;
 use crate::support::Recorder;
+use crate::support::count_logged;
 use crate::support::in_time;
 use crate::support::tap;
 use crate::support::test_reactor;
@@ -291,13 +289,7 @@ fn s191_all_descriptors_of_a_message_come_before_its_bytes() {
 fn s191_a_protocol_that_takes_none_has_them_closed_and_that_is_logged() {
     in_time(|| {
         let (descriptor, watcher) = watched();
-        let lines = Arc::new(AtomicUsize::new(0));
-        let count = Arc::clone(&lines);
-        let writer = move || {
-            count.fetch_add(1, Ordering::Relaxed);
-            io::sink()
-        };
-        let _logging = tracing_subscriber::fmt().with_max_level(LevelFilter::INFO).with_writer(writer).set_default();
+        let (_logging, lines) = count_logged(LevelFilter::INFO);
         receive(
             |transport, log| {
                 Recorder::new(transport, log.clone()).on(Callback::Lost, |this| this.transport.reactor().stop())
