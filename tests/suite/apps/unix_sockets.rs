@@ -9,27 +9,18 @@ use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::path::PathBuf;
 
 use nix::sys::signal::Signal;
 use rustix::net::SendAncillaryBuffer;
 use rustix::net::SendAncillaryMessage;
 use rustix::net::SendFlags;
 use rustix::net::sendmsg;
-use tempfile::TempDir;
-use tempfile::tempdir;
 
 use super::program::Program;
 use super::stamps::is_stamped;
 use super::tools::as_nobody;
 use crate::support::connect_unix;
-
-/// A path that nobody uses yet, and the folder around it.
-fn fresh() -> (TempDir, PathBuf) {
-    let folder = tempdir().unwrap();
-    let path = folder.path().join("socket");
-    (folder, path)
-}
+use crate::support::fresh_path;
 
 /// A `time-server` that listens here.
 #[track_caller]
@@ -42,7 +33,7 @@ fn serve(option: &str, path: &Path) -> Program {
 #[test]
 fn client_and_server_talk_by_chunks_and_by_lines_and_leave_nothing_behind() {
     for (served, asked) in [("--unix", &[][..]), ("--unix-lines", &["--lines"])] {
-        let (folder, path) = fresh();
+        let (folder, path) = fresh_path();
         let mut server = serve(served, &path);
         let arguments = asked.iter().copied().chain(["--unix", path.to_str().unwrap()]);
         let mut client = Program::app("time-client", arguments);
@@ -70,7 +61,7 @@ fn an_abstract_name_does_as_well() {
 
 #[test]
 fn a_server_that_was_killed_is_replaced_and_one_that_lives_is_not() {
-    let (_folder, path) = fresh();
+    let (_folder, path) = fresh_path();
     let killed = serve("--unix", &path);
     let second = Program::app("time-server", ["--unix".as_ref(), path.as_os_str()]).finish().with_code(1);
     let expected = format!("time-server: cannot listen on {}: process ", path.display());
@@ -85,7 +76,7 @@ fn a_server_that_was_killed_is_replaced_and_one_that_lives_is_not() {
 
 #[test]
 fn what_cannot_be_had_is_one_line_with_the_path_and_status_1() {
-    let (folder, path) = fresh();
+    let (folder, path) = fresh_path();
     fs::write(&path, "precious").unwrap();
     let long = folder.path().join("x".repeat(120));
     let missing = folder.path().join("no/socket");
@@ -107,7 +98,7 @@ fn what_cannot_be_had_is_one_line_with_the_path_and_status_1() {
 #[test]
 fn without_the_permission_both_say_so() {
     let test = "without_the_permission_both_say_so";
-    let (folder, path) = fresh();
+    let (folder, path) = fresh_path();
     fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).unwrap();
     let _server = serve("--unix", &path);
     fs::set_permissions(&path, Permissions::from_mode(0o400)).unwrap();
@@ -126,7 +117,7 @@ fn without_the_permission_both_say_so() {
 
 #[test]
 fn descriptors_that_nobody_asked_for_are_closed() {
-    let (_folder, path) = fresh();
+    let (_folder, path) = fresh_path();
     let server = serve("--unix", &path);
     let idle = server.descriptors();
     for _ in 0..20 {

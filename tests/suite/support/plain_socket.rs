@@ -7,8 +7,11 @@ use std::net::Shutdown;
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::path::PathBuf;
 
 use reactor::Address;
+use tempfile::TempDir;
+use tempfile::tempdir;
 
 use super::PATIENCE;
 use super::connect;
@@ -41,6 +44,13 @@ impl PlainSocket {
             Self::Unix(socket) => socket.shutdown(how),
         }
     }
+}
+
+/// A path that nobody uses yet, and the folder around it.
+pub(crate) fn fresh_path() -> (TempDir, PathBuf) {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("socket");
+    (folder, path)
 }
 
 /// A plain client.

@@ -36,6 +36,7 @@ use super::Recorder;
 use super::far_end::Carrier;
 use super::far_end::FarEnd;
 use super::plain_socket::PlainSocket;
+use super::plain_socket::fresh_path;
 use super::recorder::check_callbacks;
 
 /// Makes the factory under test; on the reactor's own thread where there is one.
@@ -169,8 +170,7 @@ fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer), carrier:
 }
 
 fn play_on(kind: Kind, factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("socket");
+    let (folder, path) = fresh_path();
     let log = Log::default();
     let (tell, told) = mpsc::channel();
     let (tell_built, built) = mpsc::channel();

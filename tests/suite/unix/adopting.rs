@@ -16,7 +16,6 @@ use reactor::DatagramTransport;
 use reactor::Factory;
 use reactor::Protocol;
 use reactor::Transport;
-use tempfile::tempdir;
 
 use super::echoing;
 use super::idle;
@@ -28,6 +27,7 @@ use crate::support::Recorder;
 use crate::support::connect;
 use crate::support::connect_unix;
 use crate::support::datagrams::socket;
+use crate::support::fresh_path;
 use crate::support::in_time;
 use crate::support::test_reactor;
 
@@ -63,8 +63,7 @@ fn s105_a_listening_socket_of_either_kind_becomes_a_port_and_its_file_is_not_rem
         TcpListener::bind(address).unwrap();
     });
     in_time(|| {
-        let folder = tempdir().unwrap();
-        let path = folder.path().join("socket");
+        let (_folder, path) = fresh_path();
         let reactor = test_reactor();
         let port = reactor.adopt_stream_port(UnixListener::bind(&path).unwrap(), once).unwrap();
         assert_eq!(port.host().to_string(), path.display().to_string());
@@ -206,8 +205,7 @@ fn s105_a_socket_received_in_a_message_can_be_adopted_in_that_callback() {
         fn data_received(&mut self, _data: &[u8]) {}
     }
     in_time(|| {
-        let folder = tempdir().unwrap();
-        let path = folder.path().join("socket");
+        let (_folder, path) = fresh_path();
         let reactor = test_reactor();
         let brokered = Rc::new(Cell::new(0));
         let count = Rc::clone(&brokered);

@@ -27,6 +27,7 @@ use super::idle;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
+use crate::support::fresh_path;
 use crate::support::in_time;
 use crate::support::test_reactor;
 
@@ -65,8 +66,7 @@ fn attempt(options: impl Into<UnixConnectOptions>) -> Result<CloseReason, Connec
 #[test]
 fn s188_a_client_has_the_states_the_hooks_and_the_order_that_it_has_over_tcp() {
     in_time(|| {
-        let folder = tempdir().unwrap();
-        let path = folder.path().join("socket");
+        let (_folder, path) = fresh_path();
         let (reactor, log) = (test_reactor(), Log::default());
         reactor.listen_unix(&path, echoing).unwrap();
         let hooked = log.clone();
@@ -125,8 +125,7 @@ fn s188_what_fails_fails_later_and_names_the_path() {
 
 #[test]
 fn s188_with_the_lock_checked_only_a_living_holder_will_do() {
-    let folder = tempdir().unwrap();
-    let path = folder.path().join("socket");
+    let (folder, path) = fresh_path();
     let lock = folder.path().join("socket.lock");
     let checking = UnixConnectOptions::new(&path).check_lock(true);
     let _listener = UnixListener::bind(&path).unwrap();

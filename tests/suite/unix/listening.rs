@@ -21,7 +21,6 @@ use reactor::UnixAddress;
 use reactor::UnixListenOptions;
 use reactor::run_on_threads;
 use reactor::testing::Simulation;
-use tempfile::TempDir;
 use tempfile::tempdir;
 
 use super::dead_process;
@@ -32,15 +31,9 @@ use crate::support::Log;
 use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::connect_unix;
+use crate::support::fresh_path;
 use crate::support::in_time;
 use crate::support::test_reactor;
-
-/// A path that nobody uses yet, and the folder around it.
-fn fresh() -> (TempDir, PathBuf) {
-    let folder = tempdir().unwrap();
-    let path = folder.path().join("socket");
-    (folder, path)
-}
 
 fn lock_of(path: &Path) -> PathBuf {
     path.with_extension("lock")
@@ -59,7 +52,7 @@ fn failure(options: impl Into<UnixListenOptions>) -> io::Error {
 fn s185_the_socket_has_the_mode_asked_for_and_its_file_goes_with_the_port() {
     for (asked, mode) in [(None, 0o666), (Some(0o600), 0o600), (Some(0o777), 0o777), (Some(0), 0)] {
         in_time(move || {
-            let (folder, path) = fresh();
+            let (folder, path) = fresh_path();
             let reactor = test_reactor();
             let options = UnixListenOptions::new(&path);
             let options = asked.into_iter().fold(options, UnixListenOptions::mode);
@@ -75,7 +68,7 @@ fn s185_the_socket_has_the_mode_asked_for_and_its_file_goes_with_the_port() {
 
 #[test]
 fn s185_a_reactor_that_never_ran_removes_the_file_too() {
-    let (folder, path) = fresh();
+    let (folder, path) = fresh_path();
     let reactor = test_reactor();
     reactor.listen_unix(UnixListenOptions::new(&path).lock(true), idle).unwrap();
     assert_eq!(folder.path().read_dir().unwrap().count(), 2);
@@ -86,7 +79,7 @@ fn s185_a_reactor_that_never_ran_removes_the_file_too() {
 #[test]
 fn s185_a_file_that_is_no_longer_the_ports_is_left_alone() {
     in_time(|| {
-        let (_folder, path) = fresh();
+        let (_folder, path) = fresh_path();
         let reactor = test_reactor();
         let port = reactor.listen_unix(&path, idle).unwrap();
         fs::remove_file(&path).unwrap();
@@ -114,7 +107,7 @@ fn s185_an_abstract_name_leaves_no_file_and_is_free_again_when_the_port_has_clos
 #[test]
 fn s186_a_lock_names_the_process_and_lasts_as_long_as_the_port() {
     in_time(|| {
-        let (folder, path) = fresh();
+        let (folder, path) = fresh_path();
         let reactor = test_reactor();
         let options = UnixListenOptions::new(&path).lock(true);
         let port = reactor.listen_unix(options.clone(), idle).unwrap();
@@ -131,7 +124,7 @@ fn s186_a_lock_names_the_process_and_lasts_as_long_as_the_port() {
 
 #[test]
 fn s186_the_lock_of_a_living_process_is_respected_and_what_is_no_lock_left_alone() {
-    let (_folder, path) = fresh();
+    let (_folder, path) = fresh_path();
     let lock = lock_of(&path);
     symlink(parent_id().to_string(), &lock).unwrap();
     let options = UnixListenOptions::new(&path).lock(true);
@@ -151,7 +144,7 @@ fn s186_the_lock_of_a_living_process_is_respected_and_what_is_no_lock_left_alone
 fn s186_a_stale_lock_is_broken_and_the_dead_socket_beside_it_replaced() {
     // The second is what the same program in a container leaves behind: every time it has the same number.
     for holder in [dead_process(), process::id()] {
-        let (_folder, path) = fresh();
+        let (_folder, path) = fresh_path();
         drop(UnixListener::bind(&path).unwrap());
         symlink(holder.to_string(), lock_of(&path)).unwrap();
         let reactor = test_reactor();
@@ -163,7 +156,7 @@ fn s186_a_stale_lock_is_broken_and_the_dead_socket_beside_it_replaced() {
 
 #[test]
 fn s186_beside_a_stale_lock_nothing_but_a_dead_socket_is_removed() {
-    let (_folder, path) = fresh();
+    let (_folder, path) = fresh_path();
     let living = UnixListener::bind(&path).unwrap();
     symlink(dead_process().to_string(), lock_of(&path)).unwrap();
     let options = UnixListenOptions::new(&path).lock(true);
@@ -185,7 +178,7 @@ fn s186_beside_a_stale_lock_nothing_but_a_dead_socket_is_removed() {
 
 #[test]
 fn s187_a_left_over_socket_is_an_error_that_says_what_to_do() {
-    let (_folder, path) = fresh();
+    let (_folder, path) = fresh_path();
     drop(UnixListener::bind(&path).unwrap());
     let error = failure(&path);
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
@@ -226,7 +219,7 @@ fn where_there_are_no_unix_sockets_the_error_says_so() {
 
 #[test]
 fn several_reactors_share_a_socket_and_its_lock_and_the_last_removes_them() {
-    let (folder, path) = fresh();
+    let (folder, path) = fresh_path();
     let options = UnixListenOptions::new(&path).lock(true);
     let (tell, told) = mpsc::channel();
     let running = thread::spawn(move || {
@@ -252,7 +245,7 @@ fn several_reactors_share_a_socket_and_its_lock_and_the_last_removes_them() {
 
 #[test]
 fn a_reactor_that_shares_a_socket_goes_on_when_another_has_closed_its_port() {
-    let (_folder, path) = fresh();
+    let (_folder, path) = fresh_path();
     let socket = path.clone();
     let (tell, told) = mpsc::channel();
     let running = thread::spawn(move || {
@@ -286,7 +279,7 @@ fn a_reactor_that_shares_a_socket_goes_on_when_another_has_closed_its_port() {
 #[test]
 fn s189_addresses_are_paths_names_or_nothing_and_compare_by_value() {
     in_time(|| {
-        let (_folder, path) = fresh();
+        let (_folder, path) = fresh_path();
         let reactor = test_reactor();
         let ends = Log::default();
         let note = {
@@ -324,7 +317,7 @@ fn s189_addresses_are_paths_names_or_nothing_and_compare_by_value() {
 #[test]
 fn clients_beyond_the_maximum_are_closed_at_once() {
     in_time(|| {
-        let (_folder, path) = fresh();
+        let (_folder, path) = fresh_path();
         let reactor = test_reactor();
         let port = reactor.listen_unix(UnixListenOptions::new(&path).max_connections(1), idle).unwrap();
         let clients = [(); 2].map(|()| reactor.connect_unix(&path, idle));

@@ -14,7 +14,6 @@ use reactor::Transport;
 use reactor::UnixAddress;
 use reactor::UnixConnectOptions;
 use reactor::UnixListenOptions;
-use tempfile::tempdir;
 
 use super::echoing;
 use super::idle;
@@ -25,6 +24,7 @@ use crate::apps::program::Program;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
+use crate::support::fresh_path;
 use crate::support::in_time;
 use crate::support::test_reactor;
 
@@ -46,8 +46,7 @@ fn socat_talks_with_a_port_by_its_path_and_by_its_abstract_name() {
         return;
     }
     in_time(|| {
-        let folder = tempdir().unwrap();
-        let path = folder.path().join("socket");
+        let (_folder, path) = fresh_path();
         let name = format!("reactor-socat-{}", process::id());
         let reactor = test_reactor();
         reactor.listen_unix(&path, echoing).unwrap();
@@ -66,8 +65,7 @@ fn a_client_talks_with_an_echo_of_socat() {
         return;
     }
     in_time(|| {
-        let folder = tempdir().unwrap();
-        let path = folder.path().join("socket");
+        let (_folder, path) = fresh_path();
         let listen = format!("UNIX-LISTEN:{}", path.display());
         let mut echo = Program::start(Command::new("socat").args(["-d", "-d", &listen, "PIPE"]));
         echo.stderr_line_with("listening on");
@@ -96,8 +94,7 @@ fn socat_sends_datagrams() {
         }
     }
     in_time(|| {
-        let folder = tempdir().unwrap();
-        let path = folder.path().join("socket");
+        let (_folder, path) = fresh_path();
         let (reactor, log) = (test_reactor(), Log::default());
         let seen = log.clone();
         reactor.listen_unix_datagram(&path, |transport| Once(transport, seen)).unwrap();
@@ -144,8 +141,7 @@ fn descriptors_pass_to_and_from_a_server_of_twisted_whose_lock_is_respected() {
         return;
     }
     in_time(|| {
-        let folder = tempdir().unwrap();
-        let path = folder.path().join("socket");
+        let (folder, path) = fresh_path();
         let mut server = in_python("serve", &path);
         server.line_after("waiting for connection... ");
         let (reactor, log) = (test_reactor(), Log::default());
@@ -169,8 +165,7 @@ fn descriptors_pass_to_and_from_a_client_of_twisted_which_looks_for_the_lock() {
         return;
     }
     in_time(|| {
-        let folder = tempdir().unwrap();
-        let path = folder.path().join("socket");
+        let (_folder, path) = fresh_path();
         let (reactor, log) = (test_reactor(), Log::default());
         let seen = log.clone();
         let exchange = move |transport| Exchange(transport, seen.clone());
