@@ -2,25 +2,20 @@
 
 use std::fs;
 use std::fs::Permissions;
-use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
-use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
-use rustix::net::SendAncillaryBuffer;
-use rustix::net::SendAncillaryMessage;
-use rustix::net::SendFlags;
-use rustix::net::sendmsg;
 
 use super::program::Program;
 use super::stamps::is_stamped;
 use super::tools::as_nobody;
 use crate::support::connect_unix;
 use crate::support::fresh_path;
+use crate::support::send_descriptors;
 
 /// A `time-server` that listens here.
 #[track_caller]
@@ -122,11 +117,7 @@ fn descriptors_that_nobody_asked_for_are_closed() {
     let idle = server.descriptors();
     for _ in 0..20 {
         let mut client = connect_unix(&path);
-        let sent = [client.as_fd(); 100];
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(100))];
-        let mut control = SendAncillaryBuffer::new(&mut space);
-        assert!(control.push(SendAncillaryMessage::ScmRights(&sent)));
-        sendmsg(&client, &[IoSlice::new(b"hi")], &mut control, SendFlags::empty()).unwrap();
+        send_descriptors(&client, b"hi", &[client.as_fd(); 100]);
         let mut answer = [0; 29];
         client.read_exact(&mut answer).unwrap();
         assert!(is_stamped(answer, "hi"));

@@ -15,6 +15,7 @@ pub(crate) use log::count_logged;
 pub(crate) use panics::panic_of;
 pub(crate) use plain_socket::connect_unix;
 pub(crate) use plain_socket::fresh_path;
+pub(crate) use plain_socket::send_descriptors;
 pub(crate) use policies::Starting;
 pub(crate) use policies::echo;
 pub(crate) use policies::panicking_tap;

@@ -1,15 +1,22 @@
 //! Sockets of the standard library, of either kind, as the other end.
 
 use std::io;
+use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
+use std::mem::MaybeUninit;
 use std::net::Shutdown;
 use std::net::TcpStream;
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::path::PathBuf;
 
 use reactor::Address;
+use rustix::net::SendAncillaryBuffer;
+use rustix::net::SendAncillaryMessage;
+use rustix::net::SendFlags;
+use rustix::net::sendmsg;
 use tempfile::TempDir;
 use tempfile::tempdir;
 
@@ -60,6 +67,15 @@ pub(crate) fn connect_unix(path: &Path) -> UnixStream {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.set_write_timeout(Some(PATIENCE)).unwrap();
     socket
+}
+
+/// Sends one message with descriptors.
+pub(crate) fn send_descriptors(socket: impl AsFd, data: &[u8], descriptors: &[impl AsFd]) {
+    let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
+    sendmsg(socket, &[IoSlice::new(data)], &mut control, SendFlags::empty()).unwrap();
 }
 
 impl Read for PlainSocket {

@@ -1,10 +1,7 @@
 use std::cell::RefCell;
 use std::io;
-use std::io::IoSlice;
 use std::io::Read;
 use std::io::Write;
-use std::mem::MaybeUninit;
-use std::os::fd::AsFd;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
@@ -17,10 +14,6 @@ use reactor::OnEof;
 use reactor::Protocol;
 use reactor::Transport;
 use reactor::testing::StringTransport;
-use rustix::net::SendAncillaryBuffer;
-use rustix::net::SendAncillaryMessage;
-use rustix::net::SendFlags;
-use rustix::net::sendmsg;
 use tracing_subscriber::filter::LevelFilter;
 
 use super::idle;
@@ -30,6 +23,7 @@ use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::count_logged;
 use crate::support::in_time;
+use crate::support::send_descriptors;
 use crate::support::tap;
 use crate::support::test_reactor;
 
@@ -246,15 +240,6 @@ fn s190_other_connections_refuse_descriptors_and_close_them() {
     assert_closed(watcher);
 }
 
-/// Sends one message.
-fn send(socket: impl AsFd, data: &[u8], descriptors: &[OwnedFd]) {
-    let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
-    sendmsg(socket, &[IoSlice::new(data)], &mut control, SendFlags::empty()).unwrap();
-}
-
 /// What a protocol sees of what `play` sends.
 fn receive<P: Protocol>(
     build: impl Fn(Transport, &Log) -> P + 'static,
@@ -275,7 +260,8 @@ fn receive<P: Protocol>(
 fn s191_all_descriptors_of_a_message_come_before_its_bytes() {
     let many = |count| {
         move |socket: &mut UnixStream| {
-            send(socket, b"hello", &(0..count).map(|number: u32| saying(&number.to_string())).collect::<Vec<_>>());
+            let descriptors: Vec<_> = (0..count).map(|number: u32| saying(&number.to_string())).collect();
+            send_descriptors(socket, b"hello", &descriptors);
         }
     };
     for count in [3, 253] {
@@ -294,7 +280,7 @@ fn s191_a_protocol_that_takes_none_has_them_closed_and_that_is_logged() {
             |transport, log| {
                 Recorder::new(transport, log.clone()).on(Callback::Lost, |this| this.transport.reactor().stop())
             },
-            |socket| send(socket, b"x", &[descriptor]),
+            |socket| send_descriptors(socket, b"x", &[descriptor]),
         );
         assert_closed(watcher);
         assert_eq!(lines.load(Ordering::Relaxed), 1);
@@ -309,9 +295,9 @@ fn s191_what_comes_when_the_connection_is_closing_is_closed() {
             |transport, log| Taker { closes_when_asked: true, ..Taker::new(transport, log) },
             |socket| {
                 let (same, watcher) = watched();
-                send(&socket, b"never received", &[saying("close"), same]);
+                send_descriptors(&socket, b"never received", &[saying("close"), same]);
                 let (later, later_watcher) = watched();
-                send(&socket, b"nor this", &[later]);
+                send_descriptors(&socket, b"nor this", &[later]);
                 watchers.borrow_mut().extend([watcher, later_watcher]);
             },
         );
