@@ -32,12 +32,12 @@ use rig::peer::Serving;
 use rig::peer::pattern;
 
 use crate::apps::net;
+use crate::apps::peers;
 use crate::apps::peers::netcat;
 use crate::apps::peers::serve;
 use crate::apps::peers::twisted;
 use crate::apps::program::Ended;
 use crate::apps::program::Program;
-use crate::apps::tools::is_there;
 use crate::support::datagrams::LOOPBACK;
 use crate::support::datagrams::receive;
 use crate::support::datagrams::socket;
@@ -242,13 +242,9 @@ fn curl(proxy: &Serving, host: &str, options: &[&str]) -> Ended {
     Program::start(&mut command).close_and_finish()
 }
 
-fn has_curl(test: &str) -> bool {
-    is_there("curl", Command::new("curl").arg("--version"), test)
-}
-
 #[test]
 fn curl_gets_through_a_socks_proxy_in_every_version() {
-    if !has_curl("curl_gets_through_a_socks_proxy_in_every_version") {
+    if !peers::curl("curl_gets_through_a_socks_proxy_in_every_version") {
         return;
     }
     let proxy = listen(|| Socks::new(|request| request.address.is_ipv4()));
@@ -265,7 +261,7 @@ fn curl_gets_through_a_socks_proxy_in_every_version() {
 
 #[test]
 fn curl_gets_through_a_socks_proxy_with_the_right_password_only() {
-    if !has_curl("curl_gets_through_a_socks_proxy_with_the_right_password_only") {
+    if !peers::curl("curl_gets_through_a_socks_proxy_with_the_right_password_only") {
         return;
     }
     let proxy = listen(|| {
@@ -281,7 +277,7 @@ fn curl_gets_through_a_socks_proxy_with_the_right_password_only() {
 
 #[test]
 fn curl_is_told_what_a_socks_proxy_refuses() {
-    if !has_curl("curl_is_told_what_a_socks_proxy_refuses") {
+    if !peers::curl("curl_is_told_what_a_socks_proxy_refuses") {
         return;
     }
     let proxy = listen(|| Socks::new(|_| false));

@@ -134,6 +134,10 @@ pub(crate) fn netcat(test: &str) -> bool {
     is_there("OpenBSD's nc", Command::new("sh").args(["-c", "nc -h 2>&1 | grep -q OpenBSD"]), test)
 }
 
+pub(crate) fn curl(test: &str) -> bool {
+    is_there("curl", Command::new("curl").arg("--version"), test)
+}
+
 pub(crate) fn socat(test: &str) -> bool {
     is_there("socat", Command::new("socat").arg("-V"), test)
 }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use super::net;
+use super::peers::curl;
 use super::peers::script;
 use super::program::Program;
 use super::server::Server;
@@ -19,7 +20,7 @@ fn url(address: SocketAddr, scheme: &str, path: &str) -> String {
 #[test]
 fn curl_gets_the_page_and_can_ask_for_more_on_the_same_connection() {
     let test = "curl_gets_the_page_and_can_ask_for_more_on_the_same_connection";
-    if !is_there("curl", Command::new("curl").arg("--version"), test) {
+    if !curl(test) {
         return;
     }
     let server = Server::start("--web 127.0.0.1:0");
