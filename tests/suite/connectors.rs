@@ -15,7 +15,6 @@ use reactor::Connector;
 use reactor::ConnectorState;
 use reactor::Factory;
 use reactor::Protocol;
-use reactor::Reactor;
 use reactor::Resolver;
 use reactor::Transport;
 use reactor::share;
@@ -24,21 +23,9 @@ use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
 use crate::support::every_reactor;
+use crate::support::greeter;
 use crate::support::in_time;
 use crate::support::test_reactor;
-
-/// Serves whoever connects with one line, and closes.
-fn greeter(reactor: &Reactor) -> SocketAddr {
-    let port = reactor
-        .listen_tcp("127.0.0.1:0", |transport: Transport| {
-            Recorder::new(transport, Log::default()).on(Callback::Made, |this| {
-                this.transport.write("hello");
-                this.transport.lose_connection();
-            })
-        })
-        .unwrap();
-    port.host().socket_addr().unwrap()
-}
 
 /// An address of this machine on which nobody listens.
 fn nobody() -> SocketAddr {

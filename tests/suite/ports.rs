@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::io::Read;
 use std::io::Write;
-use std::net::SocketAddr;
 use std::net::TcpListener;
 use std::net::TcpStream;
 use std::pin::pin;
@@ -20,6 +19,7 @@ use crate::support::Ending;
 use crate::support::Log;
 use crate::support::PATIENCE;
 use crate::support::Recorder;
+use crate::support::address_of;
 use crate::support::connect;
 use crate::support::echo;
 use crate::support::every_reactor;
@@ -29,10 +29,6 @@ use crate::support::test_reactor;
 
 fn build(transport: Transport) -> Recorder {
     Recorder::new(transport, Log::default())
-}
-
-fn address_of(port: &Port) -> SocketAddr {
-    port.host().socket_addr().unwrap()
 }
 
 #[test]

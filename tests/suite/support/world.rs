@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use protocols::WebSocket;
 use reactor::Factory;
+use reactor::Port;
 use reactor::Reactor;
 use reactor::RemoteReactor;
 use reactor::Transport;
@@ -30,6 +31,7 @@ use reactor::testing::Simulation;
 use reactor::testing::StringTransport;
 use socket2::SockRef;
 
+use super::Callback;
 use super::Log;
 use super::PATIENCE;
 use super::Recorder;
@@ -546,6 +548,23 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.set_write_timeout(Some(PATIENCE)).unwrap();
     socket
+}
+
+pub(crate) fn address_of(port: &Port) -> SocketAddr {
+    port.host().socket_addr().unwrap()
+}
+
+/// Serves whoever connects with one line, and closes.
+pub(crate) fn greeter(reactor: &Reactor) -> SocketAddr {
+    let port = reactor
+        .listen_tcp("127.0.0.1:0", |transport: Transport| {
+            Recorder::new(transport, Log::default()).on(Callback::Made, |this| {
+                this.transport.write("hello");
+                this.transport.lose_connection();
+            })
+        })
+        .unwrap();
+    address_of(&port)
 }
 
 /// A reactor that leaves the signals of the test's process alone.

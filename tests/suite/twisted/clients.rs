@@ -22,12 +22,10 @@ use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
 use crate::support::Starting;
+use crate::support::address_of;
 use crate::support::echo;
 use crate::support::every_reactor;
-
-fn address_of(port: &Port) -> SocketAddr {
-    port.host().socket_addr().unwrap()
-}
+use crate::support::greeter;
 
 /// Echoes to whoever connects.
 fn echo_port(reactor: &Reactor) -> Port {
@@ -44,16 +42,9 @@ fn nobody(reactor: &Reactor) -> SocketAddr {
 #[test]
 fn s003_a_client_that_pauses_in_connection_made_receives_nothing_until_it_resumes() {
     every_reactor(|reactor| {
-        let greeter = |transport: Transport| {
-            Recorder::new(transport, Log::default()).on(Callback::Made, |this| {
-                this.transport.write("hello");
-                this.transport.lose_connection();
-            })
-        };
-        let port = reactor.listen_tcp("127.0.0.1:0", greeter).unwrap();
         let log = Log::default();
         let seen = log.clone();
-        let client = reactor.connect_tcp(address_of(&port), move |transport| {
+        let client = reactor.connect_tcp(greeter(&reactor), move |transport| {
             Recorder::new(transport, seen.clone())
                 .on(Callback::Made, |this| {
                     this.transport.pause_reading();
