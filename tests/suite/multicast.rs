@@ -54,15 +54,11 @@ fn group(last: u8) -> Ipv4Addr {
     Ipv4Addr::new(239, 255, 77, last)
 }
 
-fn number(address: SocketAddr) -> u16 {
-    address.port()
-}
-
 #[test]
 fn s183_a_broadcast_is_sent_by_a_port_that_was_opened_for_it_alone() {
     let everybody = |port| SocketAddr::from((Ipv4Addr::new(127, 255, 255, 255), port));
     let hears = socket_at("0.0.0.0:0");
-    let to = everybody(number(hears.local_addr().unwrap()));
+    let to = everybody(hears.local_addr().unwrap().port());
     play_on_sockets_at(
         LOOPBACK,
         |recorder| recorder,
@@ -96,7 +92,7 @@ fn s183_a_peer_of_a_link_is_shown_with_its_scope_and_can_be_answered() {
             "[::]:0",
             |recorder| recorder.on(Moment::Received, Recorder::answer),
             |port| {
-                let to = SocketAddrV6::new(*of_the_link.ip(), number(port.address), 0, 1);
+                let to = SocketAddrV6::new(*of_the_link.ip(), port.address.port(), 0, 1);
                 peer.send_to(b"hi", to).unwrap();
                 assert_eq!(receive(&peer), (b"hi".to_vec(), to.into()));
             },
@@ -111,7 +107,7 @@ fn s184_a_port_hears_the_groups_that_it_has_joined_and_no_others() {
         |recorder| recorder,
         |port| {
             let sender = port.peer();
-            let to = |last| SocketAddr::from((group(last), number(port.address)));
+            let to = |last| SocketAddr::from((group(last), port.address.port()));
             // Somebody else's, on this machine.
             let other = socket_at("0.0.0.0:0");
             other.join_multicast_v4(&group(2), &Ipv4Addr::LOCALHOST).unwrap();
@@ -122,7 +118,7 @@ fn s184_a_port_hears_the_groups_that_it_has_joined_and_no_others() {
             port.wait_for("received joined");
             port.act(|transport| transport.leave_group(group(1), LO).unwrap());
             sender.send_to("left", to(1));
-            sender.send_to("not to the group", (Ipv4Addr::LOCALHOST, number(port.address)).into());
+            sender.send_to("not to the group", (Ipv4Addr::LOCALHOST, port.address.port()).into());
             port.wait_for("received not to the group");
             port.act(|transport| transport.join_group(group(1), LO).unwrap());
             sender.send_to("joined again", to(1));
@@ -186,8 +182,8 @@ fn s184_several_ports_of_one_number_hear_a_group_if_all_were_opened_for_it() {
         on_all().listen_multiple(true),
         |recorder| recorder.on(Moment::Start, join_first),
         |port| {
-            let options = DatagramOptions::new(number(port.address)).multicast_interface(LO);
-            let to = SocketAddr::from((group(4), number(port.address)));
+            let options = DatagramOptions::new(port.address.port()).multicast_interface(LO);
+            let to = SocketAddr::from((group(4), port.address.port()));
             play_on_sockets_at(
                 options.listen_multiple(true),
                 |recorder| recorder.on(Moment::Start, join_first),
@@ -212,7 +208,7 @@ fn s184_several_ports_of_one_number_hear_a_group_if_all_were_opened_for_it() {
 #[test]
 fn s184_without_loopback_the_machine_itself_hears_nothing_of_what_is_sent_to_a_group() {
     fn check(port: &mut World, interface: Interface, own: Ipv4Addr) {
-        let to = SocketAddr::from((group(5), number(port.address)));
+        let to = SocketAddr::from((group(5), port.address.port()));
         port.act(move |transport| {
             transport.join_group(group(5), interface).unwrap();
             transport.write("to others", to).unwrap();
@@ -248,7 +244,7 @@ fn s184_ipv6_groups_are_joined_and_sent_to_by_the_number_of_the_interface() {
             move |port| {
                 let peer = socket_at("[::]:0");
                 peer.join_multicast_v6(&group, 77).unwrap();
-                let to = SocketAddr::from((group, number(peer.local_addr().unwrap())));
+                let to = SocketAddr::from((group, peer.local_addr().unwrap().port()));
                 port.act(move |transport| {
                     transport.join_group(group, Interface::Index(77)).unwrap();
                     let error = transport.join_group(group, LO).unwrap_err().to_string();
@@ -263,7 +259,7 @@ fn s184_ipv6_groups_are_joined_and_sent_to_by_the_number_of_the_interface() {
                 });
                 assert_eq!(receive(&peer).0, b"to the group");
                 SockRef::from(&peer).set_multicast_if_v6(77).unwrap();
-                peer.send_to(b"and back", (group, number(port.address))).unwrap();
+                peer.send_to(b"and back", (group, port.address.port())).unwrap();
                 port.wait_for("received and back");
             },
         );
@@ -313,7 +309,7 @@ fn s184_twisted_and_a_port_of_ours_are_members_of_one_group() {
         on_all(),
         |recorder| recorder,
         |port| {
-            let announce = format!("announce {}", number(port.address));
+            let announce = format!("announce {}", port.address.port());
             port.act(move |transport: &DatagramTransport| {
                 transport.join_group(group(8), LO).unwrap();
                 transport.write("hello", theirs).unwrap();
