@@ -152,25 +152,23 @@ fn s180_a_refusal_that_datagrams_sent_together_meet_is_told_and_costs_none_of_th
 
 #[test]
 fn s176_long_and_short_datagrams_that_come_together_are_each_delivered_whole() {
-    let lengths = [(1, 65_507), (1, 1), (1, 65_507), (2, 0), (1, 300)];
-    let sent: Vec<_> = lengths.iter().flat_map(|(times, len)| vec![*len; *times]).collect();
-    let expected = sent.clone();
+    const LENGTHS: &[(usize, usize)] = &[(1, 65_507), (1, 1), (1, 65_507), (2, 0), (1, 300)];
     play_on_sockets_at(
         DatagramOptions::new("127.0.0.1:0").receive_buffer(1 << 20),
-        move |recorder| {
+        |recorder| {
+            let expected: Vec<_> = all(LENGTHS).map(|(number, len)| numbered(number, len)).collect();
             let mut number = 0;
             recorder.quiet().on(Moment::Received, move |this| {
-                assert!(this.data == numbered(number, expected[number]), "number {number}");
+                assert!(this.data == expected[number], "number {number}");
                 number += 1;
                 this.log.add(format!("whole {number}"));
             })
         },
         |port| {
             let (peer, address): (UdpSocket, SocketAddr) = (socket(), port.address);
-            let lengths = sent.clone();
             // All are there when the port looks, because its thread is busy meanwhile.
             port.act(move |_| {
-                for (number, len) in lengths.into_iter().enumerate() {
+                for (number, len) in all(LENGTHS) {
                     peer.send_to(&numbered(number, len), address).unwrap();
                 }
             });
