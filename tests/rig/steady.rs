@@ -14,9 +14,12 @@ use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use protocols::LineHandler;
+use protocols::LineReceiver;
 use protocols::Lines;
 use protocols::PortForward;
+use protocols::StringFormat;
 use protocols::StringHandler;
+use protocols::StringReceiver;
 use protocols::Strings;
 use reactor::DatagramProtocol;
 use reactor::DatagramTransport;
@@ -30,8 +33,7 @@ use crate::allocations::allocations;
 use crate::peer;
 
 /// Counts messages, and the allocations of its thread from the end of the warm-up to the last message.
-#[derive(Debug)]
-pub struct Meter {
+struct Meter {
     messages: u64,
     seen: Cell<u64>,
     at_start: Cell<u64>,
@@ -39,8 +41,12 @@ pub struct Meter {
 }
 
 impl Meter {
+    fn new(messages: u64, result: Sender<u64>) -> Rc<Self> {
+        Rc::new(Self { messages, seen: Cell::new(0), at_start: Cell::new(0), result })
+    }
+
     /// To be called for each message.
-    pub fn message(&self) {
+    fn message(&self) {
         let seen = self.seen.get();
         self.seen.set(seen + 1);
         if seen == WARM_UP {
@@ -54,10 +60,20 @@ impl Meter {
 
 /// The allocations of a server thread over so many messages of 64 bytes, one at a time, each of which comes back on the
 /// same connection.
-pub fn answering<F: Factory>(messages: u64, factory: impl FnOnce(Rc<Meter>) -> F + Send + 'static) -> u64 {
-    let (server, counted) = start(messages, factory);
-    let stream = server.connect();
-    run(messages, &stream, &stream, &counted)
+pub fn echoing(messages: u64) -> u64 {
+    answering(messages, |meter| move |transport| Echo { transport, meter: Rc::clone(&meter) })
+}
+
+/// The same for lines.
+pub fn echoing_lines(messages: u64) -> u64 {
+    answering(messages, |meter| LineReceiver::factory(move |lines| EchoLines { lines, meter: Rc::clone(&meter) }))
+}
+
+/// The same for strings behind their length.
+pub fn echoing_strings(messages: u64) -> u64 {
+    answering(messages, |meter| {
+        StringReceiver::factory(StringFormat::Int8, move |strings| EchoStrings { strings, meter: Rc::clone(&meter) })
+    })
 }
 
 /// The same for datagrams, which come in volleys of eight.
@@ -65,10 +81,10 @@ pub fn answering<F: Factory>(messages: u64, factory: impl FnOnce(Rc<Meter>) -> F
 /// # Panics
 ///
 /// If one is lost.
-pub fn answering_datagrams(datagrams: u64) -> u64 {
+pub fn echoing_datagrams(datagrams: u64) -> u64 {
     let (result, counted) = mpsc::channel();
     let server = peer::serve(move |reactor| {
-        let meter = Rc::new(Meter { messages: datagrams, seen: Cell::new(0), at_start: Cell::new(0), result });
+        let meter = Meter::new(datagrams, result);
         reactor.listen_udp("127.0.0.1:0", move |transport| EchoDatagrams { transport, meter })
     });
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
@@ -92,15 +108,18 @@ pub fn forwarding(messages: u64) -> u64 {
     run(messages, &incoming, &outgoing, &counted)
 }
 
+fn answering<F: Factory>(messages: u64, factory: impl FnOnce(Rc<Meter>) -> F + Send + 'static) -> u64 {
+    let (server, counted) = start(messages, factory);
+    let stream = server.connect();
+    run(messages, &stream, &stream, &counted)
+}
+
 fn start<F: Factory>(
     messages: u64,
     factory: impl FnOnce(Rc<Meter>) -> F + Send + 'static,
 ) -> (peer::Serving, Receiver<u64>) {
     let (result, counted) = mpsc::channel();
-    let server = peer::serve(move |reactor| {
-        let meter = Rc::new(Meter { messages, seen: Cell::new(0), at_start: Cell::new(0), result });
-        reactor.listen_tcp("127.0.0.1:0", factory(meter))
-    });
+    let server = peer::serve(move |reactor| reactor.listen_tcp("127.0.0.1:0", factory(Meter::new(messages, result))));
     (server, counted)
 }
 
@@ -123,12 +142,9 @@ fn exchange(mut to: &TcpStream, mut from: &TcpStream, message: &[u8; 64]) {
 }
 
 /// An echo that counts what it is sent.
-#[derive(Debug)]
-pub struct Echo {
-    /// Its connection.
-    pub transport: Transport,
-    /// What counts.
-    pub meter: Rc<Meter>,
+struct Echo {
+    transport: Transport,
+    meter: Rc<Meter>,
 }
 
 impl Protocol for Echo {
@@ -139,12 +155,9 @@ impl Protocol for Echo {
 }
 
 /// Sends every datagram back.
-#[derive(Debug)]
-pub struct EchoDatagrams {
-    /// Its port.
-    pub transport: DatagramTransport,
-    /// What counts.
-    pub meter: Rc<Meter>,
+struct EchoDatagrams {
+    transport: DatagramTransport,
+    meter: Rc<Meter>,
 }
 
 impl DatagramProtocol for EchoDatagrams {
@@ -155,12 +168,9 @@ impl DatagramProtocol for EchoDatagrams {
 }
 
 /// Sends every line back.
-#[derive(Debug)]
-pub struct EchoLines {
-    /// Its connection.
-    pub lines: Lines,
-    /// What counts.
-    pub meter: Rc<Meter>,
+struct EchoLines {
+    lines: Lines,
+    meter: Rc<Meter>,
 }
 
 impl LineHandler for EchoLines {
@@ -171,12 +181,9 @@ impl LineHandler for EchoLines {
 }
 
 /// Sends every string back.
-#[derive(Debug)]
-pub struct EchoStrings {
-    /// Its connection.
-    pub strings: Strings,
-    /// What counts.
-    pub meter: Rc<Meter>,
+struct EchoStrings {
+    strings: Strings,
+    meter: Rc<Meter>,
 }
 
 impl StringHandler for EchoStrings {

@@ -4,9 +4,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use protocols::LineReceiver;
-use protocols::StringFormat;
-use protocols::StringReceiver;
 use rig::allocations;
 use rig::steady;
 
@@ -22,16 +19,9 @@ pub(crate) fn allocations_a_message(messages: usize) -> io::Result<Vec<Figure>> 
         return Err(error("the allocator does not count"));
     }
     let messages = messages as u64;
-    let echo = steady::answering(messages, |meter| move |transport| steady::Echo { transport, meter: meter.clone() });
-    let lines = steady::answering(messages, |meter| {
-        LineReceiver::factory(move |lines| steady::EchoLines { lines, meter: meter.clone() })
-    });
-    let strings = steady::answering(messages, |meter| {
-        StringReceiver::factory(StringFormat::Int8, move |strings| steady::EchoStrings {
-            strings,
-            meter: meter.clone(),
-        })
-    });
+    let echo = steady::echoing(messages);
+    let lines = steady::echoing_lines(messages);
+    let strings = steady::echoing_strings(messages);
     let forward = steady::forwarding(messages);
     Ok(vec![
         Figure::at_most(0.0, format!("allocations for {messages} echoed messages"), echo as f64),
@@ -55,7 +45,7 @@ pub(crate) fn datagrams(rounds: usize) -> io::Result<Vec<Figure>> {
         let mut load = Volleys::new(address, 8, 8, 64)?;
         Ok(move |datagrams| load.exchange(datagrams))
     })?;
-    let allocated = steady::answering_datagrams(20_000);
+    let allocated = steady::echoing_datagrams(20_000);
     figures.push(Figure::at_most(0.0, "allocations for 20000 echoed datagrams", allocated as f64));
     Ok(figures)
 }

@@ -1,14 +1,8 @@
 //! R36: a server that has warmed up allocates nothing for a message.
 
-use protocols::LineReceiver;
-use protocols::StringFormat;
-use protocols::StringReceiver;
 use rig::allocations::Counting;
 use rig::allocations::allocations;
 use rig::steady;
-use rig::steady::Echo;
-use rig::steady::EchoLines;
-use rig::steady::EchoStrings;
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -26,23 +20,19 @@ fn the_allocator_counts_what_this_thread_allocates() {
 
 #[test]
 fn echoing_a_message_allocates_nothing() {
-    let counted = steady::answering(MESSAGES, |meter| move |transport| Echo { transport, meter: meter.clone() });
+    let counted = steady::echoing(MESSAGES);
     assert_eq!(counted, 0, "allocations for {MESSAGES} messages");
 }
 
 #[test]
 fn echoing_a_line_allocates_nothing() {
-    let counted = steady::answering(MESSAGES, |meter| {
-        LineReceiver::factory(move |lines| EchoLines { lines, meter: meter.clone() })
-    });
+    let counted = steady::echoing_lines(MESSAGES);
     assert_eq!(counted, 0, "allocations for {MESSAGES} lines");
 }
 
 #[test]
 fn echoing_a_string_allocates_nothing() {
-    let counted = steady::answering(MESSAGES, |meter| {
-        StringReceiver::factory(StringFormat::Int8, move |strings| EchoStrings { strings, meter: meter.clone() })
-    });
+    let counted = steady::echoing_strings(MESSAGES);
     assert_eq!(counted, 0, "allocations for {MESSAGES} strings");
 }
 
@@ -54,6 +44,6 @@ fn forwarding_a_message_allocates_nothing() {
 
 #[test]
 fn echoing_a_datagram_allocates_nothing() {
-    let counted = steady::answering_datagrams(MESSAGES);
+    let counted = steady::echoing_datagrams(MESSAGES);
     assert_eq!(counted, 0, "allocations for {MESSAGES} datagrams");
 }
