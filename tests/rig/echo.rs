@@ -1,5 +1,9 @@
-//! The simplest server.
+//! The simplest servers.
 
+use std::net::SocketAddr;
+
+use reactor::DatagramProtocol;
+use reactor::DatagramTransport;
 use reactor::Protocol;
 use reactor::Transport;
 
@@ -13,5 +17,18 @@ pub struct Echo {
 impl Protocol for Echo {
     fn data_received(&mut self, data: &[u8]) {
         self.transport.write(data);
+    }
+}
+
+/// Sends every datagram back.
+#[derive(Debug)]
+pub struct DatagramEcho {
+    /// Its port.
+    pub transport: DatagramTransport,
+}
+
+impl DatagramProtocol for DatagramEcho {
+    fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
+        let _ = self.transport.write(data, peer);
     }
 }

@@ -20,6 +20,8 @@ use reactor::Transport;
 use reactor::testing::Link;
 use reactor::testing::Simulation;
 
+use crate::echo::DatagramEcho;
+
 /// What came of a storm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -218,7 +220,7 @@ impl Drop for Life {
 
 fn serve(reactor: &Reactor, life: impl Fn() -> Life + 'static) {
     reactor.listen_tcp("[::]:7", move |transport| Echo { transport, life: life() }).expect("the port is free");
-    reactor.listen_udp("[::]:7", |transport| Answer { transport }).expect("the port is free");
+    reactor.listen_udp("[::]:7", |transport| DatagramEcho { transport }).expect("the port is free");
 }
 
 /// Sends everything back, and closes on who says nothing for a minute.
@@ -240,16 +242,6 @@ impl Protocol for Echo {
 
     fn connection_lost(&mut self, _reason: CloseReason) {
         self.life.lost();
-    }
-}
-
-struct Answer {
-    transport: DatagramTransport,
-}
-
-impl DatagramProtocol for Answer {
-    fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
-        let _ = self.transport.write(data, peer);
     }
 }
 

@@ -4,7 +4,6 @@
 use std::cell::Cell;
 use std::io;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
@@ -23,14 +22,13 @@ use protocols::StringHandler;
 use protocols::StringReceiver;
 use protocols::Strings;
 use reactor::CloseReason;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
 use reactor::Factory;
 use reactor::Port;
 use reactor::Protocol;
 use reactor::Reactor;
 use reactor::Transport;
 use reactor::run_on_threads;
+use rig::echo::DatagramEcho;
 use rig::echo::Echo;
 use rig::faulty::Faulty;
 use rig::faulty::Tally;
@@ -134,17 +132,6 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
 fn say_ready(port: &Port) {
     println!("ready {}", port.host());
     let _ = io::stdout().flush();
-}
-
-/// Sends every datagram back.
-struct DatagramEcho {
-    transport: DatagramTransport,
-}
-
-impl DatagramProtocol for DatagramEcho {
-    fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
-        let _ = self.transport.write(data, peer);
-    }
 }
 
 /// Sends every line back.
