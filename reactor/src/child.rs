@@ -44,6 +44,8 @@ pub(crate) struct ChildStream {
     err_is_next: bool,
     /// It was told to end, as the reactor does.
     told_to_end: bool,
+    /// It was told that its terminal is gone.
+    hung_up: bool,
 }
 
 impl ChildStream {
@@ -91,6 +93,7 @@ impl ChildStream {
             is_terminal: process.has_terminal(),
             err_is_next: false,
             told_to_end: false,
+            hung_up: false,
         })
     }
 
@@ -202,6 +205,10 @@ impl Stream for ChildStream {
             let _ = self.process.signal(Signal::KILL);
         } else if self.process.reactor_is_stopping() && !mem::replace(&mut self.told_to_end, true) {
             let _ = self.process.signal(Signal::TERM);
+        } else if self.is_terminal && !mem::replace(&mut self.hung_up, true) {
+            // The system does it only when nobody has our side open any more, and a program that was started in another
+            // thread in the very moment in which it was opened has inherited it.
+            let _ = self.process.signal(Signal::HUP);
         }
         self.poll_exit(cx).map(|_| Ok(()))
     }
