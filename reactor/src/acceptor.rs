@@ -18,6 +18,7 @@ use crate::hub::Hub;
 use crate::log_limit::LogLimit;
 use crate::options::ConnectionOptions;
 use crate::options::LingerLimits;
+use crate::port::Accepts;
 use crate::port::Port;
 use crate::reactor::Core;
 use crate::reason::CloseReason;
@@ -25,6 +26,8 @@ use crate::stream::Accepted;
 use crate::stream::Listener;
 use crate::stream::Stream;
 use crate::timers::Sleep;
+use crate::timers::Timers;
+use crate::transport::Transport;
 
 /// Starts the factory, and the task that accepts connections until the port is stopped.
 pub(crate) fn start<L: Listener>(
@@ -44,6 +47,7 @@ pub(crate) fn start<L: Listener>(
         options,
         log: LogLimit::default(),
     });
+    port.set_acceptor(Rc::downgrade(&acceptor) as _);
     acceptor.factory.start();
     core.spawn_task(accept(listener, acceptor));
     port
@@ -188,6 +192,17 @@ impl Keeper for Acceptor {
     }
 }
 
+impl Accepts for Acceptor {
+    fn connections(&self) -> Vec<Transport> {
+        let me = std::ptr::from_ref(self).cast();
+        self.hub.connections().into_iter().filter(|transport| transport.0.keeper() == me).collect()
+    }
+
+    fn timers(&self) -> &Rc<Timers> {
+        &self.hub.timers
+    }
+}
+
 struct Closing(Rc<Acceptor>);
 
 impl Drop for Closing {
@@ -227,7 +242,6 @@ mod tests {
     use crate::memory::MemoryStream;
     use crate::protocol::Protocol;
     use crate::reactor::Reactor;
-    use crate::transport::Transport;
 
     /// Fails as it is told to, one client between any two failures.
     struct Troubled {

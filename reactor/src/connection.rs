@@ -147,6 +147,7 @@ impl Connection {
     /// Input: the connection was woken. Makes the calls that are due and polls deferred futures.
     pub fn turn(&mut self, cx: &mut Context<'_>) {
         self.pace();
+        self.state().tell_of_drain(self.layered);
         if self.layered || self.state().calls.any_ready() {
             self.make_calls(cx);
         }
@@ -175,11 +176,16 @@ impl Connection {
     /// dropped.
     pub fn lost(&mut self, reason: CloseReason) {
         let Some(mut protocol) = self.protocol.take() else { return };
+        let watchers = self.state().take_watchers();
         let end = catch(|| self.state().end());
-        let lost = if self.made { catch(|| protocol.connection_lost(reason)) } else { Ok(()) };
+        let lost = if self.made { catch(|| protocol.connection_lost(reason.clone())) } else { Ok(()) };
         let drop = catch(|| drop(protocol));
         for message in [end, lost, drop].into_iter().filter_map(Result::err) {
             tracing::error!(panic = message, "a protocol panicked while its connection ended");
+        }
+        for watcher in watchers {
+            // Who asked may not want to know any more.
+            let _ = watcher.send(reason.clone());
         }
     }
 

@@ -186,6 +186,7 @@ pub use policy::IntoPolicy;
 pub use policy::Policy;
 pub use policy::layer;
 pub use pool::JobError;
+pub use port::CutOff;
 pub use port::Port;
 pub use port::PortClosed;
 pub use process_protocol::ProcessProtocol;

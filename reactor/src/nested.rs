@@ -120,9 +120,12 @@ impl Nested {
         self.inside.turn(cx);
     }
 
-    /// Closes the inner connection if the outer one is closing.
+    /// Closes the inner connection if the outer one is closing, and asks it to finish if the outer one was asked to.
     pub fn pass_on_close(&self) {
         let inner = self.inside.transport();
+        if self.outer.is_draining() {
+            inner.drain();
+        }
         if self.outer.is_closing() {
             inner.lose_connection();
         } else if self.outer.0.wants_eof() {

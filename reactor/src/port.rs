@@ -2,13 +2,19 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::rc::Weak;
 use std::task::Context;
 use std::task::Poll;
 use std::task::Waker;
+use std::time::Duration;
 
 use crate::address::Address;
+use crate::timers::Sleep;
+use crate::timers::Timers;
+use crate::transport::Transport;
 
 /// A port that listens, for connections or for datagrams: what [`Reactor::listen_tcp`](crate::Reactor::listen_tcp),
 /// [`listen_udp`](crate::Reactor::listen_udp) and their kin return. Twisted's `IListeningPort`.
@@ -29,6 +35,25 @@ struct PortState {
     listening: RefCell<Option<Waker>>,
     /// Of those who wait for it to close.
     waiting: RefCell<Vec<Waker>>,
+    /// Of those who wait for its last connection to end.
+    draining: RefCell<Vec<Waker>>,
+    acceptor: RefCell<Option<Weak<dyn Accepts>>>,
+}
+
+/// What accepts a port's connections.
+pub(crate) trait Accepts {
+    /// Those that are alive, oldest first.
+    fn connections(&self) -> Vec<Transport>;
+    fn timers(&self) -> &Rc<Timers>;
+}
+
+/// A connection that was aborted because it had not come to its end in time: see [`Port::drain`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutOff {
+    /// The peer's address.
+    pub peer: Address,
+    /// How many bytes were written and not handed to the system.
+    pub unsent: usize,
 }
 
 impl Port {
@@ -46,6 +71,41 @@ impl Port {
         self.0.stopping.set(true);
         self.wake();
         PortClosed(Rc::clone(&self.0))
+    }
+
+    /// Stops accepting, asks each of its connections to [finish](crate::Transport::on_drain), and waits until the last of
+    /// them has gone. Those that are left when `deadline` has passed are aborted; what is returned tells which. A port
+    /// for datagrams is only closed.
+    ///
+    /// Connections are asked at once; that they are aborted in time needs the future to be awaited.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use reactor::{Protocol, Reactor, Transport};
+    /// # struct Echo { transport: Transport }
+    /// # impl Protocol for Echo {
+    /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+    /// # }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let port = reactor.listen_tcp(8007, |transport| Echo { transport })?;
+    /// reactor.before_shutdown(async move || {
+    ///     for cut in port.drain(Duration::from_secs(30)).await {
+    ///         eprintln!("{}: {} bytes were not sent", cut.peer, cut.unsent);
+    ///     }
+    /// });
+    /// reactor.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn drain(&self, deadline: Duration) -> impl Future<Output = Vec<CutOff>> + 'static + use<> {
+        let closed = self.stop_listening();
+        self.connections_alive().iter().for_each(Transport::drain);
+        let port = self.clone();
+        async move {
+            let cut_off = port.deserted_within(deadline).await;
+            closed.await;
+            cut_off
+        }
     }
 
     /// How many of the connections it has accepted are alive; a port for datagrams has none.
@@ -68,6 +128,8 @@ impl Port {
             closed: Cell::new(false),
             listening: RefCell::new(None),
             waiting: RefCell::default(),
+            draining: RefCell::default(),
+            acceptor: RefCell::new(None),
         }))
     }
 
@@ -97,10 +159,54 @@ impl Port {
 
     pub(crate) fn remove_connection(&self) {
         self.0.alive.set(self.0.alive.get() - 1);
+        if self.0.alive.get() == 0 {
+            let wakers = self.0.draining.take();
+            wakers.into_iter().for_each(Waker::wake);
+        }
     }
 
     pub(crate) fn add_refused(&self, clients: usize) {
         self.0.refused.set(self.0.refused.get() + clients as u64);
+    }
+
+    /// Says who accepts.
+    pub(crate) fn set_acceptor(&self, acceptor: Weak<dyn Accepts>) {
+        self.0.acceptor.replace(Some(acceptor));
+    }
+
+    fn acceptor(&self) -> Option<Rc<dyn Accepts>> {
+        self.0.acceptor.borrow().as_ref()?.upgrade()
+    }
+
+    fn connections_alive(&self) -> Vec<Transport> {
+        self.acceptor().map_or_else(Vec::new, |acceptor| acceptor.connections())
+    }
+
+    /// Waits until no connection is left, and aborts what is left at the deadline.
+    async fn deserted_within(&self, deadline: Duration) -> Vec<CutOff> {
+        let Some(acceptor) = self.acceptor() else { return Vec::new() };
+        let mut over = Sleep::new(acceptor.timers(), deadline);
+        let deserted = poll_fn(|cx| match self.poll_deserted(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => Pin::new(&mut over).poll(cx).map(|()| false),
+        });
+        if deserted.await {
+            return Vec::new();
+        }
+        let left = self.connections_alive();
+        let cut_off =
+            left.iter().map(|transport| CutOff { peer: transport.peer(), unsent: transport.unsent() }).collect();
+        left.iter().for_each(Transport::abort_connection);
+        poll_fn(|cx| self.poll_deserted(cx)).await;
+        cut_off
+    }
+
+    fn poll_deserted(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.0.alive.get() == 0 {
+            return Poll::Ready(());
+        }
+        add_waker(&self.0.draining, cx.waker());
+        Poll::Pending
     }
 
     /// The socket is closed: whoever waits for that is told.
@@ -129,11 +235,15 @@ impl Future for PortClosed {
         if self.0.closed.get() {
             return Poll::Ready(());
         }
-        let mut waiting = self.0.waiting.borrow_mut();
-        if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-            waiting.push(cx.waker().clone());
-        }
+        add_waker(&self.0.waiting, cx.waker());
         Poll::Pending
+    }
+}
+
+fn add_waker(wakers: &RefCell<Vec<Waker>>, waker: &Waker) {
+    let mut wakers = wakers.borrow_mut();
+    if !wakers.iter().any(|other| other.will_wake(waker)) {
+        wakers.push(waker.clone());
     }
 }
 

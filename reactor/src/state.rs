@@ -7,6 +7,8 @@ use std::rc::Rc;
 use std::rc::Weak;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
+
 use crate::address::Address;
 use crate::calls::Call;
 use crate::calls::Calls;
@@ -50,6 +52,10 @@ pub(crate) struct State {
     eof_sent: Cell<bool>,
     /// A layer inside still holds bytes that were written before this began to close.
     unfinished: Cell<bool>,
+    /// It was asked to finish what it is at.
+    draining: Cell<bool>,
+    /// And the protocol, or the layer's inner connection, is still to be told.
+    drain_untold: Cell<bool>,
     ended: Cell<bool>,
     failed: Cell<bool>,
     /// Descriptors can be sent.
@@ -65,6 +71,10 @@ pub(crate) struct Rare {
     /// Connections that are not read while this one is full.
     sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
+    /// What to call when the connection is asked to finish.
+    on_drain: Option<Call>,
+    /// Who is told of the end.
+    watchers: Vec<oneshot::Sender<CloseReason>>,
     pub(crate) descriptors: Descriptors,
     pub(crate) peer_credentials: Option<PeerCredentials>,
 }
@@ -88,6 +98,10 @@ pub(crate) trait Driver {
     fn wake(&self);
     /// Makes the calls that are due, now.
     fn turn(&self);
+    /// Who has brought it about, as an address to compare.
+    fn keeper(&self) -> *const () {
+        std::ptr::null()
+    }
 }
 
 impl State {
@@ -114,6 +128,8 @@ impl State {
             eof_wanted: Cell::new(false),
             eof_sent: Cell::new(false),
             unfinished: Cell::new(false),
+            draining: Cell::new(false),
+            drain_untold: Cell::new(false),
             ended: Cell::new(false),
             failed: Cell::new(false),
             passes_descriptors: Cell::new(false),
@@ -233,6 +249,62 @@ impl State {
             self.closing.set(true);
             self.open.set(false);
             self.wake();
+        }
+    }
+
+    /// Asks the connection to finish what it is at.
+    pub(crate) fn drain(&self) {
+        if !self.ended.get() && !self.draining.replace(true) {
+            self.drain_untold.set(true);
+            self.wake();
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    pub(crate) fn set_on_drain(&self, call: Call) {
+        if !self.ended.get() {
+            // The old one holds what is the user's: it is dropped with nothing borrowed.
+            let old = self.with_rare(|rare| rare.on_drain.replace(call));
+            drop(old);
+            if self.draining.get() {
+                self.drain_untold.set(true);
+                self.wake();
+            }
+        }
+    }
+
+    /// Has the call made that was set for this, or closes where nobody else will.
+    pub(crate) fn tell_of_drain(&self, layered: bool) {
+        if !self.drain_untold.replace(false) {
+            return;
+        }
+        let call = self.rare.borrow_mut().as_mut().and_then(|rare| rare.on_drain.take());
+        match call {
+            Some(call) => self.calls.push(call),
+            None if layered => {}
+            None => self.lose(),
+        }
+    }
+
+    /// Adds somebody to be told of the end, unless it is too late for that.
+    pub(crate) fn watch(&self, watcher: oneshot::Sender<CloseReason>) {
+        if !self.ended.get() {
+            self.with_rare(|rare| rare.watchers.push(watcher));
+        }
+    }
+
+    pub(crate) fn take_watchers(&self) -> Vec<oneshot::Sender<CloseReason>> {
+        self.rare.borrow_mut().as_mut().map(|rare| std::mem::take(&mut rare.watchers)).unwrap_or_default()
+    }
+
+    /// Who has brought the connection about, as an address to compare: null for a nested one.
+    pub(crate) fn keeper(&self) -> *const () {
+        match self.up.get() {
+            Some(Up::Driver(driver)) => driver.upgrade().map_or(std::ptr::null(), |driver| driver.keeper()),
+            Some(Up::Outer(_)) | None => std::ptr::null(),
         }
     }
 

@@ -8,6 +8,7 @@ use std::rc::Weak;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::oneshot;
 
 use crate::address::Address;
 use crate::calls::DeferredCall;
@@ -291,6 +292,55 @@ impl Transport {
         let deferred = self.0.calls.defer(future, call);
         self.0.wake();
         deferred
+    }
+
+    /// Sets what to do when this connection is asked to finish ([`drain`](Self::drain)), in place of what was set
+    /// before: the protocol, or the handler directly inside it, brings what it is at to an end and then calls
+    /// [`lose_connection`](Self::lose_connection). A connection for which nothing is set is closed by that at once, when
+    /// what was written is sent. If it was asked already, `call` is made in the next turn.
+    ///
+    /// ```
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Session { transport: Transport, busy: bool, last: bool }
+    /// # impl Protocol for Session {
+    /// # fn data_received(&mut self, _: &[u8]) {}
+    /// fn connection_made(&mut self) {
+    ///     self.transport.on_drain(|this: &mut Self| {
+    ///         this.last = true; // closed behind the answer to the request that is being dealt with
+    ///         if !this.busy {
+    ///             this.transport.lose_connection();
+    ///         }
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`call_later`](Self::call_later).
+    #[track_caller]
+    pub fn on_drain<P: 'static>(&self, call: impl FnOnce(&mut P) + 'static) {
+        self.0.set_on_drain(self.0.calls.call(call));
+    }
+
+    /// Asks the connection to finish: see [`on_drain`](Self::on_drain). Layers pass it on to the protocol inside. A port
+    /// asks all its connections by [`Port::drain`](crate::Port::drain).
+    pub fn drain(&self) {
+        self.0.drain();
+    }
+
+    /// Whether it was asked to finish, or a connection around it was.
+    pub fn is_draining(&self) -> bool {
+        self.0.is_draining()
+    }
+
+    /// Resolves when the connection has ended, behind `connection_lost`, with its reason; with `None` if it had ended
+    /// before this was called, or its reactor has. For who is not the protocol: its own deferred futures are dropped
+    /// before. asyncio's `wait_closed`.
+    pub fn finished(&self) -> impl Future<Output = Option<CloseReason>> + 'static + use<> {
+        let (tell, told) = oneshot::channel();
+        self.0.watch(tell);
+        async move { told.await.ok() }
     }
 
     /// Sets how many bytes may be unsent (16 MiB if never set). A single write onto an empty queue is always taken.

@@ -3,6 +3,7 @@
 mod amp;
 mod apps;
 mod connectors;
+mod draining;
 mod endings;
 mod flow_control;
 mod half_close;

@@ -1,0 +1,210 @@
+//! Ports that are drained: what is under way comes to its end, and nothing new begins.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use protocols::LineHandler;
+use protocols::LineReceiver;
+use protocols::Lines;
+use reactor::CloseReason;
+use reactor::CutOff;
+use reactor::Factory;
+use reactor::Port;
+use reactor::Protocol;
+use reactor::Reactor;
+use reactor::Transport;
+use reactor::testing::Simulation;
+use reactor::testing::StringTransport;
+
+use crate::support::Log;
+use crate::support::tap;
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Answers each line a second later, and closes behind the last answer when it was asked to finish.
+struct Slow {
+    lines: Lines,
+    answering: u32,
+    finishing: bool,
+}
+
+impl Slow {
+    fn new(lines: Lines) -> Self {
+        Self { lines, answering: 0, finishing: false }
+    }
+
+    fn close_if_done(&self) {
+        if self.finishing && self.answering == 0 {
+            self.lines.lose_connection();
+        }
+    }
+}
+
+impl LineHandler for Slow {
+    fn connection_made(&mut self) {
+        self.lines.transport().on_drain(|this: &mut Self| {
+            this.finishing = true;
+            this.close_if_done();
+        });
+    }
+
+    fn line_received(&mut self, line: &[u8]) {
+        self.answering += 1;
+        let line = line.to_vec();
+        self.lines.call_later(Duration::from_secs(1), move |this: &mut Self| {
+            this.lines.send_line(&line);
+            this.answering -= 1;
+            this.close_if_done();
+        });
+    }
+}
+
+/// Sends what it is given, and keeps what comes.
+struct Client {
+    transport: Transport,
+    greeting: &'static str,
+    log: Log,
+}
+
+impl Protocol for Client {
+    fn connection_made(&mut self) {
+        self.transport.write(self.greeting);
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.log.data(data);
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        self.log.add(format!("lost {reason:?}"));
+    }
+}
+
+fn connect(sim: &Simulation, greeting: &'static str) -> Log {
+    let log = Log::default();
+    let told = log.clone();
+    sim.host("client").connect_tcp("server:7", move |transport| Client { transport, greeting, log: told.clone() });
+    log
+}
+
+/// Drains the port; what it gives is there when the simulation has got to it.
+fn drain(reactor: &Reactor, port: &Port) -> Rc<RefCell<Option<Vec<CutOff>>>> {
+    let result = Rc::new(RefCell::new(None));
+    let (kept, drained) = (Rc::clone(&result), port.drain(DEADLINE));
+    reactor.spawn(async move {
+        let cut_off = drained.await;
+        kept.replace(Some(cut_off));
+    });
+    result
+}
+
+fn serve(sim: &Simulation, factory: impl Factory) -> (Reactor, Port) {
+    let server = sim.host("server");
+    let port = server.listen_tcp(7, factory).unwrap();
+    (server, port)
+}
+
+#[test]
+fn a_drain_ends_with_the_last_connection_and_not_at_its_deadline() {
+    for layered in [false, true] {
+        let sim = Simulation::new(0);
+        let (server, port) = if layered {
+            let log = Log::default();
+            serve(&sim, tap("a", &log, tap("b", &log, LineReceiver::factory(Slow::new))))
+        } else {
+            serve(&sim, LineReceiver::factory(Slow::new))
+        };
+        let (busy, idle) = (connect(&sim, "one\r\ntwo\r\n"), connect(&sim, ""));
+        sim.run_for(Duration::from_millis(500));
+        let drained = drain(&server, &port);
+        sim.run_for(Duration::from_millis(100));
+        assert_eq!(idle.lines(), ["lost Done"]);
+        let late = connect(&sim, "late\r\n");
+        assert!(sim.run_until(|| drained.borrow().is_some()));
+        assert_eq!(sim.elapsed().as_secs(), 1);
+        assert_eq!(drained.take(), Some(Vec::new()));
+        sim.run_until_quiet(DEADLINE);
+        assert_eq!(busy.received(), b"one\r\ntwo\r\n");
+        assert!(busy.has("lost Done"));
+        assert_eq!(late.lines(), Vec::<String>::new(), "nobody listens any more");
+        assert!(server.is_running());
+    }
+}
+
+#[test]
+fn who_was_told_nothing_of_a_drain_is_closed_when_all_is_sent() {
+    let sim = Simulation::new(0);
+    let (server, port) = serve(&sim, |transport: Transport| {
+        transport.write(vec![b'x'; 1 << 20]);
+        Client { transport, greeting: "", log: Log::default() }
+    });
+    let log = connect(&sim, "");
+    sim.run_until(|| port.connections() == 1);
+    let drained = drain(&server, &port);
+    sim.run_until_quiet(DEADLINE);
+    assert_eq!(log.received_len(), 1 << 20);
+    assert!(log.has("lost Done"));
+    assert_eq!(drained.take(), Some(Vec::new()));
+}
+
+#[test]
+fn who_does_not_come_to_an_end_is_cut_off_at_the_deadline_and_named() {
+    let sim = Simulation::new(0);
+    let (server, port) = serve(&sim, |transport: Transport| {
+        transport.on_drain(|this: &mut Client| this.transport.write("never mind"));
+        transport.pause_reading();
+        Client { transport, greeting: "", log: Log::default() }
+    });
+    let log = connect(&sim, "");
+    sim.run_until(|| port.connections() == 1);
+    sim.partition("client", "server");
+    let drained = drain(&server, &port);
+    assert!(sim.run_until(|| drained.borrow().is_some()));
+    assert_eq!(sim.elapsed().as_secs(), DEADLINE.as_secs());
+    let cut_off = drained.take().unwrap();
+    assert_eq!(cut_off.len(), 1);
+    assert!(sim.addresses_of("client").contains(&cut_off[0].peer.socket_addr().unwrap().ip()));
+    assert_eq!(port.connections(), 0);
+    sim.heal("client", "server");
+    assert!(sim.run_until(|| log.has("lost Lost")), "{:?}", log.lines());
+}
+
+#[test]
+fn a_connection_that_is_drained_before_it_says_what_to_do_is_told_then() {
+    struct Late(Transport);
+    impl Protocol for Late {
+        fn data_received(&mut self, _data: &[u8]) {
+            self.0.on_drain(|this: &mut Self| {
+                this.0.write("bye");
+                this.0.lose_connection();
+            });
+        }
+    }
+    let mut wire = StringTransport::connect(Late);
+    wire.receive("x");
+    assert!(wire.closed().is_none());
+    wire.protocol::<Late>().0.drain();
+    wire.receive("y");
+    assert_eq!(wire.written(), b"bye");
+    assert!(wire.closed().unwrap().is_clean());
+}
+
+#[test]
+fn the_end_of_a_connection_is_told_to_all_who_wait_for_it_and_to_nobody_later() {
+    let sim = Simulation::new(0);
+    let (server, _port) = serve(&sim, LineReceiver::factory(Slow::new));
+    let kept = Rc::new(RefCell::new(None));
+    let keep = Rc::clone(&kept);
+    let client = sim.host("client");
+    client.connect_tcp("server:7", move |transport: Transport| {
+        keep.replace(Some(transport.clone()));
+        Client { transport, greeting: "", log: Log::default() }
+    });
+    sim.run_until(|| kept.borrow().is_some());
+    let transport = kept.take().unwrap();
+    let (one, other) = (transport.finished(), transport.finished());
+    server.stop();
+    let ends = client.run_until(async { (one.await, other.await, transport.finished().await) }).unwrap();
+    assert!(matches!(ends, (Some(CloseReason::Done), Some(CloseReason::Done), None)), "{ends:?}");
+}
