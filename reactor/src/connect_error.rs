@@ -41,16 +41,18 @@ pub enum ConnectErrorKind {
     /// [`Connector::disconnect`](crate::Connector::disconnect) was called, or the reactor stopped. Twisted's
     /// `UserError`.
     Cancelled,
-    /// `build_protocol` panicked with this message.
+    /// The factory has refused the connection, or it has ended before there was a protocol. Twisted's `NoProtocol`.
+    NoProtocol,
+    /// `build_protocol` or `connection_made` panicked with this message.
     Panicked(String),
     /// Something else, as the source tells, or several addresses failed in different ways.
     Other,
 }
 
 impl ConnectError {
-    /// An attempt that ended before any address was tried, or without an error of the system's.
-    pub(crate) fn new(target: String, kind: ConnectErrorKind, cause: Option<io::Error>) -> Self {
-        Self { target, kind, attempts: Arc::new([]), cause: cause.map(Arc::new) }
+    /// For those who write endpoints: the failure to connect to `target`, with the system's error, if there is one.
+    pub fn new(target: impl Into<String>, kind: ConnectErrorKind, cause: Option<io::Error>) -> Self {
+        Self { target: target.into(), kind, attempts: Arc::new([]), cause: cause.map(Arc::new) }
     }
 
     /// An attempt to connect to what is the only one of its kind.
@@ -92,7 +94,8 @@ impl fmt::Display for ConnectError {
         match &self.kind {
             ConnectErrorKind::Deadline(deadline) => return write!(f, "no answer within {deadline:?}"),
             ConnectErrorKind::Cancelled => return f.write_str("the attempt was given up"),
-            ConnectErrorKind::Panicked(message) => return write!(f, "build_protocol panicked: {message}"),
+            ConnectErrorKind::NoProtocol => return f.write_str("connected, but there was no protocol for it"),
+            ConnectErrorKind::Panicked(message) => return write!(f, "the protocol panicked: {message}"),
             _ => {}
         }
         if let Some(cause) = &self.cause {

@@ -80,6 +80,7 @@
 //! | `adopt_stream`, `async_stream`, `tokio_stream` | Tokio's streams as connections, and connections as Tokio's streams |
 //! | `listen`, `adopt`, `acceptor`, `port`, `connect`, `connector`, `resolve`, `race` | how connections come about |
 //! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
+//! | `endpoint` | where connections come from or go to, chosen by whoever runs the program |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `looping_call` | what is to happen again and again |
 //! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
@@ -109,6 +110,7 @@ mod delayed_call;
 mod descriptors;
 mod destination;
 mod driver;
+mod endpoint;
 mod executor;
 mod factory;
 mod hub;
@@ -171,6 +173,10 @@ pub use datagram_address::DatagramAddress;
 pub use datagram_options::DatagramOptions;
 pub use datagram_transport::DatagramTransport;
 pub use delayed_call::DelayedCall;
+pub use endpoint::ClientEndpoint;
+pub use endpoint::Made;
+pub use endpoint::ServerEndpoint;
+pub use endpoint::connect_protocol;
 pub use factory::Factory;
 pub use factory::IntoProtocol;
 pub use factory::SharedFactory;
