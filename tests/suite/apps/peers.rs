@@ -161,11 +161,13 @@ fn socat_talks_with_the_server_in_all_three_ways() {
     if !socat("socat_talks_with_the_server_in_all_three_ways") {
         return;
     }
-    let server = Server::start("--tcp 127.0.0.1:0 --lines 127.0.0.1:0 --udp 127.0.0.1:0");
-    for (kind, address) in ["TCP4", "TCP4", "UDP4"].into_iter().zip(&server.addresses) {
-        let mut client = Program::start(Command::new("socat").args(["-", &format!("{kind}:{address}")]));
-        client.type_in("hello\n");
-        assert_stamped(&[client.line()], &["hello"]);
+    for (ip, tcp, udp) in [("127.0.0.1", "TCP4", "UDP4"), ("[::1]", "TCP6", "UDP6")] {
+        let server = Server::start(&format!("--tcp {ip}:0 --lines {ip}:0 --udp {ip}:0"));
+        for (kind, address) in [tcp, tcp, udp].into_iter().zip(&server.addresses) {
+            let mut client = Program::start(Command::new("socat").args(["-", &format!("{kind}:{address}")]));
+            client.type_in("hello\n");
+            assert_stamped(&[client.line()], &["hello"]);
+        }
     }
 }
 
@@ -190,11 +192,16 @@ fn the_client_talks_with_an_echo_of_socat() {
     if !socat("the_client_talks_with_an_echo_of_socat") {
         return;
     }
-    for (kind, option) in [("TCP4-LISTEN:0,bind=127.0.0.1", None), ("UDP4-LISTEN:0,bind=127.0.0.1", Some("--udp"))] {
+    for (kind, host, option) in [
+        ("TCP4-LISTEN:0,bind=127.0.0.1", "127.0.0.1", None),
+        ("UDP4-LISTEN:0,bind=127.0.0.1", "127.0.0.1", Some("--udp")),
+        ("TCP6-LISTEN:0,bind=[::1]", "::1", None),
+        ("UDP6-LISTEN:0,bind=[::1]", "::1", Some("--udp")),
+    ] {
         let mut echo = Program::start(Command::new("socat").args(["-d", "-d", kind, "PIPE"]));
         let listening = echo.stderr_line_with("listening on");
         let port = listening.rsplit(':').next().unwrap();
-        let mut client = Program::app("time-client", option.into_iter().chain(["127.0.0.1", port]));
+        let mut client = Program::app("time-client", option.into_iter().chain([host, port]));
         client.type_in("hello\n");
         assert_eq!(client.line(), "hello");
         client.close_and_finish().with_code(0);
