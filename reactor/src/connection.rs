@@ -147,7 +147,11 @@ impl Connection {
     /// Input: the connection was woken. Makes the calls that are due and polls deferred futures.
     pub fn turn(&mut self, cx: &mut Context<'_>) {
         self.pace();
-        self.state().tell_of_drain(self.layered);
+        if self.state().take_drain() {
+            let mut layered = false;
+            self.run(|protocol| layered = protocol.inside().is_some());
+            self.state().tell_of_drain(layered);
+        }
         if self.layered || self.state().calls.any_ready() {
             self.make_calls(cx);
         }

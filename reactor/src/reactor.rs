@@ -258,8 +258,8 @@ impl Reactor {
         self.0.after_shutdown.borrow_mut().push(Box::new(hook));
     }
 
-    /// How long connections may take to send what was written when the reactor stops (8 s); those that are not done
-    /// then are aborted.
+    /// How long connections may take to finish, and to send what was written, when the reactor stops (8 s); those that
+    /// are not done then are aborted.
     pub fn set_shutdown_deadline(&self, deadline: Duration) {
         self.0.shutdown_deadline.set(deadline);
     }

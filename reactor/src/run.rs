@@ -40,8 +40,9 @@ impl Reactor {
     /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGINT, SIGTERM), then stops in order:
     ///
     /// 1. the [`before_shutdown`](Self::before_shutdown) hooks run, and what they return is awaited;
-    /// 2. ports stop listening, attempts to connect are given up, every connection is closed as by
-    ///    [`lose_connection`](crate::Transport::lose_connection), and child processes get a SIGTERM then;
+    /// 2. ports stop listening, attempts to connect are given up, every connection is asked to finish by
+    ///    [`drain`](crate::Transport::drain), which closes it unless it [says otherwise](crate::Transport::on_drain), and
+    ///    child processes get a SIGTERM then;
     /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, what is left is aborted, children
     ///    by a SIGKILL;
     /// 4. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.
@@ -202,7 +203,7 @@ async fn shut_down(core: &Rc<Core>) {
     }
     core.hub.set_stopping();
     for transport in core.hub.connections() {
-        transport.lose_connection();
+        transport.drain();
         // One that is closing already may be waiting for a child, which is told only now.
         transport.0.wake();
     }

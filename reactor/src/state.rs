@@ -276,11 +276,13 @@ impl State {
         }
     }
 
-    /// Has the call made that was set for this, or closes where nobody else will.
+    /// Whether the protocol is to be told now that it is asked to finish.
+    pub(crate) fn take_drain(&self) -> bool {
+        self.drain_untold.replace(false)
+    }
+
+    /// Has the call made that was set for this, or closes where nobody inside will.
     pub(crate) fn tell_of_drain(&self, layered: bool) {
-        if !self.drain_untold.replace(false) {
-            return;
-        }
         let call = self.rare.borrow_mut().as_mut().and_then(|rare| rare.on_drain.take());
         match call {
             Some(call) => self.calls.push(call),

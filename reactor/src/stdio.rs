@@ -153,7 +153,7 @@ impl Reactor {
                 Started::Running(transport, task) => {
                     // It may begin when the others were told already.
                     if hub.is_stopping() {
-                        transport.lose_connection();
+                        transport.drain();
                     }
                     task.await;
                 }

@@ -324,7 +324,7 @@ impl Transport {
     }
 
     /// Asks the connection to finish: see [`on_drain`](Self::on_drain). Layers pass it on to the protocol inside. A port
-    /// asks all its connections by [`Port::drain`](crate::Port::drain).
+    /// asks all its connections by [`Port::drain`](crate::Port::drain), and a reactor does that when it stops.
     pub fn drain(&self) {
         self.0.drain();
     }

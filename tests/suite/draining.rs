@@ -191,6 +191,23 @@ fn a_connection_that_is_drained_before_it_says_what_to_do_is_told_then() {
 }
 
 #[test]
+fn a_reactor_that_stops_waits_for_who_is_at_something_and_no_longer_than_its_deadline() {
+    for (deadline, answered) in [(8, true), (0, false)] {
+        let sim = Simulation::new(0);
+        let (server, _port) = serve(&sim, LineReceiver::factory(Slow::new));
+        server.set_shutdown_deadline(Duration::from_secs(deadline));
+        let (busy, idle) = (connect(&sim, "one\r\n"), connect(&sim, ""));
+        sim.run_for(Duration::from_millis(500));
+        server.stop();
+        assert!(sim.run_until(|| !server.is_running()));
+        assert_eq!(sim.elapsed() > Duration::from_secs(1), answered, "it waits for the answer, and for that alone");
+        sim.run_until_quiet(DEADLINE);
+        assert_eq!(busy.received() == b"one\r\n", answered);
+        assert!(idle.has("lost Done"));
+    }
+}
+
+#[test]
 fn the_end_of_a_connection_is_told_to_all_who_wait_for_it_and_to_nobody_later() {
     let sim = Simulation::new(0);
     let (server, _port) = serve(&sim, LineReceiver::factory(Slow::new));

@@ -192,7 +192,8 @@ impl Open {
     fn close(&mut self) {
         self.closed = true;
         if !self.peer_closed {
-            let code = if self.outer.is_closing() { CloseCode::Away } else { CloseCode::Normal };
+            let code =
+                if self.outer.is_closing() || self.outer.is_draining() { CloseCode::Away } else { CloseCode::Normal };
             self.send_close(code);
             let outer = self.outer.clone();
             self.outer.call_later(PATIENCE, move |_: &mut Upgrade| outer.fail_connection(CloseReason::TimedOut));
