@@ -82,6 +82,7 @@
 //! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
 //! | `endpoint` | where connections come from or go to, chosen by whoever runs the program |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
+//! | `handover`, `legacy` | the next version of a server in place of the last |
 //! | `looping_call` | what is to happen again and again |
 //! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
 //! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
@@ -113,8 +114,10 @@ mod driver;
 mod endpoint;
 mod executor;
 mod factory;
+mod handover;
 mod hub;
 mod interface;
+mod legacy;
 mod linger;
 mod listen;
 mod log_limit;
@@ -181,6 +184,7 @@ pub use factory::Factory;
 pub use factory::IntoProtocol;
 pub use factory::SharedFactory;
 pub use factory::share;
+pub use handover::Handover;
 pub use interface::Interface;
 pub use looping_call::LoopingCall;
 pub use looping_call::Tick;

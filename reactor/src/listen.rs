@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use socket2::Socket;
 use tokio::runtime::LocalRuntime;
 
 use crate::acceptor;
@@ -18,6 +19,7 @@ use crate::datagram_socket::DatagramSocket;
 use crate::datagram_transport::DatagramTransport;
 use crate::factory::Factory;
 use crate::factory::FactoryCell;
+use crate::legacy::Legacy;
 use crate::options::ConnectionOptions;
 use crate::options::ListenOptions;
 use crate::port::Port;
@@ -53,9 +55,16 @@ impl Reactor {
             let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
             self.accept_on(listener, options.max_connections, options.socket, factory)
         } else {
+            let name = format!("tcp {wanted}");
             let bind = |address, share| TcpPort::bind(address, &options, share);
-            let listener = self.bind(wanted, bind, TcpPort::socket_addr)?;
-            self.accept_on(listener, options.max_connections, options.socket, factory)
+            let listener = match self.inherited(&name) {
+                Some(socket) => self.in_context(|| TcpPort::adopt(socket))?,
+                None => self.bind(wanted, bind, TcpPort::socket_addr)?,
+            };
+            let legacy = Legacy::tcp(name, listener.socket());
+            let port = self.accept_on(listener, options.max_connections, options.socket, factory);
+            port.set_legacy(legacy);
+            port
         })
     }
 
@@ -73,9 +82,16 @@ impl Reactor {
     /// In a simulation there are no UNIX sockets.
     pub fn listen_unix(&self, address: impl Into<UnixListenOptions>, factory: impl Factory) -> io::Result<Port> {
         let options = address.into();
-        let listener = self.bind_unix(&options.address, || UnixPort::bind(&options), UnixPort::on)?;
+        let name = format!("unix {}", options.address);
+        let bind = || match self.inherited(&name) {
+            Some(socket) => NamedSocket::take_over(socket, &options.address, options.lock),
+            None => UnixPort::bind(&options),
+        };
+        let (listener, named) = self.bind_unix(&options.address, bind, UnixPort::on)?;
         let factory = FactoryCell::new(factory);
-        Ok(self.accept_on(listener, options.max_connections, options.socket, factory))
+        let port = self.accept_on(listener, options.max_connections, options.socket, factory);
+        port.set_legacy(Legacy::unix(name, &named));
+        Ok(port)
     }
 
     pub(crate) fn accept_on(
@@ -96,13 +112,13 @@ impl Reactor {
         address: &UnixAddress,
         bind: impl FnOnce() -> io::Result<NamedSocket>,
         port: impl FnOnce(Arc<NamedSocket>) -> io::Result<S>,
-    ) -> io::Result<S> {
+    ) -> io::Result<(S, Arc<NamedSocket>)> {
         let open = || {
             let named = match &*self.0.shared_ports.borrow() {
                 Some(shared) => shared.bind_unix(bind)?,
                 None => Arc::new(bind()?),
             };
-            port(named)
+            Ok((port(Arc::clone(&named))?, named))
         };
         let opened = self.unless_stopped(|| self.in_context(open));
         opened.map_err(|error| CannotListen::on(address.clone(), unix_file::explain(address, &error), error))
@@ -123,14 +139,21 @@ impl Reactor {
     ) -> io::Result<Port> {
         let options = address.into();
         let wanted = options.socket_addr()?;
-        let socket: Rc<dyn DatagramSocket> = if let Some(host) = self.0.simulated() {
+        if let Some(host) = self.0.simulated() {
             let bind = || host.network.bind_datagrams(host.id, wanted, &options);
-            Rc::new(self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))?)
-        } else {
-            let bind = |address, share| UdpPort::bind(address, &options, share);
-            Rc::new(self.bind(wanted, bind, UdpPort::socket_addr)?)
+            let socket = self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))?;
+            return Ok(self.start_datagrams(Rc::new(socket), build));
+        }
+        let name = format!("udp {wanted}");
+        let bind = |address, share| UdpPort::bind(address, &options, share);
+        let socket = match self.inherited(&name) {
+            Some(socket) => self.in_context(|| UdpPort::adopt(socket))?,
+            None => self.bind(wanted, bind, UdpPort::socket_addr)?,
         };
-        Ok(self.start_datagrams(socket, build))
+        let legacy = Legacy::udp(name, socket.socket());
+        let port = self.start_datagrams(Rc::new(socket), build);
+        port.set_legacy(legacy);
+        Ok(port)
     }
 
     /// Receives and sends datagrams on a UNIX socket, by the protocol that `build` makes; `build` is called at once.
@@ -164,8 +187,15 @@ impl Reactor {
         build: impl FnOnce(DatagramTransport<UnixAddress>) -> P,
     ) -> io::Result<Port> {
         let options = address.into();
-        let socket = self.bind_unix(&options.address, || UnixDatagramPort::bind(&options), UnixDatagramPort::on)?;
-        Ok(self.start_datagrams(Rc::new(socket), build))
+        let name = format!("unix-datagram {}", options.address);
+        let bind = || match self.inherited(&name) {
+            Some(socket) => NamedSocket::take_over(socket, &options.address, options.lock),
+            None => UnixDatagramPort::bind(&options),
+        };
+        let (socket, named) = self.bind_unix(&options.address, bind, UnixDatagramPort::on)?;
+        let port = self.start_datagrams(Rc::new(socket), build);
+        port.set_legacy(Legacy::unix(name, &named));
+        Ok(port)
     }
 
     pub(crate) fn start_datagrams<A: DatagramAddress, P: DatagramProtocol<A>>(
@@ -194,6 +224,13 @@ impl Reactor {
             Some(shared) => shared.bind(wanted, bind, host),
             None => bind(wanted, false),
         }
+    }
+
+    /// The socket that the process before has left for who asks for this.
+    fn inherited(&self, name: &str) -> Option<Socket> {
+        let mut inherited = self.0.inherited.borrow_mut();
+        let index = inherited.iter().position(|(other, _)| other == name)?;
+        Some(Socket::from(inherited.remove(index).1))
     }
 
     /// What a reactor that is on its way out would never close again is not opened.

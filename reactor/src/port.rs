@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::cell::OnceCell;
 use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
@@ -12,6 +13,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::address::Address;
+use crate::legacy::Legacy;
 use crate::timers::Sleep;
 use crate::timers::Timers;
 use crate::transport::Transport;
@@ -38,6 +40,8 @@ struct PortState {
     /// Of those who wait for its last connection to end.
     draining: RefCell<Vec<Waker>>,
     acceptor: RefCell<Option<Weak<dyn Accepts>>>,
+    /// None for one that no other process can have: adopted, or simulated.
+    legacy: OnceCell<Legacy>,
 }
 
 /// What accepts a port's connections.
@@ -130,6 +134,7 @@ impl Port {
             waiting: RefCell::default(),
             draining: RefCell::default(),
             acceptor: RefCell::new(None),
+            legacy: OnceCell::new(),
         }))
     }
 
@@ -167,6 +172,15 @@ impl Port {
 
     pub(crate) fn add_refused(&self, clients: usize) {
         self.0.refused.set(self.0.refused.get() + clients as u64);
+    }
+
+    /// Says what the next process needs in its place.
+    pub(crate) fn set_legacy(&self, legacy: Legacy) {
+        let _ = self.0.legacy.set(legacy);
+    }
+
+    pub(crate) fn legacy(&self) -> Option<&Legacy> {
+        self.0.legacy.get()
     }
 
     /// Says who accepts.

@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::rc::Weak;
@@ -95,6 +96,8 @@ pub(crate) struct Core {
     /// The addresses that several reactors share, while `run_on_threads` sets this one up.
     pub(crate) shared_ports: RefCell<Option<SharedPorts>>,
     pub(crate) ports: RefCell<Vec<Port>>,
+    /// Sockets of the process before, by the names of what they were listened on for.
+    pub(crate) inherited: RefCell<Vec<(String, OwnedFd)>>,
     connectors: RefCell<Vec<Weak<ConnectorCell>>>,
     resolver: RefCell<Option<Rc<dyn Resolver>>>,
     pool: OnceCell<ThreadPool>,
@@ -182,6 +185,7 @@ impl Reactor {
             inbox: Inbox::new(),
             shared_ports: RefCell::new(None),
             ports: RefCell::default(),
+            inherited: RefCell::default(),
             connectors: RefCell::default(),
             resolver: RefCell::new(None),
             pool: OnceCell::new(),

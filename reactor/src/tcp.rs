@@ -4,6 +4,7 @@ use std::io;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
 use std::task::ready;
@@ -137,7 +138,7 @@ fn set_connection_options(socket: &Socket, options: &ConnectionOptions) -> io::R
 
 /// A listening socket.
 pub(crate) struct TcpPort {
-    socket: TcpListener,
+    socket: Rc<TcpListener>,
     host: SocketAddr,
     reserve: Reserve,
 }
@@ -160,11 +161,15 @@ impl TcpPort {
     /// Takes over a listening socket that does not block. Needs the runtime's context.
     pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
         let socket = TcpListener::from_std(socket.into())?;
-        Ok(Self { host: socket.local_addr()?, socket, reserve: Reserve::new() })
+        Ok(Self { host: socket.local_addr()?, socket: Rc::new(socket), reserve: Reserve::new() })
     }
 
     pub(crate) fn socket_addr(&self) -> SocketAddr {
         self.host
+    }
+
+    pub(crate) fn socket(&self) -> &Rc<TcpListener> {
+        &self.socket
     }
 }
 

@@ -121,6 +121,10 @@ impl UdpPort {
         self.host
     }
 
+    pub(crate) fn socket(&self) -> &Rc<UdpSocket> {
+        &self.socket
+    }
+
     /// The error that is pending, as soon as there is one. The poller does not count that as something to read.
     fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let mut error = self.error.borrow_mut();

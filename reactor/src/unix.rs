@@ -5,6 +5,7 @@ use std::io::IoSlice;
 use std::io::IoSliceMut;
 use std::mem::MaybeUninit;
 use std::mem::take;
+use std::os::fd::AsFd;
 use std::os::fd::BorrowedFd;
 use std::os::fd::OwnedFd;
 use std::os::unix::net;
@@ -141,7 +142,8 @@ impl Stream for Unix {
     }
 }
 
-fn receive(socket: &UnixStream, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
+/// Reads bytes, and appends the descriptors that came with them.
+pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
@@ -167,7 +169,7 @@ fn send(socket: &UnixStream, data: &[u8], descriptor: BorrowedFd<'_>) -> io::Res
 /// A listening socket.
 pub(crate) struct UnixPort {
     socket: UnixListener,
-    /// None if the port was adopted.
+    /// Keeps its file; none if the port was adopted.
     _named: Option<Arc<NamedSocket>>,
     host: UnixAddress,
     reserve: Reserve,

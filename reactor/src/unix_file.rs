@@ -3,12 +3,15 @@
 use std::fs;
 use std::fs::Permissions;
 use std::io;
+use std::mem;
 use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::path::PathBuf;
 use std::path::absolute;
+use std::sync::Mutex;
+use std::sync::PoisonError;
 
 use rustix::fs::Mode;
 use rustix::fs::fchmod;
@@ -22,7 +25,7 @@ use crate::unix_lock::Lock;
 /// A socket with a name, from which ports are made: one, or one for each of several reactors.
 pub(crate) struct NamedSocket {
     /// Dropped before the socket is closed: as long as that is open its file cannot be mistaken for another.
-    _name: BoundName,
+    name: Mutex<BoundName>,
     pub(crate) socket: Socket,
 }
 
@@ -33,16 +36,27 @@ impl NamedSocket {
         let socket = Socket::new(Domain::UNIX, kind, None)?;
         socket.set_nonblocking(true)?;
         let name = BoundName::bind(&socket, address, mode, lock)?;
-        Ok(Self { _name: name, socket })
+        Ok(Self { name: Mutex::new(name), socket })
+    }
+
+    /// Takes over a socket that another process has bound, with its file and, if it is to be locked, its lock.
+    pub(crate) fn take_over(socket: Socket, address: &UnixAddress, lock: bool) -> io::Result<Self> {
+        Ok(Self { name: Mutex::new(BoundName::take_over(address, lock)?), socket })
+    }
+
+    /// From here on the file and the lock are somebody else's to remove.
+    pub(crate) fn leave_file(&self) {
+        let name = mem::take(&mut *self.name.lock().unwrap_or_else(PoisonError::into_inner));
+        name.leave();
     }
 }
 
 /// The name that a socket was bound to.
 #[derive(Default)]
 struct BoundName {
-    _file: Option<SocketFile>,
+    file: Option<SocketFile>,
     /// Let go behind the file.
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 impl BoundName {
@@ -67,7 +81,23 @@ impl BoundName {
         socket.bind(&system_address)?;
         let file = SocketFile::new(path.clone())?;
         fs::set_permissions(&path, Permissions::from_mode(mode))?;
-        Ok(Self { _file: Some(file), _lock: lock })
+        Ok(Self { file: Some(file), lock })
+    }
+
+    fn take_over(address: &UnixAddress, lock: bool) -> io::Result<Self> {
+        let Some(path) = address.path() else { return Ok(Self::default()) };
+        let path = absolute(path)?;
+        let lock = if lock { Some(Lock::take_over(&path)?) } else { None };
+        Ok(Self { file: Some(SocketFile::new(path)?), lock })
+    }
+
+    fn leave(self) {
+        if let Some(file) = self.file {
+            file.leave();
+        }
+        if let Some(lock) = self.lock {
+            lock.leave();
+        }
     }
 }
 
@@ -75,17 +105,24 @@ impl BoundName {
 struct SocketFile {
     path: PathBuf,
     id: (u64, u64),
+    left: bool,
 }
 
 impl SocketFile {
     fn new(path: PathBuf) -> io::Result<Self> {
-        Ok(Self { id: id_of(&path)?, path })
+        Ok(Self { id: id_of(&path)?, path, left: false })
+    }
+
+    /// Lets the file be.
+    fn leave(mut self) {
+        self.left = true;
     }
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        if id_of(&self.path).is_ok_and(|id| id == self.id)
+        if !self.left
+            && id_of(&self.path).is_ok_and(|id| id == self.id)
             && let Err(error) = fs::remove_file(&self.path)
         {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket");

@@ -22,6 +22,7 @@ pub(crate) struct Lock {
     path: PathBuf,
     /// It was taken from a process that has ended without letting it go.
     pub(crate) was_stale: bool,
+    left: bool,
 }
 
 impl Lock {
@@ -42,7 +43,24 @@ impl Lock {
             }
         }
         held_here(|locks| locks.insert(path.clone()));
-        Ok(Self { path, was_stale })
+        Ok(Self { path, was_stale, left: false })
+    }
+
+    /// Takes the lock of the socket at an absolute path from the process that has it, which agrees to that.
+    pub(crate) fn take_over(socket: &Path) -> io::Result<Self> {
+        let path = beside(socket);
+        // At no time there is none, and so nobody else takes it.
+        let own = beside(&path);
+        let _ = fs::remove_file(&own);
+        symlink(process::id().to_string(), &own)?;
+        fs::rename(&own, &path)?;
+        held_here(|locks| locks.insert(path.clone()));
+        Ok(Self { path, was_stale: false, left: false })
+    }
+
+    /// Lets the lock be: another process has it, or will.
+    pub(crate) fn leave(mut self) {
+        self.left = true;
     }
 
     /// Whether a living process has the lock of the socket at this path.
@@ -54,6 +72,9 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
+        if self.left {
+            return;
+        }
         held_here(|locks| locks.remove(&self.path));
         if matches!(holder(&self.path), Ok(Some(holder)) if holder == process::id()) {
             // If it fails, whoever wants the lock next breaks it.

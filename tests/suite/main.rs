@@ -7,6 +7,7 @@ mod draining;
 mod endings;
 mod flow_control;
 mod half_close;
+mod handover;
 mod house;
 mod kit;
 mod layers;

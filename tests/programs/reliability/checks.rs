@@ -17,6 +17,7 @@ use crate::Figure;
 use crate::cost;
 use crate::drain;
 use crate::half_open;
+use crate::handover;
 use crate::limits;
 use crate::many;
 
@@ -40,6 +41,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R15-resets", size: 50_000, run: many::resets },
     Check { name: "R16-panics", size: 10_000, run: many::panics },
     Check { name: "R22-drain", size: 10, run: drain::drain },
+    Check { name: "R23-handover", size: 10, run: handover::handover },
     Check { name: "R28-threads", size: 3, run: limits::threads },
     Check { name: "R30-fairness", size: 1_000, run: limits::fairness },
     Check { name: "R36-allocations", size: 100_000, run: cost::allocations_a_message },

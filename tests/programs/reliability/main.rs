@@ -13,6 +13,7 @@ mod cost;
 mod drain;
 mod framed;
 mod half_open;
+mod handover;
 mod limits;
 mod load;
 mod many;

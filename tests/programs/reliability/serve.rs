@@ -23,6 +23,7 @@ use protocols::StringReceiver;
 use protocols::Strings;
 use reactor::CloseReason;
 use reactor::Factory;
+use reactor::Handover;
 use reactor::Port;
 use reactor::Protocol;
 use reactor::Reactor;
@@ -86,6 +87,18 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
         "questions" => {
             let questions = LineReceiver::factory(|lines| EchoLines { lines }).delimiter("?");
             listen(&reactor, address, FirstMessageTimeout::around(Duration::from_secs(30), questions))?;
+        }
+        "successor" => {
+            let path = option("path").ok_or_else(|| io::Error::other("path=PATH is missing"))?;
+            let handover = Handover::begin(&reactor, path)?;
+            listen(&reactor, address, |transport| OneAnswer { transport })?;
+            let stopping = reactor.clone();
+            reactor.spawn(async move {
+                match handover.finish(move || stopping.stop()).await {
+                    Ok(_) => println!("offering"),
+                    Err(error) => eprintln!("{error}"),
+                }
+            });
         }
         "jobs" => listen(&reactor, address, |transport| Jobs { transport })?,
         _ => return Err(io::Error::other(format!("no server is called {kind}"))),
@@ -153,6 +166,24 @@ struct EchoStrings {
 impl StringHandler for EchoStrings {
     fn string_received(&mut self, string: &[u8]) {
         let _ = self.strings.send_string(string);
+    }
+}
+
+/// Sends the first line back and closes, even if it is asked to finish before that has come.
+struct OneAnswer {
+    transport: Transport,
+}
+
+impl Protocol for OneAnswer {
+    fn connection_made(&mut self) {
+        self.transport.on_drain(|_: &mut Self| ());
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.transport.write(data);
+        if data.ends_with(b"\n") {
+            self.transport.lose_connection();
+        }
     }
 }
 

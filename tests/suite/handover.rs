@@ -1,0 +1,257 @@
+//! One server after the other at the same addresses: these are threads of one process, with reactors of their own. The
+//! program `reliability` does it with processes, under load.
+
+use std::io;
+use std::io::Read;
+use std::io::Write;
+use std::net::SocketAddr;
+use std::os::unix::net::UnixListener;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::sync::mpsc::Receiver;
+use std::thread;
+use std::thread::JoinHandle;
+
+use reactor::DatagramProtocol;
+use reactor::DatagramTransport;
+use reactor::Handover;
+use reactor::Protocol;
+use reactor::RemoteReactor;
+use reactor::Transport;
+use reactor::UnixListenOptions;
+use reactor::testing::Simulation;
+
+use crate::support::PATIENCE;
+use crate::support::connect;
+use crate::support::connect_unix;
+use crate::support::datagrams::receive;
+use crate::support::datagrams::socket;
+use crate::support::fresh_path;
+use crate::support::in_time;
+use crate::support::test_reactor;
+
+/// Answers everything by its server's name, and stays until the client goes.
+struct Named<T> {
+    transport: T,
+    name: &'static str,
+}
+
+impl Protocol for Named<Transport> {
+    fn connection_made(&mut self) {
+        self.transport.on_drain(|_: &mut Self| ());
+    }
+
+    fn data_received(&mut self, _data: &[u8]) {
+        self.transport.write(self.name);
+    }
+}
+
+impl DatagramProtocol for Named<DatagramTransport> {
+    fn datagram_received(&mut self, _data: &[u8], peer: SocketAddr) {
+        self.transport.write(self.name, peer).unwrap();
+    }
+}
+
+/// A server on a thread. It ends when the next one has taken over and its clients are gone.
+struct Server {
+    taken: usize,
+    tcp: SocketAddr,
+    udp: SocketAddr,
+    remote: RemoteReactor,
+    /// What [`Handover::finish`] gives, and then, when it is so, that it was taken over.
+    finished: Receiver<Result<(), String>>,
+    thread: JoinHandle<()>,
+}
+
+impl Server {
+    fn start(name: &'static str, folder: &Path) -> Self {
+        let folder = folder.to_owned();
+        let (tell, told) = mpsc::channel();
+        let (finish, finished) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let reactor = test_reactor();
+            reactor.set_shutdown_deadline(PATIENCE);
+            let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
+            let taken = handover.taken();
+            let tcp = reactor.listen_tcp("127.0.0.1:0", move |transport| Named { transport, name }).unwrap();
+            let udp = reactor.listen_udp("127.0.0.1:0", move |transport| Named { transport, name }).unwrap();
+            let path = UnixListenOptions::new(folder.join("socket")).lock(true);
+            reactor.listen_unix(path, move |transport| Named { transport, name }).unwrap();
+            let hosts = [tcp.host(), udp.host()].map(|host| host.socket_addr().unwrap());
+            tell.send((taken, hosts, reactor.remote())).unwrap();
+            let stopping = reactor.clone();
+            reactor.spawn(async move {
+                let taken_over = finish.clone();
+                let port = handover.finish(move || {
+                    taken_over.send(Ok(())).unwrap();
+                    stopping.stop();
+                });
+                finish.send(port.await.map(drop).map_err(|error| error.to_string())).unwrap();
+            });
+            reactor.run().unwrap();
+        });
+        let (taken, [tcp, udp], remote) = told.recv_timeout(PATIENCE).unwrap();
+        Self { taken, tcp, udp, remote, finished, thread }
+    }
+
+    #[track_caller]
+    fn expect_finished(&self) {
+        self.finished.recv_timeout(PATIENCE).unwrap().unwrap();
+    }
+
+    fn stop(self) {
+        self.remote.stop();
+        self.thread.join().unwrap();
+    }
+}
+
+#[track_caller]
+fn answer(mut stream: impl Read + Write) -> String {
+    stream.write_all(b"?").unwrap();
+    let mut name = [0; 3];
+    stream.read_exact(&mut name).unwrap();
+    String::from_utf8(name.to_vec()).unwrap()
+}
+
+#[track_caller]
+fn answers(server: &Server, path: &Path) -> [String; 3] {
+    let datagrams = socket();
+    datagrams.send_to(b"?", server.udp).unwrap();
+    let datagram = String::from_utf8(receive(&datagrams).0).unwrap();
+    [answer(connect(server.tcp)), datagram, answer(connect_unix(path))]
+}
+
+fn fresh_folder() -> (impl Sized, PathBuf) {
+    let (folder, path) = fresh_path();
+    (folder, path.parent().unwrap().to_owned())
+}
+
+#[test]
+fn the_next_server_gets_every_kind_of_socket_and_the_last_one_removes_the_files() {
+    in_time(|| {
+        let (_kept, folder) = fresh_folder();
+        let path = folder.join("socket");
+        let one = Server::start("one", &folder);
+        one.expect_finished();
+        assert_eq!(one.taken, 0);
+        assert_eq!(answers(&one, &path), ["one", "one", "one"]);
+        let client = connect(one.tcp);
+        assert_eq!(answer(&client), "one");
+
+        let two = Server::start("two", &folder);
+        assert_eq!((two.taken, two.tcp, two.udp), (3, one.tcp, one.udp));
+        two.expect_finished();
+        one.expect_finished();
+        for _ in 0..5 {
+            assert_eq!(answers(&two, &path), ["two", "two", "two"]);
+        }
+        assert_eq!(answer(&client), "one", "a connection stays where it is");
+        drop(client);
+        one.thread.join().unwrap();
+        assert_eq!(answers(&two, &path), ["two", "two", "two"]);
+
+        let three = Server::start("tre", &folder);
+        three.expect_finished();
+        two.expect_finished();
+        two.thread.join().unwrap();
+        assert_eq!(answers(&three, &path), ["tre", "tre", "tre"]);
+        three.stop();
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "sockets and locks are gone");
+    });
+}
+
+#[test]
+fn a_next_server_that_ends_before_it_is_ready_changes_nothing() {
+    in_time(|| {
+        let (_kept, folder) = fresh_folder();
+        let one = Server::start("one", &folder);
+        one.expect_finished();
+        let reactor = test_reactor();
+        let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
+        assert_eq!(handover.taken(), 3);
+        drop((handover, reactor));
+        assert_eq!(answers(&one, &folder.join("socket")), ["one", "one", "one"]);
+        let two = Server::start("two", &folder);
+        two.expect_finished();
+        one.thread.join().unwrap();
+        two.stop();
+    });
+}
+
+#[test]
+fn of_two_next_servers_only_the_first_that_is_ready_takes_over() {
+    in_time(|| {
+        let (_kept, folder) = fresh_folder();
+        let one = Server::start("one", &folder);
+        one.expect_finished();
+        let late = test_reactor();
+        let too_late = Handover::begin(&late, folder.join("handover")).unwrap();
+        let two = Server::start("two", &folder);
+        two.expect_finished();
+        let error = late.run_until(too_late.finish(|| ())).unwrap().unwrap_err();
+        assert!(error.to_string().ends_with("another process has taken over meanwhile"), "{error}");
+        assert_eq!(answers(&two, &folder.join("socket")), ["two", "two", "two"]);
+        one.thread.join().unwrap();
+        two.stop();
+    });
+}
+
+#[test]
+fn sockets_that_nobody_asks_for_any_more_are_closed() {
+    in_time(|| {
+        let (_kept, folder) = fresh_folder();
+        let one = Server::start("one", &folder);
+        one.expect_finished();
+        let reactor = test_reactor();
+        let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
+        reactor.run_until(handover.finish(|| ())).unwrap().unwrap();
+        one.thread.join().unwrap();
+        assert_eq!(std::net::TcpStream::connect(one.tcp).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    });
+}
+
+#[test]
+fn who_says_something_else_at_the_path_is_an_error_that_names_it() {
+    in_time(|| {
+        let (_kept, folder) = fresh_folder();
+        for (said, expected) in [
+            ("", "it has closed instead of answering"),
+            ("tcp 0.0.0.0:80\n", "it has closed instead of answering"),
+            ("tcp 0.0.0.0:80\n\n", "what it says makes no sense"),
+            ("\u{fffd}\n\n", "what it says makes no sense"),
+        ] {
+            let path = folder.join("handover");
+            let listener = UnixListener::bind(&path).unwrap();
+            let other = thread::spawn(move || listener.accept().unwrap().0.write_all(said.as_bytes()).unwrap());
+            let error = Handover::begin(&test_reactor(), &path).unwrap_err();
+            assert_eq!(
+                error.to_string(),
+                format!("cannot take over from the process at {}: {expected}", path.display())
+            );
+            other.join().unwrap();
+            std::fs::remove_file(path).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_process_that_asks_and_then_says_something_else_gets_nothing_more() {
+    in_time(|| {
+        let (_kept, folder) = fresh_folder();
+        let one = Server::start("one", &folder);
+        one.expect_finished();
+        let mut other: UnixStream = connect_unix(&folder.join("handover"));
+        other.write_all(b"ready to fail\n").unwrap();
+        let _ = other.read_to_end(&mut Vec::new());
+        assert_eq!(answers(&one, &folder.join("socket")), ["one", "one", "one"]);
+        one.stop();
+    });
+}
+
+#[test]
+fn in_a_simulation_there_is_nobody_to_take_over_from() {
+    let error = Handover::begin(&Simulation::new(0).host("here"), "/no/such/path").unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+}
