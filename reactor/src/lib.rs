@@ -83,7 +83,7 @@
 //! | `endpoint` | where connections come from or go to, chosen by whoever runs the program |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `handover`, `legacy` | the next version of a server in place of the last |
-//! | `looping_call` | what is to happen again and again |
+//! | `looping_call`, `backoff` | what is to happen again and again, and what is to be tried again |
 //! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
 //! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
 //! | [`testing`] | tests without sockets |
@@ -93,6 +93,7 @@ mod address;
 mod adopt;
 mod adopt_stream;
 mod async_stream;
+mod backoff;
 mod calls;
 mod child;
 mod clock;
@@ -165,6 +166,7 @@ mod unix_options;
 
 pub use address::Address;
 pub use adopt_stream::ConnectionEnd;
+pub use backoff::Backoff;
 pub use calls::DeferredCall;
 pub use connect_error::ConnectError;
 pub use connect_error::ConnectErrorKind;

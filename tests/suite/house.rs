@@ -69,6 +69,7 @@ const FLOORS: [&[&str]; 6] = [
         "acceptor",
         "adopt",
         "adopt_stream",
+        "backoff",
         "connect",
         "connector",
         "listen",
