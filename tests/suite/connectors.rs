@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
-use std::net::TcpListener;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -25,12 +24,8 @@ use crate::support::Recorder;
 use crate::support::every_reactor;
 use crate::support::greeter;
 use crate::support::in_time;
+use crate::support::nobody;
 use crate::support::test_reactor;
-
-/// An address of this machine on which nobody listens.
-fn nobody() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
-}
 
 /// A factory that logs its start and stop, and builds recorders.
 struct Logging {

@@ -8,7 +8,6 @@ use std::rc::Rc;
 use std::task::Context;
 use std::task::Waker;
 use std::time::Duration;
-use std::time::Instant;
 
 use reactor::CloseReason;
 use reactor::LoopingCall;
@@ -19,21 +18,9 @@ use reactor::Transport;
 use reactor::testing::Simulation;
 use reactor::testing::StringTransport;
 
+use crate::support::Times;
+
 const SECOND: Duration = Duration::from_secs(1);
-
-/// The times at which something happened, in milliseconds since the beginning.
-#[derive(Clone, Default)]
-struct Times(Rc<RefCell<Vec<u64>>>);
-
-impl Times {
-    fn note(&self, since: Instant, reactor: &Reactor) {
-        self.0.borrow_mut().push((reactor.now() - since).as_millis() as u64);
-    }
-
-    fn take(&self) -> Vec<u64> {
-        self.0.take()
-    }
-}
 
 /// A loop on a reactor of its own, which does this in each call after having noted the time.
 fn looping(

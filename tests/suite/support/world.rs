@@ -9,6 +9,7 @@ use std::io::Read;
 use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
+use std::net::TcpListener;
 use std::net::TcpStream;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
@@ -565,6 +566,11 @@ pub(crate) fn greeter(reactor: &Reactor) -> SocketAddr {
         })
         .unwrap();
     address_of(&port)
+}
+
+/// An address of this machine on which nobody listens.
+pub(crate) fn nobody() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// A reactor that leaves the signals of the test's process alone.
