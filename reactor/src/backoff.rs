@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use crate::reactor::Reactor;
 
-/// How long to wait before something is tried again: the longer, the more often it has failed in a row. Twisted's
+/// How long to wait before something is tried again: the longer, the more often it has failed in a row.
+/// [`Connector::retry`](crate::Connector::retry) goes by it, and so does whoever else tries again. Twisted's
 /// `backoffPolicy`, and the delays of its `ReconnectingClientFactory`.
 ///
 /// Each delay is drawn anew between nothing and a bound (full jitter), so that clients which a server has lost together

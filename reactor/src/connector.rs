@@ -25,6 +25,7 @@ use crate::options::LingerLimits;
 use crate::reactor::Core;
 use crate::reactor::Reactor;
 use crate::reason::CloseReason;
+use crate::retry::Retry;
 use crate::stream::Accepted;
 use crate::stream::Stream;
 use crate::timers::Sleep;
@@ -38,51 +39,50 @@ use crate::transport::Transport;
 /// `connect_tcp` or `connect_unix` has returned.
 ///
 /// After an attempt has failed [`on_failed`](Self::on_failed)'s hook is called; after a connection has ended, behind
-/// the protocol's `connection_lost`, [`on_lost`](Self::on_lost)'s is. Both may call [`connect`](Self::connect):
+/// the protocol's `connection_lost`, [`on_lost`](Self::on_lost)'s is. Both may call [`connect`](Self::connect), or leave
+/// that to [`retry`](Self::retry):
 ///
 /// ```no_run
-/// use std::time::Duration;
-/// use reactor::{Protocol, Reactor, Transport};
+/// use reactor::{Backoff, Protocol, Reactor, Transport};
 /// # struct Client { transport: Transport }
 /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
 ///
 /// let reactor = Reactor::new()?;
 /// reactor
 ///     .connect_tcp("localhost:21567", |transport| Client { transport })
-///     .on_failed(|connector, error| {
-///         eprintln!("{error}; trying again");
-///         let again = connector.clone();
-///         connector.reactor().call_later(Duration::from_secs(1), move || again.connect());
-///     })
+///     .retry(Backoff::new())
+///     .on_failed(|_connector, error| eprintln!("{error}; trying again"))
 ///     .on_lost(|connector, _reason| connector.reactor().stop());
 /// reactor.run()?;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Connector(Rc<ConnectorCell>);
+pub struct Connector(pub(crate) Rc<ConnectorCell>);
 
 pub(crate) struct ConnectorCell {
     /// Itself.
     me: Weak<Self>,
-    core: Weak<Core>,
+    pub(crate) core: Weak<Core>,
     hub: Rc<Hub>,
     destination: Destination,
     factory: FactoryCell,
-    state: Cell<ConnectorState>,
+    pub(crate) state: Cell<ConnectorState>,
     transport: RefCell<Option<Transport>>,
     on_failed: Hook<ConnectError>,
     on_lost: Hook<CloseReason>,
+    pub(crate) retry: Retry,
     /// How the last attempt or connection ended; none while one is under way.
     outcome: RefCell<Option<Outcome>>,
     /// How many futures wait for the outcome, and whom to wake.
     waiting: Cell<usize>,
     wakers: RefCell<Vec<Waker>>,
-    given_up: Cell<bool>,
+    /// The attempt under way is to end, and no other is to follow by itself.
+    pub(crate) given_up: Cell<bool>,
     /// Of the attempt under way.
     attempt: RefCell<Option<Waker>>,
 }
 
-type Outcome = Result<CloseReason, ConnectError>;
+pub(crate) type Outcome = Result<CloseReason, ConnectError>;
 type Hook<T> = RefCell<Option<Box<dyn FnMut(&Connector, T)>>>;
 
 /// What a [`Connector`] is doing.
@@ -90,6 +90,8 @@ type Hook<T> = RefCell<Option<Box<dyn FnMut(&Connector, T)>>>;
 pub enum ConnectorState {
     /// Nothing; [`Connector::connect`] begins anew.
     Disconnected,
+    /// Letting the delay before the next attempt pass: see [`Connector::retry`].
+    Waiting,
     /// Resolving the name or connecting.
     Connecting,
     /// There is a connection, from just before its protocol is built until it has ended.
@@ -113,14 +115,15 @@ impl Connector {
         self
     }
 
-    /// Begins another attempt. Does nothing unless it is [`Disconnected`](ConnectorState::Disconnected). While the
-    /// reactor is shutting down no attempt is made: [`finished`](Self::finished) resolves with
-    /// [`ConnectErrorKind::Cancelled`], and no hook is called.
+    /// Begins another attempt. Does nothing unless it is [`Disconnected`](ConnectorState::Disconnected) or
+    /// [`Waiting`](ConnectorState::Waiting). While the reactor is shutting down no attempt is made:
+    /// [`finished`](Self::finished) resolves with [`ConnectErrorKind::Cancelled`], and no hook is called.
     pub fn connect(&self) {
         let Some(core) = self.0.core.upgrade() else { return };
-        if self.0.state.get() != ConnectorState::Disconnected {
+        if !matches!(self.0.state.get(), ConnectorState::Disconnected | ConnectorState::Waiting) {
             return;
         }
+        self.stop_waiting();
         if core.is_stopping() {
             self.over(Err(self.error(ConnectErrorKind::Cancelled, None)));
             return;
@@ -132,24 +135,14 @@ impl Connector {
         core.start_attempt(self.clone());
     }
 
-    /// Gives up an attempt, which fails with [`ConnectErrorKind::Cancelled`], or closes the connection as
-    /// [`Transport::lose_connection`] does. The hook is called later, not from inside this call.
+    /// Ends a wait, gives up an attempt, which fails with [`ConnectErrorKind::Cancelled`], or closes the connection as
+    /// [`Transport::lose_connection`] does; no further attempt is made. Hooks are called later, not from inside this
+    /// call.
     pub fn disconnect(&self) {
-        match self.0.state.get() {
-            ConnectorState::Disconnected => {}
-            ConnectorState::Connecting => {
-                self.0.given_up.set(true);
-                let waker = self.0.attempt.borrow_mut().take();
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
-            }
-            ConnectorState::Connected => {
-                let transport = self.transport();
-                if let Some(transport) = transport {
-                    transport.lose_connection();
-                }
-            }
+        self.stop_trying();
+        let transport = self.transport();
+        if let Some(transport) = transport {
+            transport.lose_connection();
         }
     }
 
@@ -163,8 +156,8 @@ impl Connector {
         self.0.transport.borrow().clone()
     }
 
-    /// Resolves when an attempt has failed or its connection has ended, and no hook has called
-    /// [`connect`](Self::connect) by the time it returned. At once, if that was so already.
+    /// Resolves when an attempt has failed or its connection has ended, no hook has called [`connect`](Self::connect) by
+    /// the time it returned, and it does not [try again](Self::retry) by itself. At once, if that was so already.
     ///
     /// ```no_run
     /// # use reactor::{Protocol, Reactor, Transport};
@@ -182,7 +175,8 @@ impl Connector {
         let waiting = Waiting::new(Rc::clone(&self.0));
         poll_fn(move |cx| {
             let cell = &waiting.0;
-            let outcome = cell.outcome.borrow().clone();
+            let is_over = cell.state.get() == ConnectorState::Disconnected;
+            let outcome = if is_over { cell.outcome.borrow().clone() } else { None };
             if outcome.is_none() {
                 cell.wakers.borrow_mut().push(cx.waker().clone());
             }
@@ -210,6 +204,7 @@ impl Connector {
             transport: RefCell::new(None),
             on_failed: Hook::default(),
             on_lost: Hook::default(),
+            retry: Retry::default(),
             outcome: RefCell::new(None),
             waiting: Cell::new(0),
             wakers: RefCell::default(),
@@ -282,7 +277,10 @@ impl Connector {
         let keeper = Rc::clone(&self.0) as Rc<dyn Keeper>;
         let limit = self.0.destination.connection_options().output_limit;
         match driver::start(&self.0.hub, stream, limit, &self.0.factory, keeper) {
-            Started::Running(_, task) => core.spawn_task(task),
+            Started::Running(_, task) => {
+                self.reset_delay();
+                core.spawn_task(task);
+            }
             // Connected, and closed at once, as in Twisted.
             Started::Refused => self.0.connection_lost(&CloseReason::Done),
             Started::Panicked(message) => self.failed(self.error(ConnectErrorKind::Panicked(message), None)),
@@ -292,11 +290,22 @@ impl Connector {
     fn failed(&self, error: ConnectError) {
         self.0.state.set(ConnectorState::Disconnected);
         self.0.transport.take();
+        self.count_failure();
         let hooked = self.call(&self.0.on_failed, error.clone());
-        if !hooked && self.0.waiting.get() == 0 {
+        self.over(Err(error.clone()));
+        let is_over = self.0.state.get() == ConnectorState::Disconnected;
+        if is_over && !hooked && self.0.waiting.get() == 0 {
             tracing::warn!("{error}");
         }
-        self.over(Err(error));
+    }
+
+    /// Ends the attempt under way, if there is one; no other follows by itself.
+    pub(crate) fn give_up_attempt(&self) {
+        self.0.given_up.set(true);
+        let waker = self.0.attempt.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Calls a hook, which is out of its place meanwhile: it may set another.
@@ -310,14 +319,22 @@ impl Connector {
         true
     }
 
-    /// The hook has returned: unless it began anew, this is the end.
+    /// The hook has returned: unless it began anew, waits for the next attempt, or this is the end.
     fn over(&self, outcome: Outcome) {
         if self.0.state.get() == ConnectorState::Disconnected {
-            self.0.factory.stop();
+            let waits = self.wait(&outcome);
             self.0.outcome.replace(Some(outcome));
-            let wakers = self.0.wakers.take();
-            wakers.into_iter().for_each(Waker::wake);
+            // User's code, which may begin anew.
+            self.0.factory.stop();
+            if !waits {
+                self.tell_end();
+            }
         }
+    }
+
+    pub(crate) fn tell_end(&self) {
+        let wakers = self.0.wakers.take();
+        wakers.into_iter().for_each(Waker::wake);
     }
 }
 
@@ -330,6 +347,7 @@ impl Keeper for ConnectorCell {
         self.state.set(ConnectorState::Disconnected);
         self.transport.take();
         if let Some(connector) = self.me.upgrade().map(Connector) {
+            connector.count_failure();
             connector.call(&self.on_lost, reason.clone());
             connector.over(Ok(reason.clone()));
         }

@@ -77,6 +77,7 @@ const FLOORS: [&[&str]; 6] = [
         "process",
         "reactor",
         "remote",
+        "retry",
         "run",
         "stdio",
         "threads",

@@ -27,6 +27,7 @@ mod ports;
 mod processes;
 mod reading;
 mod receivers;
+mod reconnecting;
 mod reentrancy;
 mod refusals;
 mod reliability;
