@@ -199,7 +199,7 @@ async fn shut_down(core: &Rc<Core>) {
     let closed: Vec<_> = core.ports().iter().map(Port::stop_listening).collect();
     let finished: Vec<_> = core.connectors().iter().map(Connector::finished).collect();
     for connector in core.connectors() {
-        connector.disconnect();
+        connector.stop_trying();
     }
     core.hub.set_stopping();
     for transport in core.hub.connections() {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use protocols::LineHandler;
 use protocols::LineReceiver;
 use protocols::Lines;
+use reactor::Backoff;
 use reactor::CloseReason;
 use reactor::CutOff;
 use reactor::Factory;
@@ -17,7 +18,9 @@ use reactor::Transport;
 use reactor::testing::Simulation;
 use reactor::testing::StringTransport;
 
+use crate::support::Callback;
 use crate::support::Log;
+use crate::support::Recorder;
 use crate::support::tap;
 
 const DEADLINE: Duration = Duration::from_secs(30);
@@ -205,6 +208,29 @@ fn a_reactor_that_stops_waits_for_who_is_at_something_and_no_longer_than_its_dea
         assert_eq!(busy.received() == b"one\r\n", answered);
         assert!(idle.has("lost Done"));
     }
+}
+
+#[test]
+fn a_reactor_that_stops_asks_its_clients_to_finish_and_makes_none_anew() {
+    let sim = Simulation::new(0);
+    let (_server, _port) = serve(&sim, |transport| Recorder::new(transport, Log::default()));
+    let (log, client) = (Log::default(), sim.host("client"));
+    let told = log.clone();
+    let build = move |transport| {
+        Recorder::new(transport, told.clone()).on(Callback::Made, |this| {
+            this.transport.on_drain(|this: &mut Recorder| {
+                this.log.add("asked");
+                this.transport
+                    .call_later(Duration::from_secs(1), |this: &mut Recorder| this.transport.lose_connection());
+            });
+        })
+    };
+    client.connect_tcp("server:7", build).retry(Backoff::new().initial_delay(Duration::ZERO));
+    sim.run_for(Duration::from_secs(1));
+    client.stop();
+    sim.run_until_quiet(DEADLINE);
+    assert_eq!(log.lines(), ["made", "asked", "lost Done", "dropped"]);
+    assert!(sim.elapsed() > Duration::from_secs(2), "it was given its time");
 }
 
 #[test]
