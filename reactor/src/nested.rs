@@ -1,6 +1,7 @@
 use std::fmt;
 use std::task::Context;
 
+use crate::address::Address;
 use crate::connection::Connection;
 use crate::contain::contained;
 use crate::factory::Factory;
@@ -93,14 +94,18 @@ pub struct Nested {
 impl Nested {
     /// Has `factory` build the protocol inside, with a transport nested in `outer`; `None` if it refuses.
     pub fn build(outer: &Transport, factory: &mut dyn Factory) -> Option<Self> {
-        Self::build_with(outer, factory, false)
+        Self::build_with(outer, Transport::nested(outer), factory)
     }
 
-    /// The same; whether what is inside may send descriptors.
-    pub(crate) fn build_with(outer: &Transport, factory: &mut dyn Factory, descriptors: bool) -> Option<Self> {
-        let mut unbuilt = Unbuilt(Some(Transport::nested(outer)));
-        let inner = unbuilt.0.clone()?;
-        inner.0.passes_descriptors.set(descriptors);
+    /// The same, for a layer that has learned which addresses the connection is really between: those are what
+    /// [`host`](Transport::host) and [`peer`](Transport::peer) are inside, and in the layers inside that.
+    pub fn build_at(outer: &Transport, host: Address, peer: Address, factory: &mut dyn Factory) -> Option<Self> {
+        Self::build_with(outer, Transport::nested_at(outer, host, peer), factory)
+    }
+
+    /// The same, with a transport that was nested in `outer`.
+    pub(crate) fn build_with(outer: &Transport, inner: Transport, factory: &mut dyn Factory) -> Option<Self> {
+        let mut unbuilt = Unbuilt(Some(inner.clone()));
         let inside = Connection::new(inner.clone(), factory.build_protocol(inner)?);
         unbuilt.0 = None;
         // What waits to be sent is counted and limited inside; only 64 KiB at a time come out here.
@@ -159,8 +164,11 @@ impl Nested {
     }
 
     /// [`send`](Self::send) and [`settle`](Self::settle) in one: what the inner connection wants, a close or the end of
-    /// its stream, becomes of the outer.
+    /// its stream, becomes of the outer, and a whole message that was received inside is one outside, too.
     pub fn pass(&mut self, take: impl FnMut(&[u8]) -> usize) {
+        if self.take_message() {
+            self.outer.note_message();
+        }
         self.send(take);
         self.settle_outer(false);
         if self.inside.wants_close() {

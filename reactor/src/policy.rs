@@ -113,7 +113,9 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for 
 
     fn build_protocol(&mut self, outer: Transport) -> Option<Box<dyn Protocol>> {
         let policy = (self.policy)(outer.clone()).into_policy()?;
-        let nested = Nested::build_with(&outer, &mut self.inside, outer.0.passes_descriptors.get())?;
+        let inner = Transport::nested(&outer);
+        inner.0.passes_descriptors.set(outer.0.passes_descriptors.get());
+        let nested = Nested::build_with(&outer, inner, &mut self.inside)?;
         Some(Box::new(Layer { outer, policy, nested }))
     }
 

@@ -52,8 +52,13 @@ impl Transport {
     /// A transport inside another: what a layer gives to the protocol within. Whoever makes it drives a
     /// [`Connection`](crate::Connection) with it, and carries its bytes to and from `outer`.
     pub fn nested(outer: &Self) -> Self {
+        Self::nested_at(outer, outer.host(), outer.peer())
+    }
+
+    /// The same, with addresses of its own.
+    pub(crate) fn nested_at(outer: &Self, host: Address, peer: Address) -> Self {
         let limit = outer.0.output_limit();
-        let inner = Self::new(&outer.0.hub, outer.host(), outer.peer(), limit);
+        let inner = Self::new(&outer.0.hub, host, peer, limit);
         inner.0.set_outer(outer.clone());
         inner
     }
