@@ -186,6 +186,7 @@ mod ident_client;
 mod ident_query;
 mod ident_reply;
 mod ident_server;
+mod log_limit;
 mod memcache;
 mod policies;
 mod port_forward;

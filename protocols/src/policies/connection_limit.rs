@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::rc::Rc;
-use std::time::Duration;
-use std::time::Instant;
 
 use reactor::Address;
 use reactor::CloseReason;
@@ -14,6 +12,8 @@ use reactor::Policy;
 use reactor::Protocol;
 use reactor::Transport;
 use reactor::layer;
+
+use crate::log_limit::LogLimit;
 
 /// A policy that refuses connections while there are too many. Twisted's `LimitTotalConnectionsFactory`, by
 /// [`in_all`](Self::in_all), and `LimitConnectionsByPeer`, by [`per_peer`](Self::per_peer).
@@ -47,7 +47,7 @@ struct Shared {
     /// None of them is zero.
     connections: RefCell<HashMap<Peer, usize>>,
     refused: Cell<u64>,
-    told_at: Cell<Option<Instant>>,
+    log_limit: LogLimit,
 }
 
 /// What is counted as one.
@@ -78,8 +78,8 @@ impl ConnectionLimit {
     }
 
     fn new(most: usize, counted_by: fn(Address) -> Peer) -> Self {
-        let (connections, refused, told_at) = (RefCell::default(), Cell::new(0), Cell::new(None));
-        Self(Rc::new(Shared { most, counted_by, connections, refused, told_at }))
+        let (connections, refused, log_limit) = (RefCell::default(), Cell::new(0), LogLimit::default());
+        Self(Rc::new(Shared { most, counted_by, connections, refused, log_limit }))
     }
 
     /// A factory around a factory: refuses what is too many.
@@ -124,18 +124,13 @@ impl ConnectionLimit {
     }
 
     fn refuse(&self, outer: &Transport) {
-        let Shared { most, refused, told_at, .. } = &*self.0;
+        let Shared { most, refused, log_limit, .. } = &*self.0;
         refused.set(refused.get() + 1);
-        let now = outer.reactor().now();
-        if told_at.get().is_none_or(|told_at| now - told_at >= LOG_INTERVAL) {
-            told_at.set(Some(now));
+        if log_limit.allows(outer.reactor().now()) {
             tracing::warn!(peer = %outer.peer(), most, refused = refused.get(), "too many connections: refused");
         }
     }
 }
-
-/// What happens to each of a thousand clients is said once.
-const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
 /// A connection that was let in.
 struct Place(Option<Counted>);

@@ -1,0 +1,19 @@
+use std::cell::Cell;
+use std::time::Duration;
+use std::time::Instant;
+
+/// Lets one line through in a while: what happens to each of a thousand clients is said once.
+#[derive(Default)]
+pub(crate) struct LogLimit(Cell<Option<Instant>>);
+
+impl LogLimit {
+    pub(crate) fn allows(&self, now: Instant) -> bool {
+        let allowed = self.0.get().is_none_or(|last| now.saturating_duration_since(last) >= LOG_INTERVAL);
+        if allowed {
+            self.0.set(Some(now));
+        }
+        allowed
+    }
+}
+
+const LOG_INTERVAL: Duration = Duration::from_secs(5);
