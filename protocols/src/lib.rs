@@ -188,6 +188,7 @@ mod ident_reply;
 mod ident_server;
 mod log_limit;
 mod memcache;
+mod pass_through;
 mod policies;
 mod port_forward;
 mod receivers;

@@ -25,9 +25,9 @@ use tungstenite::protocol::frame::coding::Data;
 use tungstenite::protocol::frame::coding::OpCode;
 
 use super::Options;
-use super::upgrade::LONGEST_CHUNK;
 use super::upgrade::PATIENCE;
 use super::upgrade::Upgrade;
+use crate::pass_through::LONGEST_CHUNK;
 
 /// The frames of one connection, and the connection inside.
 pub(super) struct Open {

@@ -18,6 +18,7 @@ use super::open::Open;
 use super::request::Head;
 use super::request::Verdict;
 use super::request::refusal;
+use crate::pass_through::PassThrough;
 
 /// A connection that becomes a web socket, or something else.
 pub(super) struct Upgrade {
@@ -32,8 +33,7 @@ enum Stage {
     /// The server's answer to this key comes in.
     Answer(Head, String),
     Open(Box<Open>),
-    /// What is left of the first chunk is kept while the protocol inside does not want to read.
-    Otherwise(Nested, Vec<u8>),
+    Otherwise(PassThrough),
     Refused,
 }
 
@@ -103,21 +103,21 @@ impl Upgrade {
 
     /// What has come so far goes to a protocol of the other factory.
     fn pass_on(&mut self, head: &[u8], rest: &[u8]) {
-        let Some(mut nested) = self.options.otherwise.clone().and_then(|factory| self.build(factory)) else {
-            return self.transport.lose_connection();
-        };
-        let (first, later) = head.split_at(head.len().min(LONGEST_CHUNK));
-        nested.inside().made();
-        nested.inside().received(first);
-        self.stage = Stage::Otherwise(nested, [later, rest].concat());
-        self.pass();
+        match self.options.otherwise.clone().and_then(|factory| self.build(factory)) {
+            Some(nested) => {
+                let mut through = PassThrough::begin(self.transport.clone(), nested, head);
+                through.received(rest);
+                self.stage = Stage::Otherwise(through);
+            }
+            None => self.transport.lose_connection(),
+        }
     }
 
     /// What carries on behind the request, if it has come to that.
     fn nested(&mut self) -> Option<&mut Nested> {
         match &mut self.stage {
             Stage::Open(open) => Some(open.nested()),
-            Stage::Otherwise(nested, _) => Some(nested),
+            Stage::Otherwise(through) => Some(through.nested()),
             Stage::Request(_) | Stage::Answer(..) | Stage::Refused => None,
         }
     }
@@ -126,20 +126,8 @@ impl Upgrade {
     fn go_on(&mut self) {
         match &mut self.stage {
             Stage::Open(open) => open.go_on(),
-            _ => self.pass(),
-        }
-    }
-
-    fn pass(&mut self) {
-        if let Stage::Otherwise(nested, kept) = &mut self.stage {
-            if !kept.is_empty() && nested.inside().wants_read() {
-                let kept = std::mem::take(kept);
-                nested.inside().received(&kept);
-            }
-            nested.pass(|data| {
-                self.transport.carry(data);
-                data.len()
-            });
+            Stage::Otherwise(through) => through.go_on(),
+            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
         }
     }
 }
@@ -168,11 +156,7 @@ impl Protocol for Upgrade {
                 }
             }
             Stage::Open(open) => open.received(data),
-            Stage::Otherwise(nested, _) => {
-                nested.pass_on_close();
-                nested.inside().received(data);
-                self.pass();
-            }
+            Stage::Otherwise(through) => through.received(data),
             Stage::Refused => {}
         }
     }
@@ -184,16 +168,7 @@ impl Protocol for Upgrade {
         }
         match &mut self.stage {
             Stage::Open(open) => open.ended(),
-            Stage::Otherwise(_, kept) if !kept.is_empty() => {
-                self.pass();
-                OnEof::NotYet
-            }
-            Stage::Otherwise(nested, _) => {
-                nested.pass_on_close();
-                let answer = nested.inside().ended();
-                self.pass();
-                if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
-            }
+            Stage::Otherwise(through) => through.ended(),
             Stage::Answer(..) => {
                 self.transport.fail_connection(CloseReason::failed("the server has closed instead of answering"));
                 OnEof::Close
@@ -230,6 +205,3 @@ impl Protocol for Upgrade {
 
 /// How long a request may take, and how long the peer may take to close when this side has.
 pub(super) const PATIENCE: Duration = Duration::from_secs(10);
-
-/// The most that a protocol gets at once.
-pub(super) const LONGEST_CHUNK: usize = 65_536;
