@@ -136,6 +136,7 @@
 //! | [`Throttle`] | limits how fast is received and sent, by [`Bucket`]s in a hierarchy |
 //! | [`TrafficLog`] | writes down what passes, for people |
 //! | [`Capture`] | captures every byte, to be replayed by [`CapturedConnection`] |
+//! | [`ProxyHeader`] | behind a proxy: reads whose the connection is, for the protocol and the policies inside; what it refuses is [`ProxyRefused`] |
 //!
 //! More of them are made by [`reactor::layer`]. A time limit that only the protocol itself can judge is no policy but a
 //! timer of the protocol, which is Twisted's `TimeoutMixin`: it is dropped with its connection.
@@ -191,6 +192,7 @@ mod memcache;
 mod pass_through;
 mod policies;
 mod port_forward;
+mod proxy_header;
 mod receivers;
 #[cfg(test)]
 mod remote_end;
@@ -232,6 +234,8 @@ pub use policies::idle_timeout::IdleTimeout;
 pub use policies::throttle::Throttle;
 pub use policies::traffic_log::TrafficLog;
 pub use port_forward::PortForward;
+pub use proxy_header::ProxyHeader;
+pub use proxy_header::ProxyRefused;
 pub use receivers::codec_factory::CodecFactory;
 pub use receivers::codec_handler::CodecHandler;
 pub use receivers::codec_receiver::CodecReceiver;

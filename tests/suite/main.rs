@@ -25,6 +25,7 @@ mod policies;
 mod policies_stacked;
 mod ports;
 mod processes;
+mod proxy_header;
 mod reading;
 mod receivers;
 mod reconnecting;

@@ -52,9 +52,15 @@ impl Program {
 
     #[track_caller]
     pub(crate) fn start(command: &mut Command) -> Self {
+        Self::start_with(Stdio::piped(), command)
+    }
+
+    /// The same with another standard input, such as a socket.
+    #[track_caller]
+    pub(crate) fn start_with(stdin: impl Into<Stdio>, command: &mut Command) -> Self {
         let name = format!("{command:?}");
         let mut child = command
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

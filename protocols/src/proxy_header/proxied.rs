@@ -1,0 +1,127 @@
+//! A connection from its header on.
+
+use std::mem;
+use std::rc::Rc;
+use std::task::Context;
+
+use reactor::CloseReason;
+use reactor::DelayedCall;
+use reactor::Nested;
+use reactor::OnEof;
+use reactor::Protocol;
+use reactor::Transport;
+
+use super::Options;
+use super::header;
+use super::header::Header;
+use super::refused::Refusal;
+use crate::pass_through::PassThrough;
+
+/// A connection that begins with a header.
+pub(super) struct Proxied {
+    transport: Transport,
+    options: Rc<Options>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// So much of the header has come.
+    Header(Vec<u8>, DelayedCall),
+    Open(PassThrough),
+    Refused,
+}
+
+impl Proxied {
+    pub(super) fn new(transport: Transport, options: Rc<Options>) -> Self {
+        let late = |this: &mut Self| this.refuse(Refusal::Late, CloseReason::TimedOut);
+        let deadline = transport.call_later(options.deadline, late);
+        Self { transport, options, stage: Stage::Header(Vec::new(), deadline) }
+    }
+
+    fn refuse(&mut self, refusal: Refusal, reason: CloseReason) {
+        self.options.refusals.note(&refusal, &self.transport);
+        self.stage = Stage::Refused;
+        self.transport.fail_connection(reason);
+    }
+
+    /// The header is complete, and `rest` has come behind it.
+    fn open(&mut self, header: Header, rest: &[u8]) {
+        if let Stage::Header(_, deadline) = mem::replace(&mut self.stage, Stage::Refused) {
+            deadline.cancel();
+        }
+        let (host, peer) = match header {
+            Header::Unproxied => (self.transport.host(), self.transport.peer()),
+            Header::Proxied { client, server } => (server, client),
+        };
+        tracing::debug!(%peer, %host, "the PROXY header tells who the client is");
+        match Nested::build_at(&self.transport, host, peer, &mut self.options.inside.clone()) {
+            Some(nested) => self.stage = Stage::Open(PassThrough::begin(self.transport.clone(), nested, rest)),
+            None => self.transport.lose_connection(),
+        }
+    }
+}
+
+impl Protocol for Proxied {
+    fn data_received(&mut self, data: &[u8]) {
+        match &mut self.stage {
+            Stage::Header(came, _) => {
+                let before = came.len();
+                came.extend_from_slice(&data[..data.len().min(header::LONGEST - before)]);
+                match header::parse(came) {
+                    Ok(Some((header, length))) => self.open(header, &data[length - before..]),
+                    Ok(None) => {}
+                    Err(why) => {
+                        let refusal = Refusal::Malformed(why);
+                        let reason = CloseReason::failed(refusal.to_string());
+                        self.refuse(refusal, reason);
+                    }
+                }
+            }
+            Stage::Open(through) => through.received(data),
+            Stage::Refused => {}
+        }
+    }
+
+    fn eof_received(&mut self) -> OnEof {
+        match &mut self.stage {
+            Stage::Header(came, _) => {
+                let refusal = if came.is_empty() { Refusal::Silent } else { Refusal::CutShort };
+                self.options.refusals.note(&refusal, &self.transport);
+                self.stage = Stage::Refused;
+                OnEof::Close
+            }
+            Stage::Open(through) => through.ended(),
+            Stage::Refused => OnEof::Close,
+        }
+    }
+
+    fn resume_writing(&mut self) {
+        if let Stage::Open(through) = &mut self.stage {
+            through.go_on();
+        }
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        if let Stage::Open(through) = &mut self.stage {
+            through.nested().inside().lost(reason);
+        }
+    }
+
+    fn inside(&mut self) -> Option<&mut dyn Protocol> {
+        match &mut self.stage {
+            Stage::Open(through) => through.nested().inside().protocol(),
+            Stage::Header(..) | Stage::Refused => None,
+        }
+    }
+
+    fn is_layer(&self) -> bool {
+        true
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) {
+        if let Stage::Open(through) = &mut self.stage {
+            through.nested().turn(cx);
+            through.go_on();
+        }
+    }
+}
