@@ -42,6 +42,11 @@ fn what_socks_clients_say() {
 }
 
 #[test]
+fn headers_by_which_proxies_tell_of_their_clients() {
+    run("proxy_header", 130_000, fuzz::proxy_header);
+}
+
+#[test]
 fn questions_about_users() {
     run("finger", 430_000, fuzz::finger);
 }
