@@ -170,8 +170,10 @@ fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::
     // If it panics, that comes out when everything was stopped in order.
     let mut future = pin!(AssertUnwindSafe(future).catch_unwind());
     let mut output = None;
+    let step = || host.world.upgrade().is_some_and(|world| world.step());
+    // Its start.
+    step();
     loop {
-        let moved = host.world.upgrade().is_some_and(|world| world.step());
         if core.phase.get() == Phase::Stopped {
             return match output {
                 Some(Ok(output)) => Ok(output),
@@ -184,7 +186,9 @@ fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::
         {
             output = Some(ready);
             core.ask_to_stop(1);
-        } else if !moved {
+        }
+        // Behind the future, which may have begun something.
+        if !step() {
             return Err(io::Error::other("nothing is left to happen in the simulation, and there is no result yet"));
         }
     }
