@@ -152,6 +152,10 @@ impl TcpPort {
         if share_port {
             socket.set_reuse_port(true)?;
         }
+        if address.is_ipv6() && address.ip().is_unspecified() {
+            // It is for both families, whatever the system's default is.
+            socket.set_only_v6(false)?;
+        }
         set_connection_options(&socket, &options.socket)?;
         socket.bind(&address.into())?;
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
