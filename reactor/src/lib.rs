@@ -65,6 +65,12 @@
 //! [`Reactor::adopt_stream`] makes a connection of any stream of Tokio's, and [`TokioStream`] makes such a stream of a
 //! connection: for a codec, for `hyper`, for code that is better written as one `async` function.
 //!
+//! # Endpoints
+//!
+//! What a program listens on or connects to can be left to whoever runs it: [`server_from_string`] and
+//! [`client_from_string`] make a [`ServerEndpoint`] of `tcp:8007` or `systemd:name=web`, and a [`ClientEndpoint`] of
+//! `tcp:example.org:8007`, `unix:/run/time.sock` or `exec:./server`.
+//!
 //! # Reading order
 //!
 //! | module | holds |
@@ -80,7 +86,7 @@
 //! | `adopt_stream`, `async_stream`, `tokio_stream` | Tokio's streams as connections, and connections as Tokio's streams |
 //! | `listen`, `adopt`, `acceptor`, `port`, `connect`, `connector`, `retry`, `resolve`, `race` | how connections come about |
 //! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
-//! | `endpoint` | where connections come from or go to, chosen by whoever runs the program |
+//! | `endpoint`, `activation`, `numbered` | where connections come from or go to, chosen by whoever runs the program |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `handover`, `legacy` | the next version of a server in place of the last |
 //! | `looping_call`, `backoff` | what is to happen again and again, and what is to be tried again |
@@ -89,6 +95,7 @@
 //! | [`testing`] | tests without sockets |
 
 mod acceptor;
+mod activation;
 mod address;
 mod adopt;
 mod adopt_stream;
@@ -125,6 +132,7 @@ mod log_limit;
 mod looping_call;
 mod memory;
 mod nested;
+mod numbered;
 mod options;
 mod output;
 mod peer_credentials;
@@ -179,10 +187,16 @@ pub use datagram_address::DatagramAddress;
 pub use datagram_options::DatagramOptions;
 pub use datagram_transport::DatagramTransport;
 pub use delayed_call::DelayedCall;
+pub use endpoint::Argument;
+pub use endpoint::Arguments;
 pub use endpoint::ClientEndpoint;
+pub use endpoint::EndpointError;
 pub use endpoint::Made;
 pub use endpoint::ServerEndpoint;
+pub use endpoint::client_from_string;
 pub use endpoint::connect_protocol;
+pub use endpoint::quote_string_argument;
+pub use endpoint::server_from_string;
 pub use factory::Factory;
 pub use factory::IntoProtocol;
 pub use factory::SharedFactory;

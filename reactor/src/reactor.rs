@@ -35,6 +35,7 @@ use crate::contain::message;
 use crate::datagram_address::DatagramAddress;
 use crate::datagram_transport::DatagramTransport;
 use crate::delayed_call::DelayedCall;
+use crate::endpoint::Schemes;
 use crate::executor::Executor;
 use crate::hub::Hub;
 use crate::hub::ReadBuffer;
@@ -101,6 +102,7 @@ pub(crate) struct Core {
     connectors: RefCell<Vec<Weak<ConnectorCell>>>,
     resolver: RefCell<Option<Rc<dyn Resolver>>>,
     pool: OnceCell<ThreadPool>,
+    pub(crate) schemes: Schemes,
 }
 
 type BeforeShutdown = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
@@ -133,6 +135,9 @@ pub(crate) trait SimWorld {
 
     /// Whether that is going on, and this a callback.
     fn is_stepping(&self) -> bool;
+
+    /// The reactor of the host with this name, be it a new one.
+    fn host(&self, name: &str) -> Reactor;
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,6 +194,7 @@ impl Reactor {
             connectors: RefCell::default(),
             resolver: RefCell::new(None),
             pool: OnceCell::new(),
+            schemes: Schemes::default(),
         });
         let weak: Weak<dyn Any> = Rc::<Core>::downgrade(&core);
         let _ = core.hub.reactor.set(weak);
@@ -438,6 +444,7 @@ impl Core {
         let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
         let ports = self.ports.take();
         contained("drop", || drop((hooks, ports)));
+        self.schemes.clear();
         let connectors = self.connectors.take();
         connectors.iter().filter_map(Connector::upgrade).for_each(|connector| connector.discard());
         if let Backend::Memory(memory) = &self.backend {

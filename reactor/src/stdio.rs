@@ -9,6 +9,8 @@ use std::io::Write as _;
 use std::os::fd::AsFd as _;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
 
 use rustix::stdio::dup2_stdin;
 use rustix::stdio::dup2_stdout;
@@ -25,12 +27,14 @@ use crate::options::ConnectionOptions;
 use crate::options::LingerLimits;
 use crate::pipe::Pipe;
 use crate::pipe::PipeStream;
+use crate::port::Port;
 use crate::process_transport::Process;
 use crate::reactor::Backend;
 use crate::reactor::Reactor;
 use crate::reason::CloseReason;
 use crate::state::OUTPUT_LIMIT;
 use crate::stream::Accepted;
+use crate::stream::Listener;
 use crate::stream::Stream;
 use crate::transport::Transport;
 
@@ -74,6 +78,16 @@ impl Reactor {
     /// If the system has no descriptor left, the reactor has stopped, or is one of a simulation
     /// ([`Unsupported`](io::ErrorKind::Unsupported)); then nothing was taken.
     pub fn stdio<F: Factory>(&self, factory: F) -> io::Result<impl Future<Output = CloseReason> + 'static + use<F>> {
+        Ok(self.carry(between_pipes(self.take_stdio()?), None, factory))
+    }
+
+    /// As [`stdio`](Self::stdio), but as a port that has this connection alone.
+    pub(crate) fn listen_stdio(&self, factory: impl Factory) -> io::Result<Port> {
+        let only = Only(Some(self.take_stdio()?));
+        Ok(self.accept_on(only, usize::MAX, ConnectionOptions::default(), FactoryCell::new(factory)))
+    }
+
+    fn take_stdio(&self) -> io::Result<PipeStream> {
         let input = io::stdin().as_fd().try_clone_to_owned()?;
         let output = io::stdout().as_fd().try_clone_to_owned()?;
         let stream = self.open_pipes(input, output)?;
@@ -81,7 +95,7 @@ impl Reactor {
         io::stdout().flush()?;
         dup2_stdin(&nothing)?;
         dup2_stdout(&nothing)?;
-        Ok(self.carry(between_pipes(stream), None, factory))
+        Ok(stream)
     }
 
     /// As [`stdio`](Self::stdio), but over other descriptors, which are closed when the connection ends: one to read
@@ -167,6 +181,25 @@ impl Reactor {
 
 pub(crate) fn between_pipes<S>(stream: S) -> Accepted<S> {
     Accepted { stream, host: Address::Pipe, peer: Address::Pipe }
+}
+
+/// Where one stream arrives, and nothing else ever.
+struct Only(Option<PipeStream>);
+
+impl Listener for Only {
+    type Stream = PipeStream;
+
+    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<PipeStream>>> {
+        self.0.take().map_or(Poll::Pending, |stream| Poll::Ready(Ok(between_pipes(stream))))
+    }
+
+    fn host(&self) -> Address {
+        Address::Pipe
+    }
+
+    fn turn_away(&mut self, _cx: &mut Context<'_>) -> io::Result<usize> {
+        Ok(0)
+    }
 }
 
 /// Keeps one connection that nobody else does.

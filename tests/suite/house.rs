@@ -43,6 +43,7 @@ const FLOORS: [&[&str]; 6] = [
     ],
     &["connection", "nested", "policy", "process_adapter"],
     &[
+        "activation",
         "async_stream",
         "child",
         "connect_error",
@@ -51,6 +52,7 @@ const FLOORS: [&[&str]; 6] = [
         "executor",
         "linger",
         "memory",
+        "numbered",
         "pipe",
         "pool",
         "race",
@@ -72,6 +74,7 @@ const FLOORS: [&[&str]; 6] = [
         "backoff",
         "connect",
         "connector",
+        "endpoint",
         "listen",
         "looping_call",
         "process",

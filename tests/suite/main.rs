@@ -5,6 +5,7 @@ mod apps;
 mod connectors;
 mod draining;
 mod endings;
+mod endpoints;
 mod flow_control;
 mod half_close;
 mod handover;

@@ -30,6 +30,13 @@ impl ClientEndpoint for Box<dyn ClientEndpoint> {
     }
 }
 
+/// As it displays.
+impl fmt::Debug for dyn ClientEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 /// Connects one protocol, for which there is no factory. Twisted's `connectProtocol`.
 ///
 /// # Errors

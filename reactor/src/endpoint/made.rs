@@ -33,9 +33,11 @@ use crate::transport::Transport;
 /// .await
 /// # }
 /// ```
+///
+/// Dropped before it has resolved, it gives up: the protocol is not built any more, or its connection is aborted.
 pub struct Made {
     target: String,
-    built: oneshot::Receiver<Built>,
+    built: Awaited,
 }
 
 /// The transport and the reason of its end, or why there is none.
@@ -45,7 +47,7 @@ impl Made {
     /// A factory around a factory, which tells what becomes of its first connection. `target` is what errors name.
     pub fn around(factory: Box<dyn Factory>, target: impl Into<String>) -> (Box<dyn Factory>, Self) {
         let (tell, built) = oneshot::channel();
-        (Box::new(Telling { factory, tell: Some(tell) }), Self { target: target.into(), built })
+        (Box::new(Telling { factory, tell: Some(tell) }), Self { target: target.into(), built: Awaited(built) })
     }
 
     /// Resolves with the transport when the protocol's `connection_made` has returned; with an error if there is no
@@ -56,11 +58,11 @@ impl Made {
     ///
     /// So they are.
     pub async fn unless(self, ended: impl Future<Output = Option<ConnectError>>) -> Result<Transport, ConnectError> {
-        let Self { target, built } = self;
-        let built = match select(built, pin!(ended)).await {
+        let Self { target, mut built } = self;
+        let built = match select(&mut built.0, pin!(ended)).await {
             Either::Left((built, _)) => built.unwrap_or(Err(ConnectErrorKind::NoProtocol)),
             // Both at once: what the factory said counts, for it is the cause.
-            Either::Right((ended, mut built)) => match (built.try_recv(), ended) {
+            Either::Right((ended, built)) => match (built.try_recv(), ended) {
                 (Ok(built), _) => built,
                 (Err(_), Some(error)) => return Err(error),
                 (Err(_), None) => Err(ConnectErrorKind::NoProtocol),
@@ -75,6 +77,18 @@ impl Made {
             }
         });
         made.map_err(|kind| ConnectError::new(target, kind, None))
+    }
+}
+
+/// What the factory will say.
+struct Awaited(oneshot::Receiver<Built>);
+
+impl Drop for Awaited {
+    fn drop(&mut self) {
+        self.0.close();
+        if let Ok(Ok((transport, _))) = self.0.try_recv() {
+            transport.abort_connection();
+        }
     }
 }
 
@@ -98,6 +112,9 @@ impl Factory for Telling {
     }
 
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        if self.tell.as_ref().is_some_and(oneshot::Sender::is_closed) {
+            return None;
+        }
         match catch_unwind(AssertUnwindSafe(|| self.factory.build_protocol(transport.clone()))) {
             Ok(protocol) => {
                 self.tell(if protocol.is_some() {

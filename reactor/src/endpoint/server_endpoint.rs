@@ -24,3 +24,10 @@ impl ServerEndpoint for Box<dyn ServerEndpoint> {
         (**self).listen(factory).await
     }
 }
+
+/// As it displays.
+impl fmt::Debug for dyn ServerEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

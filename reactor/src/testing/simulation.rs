@@ -113,23 +113,7 @@ impl Simulation {
     ///
     /// Hosts have addresses of both families, and resolve each other's names and `localhost` to them.
     pub fn host(&self, name: &str) -> Reactor {
-        let known = self.0.network.host_named(name);
-        if let Some(reactor) = known.and_then(|id| self.0.hosts.borrow()[id].clone()) {
-            return reactor;
-        }
-        let id = self.0.network.add_host(name);
-        let world = self.0.me.clone();
-        let host = SimHost { network: Rc::clone(&self.0.network), id, world };
-        let hub = Hub::new(Rc::clone(&self.0.clock), Rc::clone(&self.0.read_buffer));
-        let reactor = Reactor::in_memory(hub, Some(host));
-        reactor.0.spawn_task(run::in_simulation(Rc::downgrade(&reactor.0)));
-        let mut hosts = self.0.hosts.borrow_mut();
-        if id == hosts.len() {
-            hosts.push(None);
-        }
-        hosts[id] = Some(reactor.clone());
-        self.0.timers_waker.wake_by_ref();
-        reactor
+        self.0.host(name)
     }
 
     /// Lets this much time pass.
@@ -355,6 +339,26 @@ impl SimWorld for World {
 
     fn is_stepping(&self) -> bool {
         self.running.get()
+    }
+
+    fn host(&self, name: &str) -> Reactor {
+        let known = self.network.host_named(name);
+        if let Some(reactor) = known.and_then(|id| self.hosts.borrow()[id].clone()) {
+            return reactor;
+        }
+        let id = self.network.add_host(name);
+        let world = self.me.clone();
+        let host = SimHost { network: Rc::clone(&self.network), id, world };
+        let hub = Hub::new(Rc::clone(&self.clock), Rc::clone(&self.read_buffer));
+        let reactor = Reactor::in_memory(hub, Some(host));
+        reactor.0.spawn_task(run::in_simulation(Rc::downgrade(&reactor.0)));
+        let mut hosts = self.hosts.borrow_mut();
+        if id == hosts.len() {
+            hosts.push(None);
+        }
+        hosts[id] = Some(reactor.clone());
+        self.timers_waker.wake_by_ref();
+        reactor
     }
 }
 

@@ -1,0 +1,311 @@
+use std::fmt;
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use crate::endpoint::Argument;
+use crate::endpoint::EndpointError;
+
+/// The description of an endpoint, cut into its arguments: for those who add schemes, by
+/// [`Reactor::add_server_scheme`](crate::Reactor::add_server_scheme) and
+/// [`add_client_scheme`](crate::Reactor::add_client_scheme), and take out of it what they know. What they leave is an
+/// error that lists what they have asked for.
+///
+/// It displays as a description that is cut into the same arguments, whatever was taken.
+#[derive(Clone, Debug)]
+pub struct Arguments {
+    /// All of it, be these the arguments of an endpoint inside another.
+    description: Rc<str>,
+    scheme: Argument,
+    pieces: Vec<Piece>,
+    /// What was asked for in turn, and by name only.
+    asked: Asked,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    in_turn: Vec<&'static str>,
+    by_name: Vec<&'static str>,
+}
+
+/// What stands between two colons.
+#[derive(Clone, Debug)]
+struct Piece {
+    /// In front of the `=`, if there is one.
+    keyword: Option<String>,
+    argument: Argument,
+    /// Where it begins in the description.
+    start: usize,
+    taken: bool,
+}
+
+impl Arguments {
+    /// Cuts a description: `scheme:argument:keyword=argument…`. A backslash takes the next character as it is, and in
+    /// each piece only the first `=` counts.
+    pub(super) fn parse(description: &str) -> Result<Self, EndpointError> {
+        let whole = Rc::from(description);
+        let pieces = pieces(&whole, 0)?;
+        Self::from_pieces(whole, pieces)
+    }
+
+    fn from_pieces(description: Rc<str>, mut pieces: Vec<Piece>) -> Result<Self, EndpointError> {
+        let Piece { keyword, argument: scheme, start, .. } = pieces.remove(0);
+        if let Some(keyword) = keyword {
+            return Err(EndpointError::at(&description, &keyword, start, "is a keyword, where a scheme was expected"));
+        }
+        // Nothing behind the colon is no argument, rather than an empty one.
+        if let [only] = &pieces[..]
+            && only.keyword.is_none()
+            && only.argument.value.is_empty()
+        {
+            pieces.clear();
+        }
+        Ok(Self { description, scheme, pieces, asked: Asked::default() })
+    }
+
+    /// The word that it begins with.
+    pub fn scheme(&self) -> &str {
+        &self.scheme.value
+    }
+
+    /// The next of the arguments that stand in turn, without a keyword; or else the one with this `name` as its
+    /// keyword.
+    ///
+    /// # Errors
+    ///
+    /// If there is none, or it was given in both ways.
+    pub fn required(&mut self, name: &'static str) -> Result<Argument, EndpointError> {
+        self.asked.in_turn.push(name);
+        let next = self.take(|piece| piece.keyword.is_none());
+        match (next, self.named(name)?) {
+            (Some(next), None) => Ok(next),
+            (None, Some(named)) => Ok(named),
+            (Some(_), Some(named)) => Err(named.error(format_args!("is a second {name}"))),
+            (None, None) => Err(self.error(format_args!("the {name} is missing"))),
+        }
+    }
+
+    /// The argument with this keyword, if it was given.
+    ///
+    /// # Errors
+    ///
+    /// If it was given twice.
+    pub fn optional(&mut self, keyword: &'static str) -> Result<Option<Argument>, EndpointError> {
+        self.asked.by_name.push(keyword);
+        self.named(keyword)
+    }
+
+    /// All that is left, each piece as a whole: a `=` in it is part of it.
+    pub fn remaining(&mut self) -> Vec<String> {
+        let left = self.pieces.iter_mut().filter(|piece| !piece.taken);
+        left.map(|piece| {
+            piece.taken = true;
+            match &piece.keyword {
+                Some(keyword) => format!("{keyword}={}", piece.argument),
+                None => piece.argument.value.clone(),
+            }
+        })
+        .collect()
+    }
+
+    /// What begins with the first argument that has no keyword, as the description of another endpoint; what is left
+    /// are the keywords before it. To be asked for before anything else.
+    ///
+    /// # Errors
+    ///
+    /// If there is no such argument.
+    pub fn rest(&mut self) -> Result<Self, EndpointError> {
+        let Some(first) = self.pieces.iter().position(|piece| piece.keyword.is_none()) else {
+            return Err(self.error(format_args!("the endpoint inside {} is missing", self.scheme)));
+        };
+        let rest = self.pieces[first..].to_vec();
+        self.pieces[first..].iter_mut().for_each(|piece| piece.taken = true);
+        Self::from_pieces(Rc::clone(&self.description), rest)
+    }
+
+    /// An error about the description as a whole.
+    pub fn error(&self, wrong: impl fmt::Display) -> EndpointError {
+        EndpointError::new(&self.description, wrong)
+    }
+
+    /// An error about the scheme.
+    pub(super) fn scheme_error(&self, wrong: impl fmt::Display) -> EndpointError {
+        self.scheme.error(wrong)
+    }
+
+    /// That everything was taken.
+    pub(super) fn finish(&self) -> Result<(), EndpointError> {
+        let Some(left) = self.pieces.iter().find(|piece| !piece.taken) else { return Ok(()) };
+        let Asked { in_turn, by_name } = &self.asked;
+        match &left.keyword {
+            Some(keyword) => {
+                let known = [&in_turn[..], by_name].concat();
+                let known = match &known[..] {
+                    [] => "it has none".to_owned(),
+                    known => format!("it has {}", known.join(", ")),
+                };
+                let wrong = format_args!("is not a keyword of {}: {known}", self.scheme);
+                Err(EndpointError::at(&self.description, keyword, left.start, wrong))
+            }
+            None => {
+                let takes = match &in_turn[..] {
+                    [] => "takes none".to_owned(),
+                    names => format!("takes {}", names.join(", ")),
+                };
+                Err(left.argument.error(format_args!(
+                    "is an argument too many: {} {takes} (a colon in an argument is written \\:)",
+                    self.scheme
+                )))
+            }
+        }
+    }
+
+    fn named(&mut self, keyword: &str) -> Result<Option<Argument>, EndpointError> {
+        let is_meant = |piece: &Piece| piece.keyword.as_deref() == Some(keyword);
+        let first = self.take(is_meant);
+        match self.pieces.iter().find(|piece| is_meant(piece) && !piece.taken) {
+            Some(again) => Err(EndpointError::at(&self.description, keyword, again.start, "was given before")),
+            None => Ok(first),
+        }
+    }
+
+    fn take(&mut self, is_meant: impl Fn(&Piece) -> bool) -> Option<Argument> {
+        let piece = self.pieces.iter_mut().find(|piece| !piece.taken && is_meant(piece))?;
+        piece.taken = true;
+        Some(piece.argument.clone())
+    }
+}
+
+fn pieces(description: &Rc<str>, from: usize) -> Result<Vec<Piece>, EndpointError> {
+    let piece = |start| Piece {
+        keyword: None,
+        argument: Argument { description: Rc::clone(description), value: String::new(), position: start },
+        start,
+        taken: false,
+    };
+    let mut pieces = Vec::new();
+    let mut current = piece(from);
+    let mut characters = description[from..].char_indices().map(|(at, character)| (from + at, character));
+    while let Some((at, character)) = characters.next() {
+        match character {
+            ':' => pieces.push(std::mem::replace(&mut current, piece(at + 1))),
+            '=' if current.keyword.is_none() => {
+                current.keyword = Some(std::mem::take(&mut current.argument.value));
+                current.argument.position = at + 1;
+            }
+            '\\' => match characters.next() {
+                Some((_, quoted)) => current.argument.value.push(quoted),
+                None => {
+                    return Err(EndpointError::at(description, "\\", at, "is the end: it is to quote what follows it"));
+                }
+            },
+            plain => current.argument.value.push(plain),
+        }
+    }
+    pieces.push(current);
+    Ok(pieces)
+}
+
+impl fmt::Display for Arguments {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:", quote_string_argument(&self.scheme.value))?;
+        for (index, piece) in self.pieces.iter().enumerate() {
+            if index > 0 {
+                f.write_char(':')?;
+            }
+            if let Some(keyword) = &piece.keyword {
+                write!(f, "{}=", quote_string_argument(keyword))?;
+            }
+            f.write_str(&quote_string_argument(&piece.argument.value))?;
+        }
+        Ok(())
+    }
+}
+
+/// Quotes what is to be one argument of a description, so that it is taken as it is: puts a backslash before each
+/// backslash, `:` and `=`. Twisted's `quoteStringArgument`, which leaves `=` alone, so that what has one in it is only
+/// good behind a keyword.
+///
+/// ```
+/// let path = "C:\\a=b";
+/// assert_eq!(reactor::quote_string_argument(path), "C\\:\\\\a\\=b");
+/// ```
+pub fn quote_string_argument(argument: &str) -> String {
+    let mut quoted = String::with_capacity(argument.len());
+    for character in argument.chars() {
+        if matches!(character, '\\' | ':' | '=') {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use proptest::prelude::*;
+
+    fn shown(description: &str) -> Vec<(Option<String>, String, usize)> {
+        let arguments = Arguments::parse(description).unwrap();
+        arguments
+            .pieces
+            .into_iter()
+            .map(|piece| (piece.keyword, piece.argument.value, piece.argument.position))
+            .collect()
+    }
+
+    #[test]
+    fn s140_colons_part_arguments_the_first_equals_sign_makes_a_keyword_and_a_backslash_quotes() {
+        assert_eq!(Arguments::parse("a\\:b\\\\\\=:c").unwrap().scheme(), "a:b\\=");
+        assert_eq!(shown("tcp"), []);
+        assert_eq!(shown("tcp:"), []);
+        assert_eq!(shown("tcp::"), [(None, String::new(), 4), (None, String::new(), 5)]);
+        assert_eq!(shown("tcp:80:a=b=c"), [(None, "80".to_owned(), 4), (Some("a".to_owned()), "b=c".to_owned(), 9)]);
+        assert_eq!(shown("x:\\=:a\\==b"), [(None, "=".to_owned(), 2), (Some("a=".to_owned()), "b".to_owned(), 9)]);
+        assert_eq!(shown("x:ä=ö"), [(Some("ä".to_owned()), "ö".to_owned(), 5)]);
+        let error = Arguments::parse("tcp:a\\").unwrap_err();
+        assert_eq!(error.to_string(), "tcp:a\\: \"\\\\\" (at 5) is the end: it is to quote what follows it");
+        assert_eq!(error.position(), Some(5));
+    }
+
+    #[test]
+    fn the_rest_is_a_description_of_its_own_whose_errors_name_the_whole() {
+        let mut arguments = Arguments::parse("outer:a=1:inner:b=2:c").unwrap();
+        let mut inner = arguments.rest().unwrap();
+        assert_eq!((inner.scheme(), inner.to_string()), ("inner", "inner:b=2:c".to_owned()));
+        assert_eq!(inner.required("name").unwrap().position, 20);
+        assert_eq!(arguments.optional("b").unwrap(), None);
+        assert_eq!(arguments.optional("a").unwrap().unwrap().as_str(), "1");
+        arguments.finish().unwrap();
+        let error = inner.finish().unwrap_err();
+        assert_eq!(error.to_string(), "outer:a=1:inner:b=2:c: \"b\" (at 16) is not a keyword of inner: it has name");
+    }
+
+    proptest! {
+        #[test]
+        fn s140_what_is_quoted_stands_for_itself(texts in proptest::collection::vec("[^\\x00]{0,8}|[:=\\\\a]{0,6}", 0..5)) {
+            let mut description = "x:".to_owned();
+            for text in &texts {
+                write!(description, "{}:", quote_string_argument(text)).unwrap();
+            }
+            // An empty argument behind them, without which a single empty one would be none.
+            let found: Vec<_> = shown(&description).into_iter().map(|(_, value, _)| value).collect();
+            let expected: Vec<_> = if texts.is_empty() { vec![] } else { [&texts[..], &[String::new()]].concat() };
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn s140_whatever_is_cut_is_shown_as_what_is_cut_into_the_same(description in "[:=\\\\ab]{0,12}|\\PC{0,12}") {
+            if let Ok(arguments) = Arguments::parse(&description) {
+                let again = Arguments::parse(&arguments.to_string()).unwrap();
+                let plain = |arguments: &Arguments| -> Vec<_> {
+                    arguments.pieces.iter().map(|piece| (piece.keyword.clone(), piece.argument.value.clone())).collect()
+                };
+                prop_assert_eq!(again.scheme(), arguments.scheme());
+                prop_assert_eq!(plain(&again), plain(&arguments));
+                prop_assert_eq!(again.to_string(), arguments.to_string());
+            }
+        }
+    }
+}

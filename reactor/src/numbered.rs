@@ -1,0 +1,84 @@
+//! Taking listening sockets that this program was started with, by their numbers.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io;
+use std::io::IoSlice;
+use std::os::fd::AsRawFd as _;
+use std::os::fd::OwnedFd;
+use std::os::fd::RawFd;
+use std::os::unix::net::UnixStream;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+
+use nix::sys::socket::ControlMessage;
+use nix::sys::socket::MsgFlags;
+use nix::sys::socket::sendmsg;
+use socket2::Domain;
+use socket2::Socket;
+use socket2::Type;
+
+use crate::unix;
+
+/// Takes the listening socket with this number, which is free again then. Once: the number may come to mean something
+/// else. Whatever is not such a socket, or was not inherited but opened by this process, is left as it is.
+pub(crate) fn take_listener(number: RawFd, domain: Option<Domain>) -> io::Result<OwnedFd> {
+    let mut taken = taken();
+    if taken.contains(&number) {
+        return Err(io::Error::other(format!("descriptor {number} was taken before")));
+    }
+    let refused = |reason: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("descriptor {number} {reason}"));
+    let socket = duplicate(number).map_err(|error| match error.raw_os_error() {
+        Some(libc::EBADF) => refused("is not open"),
+        _ => error,
+    })?;
+    if is_ours(number)? {
+        return Err(refused("was opened by this process: it was not started with it"));
+    }
+    let socket = Socket::from(socket);
+    match socket.r#type() {
+        Ok(Type::STREAM) if socket.is_listener()? => {}
+        Ok(_) => return Err(refused("does not listen for connections")),
+        Err(_) => return Err(refused("is not a socket")),
+    }
+    if domain.is_some_and(|domain| socket.domain().ok() != Some(domain)) {
+        return Err(refused("is a socket of another domain"));
+    }
+    taken.insert(number);
+    nix::unistd::close(number)?;
+    Ok(socket.into())
+}
+
+pub(crate) fn is_taken(number: RawFd) -> bool {
+    taken().contains(&number)
+}
+
+/// The numbers that were taken, by whichever thread.
+fn taken() -> MutexGuard<'static, BTreeSet<RawFd>> {
+    static TAKEN: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
+    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Another descriptor of the same file. Nobody may simply claim to own a number; so this process sends the file to
+/// itself, for which a number is enough.
+fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
+    let (from, to) = UnixStream::pair()?;
+    let numbers = [number];
+    let message = [ControlMessage::ScmRights(&numbers)];
+    sendmsg::<()>(from.as_raw_fd(), &[IoSlice::new(b".")], &message, MsgFlags::empty(), None)?;
+    let mut received = Vec::new();
+    unix::receive(&to, &mut [0], &mut received)?;
+    // Without room for one more the system drops it on the way.
+    received.pop().ok_or_else(|| io::Error::from_raw_os_error(libc::EMFILE))
+}
+
+/// Whether it is closed when a program is started, as is all that is opened in Rust: then it cannot have been inherited.
+fn is_ours(number: RawFd) -> io::Result<bool> {
+    let path = format!("/proc/self/fdinfo/{number}");
+    let text = fs::read_to_string(&path)
+        .map_err(|error| io::Error::new(error.kind(), format!("cannot read {path}: {error}")))?;
+    let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
+    Ok(flags.is_none_or(|flags| flags & libc::O_CLOEXEC != 0))
+}

@@ -1,0 +1,70 @@
+//! Endpoints by their descriptions: what these mean, connecting, and listening.
+
+mod connecting;
+mod descriptions;
+mod listening;
+mod simulated;
+
+use reactor::ClientEndpoint;
+use reactor::Factory;
+use reactor::Protocol;
+use reactor::Reactor;
+use reactor::Transport;
+use reactor::client_from_string;
+use reactor::quote_string_argument;
+
+use crate::support::Log;
+use crate::support::Recorder;
+use crate::support::address_of;
+use crate::support::echo;
+use crate::support::every_reactor;
+use crate::support::fresh_path;
+use crate::support::in_time;
+use crate::support::test_reactor;
+
+fn echoing(transport: Transport) -> Recorder {
+    echo(Recorder::new(transport, Log::default()))
+}
+
+/// Runs this with endpoints of all kinds that lead to a peer which sends back what it gets: over TCP, on sockets and in a
+/// simulation, over a UNIX socket, and to a child process.
+fn every_client(run: impl Fn(&Reactor, Box<dyn ClientEndpoint>) + Clone + Send + 'static) {
+    let with_tcp = run.clone();
+    every_reactor(move |reactor| {
+        let port = address_of(&reactor.listen_tcp("127.0.0.1:0", echoing).unwrap()).port();
+        with_tcp(&reactor, client_from_string(&reactor, &format!("tcp:127.0.0.1:{port}")).unwrap());
+    });
+    in_time(move || {
+        let (_folder, path) = fresh_path();
+        let reactor = test_reactor();
+        reactor.listen_unix(&path, echoing).unwrap();
+        let description = format!("unix:{}", quote_string_argument(path.to_str().unwrap()));
+        run(&reactor, client_from_string(&reactor, &description).unwrap());
+        let reactor = test_reactor();
+        run(&reactor, client_from_string(&reactor, "exec:cat").unwrap());
+    });
+}
+
+/// Logs what becomes of a factory: its start, its protocols, and its stop.
+struct Logging(Log, Box<dyn FnMut(Transport) -> Option<Box<dyn Protocol>>>);
+
+impl Logging {
+    fn boxed(log: &Log, build: impl FnMut(Transport) -> Option<Box<dyn Protocol>> + 'static) -> Box<dyn Factory> {
+        Box::new(Self(log.clone(), Box::new(build)))
+    }
+}
+
+impl Factory for Logging {
+    fn start_factory(&mut self) {
+        self.0.add("started");
+    }
+
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        self.0.add("building");
+        (self.1)(transport)
+    }
+
+    fn stop_factory(&mut self) {
+        self.0.add("stopped");
+    }
+}
