@@ -170,6 +170,7 @@
 //! | [`MemcacheClient`] | a client of memcached: each request is a future of its answer, such as a [`MemcacheItem`] |
 //! | [`PortForward`] | forwards each connection to another address |
 //! | [`WebSocket`] | web sockets that carry any protocol, for servers and clients: a factory around a factory |
+//! | [`add_endpoint_schemes`] | the same by descriptions of endpoints: `web:tcp:8007` |
 //! | [`Socks`], [`SocksRequest`] | a proxy of SOCKS 4, 4a and 5, and what its rule decides about |
 //! | [`wire`] | echo, discard, chargen, quote of the day, who is here, the time; over TCP and UDP |
 //! | [`Finger`], [`finger()`], [`FingerQuery`] | who is a user: the server, the client, the question (RFC 1288) |
@@ -179,6 +180,7 @@
 //! around those that strangers can reach.
 
 mod amp;
+mod endpoints;
 mod finger;
 mod finger_client;
 mod finger_query;
@@ -211,6 +213,7 @@ pub use amp::AmpHandler;
 pub use amp::AmpReceiver;
 pub use amp::FromAmp;
 pub use amp::ToAmp;
+pub use endpoints::add_endpoint_schemes;
 pub use finger::Finger;
 pub use finger_client::FingerError;
 pub use finger_client::finger;

@@ -1,6 +1,7 @@
 //! Web sockets, RFC 6455.
 
 mod answer;
+pub(crate) mod endpoint;
 mod open;
 mod request;
 mod upgrade;

@@ -60,7 +60,12 @@ impl Made {
     pub async fn unless(self, ended: impl Future<Output = Option<ConnectError>>) -> Result<Transport, ConnectError> {
         let Self { target, mut built } = self;
         let built = match select(&mut built.0, pin!(ended)).await {
-            Either::Left((built, _)) => built.unwrap_or(Err(ConnectErrorKind::NoProtocol)),
+            Either::Left((Ok(built), _)) => built,
+            // The factory is gone without a word, as the connection is: that may say more.
+            Either::Left((Err(_), ended)) => match ended.now_or_never().flatten() {
+                Some(error) => return Err(error),
+                None => Err(ConnectErrorKind::NoProtocol),
+            },
             // Both at once: what the factory said counts, for it is the cause.
             Either::Right((ended, built)) => match (built.try_recv(), ended) {
                 (Ok(built), _) => built,

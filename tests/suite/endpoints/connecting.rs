@@ -18,6 +18,7 @@ use reactor::testing::Simulation;
 
 use super::Logging;
 use super::every_client;
+use super::every_client_and_web_sockets;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
@@ -27,7 +28,7 @@ use crate::support::test_reactor;
 
 #[test]
 fn s130_connecting_gives_the_transport_when_connection_made_has_returned() {
-    every_client(|reactor, endpoint| {
+    every_client_and_web_sockets(|reactor, endpoint| {
         let log = Log::default();
         let inside = log.clone();
         let reason = reactor.run_until(async move {
@@ -113,7 +114,7 @@ fn s130_an_attempt_has_the_time_that_the_description_says() {
 
 #[test]
 fn s131_a_factory_that_refuses_or_panics_is_an_error() {
-    every_client(|reactor, endpoint| {
+    every_client_and_web_sockets(|reactor, endpoint| {
         let (refused, panicked) = reactor
             .run_until(async move {
                 let refused = endpoint.connect(Box::new(|_| None::<Recorder>)).await.unwrap_err();
@@ -128,7 +129,7 @@ fn s131_a_factory_that_refuses_or_panics_is_an_error() {
 
 #[test]
 fn s132_a_panic_in_connection_made_is_an_error() {
-    every_client(|reactor, endpoint| {
+    every_client_and_web_sockets(|reactor, endpoint| {
         let log = Log::default();
         let recorders = log.clone();
         let factory = move |transport| Recorder::new(transport, recorders.clone()).on(Callback::Made, |_| panic!("oh"));
@@ -140,7 +141,7 @@ fn s132_a_panic_in_connection_made_is_an_error() {
 
 #[test]
 fn s133_an_attempt_is_given_up_by_dropping_it() {
-    every_client(|reactor, endpoint| {
+    every_client_and_web_sockets(|reactor, endpoint| {
         let log = Log::default();
         let factory = Logging::boxed(&log, |_| panic!("it was given up"));
         let (watched, stopping) = (log.clone(), reactor.clone());
@@ -162,7 +163,7 @@ fn s133_an_attempt_is_given_up_by_dropping_it() {
 
 #[test]
 fn s133_a_connection_that_comes_about_just_before_its_attempt_is_dropped_is_aborted() {
-    every_client(|reactor, endpoint| {
+    every_client_and_web_sockets(|reactor, endpoint| {
         let log = Log::default();
         let (recorders, made) = (log.clone(), log.clone());
         let transport = Rc::new(RefCell::new(None));
@@ -243,7 +244,7 @@ fn s134_descriptors_pass_through_an_endpoint() {
 
 #[test]
 fn s135_the_factory_is_started_before_the_attempt_and_stopped_behind_the_connection() {
-    every_client(|reactor, endpoint| {
+    every_client_and_web_sockets(|reactor, endpoint| {
         let log = Log::default();
         let recorders = log.clone();
         let factory = Logging::boxed(&log, move |transport| {
@@ -278,7 +279,7 @@ fn s142_a_program_is_given_its_arguments_and_its_status_is_the_reason_of_the_end
 
 #[test]
 fn s143_a_single_protocol_is_connected_without_a_factory() {
-    every_client(|reactor, endpoint| {
+    every_client_and_web_sockets(|reactor, endpoint| {
         let log = Log::default();
         let own = log.clone();
         let reason = reactor.run_until(async move {

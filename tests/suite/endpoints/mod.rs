@@ -4,7 +4,9 @@ mod connecting;
 mod descriptions;
 mod listening;
 mod simulated;
+mod web;
 
+use futures_util::FutureExt;
 use reactor::ClientEndpoint;
 use reactor::Factory;
 use reactor::Protocol;
@@ -12,6 +14,7 @@ use reactor::Reactor;
 use reactor::Transport;
 use reactor::client_from_string;
 use reactor::quote_string_argument;
+use reactor::server_from_string;
 
 use crate::support::Log;
 use crate::support::Recorder;
@@ -43,6 +46,19 @@ fn every_client(run: impl Fn(&Reactor, Box<dyn ClientEndpoint>) + Clone + Send +
         let reactor = test_reactor();
         run(&reactor, client_from_string(&reactor, "exec:cat").unwrap());
     });
+}
+
+/// The same, and over web sockets, which end in both directions at once.
+fn every_client_and_web_sockets(run: impl Fn(&Reactor, Box<dyn ClientEndpoint>) + Clone + Send + 'static) {
+    let with_web = run.clone();
+    every_reactor(move |reactor| {
+        protocols::add_endpoint_schemes(&reactor);
+        let server = server_from_string(&reactor, "web:tcp:0:interface=127.0.0.1").unwrap();
+        let port = server.listen(Box::new(echoing)).now_or_never().unwrap().unwrap();
+        let description = format!("web:tcp:127.0.0.1:{}", address_of(&port).port());
+        with_web(&reactor, client_from_string(&reactor, &description).unwrap());
+    });
+    every_client(run);
 }
 
 /// Logs what becomes of a factory: its start, its protocols, and its stop.
