@@ -77,6 +77,11 @@ impl Port {
         PortClosed(Rc::clone(&self.0))
     }
 
+    /// Resolves when the port has closed, whoever has stopped it.
+    pub fn closed(&self) -> PortClosed {
+        PortClosed(Rc::clone(&self.0))
+    }
+
     /// Stops accepting, asks each of its connections to [finish](crate::Transport::on_drain), and waits until the last of
     /// them has gone. Those that are left when `deadline` has passed are aborted; what is returned tells which. A port
     /// for datagrams is only closed.
@@ -238,7 +243,7 @@ impl Port {
     }
 }
 
-/// Resolves when a port has closed, from [`Port::stop_listening`]. Dropping it changes nothing.
+/// Resolves when a port has closed, from [`Port::stop_listening`] or [`Port::closed`]. Dropping it changes nothing.
 #[derive(Clone)]
 pub struct PortClosed(Rc<PortState>);
 

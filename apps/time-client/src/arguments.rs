@@ -1,8 +1,12 @@
 //! What may be said on the command line.
 
+use std::fmt::Display;
 use std::net::Ipv6Addr;
 
+use clap::CommandFactory;
 use clap::Parser;
+use clap::error::ErrorKind;
+use reactor::quote_string_argument;
 
 /// Sends the lines you type to a time server, and prints its replies.
 ///
@@ -16,13 +20,13 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// The name or the address of the server
+    /// The name or the address of the server, or the description of an endpoint that leads to it
     #[arg(default_value = "localhost", value_parser = host)]
     pub(crate) host: String,
 
-    /// The server's port
-    #[arg(default_value = "21567", value_parser = port)]
-    pub(crate) port: u16,
+    /// The server's port, unless HOST is the description of an endpoint [default: 21567]
+    #[arg(value_parser = port)]
+    pub(crate) port: Option<u16>,
 
     /// Make a connection for each line, and end the line with CRLF
     #[arg(long, conflicts_with = "udp")]
@@ -32,12 +36,22 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) udp: bool,
 
-    /// Connect to a UNIX socket, or by `@` and an abstract name, in place of HOST and PORT
+    /// The same as unix:PATH in place of HOST and PORT
     #[arg(long, value_name = "PATH", conflicts_with_all = ["udp", "host", "port"])]
     pub(crate) unix: Option<String>,
 }
 
+const DEFAULT_PORT: u16 = 21567;
+
 const AFTER_HELP: &str = "\
+The description of an endpoint is one of these:
+  tcp:HOST:PORT[:timeout=SECONDS][:bindAddress=IP]
+  unix:PATH                           a UNIX socket, or @ and an abstract name
+  exec:PROGRAM[:ARGUMENT]...          a program that is run, and talked to
+  web:[path=/PATH:][text=yes:]ENDPOINT
+                                      a web socket in place of the connection
+A colon in an argument is written \\:, as in tcp:\\:\\:1:21567.
+
 Exit status:
   0    the lines have ended, or it was interrupted at the prompt
   1    there is no server, or it went away, or input or output failed
@@ -46,16 +60,54 @@ Exit status:
 
 The variable RUST_LOG, if set, says what is logged to standard error.";
 
+impl Arguments {
+    /// The host and the port of a server that is spoken to by datagrams.
+    pub(crate) fn host_and_port(&self) -> (&str, u16) {
+        (&self.host, self.port.unwrap_or(DEFAULT_PORT))
+    }
+
+    /// The description of the endpoint that leads to the server.
+    pub(crate) fn endpoint(&self) -> String {
+        if let Some(path) = &self.unix {
+            return format!("unix:{}", quote_string_argument(path));
+        }
+        if is_description(&self.host) {
+            return self.host.clone();
+        }
+        let (host, port) = self.host_and_port();
+        format!("tcp:{}:{port}", quote_string_argument(host))
+    }
+
+    /// Ends the program if the arguments do not go together.
+    pub(crate) fn check(&self) {
+        if is_description(&self.host) && (self.udp || self.port.is_some()) {
+            let other = if self.udp { "--udp" } else { "a port" };
+            fail(format_args!("{} is the description of an endpoint, with which {other} cannot be used", self.host));
+        }
+    }
+}
+
+/// Says what is wrong with the command line, and ends the program.
+pub(crate) fn fail(wrong: impl Display) -> ! {
+    Arguments::command().error(ErrorKind::ValueValidation, wrong).exit()
+}
+
 fn host(text: &str) -> Result<String, &'static str> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    let (address, _zone) = bare.split_once('%').unwrap_or((bare, ""));
     if bare.is_empty() {
-        Err("a host is needed, as in localhost or 127.0.0.1")
-    } else if bare.contains(':') && address.parse::<Ipv6Addr>().is_err() {
-        Err("the port is an argument of its own, as in localhost 21567")
-    } else {
-        Ok(bare.to_owned())
+        return Err("a host is needed, as in localhost or 127.0.0.1");
     }
+    let has_port = |(host, port): (&str, &str)| host.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit());
+    if is_description(bare) && (text.starts_with('[') || text.split_once(':').is_none_or(has_port)) {
+        return Err("the port is an argument of its own, as in localhost 21567");
+    }
+    Ok(bare.to_owned())
+}
+
+/// Whether it is no host: in a name there is no colon.
+fn is_description(host: &str) -> bool {
+    let (address, _zone) = host.split_once('%').unwrap_or((host, ""));
+    host.contains(':') && address.parse::<Ipv6Addr>().is_err()
 }
 
 fn port(text: &str) -> Result<u16, &'static str> {
@@ -79,7 +131,7 @@ mod tests {
             assert_eq!(host(text).as_deref(), Ok(text));
         }
         assert_eq!(host("[::1]").as_deref(), Ok("::1"));
-        for text in ["", "[]", "localhost:21567", "[::1]:21567", "::g"] {
+        for text in ["", "[]", "localhost:21567", "[::1]:21567", "[::g]"] {
             assert!(host(text).is_err(), "{text}");
         }
     }
@@ -87,8 +139,23 @@ mod tests {
     #[test]
     fn without_arguments_it_is_the_usual_port_of_this_machine() {
         let arguments = Arguments::try_parse_from(["time-client"]).unwrap();
-        assert_eq!((arguments.host.as_str(), arguments.port), ("localhost", 21567));
+        assert_eq!(arguments.host_and_port(), ("localhost", 21567));
+        assert_eq!(arguments.endpoint(), "tcp:localhost:21567");
         assert!(!arguments.lines && !arguments.udp && arguments.unix.is_none());
+    }
+
+    #[test]
+    fn an_endpoint_may_be_described_in_place_of_a_host() {
+        for (line, endpoint) in [
+            (&["::1", "80"][..], "tcp:\\:\\:1:80"),
+            (&["fe80::1%eth0"], "tcp:fe80\\:\\:1%eth0:21567"),
+            (&["tcp:localhost:80"], "tcp:localhost:80"),
+            (&["unix:/run/time"], "unix:/run/time"),
+            (&["--unix", "/run/a:b"], "unix:/run/a\\:b"),
+        ] {
+            let arguments = Arguments::try_parse_from([&["time-client"], line].concat()).unwrap();
+            assert_eq!(arguments.endpoint(), endpoint);
+        }
     }
 
     #[test]

@@ -5,14 +5,14 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_channel::oneshot;
+use reactor::ClientEndpoint;
 use reactor::CloseReason;
 use reactor::DelayedCall;
 use reactor::OnEof;
 use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Target;
 use reactor::Transport;
-use reactor::UnixAddress;
+use reactor::connect_protocol;
 
 use crate::console::Console;
 use crate::console::Shown;
@@ -20,35 +20,24 @@ use crate::console::Typed;
 use crate::reply::Progress;
 use crate::reply::Reply;
 
-/// Where the server is.
-pub(crate) enum Server {
-    Tcp(Target),
-    Unix(UnixAddress),
-}
-
 /// Asks for lines and sends them to the server until they end; with a connection for each, if `by_line`.
-pub(crate) async fn converse(
-    reactor: &Reactor,
-    server: Server,
-    by_line: bool,
-    console: &Rc<Console>,
-) -> io::Result<()> {
+pub(crate) async fn converse(endpoint: &dyn ClientEndpoint, by_line: bool, console: &Rc<Console>) -> io::Result<()> {
     let next = Rc::new(Cell::new(false));
     let form = if by_line { Form::OneLine(Rc::clone(&next)) } else { Form::OneConnection };
-    let console = Rc::clone(console);
-    let factory = move |transport| Conversation::new(transport, Rc::clone(&console), form.clone());
-    let client = match server {
-        Server::Tcp(target) => reactor.connect_tcp(target, factory),
-        Server::Unix(address) => reactor.connect_unix(address, factory),
-    };
-    let client = client.on_lost(move |connector, reason| {
-        if next.take() && reason.is_clean() {
-            connector.connect();
+    loop {
+        let (console, form) = (Rc::clone(console), form.clone());
+        let (tell, ended) = oneshot::channel();
+        connect_protocol(endpoint, move |transport: Transport| {
+            let finished = transport.finished();
+            transport.reactor().spawn(async move { drop(tell.send(finished.await)) });
+            Conversation::new(transport, console, form)
+        })
+        .await?;
+        match ended.await.ok().flatten() {
+            Some(reason) if !reason.is_clean() => return Err(io::Error::other(reason)),
+            _ if !next.take() => return Ok(()),
+            _ => {}
         }
-    });
-    match client.finished().await? {
-        reason if reason.is_clean() => Ok(()),
-        reason => Err(io::Error::other(reason)),
     }
 }
 
@@ -197,7 +186,6 @@ mod tests {
 
     use std::sync::mpsc::Receiver;
 
-    use futures_channel::oneshot;
     use reactor::testing::StringTransport;
 
     use crate::console::Job;

@@ -13,17 +13,21 @@ use std::process::ExitCode;
 use std::rc::Rc;
 
 use clap::Parser;
+use protocols::add_endpoint_schemes;
+use reactor::ClientEndpoint;
 use reactor::Reactor;
 use reactor::ToTarget;
+use reactor::client_from_string;
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::Arguments;
+use crate::arguments::fail;
 use crate::console::Console;
 use crate::console::notice;
-use crate::conversation::Server;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
+    arguments.check();
     log_what_is_asked_for();
     match run(&arguments) {
         Ok(code) => code,
@@ -36,8 +40,10 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     let reactor = Reactor::new()?;
+    add_endpoint_schemes(&reactor);
+    let endpoint = client_from_string(&reactor, &arguments.endpoint()).unwrap_or_else(|error| fail(error));
     let console = Rc::new(Console::open()?);
-    let ended = reactor.run_until(converse(&reactor, arguments, &console));
+    let ended = reactor.run_until(converse(&reactor, arguments, &*endpoint, &console));
     // Asked before the console is closed: then nobody is at the prompt any more.
     let at_prompt = console.at_prompt();
     console.close();
@@ -52,16 +58,16 @@ fn run(arguments: &Arguments) -> io::Result<ExitCode> {
 /// What a shell makes of a program that SIGINT has ended.
 const INTERRUPTED: u8 = 130;
 
-async fn converse(reactor: &Reactor, arguments: &Arguments, console: &Rc<Console>) -> io::Result<()> {
-    let target = (arguments.host.as_str(), arguments.port).to_target();
+async fn converse(
+    reactor: &Reactor,
+    arguments: &Arguments,
+    endpoint: &dyn ClientEndpoint,
+    console: &Rc<Console>,
+) -> io::Result<()> {
     if arguments.udp {
-        return datagrams::converse(reactor, &target, console).await;
+        return datagrams::converse(reactor, &arguments.host_and_port().to_target(), console).await;
     }
-    let server = match &arguments.unix {
-        Some(path) => Server::Unix(path.as_str().into()),
-        None => Server::Tcp(target),
-    };
-    conversation::converse(reactor, server, arguments.lines, console).await
+    conversation::converse(endpoint, arguments.lines, console).await
 }
 
 fn log_what_is_asked_for() {

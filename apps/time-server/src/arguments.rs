@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use clap::ArgAction;
 use clap::Parser;
+use reactor::quote_string_argument;
 
 /// Answers what it receives with the time and the same bytes.
 ///
@@ -12,37 +13,39 @@ use clap::Parser;
 /// those bytes. One process serves any number of addresses, in any of these ways,
 /// or one session on its standard input and output.
 /// An ADDR is a port, of all IPv4 interfaces, or an address and a port: `21567`,
-/// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. A PATH is that
-/// of a UNIX socket, or `@` and an abstract name. Without any address it is
+/// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. An ENDPOINT is
+/// an ADDR, or the description of something else that clients come from. A PATH is
+/// that of a UNIX socket, or `@` and an abstract name. Without any of them it is
 /// `--tcp 21567`.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     /// Serve connections, and answer each chunk as it comes
-    #[arg(long, value_name = "ADDR", value_parser = address)]
-    pub(crate) tcp: Vec<SocketAddr>,
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
+    pub(crate) tcp: Vec<String>,
 
     /// Serve connections of one line each (65,536 bytes at most): answer it, then close
-    #[arg(long, value_name = "ADDR", value_parser = address)]
-    pub(crate) lines: Vec<SocketAddr>,
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
+    pub(crate) lines: Vec<String>,
 
     /// Serve datagrams, and answer each with one
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) udp: Vec<SocketAddr>,
 
-    /// Like --tcp, on a UNIX socket
+    /// The same as --tcp unix:PATH
     #[arg(long, value_name = "PATH")]
     pub(crate) unix: Vec<String>,
 
-    /// Like --lines, on a UNIX socket
+    /// The same as --lines unix:PATH
     #[arg(long, value_name = "PATH")]
     pub(crate) unix_lines: Vec<String>,
 
     /// Serve a page for browsers at `/`, and its web socket at `/socket` (messages of text, 65,536 bytes at most)
-    #[arg(long, value_name = "ADDR", value_parser = address)]
-    pub(crate) web: Vec<SocketAddr>,
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
+    pub(crate) web: Vec<String>,
 
-    /// Serve standard input and output like one connection, as inetd and socat want it
+    /// Serve standard input and output like one connection, as inetd and socat want it: as --tcp stdio:, and with its
+    /// failure as one of the program
     #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines", "web"])]
     pub(crate) stdio: bool,
 
@@ -58,6 +61,17 @@ pub(crate) struct Arguments {
 const DEFAULT_PORT: u16 = 21567;
 
 const AFTER_HELP: &str = "\
+An ENDPOINT that is no ADDR is one of these:
+  tcp:PORT[:interface=IP][:backlog=N]
+  tcp6:PORT                           all interfaces, IPv6 and IPv4
+  unix:PATH[:mode=666][:backlog=N][:lockfile=yes]
+  systemd:name=NAME, systemd:index=N  a socket that systemd has opened
+  fd:N                                a listening socket, inherited by number
+  stdio:                              standard input and output, once
+  web:[path=/PATH:][text=yes:]ENDPOINT
+                                      web sockets in place of connections
+A colon in an argument is written \\:, as in tcp:21567:interface=\\:\\:1.
+
 Standard output has a line for each address once it listens, with the real port
 (`waiting for connection... tcp 127.0.0.1:21567`), and one for each client
 (`...connected from: 127.0.0.1:54321`); with --stdio it has the answers alone.
@@ -73,15 +87,65 @@ seconds, and exits. A second signal ends it at once.
 Exit status: 0 after a signal or the end of standard input, 1 if it cannot serve
 an address or nobody reads its answers, 2 if the command line is wrong.";
 
-impl Arguments {
-    /// What to listen on with TCP: the default address if none at all was given.
-    pub(crate) fn tcp(&self) -> Vec<SocketAddr> {
-        let no_internet = [&self.tcp, &self.lines, &self.udp, &self.web].into_iter().all(Vec::is_empty);
-        if no_internet && self.unix.is_empty() && self.unix_lines.is_empty() {
-            return vec![on_all_interfaces(DEFAULT_PORT)];
+/// What is served by connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Service {
+    Tcp,
+    Lines,
+    Web,
+    Unix,
+    UnixLines,
+}
+
+impl Service {
+    /// The option that asks for it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Lines => "lines",
+            Self::Web => "web",
+            Self::Unix => "unix",
+            Self::UnixLines => "unix-lines",
         }
-        self.tcp.clone()
     }
+}
+
+impl Arguments {
+    /// What is to be served to connections, and the descriptions of the endpoints where: the default if nothing at all
+    /// was asked for.
+    pub(crate) fn services(&self) -> Vec<(Service, String)> {
+        let unix =
+            |paths: &[String]| paths.iter().map(|path| format!("unix:{}", quote_string_argument(path))).collect();
+        let services = [
+            (Service::Tcp, self.tcp.clone()),
+            (Service::Lines, self.lines.clone()),
+            (Service::Web, self.web.clone()),
+            (Service::Unix, unix(&self.unix)),
+            (Service::UnixLines, unix(&self.unix_lines)),
+        ];
+        let with_their_service =
+            |(service, endpoints): (_, Vec<_>)| endpoints.into_iter().map(move |endpoint| (service, endpoint));
+        let services: Vec<_> = services.into_iter().flat_map(with_their_service).collect();
+        if services.is_empty() && self.udp.is_empty() {
+            return vec![(Service::Tcp, description_of(on_all_interfaces(DEFAULT_PORT)))];
+        }
+        services
+    }
+}
+
+/// The description of an endpoint: of an address, or as it was given, to be read when there is a reactor.
+fn endpoint(text: &str) -> Result<String, String> {
+    let is_description = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.contains(':');
+    if is_description { Ok(text.to_owned()) } else { address(text).map(description_of) }
+}
+
+fn description_of(address: SocketAddr) -> String {
+    let scope = match address {
+        SocketAddr::V6(address) if address.scope_id() != 0 => format!("%{}", address.scope_id()),
+        _ => String::new(),
+    };
+    let interface = quote_string_argument(&format!("{}{scope}", address.ip()));
+    format!("tcp:{}:interface={interface}", address.port())
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -130,10 +194,12 @@ mod tests {
     #[test]
     fn without_an_address_it_serves_the_usual_port_of_all_interfaces() {
         let arguments = parse("time-server").unwrap();
-        assert_eq!(arguments.tcp(), ["0.0.0.0:21567".parse().unwrap()]);
-        for other in ["--udp 0", "--lines 0", "--unix a", "--unix-lines @a"] {
-            assert_eq!(parse(&format!("time-server {other}")).unwrap().tcp(), []);
+        assert_eq!(arguments.services(), [(Service::Tcp, "tcp:21567:interface=0.0.0.0".to_owned())]);
+        for other in ["--lines 0", "--web 0", "--unix a", "--unix-lines @a"] {
+            let services = parse(&format!("time-server {other}")).unwrap().services();
+            assert!(matches!(&services[..], [(service, _)] if *service != Service::Tcp), "{services:?}");
         }
+        assert_eq!(parse("time-server --udp 0").unwrap().services(), []);
     }
 
     #[test]
@@ -141,10 +207,27 @@ mod tests {
         let line = "time-server --tcp 1 --tcp 127.0.0.1:2 --lines [::1]:3 --lines 4 --udp 5 --udp 0 -vv";
         let arguments = parse(line).unwrap();
         let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
-        assert_eq!(arguments.tcp(), addresses(&["0.0.0.0:1", "127.0.0.1:2"]));
-        assert_eq!(arguments.lines, addresses(&["[::1]:3", "0.0.0.0:4"]));
+        assert_eq!(arguments.tcp, ["tcp:1:interface=0.0.0.0", "tcp:2:interface=127.0.0.1"]);
+        assert_eq!(arguments.lines, ["tcp:3:interface=\\:\\:1", "tcp:4:interface=0.0.0.0"]);
         assert_eq!(arguments.udp, addresses(&["0.0.0.0:5", "0.0.0.0:0"]));
         assert_eq!(arguments.verbose, 2);
+    }
+
+    #[test]
+    fn an_endpoint_is_an_address_or_any_description() {
+        for (text, description) in [
+            ("[fe80::1%3]:80", "tcp:80:interface=fe80\\:\\:1%3"),
+            ("unix:/run/a", "unix:/run/a"),
+            ("stdio:", "stdio:"),
+            ("no such:thing", "no such:thing"),
+        ] {
+            assert_eq!(endpoint(text).as_deref(), Ok(description));
+        }
+        for text in ["", "tcp", "::1", "127.0.0.1", ":x"] {
+            assert!(endpoint(text).is_err(), "{text}");
+        }
+        let unix = parse("time-server --unix /a:b").unwrap().services();
+        assert_eq!(unix, [(Service::Unix, "unix:/a\\:b".to_owned())]);
     }
 
     #[test]

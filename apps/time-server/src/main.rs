@@ -10,18 +10,23 @@ mod stream;
 mod web;
 
 use std::io;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
 
+use clap::CommandFactory;
 use clap::Parser;
+use clap::error::ErrorKind;
 use protocols::LineReceiver;
+use protocols::add_endpoint_schemes;
 use reactor::Factory;
-use reactor::Port;
 use reactor::Reactor;
+use reactor::ServerEndpoint;
 use reactor::Transport;
-use reactor::UnixListenOptions;
+use reactor::server_from_string;
 
 use crate::arguments::Arguments;
+use crate::arguments::Service;
 use crate::datagrams::DatagramStamper;
 use crate::journal::Journal;
 use crate::one_line::OneLine;
@@ -54,41 +59,58 @@ fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
     }
 }
 
-/// Listens where the arguments say, and serves until a signal comes.
+/// Listens where the arguments say, and serves until a signal comes or nothing is listened on any more.
 fn serve(arguments: &Arguments) -> io::Result<()> {
     let reactor = Reactor::new()?;
-    let journal = Rc::new(Journal::open(arguments.verbose > 0)?);
-    let mut hosts = Vec::new();
-    for address in arguments.tcp() {
-        hosts.push(("tcp", reactor.listen_tcp(address, by_chunk(&journal))?.host()));
-    }
-    for address in &arguments.lines {
-        hosts.push(("lines", reactor.listen_tcp(*address, by_line(&journal))?.host()));
-    }
-    for address in &arguments.web {
-        hosts.push(("web", reactor.listen_tcp(*address, web::factory(&journal))?.host()));
-    }
-    for address in &arguments.udp {
-        let journal = Rc::clone(&journal);
-        let factory = move |transport| DatagramStamper::new(transport, Rc::clone(&journal));
-        hosts.push(("udp", reactor.listen_udp(*address, factory)?.host()));
-    }
-    for path in &arguments.unix {
-        hosts.push(("unix", listen_unix(&reactor, path, by_chunk(&journal))?.host()));
-    }
-    for path in &arguments.unix_lines {
-        hosts.push(("unix-lines", listen_unix(&reactor, path, by_line(&journal))?.host()));
-    }
-    let announcing = Rc::clone(&journal);
-    // Only then it takes signals: whoever has read the announcement may send one.
-    reactor.call_when_running(move || {
-        for (service, host) in hosts {
-            announcing.waiting(service, &host);
+    add_endpoint_schemes(&reactor);
+    let services = arguments.services().into_iter().map(|(service, description)| {
+        match server_from_string(&reactor, &description) {
+            Ok(endpoint) => (service, endpoint),
+            Err(error) => {
+                let message = format!("--{} {error}", service.name());
+                Arguments::command().error(ErrorKind::ValueValidation, message).exit()
+            }
         }
     });
-    let served = reactor.run();
+    let services: Vec<_> = services.collect();
+    let journal = Rc::new(Journal::open(arguments.verbose > 0)?);
+    let served = reactor.run_until(serve_all(&reactor, services, &arguments.udp, &journal));
     journal.close();
-    served
+    match served {
+        Ok(served) => served,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+async fn serve_all(
+    reactor: &Reactor,
+    services: Vec<(Service, Box<dyn ServerEndpoint>)>,
+    udp: &[SocketAddr],
+    journal: &Rc<Journal>,
+) -> io::Result<()> {
+    let mut ports = Vec::new();
+    for (service, endpoint) in services {
+        let factory: Box<dyn Factory> = match service {
+            Service::Tcp | Service::Unix => Box::new(by_chunk(journal)),
+            Service::Lines | Service::UnixLines => Box::new(by_line(journal)),
+            Service::Web => Box::new(web::factory(journal)),
+        };
+        ports.push((service.name(), endpoint.listen(factory).await?));
+    }
+    for address in udp {
+        let journal = Rc::clone(journal);
+        let factory = move |transport| DatagramStamper::new(transport, Rc::clone(&journal));
+        ports.push(("udp", reactor.listen_udp(*address, factory)?));
+    }
+    // Signals are taken by now: whoever has read the announcement may send one.
+    for (service, port) in &ports {
+        journal.waiting(service, &port.host());
+    }
+    for (_, port) in ports {
+        port.closed().await;
+    }
+    Ok(())
 }
 
 fn by_chunk(journal: &Rc<Journal>) -> impl Factory + use<> {
@@ -101,10 +123,4 @@ fn by_line(journal: &Rc<Journal>) -> impl Factory + use<> {
     LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal)))
         .delimiter(one_line::DELIMITER)
         .max_length(one_line::LONGEST)
-}
-
-/// Listens on a UNIX socket, whatever a server that was killed has left there.
-fn listen_unix(reactor: &Reactor, path: &str, factory: impl Factory) -> io::Result<Port> {
-    // Without the error's kind: its own words say what can be done.
-    reactor.listen_unix(UnixListenOptions::new(path).lock(true), factory).map_err(io::Error::other)
 }

@@ -1,5 +1,6 @@
 //! The two apps: the real binaries, beside programs that others wrote, and at a terminal.
 
+mod endpoints;
 pub(crate) mod peers;
 mod standard_io;
 mod time_client;

@@ -306,7 +306,13 @@ fn a_wrong_command_line_is_explained_with_status_2() {
     for (arguments, expected) in [
         (&["--tcp", "70000"][..], "a port is a number from 0 to 65535"),
         (&["--udp", "127.0.0.1"], "expected a port or an address and a port"),
-        (&["--lines", "localhost:1"], "localhost is not an IP address"),
+        (&["--udp", "localhost:1"], "localhost is not an IP address"),
+        (
+            &["--lines", "localhost:1"],
+            "--lines localhost:1: \"localhost\" (at 0) is not a scheme: those known are fd, ",
+        ),
+        (&["--web", "tcp:80:backlog=x"], "\"x\" (at 15) is not a number"),
+        (&["--unix", ""], "the path is missing"),
         (&["--tpc", "1"], "unexpected argument"),
         (&["21567"], "unexpected argument"),
         (&["-v", "-q"], "cannot be used with"),
@@ -320,7 +326,15 @@ fn a_wrong_command_line_is_explained_with_status_2() {
 #[test]
 fn help_tells_the_exit_statuses() {
     let ended = Program::app("time-server", ["--help"]).finish().with_code(0);
-    for expected in ["--tcp <ADDR>", "--lines <ADDR>", "--udp <ADDR>", "--web <ADDR>", "Exit status:", "RUST_LOG"] {
+    for expected in [
+        "--tcp <ENDPOINT>",
+        "--lines <ENDPOINT>",
+        "--udp <ADDR>",
+        "--web <ENDPOINT>",
+        "systemd:name=NAME",
+        "Exit status:",
+        "RUST_LOG",
+    ] {
         assert!(ended.stdout.contains(expected), "{}", ended.stdout);
     }
 }

@@ -70,22 +70,22 @@ fn a_server_that_was_killed_is_replaced_and_one_that_lives_is_not() {
 }
 
 #[test]
-fn what_cannot_be_had_is_one_line_with_the_path_and_status_1() {
+fn what_cannot_be_had_is_one_line_with_the_path_and_status_1_and_what_cannot_be_with_status_2() {
     let (folder, path) = fresh_path();
     fs::write(&path, "precious").unwrap();
     let long = folder.path().join("x".repeat(120));
     let missing = folder.path().join("no/socket");
     for (path, reason) in [
         (&path, "a file that is not a socket is in the way".to_owned()),
-        (
-            &long,
-            format!("the path is {} bytes long, and 107 are the most; choose a shorter one", long.as_os_str().len()),
-        ),
         (&missing, format!("there is no directory {}", missing.parent().unwrap().display())),
     ] {
         let ended = Program::app("time-server", ["--unix".as_ref(), path.as_os_str()]).finish().with_code(1);
         assert_eq!(ended.stderr, format!("time-server: cannot listen on {}: {reason}\n", path.display()));
     }
+    let ended = Program::app("time-server", ["--unix".as_ref(), long.as_os_str()]).finish().with_code(2);
+    let reason =
+        format!("the path is {} bytes long, and 107 are the most; choose a shorter one", long.as_os_str().len());
+    assert!(ended.stderr.contains(&reason), "{}", ended.stderr);
     let ended = Program::app("time-client", ["--unix".as_ref(), missing.as_os_str()]).finish().with_code(1);
     assert_eq!(ended.stderr, format!("time-client: cannot connect to {}: no such file\n", missing.display()));
 }
