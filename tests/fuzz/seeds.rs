@@ -23,7 +23,17 @@ fn texts_that_say_where_to_listen() {
 
 #[test]
 fn addresses_that_the_time_server_is_told() {
-    run("server_address", 650_000, fuzz::server_address);
+    run("server_address", 200_000, fuzz::server_address);
+}
+
+#[test]
+fn descriptions_of_endpoints() {
+    run("endpoint", 1_000_000, fuzz::endpoint);
+}
+
+#[test]
+fn variables_in_which_sockets_are_handed_over() {
+    run("listen_fds", 9_000_000, fuzz::listen_fds);
 }
 
 #[test]

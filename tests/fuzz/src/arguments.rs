@@ -4,20 +4,36 @@
 #[path = "../../../apps/time-server/src/arguments.rs"]
 mod server;
 
+use std::net::SocketAddr;
+
 use clap::Parser;
 use server::Arguments;
 
 use crate::texts::address_of;
 
-/// The server serves exactly what the reactor can listen on.
+/// The server serves exactly the addresses that the reactor can listen on, over UDP and, as endpoints, over TCP; of
+/// what is no address it takes for an endpoint what begins with a word and a colon.
 pub fn server_address(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let served = match Arguments::try_parse_from(["time-server".to_owned(), format!("--tcp={text}")]) {
-        Ok(arguments) => Some(arguments.tcp),
+    let address = address_of(&text);
+    let parsed = |option| match Arguments::try_parse_from(["time-server".to_owned(), format!("--{option}={text}")]) {
+        Ok(arguments) => Some(arguments),
         Err(error) => {
             assert!(!error.to_string().is_empty());
             None
         }
     };
-    assert_eq!(served, address_of(&text).map(|address| vec![address]), "{text:?}");
+    assert_eq!(parsed("udp").map(|arguments| arguments.udp), address.map(|address| vec![address]), "{text:?}");
+    let endpoint = match address {
+        Some(address) => Some(described(&address)),
+        None => (text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.contains(':'))
+            .then(|| text.to_string()),
+    };
+    assert_eq!(parsed("tcp").map(|arguments| arguments.tcp), endpoint.map(|endpoint| vec![endpoint]));
+}
+
+fn described(address: &SocketAddr) -> String {
+    let (host, port) =
+        address.to_string().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
+    format!("tcp:{port}:interface={}", host.trim_matches(['[', ']']).replace(':', "\\:"))
 }

@@ -1,0 +1,95 @@
+//! Descriptions of endpoints, and the variables in which sockets are handed over.
+
+#[path = "../../../reactor/src/activation.rs"]
+mod activation;
+
+use std::fmt::Debug;
+
+use activation::Activation;
+use reactor::EndpointError;
+use reactor::Reactor;
+use reactor::client_from_string;
+use reactor::quote_string_argument;
+use reactor::server_from_string;
+use reactor::testing::Simulation;
+
+thread_local! {
+    /// A reactor on which nothing is opened, with all schemes there are.
+    static REACTOR: (Simulation, Reactor) = {
+        let sim = Simulation::new(1);
+        let reactor = sim.host("here");
+        protocols::add_endpoint_schemes(&reactor);
+        (sim, reactor)
+    };
+}
+
+/// A text as a description of either side: an endpoint that shows as a description of the same, or an error that names
+/// the text and a place in it. What is quoted is taken as it is.
+pub fn endpoint(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    REACTOR.with(|(_, reactor)| {
+        check(&text, |text| server_from_string(reactor, text));
+        check(&text, |text| client_from_string(reactor, text));
+        let quoted = format!("exec:{}", quote_string_argument(&text));
+        match client_from_string(reactor, &quoted) {
+            Ok(endpoint) => assert_eq!(endpoint.to_string(), quoted),
+            Err(error) => assert!(text.is_empty(), "{error}"),
+        }
+    });
+}
+
+fn check<E: Debug>(text: &str, read: impl Fn(&str) -> Result<E, EndpointError>) {
+    match read(text) {
+        // An endpoint's `Debug` is what it displays as.
+        Ok(endpoint) => {
+            let shown = format!("{endpoint:?}");
+            let again = read(&shown).unwrap_or_else(|error| panic!("{text:?} is shown as what is none: {error}"));
+            assert_eq!(format!("{again:?}"), shown);
+        }
+        Err(error) => {
+            let shown = error.to_string();
+            assert!(shown.len() > text.len() + 2 && shown.starts_with(text), "{shown}");
+            assert!(error.position().is_none_or(|position| text.is_char_boundary(position)), "{shown}");
+        }
+    }
+}
+
+/// The three variables, a line each, and then a name: what is found are numbers of sockets that were handed over.
+pub fn listen_fds(data: &[u8]) {
+    const PROCESS: u32 = 7;
+    let text = String::from_utf8_lossy(data);
+    let mut lines = text.split('\n');
+    let variables = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"].map(|name| (name, lines.next()));
+    let value = |wanted: &str| variables.iter().find(|(name, _)| *name == wanted).and_then(|(_, value)| *value);
+    let activation = Activation::read(|name| value(name).map(str::to_owned), PROCESS);
+    let count = value("LISTEN_FDS").and_then(|count| count.parse::<u32>().ok());
+    let Ok(activation) = activation else {
+        let meant = value("LISTEN_PID").and_then(|process| process.parse().ok()) == Some(PROCESS);
+        let signed = [value("LISTEN_PID"), value("LISTEN_FDS")].iter().flatten().any(|text| text.starts_with('+'));
+        assert!(!meant || count.is_none() || signed, "{text:?} is refused: {activation:?}");
+        return;
+    };
+    let count = count.unwrap();
+    for index in [0, 1, count.wrapping_sub(1), count, u32::MAX] {
+        match activation.number_of(index) {
+            Ok(number) => assert!(index < count && i64::from(number) == i64::from(index) + 3),
+            Err(why) => assert!(!why.is_empty() && (index >= count || index > i32::MAX as u32 - 3)),
+        }
+    }
+    let name = lines.next().unwrap_or_default();
+    let names: Vec<_> = value("LISTEN_FDNAMES").unwrap_or_default().split(':').collect();
+    match activation.named(name) {
+        Ok(numbers) => {
+            assert!(!numbers.is_empty() && numbers.is_sorted());
+            assert!(
+                numbers
+                    .iter()
+                    .all(|number| names[*number as usize - 3] == name && i64::from(*number - 3) < i64::from(count))
+            );
+        }
+        Err(why) => {
+            let there = names.iter().take(count as usize).any(|other| *other == name);
+            assert!(!there || names == [""], "{name:?} is not found in {text:?}: {why}");
+        }
+    }
+}
