@@ -1,6 +1,7 @@
 use reactor::Reactor;
 
-use crate::web_socket::endpoint;
+use crate::proxy_header;
+use crate::web_socket;
 
 /// Adds the endpoints of this crate to those that [`server_from_string`](reactor::server_from_string) and
 /// [`client_from_string`](reactor::client_from_string) know for this reactor. They are around other endpoints, whose
@@ -10,8 +11,11 @@ use crate::web_socket::endpoint;
 /// |---|---|
 /// | `web:ENDPOINT` | [web sockets](crate::WebSocket) in what the endpoint carries, whose messages are bytes, or text with `text=yes`; for `path=` alone, if that is given |
 ///
-/// Both sides have `web:`. A client asks for `path=` (`/`) at `host=`, which is that of a `tcp:` endpoint if it is not
-/// given; connecting takes until the server has accepted.
+/// | `haproxy:ENDPOINT` | what a proxy passes on, with a [PROXY header](crate::ProxyHeader) at its beginning, from this machine or from `trust=`, addresses and networks with commas between them; within `deadline=` seconds (5) |
+///
+/// Both sides have `web:`, and servers alone `haproxy:`. A client asks for `path=` (`/`) at `host=`, which is that of a
+/// `tcp:` endpoint if it is not given; connecting takes until the server has accepted. What stands last comes first on
+/// the wire: in `web:haproxy:tcp:8007` the header, and the web socket behind it.
 ///
 /// ```
 /// use reactor::{Reactor, client_from_string, server_from_string};
@@ -19,10 +23,12 @@ use crate::web_socket::endpoint;
 /// let reactor = Reactor::new()?;
 /// protocols::add_endpoint_schemes(&reactor);
 /// server_from_string(&reactor, "web:path=/chat:text=yes:unix:/run/chat.sock")?;
+/// server_from_string(&reactor, "haproxy:trust=10.0.0.0/8,\\:\\:1:deadline=3:tcp:8007")?;
 /// client_from_string(&reactor, "web:path=/chat:text=yes:tcp:example.org:80")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn add_endpoint_schemes(reactor: &Reactor) {
-    reactor.add_server_scheme("web", endpoint::server);
-    reactor.add_client_scheme("web", endpoint::client);
+    reactor.add_server_scheme("haproxy", proxy_header::endpoint::server);
+    reactor.add_server_scheme("web", web_socket::endpoint::server);
+    reactor.add_client_scheme("web", web_socket::endpoint::client);
 }

@@ -70,6 +70,7 @@ An ENDPOINT that is no ADDR is one of these:
   stdio:                              standard input and output, once
   web:[path=/PATH:][text=yes:]ENDPOINT
                                       web sockets in place of connections
+  haproxy:[trust=IP,...:]ENDPOINT     behind a proxy that sends PROXY headers
 A colon in an argument is written \\:, as in tcp:21567:interface=\\:\\:1.
 
 Standard output has a line for each address once it listens, with the real port

@@ -1,5 +1,6 @@
 //! The PROXY protocol, versions 1 and 2, as HAProxy specifies it.
 
+pub(crate) mod endpoint;
 mod header;
 mod proxied;
 mod refused;

@@ -31,16 +31,24 @@ fn ask(arguments: &[&str], line: &str) {
 fn client_and_server_meet_at_whatever_both_are_told() {
     let (folder, path) = fresh_path();
     let unix = format!("unix:{}:mode=600", path.display());
-    let mut server =
-        Program::app("time-server", ["--tcp", &unix, "--lines", "tcp:0:interface=127.0.0.1", "--tcp", "web:tcp6:0"]);
+    let mut server = Program::app(
+        "time-server",
+        ["--tcp", &unix, "--lines", "tcp:0:interface=127.0.0.1", "--tcp", "web:tcp6:0", "--tcp", "haproxy:tcp:0"],
+    );
     assert_eq!(server.line_after("waiting for connection... tcp "), path.display().to_string());
     let web = server.line_after("waiting for connection... tcp [::]:");
+    let proxied = server.line_after("waiting for connection... tcp 0.0.0.0:");
     let lines = server.line_after("waiting for connection... lines 127.0.0.1:");
     ask(&[&format!("unix:{}", path.display())], "hello");
     ask(&["--lines", &format!("tcp:localhost:{lines}:timeout=20.5")], "a line");
     ask(&[&format!("web:tcp:127.0.0.1:{web}")], "in a message");
+    let mut proxied = net::connect(format!("127.0.0.1:{proxied}").parse().unwrap());
+    proxied.write_all(b"PROXY TCP4 192.0.2.1 203.0.113.7 56324 443\r\nhello").unwrap();
+    assert!(is_stamped(net::read(&mut proxied, 32), "hello"));
+    drop(proxied);
     server.signal(Signal::SIGTERM);
-    assert_eq!(server.finish().with_code(0).stderr, "");
+    let ended = server.finish().with_code(0);
+    assert!(ended.stderr.is_empty() && ended.stdout.ends_with("...connected from: 192.0.2.1:56324\n"), "{ended:?}");
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
 

@@ -2,6 +2,7 @@
 
 mod connecting;
 mod descriptions;
+mod haproxy;
 mod listening;
 mod simulated;
 mod web;

@@ -1,0 +1,59 @@
+//! `haproxy:`, around other endpoints.
+
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use reactor::Arguments;
+use reactor::EndpointError;
+use reactor::Factory;
+use reactor::Port;
+use reactor::Reactor;
+use reactor::ServerEndpoint;
+
+use super::ProxyHeader;
+use super::network;
+
+pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+    let inside = arguments.rest()?.server_endpoint(reactor)?;
+    let trust = match arguments.optional("trust")? {
+        Some(sources) => {
+            let names: Vec<_> = sources.as_str().split(',').map(str::to_owned).collect();
+            if let Some(wrong) = names.iter().find(|name| network(name).is_err()) {
+                return Err(sources.error(format_args!("has {wrong:?} in it, which is no address and no network")));
+            }
+            Some(names)
+        }
+        None => None,
+    };
+    let deadline = arguments.optional("deadline")?.map(|deadline| deadline.seconds()).transpose()?;
+    Ok(Box::new(Server { arguments: arguments.clone(), inside, trust, deadline }))
+}
+
+struct Server {
+    arguments: Arguments,
+    inside: Box<dyn ServerEndpoint>,
+    trust: Option<Vec<String>>,
+    deadline: Option<Duration>,
+}
+
+#[async_trait(?Send)]
+impl ServerEndpoint for Server {
+    async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
+        let mut factory = ProxyHeader::around(factory);
+        if let Some(trust) = &self.trust {
+            factory = factory.trust(trust)?;
+        }
+        if let Some(deadline) = self.deadline {
+            factory = factory.deadline(deadline);
+        }
+        self.inside.listen(Box::new(factory)).await
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.arguments.fmt(f)
+    }
+}
