@@ -10,6 +10,7 @@ use std::task::Context;
 use std::task::Poll;
 use std::time::Duration;
 
+use crate::accept_limits::AcceptLimits;
 use crate::driver;
 use crate::driver::Keeper;
 use crate::driver::Started;
@@ -33,7 +34,7 @@ use crate::transport::Transport;
 pub(crate) fn start<L: Listener>(
     core: &Rc<Core>,
     listener: L,
-    max_connections: usize,
+    limits: AcceptLimits,
     options: ConnectionOptions,
     factory: FactoryCell,
 ) -> Port {
@@ -43,7 +44,7 @@ pub(crate) fn start<L: Listener>(
         hub: Rc::clone(&core.hub),
         port: port.clone(),
         factory,
-        max_connections,
+        limits,
         options,
         log: LogLimit::default(),
     });
@@ -120,7 +121,7 @@ struct Acceptor {
     hub: Rc<Hub>,
     port: Port,
     factory: FactoryCell,
-    max_connections: usize,
+    limits: AcceptLimits,
     options: ConnectionOptions,
     log: LogLimit,
 }
@@ -144,8 +145,8 @@ impl Acceptor {
 
     fn accepted<S: Stream>(self: &Rc<Self>, accepted: Accepted<S>) {
         let Some(core) = self.core.upgrade() else { return };
-        if self.port.connections() >= self.max_connections {
-            self.refuse(1, "as many connections as allowed: a client was turned away");
+        if let Some(why) = self.objection() {
+            self.refuse(1, why);
             return;
         }
         let keeper = Rc::clone(self) as Rc<dyn Keeper>;
@@ -156,6 +157,17 @@ impl Acceptor {
             }
             Started::Refused | Started::Panicked(_) => {}
         }
+    }
+
+    /// Why the next client is to be turned away, if it is.
+    fn objection(&self) -> Option<&'static str> {
+        if self.port.connections() >= self.limits.connections {
+            return Some("as many connections as allowed: a client was turned away");
+        }
+        if self.port.pending() >= self.limits.pending {
+            return Some("as many connections as allowed wait to be established: a client was turned away");
+        }
+        None
     }
 
     fn refuse(&self, clients: usize, why: &str) {
@@ -183,6 +195,10 @@ impl Acceptor {
 }
 
 impl Keeper for Acceptor {
+    fn connection_begins(&self, transport: &Transport) {
+        let _ = transport.0.accepted_by.set(self.port.clone());
+    }
+
     fn connection_lost(&self, _reason: &CloseReason) {
         self.port.remove_connection();
     }
@@ -296,7 +312,7 @@ mod tests {
         let turned_away = Rc::new(Cell::new(0));
         let listener = Troubled { failures: failures.into(), fails: false, turned_away: Rc::clone(&turned_away) };
         let factory = FactoryCell::new(|_: Transport| Idle);
-        let port = start(&reactor.0, listener, usize::MAX, ConnectionOptions::default(), factory);
+        let port = start(&reactor.0, listener, AcceptLimits::default(), ConnectionOptions::default(), factory);
         for pauses in 0..=4 {
             reactor.0.settle();
             assert_eq!(port.connections(), 5 + pauses, "it waits before it tries again, but with a client's trouble");

@@ -8,6 +8,7 @@ use socket2::Domain;
 use socket2::Socket;
 use socket2::Type;
 
+use crate::accept_limits::AcceptLimits;
 use crate::datagram::DatagramProtocol;
 use crate::datagram_transport::DatagramTransport;
 use crate::factory::Factory;
@@ -48,11 +49,12 @@ impl Reactor {
         let socket = self.adopted("port", socket.into(), Type::STREAM, |socket| {
             if socket.is_listener()? { Ok(()) } else { Err(refused("it does not listen")) }
         })?;
-        let (factory, options) = (FactoryCell::new(factory), ConnectionOptions::default());
+        let factory = FactoryCell::new(factory);
+        let (limits, options) = (AcceptLimits::default(), ConnectionOptions::default());
         Ok(if is_unix(&socket)? {
-            self.accept_on(self.in_context(|| UnixPort::adopt(socket))?, usize::MAX, options, factory)
+            self.accept_on(self.in_context(|| UnixPort::adopt(socket))?, limits, options, factory)
         } else {
-            self.accept_on(self.in_context(|| TcpPort::adopt(socket))?, usize::MAX, options, factory)
+            self.accept_on(self.in_context(|| TcpPort::adopt(socket))?, limits, options, factory)
         })
     }
 

@@ -76,7 +76,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `protocol`, `factory` | what users implement |
-//! | `transport`, `state`, `calls`, `output` | the handle of a connection, and what is behind it |
+//! | `transport`, `state`, `calls`, `output`, `pacing`, `pending` | the handle of a connection, and what is behind it |
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
 //! | `nested`, `policy` | layers: connections inside connections |
 //! | `driver`, `linger`, `stream`, `tcp`, `unix`, `memory` | the loop around a connection, and what it moves bytes over |
@@ -84,7 +84,7 @@
 //! | `process_protocol`, `process_transport`, `process_adapter`, `child`, `process` | child processes |
 //! | `datagram`, `datagram_transport`, `datagram_driver`, `udp`, `interface`, `unix_datagram` | the same for datagrams |
 //! | `adopt_stream`, `async_stream`, `tokio_stream` | Tokio's streams as connections, and connections as Tokio's streams |
-//! | `listen`, `adopt`, `acceptor`, `port`, `connect`, `connector`, `retry`, `resolve`, `race` | how connections come about |
+//! | `listen`, `adopt`, `accept_limits`, `acceptor`, `port`, `connect`, `connector`, `retry`, `resolve`, `race` | how connections come about |
 //! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
 //! | `endpoint`, `activation`, `numbered` | where connections come from or go to, chosen by whoever runs the program |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
@@ -94,6 +94,7 @@
 //! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
 //! | [`testing`] | tests without sockets |
 
+mod accept_limits;
 mod acceptor;
 mod activation;
 mod address;
@@ -135,7 +136,9 @@ mod nested;
 mod numbered;
 mod options;
 mod output;
+mod pacing;
 mod peer_credentials;
+mod pending;
 mod pipe;
 mod policy;
 mod pool;
@@ -209,6 +212,7 @@ pub use nested::Nested;
 pub use options::ConnectOptions;
 pub use options::ListenOptions;
 pub use peer_credentials::PeerCredentials;
+pub use pending::Pending;
 pub use policy::IntoPolicy;
 pub use policy::Policy;
 pub use policy::layer;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use socket2::Socket;
 use tokio::runtime::LocalRuntime;
 
+use crate::accept_limits::AcceptLimits;
 use crate::acceptor;
 use crate::address::Address;
 use crate::datagram::DatagramProtocol;
@@ -53,7 +54,7 @@ impl Reactor {
         Ok(if let Some(host) = self.0.simulated() {
             let listen = || host.network.listen(host.id, wanted, &options);
             let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
-            self.accept_on(listener, options.max_connections, options.socket, factory)
+            self.accept_on(listener, options.limits, options.socket, factory)
         } else {
             let name = format!("tcp {wanted}");
             let bind = |address, share| TcpPort::bind(address, &options, share);
@@ -62,7 +63,7 @@ impl Reactor {
                 None => self.bind(wanted, bind, TcpPort::socket_addr)?,
             };
             let legacy = Legacy::tcp(name, listener.socket());
-            let port = self.accept_on(listener, options.max_connections, options.socket, factory);
+            let port = self.accept_on(listener, options.limits, options.socket, factory);
             port.set_legacy(legacy);
             port
         })
@@ -89,7 +90,7 @@ impl Reactor {
         };
         let (listener, named) = self.bind_unix(&options.address, bind, UnixPort::on)?;
         let factory = FactoryCell::new(factory);
-        let port = self.accept_on(listener, options.max_connections, options.socket, factory);
+        let port = self.accept_on(listener, options.limits, options.socket, factory);
         port.set_legacy(Legacy::unix(name, &named));
         Ok(port)
     }
@@ -97,11 +98,11 @@ impl Reactor {
     pub(crate) fn accept_on(
         &self,
         listener: impl Listener,
-        max_connections: usize,
+        limits: AcceptLimits,
         options: ConnectionOptions,
         factory: FactoryCell,
     ) -> Port {
-        let port = acceptor::start(&self.0, listener, max_connections, options, factory);
+        let port = acceptor::start(&self.0, listener, limits, options, factory);
         self.add_port(&port);
         port
     }

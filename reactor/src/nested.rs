@@ -17,6 +17,9 @@ use crate::transport::Transport;
 /// gets its turns, [`Protocol::is_layer`](crate::Protocol::is_layer) has to say yes, and
 /// [`Protocol::turn`](crate::Protocol::turn) to begin with [`turn`](Self::turn).
 ///
+/// A layer that builds what is inside only behind a header or a handshake says until then, by
+/// [`Transport::mark_pending`], that the connection is not established.
+///
 /// ```
 /// use std::task::Context;
 /// use reactor::testing::StringTransport;

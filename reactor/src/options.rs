@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::accept_limits::AcceptLimits;
 use crate::state::OUTPUT_LIMIT;
 use crate::target::Target;
 use crate::target::ToTarget;
@@ -37,7 +38,7 @@ pub struct ListenOptions {
     pub(crate) address: Result<SocketAddr, String>,
     pub(crate) backlog: u32,
     pub(crate) reuse_address: bool,
-    pub(crate) max_connections: usize,
+    pub(crate) limits: AcceptLimits,
     pub(crate) socket: ConnectionOptions,
 }
 
@@ -69,7 +70,7 @@ impl ListenOptions {
             address,
             backlog: 1024,
             reuse_address: true,
-            max_connections: usize::MAX,
+            limits: AcceptLimits::default(),
             socket: ConnectionOptions::default(),
         }
     }
@@ -89,7 +90,15 @@ impl ListenOptions {
     /// How many connections of this port may be alive; those beyond are closed as soon as they are accepted (no
     /// limit).
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.max_connections = connections;
+        self.limits.connections = connections;
+        self
+    }
+
+    /// How many connections of this port may be accepted and not yet established, because a layer around the protocol
+    /// waits for a header or a handshake (512): those beyond are closed as soon as they are accepted. Without such a
+    /// layer, a connection is established when it is accepted. See [`Transport::mark_pending`](crate::Transport::mark_pending).
+    pub fn max_pending(mut self, connections: usize) -> Self {
+        self.limits.pending = connections;
         self
     }
 

@@ -30,6 +30,8 @@ struct PortState {
     host: Address,
     /// Its connections that are alive.
     alive: Cell<usize>,
+    /// Those of them that are not established yet.
+    pending: Cell<usize>,
     refused: Cell<u64>,
     stopping: Cell<bool>,
     closed: Cell<bool>,
@@ -122,6 +124,11 @@ impl Port {
         self.0.alive.get()
     }
 
+    /// How many of these are not established yet: see [`ListenOptions::max_pending`](crate::ListenOptions::max_pending).
+    pub fn pending(&self) -> usize {
+        self.0.pending.get()
+    }
+
     /// How many clients were closed as soon as they were accepted, because the process had no descriptor left or the
     /// port as many connections as [`ListenOptions::max_connections`](crate::ListenOptions::max_connections) allows.
     pub fn refused(&self) -> u64 {
@@ -132,6 +139,7 @@ impl Port {
         Self(Rc::new(PortState {
             host,
             alive: Cell::new(0),
+            pending: Cell::new(0),
             refused: Cell::new(0),
             stopping: Cell::new(false),
             closed: Cell::new(false),
@@ -173,6 +181,14 @@ impl Port {
             let wakers = self.0.draining.take();
             wakers.into_iter().for_each(Waker::wake);
         }
+    }
+
+    pub(crate) fn add_pending(&self) {
+        self.0.pending.set(self.0.pending.get() + 1);
+    }
+
+    pub(crate) fn remove_pending(&self) {
+        self.0.pending.set(self.0.pending.get() - 1);
     }
 
     pub(crate) fn add_refused(&self, clients: usize) {

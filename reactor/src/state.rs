@@ -17,6 +17,7 @@ use crate::descriptors::Descriptors;
 use crate::hub::Hub;
 use crate::output::Output;
 use crate::peer_credentials::PeerCredentials;
+use crate::port::Port;
 use crate::reason::CloseReason;
 use crate::transport::Transport;
 
@@ -27,6 +28,8 @@ pub(crate) struct State {
     host: Address,
     peer: Address,
     up: OnceCell<Up>,
+    /// None if it was made, or has another around it.
+    pub(crate) accepted_by: OnceCell<Port>,
     pub(crate) calls: Calls,
     output: RefCell<Output>,
     output_limit: Cell<usize>,
@@ -69,7 +72,7 @@ pub(crate) struct Rare {
     /// Why it has failed, if it has.
     failure: Option<CloseReason>,
     /// Connections that are not read while this one is full.
-    sources: Vec<Weak<State>>,
+    pub(crate) sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
     /// What to call when the connection is asked to finish.
     on_drain: Option<Call>,
@@ -112,6 +115,7 @@ impl State {
             host,
             peer,
             up: OnceCell::new(),
+            accepted_by: OnceCell::new(),
             calls: Calls::default(),
             output: RefCell::default(),
             output_limit: Cell::new(output_limit),
@@ -161,6 +165,15 @@ impl State {
         let _ = self.up.set(Up::Driver(driver));
     }
 
+    /// The connection that all layers around this one are layers of.
+    pub(crate) fn root(&self) -> &Self {
+        let mut state = self;
+        while let Some(Up::Outer(outer)) = state.up.get() {
+            state = &outer.0;
+        }
+        state
+    }
+
     #[inline]
     pub(crate) fn wake(&self) {
         self.stirred.set(true);
@@ -205,18 +218,10 @@ impl State {
     /// Sends a call to be made at once, from outside of any callback.
     pub(crate) fn call_now(&self, call: Call) {
         self.calls.push(call);
-        let mut state = self;
-        loop {
-            match state.up.get() {
-                Some(Up::Outer(outer)) => state = &outer.0,
-                Some(Up::Driver(driver)) => {
-                    if let Some(driver) = driver.upgrade() {
-                        driver.turn();
-                    }
-                    return;
-                }
-                None => return,
-            }
+        if let Some(Up::Driver(driver)) = self.root().up.get()
+            && let Some(driver) = driver.upgrade()
+        {
+            driver.turn();
         }
     }
 
@@ -329,24 +334,6 @@ impl State {
     pub(crate) fn resume_reading(&self) {
         if self.paused.replace(false) {
             self.wake();
-        }
-    }
-
-    /// From here on `source` is not read while this connection is full.
-    pub(crate) fn add_source(&self, source: &Rc<Self>) {
-        if self.ended.get() {
-            return;
-        }
-        let source_is_new = self.with_rare(|rare| {
-            rare.sources.retain(|source| source.strong_count() > 0);
-            let new = !rare.sources.iter().any(|other| std::ptr::eq(other.as_ptr(), Rc::as_ptr(source)));
-            if new {
-                rare.sources.push(Rc::downgrade(source));
-            }
-            new
-        });
-        if source_is_new && self.full.get() {
-            source.hold();
         }
     }
 
@@ -526,17 +513,6 @@ impl State {
     pub(crate) fn fill(&self, unsent: usize) {
         if self.is_much(unsent) && !self.full.replace(true) {
             self.for_sources(Self::hold);
-        }
-    }
-
-    fn for_sources(&self, each: impl Fn(&Self)) {
-        // Collected first: releasing wakes a driver, and that is not done with something borrowed.
-        let sources: Vec<_> = match &*self.rare.borrow() {
-            Some(rare) => rare.sources.iter().filter_map(Weak::upgrade).collect(),
-            None => return,
-        };
-        for source in sources {
-            each(&source);
         }
     }
 

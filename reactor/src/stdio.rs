@@ -17,6 +17,7 @@ use rustix::stdio::dup2_stdout;
 use tokio::io::Interest;
 use tokio::sync::oneshot;
 
+use crate::accept_limits::AcceptLimits;
 use crate::address::Address;
 use crate::driver;
 use crate::driver::Keeper;
@@ -84,7 +85,7 @@ impl Reactor {
     /// As [`stdio`](Self::stdio), but as a port that has this connection alone.
     pub(crate) fn listen_stdio(&self, factory: impl Factory) -> io::Result<Port> {
         let only = Only(Some(self.take_stdio()?));
-        Ok(self.accept_on(only, usize::MAX, ConnectionOptions::default(), FactoryCell::new(factory)))
+        Ok(self.accept_on(only, AcceptLimits::default(), ConnectionOptions::default(), FactoryCell::new(factory)))
     }
 
     fn take_stdio(&self) -> io::Result<PipeStream> {

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use crate::accept_limits::AcceptLimits;
 use crate::options::ConnectionOptions;
 use crate::options::LingerLimits;
 use crate::unix_address::UnixAddress;
@@ -29,7 +30,7 @@ pub struct UnixListenOptions {
     pub(crate) mode: u32,
     pub(crate) lock: bool,
     pub(crate) backlog: u32,
-    pub(crate) max_connections: usize,
+    pub(crate) limits: AcceptLimits,
     pub(crate) socket: ConnectionOptions,
 }
 
@@ -41,7 +42,7 @@ impl UnixListenOptions {
             mode: MODE,
             lock: false,
             backlog: 1024,
-            max_connections: usize::MAX,
+            limits: AcceptLimits::default(),
             socket: ConnectionOptions::default(),
         }
     }
@@ -70,7 +71,13 @@ impl UnixListenOptions {
 
     /// As [`ListenOptions::max_connections`](crate::ListenOptions::max_connections).
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.max_connections = connections;
+        self.limits.connections = connections;
+        self
+    }
+
+    /// As [`ListenOptions::max_pending`](crate::ListenOptions::max_pending).
+    pub fn max_pending(mut self, connections: usize) -> Self {
+        self.limits.pending = connections;
         self
     }
 

@@ -20,7 +20,9 @@ const FLOORS: [&[&str]; 6] = [
         "interface",
         "log_limit",
         "output",
+        "pacing",
         "peer_credentials",
+        "pending",
         "port",
         "process_terminated",
         "process_transport",
@@ -31,6 +33,7 @@ const FLOORS: [&[&str]; 6] = [
         "unix_address",
     ],
     &[
+        "accept_limits",
         "datagram",
         "datagram_options",
         "destination",

@@ -20,6 +20,7 @@ mod memcache;
 mod model;
 mod multicast;
 mod neighbours;
+mod overload;
 mod panics;
 mod pipes;
 mod policies;

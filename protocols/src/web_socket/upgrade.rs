@@ -7,6 +7,7 @@ use std::time::Duration;
 use reactor::CloseReason;
 use reactor::Nested;
 use reactor::OnEof;
+use reactor::Pending;
 use reactor::Protocol;
 use reactor::SharedFactory;
 use reactor::Transport;
@@ -29,7 +30,7 @@ pub(super) struct Upgrade {
 
 enum Stage {
     /// The client's request comes in.
-    Request(Head),
+    Request(Head, Pending),
     /// The server's answer to this key comes in.
     Answer(Head, String),
     Open(Box<Open>),
@@ -40,11 +41,12 @@ enum Stage {
 impl Upgrade {
     pub(super) fn new(transport: Transport, options: Rc<Options>) -> Self {
         transport.call_later(PATIENCE, |this: &mut Self| {
-            if matches!(this.stage, Stage::Request(_) | Stage::Answer(..)) {
+            if matches!(this.stage, Stage::Request(..) | Stage::Answer(..)) {
                 this.transport.fail_connection(CloseReason::TimedOut);
             }
         });
-        Self { transport, options, stage: Stage::Request(Head::default()) }
+        let stage = Stage::Request(Head::default(), transport.mark_pending());
+        Self { transport, options, stage }
     }
 
     /// Asks the server, as a client does.
@@ -78,7 +80,7 @@ impl Upgrade {
 
     /// The request is complete, and `rest` has come behind it; or it is too long to be one.
     fn decide(&mut self, rest: &[u8]) {
-        let Stage::Request(head) = std::mem::replace(&mut self.stage, Stage::Refused) else { return };
+        let Stage::Request(head, _pending) = std::mem::replace(&mut self.stage, Stage::Refused) else { return };
         match head.judge(&self.options) {
             Verdict::Accept(answer) => match self.build(self.options.inside.clone()) {
                 Some(nested) => {
@@ -118,7 +120,7 @@ impl Upgrade {
         match &mut self.stage {
             Stage::Open(open) => Some(open.nested()),
             Stage::Otherwise(through) => Some(through.nested()),
-            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => None,
+            Stage::Request(..) | Stage::Answer(..) | Stage::Refused => None,
         }
     }
 
@@ -127,7 +129,7 @@ impl Upgrade {
         match &mut self.stage {
             Stage::Open(open) => open.go_on(),
             Stage::Otherwise(through) => through.go_on(),
-            Stage::Request(_) | Stage::Answer(..) | Stage::Refused => {}
+            Stage::Request(..) | Stage::Answer(..) | Stage::Refused => {}
         }
     }
 }
@@ -141,7 +143,7 @@ impl Protocol for Upgrade {
 
     fn data_received(&mut self, data: &[u8]) {
         match &mut self.stage {
-            Stage::Request(head) => {
+            Stage::Request(head, _) => {
                 let rest = head.fill(data);
                 if head.is_too_long() || rest.is_some() {
                     self.decide(rest.unwrap_or_default());
@@ -162,7 +164,7 @@ impl Protocol for Upgrade {
     }
 
     fn eof_received(&mut self) -> OnEof {
-        if let Stage::Request(head) = &mut self.stage {
+        if let Stage::Request(head, _) = &mut self.stage {
             let head = std::mem::take(head);
             self.pass_on(head.bytes(), b"");
         }
@@ -173,7 +175,7 @@ impl Protocol for Upgrade {
                 self.transport.fail_connection(CloseReason::failed("the server has closed instead of answering"));
                 OnEof::Close
             }
-            Stage::Request(_) | Stage::Refused => OnEof::Close,
+            Stage::Request(..) | Stage::Refused => OnEof::Close,
         }
     }
 
