@@ -210,8 +210,8 @@ impl Keeper for Acceptor {
 
 impl Accepts for Acceptor {
     fn connections(&self) -> Vec<Transport> {
-        let me = std::ptr::from_ref(self).cast();
-        self.hub.connections().into_iter().filter(|transport| transport.0.keeper() == me).collect()
+        let accepted = |transport: &Transport| transport.0.accepted_by.get().is_some_and(|port| port.is(&self.port));
+        self.hub.connections().into_iter().filter(accepted).collect()
     }
 
     fn timers(&self) -> &Rc<Timers> {

@@ -119,7 +119,6 @@ pub(crate) fn prepare<S: Stream>(
     drop(entered);
     let driver = Rc::new(Driver {
         state: Rc::clone(&transport.0),
-        keeper,
         span: (!span.is_none()).then(|| Box::new(span)),
         waker: RefCell::new(None),
         link: RefCell::new(Link {
@@ -127,6 +126,7 @@ pub(crate) fn prepare<S: Stream>(
             key: hub.add_connection(transport.clone()),
             stream,
             phase: Phase::Open(connection),
+            keeper,
             eof: false,
             broken: None,
             received: 0,
@@ -143,7 +143,6 @@ fn span(transport: &Transport, host: &Address, peer: &Address) -> Span {
 
 pub(crate) struct Driver<S> {
     state: Rc<State>,
-    keeper: Rc<dyn Keeper>,
     /// None where nobody listens.
     span: Option<Box<Span>>,
     waker: RefCell<Option<Waker>>,
@@ -158,6 +157,7 @@ struct Link<S> {
     key: usize,
     stream: S,
     phase: Phase,
+    keeper: Rc<dyn Keeper>,
     /// The end of the peer's stream was read.
     eof: bool,
     /// Nothing can be sent any more; what the peer sent before is still read.
@@ -190,7 +190,7 @@ impl<S: Stream> Drive for Driver<S> {
         }
         let _entered = self.span.as_ref().map(|span| span.enter());
         self.state.set_driven(true);
-        let poll = self.link.borrow_mut().poll(cx, &*self.keeper);
+        let poll = self.link.borrow_mut().poll(cx);
         self.state.set_driven(false);
         poll
     }
@@ -223,10 +223,6 @@ impl<S: Stream> state::Driver for Driver<S> {
         }
         self.wake();
     }
-
-    fn keeper(&self) -> *const () {
-        Rc::as_ptr(&self.keeper).cast()
-    }
 }
 
 /// How the loop goes on after a step.
@@ -242,12 +238,12 @@ enum Step {
 }
 
 impl<S: Stream> Link<S> {
-    fn poll(&mut self, cx: &mut Context<'_>, keeper: &dyn Keeper) -> Poll<()> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut budget = Budget::default();
         loop {
             let step = match &mut self.phase {
                 Phase::Open(_) => self.step(cx, &mut budget),
-                Phase::Lingering(_) => return self.linger(cx, keeper),
+                Phase::Lingering(_) => return self.linger(cx),
                 Phase::Over => return Poll::Ready(()),
             };
             match step {
@@ -259,7 +255,7 @@ impl<S: Stream> Link<S> {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Step::End(reason) => self.end(reason, keeper),
+                Step::End(reason) => self.end(reason),
             }
         }
     }
@@ -414,7 +410,7 @@ impl<S: Stream> Link<S> {
     }
 
     /// Tells everybody that the connection has ended; the socket lingers if the peer may still be sending.
-    fn end(&mut self, reason: CloseReason, keeper: &dyn Keeper) {
+    fn end(&mut self, reason: CloseReason) {
         // Whatever reason it was given: output may be missing, and the peer must see that.
         let failed = matches!(&self.phase, Phase::Open(connection) if connection.failure().is_some());
         let lingers = !failed && reason.is_clean() && !self.eof;
@@ -431,13 +427,13 @@ impl<S: Stream> Link<S> {
         tracing::debug!(%reason, received = self.received, sent = self.sent, unsent = connection.transport().unsent(), "closed");
         connection.lost(reason.clone());
         drop(connection);
-        keeper.connection_lost(&reason);
+        self.keeper.connection_lost(&reason);
         self.hub.remove_connection(self.key);
     }
 
-    fn linger(&mut self, cx: &mut Context<'_>, keeper: &dyn Keeper) -> Poll<()> {
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Phase::Lingering(linger) = &mut self.phase {
-            ready!(linger.poll(cx, &self.hub, &mut self.stream, keeper.linger_limits()));
+            ready!(linger.poll(cx, &self.hub, &mut self.stream, self.keeper.linger_limits()));
             self.hub.end_lingering();
             self.phase = Phase::Over;
         }

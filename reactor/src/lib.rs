@@ -76,7 +76,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `protocol`, `factory` | what users implement |
-//! | `transport`, `state`, `calls`, `output`, `pacing`, `pending` | the handle of a connection, and what is behind it |
+//! | `transport`, `state`, `calls`, `output`, `pacing`, `pending`, `draining` | the handle of a connection, and what is behind it |
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
 //! | `nested`, `policy` | layers: connections inside connections |
 //! | `driver`, `linger`, `stream`, `tcp`, `unix`, `memory` | the loop around a connection, and what it moves bytes over |
@@ -119,6 +119,7 @@ mod datagram_transport;
 mod delayed_call;
 mod descriptors;
 mod destination;
+mod draining;
 mod driver;
 mod endpoint;
 mod executor;

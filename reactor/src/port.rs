@@ -151,6 +151,11 @@ impl Port {
         }))
     }
 
+    /// Whether the two are handles of one port.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Whether it was asked to stop.
     pub(crate) fn is_stopping(&self) -> bool {
         self.0.stopping.get()

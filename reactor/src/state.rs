@@ -56,9 +56,9 @@ pub(crate) struct State {
     /// A layer inside still holds bytes that were written before this began to close.
     unfinished: Cell<bool>,
     /// It was asked to finish what it is at.
-    draining: Cell<bool>,
+    pub(crate) draining: Cell<bool>,
     /// And the protocol, or the layer's inner connection, is still to be told.
-    drain_untold: Cell<bool>,
+    pub(crate) drain_untold: Cell<bool>,
     ended: Cell<bool>,
     failed: Cell<bool>,
     /// Descriptors can be sent.
@@ -75,7 +75,7 @@ pub(crate) struct Rare {
     pub(crate) sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
     /// What to call when the connection is asked to finish.
-    on_drain: Option<Call>,
+    pub(crate) on_drain: Option<Call>,
     /// Who is told of the end.
     watchers: Vec<oneshot::Sender<CloseReason>>,
     pub(crate) descriptors: Descriptors,
@@ -101,10 +101,6 @@ pub(crate) trait Driver {
     fn wake(&self);
     /// Makes the calls that are due, now.
     fn turn(&self);
-    /// Who has brought it about, as an address to compare.
-    fn keeper(&self) -> *const () {
-        std::ptr::null()
-    }
 }
 
 impl State {
@@ -257,45 +253,6 @@ impl State {
         }
     }
 
-    /// Asks the connection to finish what it is at.
-    pub(crate) fn drain(&self) {
-        if !self.ended.get() && !self.draining.replace(true) {
-            self.drain_untold.set(true);
-            self.wake();
-        }
-    }
-
-    pub(crate) fn is_draining(&self) -> bool {
-        self.draining.get()
-    }
-
-    pub(crate) fn set_on_drain(&self, call: Call) {
-        if !self.ended.get() {
-            // The old one holds what is the user's: it is dropped with nothing borrowed.
-            let old = self.with_rare(|rare| rare.on_drain.replace(call));
-            drop(old);
-            if self.draining.get() {
-                self.drain_untold.set(true);
-                self.wake();
-            }
-        }
-    }
-
-    /// Whether the protocol is to be told now that it is asked to finish.
-    pub(crate) fn take_drain(&self) -> bool {
-        self.drain_untold.replace(false)
-    }
-
-    /// Has the call made that was set for this, or closes where nobody inside will.
-    pub(crate) fn tell_of_drain(&self, layered: bool) {
-        let call = self.rare.borrow_mut().as_mut().and_then(|rare| rare.on_drain.take());
-        match call {
-            Some(call) => self.calls.push(call),
-            None if layered => {}
-            None => self.lose(),
-        }
-    }
-
     /// Adds somebody to be told of the end, unless it is too late for that.
     pub(crate) fn watch(&self, watcher: oneshot::Sender<CloseReason>) {
         if !self.ended.get() {
@@ -305,14 +262,6 @@ impl State {
 
     pub(crate) fn take_watchers(&self) -> Vec<oneshot::Sender<CloseReason>> {
         self.rare.borrow_mut().as_mut().map(|rare| std::mem::take(&mut rare.watchers)).unwrap_or_default()
-    }
-
-    /// Who has brought the connection about, as an address to compare: null for a nested one.
-    pub(crate) fn keeper(&self) -> *const () {
-        match self.up.get() {
-            Some(Up::Driver(driver)) => driver.upgrade().map_or(std::ptr::null(), |driver| driver.keeper()),
-            Some(Up::Outer(_)) | None => std::ptr::null(),
-        }
     }
 
     /// Ends this side's stream when everything is sent.

@@ -16,6 +16,7 @@ const FLOORS: [&[&str]; 6] = [
         "datagram_transport",
         "delayed_call",
         "descriptors",
+        "draining",
         "hub",
         "interface",
         "log_limit",
