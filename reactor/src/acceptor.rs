@@ -11,6 +11,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use crate::accept_limits::AcceptLimits;
+use crate::address::Address;
+use crate::admission::Admission;
 use crate::driver;
 use crate::driver::Keeper;
 use crate::driver::Started;
@@ -23,6 +25,7 @@ use crate::port::Accepts;
 use crate::port::Port;
 use crate::reactor::Core;
 use crate::reason::CloseReason;
+use crate::refusals::Refusal;
 use crate::stream::Accepted;
 use crate::stream::Listener;
 use crate::stream::Stream;
@@ -44,7 +47,7 @@ pub(crate) fn start<L: Listener>(
         hub: Rc::clone(&core.hub),
         port: port.clone(),
         factory,
-        limits,
+        admission: Admission::new(&port, &core.hub.timers, limits),
         options,
         log: LogLimit::default(),
     });
@@ -63,12 +66,20 @@ async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
         let next = poll_fn(|cx| acceptor.poll_accept(&mut listener, cx)).await;
         match next {
             None => break,
-            Some(Ok(accepted)) => acceptor.accepted(accepted),
+            Some(Ok(accepted)) => {
+                if let Some(delay) = acceptor.admission.delay() {
+                    acceptor.sleep(delay).await;
+                    if acceptor.port.is_stopping() {
+                        break;
+                    }
+                }
+                acceptor.accepted(accepted);
+            }
             Some(Err(error)) => match Trouble::from(&error) {
                 Trouble::OfOneClient => {}
                 Trouble::NoDescriptor => match poll_fn(|cx| Poll::Ready(listener.turn_away(cx))).await {
                     Ok(0) => {}
-                    Ok(clients) => acceptor.refuse(clients, "no descriptor is left: a client was turned away"),
+                    Ok(clients) => acceptor.admission.refuse(Refusal::NoDescriptor, clients),
                     Err(error) => acceptor.pause("cannot accept, and have no descriptor in reserve", &error).await,
                 },
                 Trouble::Ours => acceptor.pause("cannot accept", &error).await,
@@ -121,8 +132,9 @@ struct Acceptor {
     hub: Rc<Hub>,
     port: Port,
     factory: FactoryCell,
-    limits: AcceptLimits,
+    admission: Admission,
     options: ConnectionOptions,
+    /// Of errors.
     log: LogLimit,
 }
 
@@ -145,35 +157,21 @@ impl Acceptor {
 
     fn accepted<S: Stream>(self: &Rc<Self>, accepted: Accepted<S>) {
         let Some(core) = self.core.upgrade() else { return };
-        if let Some(why) = self.objection() {
-            self.refuse(1, why);
-            return;
+        if let Some(why) = self.admission.objection(&accepted.peer) {
+            return self.admission.refuse(why, 1);
         }
-        let keeper = Rc::clone(self) as Rc<dyn Keeper>;
+        let keeper: Rc<dyn Keeper> = if self.admission.counts_peers() {
+            Rc::new(OfPeer { acceptor: Rc::clone(self), peer: accepted.peer.clone() })
+        } else {
+            Rc::clone(self) as _
+        };
         match driver::start(&self.hub, accepted, self.options.output_limit, &self.factory, keeper) {
-            Started::Running(_, task) => {
+            Started::Running(transport, task) => {
                 self.port.add_connection();
+                self.admission.add(transport.0.peer());
                 core.spawn_task(task);
             }
             Started::Refused | Started::Panicked(_) => {}
-        }
-    }
-
-    /// Why the next client is to be turned away, if it is.
-    fn objection(&self) -> Option<&'static str> {
-        if self.port.connections() >= self.limits.connections {
-            return Some("as many connections as allowed: a client was turned away");
-        }
-        if self.port.pending() >= self.limits.pending {
-            return Some("as many connections as allowed wait to be established: a client was turned away");
-        }
-        None
-    }
-
-    fn refuse(&self, clients: usize, why: &str) {
-        self.port.add_refused(clients);
-        if self.log.allows(self.hub.timers.now()) {
-            tracing::warn!(port = %self.port.host(), refused = self.port.refused(), "{why}");
         }
     }
 
@@ -182,7 +180,12 @@ impl Acceptor {
         if self.log.allows(self.hub.timers.now()) {
             tracing::warn!(port = %self.port.host(), %error, "{what}");
         }
-        let mut sleep = Sleep::new(&self.hub.timers, PAUSE);
+        self.sleep(PAUSE).await;
+    }
+
+    /// Waits, unless the port is to stop.
+    async fn sleep(&self, time: Duration) {
+        let mut sleep = Sleep::new(&self.hub.timers, time);
         poll_fn(|cx| {
             if self.port.is_stopping() {
                 return Poll::Ready(());
@@ -205,6 +208,27 @@ impl Keeper for Acceptor {
 
     fn linger_limits(&self) -> LingerLimits {
         self.options.linger
+    }
+}
+
+/// What keeps a connection that counts for its peer.
+struct OfPeer {
+    acceptor: Rc<Acceptor>,
+    peer: Address,
+}
+
+impl Keeper for OfPeer {
+    fn connection_begins(&self, transport: &Transport) {
+        self.acceptor.connection_begins(transport);
+    }
+
+    fn connection_lost(&self, reason: &CloseReason) {
+        self.acceptor.admission.remove(&self.peer);
+        self.acceptor.connection_lost(reason);
+    }
+
+    fn linger_limits(&self) -> LingerLimits {
+        self.acceptor.linger_limits()
     }
 }
 
@@ -252,7 +276,6 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
-    use crate::address::Address;
     use crate::clock::Clock;
     use crate::hub::ReadBuffer;
     use crate::memory::MemoryStream;

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::net::IpAddr;
+use std::net::Ipv6Addr;
 use std::net::SocketAddr;
 
 use crate::unix_address::UnixAddress;
@@ -33,6 +34,26 @@ impl Address {
             Self::Inet(address) => Some(*address),
             Self::Unix(_) | Self::Pipe | Self::Memory(_) => None,
         }
+    }
+
+    /// Whom it is counted for, where peers are: an IPv4 address, or an IPv6 network of 64 bits, of which one host may
+    /// have every address, without a port. An IPv4 address mapped into IPv6 counts as what it is, and what is no
+    /// internet address as itself.
+    ///
+    /// ```
+    /// use reactor::Address;
+    ///
+    /// let network = |address: &str| Address::Inet(address.parse().unwrap()).network();
+    /// assert_eq!(network("[2001:db8::1]:80"), network("[2001:db8::2]:81"));
+    /// assert_ne!(network("192.0.2.1:80"), network("192.0.2.2:80"));
+    /// ```
+    pub fn network(&self) -> Self {
+        let Self::Inet(address) = self else { return self.clone() };
+        let ip = match address.ip().to_canonical() {
+            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+            ip @ IpAddr::V4(_) => ip,
+        };
+        SocketAddr::new(ip, 0).into()
     }
 }
 
@@ -71,6 +92,17 @@ impl fmt::Display for Address {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn peers_are_told_apart_by_host_or_ipv6_network() {
+        let network = |address: &str| Address::Inet(address.parse().unwrap()).network();
+        assert_eq!(network("192.0.2.1:1"), network("192.0.2.1:2"));
+        assert_eq!(network("192.0.2.1:1"), network("[::ffff:192.0.2.1]:3"));
+        assert_ne!(network("192.0.2.1:1"), network("192.0.2.2:1"));
+        assert_eq!(network("[2001:db8::1]:1"), network("[2001:db8::ffff:1]:1"));
+        assert_ne!(network("[2001:db8::1]:1"), network("[2001:db8:0:1::1]:1"));
+        assert_ne!(Address::Memory("a").network(), Address::Memory("b").network());
+    }
 
     #[test]
     fn a_mapped_address_is_shown_as_ipv4_and_a_link_local_one_keeps_its_scope() {

@@ -84,7 +84,7 @@
 //! | `process_protocol`, `process_transport`, `process_adapter`, `child`, `process` | child processes |
 //! | `datagram`, `datagram_transport`, `datagram_driver`, `udp`, `interface`, `unix_datagram` | the same for datagrams |
 //! | `adopt_stream`, `async_stream`, `tokio_stream` | Tokio's streams as connections, and connections as Tokio's streams |
-//! | `listen`, `adopt`, `accept_limits`, `acceptor`, `port`, `connect`, `connector`, `retry`, `resolve`, `race` | how connections come about |
+//! | `listen`, `adopt`, `accept_limits`, `admission`, `refusals`, `acceptor`, `port`, `connect`, `connector`, `retry`, `resolve`, `race` | how connections come about |
 //! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
 //! | `endpoint`, `activation`, `numbered` | where connections come from or go to, chosen by whoever runs the program |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
@@ -98,6 +98,7 @@ mod accept_limits;
 mod acceptor;
 mod activation;
 mod address;
+mod admission;
 mod adopt;
 mod adopt_stream;
 mod async_stream;
@@ -153,6 +154,7 @@ mod protocol;
 mod race;
 mod reactor;
 mod reason;
+mod refusals;
 mod remote;
 mod resolve;
 mod retry;
@@ -228,6 +230,7 @@ pub use protocol::OnEof;
 pub use protocol::Protocol;
 pub use reactor::Reactor;
 pub use reason::CloseReason;
+pub use refusals::Refusals;
 pub use remote::RemoteReactor;
 pub use remote::RemoteTransport;
 pub use resolve::Resolver;

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::accept_limits::AcceptLimits;
+use crate::accept_limits::AcceptRate;
 use crate::state::OUTPUT_LIMIT;
 use crate::target::Target;
 use crate::target::ToTarget;
@@ -94,11 +95,32 @@ impl ListenOptions {
         self
     }
 
+    /// How many connections any one peer may have with this port at a time (no limit): an IPv4 address, or an IPv6
+    /// network of 64 bits, of which one host may have every address. Those beyond are closed as soon as they are
+    /// accepted. See [`Address::network`](crate::Address::network).
+    pub fn max_connections_per_peer(mut self, connections: usize) -> Self {
+        self.limits.per_peer = connections;
+        self
+    }
+
     /// How many connections of this port may be accepted and not yet established, because a layer around the protocol
     /// waits for a header or a handshake (512): those beyond are closed as soon as they are accepted. Without such a
     /// layer, a connection is established when it is accepted. See [`Transport::mark_pending`](crate::Transport::mark_pending).
     pub fn max_pending(mut self, connections: usize) -> Self {
         self.limits.pending = connections;
+        self
+    }
+
+    /// How many connections are accepted in a second, and how many at once when fewer have come for a while (no limit).
+    /// Clients beyond are not refused: they wait, up to the [backlog](Self::backlog) with the system, until they are
+    /// accepted. [`Port::accept_waits`](crate::Port::accept_waits) tells how often.
+    ///
+    /// # Panics
+    ///
+    /// If one of the two is zero.
+    #[track_caller]
+    pub fn accept_rate(mut self, connections_per_second: u32, burst: u32) -> Self {
+        self.limits.rate = Some(AcceptRate::new(connections_per_second, burst));
         self
     }
 

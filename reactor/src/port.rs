@@ -14,6 +14,8 @@ use std::time::Duration;
 
 use crate::address::Address;
 use crate::legacy::Legacy;
+use crate::refusals::Refusal;
+use crate::refusals::Refusals;
 use crate::timers::Sleep;
 use crate::timers::Timers;
 use crate::transport::Transport;
@@ -32,7 +34,8 @@ struct PortState {
     alive: Cell<usize>,
     /// Those of them that are not established yet.
     pending: Cell<usize>,
-    refused: Cell<u64>,
+    refusals: Cell<Refusals>,
+    accept_waits: Cell<u64>,
     stopping: Cell<bool>,
     closed: Cell<bool>,
     /// Of the task that listens.
@@ -129,10 +132,20 @@ impl Port {
         self.0.pending.get()
     }
 
-    /// How many clients were closed as soon as they were accepted, because the process had no descriptor left or the
-    /// port as many connections as [`ListenOptions::max_connections`](crate::ListenOptions::max_connections) allows.
+    /// How many clients were closed as soon as they were accepted, for whatever reason.
     pub fn refused(&self) -> u64 {
-        self.0.refused.get()
+        self.refusals().in_all()
+    }
+
+    /// How many clients were closed as soon as they were accepted, by reasons.
+    pub fn refusals(&self) -> Refusals {
+        self.0.refusals.get()
+    }
+
+    /// How many clients had to wait because more came than the port
+    /// [may accept in a time](crate::ListenOptions::accept_rate); those behind them, with the system, not counted.
+    pub fn accept_waits(&self) -> u64 {
+        self.0.accept_waits.get()
     }
 
     pub(crate) fn new(host: Address) -> Self {
@@ -140,7 +153,8 @@ impl Port {
             host,
             alive: Cell::new(0),
             pending: Cell::new(0),
-            refused: Cell::new(0),
+            refusals: Cell::default(),
+            accept_waits: Cell::new(0),
             stopping: Cell::new(false),
             closed: Cell::new(false),
             listening: RefCell::new(None),
@@ -196,8 +210,14 @@ impl Port {
         self.0.pending.set(self.0.pending.get() - 1);
     }
 
-    pub(crate) fn add_refused(&self, clients: usize) {
-        self.0.refused.set(self.0.refused.get() + clients as u64);
+    pub(crate) fn add_refused(&self, why: Refusal, clients: usize) {
+        let mut refusals = self.refusals();
+        *why.of(&mut refusals) += clients as u64;
+        self.0.refusals.set(refusals);
+    }
+
+    pub(crate) fn add_accept_wait(&self) {
+        self.0.accept_waits.set(self.0.accept_waits.get() + 1);
     }
 
     /// Says what the next process needs in its place.

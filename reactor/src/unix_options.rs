@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use crate::accept_limits::AcceptLimits;
+use crate::accept_limits::AcceptRate;
 use crate::options::ConnectionOptions;
 use crate::options::LingerLimits;
 use crate::unix_address::UnixAddress;
@@ -78,6 +79,17 @@ impl UnixListenOptions {
     /// As [`ListenOptions::max_pending`](crate::ListenOptions::max_pending).
     pub fn max_pending(mut self, connections: usize) -> Self {
         self.limits.pending = connections;
+        self
+    }
+
+    /// As [`ListenOptions::accept_rate`](crate::ListenOptions::accept_rate).
+    ///
+    /// # Panics
+    ///
+    /// If one of the two is zero.
+    #[track_caller]
+    pub fn accept_rate(mut self, connections_per_second: u32, burst: u32) -> Self {
+        self.limits.rate = Some(AcceptRate::new(connections_per_second, burst));
         self
     }
 

@@ -28,6 +28,7 @@ const FLOORS: [&[&str]; 6] = [
         "process_terminated",
         "process_transport",
         "reason",
+        "refusals",
         "state",
         "timers",
         "transport",
@@ -35,6 +36,7 @@ const FLOORS: [&[&str]; 6] = [
     ],
     &[
         "accept_limits",
+        "admission",
         "datagram",
         "datagram_options",
         "destination",

@@ -1,17 +1,124 @@
 //! More clients than a port lets in.
 
+use std::net::IpAddr;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use protocols::WebSocket;
+use reactor::ConnectOptions;
 use reactor::ListenOptions;
+use reactor::Port;
 use reactor::Transport;
 use reactor::testing::Simulation;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
+use crate::support::count_logged;
 
-const MOMENT: Duration = Duration::from_secs(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+/// A port of the simulated host "server".
+fn listen(sim: &Simulation, options: ListenOptions) -> Port {
+    sim.host("server").listen_tcp(options, |transport| Recorder::new(transport, Log::default())).unwrap()
+}
+
+/// Connects, and logs what becomes of it.
+fn connect(sim: &Simulation, host: &str, options: impl Into<ConnectOptions>) -> Log {
+    let log = Log::default();
+    let seen = log.clone();
+    sim.host(host).connect_tcp(options, move |transport| Recorder::new(transport, seen.clone()));
+    log
+}
+
+/// Whether a client that connects is let in; it stays.
+#[track_caller]
+fn is_let_in(sim: &Simulation, host: &str) -> bool {
+    let log = connect(sim, host, "server:7");
+    sim.run_for(SECOND);
+    let let_in = log.lines() == ["made"];
+    assert!(let_in || log.lines() == ["made", "eof", "lost Done", "dropped"], "{:?}", log.lines());
+    let_in
+}
+
+#[test]
+fn a_port_and_each_of_its_peers_have_so_many_connections_and_not_more() {
+    let sim = Simulation::new(1);
+    let port = listen(&sim, ListenOptions::new(7).max_connections(5).max_connections_per_peer(2));
+    let let_in = ["one", "one", "one", "two", "two", "two", "three", "three"].map(|host| is_let_in(&sim, host));
+    assert_eq!(let_in, [true, true, false, true, true, false, true, false]);
+    assert_eq!((port.connections(), port.refusals().per_peer, port.refusals().connections), (5, 2, 1));
+    assert_eq!(port.refused(), 3);
+    sim.reset_connections("one", "server");
+    assert_eq!(["two", "one", "one", "one"].map(|host| is_let_in(&sim, host)), [false, true, true, false]);
+}
+
+#[test]
+fn a_client_that_nothing_is_built_for_does_not_count_for_its_peer() {
+    let sim = Simulation::new(1);
+    let mut clients = 0;
+    let factory = move |transport| {
+        clients += 1;
+        (clients > 2).then(|| Recorder::new(transport, Log::default()))
+    };
+    sim.host("server").listen_tcp(ListenOptions::new(7).max_connections_per_peer(1), factory).unwrap();
+    assert_eq!([0; 4].map(|_| is_let_in(&sim, "client")), [false, false, true, false]);
+}
+
+#[test]
+fn addresses_of_one_ipv6_network_are_one_peer() {
+    let sim = Simulation::new(1);
+    let port = listen(&sim, ListenOptions::new("[::]:7").max_connections_per_peer(1));
+    let ipv6 = |host: &str| {
+        sim.host(host);
+        sim.addresses_of(host).into_iter().find(IpAddr::is_ipv6).unwrap()
+    };
+    let [one, two, server] = ["one", "two", "server"].map(ipv6);
+    let network = |address: IpAddr| reactor::Address::Inet((address, 0).into()).network();
+    assert_eq!(network(one), network(two));
+    let logs = ["one", "two"].map(|host| connect(&sim, host, (server, 7)));
+    sim.run_for(SECOND);
+    assert_eq!((logs[0].has("lost"), logs[1].has("lost"), port.refusals().per_peer), (false, true, 1));
+}
+
+#[test]
+fn clients_that_come_faster_than_allowed_wait_and_none_is_refused() {
+    let sim = Simulation::new(1);
+    let port = listen(&sim, ListenOptions::new(7).accept_rate(10, 20));
+    let logs: Vec<_> = (0..50).map(|_| connect(&sim, "client", "server:7")).collect();
+    let mut accepted = Vec::new();
+    for _ in 0..5 {
+        sim.run_for(SECOND);
+        accepted.push(port.connections());
+    }
+    // One waits for each tenth of a second; connecting takes a moment.
+    assert_eq!(accepted, [29, 39, 49, 50, 50]);
+    assert_eq!((port.accept_waits(), port.refused()), (30, 0));
+    assert!(logs.iter().all(|log| log.lines() == ["made"]));
+    // Stopped meanwhile, it closes at once.
+    for _ in 0..50 {
+        connect(&sim, "client", "server:7");
+    }
+    sim.run_for(SECOND);
+    drop(port.stop_listening());
+    sim.run_for(SECOND / 100);
+    assert!(sim.host("server").listen_tcp(7, |_| None::<Recorder>).is_ok());
+}
+
+#[test]
+fn of_many_clients_that_are_turned_away_one_line_a_reason_is_logged_in_a_while() {
+    let (_logging, lines) = count_logged(LevelFilter::WARN);
+    let sim = Simulation::new(1);
+    let port = listen(&sim, ListenOptions::new(7).max_connections(1).max_connections_per_peer(0).accept_rate(10, 1));
+    for (waits, refused, logged) in [(19, 20, 2), (38, 40, 2), (57, 60, 4)] {
+        for _ in 0..20 {
+            connect(&sim, "client", "server:7");
+        }
+        sim.run_for(2 * SECOND);
+        assert_eq!((port.accept_waits(), port.refused(), lines.load(Ordering::Relaxed)), (waits, refused, logged));
+    }
+}
 
 #[test]
 fn connections_that_are_not_established_are_counted_and_those_beyond_are_turned_away() {
@@ -20,14 +127,7 @@ fn connections_that_are_not_established_are_counted_and_those_beyond_are_turned_
     let seen = log.clone();
     let inside = WebSocket::around(move |transport| Recorder::new(transport, seen.clone()));
     let port = sim.host("server").listen_tcp(ListenOptions::new(7).max_pending(2), inside).unwrap();
-    let silent = |served| {
-        let log = Log::default();
-        let seen = log.clone();
-        sim.host("client").connect_tcp("server:7", move |transport| Recorder::new(transport, seen.clone()));
-        sim.run_for(MOMENT);
-        assert_eq!(log.lines(), if served { &["made"][..] } else { &["made", "eof", "lost Done", "dropped"] });
-    };
-    silent(true);
+    assert!(is_let_in(&sim, "client"));
     // Who is established does not count, and does so for as long as it lasts.
     sim.host("client").connect_tcp(
         "server:7",
@@ -35,17 +135,17 @@ fn connections_that_are_not_established_are_counted_and_those_beyond_are_turned_
             Recorder::new(transport, Log::default()).on(Callback::Made, |this| this.transport.write("hello"))
         }),
     );
-    sim.run_for(MOMENT);
+    sim.run_for(SECOND);
     assert_eq!((log.lines(), port.pending(), port.connections()), (vec!["made".into(), "data hello".into()], 1, 2));
-    silent(true);
+    assert!(is_let_in(&sim, "client"));
     assert_eq!((port.pending(), port.refused()), (2, 0));
-    silent(false);
+    assert!(!is_let_in(&sim, "client"));
     assert_eq!((port.pending(), port.refused()), (2, 1));
     // Their handshakes time out.
-    sim.run_for(10 * MOMENT);
+    sim.run_for(10 * SECOND);
     assert_eq!((port.pending(), port.connections()), (0, 1));
-    silent(true);
+    assert!(is_let_in(&sim, "client"));
     sim.reset_connections("client", "server");
-    sim.run_for(MOMENT);
+    sim.run_for(SECOND);
     assert_eq!((port.pending(), port.connections()), (0, 0));
 }

@@ -1,0 +1,55 @@
+/// How many clients a port has closed as soon as they were accepted, and why: see
+/// [`Port::refusals`](crate::Port::refusals). Each kind is also logged, once in five seconds at the most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Refusals {
+    /// The process had no descriptor left.
+    pub no_descriptor: u64,
+    /// The port had [as many connections](crate::ListenOptions::max_connections) as it may have.
+    pub connections: u64,
+    /// The peer had [as many](crate::ListenOptions::max_connections_per_peer) as one may have.
+    pub per_peer: u64,
+    /// As many [were not established](crate::ListenOptions::max_pending) as may be.
+    pub pending: u64,
+}
+
+impl Refusals {
+    /// For whatever reason.
+    pub fn in_all(&self) -> u64 {
+        self.no_descriptor + self.connections + self.per_peer + self.pending
+    }
+}
+
+/// Why a client is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    NoDescriptor,
+    Connections,
+    PerPeer,
+    Pending,
+}
+
+impl Refusal {
+    /// How many there are.
+    pub(crate) const KINDS: usize = 4;
+
+    /// Its counter.
+    pub(crate) fn of(self, refusals: &mut Refusals) -> &mut u64 {
+        match self {
+            Self::NoDescriptor => &mut refusals.no_descriptor,
+            Self::Connections => &mut refusals.connections,
+            Self::PerPeer => &mut refusals.per_peer,
+            Self::Pending => &mut refusals.pending,
+        }
+    }
+
+    /// What the log says of it.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::NoDescriptor => "no descriptor is left: a client was turned away",
+            Self::Connections => "as many connections as allowed: a client was turned away",
+            Self::PerPeer => "as many connections of one peer as allowed: a client was turned away",
+            Self::Pending => "as many connections as allowed are not established: a client was turned away",
+        }
+    }
+}
