@@ -47,7 +47,7 @@ pub(crate) fn start<L: Listener>(
         hub: Rc::clone(&core.hub),
         port: port.clone(),
         factory,
-        admission: Admission::new(&port, &core.hub.timers, limits),
+        admission: Admission::new(&port, &core.hub, limits),
         options,
         log: LogLimit::default(),
     });

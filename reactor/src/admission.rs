@@ -4,12 +4,15 @@ use std::cell::Cell;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use std::time::Instant;
 
 use crate::accept_limits::AcceptLimits;
 use crate::accept_limits::AcceptRate;
 use crate::address::Address;
+use crate::connection_budget::ConnectionBudget;
+use crate::hub::Hub;
 use crate::log_limit::LogLimit;
 use crate::port::Port;
 use crate::refusals::Refusal;
@@ -19,6 +22,7 @@ use crate::timers::Timers;
 pub(crate) struct Admission {
     port: Port,
     timers: Rc<Timers>,
+    budget: Arc<ConnectionBudget>,
     limits: AcceptLimits,
     /// The connections of each peer, while that is limited. None of them is zero.
     peers: RefCell<HashMap<Address, usize>>,
@@ -28,10 +32,11 @@ pub(crate) struct Admission {
 }
 
 impl Admission {
-    pub(crate) fn new(port: &Port, timers: &Rc<Timers>, limits: AcceptLimits) -> Self {
+    pub(crate) fn new(port: &Port, hub: &Hub, limits: AcceptLimits) -> Self {
         Self {
             port: port.clone(),
-            timers: Rc::clone(timers),
+            timers: Rc::clone(&hub.timers),
+            budget: Arc::clone(&hub.connection_budget),
             limits,
             peers: RefCell::default(),
             rate: limits.rate.map(Pacer::new),
@@ -60,6 +65,9 @@ impl Admission {
 
     /// Why this client is to be turned away, if it is.
     pub(crate) fn objection(&self, peer: &Address) -> Option<Refusal> {
+        if self.budget.is_spent() {
+            return Some(Refusal::Budget);
+        }
         if self.port.connections() >= self.limits.connections {
             return Some(Refusal::Connections);
         }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::future::poll_fn;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::sync::Arc;
 use std::task::Poll;
 use std::task::Waker;
 
@@ -15,6 +16,7 @@ use slab::Slab;
 
 use crate::calls::CallTarget;
 use crate::clock::Clock;
+use crate::connection_budget::ConnectionBudget;
 use crate::state::State;
 use crate::timers::Timers;
 use crate::transport::Transport;
@@ -27,6 +29,7 @@ pub(crate) struct Hub {
     pub(crate) reactor: OnceCell<Weak<dyn Any>>,
     /// The live connections.
     connections: RefCell<Slab<Transport>>,
+    pub(crate) connection_budget: Arc<ConnectionBudget>,
     /// Those of which there are handles for other threads, by their ids.
     remotes: RefCell<HashMap<u64, Weak<State>>>,
     /// Sockets that only wait for the peer to take the rest and go.
@@ -47,12 +50,18 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
+    /// For connections that need no descriptors.
     pub(crate) fn new(clock: Rc<Clock>, read_buffer: ReadBuffer) -> Rc<Self> {
+        Self::within(Arc::new(ConnectionBudget::unlimited()), clock, read_buffer)
+    }
+
+    pub(crate) fn within(budget: Arc<ConnectionBudget>, clock: Rc<Clock>, read_buffer: ReadBuffer) -> Rc<Self> {
         Rc::new(Self {
             timers: Rc::new(Timers::new(Rc::clone(&clock))),
             clock,
             reactor: OnceCell::new(),
             connections: RefCell::default(),
+            connection_budget: budget,
             remotes: RefCell::default(),
             lingering: Cell::new(0),
             stopping: Cell::new(false),
@@ -74,11 +83,15 @@ impl Hub {
     }
 
     pub(crate) fn add_connection(&self, transport: Transport) -> usize {
+        self.connection_budget.take();
         self.connections.borrow_mut().insert(transport)
     }
 
     pub(crate) fn remove_connection(&self, key: usize) {
         let removed = self.connections.borrow_mut().try_remove(key);
+        if removed.is_some() {
+            self.connection_budget.give_back();
+        }
         drop(removed);
         self.wake_watcher();
     }
@@ -111,10 +124,12 @@ impl Hub {
     }
 
     pub(crate) fn begin_lingering(&self) {
+        self.connection_budget.take();
         self.lingering.set(self.lingering.get() + 1);
     }
 
     pub(crate) fn end_lingering(&self) {
+        self.connection_budget.give_back();
         self.lingering.set(self.lingering.get() - 1);
         self.wake_watcher();
     }

@@ -88,9 +88,11 @@
 //! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
 //! | `endpoint`, `activation`, `numbered` | where connections come from or go to, chosen by whoever runs the program |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
+//! | `endpoint` | where connections come from or go to, chosen by whoever runs the program |
+//! | `reactor`, `budgets`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `handover`, `legacy` | the next version of a server in place of the last |
 //! | `looping_call`, `backoff` | what is to happen again and again, and what is to be tried again |
-//! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
+//! | `timers`, `clock`, `hub`, `connection_budget`, `pool`, `contain` | what all of these stand on |
 //! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
 //! | [`testing`] | tests without sockets |
 
@@ -103,12 +105,14 @@ mod adopt;
 mod adopt_stream;
 mod async_stream;
 mod backoff;
+mod budgets;
 mod calls;
 mod child;
 mod clock;
 mod connect;
 mod connect_error;
 mod connection;
+mod connection_budget;
 mod connector;
 mod contain;
 mod datagram;

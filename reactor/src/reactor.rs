@@ -10,6 +10,7 @@ use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::rc::Weak;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Duration;
 use std::time::Instant;
@@ -25,6 +26,7 @@ use tokio::runtime::LocalOptions;
 use tokio::runtime::LocalRuntime;
 
 use crate::clock::Clock;
+use crate::connection_budget::ConnectionBudget;
 use crate::connector::Connector;
 use crate::connector::ConnectorCell;
 use crate::connector::ConnectorState;
@@ -156,6 +158,11 @@ impl Reactor {
     /// If this thread is inside a Tokio runtime: a reactor runs one of its own, on a thread of its own. Otherwise, if
     /// the system has no descriptor left for the poller.
     pub fn new() -> io::Result<Self> {
+        Self::within(Arc::new(ConnectionBudget::of_process()))
+    }
+
+    /// One that may have so many connections, perhaps together with others.
+    pub(crate) fn within(budget: Arc<ConnectionBudget>) -> io::Result<Self> {
         if Handle::try_current().is_ok() {
             return Err(io::Error::other(INSIDE_A_RUNTIME));
         }
@@ -164,7 +171,7 @@ impl Reactor {
             // With the default of 61 connections that wake themselves keep the poller, and so all others, waiting.
             .event_interval(8)
             .build_local(LocalOptions::default())?;
-        let hub = Hub::new(Rc::new(Clock::system()), ReadBuffer::default());
+        let hub = Hub::within(budget, Rc::new(Clock::system()), ReadBuffer::default());
         let reactor = Self::with(hub, Backend::Tokio(RefCell::new(Some(runtime))));
         reactor.0.spawn_task(crate::run::timers_and_inbox(Rc::downgrade(&reactor.0)));
         Ok(reactor)

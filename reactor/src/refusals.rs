@@ -11,12 +11,14 @@ pub struct Refusals {
     pub per_peer: u64,
     /// As many [were not established](crate::ListenOptions::max_pending) as may be.
     pub pending: u64,
+    /// The reactor had as many connections as [its budget](crate::Reactor::connection_budget) is.
+    pub budget: u64,
 }
 
 impl Refusals {
     /// For whatever reason.
     pub fn in_all(&self) -> u64 {
-        self.no_descriptor + self.connections + self.per_peer + self.pending
+        self.no_descriptor + self.connections + self.per_peer + self.pending + self.budget
     }
 }
 
@@ -27,11 +29,12 @@ pub(crate) enum Refusal {
     Connections,
     PerPeer,
     Pending,
+    Budget,
 }
 
 impl Refusal {
     /// How many there are.
-    pub(crate) const KINDS: usize = 4;
+    pub(crate) const KINDS: usize = 5;
 
     /// Its counter.
     pub(crate) fn of(self, refusals: &mut Refusals) -> &mut u64 {
@@ -40,6 +43,7 @@ impl Refusal {
             Self::Connections => &mut refusals.connections,
             Self::PerPeer => &mut refusals.per_peer,
             Self::Pending => &mut refusals.pending,
+            Self::Budget => &mut refusals.budget,
         }
     }
 
@@ -50,6 +54,7 @@ impl Refusal {
             Self::Connections => "as many connections as allowed: a client was turned away",
             Self::PerPeer => "as many connections of one peer as allowed: a client was turned away",
             Self::Pending => "as many connections as allowed are not established: a client was turned away",
+            Self::Budget => "as many connections as the limit of open files allows: a client was turned away",
         }
     }
 }

@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::sync::Weak;
 use std::thread;
 
+use crate::connection_budget::ConnectionBudget;
 use crate::reactor::Reactor;
 use crate::remote::RemoteReactor;
 use crate::unix_file::NamedSocket;
@@ -48,7 +49,7 @@ use crate::unix_file::NamedSocket;
 /// If `threads` is 0, and with the panic of a `setup`, when all have stopped.
 pub fn run_on_threads(threads: usize, setup: impl Fn(&Reactor) -> io::Result<()> + Sync) -> io::Result<()> {
     assert!(threads > 0, "run_on_threads needs at least one thread");
-    let group = Group::default();
+    let group = Group::new();
     let first = group.reactor(&setup)?;
     thread::scope(|scope| {
         let mut others = Vec::new();
@@ -74,8 +75,8 @@ pub fn run_on_threads(threads: usize, setup: impl Fn(&Reactor) -> io::Result<()>
 }
 
 /// Reactors that stop as one.
-#[derive(Default)]
 struct Group {
+    budget: Arc<ConnectionBudget>,
     members: Arc<Mutex<Members>>,
     ports: Arc<Mutex<Vec<SharedPort>>>,
 }
@@ -89,8 +90,13 @@ struct Members {
 }
 
 impl Group {
+    fn new() -> Self {
+        let budget = Arc::new(ConnectionBudget::of_process());
+        Self { budget, members: Arc::default(), ports: Arc::default() }
+    }
+
     fn reactor(&self, setup: impl Fn(&Reactor) -> io::Result<()>) -> io::Result<Reactor> {
-        let reactor = Reactor::new()?;
+        let reactor = Reactor::within(Arc::clone(&self.budget))?;
         let members = Arc::clone(&self.members);
         reactor.before_shutdown(async move || stop_all(&members));
         let shared = SharedPorts { ports: Arc::clone(&self.ports), next: Cell::new(0) };

@@ -1,6 +1,7 @@
 //! More clients than a port lets in.
 
 use std::net::IpAddr;
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use reactor::ConnectOptions;
 use reactor::ListenOptions;
 use reactor::Port;
 use reactor::Transport;
+use reactor::run_on_threads;
 use reactor::testing::Simulation;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -21,7 +23,11 @@ const SECOND: Duration = Duration::from_secs(1);
 
 /// A port of the simulated host "server".
 fn listen(sim: &Simulation, options: ListenOptions) -> Port {
-    sim.host("server").listen_tcp(options, |transport| Recorder::new(transport, Log::default())).unwrap()
+    listen_on(sim, "server", options)
+}
+
+fn listen_on(sim: &Simulation, host: &str, options: ListenOptions) -> Port {
+    sim.host(host).listen_tcp(options, |transport| Recorder::new(transport, Log::default())).unwrap()
 }
 
 /// Connects, and logs what becomes of it.
@@ -104,6 +110,46 @@ fn clients_that_come_faster_than_allowed_wait_and_none_is_refused() {
     drop(port.stop_listening());
     sim.run_for(SECOND / 100);
     assert!(sim.host("server").listen_tcp(7, |_| None::<Recorder>).is_ok());
+}
+
+#[test]
+fn clients_beyond_the_budget_of_all_connections_are_turned_away_on_whatever_port() {
+    let sim = Simulation::new(1);
+    let server = sim.host("server");
+    assert_eq!(server.connection_budget(), usize::MAX);
+    server.set_connection_budget(3);
+    let ports = [7, 8].map(|port| listen(&sim, port.into()));
+    // One that is made counts, and is not refused.
+    listen_on(&sim, "other", 9.into());
+    let made = connect(&sim, "server", "other:9");
+    let logs = ["server:7", "server:8", "server:7", "server:8"].map(|target| {
+        let log = connect(&sim, "client", target);
+        sim.run_for(SECOND);
+        log.has("lost")
+    });
+    assert_eq!(logs, [false, false, true, true]);
+    assert_eq!(ports.each_ref().map(|port| (port.connections(), port.refusals().budget)), [(1, 1), (1, 1)]);
+    let more = connect(&sim, "server", "other:9");
+    sim.run_for(SECOND);
+    assert_eq!([made.lines(), more.lines()], [["made"], ["made"]]);
+    sim.reset_connections("server", "other");
+    assert!(is_let_in(&sim, "client") && !is_let_in(&sim, "client"));
+}
+
+#[test]
+fn the_budget_of_a_process_leaves_some_of_the_open_files_it_may_have_and_threads_share_it() {
+    let files = rig::open_files();
+    let budgets = Mutex::new(Vec::new());
+    run_on_threads(2, |reactor| {
+        budgets.lock().unwrap().push(reactor.connection_budget());
+        reactor.set_connection_budget(7);
+        reactor.stop();
+        Ok(())
+    })
+    .unwrap();
+    let budgets = budgets.into_inner().unwrap();
+    assert!(budgets[0] < files - files / 64 && budgets[0] > 0, "{budgets:?}");
+    assert_eq!(budgets[1], 7, "of both");
 }
 
 #[test]

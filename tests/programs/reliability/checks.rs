@@ -33,6 +33,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R1-held", size: 19_500, run: many::held },
     Check { name: "R4-churn", size: 100_000, run: many::churn },
     Check { name: "R5-descriptors", size: 120, run: limits::descriptors },
+    Check { name: "R5-budget", size: 120, run: limits::budget },
     Check { name: "R7-faults", size: 10, run: faults },
     Check { name: "R8-slow-reader", size: 300, run: limits::slow_reader },
     Check { name: "R10-unbounded-writer", size: 3, run: limits::unbounded_writer },

@@ -21,9 +21,18 @@ use crate::load::Latencies;
 use crate::load::since;
 use crate::load::wait;
 
-/// R5: 64 descriptors and more clients than that.
+/// R5: 64 descriptors and more clients than that, who are turned away by the budget.
+pub(crate) fn budget(clients: usize) -> io::Result<Vec<Figure>> {
+    too_many(clients, &["nofile=64"])
+}
+
+/// R5: the same without a budget, down to the last descriptor.
 pub(crate) fn descriptors(clients: usize) -> io::Result<Vec<Figure>> {
-    let server = server("echo", &["nofile=64"]);
+    too_many(clients, &["nofile=64", "budget=1000000"])
+}
+
+fn too_many(clients: usize, options: &[&str]) -> io::Result<Vec<Figure>> {
+    let server = server("echo", options);
     let existing = peer::connect(server.address());
     peer::round_trip(&existing, b"first");
 

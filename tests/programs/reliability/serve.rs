@@ -1,4 +1,4 @@
-//! The servers: `reliability serve KIND [address=A] [nofile=N] [cpu=N]`. Each prints `ready ADDRESS`, and at its end
+//! The servers: `reliability serve KIND [address=A] [nofile=N] [budget=N] [cpu=N]`. Each prints `ready ADDRESS`, and at its end
 //! what it has counted.
 
 use std::cell::Cell;
@@ -60,6 +60,9 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
         return serve_on_threads(address);
     }
     let reactor = Reactor::new()?;
+    if let Some(connections) = number("budget") {
+        reactor.set_connection_budget(connections as usize);
+    }
     match kind {
         "echo" => listen(&reactor, address, |transport| Echo { transport })?,
         "lines" => listen(&reactor, address, LineReceiver::factory(|lines| EchoLines { lines }).delimiter("\n"))?,
@@ -138,7 +141,11 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
     let port = reactor.listen_tcp(address, factory)?;
     let ready = port.clone();
     reactor.call_when_running(move || say_ready(&ready));
-    reactor.after_shutdown(move || println!("refused {}", port.refused()));
+    reactor.after_shutdown(move || {
+        let refusals = port.refusals();
+        println!("refused {}", refusals.in_all());
+        println!("over_budget {}", refusals.budget);
+    });
     Ok(())
 }
 

@@ -13,7 +13,8 @@ const CLIENTS: usize = 120;
 
 #[test]
 fn s103_at_the_descriptor_limit_clients_are_closed_and_counted_and_the_others_are_served_on() {
-    let server = server("echo", &["nofile=64"]);
+    // With a budget clients would be turned away before it comes to that.
+    let server = server("echo", &["nofile=64", "budget=1000000"]);
     let served: Vec<_> = (0..CLIENTS).filter_map(|_| served(&server)).collect();
     let first_round = served.len();
     assert!((30..64).contains(&first_round), "{first_round} were served");
@@ -40,6 +41,22 @@ fn s103_at_the_descriptor_limit_clients_are_closed_and_counted_and_the_others_ar
     let about_it = ended.errors.iter().filter(|line| line.contains("no descriptor is left")).count();
     assert!(about_it >= 1 && ended.errors.len() <= 10, "{:?}", ended.errors);
     assert_eq!(ended.errors.len(), about_it, "there was always a descriptor in reserve: {:?}", ended.errors);
+}
+
+#[test]
+fn the_limit_of_open_files_is_a_budget_of_connections_that_leaves_descriptors_for_the_program() {
+    let server = server("echo", &["nofile=64"]);
+    let served: Vec<_> = (0..CLIENTS).filter_map(|_| served(&server)).collect();
+    let all = served.len();
+    assert!((30..56).contains(&all), "{all} were served");
+    assert!(server.descriptors() <= 56, "{} of 64 are taken", server.descriptors());
+    for stream in &served {
+        peer::round_trip(stream, b"still there?");
+    }
+    let ended = server.stop();
+    assert_eq!(ended.count("over_budget"), (CLIENTS - all) as u64);
+    assert_eq!(ended.count("refused"), (CLIENTS - all) as u64);
+    assert!(ended.errors.len() == 1 && ended.errors[0].contains("the limit of open files"), "{:?}", ended.errors);
 }
 
 /// A connection, if it is served. Who is turned away sees an end or a reset, and no byte.

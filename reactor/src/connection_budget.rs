@@ -1,0 +1,74 @@
+//! How many connections the process can have.
+
+use std::io;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
+
+use rustix::fs::Dir;
+use rustix::fs::Mode;
+use rustix::fs::OFlags;
+use rustix::fs::open;
+use rustix::process::Resource;
+use rustix::process::getrlimit;
+
+/// The connections that one reactor, or several that run as one, may have and has.
+pub(crate) struct ConnectionBudget {
+    limit: AtomicUsize,
+    connections: AtomicUsize,
+}
+
+impl ConnectionBudget {
+    /// Of the descriptors that the process may have open, those that are not open yet, less a reserve for what else
+    /// the program opens.
+    pub(crate) fn of_process() -> Self {
+        let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let taken = open_files().unwrap_or_default();
+        let reserve = (limit / RESERVED_PART).max(RESERVED_AT_LEAST);
+        Self::new(limit.saturating_sub(taken).saturating_sub(reserve))
+    }
+
+    /// For what needs no descriptors.
+    pub(crate) fn unlimited() -> Self {
+        Self::new(usize::MAX)
+    }
+
+    fn new(limit: usize) -> Self {
+        Self { limit: AtomicUsize::new(limit), connections: AtomicUsize::new(0) }
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_limit(&self, connections: usize) {
+        self.limit.store(connections, Ordering::Relaxed);
+    }
+
+    /// Whether there are as many connections as may be.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.connections.load(Ordering::Relaxed) >= self.limit()
+    }
+
+    pub(crate) fn take(&self) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn give_back(&self) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How many descriptors are open, that for counting included. Not by the standard library, which panics where a directory
+/// cannot be closed.
+fn open_files() -> io::Result<usize> {
+    let folder = open("/proc/self/fd", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+    let names = Dir::new(folder)?.filter_map(Result::ok);
+    Ok(names.filter(|name| !name.file_name().to_bytes().starts_with(b".")).count())
+}
+
+/// Of a thousand descriptors 16, of 20,000 about 300.
+const RESERVED_PART: usize = 64;
+
+/// Ports, the poller and what signals come by are opened later, and a file or two.
+const RESERVED_AT_LEAST: usize = 16;
