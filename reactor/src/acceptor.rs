@@ -62,11 +62,13 @@ async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
     let closing = Closing(acceptor);
     let acceptor = &closing.0;
     let mut batch = 0;
+    let mut failures = 0;
     loop {
         let next = poll_fn(|cx| acceptor.poll_accept(&mut listener, cx)).await;
         match next {
             None => break,
             Some(Ok(accepted)) => {
+                failures = 0;
                 if let Some(delay) = acceptor.admission.delay() {
                     acceptor.sleep(delay).await;
                     if acceptor.port.is_stopping() {
@@ -76,7 +78,11 @@ async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
                 acceptor.accepted(accepted);
             }
             Some(Err(error)) => match Trouble::from(&error) {
-                Trouble::OfOneClient => {}
+                Trouble::OfOneClient if failures < FAILURES_IN_A_ROW => failures += 1,
+                Trouble::OfOneClient => {
+                    failures = 0;
+                    acceptor.pause("cannot accept any client", &error).await;
+                }
                 Trouble::NoDescriptor => match poll_fn(|cx| Poll::Ready(listener.turn_away(cx))).await {
                     Ok(0) => {}
                     Ok(clients) => acceptor.admission.refuse(Refusal::NoDescriptor, clients),
@@ -266,6 +272,9 @@ async fn yield_now() {
 
 /// Clients accepted before the connections have their turn.
 const ACCEPTED_AT_ONCE: u32 = 64;
+
+/// After so many clients in a row that could not be accepted the trouble is hardly theirs.
+const FAILURES_IN_A_ROW: u32 = 1_000;
 
 /// Until accepting is tried again after an error that is not a client's.
 const PAUSE: Duration = Duration::from_millis(200);

@@ -1,11 +1,14 @@
-//! A server whose system calls fail: R7.
+//! A server whose system calls fail: R6, R7.
 
+use std::fs;
 use std::io::Read as _;
 use std::io::Write as _;
 use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -13,6 +16,7 @@ use std::time::Duration;
 use crate::Child;
 use crate::Ended;
 use crate::child::terminate;
+use crate::now;
 use crate::peer;
 
 /// The system calls that are made to fail, each with what it may fail with.
@@ -25,6 +29,9 @@ pub const FAILURES: [(&str, &[&str]); 6] = [
     ("shutdown", &["EIO", "ENOTCONN"]),
 ];
 
+/// What `accept` may fail with.
+pub const ACCEPT_ERRORS: [&str; 7] = ["ECONNABORTED", "EPROTO", "EPERM", "ENOBUFS", "ENOMEM", "ENFILE", "EINTR"];
+
 /// Has a server serve while the `nth` of these calls fails, and then stop. The program is the one that serves
 /// (`serve faulty`), and strace must be there.
 ///
@@ -33,10 +40,7 @@ pub const FAILURES: [(&str, &[&str]); 6] = [
 /// What was wrong: somebody waited for the [deadline](peer::DEADLINE), something panicked, a protocol was not told of its
 /// end exactly once.
 pub fn serve_with_failure(program: &Path, call: &str, error: &str, nth: u32) -> Result<(), String> {
-    // Detached, so that the server is the process that is started, and gets the signal.
-    let mut strace = Command::new("strace");
-    strace.args(["-D", "-f", "--seccomp-bpf", "-qq", "-o", "/dev/null", "-e", &format!("trace={call}")]);
-    strace.args(["-e", &format!("inject={call}:error={error}:when={nth}")]);
+    let mut strace = failing(call, error, &nth.to_string(), Path::new("/dev/null"));
     let server = match Child::try_start(strace.arg(program).args(["serve", "faulty"])) {
         Ok(server) => server,
         // The call was one that it cannot do without; then it says so, and ends.
@@ -47,7 +51,63 @@ pub fn serve_with_failure(program: &Path, call: &str, error: &str, nth: u32) -> 
         // The call that fails is not made: what was not closed does not end.
         talk(server.address(), call != "close")?;
     }
-    let ended = stop(server).ok_or("it does not stop")?;
+    check(stop(server).ok_or("it does not stop")?)
+}
+
+/// Has a server serve while the `nth` call of `accept` fails: nobody is to notice.
+///
+/// # Errors
+///
+/// As [`serve_with_failure`], and that somebody was not served.
+pub fn serve_with_failing_accept(program: &Path, error: &str, nth: u32) -> Result<(), String> {
+    let mut strace = failing("accept4", error, &nth.to_string(), Path::new("/dev/null"));
+    let server = Child::start(strace.arg(program).args(["serve", "faulty"]));
+    for client in 1..=ACCEPTED {
+        let mut stream = peer::connect(server.address());
+        let mut answer = [0; 5];
+        let answered = stream.write_all(b"hello").and_then(|()| stream.read_exact(&mut answer));
+        answered.map_err(|error| format!("client {client} is not served: {error}"))?;
+    }
+    check(stop(server).ok_or("it does not stop")?)
+}
+
+/// How often a server calls `accept` in a second in which that always fails and a client waits, while it serves another.
+///
+/// # Errors
+///
+/// As [`serve_with_failure`].
+pub fn accepts_in_a_second_of_failures(program: &Path, error: &str) -> Result<usize, String> {
+    static RUNS: AtomicUsize = AtomicUsize::new(0);
+    let run = RUNS.fetch_add(1, Ordering::Relaxed);
+    let log = std::env::temp_dir().join(format!("reactor-strace-{}-{run}", std::process::id()));
+    let mut strace = failing("accept4", error, "2+", &log);
+    let server = Child::start(strace.arg(program).args(["serve", "faulty"]));
+    let served = peer::connect(server.address());
+    peer::round_trip(&served, b"hello");
+    let waits = peer::connect(server.address());
+    let begun = now();
+    while begun.elapsed() < Duration::from_secs(1) {
+        peer::round_trip(&served, b"still there?");
+    }
+    drop((served, waits));
+    let checked = check(stop(server).ok_or("it does not stop")?);
+    let calls = fs::read_to_string(&log).map(|calls| calls.matches("accept4(").count());
+    let _ = fs::remove_file(&log);
+    checked?;
+    calls.map_err(|error| format!("no log of system calls: {error}"))
+}
+
+/// A command that runs the one behind it with such calls failing. What it traces it writes to `log`.
+fn failing(call: &str, error: &str, when: &str, log: &Path) -> Command {
+    // Detached, so that the server is the process that is started, and gets the signal.
+    let mut strace = Command::new("strace");
+    strace.args(["-D", "-f", "--seccomp-bpf", "-qq", "-e", &format!("trace={call}"), "-o"]).arg(log);
+    strace.args(["-e", &format!("inject={call}:error={error}:when={when}")]);
+    strace
+}
+
+/// Whether it has ended in order, and told every protocol of its end once.
+fn check(ended: Ended) -> Result<(), String> {
     // Tokio gives up where it cannot read the pipe by which a signal wakes it. No kernel fails at that.
     if ended.errors.iter().any(|line| line.contains("Bad read on self-pipe")) {
         return Ok(());
@@ -103,6 +163,9 @@ fn talk(server: SocketAddr, to_the_end: bool) -> Result<(), String> {
         _ => Ok(()),
     }
 }
+
+/// Clients of a server whose `accept` fails: with every one of them it is called at least once.
+const ACCEPTED: u32 = 12;
 
 const CONNECTIONS: u32 = 25;
 const ROUNDS: u32 = 4;

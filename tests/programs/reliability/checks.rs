@@ -8,7 +8,10 @@ use std::process::Command;
 use std::time::Duration;
 
 use rig::Child;
+use rig::faults::ACCEPT_ERRORS;
 use rig::faults::FAILURES;
+use rig::faults::accepts_in_a_second_of_failures;
+use rig::faults::serve_with_failing_accept;
 use rig::faults::serve_with_failure;
 use rig::now;
 use rig::peer;
@@ -34,6 +37,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R4-churn", size: 100_000, run: many::churn },
     Check { name: "R5-descriptors", size: 120, run: limits::descriptors },
     Check { name: "R5-budget", size: 120, run: limits::budget },
+    Check { name: "R6-accept", size: 10, run: failing_accept },
     Check { name: "R7-faults", size: 10, run: faults },
     Check { name: "R8-slow-reader", size: 300, run: limits::slow_reader },
     Check { name: "R10-unbounded-writer", size: 3, run: limits::unbounded_writer },
@@ -55,6 +59,25 @@ pub(crate) const CHECKS: &[Check] = &[
 pub(crate) fn server(kind: &str, options: &[&str]) -> Child {
     let program = std::env::current_exe().expect("this program knows where it is");
     Child::start(Command::new(program).args(["serve", kind, "cpu=0"]).args(options))
+}
+
+/// The first so many calls of `accept` fail, each with every error in a run of its own; then all of them.
+fn failing_accept(calls: usize) -> io::Result<Vec<Figure>> {
+    let program = std::env::current_exe()?;
+    let (mut wrong, mut most) = (0, 0);
+    for error in ACCEPT_ERRORS {
+        for nth in 1..=calls as u32 {
+            if let Err(what) = serve_with_failing_accept(&program, error, nth) {
+                eprintln!("accept number {nth} fails with {error}: {what}");
+                wrong += 1;
+            }
+        }
+        most = most.max(accepts_in_a_second_of_failures(&program, error).map_err(io::Error::other)?);
+    }
+    Ok(vec![
+        Figure::exactly(0, format!("runs with any of the first {calls} calls failing that went wrong"), wrong),
+        Figure::at_most(7_500.0, "calls of accept in a second in which all fail", most as f64),
+    ])
 }
 
 /// The first so many calls of each kind fail, each in a run of its own.
