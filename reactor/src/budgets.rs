@@ -20,4 +20,21 @@ impl Reactor {
     pub fn set_connection_budget(&self, connections: usize) {
         self.0.hub.connection_budget.set_limit(connections);
     }
+
+    /// Sets how many bytes all its connections together may have unsent (no limit). When a write would pass that, the
+    /// connection that is furthest behind ends with [`CloseReason::Overflow`](crate::CloseReason::Overflow), and the next
+    /// one, until there is room; it is the writer's own connection, if that would have the most unsent. So peers that
+    /// do not read cannot take the memory that the others need, however many they are; what one alone may have is
+    /// [`set_output_limit`](crate::Transport::set_output_limit)'s matter.
+    ///
+    /// What policies and layers hold back counts for the connection that they are around. Each reactor of
+    /// [`run_on_threads`](crate::run_on_threads) has a budget of its own.
+    pub fn set_output_budget(&self, bytes: usize) {
+        self.0.hub.output_budget.set_limit(bytes);
+    }
+
+    /// How many bytes all its connections together have unsent.
+    pub fn unsent(&self) -> usize {
+        self.0.hub.output_budget.unsent()
+    }
 }

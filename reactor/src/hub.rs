@@ -17,6 +17,7 @@ use slab::Slab;
 use crate::calls::CallTarget;
 use crate::clock::Clock;
 use crate::connection_budget::ConnectionBudget;
+use crate::output_budget::OutputBudget;
 use crate::state::State;
 use crate::timers::Timers;
 use crate::transport::Transport;
@@ -30,6 +31,7 @@ pub(crate) struct Hub {
     /// The live connections.
     connections: RefCell<Slab<Transport>>,
     pub(crate) connection_budget: Arc<ConnectionBudget>,
+    pub(crate) output_budget: OutputBudget,
     /// Those of which there are handles for other threads, by their ids.
     remotes: RefCell<HashMap<u64, Weak<State>>>,
     /// Sockets that only wait for the peer to take the rest and go.
@@ -62,6 +64,7 @@ impl Hub {
             reactor: OnceCell::new(),
             connections: RefCell::default(),
             connection_budget: budget,
+            output_budget: OutputBudget::default(),
             remotes: RefCell::default(),
             lingering: Cell::new(0),
             stopping: Cell::new(false),
@@ -101,6 +104,13 @@ impl Hub {
         let mut all: Vec<_> = self.connections.borrow().iter().map(|(_, transport)| transport.clone()).collect();
         all.sort_by_key(|transport| transport.0.id);
         all
+    }
+
+    /// The connection that has the most to send.
+    pub(crate) fn fullest(&self) -> Option<Transport> {
+        let connections = self.connections.borrow();
+        let fullest = connections.iter().max_by_key(|(_, transport)| transport.0.held.get());
+        fullest.map(|(_, transport)| transport.clone())
     }
 
     pub(crate) fn connection_count(&self) -> usize {

@@ -92,7 +92,7 @@
 //! | `reactor`, `budgets`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `handover`, `legacy` | the next version of a server in place of the last |
 //! | `looping_call`, `backoff` | what is to happen again and again, and what is to be tried again |
-//! | `timers`, `clock`, `hub`, `connection_budget`, `pool`, `contain` | what all of these stand on |
+//! | `timers`, `clock`, `hub`, `connection_budget`, `output_budget`, `pool`, `contain` | what all of these stand on |
 //! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
 //! | [`testing`] | tests without sockets |
 
@@ -142,6 +142,7 @@ mod nested;
 mod numbered;
 mod options;
 mod output;
+mod output_budget;
 mod pacing;
 mod peer_credentials;
 mod pending;

@@ -27,7 +27,8 @@ pub enum CloseReason {
     TimedOut,
     /// A callback of the protocol panicked; the text is the panic's message.
     Panicked(String),
-    /// More was written than the output limit allows while the peer did not read.
+    /// More was written than the output limit, or the reactor's [output budget](crate::Reactor::set_output_budget), allows
+    /// while the peer did not read.
     Overflow,
     /// This side's stream was to end, and there were more file descriptors to send than bytes to send them with.
     /// Twisted's `FileDescriptorOverrun`.

@@ -33,6 +33,8 @@ pub(crate) struct State {
     pub(crate) calls: Calls,
     output: RefCell<Output>,
     output_limit: Cell<usize>,
+    /// Unsent bytes, those inside layers included, as they count for the reactor's budget; kept by the outermost alone.
+    pub(crate) held: Cell<usize>,
     /// Unsent bytes that were written in answer to input.
     owed: Cell<usize>,
     /// How many hold reading back, besides the user.
@@ -115,6 +117,7 @@ impl State {
             calls: Calls::default(),
             output: RefCell::default(),
             output_limit: Cell::new(output_limit),
+            held: Cell::new(0),
             owed: Cell::new(0),
             holds: Cell::new(0),
             paused: Cell::new(false),
@@ -378,6 +381,7 @@ impl State {
             output.advance(n, &self.hub);
             output.len() == 0
         };
+        self.release_output(n);
         self.repay(n);
         if empty && self.full.replace(false) {
             self.for_sources(Self::release);
@@ -420,6 +424,7 @@ impl State {
     pub(crate) fn end(&self) {
         self.ended.set(true);
         self.open.set(false);
+        self.release_output(self.unsent());
         self.output.borrow_mut().clear(&self.hub);
         if self.full.replace(false) {
             self.for_sources(Self::release);
@@ -436,7 +441,7 @@ impl State {
     /// Queues `len` bytes by `push`; ends the connection if they would be too many.
     #[inline]
     pub(crate) fn write(&self, len: usize, push: impl FnOnce(&mut Output, &Hub)) {
-        if len > 0 && self.open.get() {
+        if len > 0 && self.open.get() && self.has_budget(len) {
             self.queue(len, push);
         }
     }
@@ -453,6 +458,7 @@ impl State {
             push(&mut output, &self.hub);
             output.len()
         };
+        self.hold_output(len);
         self.fill(unsent);
         self.wake();
     }

@@ -22,6 +22,7 @@ const FLOORS: [&[&str]; 6] = [
         "interface",
         "log_limit",
         "output",
+        "output_budget",
         "pacing",
         "peer_credentials",
         "pending",

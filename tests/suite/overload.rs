@@ -5,6 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use protocols::IdleTimeout;
 use protocols::WebSocket;
 use reactor::ConnectOptions;
 use reactor::ListenOptions;
@@ -150,6 +151,67 @@ fn the_budget_of_a_process_leaves_some_of_the_open_files_it_may_have_and_threads
     let budgets = budgets.into_inner().unwrap();
     assert!(budgets[0] < files - files / 64 && budgets[0] > 0, "{budgets:?}");
     assert_eq!(budgets[1], 7, "of both");
+}
+
+/// Writes so much when it is made, and then a word for each that it gets.
+fn pour(transport: Transport, bytes: usize, log: &Log) -> Recorder {
+    let recorder = Recorder::new(transport, log.clone()).on(Callback::Data, |this| this.transport.write("pong"));
+    recorder.on(Callback::Made, move |this| this.transport.write(vec![b'x'; bytes]))
+}
+
+/// A client that does not read.
+fn stall(sim: &Simulation, target: &str) {
+    sim.host("client").connect_tcp(target, |transport: Transport| {
+        Recorder::new(transport, Log::default()).on(Callback::Made, |this| this.transport.pause_reading())
+    });
+    sim.run_for(SECOND);
+}
+
+#[test]
+fn beyond_the_output_budget_the_connection_that_is_furthest_behind_ends_and_others_are_served_on() {
+    let sim = Simulation::new(1);
+    let server = sim.host("server");
+    let [large, middle, small] = [Log::default(), Log::default(), Log::default()];
+    let ports = [(7, 900_000, &large), (8, 700_000, &middle), (9, 400_000, &small)].map(|(port, bytes, log)| {
+        let log = log.clone();
+        server.listen_tcp(port, move |transport| pour(transport, bytes, &log)).unwrap()
+    });
+    server.set_output_budget(1_400_000);
+    // The network takes 262,144 bytes of each.
+    stall(&sim, "server:7");
+    stall(&sim, "server:8");
+    assert_eq!(server.unsent(), 900_000 + 700_000 - 2 * 262_144);
+    stall(&sim, "server:9");
+    assert_eq!(server.unsent(), 700_000 + 400_000 - 2 * 262_144);
+    assert!(large.has("lost Overflow") && !middle.has("lost") && !small.has("lost"));
+    // Who would be the furthest behind ends itself.
+    stall(&sim, "server:7");
+    assert_eq!(large.count("lost Overflow"), 2);
+    let asking = connect(&sim, "client", "server:9");
+    sim.run_for(SECOND);
+    assert_eq!(asking.received_len(), 400_000);
+    assert_eq!(ports.each_ref().map(|port| port.connections()), [0, 1, 2]);
+}
+
+#[test]
+fn what_waits_inside_layers_counts_for_the_connection_around_them() {
+    let sim = Simulation::new(1);
+    let server = sim.host("server");
+    let log = Log::default();
+    let seen = log.clone();
+    let inside = move |transport| pour(transport, 700_000, &seen);
+    let layers = IdleTimeout::around(3600 * SECOND, IdleTimeout::around(3600 * SECOND, inside));
+    server.listen_tcp(7, layers).unwrap();
+    server.set_output_budget(800_000);
+    stall(&sim, "server:7");
+    assert_eq!(server.unsent(), 700_000 - 262_144);
+    let (asking, other) = (Log::default(), Log::default());
+    let (seen, kept) = (asking.clone(), other.clone());
+    server.listen_tcp(8, move |transport| pour(transport, 400_000, &kept)).unwrap();
+    sim.host("client").connect_tcp("server:8", move |transport| Recorder::new(transport, seen.clone()));
+    sim.run_for(SECOND);
+    assert_eq!((log.count("lost Overflow"), other.has("lost"), asking.received_len()), (1, false, 400_000));
+    assert_eq!(server.unsent(), 0);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The servers: `reliability serve KIND [address=A] [nofile=N] [budget=N] [cpu=N]`. Each prints `ready ADDRESS`, and at its end
+//! The servers: `reliability serve KIND [address=A] [nofile=N] [budget=N] [output=MIB] [cpu=N]`. Each prints `ready ADDRESS`, and at its end
 //! what it has counted.
 
 use std::cell::Cell;
@@ -62,6 +62,9 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     let reactor = Reactor::new()?;
     if let Some(connections) = number("budget") {
         reactor.set_connection_budget(connections as usize);
+    }
+    if let Some(mebibytes) = number("output") {
+        reactor.set_output_budget((mebibytes as usize) << 20);
     }
     match kind {
         "echo" => listen(&reactor, address, |transport| Echo { transport })?,
@@ -212,7 +215,8 @@ impl Protocol for Acks {
     }
 }
 
-/// An echo that, told to `flood`, writes 10 MiB a call whatever becomes of them, and told to `pour`, does so once.
+/// An echo that, told to `flood`, writes 10 MiB a call whatever becomes of them, and told to `pour`, does so once; told to
+/// `trickle`, it writes 64 KiB a hundredth of a second.
 struct Flood {
     transport: Transport,
     overflows: Rc<Cell<u64>>,
@@ -227,11 +231,17 @@ impl Flood {
         self.pour();
         self.transport.call_later(Duration::ZERO, Self::flood);
     }
+
+    fn trickle(&mut self) {
+        self.transport.write([b'x'; 64 << 10]);
+        self.transport.call_later(Duration::from_millis(10), Self::trickle);
+    }
 }
 
 impl Protocol for Flood {
     fn data_received(&mut self, data: &[u8]) {
         match data {
+            b"trickle" => self.trickle(),
             b"flood" => self.flood(),
             b"pour" => self.pour(),
             _ => self.transport.write(data),

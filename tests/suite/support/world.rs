@@ -140,6 +140,7 @@ fn play_in_memory(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     }
     assert!(wire.closed().is_some(), "in memory: the connection did not end when it was aborted");
     assert_eq!(wire.reactor().connections(), 0, "in memory: the reactor still has the connection");
+    assert_eq!(wire.reactor().unsent(), 0, "in memory: its output still counts");
     drop(wire);
     check_callbacks();
     check("in memory", &log);
@@ -167,6 +168,7 @@ fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer), carrier:
         assert!(far.run_until(|| !near.is_running()), "in a simulation: the reactor does not stop");
         LATEST.take();
         assert_eq!(near.connections(), 0, "in a simulation: the reactor still has the connection");
+        assert_eq!(near.unsent(), 0, "in a simulation: its output still counts");
         check_callbacks();
         check("in a simulation", &log);
     });
