@@ -89,7 +89,7 @@
 //! | `endpoint`, `activation`, `numbered` | where connections come from or go to, chosen by whoever runs the program |
 //! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
 //! | `endpoint` | where connections come from or go to, chosen by whoever runs the program |
-//! | `reactor`, `budgets`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
+//! | `reactor`, `budgets`, `run`, `threads`, `remote`, `jobs`, `blocking_call` | the event loop, its end, several of them, and the way in from outside |
 //! | `handover`, `legacy` | the next version of a server in place of the last |
 //! | `looping_call`, `backoff` | what is to happen again and again, and what is to be tried again |
 //! | `timers`, `clock`, `hub`, `connection_budget`, `output_budget`, `pool`, `contain` | what all of these stand on |
@@ -105,6 +105,7 @@ mod adopt;
 mod adopt_stream;
 mod async_stream;
 mod backoff;
+mod blocking_call;
 mod budgets;
 mod calls;
 mod child;
@@ -132,6 +133,7 @@ mod factory;
 mod handover;
 mod hub;
 mod interface;
+mod jobs;
 mod legacy;
 mod linger;
 mod listen;
@@ -187,6 +189,7 @@ mod unix_options;
 pub use address::Address;
 pub use adopt_stream::ConnectionEnd;
 pub use backoff::Backoff;
+pub use blocking_call::BlockingCallError;
 pub use calls::DeferredCall;
 pub use connect_error::ConnectError;
 pub use connect_error::ConnectErrorKind;

@@ -34,8 +34,8 @@ impl ThreadPool {
     ///
     /// Linux shows the first 15 bytes of `name`.
     pub(crate) fn new(name: &'static str, threads: usize, queue: usize) -> Self {
-        let state = State { jobs: VecDeque::new(), threads: 0, unfinished: 0, stopped: false };
-        let shared = Shared { name, maximum: threads, queue, state: Mutex::new(state), changed: Condvar::new() };
+        let state = State { jobs: VecDeque::new(), maximum: threads, threads: 0, unfinished: 0, stopped: false };
+        let shared = Shared { name, queue, state: Mutex::new(state), changed: Condvar::new() };
         Self { shared: Arc::new(shared), start: start_thread }
     }
 
@@ -63,13 +63,32 @@ impl ThreadPool {
         }
     }
 
+    /// Queues `job` now, for nobody to wait for. A panic in it is logged.
+    pub(crate) fn call(&self, job: impl FnOnce() + Send + 'static) -> Result<(), JobError> {
+        self.queue(Box::new(move |shared| {
+            contained("job", job);
+            shared.lock().unfinished -= 1;
+        }))
+    }
+
+    /// From here on at most so many jobs run. Threads beyond end when they have nothing to do.
+    pub(crate) fn set_maximum(&self, threads: usize) {
+        let mut state = self.shared.lock();
+        state.maximum = threads;
+        while state.threads < threads.min(state.unfinished) && (self.start)(Arc::clone(&self.shared)).is_ok() {
+            state.threads += 1;
+        }
+        drop(state);
+        self.shared.changed.notify_all();
+    }
+
     fn queue(&self, job: Job) -> Result<(), JobError> {
         // Declared after `job`, so a refused job is dropped with the lock already given back: its `Drop` is the user's.
         let mut state = self.shared.lock();
-        if state.unfinished >= self.shared.maximum.saturating_add(self.shared.queue) {
+        if state.unfinished >= state.maximum.saturating_add(self.shared.queue) {
             return Err(JobError::Full);
         }
-        if state.threads < self.shared.maximum && state.threads <= state.unfinished {
+        if state.threads < state.maximum && state.threads <= state.unfinished {
             match (self.start)(Arc::clone(&self.shared)) {
                 Ok(()) => state.threads += 1,
                 Err(error) if state.threads == 0 => {
@@ -98,7 +117,8 @@ impl Drop for ThreadPool {
     }
 }
 
-/// Why a job given to [`Reactor::defer_to_thread`](crate::Reactor::defer_to_thread) has no result.
+/// Why a job given to [`Reactor::defer_to_thread`](crate::Reactor::defer_to_thread) or
+/// [`call_in_thread`](crate::Reactor::call_in_thread) has no result.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum JobError {
@@ -136,7 +156,6 @@ type Job = Box<dyn FnOnce(&Shared) + Send>;
 
 struct Shared {
     name: &'static str,
-    maximum: usize,
     queue: usize,
     /// Held only for a moment, and never while a job runs or is dropped.
     state: Mutex<State>,
@@ -146,6 +165,7 @@ struct Shared {
 
 struct State {
     jobs: VecDeque<Job>,
+    maximum: usize,
     threads: usize,
     /// Jobs that wait or run. Counting these and not idle threads leaves no gap between waking a thread and
     /// its taking the job, in which a thread too few would be started.
@@ -158,11 +178,15 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job, waited for; none when the pool has stopped.
+    /// The next job, waited for; none when the pool has stopped, or this thread is one too many.
     fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
             if state.stopped {
+                return None;
+            }
+            if state.threads > state.maximum {
+                state.threads -= 1;
                 return None;
             }
             if let Some(job) = state.jobs.pop_front() {
@@ -340,6 +364,32 @@ mod tests {
             drop(pool.run(move || drop(held)));
         }
         drop(pool);
+        gate.open();
+    }
+
+    #[test]
+    fn a_pool_that_grows_takes_up_what_waits_and_one_that_shrinks_lets_threads_go() {
+        let pool = ThreadPool::new("test", 1, 8);
+        let gate = Gate::shut(&pool);
+        let barrier = Arc::new(Barrier::new(2));
+        let meeting = [(); 2].map(|()| {
+            let barrier = Arc::clone(&barrier);
+            pool.run(move || _ = barrier.wait())
+        });
+        pool.set_maximum(3);
+        meeting.into_iter().for_each(|job| block_on(job).unwrap());
+        gate.open();
+        assert_eq!(pool.threads(), 3);
+        pool.set_maximum(1);
+        // Whichever thread comes to a job, the others are gone or about to go.
+        while pool.threads() > 1 {
+            block_on(pool.run(|| ())).unwrap();
+        }
+        let gate = Gate::shut(&pool);
+        for _ in 0..8 {
+            pool.call(|| ()).unwrap();
+        }
+        assert!(matches!(pool.call(|| ()), Err(JobError::Full)));
         gate.open();
     }
 

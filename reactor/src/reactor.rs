@@ -17,9 +17,7 @@ use std::time::Instant;
 use std::time::SystemTime;
 
 use futures_util::FutureExt as _;
-use futures_util::future::Either;
 use futures_util::future::LocalBoxFuture;
-use futures_util::future::ready;
 use tokio::runtime::Builder;
 use tokio::runtime::Handle;
 use tokio::runtime::LocalOptions;
@@ -31,7 +29,6 @@ use crate::connector::Connector;
 use crate::connector::ConnectorCell;
 use crate::connector::ConnectorState;
 use crate::connector::REACTOR_GONE;
-use crate::contain::catch;
 use crate::contain::contained;
 use crate::contain::message;
 use crate::datagram_address::DatagramAddress;
@@ -41,7 +38,6 @@ use crate::endpoint::Schemes;
 use crate::executor::Executor;
 use crate::hub::Hub;
 use crate::hub::ReadBuffer;
-use crate::pool::JobError;
 use crate::pool::ThreadPool;
 use crate::port::Port;
 use crate::remote::Inbox;
@@ -103,7 +99,7 @@ pub(crate) struct Core {
     pub(crate) inherited: RefCell<Vec<(String, OwnedFd)>>,
     connectors: RefCell<Vec<Weak<ConnectorCell>>>,
     resolver: RefCell<Option<Rc<dyn Resolver>>>,
-    pool: OnceCell<ThreadPool>,
+    pub(crate) pool: OnceCell<ThreadPool>,
     pub(crate) schemes: Schemes,
 }
 
@@ -230,28 +226,6 @@ impl Reactor {
                 tracing::error!(panic = message(&*payload), "a spawned future panicked");
             }
         }));
-    }
-
-    /// Runs `job` on one of eight threads, for work that would block the loop; await the result in
-    /// [`Transport::defer`] or [`spawn`](Self::spawn). The job begins even if the future is dropped. Twisted's
-    /// `deferToThread`.
-    ///
-    /// # Errors
-    ///
-    /// [`JobError::Full`] when 1,024 jobs are waiting, [`JobError::Panicked`] with the message of the job's panic.
-    ///
-    /// Nobody waits for the threads when the reactor stops: a job that is stuck does not keep the program from ending.
-    pub fn defer_to_thread<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
-        &self,
-        job: F,
-    ) -> impl Future<Output = Result<T, JobError>> + 'static + use<T, F> {
-        match &self.0.backend {
-            // In place: a simulation is the same each time only if nothing runs beside it.
-            Backend::Memory(_) => Either::Left(ready(catch(job).map_err(JobError::Panicked))),
-            Backend::Tokio(_) => {
-                Either::Right(self.0.pool.get_or_init(|| ThreadPool::new("reactor-job", 8, 1024)).run(job))
-            }
-        }
     }
 
     /// Calls `call` when the reactor has started; at once, from inside this call, if it has already. Twisted's

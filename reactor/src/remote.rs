@@ -6,6 +6,8 @@ use std::sync::Mutex;
 use std::sync::MutexGuard;
 use std::sync::PoisonError;
 use std::task::Waker;
+use std::thread;
+use std::thread::ThreadId;
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;
@@ -47,6 +49,11 @@ impl RemoteReactor {
         }
         self.0.waker.wake();
         true
+    }
+
+    /// Whether this is the reactor's thread.
+    pub(crate) fn is_on_this_thread(&self) -> bool {
+        self.0.thread == thread::current().id()
     }
 
     /// Asks the reactor to stop in order: see [`Reactor::stop`].
@@ -121,6 +128,8 @@ pub(crate) struct Inbox(Arc<Shared>);
 struct Shared {
     queue: Mutex<Queue>,
     waker: AtomicWaker,
+    /// The reactor's.
+    thread: ThreadId,
 }
 
 #[derive(Default)]
@@ -133,7 +142,7 @@ type Job = Box<dyn FnOnce(&Reactor) + Send>;
 
 impl Inbox {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(Shared { queue: Mutex::default(), waker: AtomicWaker::new() }))
+        Self(Arc::new(Shared { queue: Mutex::default(), waker: AtomicWaker::new(), thread: thread::current().id() }))
     }
 
     pub(crate) fn remote(&self) -> RemoteReactor {

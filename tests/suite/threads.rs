@@ -16,10 +16,18 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use futures_util::future::Ready;
 use futures_util::future::join_all;
+use futures_util::future::pending;
+use futures_util::future::ready;
+use reactor::BlockingCallError;
 use reactor::JobError;
+use reactor::Reactor;
+use reactor::RemoteReactor;
 use reactor::Transport;
 use reactor::run_on_threads;
+use reactor::testing::Simulation;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::Callback;
 use crate::support::Ending;
@@ -28,10 +36,12 @@ use crate::support::Log;
 use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::connect;
+use crate::support::count_logged;
 use crate::support::every_reactor;
 use crate::support::every_world;
 use crate::support::in_time;
 use crate::support::on_sockets;
+use crate::support::panic_of;
 use crate::support::read_to_the_end;
 use crate::support::test_reactor;
 
@@ -196,6 +206,185 @@ fn s170_work_is_refused_when_eight_run_and_1024_wait() {
             })
             .unwrap();
         assert_eq!(done.load(Ordering::Relaxed), 1024);
+    });
+}
+
+#[test]
+fn s170_the_number_of_threads_can_be_set_at_any_time() {
+    in_time(|| {
+        let reactor = test_reactor();
+        reactor.set_thread_pool_size(1);
+        let gate = Arc::new(Barrier::new(3));
+        let meet = |_| {
+            let gate = Arc::clone(&gate);
+            reactor.defer_to_thread(move || gate.wait().is_leader())
+        };
+        // One that runs waits for two that do not.
+        let meeting: Vec<_> = (0..3).map(meet).collect();
+        reactor.set_thread_pool_size(3);
+        let leaders = reactor.run_until(join_all(meeting)).unwrap();
+        assert_eq!(leaders.into_iter().filter(|leader| *leader.as_ref().unwrap()).count(), 1);
+    });
+    let panic = panic_of(|| test_reactor().set_thread_pool_size(0));
+    assert!(panic.message.contains("without threads") && panic.file.ends_with("threads.rs"), "{panic:?}");
+}
+
+#[test]
+fn s171_work_given_to_threads_before_the_reactor_runs_is_done() {
+    every_reactor(|reactor| {
+        let (remote, log) = (reactor.remote(), Log::default());
+        let seen = log.clone();
+        reactor
+            .call_in_thread(move || {
+                seen.add("done");
+                remote.stop();
+            })
+            .unwrap();
+        reactor.run().unwrap();
+        assert_eq!(log.lines(), ["done"]);
+    });
+}
+
+#[test]
+fn s172_a_panic_of_work_that_nobody_waits_for_is_logged_and_its_thread_lives_on() {
+    let (logging, lines) = count_logged(LevelFilter::ERROR);
+    let here = Simulation::new(1).host("here");
+    here.call_in_thread(|| panic!("oh job")).unwrap();
+    assert_eq!(lines.load(Ordering::Relaxed), 1);
+    drop(logging);
+    in_time(|| {
+        let reactor = test_reactor();
+        reactor.set_thread_pool_size(1);
+        reactor.call_in_thread(|| panic!("oh job")).unwrap();
+        assert_eq!(reactor.run_until(reactor.defer_to_thread(|| 7)).unwrap().unwrap(), 7);
+    });
+}
+
+#[test]
+fn s172_work_that_nobody_waits_for_is_refused_when_the_queue_is_full() {
+    in_time(|| {
+        let reactor = test_reactor();
+        reactor.set_thread_pool_size(1);
+        let (open, gate) = mpsc::channel();
+        reactor.call_in_thread(move || gate.recv_timeout(PATIENCE).unwrap()).unwrap();
+        for _ in 0..1024 {
+            reactor.call_in_thread(|| ()).unwrap();
+        }
+        let log = Log::default();
+        let guard = Guard::new(&log, "dropped");
+        let refused = reactor.call_in_thread(move || guard.disarm()).unwrap_err();
+        assert_eq!(refused.to_string(), "too many jobs are waiting for a thread");
+        assert_eq!(log.lines(), ["dropped"]);
+        open.send(()).unwrap();
+    });
+}
+
+/// What these calls give on a thread of their own while the reactor runs, which they stop at last.
+fn on_another_thread<T: Send + 'static>(calls: impl FnOnce(&RemoteReactor) -> T + Send + 'static) -> T {
+    in_time(|| {
+        let reactor = test_reactor();
+        let remote = reactor.remote();
+        let calling = thread::spawn(move || {
+            let result = calls(&remote);
+            remote.stop();
+            result
+        });
+        reactor.run().unwrap();
+        calling.join().unwrap()
+    })
+}
+
+#[test]
+fn s173_a_blocking_call_waits_for_its_result_or_for_that_of_its_future() {
+    let results = on_another_thread(|remote| {
+        let thread = remote.blocking_call(|_| thread::current().id());
+        let waited = remote.block_on(|reactor| {
+            let (begun, inside) = (reactor.now(), reactor.clone());
+            let pause = reactor.sleep(Duration::from_millis(5));
+            async move {
+                pause.await;
+                (thread::current().id(), inside.now() - begun)
+            }
+        });
+        (thread, waited, thread::current().id())
+    });
+    let (Ok(thread), Ok((other, time)), here) = results else { panic!("{results:?}") };
+    assert!(thread == other && thread != here && time >= Duration::from_millis(5), "{results:?}");
+}
+
+#[test]
+fn s173_a_panic_of_a_blocking_call_is_its_error_and_the_reactor_goes_on() {
+    let errors = on_another_thread(|remote| {
+        let [call, future, later] = [
+            remote.blocking_call(|_| -> u8 { panic!("oh call") }),
+            remote.block_on(|_| -> Ready<u8> { panic!("oh call") }),
+            remote.block_on(|_| async { panic!("oh call") }),
+        ];
+        assert_eq!(remote.blocking_call(|_| 7), Ok(7));
+        [call, future, later]
+    });
+    for error in errors {
+        assert_eq!(error.unwrap_err().to_string(), "the call panicked: oh call");
+    }
+}
+
+#[test]
+fn s173_a_blocking_call_on_the_reactors_own_thread_is_an_error_and_not_the_end() {
+    every_reactor(|reactor| {
+        let remote = reactor.remote();
+        let call = move || {
+            let log = Log::default();
+            let guard = Guard::new(&log, "dropped");
+            let error = remote.blocking_call(move |_| guard.disarm()).unwrap_err();
+            assert!(error.to_string().contains("would wait for ever"), "{error}");
+            assert_eq!(remote.block_on(|_| ready(())), Err(BlockingCallError::OnReactorThread));
+            assert_eq!(log.lines(), ["dropped"]);
+            remote.stop();
+        };
+        call.clone()();
+        reactor.call_when_running(call);
+        reactor.run().unwrap();
+    });
+}
+
+#[test]
+fn s173_the_end_of_the_reactor_ends_blocking_calls() {
+    in_time(|| {
+        let reactor = test_reactor();
+        let (remote, late) = (reactor.remote(), reactor.remote());
+        let (tell, told) = mpsc::channel();
+        let waiting = thread::spawn(move || {
+            remote.block_on(move |_| async move {
+                tell.send(()).unwrap();
+                pending::<()>().await;
+            })
+        });
+        let inside = reactor.remote();
+        let stopping = thread::spawn(move || {
+            told.recv_timeout(PATIENCE).unwrap();
+            inside.stop();
+        });
+        reactor.run().unwrap();
+        assert_eq!(waiting.join().unwrap(), Err(BlockingCallError::Stopped));
+        stopping.join().unwrap();
+        let ended = thread::spawn(move || late.blocking_call(|_| ())).join().unwrap();
+        assert_eq!(ended, Err(BlockingCallError::Stopped));
+        // One that never ran.
+        let never = test_reactor();
+        let remote = never.remote();
+        let waiting = thread::spawn(move || remote.blocking_call(|_| ()));
+        drop(never);
+        assert_eq!(waiting.join().unwrap(), Err(BlockingCallError::Stopped));
+    });
+}
+
+#[test]
+fn s173_a_job_may_make_a_blocking_call() {
+    in_time(|| {
+        let reactor = test_reactor();
+        let remote = reactor.remote();
+        let job = reactor.defer_to_thread(move || remote.blocking_call(Reactor::connections));
+        assert_eq!(reactor.run_until(job).unwrap().unwrap(), Ok(0));
     });
 }
 
