@@ -91,7 +91,7 @@
 //! | `endpoint` | where connections come from or go to, chosen by whoever runs the program |
 //! | `reactor`, `budgets`, `run`, `threads`, `remote`, `jobs`, `blocking_call` | the event loop, its end, several of them, and the way in from outside |
 //! | `handover`, `legacy` | the next version of a server in place of the last |
-//! | `looping_call`, `backoff` | what is to happen again and again, and what is to be tried again |
+//! | `looping_call`, `cooperate`, `backoff` | what is to happen again and again, what takes many steps, and what is to be tried again |
 //! | `timers`, `clock`, `hub`, `connection_budget`, `output_budget`, `pool`, `contain` | what all of these stand on |
 //! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
 //! | [`testing`] | tests without sockets |
@@ -116,6 +116,7 @@ mod connection;
 mod connection_budget;
 mod connector;
 mod contain;
+mod cooperate;
 mod datagram;
 mod datagram_address;
 mod datagram_driver;
@@ -196,6 +197,9 @@ pub use connect_error::ConnectErrorKind;
 pub use connection::Connection;
 pub use connector::Connector;
 pub use connector::ConnectorState;
+pub use cooperate::CooperativeTask;
+pub use cooperate::Step;
+pub use cooperate::TaskEnd;
 pub use datagram::DatagramProtocol;
 pub use datagram_address::DatagramAddress;
 pub use datagram_options::DatagramOptions;

@@ -31,6 +31,7 @@ use crate::connector::ConnectorState;
 use crate::connector::REACTOR_GONE;
 use crate::contain::contained;
 use crate::contain::message;
+use crate::cooperate::Cooperator;
 use crate::datagram_address::DatagramAddress;
 use crate::datagram_transport::DatagramTransport;
 use crate::delayed_call::DelayedCall;
@@ -100,6 +101,7 @@ pub(crate) struct Core {
     connectors: RefCell<Vec<Weak<ConnectorCell>>>,
     resolver: RefCell<Option<Rc<dyn Resolver>>>,
     pub(crate) pool: OnceCell<ThreadPool>,
+    pub(crate) cooperator: Cooperator,
     pub(crate) schemes: Schemes,
 }
 
@@ -197,6 +199,7 @@ impl Reactor {
             connectors: RefCell::default(),
             resolver: RefCell::new(None),
             pool: OnceCell::new(),
+            cooperator: Cooperator::default(),
             schemes: Schemes::default(),
         });
         let weak: Weak<dyn Any> = Rc::<Core>::downgrade(&core);
@@ -431,6 +434,7 @@ impl Core {
         if let Backend::Memory(memory) = &self.backend {
             contained("drop of a task", || memory.executor.clear());
         }
+        self.cooperator.clear();
         contained("drop of a timed call", || self.hub.timers.clear());
     }
 }

@@ -38,7 +38,21 @@ pub fn connect(address: SocketAddr) -> TcpStream {
 ///
 /// If it cannot.
 pub fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
+    connect_socket(Socket::new(Domain::for_address(address), Type::STREAM, None)?, source, address)
+}
+
+/// The same, for one that is not going to read: the system takes only a little for it.
+///
+/// # Errors
+///
+/// If it cannot.
+pub fn connect_narrow(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
+    socket.set_recv_buffer_size(4096)?;
+    connect_socket(socket, source, address)
+}
+
+fn connect_socket(socket: Socket, source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
     socket.bind(&SocketAddr::new(source, 0).into())?;
     socket.connect_timeout(&address.into(), DEADLINE)?;
     Ok(with_deadline(socket.into()))

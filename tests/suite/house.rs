@@ -85,6 +85,7 @@ const FLOORS: [&[&str]; 6] = [
         "connect",
         "connector",
         "endpoint",
+        "cooperate",
         "jobs",
         "listen",
         "looping_call",

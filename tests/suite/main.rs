@@ -3,6 +3,7 @@
 mod amp;
 mod apps;
 mod connectors;
+mod cooperating;
 mod draining;
 mod endings;
 mod endpoints;

@@ -23,6 +23,7 @@ use crate::half_open;
 use crate::handover;
 use crate::limits;
 use crate::many;
+use crate::slow_readers;
 
 /// Something to measure.
 pub(crate) struct Check {
@@ -40,7 +41,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R6-accept", size: 10, run: failing_accept },
     Check { name: "R7-faults", size: 10, run: faults },
     Check { name: "R8-slow-reader", size: 300, run: limits::slow_reader },
-    Check { name: "R9-slow-readers", size: 1_000, run: limits::slow_readers },
+    Check { name: "R9-slow-readers", size: 1_000, run: slow_readers::slow_readers },
     Check { name: "R10-unbounded-writer", size: 3, run: limits::unbounded_writer },
     Check { name: "R11-slowloris", size: 5_000, run: limits::slowloris },
     Check { name: "R13-half-open", size: 10, run: half_open::half_open },

@@ -138,39 +138,6 @@ pub(crate) fn slow_reader(mebibytes: usize) -> io::Result<Vec<Figure>> {
     ])
 }
 
-/// R9: so many peers that are sent more and more and never read, with 256 MiB for the output of all.
-pub(crate) fn slow_readers(readers: usize) -> io::Result<Vec<Figure>> {
-    let server = server("flood", &[&format!("output={BUDGET}")]);
-    let honest = peer::connect(server.address());
-    peer::round_trip(&honest, b"first");
-    let before = server.resident();
-    let mut slow = Vec::new();
-    for number in 0..readers {
-        let mut stream = peer::connect_from(source(number), server.address())?;
-        stream.write_all(b"trickle")?;
-        slow.push(stream);
-    }
-    let begun = now();
-    let mut latencies = Latencies::default();
-    let mut grown = 0;
-    while begun.elapsed() < Duration::from_secs(10) {
-        latencies.round_trip(&honest);
-        grown = grown.max(server.resident().saturating_sub(before));
-        wait(Duration::from_millis(5));
-    }
-    drop(slow);
-    let ended = server.stop();
-    Ok(vec![
-        Figure::at_most((BUDGET + 64) as f64, "MiB that memory has grown", grown as f64 / f64::from(1 << 20)),
-        Figure::told("of them ended because they were furthest behind", ended.count("overflows") as f64),
-        Figure::told("ms, p99, for an honest client", latencies.p99()),
-        Figure::at_most(10.0, "lines logged", ended.errors.len() as f64),
-    ])
-}
-
-/// In MiB.
-const BUDGET: usize = 256;
-
 /// R10: protocols that write 10 MiB a call to a peer that does not read.
 pub(crate) fn unbounded_writer(times: usize) -> io::Result<Vec<Figure>> {
     let server = server("flood", &[]);

@@ -19,6 +19,7 @@ mod load;
 mod many;
 mod processor;
 mod serve;
+mod slow_readers;
 mod volleys;
 
 use std::io;

@@ -216,7 +216,7 @@ impl Protocol for Acks {
 }
 
 /// An echo that, told to `flood`, writes 10 MiB a call whatever becomes of them, and told to `pour`, does so once; told to
-/// `trickle`, it writes 64 KiB a hundredth of a second.
+/// `trickle`, it writes 64 KiB each tenth of a second.
 struct Flood {
     transport: Transport,
     overflows: Rc<Cell<u64>>,
@@ -234,7 +234,7 @@ impl Flood {
 
     fn trickle(&mut self) {
         self.transport.write([b'x'; 64 << 10]);
-        self.transport.call_later(Duration::from_millis(10), Self::trickle);
+        self.transport.call_later(Duration::from_millis(100), Self::trickle);
     }
 }
 
