@@ -33,17 +33,27 @@ impl Output {
     pub(crate) fn push(&mut self, data: &[u8], hub: &Hub) {
         self.len += data.len();
         match self.rest.as_mut().and_then(|rest| rest.back_mut()) {
-            None => {
+            None if self.front.len() + data.len() <= TOGETHER || self.front.is_empty() => {
                 if self.front.capacity() == 0 {
                     self.front = hub.take_buffer();
                 } else if self.start >= COMPACT && self.start >= self.front.len() / 2 {
                     self.front.drain(..self.start);
                     self.start = 0;
                 }
+                let len = self.front.len() + data.len();
+                if len > self.front.capacity() && len > PIECE {
+                    // By doubling it would take up to twice what it holds.
+                    self.front.reserve_exact(len.next_multiple_of(SETTLED) - self.front.len());
+                }
                 self.front.extend_from_slice(data);
             }
-            Some(Piece::Copied(last)) => last.extend_from_slice(data),
+            Some(Piece::Copied(last)) if last.len() + data.len() <= PIECE => last.extend_from_slice(data),
             Some(Piece::Shared(_)) => self.push_piece(Piece::Copied(data.to_vec())),
+            Some(Piece::Copied(_)) | None => {
+                let mut piece = Vec::with_capacity(data.len().max(PIECE));
+                piece.extend_from_slice(data);
+                self.push_piece(Piece::Copied(piece));
+            }
         }
     }
 
@@ -112,6 +122,10 @@ impl Output {
             let small = self.front[self.start..].to_vec();
             hub.return_buffer(mem::replace(&mut self.front, small));
             self.start = 0;
+        } else if self.start >= SETTLED {
+            // For what is written next.
+            self.front.drain(..self.start);
+            self.start = 0;
         }
     }
 
@@ -159,6 +173,15 @@ impl Output {
 /// From here on a buffer is sent by itself rather than copied behind what is queued: a system call and a packet of
 /// its own cost less than copying 16 KiB.
 const WORTH_SHARING: usize = 16 * 1024;
+
+/// As much lies together, and leaves in one system call; what is more is kept in pieces, which need not be moved when
+/// there is still more, and leave no more than a part of the last of them empty.
+const TOGETHER: usize = 128 * 1024;
+
+const PIECE: usize = 64 * 1024;
+
+/// Room that a connection whose peer is behind does not leave unused.
+const SETTLED: usize = 16 * 1024;
 
 /// Sent bytes at the front of a buffer that make moving the others worthwhile.
 const COMPACT: usize = 64 * 1024;

@@ -65,7 +65,8 @@ impl State {
         true
     }
 
-    /// Ends this connection, whose bytes do not count from here on: they are freed in its next turn.
+    /// Ends this connection, whose bytes do not count from here on. Its own are freed at once, for many may give way before
+    /// any has its next turn; those inside layers then.
     fn give_way(&self) {
         let Hub { output_budget, timers, .. } = &*self.hub;
         if output_budget.log.allows(timers.now()) {
@@ -79,6 +80,10 @@ impl State {
         self.release_output(self.held.get());
         if !self.has_failed() {
             self.fail(CloseReason::Overflow);
+        }
+        // It is borrowed while a stream writes, which may be a user's, and in the end come here.
+        if let Ok(mut output) = self.output().try_borrow_mut() {
+            output.clear(&self.hub);
         }
     }
 

@@ -63,8 +63,8 @@ impl Transport {
         inner
     }
 
-    /// Queues a copy of `data`, to be sent when the running callback has returned. All that a callback writes leaves
-    /// in one system call. Ignored once the connection is closing.
+    /// Queues a copy of `data`, to be sent when the running callback has returned. All that a callback writes,
+    /// up to 128 KiB, leaves in one system call. Ignored once the connection is closing.
     ///
     /// If something is queued already and the sum passes the output limit
     /// ([`set_output_limit`](Self::set_output_limit)), the connection ends with [`CloseReason::Overflow`].
