@@ -97,7 +97,7 @@ impl ListenOptions {
 
     /// How many connections any one peer may have with this port at a time (no limit): an IPv4 address, or an IPv6
     /// network of 64 bits, of which one host may have every address. Those beyond are closed as soon as they are
-    /// accepted. See [`Address::network`](crate::Address::network).
+    /// accepted. See [`Address::network`](crate::Address::network). Behind a proxy all clients are one peer here.
     pub fn max_connections_per_peer(mut self, connections: usize) -> Self {
         self.limits.per_peer = connections;
         self

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use protocols::IdleTimeout;
+use protocols::ProxyHeader;
 use protocols::WebSocket;
 use reactor::ConnectOptions;
 use reactor::ListenOptions;
@@ -47,6 +48,24 @@ fn is_let_in(sim: &Simulation, host: &str) -> bool {
     let let_in = log.lines() == ["made"];
     assert!(let_in || log.lines() == ["made", "eof", "lost Done", "dropped"], "{:?}", log.lines());
     let_in
+}
+
+#[test]
+fn a_connection_whose_proxy_header_has_not_come_is_not_established() {
+    let sim = Simulation::new(1);
+    let inside =
+        ProxyHeader::around(|transport| Recorder::new(transport, Log::default())).trust(["0.0.0.0/0"]).unwrap();
+    let port = sim.host("server").listen_tcp(ListenOptions::new(7).max_pending(1), inside).unwrap();
+    let proxy = |header: &'static str| {
+        sim.host("proxy").connect_tcp("server:7", move |transport: Transport| {
+            Recorder::new(transport, Log::default()).on(Callback::Made, move |this| this.transport.write(header))
+        });
+        sim.run_for(SECOND);
+        (port.pending(), port.connections(), port.refusals().pending)
+    };
+    assert_eq!(proxy("PROXY UNKNOWN\r\n"), (0, 1, 0));
+    assert_eq!(proxy("PROXY "), (1, 2, 0));
+    assert_eq!(proxy("PROXY UNKNOWN\r\n"), (1, 2, 1));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use reactor::CloseReason;
 use reactor::DelayedCall;
 use reactor::Nested;
 use reactor::OnEof;
+use reactor::Pending;
 use reactor::Protocol;
 use reactor::Transport;
 
@@ -26,7 +27,7 @@ pub(super) struct Proxied {
 
 enum Stage {
     /// So much of the header has come.
-    Header(Vec<u8>, DelayedCall),
+    Header(Vec<u8>, DelayedCall, Pending),
     Open(PassThrough),
     Refused,
 }
@@ -35,7 +36,8 @@ impl Proxied {
     pub(super) fn new(transport: Transport, options: Rc<Options>) -> Self {
         let late = |this: &mut Self| this.refuse(Refusal::Late, CloseReason::TimedOut);
         let deadline = transport.call_later(options.deadline, late);
-        Self { transport, options, stage: Stage::Header(Vec::new(), deadline) }
+        let stage = Stage::Header(Vec::new(), deadline, transport.mark_pending());
+        Self { transport, options, stage }
     }
 
     fn refuse(&mut self, refusal: Refusal, reason: CloseReason) {
@@ -46,7 +48,7 @@ impl Proxied {
 
     /// The header is complete, and `rest` has come behind it.
     fn open(&mut self, header: Header, rest: &[u8]) {
-        if let Stage::Header(_, deadline) = mem::replace(&mut self.stage, Stage::Refused) {
+        if let Stage::Header(_, deadline, _) = mem::replace(&mut self.stage, Stage::Refused) {
             deadline.cancel();
         }
         let (host, peer) = match header {
@@ -64,7 +66,7 @@ impl Proxied {
 impl Protocol for Proxied {
     fn data_received(&mut self, data: &[u8]) {
         match &mut self.stage {
-            Stage::Header(came, _) => {
+            Stage::Header(came, ..) => {
                 let before = came.len();
                 came.extend_from_slice(&data[..data.len().min(header::LONGEST - before)]);
                 match header::parse(came) {
@@ -84,7 +86,7 @@ impl Protocol for Proxied {
 
     fn eof_received(&mut self) -> OnEof {
         match &mut self.stage {
-            Stage::Header(came, _) => {
+            Stage::Header(came, ..) => {
                 let refusal = if came.is_empty() { Refusal::Silent } else { Refusal::CutShort };
                 self.options.refusals.note(&refusal, &self.transport);
                 self.stage = Stage::Refused;
