@@ -17,7 +17,6 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
 use tokio::sync::oneshot;
 
-use crate::legacy::Legacy;
 use crate::port::Port;
 use crate::protocol::Protocol;
 use crate::reactor::Backend;
@@ -245,7 +244,7 @@ impl ToSuccessor {
     /// The ports that can be left to another process.
     fn ports(&self) -> Vec<Port> {
         let mut ports = self.transport.reactor().0.ports();
-        ports.retain(|port| port.legacy().is_some_and(|legacy| legacy.name != self.offer.name));
+        ports.retain(|port| port.legacy().is_some_and(|legacy| legacy.name() != self.offer.name));
         ports
     }
 
@@ -254,7 +253,7 @@ impl ToSuccessor {
             let Some(legacy) = port.legacy() else { continue };
             let Some(descriptor) = legacy.descriptor() else { continue };
             self.transport.send_file_descriptor(descriptor?)?;
-            self.transport.write_sequence(&[legacy.name.as_bytes(), b"\n"]);
+            self.transport.write_sequence(&[legacy.name().as_bytes(), b"\n"]);
         }
         self.transport.write("\n");
         Ok(())
@@ -270,7 +269,9 @@ impl ToSuccessor {
             }
         }
         let ports = self.ports();
-        ports.iter().filter_map(Port::legacy).for_each(Legacy::leave_file);
+        for legacy in ports.iter().filter_map(Port::legacy) {
+            legacy.leave_file();
+        }
         let closed: Vec<_> = ports.iter().chain(self.offer.port.get()).map(Port::stop_listening).collect();
         let transport = self.transport.clone();
         self.transport.reactor().spawn(async move {

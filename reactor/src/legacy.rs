@@ -1,4 +1,4 @@
-//! What the next process needs to go on listening where a port does.
+//! The sockets of ports, for the next process.
 
 use std::io;
 use std::os::fd::AsFd as _;
@@ -12,47 +12,51 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::net::UdpSocket;
 
+use crate::port::Legacy;
 use crate::unix_file::NamedSocket;
 
-/// A port's socket, and how it was asked for: whoever asks for the same in the next process gets it.
-pub(crate) struct Legacy {
-    pub(crate) name: String,
-    socket: LeftSocket,
+/// A port's socket, as long as the port is open, and how it was asked for.
+pub(crate) struct LeftSocket {
+    name: String,
+    socket: Kind,
 }
 
-/// The socket as long as the port is open.
-enum LeftSocket {
+enum Kind {
     Tcp(Weak<TcpListener>),
     Udp(Weak<UdpSocket>),
     Unix(sync::Weak<NamedSocket>),
 }
 
-impl Legacy {
+impl LeftSocket {
     pub(crate) fn tcp(name: String, socket: &Rc<TcpListener>) -> Self {
-        Self { name, socket: LeftSocket::Tcp(Rc::downgrade(socket)) }
+        Self { name, socket: Kind::Tcp(Rc::downgrade(socket)) }
     }
 
     pub(crate) fn udp(name: String, socket: &Rc<UdpSocket>) -> Self {
-        Self { name, socket: LeftSocket::Udp(Rc::downgrade(socket)) }
+        Self { name, socket: Kind::Udp(Rc::downgrade(socket)) }
     }
 
     pub(crate) fn unix(name: String, socket: &Arc<NamedSocket>) -> Self {
-        Self { name, socket: LeftSocket::Unix(Arc::downgrade(socket)) }
+        Self { name, socket: Kind::Unix(Arc::downgrade(socket)) }
+    }
+}
+
+impl Legacy for LeftSocket {
+    fn name(&self) -> &str {
+        &self.name
     }
 
-    /// Another descriptor of the socket; `None` when it is closed.
-    pub(crate) fn descriptor(&self) -> Option<io::Result<OwnedFd>> {
+    fn descriptor(&self) -> Option<io::Result<OwnedFd>> {
         let another = |socket: BorrowedFd<'_>| socket.try_clone_to_owned();
         Some(match &self.socket {
-            LeftSocket::Tcp(socket) => another(socket.upgrade()?.as_fd()),
-            LeftSocket::Udp(socket) => another(socket.upgrade()?.as_fd()),
-            LeftSocket::Unix(socket) => another(socket.upgrade()?.socket.as_fd()),
+            Kind::Tcp(socket) => another(socket.upgrade()?.as_fd()),
+            Kind::Udp(socket) => another(socket.upgrade()?.as_fd()),
+            Kind::Unix(socket) => another(socket.upgrade()?.socket.as_fd()),
         })
     }
 
-    /// From here on the file and the lock of a UNIX socket are the next process's to remove.
-    pub(crate) fn leave_file(&self) {
-        if let LeftSocket::Unix(socket) = &self.socket
+    fn leave_file(&self) {
+        if let Kind::Unix(socket) = &self.socket
             && let Some(socket) = socket.upgrade()
         {
             socket.leave_file();

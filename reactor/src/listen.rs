@@ -20,7 +20,7 @@ use crate::datagram_socket::DatagramSocket;
 use crate::datagram_transport::DatagramTransport;
 use crate::factory::Factory;
 use crate::factory::FactoryCell;
-use crate::legacy::Legacy;
+use crate::legacy::LeftSocket;
 use crate::options::ConnectionOptions;
 use crate::options::ListenOptions;
 use crate::port::Port;
@@ -62,7 +62,7 @@ impl Reactor {
                 Some(socket) => self.in_context(|| TcpPort::adopt(socket))?,
                 None => self.bind(wanted, bind, TcpPort::socket_addr)?,
             };
-            let legacy = Legacy::tcp(name, listener.socket());
+            let legacy = LeftSocket::tcp(name, listener.socket());
             let port = self.accept_on(listener, options.limits, options.socket, factory);
             port.set_legacy(legacy);
             port
@@ -91,7 +91,7 @@ impl Reactor {
         let (listener, named) = self.bind_unix(&options.address, bind, UnixPort::on)?;
         let factory = FactoryCell::new(factory);
         let port = self.accept_on(listener, options.limits, options.socket, factory);
-        port.set_legacy(Legacy::unix(name, &named));
+        port.set_legacy(LeftSocket::unix(name, &named));
         Ok(port)
     }
 
@@ -151,7 +151,7 @@ impl Reactor {
             Some(socket) => self.in_context(|| UdpPort::adopt(socket))?,
             None => self.bind(wanted, bind, UdpPort::socket_addr)?,
         };
-        let legacy = Legacy::udp(name, socket.socket());
+        let legacy = LeftSocket::udp(name, socket.socket());
         let port = self.start_datagrams(Rc::new(socket), build);
         port.set_legacy(legacy);
         Ok(port)
@@ -195,7 +195,7 @@ impl Reactor {
         };
         let (socket, named) = self.bind_unix(&options.address, bind, UnixDatagramPort::on)?;
         let port = self.start_datagrams(Rc::new(socket), build);
-        port.set_legacy(Legacy::unix(name, &named));
+        port.set_legacy(LeftSocket::unix(name, &named));
         Ok(port)
     }
 

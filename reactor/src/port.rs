@@ -4,6 +4,8 @@ use std::cell::RefCell;
 use std::fmt;
 use std::future::Future;
 use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::rc::Weak;
@@ -13,7 +15,6 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::address::Address;
-use crate::legacy::Legacy;
 use crate::refusals::Refusal;
 use crate::refusals::Refusals;
 use crate::timers::Sleep;
@@ -46,7 +47,7 @@ struct PortState {
     draining: RefCell<Vec<Waker>>,
     acceptor: RefCell<Option<Weak<dyn Accepts>>>,
     /// None for one that no other process can have: adopted, or simulated.
-    legacy: OnceCell<Legacy>,
+    legacy: OnceCell<Box<dyn Legacy>>,
 }
 
 /// What accepts a port's connections.
@@ -54,6 +55,16 @@ pub(crate) trait Accepts {
     /// Those that are alive, oldest first.
     fn connections(&self) -> Vec<Transport>;
     fn timers(&self) -> &Rc<Timers>;
+}
+
+/// What the next process needs to go on listening where a port does.
+pub(crate) trait Legacy: 'static {
+    /// How the socket was asked for: whoever asks for the same in the next process gets it.
+    fn name(&self) -> &str;
+    /// Another descriptor of the socket; `None` when it is closed.
+    fn descriptor(&self) -> Option<io::Result<OwnedFd>>;
+    /// From here on what the socket has left in the file system is the next process's to remove.
+    fn leave_file(&self);
 }
 
 /// A connection that was aborted because it had not come to its end in time: see [`Port::drain`].
@@ -221,12 +232,12 @@ impl Port {
     }
 
     /// Says what the next process needs in its place.
-    pub(crate) fn set_legacy(&self, legacy: Legacy) {
-        let _ = self.0.legacy.set(legacy);
+    pub(crate) fn set_legacy(&self, legacy: impl Legacy) {
+        let _ = self.0.legacy.set(Box::new(legacy));
     }
 
-    pub(crate) fn legacy(&self) -> Option<&Legacy> {
-        self.0.legacy.get()
+    pub(crate) fn legacy(&self) -> Option<&dyn Legacy> {
+        self.0.legacy.get().map(|legacy| &**legacy)
     }
 
     /// Says who accepts.

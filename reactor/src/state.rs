@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::rc::Weak;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use futures_channel::oneshot;
 
 use crate::address::Address;
 use crate::calls::Call;

@@ -8,7 +8,7 @@ use std::rc::Weak;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use futures_channel::oneshot;
 
 use crate::address::Address;
 use crate::calls::DeferredCall;
