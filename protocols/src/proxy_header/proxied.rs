@@ -48,7 +48,7 @@ impl Proxied {
 
     /// The header is complete, and `rest` has come behind it.
     fn open(&mut self, header: Header, rest: &[u8]) {
-        if let Stage::Header(_, deadline, _) = mem::replace(&mut self.stage, Stage::Refused) {
+        if let Stage::Header(_, deadline, _pending) = mem::replace(&mut self.stage, Stage::Refused) {
             deadline.cancel();
         }
         let (host, peer) = match header {
