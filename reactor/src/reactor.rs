@@ -270,7 +270,10 @@ impl Reactor {
     /// # Errors
     ///
     /// In the words of [`ConnectError`](crate::ConnectError), without the target: `name not known`.
-    pub fn resolve(&self, target: impl ToTarget) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + 'static {
+    pub fn resolve<T: ToTarget>(
+        &self,
+        target: T,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + 'static + use<T> {
         let (target, resolver) = (target.to_target(), self.0.resolver());
         async move { target.resolve(&*resolver).await }
     }
