@@ -1,22 +1,23 @@
 //! Keeping a panic of user code where it belongs.
 
 use std::any::Any;
+use std::future::Future;
 use std::mem;
 use std::panic::AssertUnwindSafe;
 use std::panic::catch_unwind;
+
+use futures_util::FutureExt as _;
 
 /// Runs user code; a panic comes back as its message.
 ///
 /// What the code had borrowed of ours is never in the middle of a change: callers hold no borrow across it.
 pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, String> {
-    catch_unwind(AssertUnwindSafe(code)).map_err(|payload| {
-        let message = message(&*payload);
-        // The payload is the user's, too, and may panic when it is dropped; so may what that panics with.
-        if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-            mem::forget(again);
-        }
-        message
-    })
+    catch_unwind(AssertUnwindSafe(code)).map_err(into_message)
+}
+
+/// Runs a future that is the user's; a panic comes back as its message.
+pub(crate) async fn catch_async<T>(future: impl Future<Output = T>) -> Result<T, String> {
+    AssertUnwindSafe(future).catch_unwind().await.map_err(into_message)
 }
 
 /// Runs user code that belongs to no connection: a panic is logged, and that is all.
@@ -24,6 +25,15 @@ pub(crate) fn contained(what: &'static str, code: impl FnOnce()) {
     if let Err(message) = catch(code) {
         tracing::error!(panic = message, "a {what} panicked");
     }
+}
+
+fn into_message(payload: Box<dyn Any + Send>) -> String {
+    let message = message(&*payload);
+    // The payload is the user's, too, and may panic when it is dropped; so may what that panics with.
+    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        mem::forget(again);
+    }
+    message
 }
 
 /// The text of a panic.

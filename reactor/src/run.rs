@@ -24,8 +24,8 @@ use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
 use crate::connector::Connector;
+use crate::contain::catch_async;
 use crate::contain::contained;
-use crate::contain::message;
 use crate::port::Port;
 use crate::reactor::Backend;
 use crate::reactor::Core;
@@ -233,9 +233,8 @@ async fn shut_down(core: &Rc<Core>) {
 
 /// Waits for all, whatever one of them does.
 async fn contained_all(hooks: Vec<LocalBoxFuture<'static, ()>>) {
-    let hooks = hooks.into_iter().map(|hook| AssertUnwindSafe(hook).catch_unwind());
-    for payload in join_all(hooks).await.into_iter().filter_map(Result::err) {
-        tracing::error!(panic = message(&*payload), "a hook before shutdown panicked");
+    for panic in join_all(hooks.into_iter().map(catch_async)).await.into_iter().filter_map(Result::err) {
+        tracing::error!(panic, "a hook before shutdown panicked");
     }
 }
 
