@@ -93,6 +93,9 @@
 //! | `handover`, `legacy` | the next version of a server in place of the last |
 //! | `looping_call`, `cooperate`, `backoff` | what is to happen again and again, what takes many steps, and what is to be tried again |
 //! | `timers`, `clock`, `hub`, `connection_budget`, `output_budget`, `pool`, `contain` | what all of these stand on |
+//! | `looping_call`, `backoff` | what is to happen again and again, and what is to be tried again |
+//! | `service` | what starts and stops, one by one and as a tree |
+//! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
 //! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
 //! | [`testing`] | tests without sockets |
 
@@ -167,6 +170,7 @@ mod remote;
 mod resolve;
 mod retry;
 mod run;
+mod service;
 mod simnet;
 mod socket;
 mod state;
@@ -246,6 +250,11 @@ pub use refusals::Refusals;
 pub use remote::RemoteReactor;
 pub use remote::RemoteTransport;
 pub use resolve::Resolver;
+pub use service::EndpointService;
+pub use service::MultiService;
+pub use service::Service;
+pub use service::ServiceError;
+pub use service::TimerService;
 pub use target::Target;
 pub use target::ToTarget;
 pub use threads::run_on_threads;

@@ -76,6 +76,16 @@ pub struct CutOff {
     pub unsent: usize,
 }
 
+impl CutOff {
+    /// Aborts the connection, and tells whose it was.
+    pub(crate) fn abort(transport: &Transport) -> Self {
+        let cut_off = Self { peer: transport.peer(), unsent: transport.unsent() };
+        tracing::warn!(peer = %cut_off.peer, unsent = cut_off.unsent, "cut off: it did not end in time");
+        transport.abort_connection();
+        cut_off
+    }
+}
+
 impl Port {
     /// The address it listens on; where port 0 was asked for, with the port the system chose. Twisted's `getHost`.
     pub fn host(&self) -> Address {
@@ -264,10 +274,7 @@ impl Port {
         if deserted.await {
             return Vec::new();
         }
-        let left = self.connections_alive();
-        let cut_off =
-            left.iter().map(|transport| CutOff { peer: transport.peer(), unsent: transport.unsent() }).collect();
-        left.iter().for_each(Transport::abort_connection);
+        let cut_off = self.connections_alive().iter().map(CutOff::abort).collect();
         poll_fn(|cx| self.poll_deserted(cx)).await;
         cut_off
     }

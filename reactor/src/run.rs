@@ -19,6 +19,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use futures_util::future::join_all;
+use nix::sys::signal::Signal;
 use tokio::runtime::Handle;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
@@ -26,6 +27,7 @@ use tokio::signal::unix::signal;
 use crate::connector::Connector;
 use crate::contain::catch_async;
 use crate::contain::contained;
+use crate::port::CutOff;
 use crate::port::Port;
 use crate::reactor::Backend;
 use crate::reactor::Core;
@@ -117,7 +119,7 @@ async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
                     let urgency = heard.get().saturating_add(1);
                     heard.set(urgency);
                     tracing::info!(
-                        signal = kind.as_raw_value(),
+                        signal = Signal::try_from(kind.as_raw_value()).map(Signal::as_str).unwrap_or_default(),
                         "{}",
                         if urgency > 1 { "stopping at once" } else { "stopping" }
                     );
@@ -216,8 +218,7 @@ async fn shut_down(core: &Rc<Core>) {
     unless_stopped(core, 2, flushed).await;
 
     for transport in core.hub.connections() {
-        tracing::warn!(peer = %transport.peer(), unsent = transport.unsent(), "cut off: not everything was sent in time");
-        transport.abort_connection();
+        CutOff::abort(&transport);
     }
     core.hub.until(|hub| hub.connection_count() == 0).await;
     join_all(closed).await;

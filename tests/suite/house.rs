@@ -96,6 +96,7 @@ const FLOORS: [&[&str]; 6] = [
         "remote",
         "retry",
         "run",
+        "service",
         "stdio",
         "threads",
         "tokio_stream",

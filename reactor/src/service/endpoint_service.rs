@@ -1,0 +1,131 @@
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+
+use crate::endpoint::ServerEndpoint;
+use crate::factory::Factory;
+use crate::factory::share;
+use crate::port::CutOff;
+use crate::port::Port;
+use crate::service::Service;
+use crate::service::ServiceError;
+
+/// A port as a service: it listens when it is started, and [drains](Port::drain) when it is stopped. Twisted's
+/// `StreamServerEndpointService`.
+///
+/// A port that somebody else stops stays closed until the next start; that is no failure.
+pub struct EndpointService {
+    name: String,
+    listen: Listen,
+    deadline: Duration,
+    /// What it listens on, until that is drained.
+    port: RefCell<Option<Port>>,
+    cut_off: RefCell<Vec<CutOff>>,
+}
+
+type Listen = Box<dyn Fn() -> LocalBoxFuture<'static, io::Result<Port>>>;
+
+impl EndpointService {
+    /// Listens on `endpoint`, whose description is the name; for each connection `factory` builds a protocol.
+    ///
+    /// ```
+    /// use reactor::{EndpointService, Protocol, ServerEndpoint, Transport};
+    /// # struct Echo { transport: Transport }
+    /// # impl Protocol for Echo {
+    /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+    /// # }
+    ///
+    /// fn echo(endpoint: Box<dyn ServerEndpoint>) -> EndpointService {
+    ///     EndpointService::new(endpoint, |transport| Echo { transport })
+    /// }
+    /// ```
+    pub fn new(endpoint: impl ServerEndpoint + 'static, factory: impl Factory) -> Self {
+        let name = endpoint.to_string();
+        // A port takes its factory with it when it closes, and this is to listen again.
+        let factory = share(factory);
+        Self::from_fn(name, async move || endpoint.listen(Box::new(factory.clone())).await)
+    }
+
+    /// Listens by calling `listen`, for what there is no endpoint for: ports of datagrams, or special options.
+    ///
+    /// ```
+    /// use reactor::{DatagramProtocol, DatagramTransport, EndpointService, Reactor};
+    /// # struct Echo { transport: DatagramTransport }
+    /// # impl DatagramProtocol for Echo {
+    /// #     fn datagram_received(&mut self, data: &[u8], from: std::net::SocketAddr) { self.transport.write(data, from); }
+    /// # }
+    ///
+    /// fn echo(reactor: &Reactor) -> EndpointService {
+    ///     let reactor = reactor.clone();
+    ///     EndpointService::from_fn("echo", async move || reactor.listen_udp(7, |transport| Echo { transport }))
+    /// }
+    /// ```
+    pub fn from_fn(name: impl Into<String>, listen: impl AsyncFn() -> io::Result<Port> + 'static) -> Self {
+        let listen = Rc::new(listen);
+        let listen = move || {
+            let listen = Rc::clone(&listen);
+            async move { listen().await }.boxed_local()
+        };
+        Self {
+            name: name.into(),
+            listen: Box::new(listen),
+            deadline: Duration::from_secs(8),
+            port: RefCell::new(None),
+            cut_off: RefCell::default(),
+        }
+    }
+
+    /// How long connections may take to finish when it is stopped (8 s); those that are not done then are aborted.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// What it listens on; none before it has started and after it has stopped.
+    pub fn port(&self) -> Option<Port> {
+        self.port.borrow().clone()
+    }
+
+    /// Which connections the last stop cut off.
+    pub fn cut_off(&self) -> Vec<CutOff> {
+        self.cut_off.borrow().clone()
+    }
+}
+
+#[async_trait(?Send)]
+impl Service for EndpointService {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn start(&self) -> Result<(), ServiceError> {
+        let port = (self.listen)().await?;
+        tracing::info!(service = self.name, host = %port.host(), "listening");
+        self.port.replace(Some(port));
+        Ok(())
+    }
+
+    async fn stop(&self) {
+        // It stays here meanwhile: whoever drops this future may ask again.
+        let Some(port) = self.port() else { return };
+        let cut_off = port.drain(self.deadline).await;
+        self.cut_off.replace(cut_off);
+        self.port.replace(None);
+    }
+}
+
+impl fmt::Debug for EndpointService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EndpointService")
+            .field("name", &self.name)
+            .field("port", &self.port.borrow())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,234 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::pending;
+use std::pin::pin;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::StreamExt as _;
+use futures_util::future::Either;
+use futures_util::future::LocalBoxFuture;
+use futures_util::future::join_all;
+use futures_util::future::select;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::Notify;
+
+use crate::reactor::Reactor;
+use crate::service::Service;
+use crate::service::ServiceError;
+use crate::service::restarts::Restarts;
+use crate::service::supervised::Supervised;
+use crate::timers::Timers;
+
+/// Several services as one: started in their order, stopped in reverse, and started again when they fail. It is a service
+/// itself, so that services are a tree. Twisted's `MultiService`, and the supervisor of Erlang's OTP.
+///
+/// - **Start**: one after another; each serves before the next is started. If one cannot be started, those before it are
+///   stopped in reverse, and its error is the outcome.
+/// - **Stop**: in reverse, each has stopped before the one that it may stand on is; or [all at once](Self::independent).
+/// - **Failure**: a service that [fails](Service::failed) by itself is stopped and started again at once, without the
+///   others (OTP's `one_for_one`), as often as [`restarts`](Self::restarts) allows: not at all, unless it is told. A start
+///   that fails then counts as one more failure. Beyond that all are stopped in reverse, and this service has failed, which
+///   is its parent's to deal with. In the end, with nobody left to restart anything, the program ends.
+/// - **Reload**: all that have started, in their order.
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::{EndpointService, MultiService, Reactor, TimerService};
+/// # use reactor::{Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// fn services(reactor: &Reactor) -> MultiService {
+///     let statistics = TimerService::new(reactor, "statistics", Duration::from_secs(60), |_tick| println!("…"));
+///     let listening = reactor.clone();
+///     let echo = EndpointService::from_fn("echo", async move || listening.listen_tcp(7, |transport| Echo { transport }));
+///     MultiService::new(reactor, "everything").restarts(3, Duration::from_secs(5)).with(statistics).with(echo)
+/// }
+/// ```
+pub struct MultiService {
+    name: String,
+    timers: Rc<Timers>,
+    restarts: Restarts,
+    independent: bool,
+    /// By numbers that only grow, so that those who go through them miss none while others come and go.
+    children: RefCell<BTreeMap<u64, Rc<Supervised>>>,
+    next_number: Cell<u64>,
+    /// From the beginning of a start to the beginning of a stop.
+    running: Cell<bool>,
+    added: Notify,
+}
+
+impl MultiService {
+    /// One without any services yet. The reactor is where it knows the time from.
+    pub fn new(reactor: &Reactor, name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            timers: Rc::clone(&reactor.0.hub.timers),
+            restarts: Restarts::new(0, Duration::ZERO),
+            independent: false,
+            children: RefCell::default(),
+            next_number: Cell::new(0),
+            running: Cell::new(false),
+            added: Notify::new(),
+        }
+    }
+
+    /// How often services may be restarted: `most` times within any `period`, all of them together. OTP's `intensity` and
+    /// `period`, which are 1 and five seconds there.
+    #[must_use]
+    pub fn restarts(mut self, most: usize, period: Duration) -> Self {
+        self.restarts = Restarts::new(most, period);
+        self
+    }
+
+    /// Says that no service needs another to stop in order: all are stopped at once, as Twisted's `MultiService` does. So
+    /// several ports that drain take as long as the slowest of them.
+    #[must_use]
+    pub fn independent(mut self) -> Self {
+        self.independent = true;
+        self
+    }
+
+    /// Adds a service, behind the others.
+    #[must_use]
+    pub fn with(self, service: impl Service) -> Self {
+        self.insert(service);
+        self
+    }
+
+    /// Adds a service, behind the others, and starts it if this one has been started. Twisted's `addService`.
+    ///
+    /// # Errors
+    ///
+    /// The service's, if it cannot be started; then it is not added.
+    pub async fn add(&self, service: impl Service) -> Result<(), ServiceError> {
+        let (number, child) = self.insert(service);
+        if self.running.get() {
+            // It is at its place already, so that a stop that comes meanwhile finds it.
+            if let Err(error) = child.start().await {
+                self.children.borrow_mut().remove(&number);
+                return Err(error);
+            }
+        }
+        self.added.notify_waiters();
+        Ok(())
+    }
+
+    fn insert(&self, service: impl Service) -> (u64, Rc<Supervised>) {
+        let number = self.next_number.get();
+        self.next_number.set(number + 1);
+        let child = Rc::new(Supervised::new(service));
+        self.children.borrow_mut().insert(number, Rc::clone(&child));
+        (number, child)
+    }
+
+    /// The next service that `from`, a number, has not passed yet; it is passed then.
+    fn next_child(&self, from: &mut u64) -> Option<Rc<Supervised>> {
+        let children = self.children.borrow();
+        let (number, child) = children.range(*from..).next()?;
+        *from = number + 1;
+        Some(Rc::clone(child))
+    }
+
+    /// Restarts the service whenever it fails; resolves when it has failed too often.
+    async fn supervise(&self, child: Rc<Supervised>) -> ServiceError {
+        loop {
+            let mut error = child.failed().await;
+            loop {
+                let again = self.restarts.allow(self.timers.now());
+                tracing::error!(service = child.name(), %error, again, "a service has failed");
+                if !again {
+                    return error;
+                }
+                match child.restart(|| self.running.get()).await {
+                    Ok(()) => break,
+                    Err(next) => error = next,
+                }
+            }
+        }
+    }
+
+    async fn stop_children(&self) {
+        self.running.set(false);
+        let children: Vec<_> = self.children.borrow().values().rev().cloned().collect();
+        if self.independent {
+            join_all(children.iter().map(|child| child.stop())).await;
+        } else {
+            for child in children {
+                child.stop().await;
+            }
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Service for MultiService {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn start(&self) -> Result<(), ServiceError> {
+        self.running.set(true);
+        self.restarts.forget();
+        let mut number = 0;
+        while let Some(child) = self.next_child(&mut number) {
+            if let Err(error) = child.start().await {
+                tracing::debug!(service = child.name(), %error, "a service did not start");
+                self.stop_children().await;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    async fn stop(&self) {
+        self.stop_children().await;
+    }
+
+    /// Resolves when a service has failed and may not be restarted. It is this that restarts them: as long as nobody
+    /// waits for it, nothing is done about those that fail.
+    async fn failed(&self) -> ServiceError {
+        // One that never ends, or the set would be over where there is no service yet.
+        let mut supervised = FuturesUnordered::<LocalBoxFuture<'_, ServiceError>>::new();
+        supervised.push(pending().boxed_local());
+        let mut number = 0;
+        let error = loop {
+            let added = self.added.notified();
+            while let Some(child) = self.next_child(&mut number) {
+                supervised.push(self.supervise(child).boxed_local());
+            }
+            if let Either::Left((Some(error), _)) = select(supervised.next(), pin!(added)).await {
+                break error;
+            }
+        };
+        // The restarts that are going on come to their ends meanwhile.
+        let stopped = self.stop_children().boxed_local();
+        let ends = supervised.for_each(async |_error| ()).then(|()| pending()).boxed_local();
+        select(stopped, ends).await.factor_first();
+        error
+    }
+
+    async fn reload(&self) {
+        let mut number = 0;
+        while let Some(child) = self.next_child(&mut number) {
+            child.reload().await;
+        }
+    }
+}
+
+impl fmt::Debug for MultiService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MultiService")
+            .field("name", &self.name)
+            .field("services", &self.children.borrow().len())
+            .field("running", &self.running.get())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,97 @@
+use std::error::Error;
+use std::future::pending;
+use std::rc::Rc;
+
+use async_trait::async_trait;
+
+/// Something that starts and stops: a port, a timer, a connection that is kept up, or several of them as a
+/// [`MultiService`](crate::MultiService). Twisted's `IService`.
+///
+/// Who starts a service is its parent, such as a `MultiService`. Parents call
+/// `start` and `stop` in turns and one at a time, and contain a panic in any method: it counts as a failure. Whatever is
+/// waited for may be dropped halfway, because a signal has come.
+///
+/// ```
+/// use std::cell::RefCell;
+/// use reactor::{Port, Protocol, Reactor, Service, ServiceError, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// /// Two ports that are of use only together.
+/// struct Both { reactor: Reactor, ports: RefCell<Vec<Port>> }
+///
+/// #[async_trait::async_trait(?Send)]
+/// impl Service for Both {
+///     fn name(&self) -> &str {
+///         "both"
+///     }
+///
+///     async fn start(&self) -> Result<(), ServiceError> {
+///         for port in [8007, 8008] {
+///             let port = self.reactor.listen_tcp(port, |transport| Echo { transport })?;
+///             self.ports.borrow_mut().push(port);
+///         }
+///         Ok(())
+///     }
+///
+///     async fn stop(&self) {
+///         for port in self.ports.take() {
+///             port.stop_listening().await;
+///         }
+///     }
+/// }
+/// ```
+#[async_trait(?Send)]
+pub trait Service: 'static {
+    /// What logs call it.
+    fn name(&self) -> &str;
+
+    /// Starts, and resolves when it serves. It may have been started and stopped before. Twisted's `startService`.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what could not be started, and why. `stop` is called then, too.
+    async fn start(&self) -> Result<(), ServiceError>;
+
+    /// Stops, and resolves when it has stopped, be it that it has failed, has not started to the end, or was dropped when
+    /// it stopped before. Twisted's `stopService`.
+    async fn stop(&self);
+
+    /// Resolves when the service has failed by itself since its last start, at once if that is so already; never, unless
+    /// this is implemented. The parent waits for it between start and stop, and may do so many times.
+    async fn failed(&self) -> ServiceError {
+        pending().await
+    }
+
+    /// Takes up a changed configuration and goes on: what SIGHUP asks of a program.
+    async fn reload(&self) {}
+}
+
+/// Why a service could not be started, or has failed: any error, as [`io::Error`](std::io::Error), or a text.
+pub type ServiceError = Box<dyn Error + Send + Sync>;
+
+/// For who keeps a handle of a service that is started by its parent.
+#[async_trait(?Send)]
+impl<S: Service + ?Sized> Service for Rc<S> {
+    fn name(&self) -> &str {
+        (**self).name()
+    }
+
+    async fn start(&self) -> Result<(), ServiceError> {
+        (**self).start().await
+    }
+
+    async fn stop(&self) {
+        (**self).stop().await;
+    }
+
+    async fn failed(&self) -> ServiceError {
+        (**self).failed().await
+    }
+
+    async fn reload(&self) {
+        (**self).reload().await;
+    }
+}

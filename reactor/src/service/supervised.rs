@@ -1,0 +1,134 @@
+use std::cell::RefCell;
+use std::future::Future;
+use std::pin::pin;
+
+use futures_util::future::select;
+use tokio::sync::Mutex;
+use tokio::sync::Notify;
+
+use crate::contain::catch_async;
+use crate::service::Service;
+use crate::service::ServiceError;
+
+/// A service in the hands of its parent: every start is followed by one stop, and panics are failures.
+pub(crate) struct Supervised {
+    service: Box<dyn Service>,
+    /// Held while it starts or stops, so that these never overlap.
+    state: Mutex<State>,
+    /// The panic of a reload.
+    broken: RefCell<Option<ServiceError>>,
+    broke: Notify,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Stopped,
+    Started,
+    /// A start or a stop that has failed or was dropped: a stop is still owed.
+    Halfway,
+}
+
+impl Supervised {
+    pub(crate) fn new(service: impl Service) -> Self {
+        Self {
+            service: Box::new(service),
+            state: Mutex::new(State::Stopped),
+            broken: RefCell::new(None),
+            broke: Notify::new(),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.service.name()
+    }
+
+    /// Starts it, unless it has started. After an error it is stopped.
+    pub(crate) async fn start(&self) -> Result<(), ServiceError> {
+        let mut state = self.state.lock().await;
+        if *state == State::Started {
+            return Ok(());
+        }
+        self.start_anew(&mut state).await
+    }
+
+    /// Stops it, unless it has stopped.
+    pub(crate) async fn stop(&self) {
+        self.stop_now(&mut *self.state.lock().await).await;
+    }
+
+    /// Stops it and starts it again, unless `wanted` says by now that it is not to run.
+    pub(crate) async fn restart(&self, wanted: impl Fn() -> bool) -> Result<(), ServiceError> {
+        let mut state = self.state.lock().await;
+        if !wanted() {
+            return Ok(());
+        }
+        self.stop_now(&mut state).await;
+        if !wanted() {
+            return Ok(());
+        }
+        self.start_anew(&mut state).await
+    }
+
+    /// Resolves when it has failed.
+    pub(crate) async fn failed(&self) -> ServiceError {
+        let broken = async {
+            loop {
+                let broke = self.broke.notified();
+                if let Some(error) = self.broken.take() {
+                    return error;
+                }
+                broke.await;
+            }
+        };
+        let failed = async { self.contained("failed", async { self.service.failed().await }).await };
+        let failed = async { failed.await.unwrap_or_else(|panic| panic) };
+        select(pin!(failed), pin!(broken)).await.factor_first().0
+    }
+
+    pub(crate) async fn reload(&self) {
+        if *self.state.lock().await != State::Started {
+            return;
+        }
+        if let Err(panic) = self.contained("reload", async { self.service.reload().await }).await {
+            self.broken.replace(Some(panic));
+            self.broke.notify_waiters();
+        }
+    }
+
+    async fn start_anew(&self, state: &mut State) -> Result<(), ServiceError> {
+        self.stop_now(state).await;
+        *state = State::Halfway;
+        let started = self.contained("start", async { self.service.start().await }).await;
+        match started.and_then(|started| started) {
+            Ok(()) => {
+                tracing::debug!(service = self.name(), "started");
+                *state = State::Started;
+                Ok(())
+            }
+            Err(error) => {
+                self.stop_now(state).await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn stop_now(&self, state: &mut State) {
+        if *state == State::Stopped {
+            return;
+        }
+        *state = State::Halfway;
+        if let Err(error) = self.contained("stop", async { self.service.stop().await }).await {
+            tracing::error!(service = self.name(), %error, "a service did not stop in order");
+        } else {
+            tracing::debug!(service = self.name(), "stopped");
+        }
+        self.broken.take();
+        *state = State::Stopped;
+    }
+
+    /// The output of a method; a panic is an error.
+    async fn contained<T>(&self, method: &str, future: impl Future<Output = T>) -> Result<T, ServiceError> {
+        let output = catch_async(future).await;
+        output.map_err(|panic| format!("{} panicked in {method}: {panic}", self.name()).into())
+    }
+}

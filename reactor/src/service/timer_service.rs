@@ -1,0 +1,130 @@
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::Notify;
+
+use crate::contain::catch;
+use crate::looping_call::LoopingCall;
+use crate::looping_call::Tick;
+use crate::reactor::Core;
+use crate::reactor::Reactor;
+use crate::service::Service;
+use crate::service::ServiceError;
+
+/// A function that is called again and again as long as the service runs, as by
+/// [`Reactor::call_every`]; for the first time one interval after the start. Twisted's `TimerService`.
+///
+/// A panic in it is the service's failure. A stop waits until the [`Tick`] is dropped that is out, be it in the hands of
+/// asynchronous work. A function that ends its loop by [`Tick::stop`] is done until the next start; that is no failure.
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::{Reactor, TimerService};
+///
+/// fn statistics(reactor: &Reactor) -> TimerService {
+///     let counting = reactor.clone();
+///     TimerService::new(reactor, "statistics", Duration::from_secs(60), move |_tick| {
+///         println!("{} connections", counting.connections());
+///     })
+/// }
+/// ```
+pub struct TimerService {
+    name: String,
+    /// Weak, because the reactor may own this.
+    reactor: Weak<Core>,
+    interval: Duration,
+    shared: Rc<Shared>,
+}
+
+/// What the service and its calls share.
+struct Shared {
+    /// Borrowed across the user's code, which has no way to get here a second time meanwhile.
+    call: RefCell<Box<dyn FnMut(Tick)>>,
+    looping: RefCell<Option<LoopingCall>>,
+    panicked: RefCell<Option<String>>,
+    changed: Notify,
+}
+
+impl TimerService {
+    /// Calls `call` every `interval` while it runs.
+    pub fn new(
+        reactor: &Reactor,
+        name: impl Into<String>,
+        interval: Duration,
+        call: impl FnMut(Tick) + 'static,
+    ) -> Self {
+        Self {
+            name: name.into(),
+            reactor: Rc::downgrade(&reactor.0),
+            interval,
+            shared: Rc::new(Shared {
+                call: RefCell::new(Box::new(call)),
+                looping: RefCell::new(None),
+                panicked: RefCell::new(None),
+                changed: Notify::new(),
+            }),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Service for TimerService {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn start(&self) -> Result<(), ServiceError> {
+        let Some(core) = self.reactor.upgrade() else {
+            return Err(format!("{}: the reactor is gone", self.name).into());
+        };
+        let shared = Rc::clone(&self.shared);
+        let looping = Reactor(core).call_every(self.interval, move |tick| shared.call(tick));
+        self.shared.looping.replace(Some(looping));
+        Ok(())
+    }
+
+    async fn stop(&self) {
+        let looping = self.shared.looping.borrow().clone();
+        if let Some(looping) = looping {
+            looping.stop();
+            looping.finished().await;
+        }
+        self.shared.looping.take();
+        self.shared.panicked.take();
+    }
+
+    async fn failed(&self) -> ServiceError {
+        loop {
+            let changed = self.shared.changed.notified();
+            if let Some(panic) = &*self.shared.panicked.borrow() {
+                return format!("{} panicked: {panic}", self.name).into();
+            }
+            changed.await;
+        }
+    }
+}
+
+impl Shared {
+    fn call(&self, tick: Tick) {
+        if let Err(panic) = catch(|| (self.call.borrow_mut())(tick)) {
+            self.panicked.replace(Some(panic));
+            if let Some(looping) = &*self.looping.borrow() {
+                looping.stop();
+            }
+            self.changed.notify_waiters();
+        }
+    }
+}
+
+impl fmt::Debug for TimerService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TimerService")
+            .field("name", &self.name)
+            .field("interval", &self.interval)
+            .finish_non_exhaustive()
+    }
+}
