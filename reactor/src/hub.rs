@@ -38,6 +38,7 @@ pub(crate) struct Hub {
     lingering: Cell<usize>,
     /// The reactor is closing everything.
     stopping: Cell<bool>,
+    cut_off: Cell<CutOffSum>,
     /// Woken when a connection has ended or a socket has stopped lingering.
     changed: RefCell<Option<Waker>>,
     next_id: Cell<u64>,
@@ -49,6 +50,13 @@ pub(crate) struct Hub {
     targets: RefCell<Vec<Rc<CallTarget>>>,
     /// Empty output buffers that kept their memory.
     spare: RefCell<Vec<Vec<u8>>>,
+}
+
+#[derive(Clone, Copy, Default)]
+pub(crate) struct CutOffSum {
+    pub(crate) connections: u64,
+    /// How many bytes were not handed to the system.
+    pub(crate) unsent: u64,
 }
 
 impl Hub {
@@ -68,6 +76,7 @@ impl Hub {
             remotes: RefCell::default(),
             lingering: Cell::new(0),
             stopping: Cell::new(false),
+            cut_off: Cell::default(),
             changed: RefCell::new(None),
             next_id: Cell::new(1),
             read_buffer,
@@ -150,6 +159,16 @@ impl Hub {
 
     pub(crate) fn set_stopping(&self) {
         self.stopping.set(true);
+    }
+
+    /// The connections that were aborted because they had not come to their end in time.
+    pub(crate) fn cut_off(&self) -> CutOffSum {
+        self.cut_off.get()
+    }
+
+    pub(crate) fn count_cut_off(&self, unsent: usize) {
+        let CutOffSum { connections, unsent: before } = self.cut_off.get();
+        self.cut_off.set(CutOffSum { connections: connections + 1, unsent: before + unsent as u64 });
     }
 
     /// Waits until `condition` holds, looking whenever a connection has ended or a socket has stopped lingering.

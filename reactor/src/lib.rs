@@ -94,7 +94,7 @@
 //! | `looping_call`, `cooperate`, `backoff` | what is to happen again and again, what takes many steps, and what is to be tried again |
 //! | `timers`, `clock`, `hub`, `connection_budget`, `output_budget`, `pool`, `contain` | what all of these stand on |
 //! | `looping_call`, `backoff` | what is to happen again and again, and what is to be tried again |
-//! | `service` | what starts and stops, one by one and as a tree |
+//! | `service` | what starts and stops, one by one and as a tree; what runs it as a program |
 //! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
 //! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
 //! | [`testing`] | tests without sockets |
@@ -252,6 +252,8 @@ pub use remote::RemoteTransport;
 pub use resolve::Resolver;
 pub use service::EndpointService;
 pub use service::MultiService;
+pub use service::Readiness;
+pub use service::Runner;
 pub use service::Service;
 pub use service::ServiceError;
 pub use service::TimerService;

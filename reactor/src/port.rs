@@ -81,6 +81,7 @@ impl CutOff {
     pub(crate) fn abort(transport: &Transport) -> Self {
         let cut_off = Self { peer: transport.peer(), unsent: transport.unsent() };
         tracing::warn!(peer = %cut_off.peer, unsent = cut_off.unsent, "cut off: it did not end in time");
+        transport.0.hub.count_cut_off(cut_off.unsent);
         transport.abort_connection();
         cut_off
     }

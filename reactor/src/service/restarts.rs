@@ -38,9 +38,11 @@ impl Restarts {
 mod tests {
     use super::*;
 
+    use crate::clock::Clock;
+
     #[test]
     fn as_many_as_the_period_allows_and_again_when_it_has_passed() {
-        let start = crate::clock::Clock::manual(0).now();
+        let start = Clock::manual(0).now();
         let restarts = Restarts::new(2, Duration::from_secs(5));
         let allowed = |seconds| restarts.allow(start + Duration::from_secs(seconds));
         assert_eq!([0, 1, 5, 6, 6, 7].map(allowed), [true, true, false, true, false, true]);
@@ -51,6 +53,6 @@ mod tests {
     #[test]
     fn none_where_none_is_wanted() {
         let restarts = Restarts::new(0, Duration::MAX);
-        assert!(!restarts.allow(crate::clock::Clock::manual(0).now()));
+        assert!(!restarts.allow(Clock::manual(0).now()));
     }
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 /// Something that starts and stops: a port, a timer, a connection that is kept up, or several of them as a
 /// [`MultiService`](crate::MultiService). Twisted's `IService`.
 ///
-/// Who starts a service is its parent, such as a `MultiService`. Parents call
+/// Who starts a service is its parent: a `MultiService`, or the [`Runner`](crate::Runner) of the program. Parents call
 /// `start` and `stop` in turns and one at a time, and contain a panic in any method: it counts as a failure. Whatever is
 /// waited for may be dropped halfway, because a signal has come.
 ///

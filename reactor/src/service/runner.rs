@@ -1,0 +1,244 @@
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::pending;
+use std::io;
+use std::io::Write as _;
+use std::pin::pin;
+use std::process::ExitCode;
+use std::rc::Rc;
+use std::time::Duration;
+use std::time::Instant;
+
+use futures_util::future::Either;
+use futures_util::future::select;
+use sd_notify::NotifyState;
+use tokio::signal::unix::Signal;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+use crate::reactor::Backend;
+use crate::reactor::Reactor;
+use crate::service::Readiness;
+use crate::service::Service;
+use crate::service::ServiceError;
+use crate::service::service_manager::ServiceManager;
+use crate::service::supervised::Supervised;
+use crate::timers::Sleep;
+use crate::timers::Timers;
+
+/// Runs a program that is a [`Service`], from its start to its exit status: what `main` of a server is. Twisted's `twist`.
+///
+/// ```no_run
+/// use std::process::ExitCode;
+/// use reactor::{EndpointService, Protocol, Runner, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// fn main() -> ExitCode {
+///     Runner::new("echo").run(|reactor| {
+///         let reactor = reactor.clone();
+///         Ok(EndpointService::from_fn("echo", async move || reactor.listen_tcp(7, |transport| Echo { transport })))
+///     })
+/// }
+/// ```
+///
+/// - **SIGTERM, SIGINT** and [`Reactor::stop`] stop it in order: it is not [ready](Readiness) any more, goes on for the
+///   [time](Self::lame_duck) that others may need to notice, the service stops (its ports close, and drain), and then
+///   the reactor, as [`Reactor::run`] says. A second signal ends all of this at once.
+/// - **SIGHUP** [reloads](Service::reload) the service.
+/// - A service that **fails** for good is the end, in the same order.
+///
+/// A service manager that wants to know (systemd, by `Type=notify` or `notify-reload`) is told `READY=1`, `RELOADING=1`,
+/// `STOPPING=1`, and `WATCHDOG=1` by the reactor itself at half the interval it asks for (`WatchdogSec=`): a reactor that is
+/// stuck in a callback does not say it.
+///
+/// What happens is logged by `tracing`, at the level of information; at that of warnings, each connection that was cut off
+/// with how much of its output, and their sums. Where that goes is the program's choice.
+///
+/// The exit status is 0 after a stop, whichever signal that was, whether it was the second, and whoever was cut off: it is
+/// what somebody has asked for. It is 1 if the program could not start or its service failed; the reason is one
+/// sentence on standard error, `NAME: REASON`.
+pub struct Runner {
+    name: String,
+    lame_duck: Duration,
+    readiness: Readiness,
+}
+
+impl Runner {
+    /// A runner of the program with this name.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self { name: name.into(), lame_duck: Duration::ZERO, readiness: Readiness::default() }
+    }
+
+    /// How long to go on serving when told to stop (not at all), while [`Readiness`] says already that it does not: so that
+    /// a load balancer has noticed when ports close.
+    #[must_use]
+    pub fn lame_duck(mut self, time: Duration) -> Self {
+        self.lame_duck = time;
+        self
+    }
+
+    /// Whether the program serves, for its health check.
+    pub fn readiness(&self) -> Readiness {
+        self.readiness.clone()
+    }
+
+    /// Makes a reactor, has `setup` make the service, and runs both to their end.
+    pub fn run<S: Service>(self, setup: impl FnOnce(&Reactor) -> Result<S, ServiceError>) -> ExitCode {
+        let name = self.name.clone();
+        let run = || {
+            let reactor = Reactor::new()?;
+            let service = setup(&reactor)?;
+            self.run_on(&reactor, service)
+        };
+        match run() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                // Where standard error is closed, nobody wants to know.
+                let _ = writeln!(io::stderr(), "{name}: {error}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+
+    /// Runs the service on a reactor, be it one of a [simulation](crate::testing::Simulation), where there are no signals
+    /// and no service manager.
+    ///
+    /// # Errors
+    ///
+    /// The service's, if it cannot be started or has failed, when everything has stopped; those of [`Reactor::run`].
+    pub fn run_on(self, reactor: &Reactor, service: impl Service) -> Result<(), ServiceError> {
+        let program = Rc::new(Program {
+            name: self.name,
+            lame_duck: self.lame_duck,
+            readiness: self.readiness,
+            service: Supervised::new(service),
+            timers: Rc::clone(&reactor.0.hub.timers),
+            is_process: matches!(reactor.0.backend, Backend::Tokio(_)),
+            manager: OnceCell::new(),
+            stopping_since: Cell::new(None),
+        });
+        let stopping = Rc::clone(&program);
+        reactor.before_shutdown(async move || stopping.stop().await);
+        let outcome = reactor.run_until(program.serve(reactor));
+        program.report(reactor);
+        match outcome {
+            Ok(error) => Err(error),
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// What runs.
+struct Program {
+    name: String,
+    lame_duck: Duration,
+    readiness: Readiness,
+    service: Supervised,
+    timers: Rc<Timers>,
+    /// Whether it has signals, and perhaps a service manager.
+    is_process: bool,
+    /// There once the reactor runs.
+    manager: OnceCell<Rc<ServiceManager>>,
+    stopping_since: Cell<Option<Instant>>,
+}
+
+impl Program {
+    /// Starts and serves; resolves with what made that impossible.
+    async fn serve(&self, reactor: &Reactor) -> ServiceError {
+        let begun = self.timers.now();
+        tracing::info!(program = self.name, "starting");
+        // From here on a hangup does not end the program.
+        let takes_signals = self.is_process && reactor.0.handles_signals.get();
+        let hangups = match takes_signals.then(|| signal(SignalKind::hangup())).transpose() {
+            Ok(hangups) => hangups,
+            Err(error) => return error.into(),
+        };
+        if self.is_process
+            && let Some(manager) = ServiceManager::from_environment()
+        {
+            let manager = self.manager.get_or_init(|| Rc::new(manager));
+            if let Some(interval) = sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero()) {
+                let manager = Rc::clone(manager);
+                reactor.call_every(interval / 2, move |_tick| manager.tell_of_life());
+            }
+        }
+        if let Err(error) = self.service.start().await {
+            return error;
+        }
+        self.readiness.set(true);
+        self.tell(&[NotifyState::Ready]).await;
+        tracing::info!(program = self.name, after = ?self.since(begun), "ready");
+        match select(pin!(self.service.failed()), pin!(self.reload_at(hangups))).await {
+            Either::Left((error, _)) => {
+                self.readiness.set(false);
+                error
+            }
+            Either::Right((never, _)) => match never {},
+        }
+    }
+
+    async fn reload_at(&self, hangups: Option<Signal>) -> Infallible {
+        let Some(mut hangups) = hangups else { return pending().await };
+        while hangups.recv().await.is_some() {
+            tracing::info!(program = self.name, "reloading");
+            // Both in one message: which reload it is that has begun is known by its time.
+            match NotifyState::monotonic_usec_now() {
+                Ok(now) => self.tell(&[NotifyState::Reloading, now]).await,
+                Err(error) => tracing::warn!(%error, "cannot tell the service manager of the reload"),
+            }
+            self.service.reload().await;
+            self.tell(&[NotifyState::Ready]).await;
+            tracing::info!(program = self.name, "reloaded");
+        }
+        pending().await
+    }
+
+    async fn stop(&self) {
+        self.stopping_since.set(Some(self.timers.now()));
+        let was_ready = self.readiness.is_ready();
+        self.readiness.set(false);
+        self.tell(&[NotifyState::Stopping]).await;
+        tracing::info!(program = self.name, "stopping its service");
+        if was_ready && !self.lame_duck.is_zero() {
+            Sleep::new(&self.timers, self.lame_duck).await;
+        }
+        self.service.stop().await;
+    }
+
+    fn report(&self, reactor: &Reactor) {
+        let cut_off = reactor.0.hub.cut_off();
+        if cut_off.connections > 0 {
+            tracing::warn!(
+                program = self.name,
+                connections = cut_off.connections,
+                unsent = cut_off.unsent,
+                "connections were cut off"
+            );
+        }
+        if let Some(since) = self.stopping_since.get() {
+            tracing::info!(program = self.name, after = ?self.since(since), "stopped");
+        }
+    }
+
+    fn since(&self, instant: Instant) -> Duration {
+        self.timers.now().saturating_duration_since(instant)
+    }
+
+    async fn tell(&self, states: &[NotifyState<'_>]) {
+        if let Some(manager) = self.manager.get() {
+            manager.tell(&self.timers, states).await;
+        }
+    }
+}
+
+impl fmt::Debug for Runner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Runner").field("name", &self.name).field("lame_duck", &self.lame_duck).finish_non_exhaustive()
+    }
+}
