@@ -170,7 +170,7 @@ pub(crate) async fn in_simulation(core: Weak<Core>) {
 /// Runs the whole simulation until this host's reactor has its result, and has stopped.
 fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::Result<F::Output> {
     // If it panics, that comes out when everything was stopped in order.
-    let mut future = pin!(AssertUnwindSafe(future).catch_unwind());
+    let mut future = Some(Box::pin(AssertUnwindSafe(future).catch_unwind()));
     let mut output = None;
     let step = || host.world.upgrade().is_some_and(|world| world.step());
     // Its start.
@@ -183,9 +183,11 @@ fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::
                 None => Err(interrupted()),
             };
         }
-        if output.is_none()
-            && let Poll::Ready(ready) = future.as_mut().poll(&mut Context::from_waker(Waker::noop()))
-        {
+        if core.stop_asked.get() > 0 {
+            future = None;
+        }
+        let polled = future.as_mut().map(|future| future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+        if let Some(Poll::Ready(ready)) = polled {
             output = Some(ready);
             core.ask_to_stop(1);
         }
