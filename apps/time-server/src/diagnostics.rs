@@ -40,17 +40,22 @@ pub(crate) fn start(arguments: &Arguments) {
     }
 }
 
-/// Says why the program ends, and what can be done about it.
-pub(crate) fn complain(error: &io::Error) {
+/// The error, and what can be done about it.
+pub(crate) fn with_advice(error: io::Error) -> io::Error {
     let text = error.to_string();
     let advice = match error.kind() {
         // Of UNIX sockets the error says it.
         ErrorKind::AddrInUse if text.ends_with("address in use") => {
-            "; end the other program, or choose another port (0: any)"
+            "end the other program, or choose another port (0: any)"
         }
-        ErrorKind::AddrNotAvailable => "; 0.0.0.0 and [::] stand for all that it has",
-        _ => "",
+        ErrorKind::AddrNotAvailable => "0.0.0.0 and [::] stand for all that it has",
+        _ => return error,
     };
+    io::Error::new(error.kind(), format!("{text}; {advice}"))
+}
+
+/// Says why the program ends.
+pub(crate) fn complain(error: &io::Error) {
     // Where standard error is closed, nobody wants to know.
-    let _ = writeln!(io::stderr(), "time-server: {text}{advice}");
+    let _ = writeln!(io::stderr(), "time-server: {error}");
 }

@@ -1,5 +1,6 @@
 //! A time server: it answers what it receives with the time and the same bytes.
 
+mod announcement;
 mod arguments;
 mod datagrams;
 mod diagnostics;
@@ -10,7 +11,6 @@ mod stream;
 mod web;
 
 use std::io;
-use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -19,12 +19,18 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use protocols::LineReceiver;
 use protocols::add_endpoint_schemes;
+use reactor::EndpointService;
 use reactor::Factory;
+use reactor::MultiService;
+use reactor::Port;
 use reactor::Reactor;
-use reactor::ServerEndpoint;
+use reactor::Runner;
+use reactor::ServiceError;
 use reactor::Transport;
 use reactor::server_from_string;
+use reactor::share;
 
+use crate::announcement::Announcement;
 use crate::arguments::Arguments;
 use crate::arguments::Service;
 use crate::datagrams::DatagramStamper;
@@ -35,8 +41,10 @@ use crate::stream::Stamper;
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     diagnostics::start(&arguments);
-    let served = if arguments.stdio { serve_standard_input(&arguments) } else { serve(&arguments) };
-    match served {
+    if !arguments.stdio {
+        return Runner::new("time-server").run(|reactor| services(reactor, &arguments));
+    }
+    match serve_standard_input(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             diagnostics::complain(&error);
@@ -59,12 +67,11 @@ fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
     }
 }
 
-/// Listens where the arguments say, and serves until a signal comes or nothing is listened on any more.
-fn serve(arguments: &Arguments) -> io::Result<()> {
-    let reactor = Reactor::new()?;
-    add_endpoint_schemes(&reactor);
-    let services = arguments.services().into_iter().map(|(service, description)| {
-        match server_from_string(&reactor, &description) {
+/// A service for each address that the arguments name, and behind them what announces them.
+fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, ServiceError> {
+    add_endpoint_schemes(reactor);
+    let endpoints = arguments.services().into_iter().map(|(service, description)| {
+        match server_from_string(reactor, &description) {
             Ok(endpoint) => (service, endpoint),
             Err(error) => {
                 let message = format!("--{} {error}", service.name());
@@ -72,45 +79,35 @@ fn serve(arguments: &Arguments) -> io::Result<()> {
             }
         }
     });
-    let services: Vec<_> = services.collect();
+    let endpoints: Vec<_> = endpoints.collect();
     let journal = Rc::new(Journal::open(arguments.verbose > 0)?);
-    let served = reactor.run_until(serve_all(&reactor, services, &arguments.udp, &journal));
-    journal.close();
-    match served {
-        Ok(served) => served,
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-        Err(error) => Err(error),
+    let mut ports = Vec::new();
+    for (service, endpoint) in endpoints {
+        let factory: Box<dyn Factory> = match service {
+            Service::Tcp | Service::Unix => Box::new(by_chunk(&journal)),
+            Service::Lines | Service::UnixLines => Box::new(by_line(&journal)),
+            Service::Web => Box::new(web::factory(&journal)),
+        };
+        let factory = share(factory);
+        ports.push(port(service.name(), async move || endpoint.listen(Box::new(factory.clone())).await));
     }
+    for &address in &arguments.udp {
+        let (reactor, journal) = (reactor.clone(), Rc::clone(&journal));
+        let listen = async move || {
+            let journal = Rc::clone(&journal);
+            reactor.listen_udp(address, move |transport| DatagramStamper::new(transport, Rc::clone(&journal)))
+        };
+        ports.push(port("udp", listen));
+    }
+    let closing = Rc::clone(&journal);
+    reactor.after_shutdown(move || closing.close());
+    let all = MultiService::new(reactor, "all addresses").independent();
+    let all = ports.iter().fold(all, |all, port| all.with(Rc::clone(port)));
+    Ok(all.with(Announcement::new(reactor, journal, ports)))
 }
 
-async fn serve_all(
-    reactor: &Reactor,
-    services: Vec<(Service, Box<dyn ServerEndpoint>)>,
-    udp: &[SocketAddr],
-    journal: &Rc<Journal>,
-) -> io::Result<()> {
-    let mut ports = Vec::new();
-    for (service, endpoint) in services {
-        let factory: Box<dyn Factory> = match service {
-            Service::Tcp | Service::Unix => Box::new(by_chunk(journal)),
-            Service::Lines | Service::UnixLines => Box::new(by_line(journal)),
-            Service::Web => Box::new(web::factory(journal)),
-        };
-        ports.push((service.name(), endpoint.listen(factory).await?));
-    }
-    for address in udp {
-        let journal = Rc::clone(journal);
-        let factory = move |transport| DatagramStamper::new(transport, Rc::clone(&journal));
-        ports.push(("udp", reactor.listen_udp(*address, factory)?));
-    }
-    // Signals are taken by now: whoever has read the announcement may send one.
-    for (service, port) in &ports {
-        journal.waiting(service, &port.host());
-    }
-    for (_, port) in ports {
-        port.closed().await;
-    }
-    Ok(())
+fn port(service: &str, listen: impl AsyncFn() -> io::Result<Port> + 'static) -> Rc<EndpointService> {
+    Rc::new(EndpointService::from_fn(service, async move || listen().await.map_err(diagnostics::with_advice)))
 }
 
 fn by_chunk(journal: &Rc<Journal>) -> impl Factory + use<> {

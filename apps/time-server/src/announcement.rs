@@ -1,0 +1,48 @@
+use std::rc::Rc;
+
+use reactor::EndpointService;
+use reactor::Reactor;
+use reactor::Service;
+use reactor::ServiceError;
+
+use crate::journal::Journal;
+
+/// The service that is started last: it tells where the others listen, and ends the program when none does any more.
+pub(crate) struct Announcement {
+    reactor: Reactor,
+    journal: Rc<Journal>,
+    ports: Vec<Rc<EndpointService>>,
+}
+
+impl Announcement {
+    pub(crate) fn new(reactor: &Reactor, journal: Rc<Journal>, ports: Vec<Rc<EndpointService>>) -> Self {
+        Self { reactor: reactor.clone(), journal, ports }
+    }
+}
+
+#[async_trait::async_trait(?Send)]
+impl Service for Announcement {
+    fn name(&self) -> &str {
+        "announcement"
+    }
+
+    async fn start(&self) -> Result<(), ServiceError> {
+        let mut listening = Vec::new();
+        for service in &self.ports {
+            if let Some(port) = service.port() {
+                self.journal.waiting(service.name(), &port.host());
+                listening.push(port);
+            }
+        }
+        let reactor = self.reactor.clone();
+        self.reactor.spawn(async move {
+            for port in listening {
+                port.closed().await;
+            }
+            reactor.stop();
+        });
+        Ok(())
+    }
+
+    async fn stop(&self) {}
+}
