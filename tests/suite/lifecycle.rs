@@ -39,6 +39,31 @@ fn s153_a_reactor_runs_only_once() {
 }
 
 #[test]
+fn s271_a_main_that_is_a_future_ends_with_its_outcome_or_says_that_it_was_stopped() {
+    every_reactor(|reactor| {
+        let pause = reactor.sleep(Duration::from_millis(1));
+        let outcome = reactor.run_until(async {
+            pause.await;
+            Err::<(), _>("nothing works")
+        });
+        assert_eq!(outcome.unwrap(), Err("nothing works"));
+    });
+    every_reactor(|reactor| {
+        let log = Log::default();
+        let (dropped, hook) = (Guard::new(&log, "given up"), log.clone());
+        reactor.before_shutdown(async move || hook.add("shutdown"));
+        let stopping = reactor.clone();
+        reactor.call_later(Duration::from_millis(1), move || stopping.stop());
+        let outcome = reactor.run_until(async move {
+            let _dropped = dropped;
+            std::future::pending::<()>().await;
+        });
+        assert_eq!(outcome.unwrap_err().kind(), io::ErrorKind::Interrupted);
+        assert_eq!(log.lines(), ["given up", "shutdown"]);
+    });
+}
+
+#[test]
 fn inside_a_tokio_runtime_there_is_a_clear_error() {
     in_time(|| {
         let outside = test_reactor();

@@ -1,11 +1,13 @@
 //! The two apps: the real binaries, beside programs that others wrote, and at a terminal.
 
+mod clocks;
 mod endpoints;
 pub(crate) mod peers;
 mod standard_io;
 mod time_client;
 mod time_client_at_a_terminal;
 mod time_server;
+mod time_server_as_a_service;
 mod time_server_web;
 mod unix_sockets;
 

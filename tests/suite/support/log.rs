@@ -62,6 +62,12 @@ impl Log {
         self.lock().iter().map(Entry::to_line).collect()
     }
 
+    /// The same, and forgets them.
+    pub(crate) fn take(&self) -> Vec<String> {
+        let entries = std::mem::take(&mut *self.lock());
+        entries.iter().map(Entry::to_line).collect()
+    }
+
     /// All received bytes.
     pub(crate) fn received(&self) -> Vec<u8> {
         let entries = self.lock();

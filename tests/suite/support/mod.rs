@@ -8,6 +8,7 @@ mod panics;
 mod plain_socket;
 mod policies;
 mod recorder;
+mod service_manager;
 mod times;
 mod world;
 
@@ -26,6 +27,7 @@ pub(crate) use policies::throttle;
 pub(crate) use recorder::Callback;
 pub(crate) use recorder::Guard;
 pub(crate) use recorder::Recorder;
+pub(crate) use service_manager::ServiceManager;
 pub(crate) use times::Times;
 pub(crate) use world::Ending;
 pub(crate) use world::Peer;

@@ -1,0 +1,69 @@
+//! `time-server` in the hands of a service manager.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::process::Command;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use super::binaries::binary;
+use super::net;
+use super::program::Program;
+use super::server::Server;
+use super::stamps::is_stamped;
+use crate::support::ServiceManager;
+
+fn managed(options: &str) -> (ServiceManager, Server) {
+    let manager = ServiceManager::new();
+    let mut command = Command::new(binary("time-server"));
+    let server =
+        Server::start_as(manager.manage(command.args(options.split(' ')), Duration::from_millis(20)).env("TZ", "UTC0"));
+    (manager, server)
+}
+
+#[test]
+fn it_says_when_it_serves_reloads_and_stops_and_that_it_is_alive() {
+    let (manager, server) = managed("--tcp 127.0.0.1:0 --udp 127.0.0.1:0");
+    assert_eq!(manager.next(), "READY=1\n");
+    manager.wait_for_life();
+    manager.wait_for_life();
+
+    server.program.signal(Signal::SIGHUP);
+    let reloading = manager.next();
+    let time = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").and_then(|time| time.strip_suffix('\n'));
+    assert!(time.is_some_and(|time| time.parse::<u64>().is_ok()), "{reloading:?}");
+    assert_eq!(manager.next(), "READY=1\n");
+    manager.wait_for_life();
+    let mut client = net::connect(server.addresses[0]);
+    client.write_all(b"hi").unwrap();
+    assert!(is_stamped(net::read(&mut client, 29), "hi"), "a hangup ends nothing");
+
+    server.program.signal(Signal::SIGTERM);
+    assert_eq!(manager.next(), "STOPPING=1\n");
+    server.program.finish().with_code(0);
+    assert!(!manager.told().contains(&"READY=1\n".to_owned()));
+}
+
+#[test]
+fn it_says_that_it_stops_before_a_port_refuses_anybody() {
+    let (manager, server) = managed("--tcp 127.0.0.1:0");
+    assert_eq!(manager.next(), "READY=1\n");
+    let address = server.addresses[0];
+    server.program.signal(Signal::SIGTERM);
+    while TcpStream::connect(address).is_ok() {}
+    let told = manager.told();
+    assert!(told.contains(&"STOPPING=1\n".to_owned()), "{told:?}");
+    server.program.finish().with_code(0);
+}
+
+#[test]
+fn it_does_not_say_that_it_serves_when_it_cannot() {
+    let (_listener, taken) = net::listen();
+    let manager = ServiceManager::new();
+    let mut command = Command::new(binary("time-server"));
+    command.args(["--tcp", "127.0.0.1:0", "--tcp", &taken.to_string()]);
+    let program = Program::start(manager.manage(&mut command, Duration::from_secs(60)));
+    program.finish().with_code(1);
+    assert_eq!(manager.told(), ["STOPPING=1\n"]);
+}

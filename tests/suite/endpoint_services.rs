@@ -1,0 +1,235 @@
+//! Ports and timers as services.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use reactor::EndpointService;
+use reactor::Factory;
+use reactor::MultiService;
+use reactor::Port;
+use reactor::Reactor;
+use reactor::ServerEndpoint;
+use reactor::Service;
+use reactor::Tick;
+use reactor::TimerService;
+use reactor::Transport;
+use reactor::testing::Simulation;
+
+use crate::support::Log;
+use crate::support::Recorder;
+use crate::support::Starting;
+use crate::support::echo;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Port 7 of a host.
+struct Seven(Reactor);
+
+impl fmt::Display for Seven {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("seven")
+    }
+}
+
+#[async_trait::async_trait(?Send)]
+impl ServerEndpoint for Seven {
+    async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
+        self.0.listen_tcp(7, factory)
+    }
+}
+
+/// Lets the service do one thing after the other.
+fn does(reactor: &Reactor, sim: &Simulation, what: impl AsyncFnOnce() + 'static) {
+    let done = Rc::new(Cell::new(false));
+    let tell = Rc::clone(&done);
+    reactor.spawn(async move {
+        what().await;
+        tell.set(true);
+    });
+    assert!(sim.run_until(|| done.get()));
+}
+
+fn start(reactor: &Reactor, sim: &Simulation, service: &Rc<impl Service>) {
+    let service = Rc::clone(service);
+    does(reactor, sim, async move || service.start().await.unwrap());
+}
+
+fn stop(reactor: &Reactor, sim: &Simulation, service: &Rc<impl Service>) {
+    let service = Rc::clone(service);
+    does(reactor, sim, async move || service.stop().await);
+}
+
+/// A client that writes down what happens to it.
+fn connect(sim: &Simulation) -> Log {
+    let log = Log::default();
+    let told = log.clone();
+    let connector = sim.host("client").connect_tcp("server:7", move |transport| Recorder::new(transport, told.clone()));
+    let told = log.clone();
+    connector.on_failed(move |_, _| told.add("refused"));
+    log
+}
+
+#[test]
+fn an_endpoint_service_listens_and_drains_and_may_do_so_again() {
+    let sim = Simulation::new(0);
+    let server = sim.host("server");
+    let log = Log::default();
+    let factory = Starting { log: log.clone(), script: echo };
+    let service = Rc::new(EndpointService::new(Seven(server.clone()), factory));
+    assert_eq!(service.name(), "seven");
+    for _ in 0..2 {
+        assert!(service.port().is_none());
+        start(&server, &sim, &service);
+        assert_eq!(service.port().unwrap().host().socket_addr().unwrap().port(), 7);
+        let client = connect(&sim);
+        assert!(sim.run_until(|| client.has("made")));
+        stop(&server, &sim, &service);
+        assert_eq!(service.port().map(|port| port.host()), None);
+        assert_eq!(service.cut_off(), []);
+        let late = connect(&sim);
+        sim.run_for(SECOND);
+        assert!(client.has("lost Done"), "{:?}", client.lines());
+        assert_eq!(late.lines(), ["refused"]);
+        let told = log.take();
+        let starts: Vec<_> = told.iter().filter(|line| ["start", "stop"].contains(&line.as_str())).collect();
+        assert_eq!(starts, ["start", "stop"]);
+    }
+    stop(&server, &sim, &service);
+}
+
+#[test]
+fn an_endpoint_service_tells_whom_it_has_cut_off_at_its_deadline() {
+    let sim = Simulation::new(0);
+    let server = sim.host("server");
+    let listening = server.clone();
+    let listen = async move || {
+        listening.listen_tcp(7, |transport: Transport| {
+            // Told that it is to finish it does nothing.
+            transport.on_drain(|_: &mut Recorder| {});
+            Recorder::new(transport, Log::default())
+        })
+    };
+    let service = Rc::new(EndpointService::from_fn("stubborn", listen).deadline(3 * SECOND));
+    start(&server, &sim, &service);
+    let client = connect(&sim);
+    assert!(sim.run_until(|| client.has("made")));
+    let before = sim.elapsed();
+    stop(&server, &sim, &service);
+    assert_eq!((sim.elapsed() - before).as_secs(), 3);
+    let cut_off = service.cut_off();
+    assert_eq!(cut_off.len(), 1);
+    assert!(sim.addresses_of("client").contains(&cut_off[0].peer.socket_addr().unwrap().ip()));
+}
+
+#[test]
+fn a_drain_that_nobody_waited_for_is_gone_on_with() {
+    let sim = Simulation::new(0);
+    let server = sim.host("server");
+    let listening = server.clone();
+    let listen = async move || {
+        listening.listen_tcp(7, |transport: Transport| {
+            transport.on_drain(|this: &mut Recorder| {
+                this.transport.call_later(2 * SECOND, |this: &mut Recorder| this.transport.lose_connection());
+            });
+            Recorder::new(transport, Log::default())
+        })
+    };
+    let service = Rc::new(EndpointService::from_fn("slow", listen));
+    start(&server, &sim, &service);
+    let client = connect(&sim);
+    assert!(sim.run_until(|| client.has("made")));
+    let (dropped, before) = (Rc::clone(&service), sim.elapsed());
+    let pause = server.sleep(SECOND);
+    does(&server, &sim, async move || {
+        let stop = dropped.stop();
+        futures_util::future::select(stop, Box::pin(pause)).await;
+    });
+    assert!(service.port().is_some());
+    stop(&server, &sim, &service);
+    assert_eq!((sim.elapsed() - before).as_secs(), 2);
+    assert_eq!(service.cut_off(), []);
+}
+
+#[test]
+fn an_endpoint_service_whose_port_somebody_else_stops_waits_for_its_connections_all_the_same() {
+    let sim = Simulation::new(0);
+    let server = sim.host("server");
+    let factory = Starting { log: Log::default(), script: echo };
+    let service = Rc::new(EndpointService::new(Seven(server.clone()), factory));
+    start(&server, &sim, &service);
+    let client = connect(&sim);
+    assert!(sim.run_until(|| client.has("made")));
+    service.port().unwrap().stop_listening();
+    sim.run_for(SECOND);
+    assert!(!client.has("lost"));
+    stop(&server, &sim, &service);
+    sim.run_for(SECOND);
+    assert!(client.has("lost Done"), "{:?}", client.lines());
+    start(&server, &sim, &service);
+    assert!(service.port().is_some());
+}
+
+#[test]
+fn a_timer_service_calls_as_long_as_it_runs() {
+    let sim = Simulation::new(0);
+    let server = sim.host("server");
+    let calls = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&calls);
+    let timer =
+        Rc::new(TimerService::new(&server, "timer", SECOND, move |tick| counted.set(counted.get() + tick.count())));
+    for round in 1..3 {
+        sim.run_for(10 * SECOND);
+        start(&server, &sim, &timer);
+        sim.run_for(3 * SECOND + SECOND / 2);
+        stop(&server, &sim, &timer);
+        assert_eq!(calls.get(), 3 * round);
+    }
+}
+
+#[test]
+fn a_timer_service_that_stops_waits_for_the_work_that_it_has_begun() {
+    let sim = Simulation::new(0);
+    let server = sim.host("server");
+    let ticks = Rc::new(RefCell::new(Vec::<Tick>::new()));
+    let kept = Rc::clone(&ticks);
+    let timer = Rc::new(TimerService::new(&server, "timer", SECOND, move |tick| kept.borrow_mut().push(tick)));
+    start(&server, &sim, &timer);
+    sim.run_for(5 * SECOND);
+    let releasing = Rc::clone(&ticks);
+    server.call_later(7 * SECOND, move || drop(releasing.take()));
+    let before = sim.elapsed();
+    stop(&server, &sim, &timer);
+    assert_eq!((sim.elapsed() - before).as_secs(), 7);
+    assert!(ticks.borrow().is_empty());
+}
+
+#[test]
+fn a_panic_in_the_function_of_a_timer_service_is_its_failure_and_its_own_end_is_not() {
+    let sim = Simulation::new(0);
+    let server = sim.host("server");
+    let calls = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&calls);
+    let timer = TimerService::new(&server, "timer", SECOND, move |tick| {
+        counted.set(counted.get() + 1);
+        match counted.get() {
+            2 | 4 => panic!("call {} is broken", counted.get()),
+            6 => tick.stop(),
+            _ => {}
+        }
+    });
+    let all = Rc::new(MultiService::new(&server, "all").restarts(2, 60 * SECOND).with(timer));
+    start(&server, &sim, &all);
+    let (supervised, failed) = (Rc::clone(&all), Rc::new(Cell::new(false)));
+    let tell = Rc::clone(&failed);
+    server.spawn(async move {
+        supervised.failed().await;
+        tell.set(true);
+    });
+    sim.run_for(60 * SECOND);
+    assert_eq!(calls.get(), 6, "it was restarted twice, and has ended by itself then");
+    assert!(!failed.get());
+}
