@@ -22,13 +22,16 @@ use protocols::StringHandler;
 use protocols::StringReceiver;
 use protocols::Strings;
 use reactor::CloseReason;
+use reactor::EndpointService;
 use reactor::Factory;
 use reactor::Handover;
 use reactor::Port;
 use reactor::Protocol;
 use reactor::Reactor;
+use reactor::Runner;
 use reactor::Transport;
 use reactor::run_on_threads;
+use reactor::share;
 use rig::echo::DatagramEcho;
 use rig::echo::Echo;
 use rig::faulty::Faulty;
@@ -83,12 +86,12 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
             listen(&reactor, address, move |transport| Faulty::build(transport, &tally))?;
             reactor.after_shutdown(move || print(&counts));
         }
-        "acks" => listen(&reactor, address, |transport| Acks { transport, frames: 0 })?,
+        "acks" => return run_service(&reactor, address, |transport| Acks { transport, frames: 0 }),
         "flood" => {
             let overflows = Rc::new(Cell::new(0));
             let count = Rc::clone(&overflows);
-            listen(&reactor, address, move |transport| Flood { transport, overflows: Rc::clone(&count) })?;
             reactor.after_shutdown(move || println!("overflows {}", overflows.get()));
+            return run_service(&reactor, address, move |transport| Flood { transport, overflows: Rc::clone(&count) });
         }
         "questions" => {
             let questions = LineReceiver::factory(|lines| EchoLines { lines }).delimiter("?");
@@ -150,6 +153,17 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
         println!("over_budget {}", refusals.budget);
     });
     Ok(())
+}
+
+/// Serves as a service does that is run by the runner.
+fn run_service(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result<()> {
+    let (listening, address, factory) = (reactor.clone(), address.to_owned(), share(factory));
+    let service = EndpointService::from_fn("port", async move || {
+        let port = listening.listen_tcp(&*address, factory.clone())?;
+        say_ready(&port);
+        Ok(port)
+    });
+    Runner::new("reliability").run_on(reactor, service).map_err(io::Error::other)
 }
 
 fn say_ready(port: &Port) {

@@ -87,7 +87,7 @@ fn a_second_signal_ends_a_server_that_waits_for_a_peer_and_the_peer_sees_that_it
     let (received, end) = peer::read_to_end(&reader);
     assert_eq!(end, End::Reset, "after {} bytes", received.len());
     assert_eq!(ended.status.code(), Some(0));
-    let cut_off = ended.errors.iter().filter(|line| line.contains("cut off")).count();
+    let cut_off = ended.errors.iter().filter(|line| line.contains("cut off: ")).count();
     assert_eq!(cut_off, 1, "{:?}", ended.errors);
 }
 
