@@ -70,6 +70,11 @@
 //! What a program listens on or connects to can be left to whoever runs it: [`server_from_string`] and
 //! [`client_from_string`] make a [`ServerEndpoint`] of `tcp:8007` or `systemd:name=web`, and a [`ClientEndpoint`] of
 //! `tcp:example.org:8007`, `unix:/run/time.sock` or `exec:./server`.
+//! # Programs
+//!
+//! What a server consists of are [`Service`]s: a port is one ([`EndpointService`]), and so are several that are started in
+//! order, stopped in reverse and restarted when they fail ([`MultiService`]). A [`Runner`] is the `main` around them: signals,
+//! readiness, the exit status.
 //!
 //! # Reading order
 //!
