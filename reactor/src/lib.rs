@@ -255,6 +255,7 @@ pub use refusals::Refusals;
 pub use remote::RemoteReactor;
 pub use remote::RemoteTransport;
 pub use resolve::Resolver;
+pub use service::ClientService;
 pub use service::EndpointService;
 pub use service::MultiService;
 pub use service::Readiness;

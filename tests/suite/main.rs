@@ -2,6 +2,7 @@
 
 mod amp;
 mod apps;
+mod client_service;
 mod connectors;
 mod cooperating;
 mod draining;

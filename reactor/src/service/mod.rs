@@ -1,5 +1,6 @@
 //! Services: what starts and stops, one by one and as a tree, and the runner that does it for a program.
 
+mod client_service;
 mod endpoint_service;
 mod multi_service;
 mod readiness;
@@ -11,6 +12,7 @@ mod service_manager;
 mod supervised;
 mod timer_service;
 
+pub use client_service::ClientService;
 pub use endpoint_service::EndpointService;
 pub use multi_service::MultiService;
 pub use readiness::Readiness;

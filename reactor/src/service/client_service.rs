@@ -1,0 +1,389 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::mem;
+use std::pin::pin;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::AbortHandle;
+use futures_util::future::Either;
+use futures_util::future::LocalBoxFuture;
+use futures_util::future::abortable;
+use futures_util::future::select;
+use tokio::sync::Notify;
+use tokio::sync::oneshot;
+
+use crate::backoff::Backoff;
+use crate::connect_error::ConnectError;
+use crate::connect_error::ConnectErrorKind;
+use crate::contain::catch_async;
+use crate::endpoint::ClientEndpoint;
+use crate::factory::Factory;
+use crate::factory::SharedFactory;
+use crate::factory::share;
+use crate::reactor::Core;
+use crate::reactor::Reactor;
+use crate::reason::CloseReason;
+use crate::service::Service;
+use crate::service::ServiceError;
+use crate::timers::Sleep;
+use crate::transport::Transport;
+
+/// A connection that is kept up: made when the service has started, and made anew, after a [back-off](Backoff), whenever
+/// an attempt fails or the connection ends. Twisted's `ClientService`.
+///
+/// An attempt has succeeded when `connection_made` has returned and the connection is
+/// [prepared](Self::prepare_connection); then the back-off begins anew. Failures are logged, and told to those who
+/// [wait](Self::when_connected); the service itself fails only when the back-off allows
+/// [no more retries](Backoff::max_retries). It starts at once, connected or not.
+///
+/// ```
+/// use std::rc::Rc;
+/// use std::time::Duration;
+/// use reactor::{Backoff, ClientEndpoint, ClientService, Protocol, Reactor, Transport};
+/// # struct Client { transport: Transport }
+/// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+///
+/// fn greet(reactor: &Reactor, endpoint: Box<dyn ClientEndpoint>) -> ClientService {
+///     let service = ClientService::new(reactor, endpoint, |transport| Client { transport })
+///         .backoff(Backoff::new().max_delay(Duration::from_secs(10)));
+///     let connected = service.when_connected(Some(3));
+///     reactor.spawn(async move {
+///         match connected.await {
+///             Ok(transport) => transport.write("hello\r\n"),
+///             Err(error) => eprintln!("{error}, three times in a row"),
+///         }
+///     });
+///     service
+/// }
+/// ```
+pub struct ClientService {
+    name: Rc<str>,
+    /// Weak, because the reactor may own this.
+    reactor: Weak<Core>,
+    endpoint: Rc<dyn ClientEndpoint>,
+    factory: SharedFactory,
+    prepare: Option<Prepare>,
+    backoff: Backoff,
+    deadline: Duration,
+    shared: Rc<Shared>,
+    /// Of the task that keeps the connection up.
+    abort: RefCell<Option<AbortHandle>>,
+}
+
+type Prepare = Rc<dyn Fn(Transport) -> LocalBoxFuture<'static, Result<(), ServiceError>>>;
+
+/// What the service and its task share.
+struct Shared {
+    state: RefCell<State>,
+    /// Of the connection, from before it is prepared until it has ended.
+    transport: RefCell<Option<Transport>>,
+    waiting: RefCell<Vec<Waiting>>,
+    /// There is a task.
+    running: Cell<bool>,
+    changed: Notify,
+}
+
+enum State {
+    /// Not started, or on the way to a connection.
+    Away,
+    Connected,
+    GaveUp(ConnectError),
+    Stopped,
+}
+
+struct Waiting {
+    /// How many failures there may still be.
+    failures: Option<u32>,
+    tell: oneshot::Sender<Result<Transport, ConnectError>>,
+}
+
+impl ClientService {
+    /// Keeps up a connection to `endpoint`, whose description is the service's name; `factory` builds the protocol of
+    /// each.
+    pub fn new(reactor: &Reactor, endpoint: impl ClientEndpoint + 'static, factory: impl Factory) -> Self {
+        Self {
+            name: endpoint.to_string().into(),
+            reactor: Rc::downgrade(&reactor.0),
+            endpoint: Rc::new(endpoint),
+            factory: share(factory),
+            prepare: None,
+            backoff: Backoff::new(),
+            deadline: Duration::from_secs(8),
+            shared: Rc::new(Shared {
+                state: RefCell::new(State::Away),
+                transport: RefCell::new(None),
+                waiting: RefCell::default(),
+                running: Cell::new(false),
+                changed: Notify::new(),
+            }),
+            abort: RefCell::new(None),
+        }
+    }
+
+    /// How long to wait before each attempt but the first (the [default](Backoff::new)). A connection that was lost
+    /// counts as a failure, so that one which is lost as soon as it is made does not come back at once.
+    #[must_use]
+    pub fn backoff(mut self, backoff: Backoff) -> Self {
+        self.backoff = backoff;
+        self
+    }
+
+    /// What is to be done with each connection before it counts: to log in, say. An error, a panic or the connection's
+    /// end meanwhile make it a failed attempt, and close it. Twisted's `prepareConnection`.
+    #[must_use]
+    pub fn prepare_connection(
+        mut self,
+        prepare: impl AsyncFn(Transport) -> Result<(), ServiceError> + 'static,
+    ) -> Self {
+        let prepare = Rc::new(prepare);
+        self.prepare = Some(Rc::new(move |transport| {
+            let prepare = Rc::clone(&prepare);
+            async move { prepare(transport).await }.boxed_local()
+        }));
+        self
+    }
+
+    /// How long a connection may take to finish when the service is stopped (8 s); one that is not done then is aborted.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Resolves with the connection's transport: at once if it is connected, otherwise when it is. Whoever waits before the
+    /// service is started waits for that, too. Twisted's `whenConnected`.
+    ///
+    /// # Errors
+    ///
+    /// The last of `failures` attempts from now on, if so many fail; any number may without it. The last of all if the
+    /// service gives up; [`ConnectErrorKind::Cancelled`] if it stops or has stopped.
+    pub fn when_connected(
+        &self,
+        failures: Option<u32>,
+    ) -> impl Future<Output = Result<Transport, ConnectError>> + 'static + use<> {
+        let known = match &*self.shared.state.borrow() {
+            State::Connected => self.shared.transport.borrow().clone().filter(|open| !open.is_closing()).map(Ok),
+            State::GaveUp(error) => Some(Err(error.clone())),
+            State::Stopped => Some(Err(self.cancelled())),
+            State::Away => None,
+        };
+        let (tell, told) = oneshot::channel();
+        match known {
+            // Nobody can have stopped waiting yet.
+            Some(known) => drop(tell.send(known)),
+            None => self.shared.waiting.borrow_mut().push(Waiting { failures, tell }),
+        }
+        let cancelled = self.cancelled();
+        async move { told.await.unwrap_or(Err(cancelled)) }
+    }
+
+    fn cancelled(&self) -> ConnectError {
+        ConnectError::new(&*self.name, ConnectErrorKind::Cancelled, None)
+    }
+}
+
+#[async_trait(?Send)]
+impl Service for ClientService {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    async fn start(&self) -> Result<(), ServiceError> {
+        let Some(core) = self.reactor.upgrade() else { return Ok(()) };
+        if self.shared.running.replace(true) {
+            tracing::warn!(service = &*self.name, "started, and was running already");
+            return Ok(());
+        }
+        self.shared.state.replace(State::Away);
+        let task = Task {
+            name: Rc::clone(&self.name),
+            reactor: self.reactor.clone(),
+            endpoint: Rc::clone(&self.endpoint),
+            factory: self.factory.clone(),
+            prepare: self.prepare.clone(),
+            backoff: self.backoff.clone(),
+            deadline: self.deadline,
+            shared: Rc::clone(&self.shared),
+        };
+        // One that a stop was not waited for to close.
+        let before = self.shared.transport.borrow().clone();
+        let (task, abort) = abortable(task.keep_up(before));
+        self.abort.replace(Some(abort));
+        let ending = Ending(Rc::clone(&self.shared));
+        Reactor(core).spawn(async move {
+            let _ending = ending;
+            // Ended or aborted, it is over.
+            let _ = task.await;
+        });
+        Ok(())
+    }
+
+    async fn stop(&self) {
+        if let Some(abort) = &*self.abort.borrow() {
+            abort.abort();
+        }
+        self.shared.state.replace(State::Stopped);
+        self.shared.tell_all(&Err(self.cancelled()));
+        self.shared.until(|shared| !shared.running.get()).await;
+        // It stays here meanwhile: whoever drops this future may ask again.
+        let transport = self.shared.transport.borrow().clone();
+        if let Some(transport) = transport {
+            close(&transport, self.deadline).await;
+        }
+        self.shared.transport.replace(None);
+    }
+
+    async fn failed(&self) -> ServiceError {
+        self.shared.until(|shared| matches!(*shared.state.borrow(), State::GaveUp(_))).await;
+        match &*self.shared.state.borrow() {
+            State::GaveUp(error) => error.clone().into(),
+            _ => self.cancelled().into(),
+        }
+    }
+}
+
+/// Keeps the connection up.
+struct Task {
+    name: Rc<str>,
+    reactor: Weak<Core>,
+    endpoint: Rc<dyn ClientEndpoint>,
+    factory: SharedFactory,
+    prepare: Option<Prepare>,
+    backoff: Backoff,
+    deadline: Duration,
+    shared: Rc<Shared>,
+}
+
+impl Task {
+    async fn keep_up(mut self, before: Option<Transport>) {
+        if let Some(before) = before {
+            before.finished().await;
+        }
+        loop {
+            let error = match self.attempt().await {
+                Ok(transport) => {
+                    self.backoff.reset();
+                    let ended = transport.finished();
+                    self.shared.state.replace(State::Connected);
+                    self.shared.tell_all(&Ok(transport));
+                    let reason = ended.await;
+                    self.shared.state.replace(State::Away);
+                    // None only with the reactor, or if it had ended as soon as it was made.
+                    self.error(reason.unwrap_or(CloseReason::Done))
+                }
+                Err(error) => error,
+            };
+            self.shared.transport.replace(None);
+            tracing::warn!(service = &*self.name, "{error}");
+            self.shared.failed(&error);
+            match self.delay() {
+                Some(delay) => delay.await,
+                None => {
+                    self.shared.state.replace(State::GaveUp(error.clone()));
+                    return self.shared.tell_all(&Err(error));
+                }
+            }
+        }
+    }
+
+    /// The time until the next attempt, if there is to be one.
+    fn delay(&mut self) -> Option<Sleep> {
+        let reactor = Reactor(self.reactor.upgrade()?);
+        let delay = self.backoff.next_delay(&reactor)?;
+        Some(Sleep::new(&reactor.0.hub.timers, delay))
+    }
+
+    /// Connects and prepares.
+    async fn attempt(&self) -> Result<Transport, ConnectError> {
+        let connected = catch_async(self.endpoint.connect(Box::new(self.factory.clone()))).await;
+        let transport = connected.map_err(|panic| self.error(panic))??;
+        self.shared.transport.replace(Some(transport.clone()));
+        if let Some(prepare) = &self.prepare {
+            let preparing = catch_async(async { prepare(transport.clone()).await });
+            let prepared = match select(pin!(preparing), pin!(transport.finished())).await {
+                Either::Left((Ok(prepared), _)) => prepared,
+                Either::Left((Err(panic), _)) => Err(format!("preparing it panicked: {panic}").into()),
+                Either::Right(_) => Err("the connection has ended while it was prepared".into()),
+            };
+            if let Err(error) = prepared {
+                close(&transport, self.deadline).await;
+                return Err(self.error(error));
+            }
+        }
+        Ok(transport)
+    }
+
+    fn error(&self, cause: impl Into<ServiceError>) -> ConnectError {
+        ConnectError::new(&*self.name, ConnectErrorKind::Other, Some(io::Error::other(cause)))
+    }
+}
+
+/// Has a connection finish, and aborts it if that takes too long.
+async fn close(transport: &Transport, deadline: Duration) {
+    let mut ended = pin!(transport.finished());
+    transport.drain();
+    let late = Sleep::new(&transport.0.hub.timers, deadline);
+    if let Either::Right(_) = select(&mut ended, late).await {
+        tracing::warn!(peer = %transport.peer(), unsent = transport.unsent(), "cut off: it did not finish in time");
+        transport.abort_connection();
+        ended.await;
+    }
+}
+
+impl Shared {
+    async fn until(&self, condition: impl Fn(&Self) -> bool) {
+        loop {
+            let changed = self.changed.notified();
+            if condition(self) {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    fn tell_all(&self, outcome: &Result<Transport, ConnectError>) {
+        for waiting in self.waiting.take() {
+            // Who asked may have given up.
+            let _ = waiting.tell.send(outcome.clone());
+        }
+    }
+
+    /// Tells those who do not wait for more failures.
+    fn failed(&self, error: &ConnectError) {
+        let (lost_patience, patient) = mem::take(&mut *self.waiting.borrow_mut())
+            .into_iter()
+            .map(|waiting| Waiting { failures: waiting.failures.map(|failures| failures.saturating_sub(1)), ..waiting })
+            .partition(|waiting| waiting.failures == Some(0));
+        *self.waiting.borrow_mut() = patient;
+        let lost_patience: Vec<Waiting> = lost_patience;
+        for waiting in lost_patience {
+            let _ = waiting.tell.send(Err(error.clone()));
+        }
+    }
+}
+
+/// Says that the task is gone, however that came.
+struct Ending(Rc<Shared>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.running.set(false);
+        self.0.changed.notify_waiters();
+    }
+}
+
+impl fmt::Debug for ClientService {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientService")
+            .field("name", &self.name)
+            .field("transport", &self.shared.transport.borrow())
+            .finish_non_exhaustive()
+    }
+}
