@@ -154,6 +154,7 @@ impl Handover {
             said: Vec::new(),
         })?;
         let _ = offer.port.set(port.clone());
+        tracing::info!(path = %path.display(), "offering the ports to the next process");
         Ok(port)
     }
 }

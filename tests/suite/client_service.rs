@@ -212,7 +212,7 @@ fn s128_a_connection_counts_when_it_is_prepared_and_one_that_cannot_be_is_a_fail
     kept.sim.reset_connections("client", "server");
     kept.run(60.0);
     let errors = waiting.iter().map(|heard| heard.take().unwrap().map(drop).map_err(|error| error.to_string()));
-    let failed = |what: &str| Err(format!("cannot connect to server:7: {what}"));
+    let failed = |what: &str| Err(format!("cannot connect to sim:server:7: {what}"));
     assert_eq!(
         errors.collect::<Vec<_>>(),
         [

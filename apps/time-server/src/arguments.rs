@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use clap::ArgAction;
 use clap::Parser;
@@ -48,6 +49,11 @@ pub(crate) struct Arguments {
     /// failure as one of the program
     #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines", "web"])]
     pub(crate) stdio: bool,
+
+    /// Take over the listening sockets of the server that was started with the same PATH, which then stops, and leave
+    /// them to the next
+    #[arg(long, value_name = "PATH", conflicts_with = "stdio")]
+    pub(crate) handover: Option<PathBuf>,
 
     /// Print what is received, and log more (-vv, -vvv: still more)
     #[arg(short, long, action = ArgAction::Count)]

@@ -42,7 +42,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     diagnostics::start(&arguments);
     if !arguments.stdio {
-        return Runner::new("time-server").run(|reactor| services(reactor, &arguments));
+        let runner = Runner::new("time-server");
+        let runner = match &arguments.handover {
+            Some(path) => runner.handover(path),
+            None => runner,
+        };
+        return runner.run(|reactor| services(reactor, &arguments));
     }
     match serve_standard_input(&arguments) {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,7 @@
 //! The service by lines: one line, one answer, and the connection is closed.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use protocols::LineHandler;
 use protocols::Lines;
@@ -22,6 +23,9 @@ pub(crate) const DELIMITER: &[u8] = b"\n";
 /// A longer line is not answered: it has to be held in memory until its end has come.
 pub(crate) const LONGEST: usize = 65_536;
 
+/// How long a client may take to send its line when the server stops.
+const GRACE: Duration = Duration::from_secs(3);
+
 impl OneLine {
     pub(crate) fn new(lines: Lines, journal: Rc<Journal>) -> Self {
         Self { lines, journal }
@@ -40,6 +44,10 @@ impl OneLine {
 impl LineHandler for OneLine {
     fn connection_made(&mut self) {
         self.journal.connected(&self.lines.peer());
+        // What is still on its way is answered when the server stops, too.
+        self.lines.transport().on_drain(|this: &mut Self| {
+            this.lines.call_later(GRACE, |this: &mut Self| this.lines.lose_connection());
+        });
     }
 
     fn line_received(&mut self, line: &[u8]) {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::future::pending;
 use std::io;
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -18,6 +19,7 @@ use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
+use crate::handover::Handover;
 use crate::reactor::Backend;
 use crate::reactor::Reactor;
 use crate::service::Readiness;
@@ -66,12 +68,13 @@ pub struct Runner {
     name: String,
     lame_duck: Duration,
     readiness: Readiness,
+    handover: Option<PathBuf>,
 }
 
 impl Runner {
     /// A runner of the program with this name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), lame_duck: Duration::ZERO, readiness: Readiness::default() }
+        Self { name: name.into(), lame_duck: Duration::ZERO, readiness: Readiness::default(), handover: None }
     }
 
     /// How long to go on serving when told to stop (not at all), while [`Readiness`] says already that it does not: so that
@@ -79,6 +82,15 @@ impl Runner {
     #[must_use]
     pub fn lame_duck(mut self, time: Duration) -> Self {
         self.lame_duck = time;
+        self
+    }
+
+    /// Takes over from the process that offers its listening sockets at `path`, if there is one, and offers them to the next
+    /// when the service has started: see [`Handover`]. What a process has handed over it stops in order, as by SIGTERM.
+    /// If the next one cannot be offered anything that is logged, and no reason to end.
+    #[must_use]
+    pub fn handover(mut self, path: impl Into<PathBuf>) -> Self {
+        self.handover = Some(path.into());
         self
     }
 
@@ -92,8 +104,9 @@ impl Runner {
         let name = self.name.clone();
         let run = || {
             let reactor = Reactor::new()?;
+            let handover = self.take_over(&reactor)?;
             let service = setup(&reactor)?;
-            self.run_on(&reactor, service)
+            self.run_with(&reactor, handover, service)
         };
         match run() {
             Ok(()) => ExitCode::SUCCESS,
@@ -112,10 +125,25 @@ impl Runner {
     ///
     /// The service's, if it cannot be started or has failed, when everything has stopped; those of [`Reactor::run`].
     pub fn run_on(self, reactor: &Reactor, service: impl Service) -> Result<(), ServiceError> {
+        let handover = self.take_over(reactor)?;
+        self.run_with(reactor, handover, service)
+    }
+
+    fn take_over(&self, reactor: &Reactor) -> io::Result<Option<Handover>> {
+        self.handover.as_ref().map(|path| Handover::begin(reactor, path)).transpose()
+    }
+
+    fn run_with(
+        self,
+        reactor: &Reactor,
+        handover: Option<Handover>,
+        service: impl Service,
+    ) -> Result<(), ServiceError> {
         let program = Rc::new(Program {
             name: self.name,
             lame_duck: self.lame_duck,
             readiness: self.readiness,
+            handover: Cell::new(handover),
             service: Supervised::new(service),
             timers: Rc::clone(&reactor.0.hub.timers),
             is_process: matches!(reactor.0.backend, Backend::Tokio(_)),
@@ -139,6 +167,8 @@ struct Program {
     name: String,
     lame_duck: Duration,
     readiness: Readiness,
+    /// Until the service has started.
+    handover: Cell<Option<Handover>>,
     service: Supervised,
     timers: Rc<Timers>,
     /// Whether it has signals, and perhaps a service manager.
@@ -174,6 +204,14 @@ impl Program {
         self.readiness.set(true);
         self.tell(&[NotifyState::Ready]).await;
         tracing::info!(program = self.name, after = ?self.since(begun), "ready");
+        if let Some(handover) = self.handover.take() {
+            let stopping = reactor.clone();
+            reactor.spawn(async move {
+                if let Err(error) = handover.finish(move || stopping.stop()).await {
+                    tracing::warn!("the next process cannot take over: {error}");
+                }
+            });
+        }
         match select(pin!(self.service.failed()), pin!(self.reload_at(hangups))).await {
             Either::Left((error, _)) => {
                 self.readiness.set(false);

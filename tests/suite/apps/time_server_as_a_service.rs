@@ -1,6 +1,7 @@
 //! `time-server` in the hands of a service manager.
 
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::program::Program;
 use super::server::Server;
 use super::stamps::is_stamped;
 use crate::support::ServiceManager;
+use crate::support::fresh_path;
 
 fn managed(options: &str) -> (ServiceManager, Server) {
     let manager = ServiceManager::new();
@@ -66,4 +68,33 @@ fn it_does_not_say_that_it_serves_when_it_cannot() {
     let program = Program::start(manager.manage(&mut command, Duration::from_secs(60)));
     program.finish().with_code(1);
     assert_eq!(manager.told(), ["STOPPING=1\n"]);
+}
+
+#[test]
+fn a_server_takes_over_from_the_one_before_which_answers_what_it_has_accepted_and_ends() {
+    let (folder, path) = fresh_path();
+    let (handover, unix) = (folder.path().join("handover"), path.display().to_string());
+    let start = || {
+        let arguments = ["-v", "--lines", "127.0.0.1:0", "--unix", &unix, "--handover", handover.to_str().unwrap()];
+        let mut server = Program::app("time-server", arguments);
+        let address: SocketAddr = server.line_after("waiting for connection... lines ").parse().unwrap();
+        assert_eq!(server.line_after("waiting for connection... unix "), unix);
+        server.stderr_line_with("offering");
+        (server, address)
+    };
+    let (mut first, address) = start();
+    let mut early = net::connect(address);
+    first.line_after("...connected from: 127.0.0.1");
+    let (mut second, same) = start();
+    assert_eq!(address, same);
+    early.write_all(b"early\n").unwrap();
+    assert!(is_stamped(net::read(&mut early, 33), "early\n"));
+    first.finish().with_code(0);
+    let mut late = net::connect(address);
+    second.line_after("...connected from: 127.0.0.1");
+    late.write_all(b"late\n").unwrap();
+    assert!(is_stamped(net::read(&mut late, 32), "late\n"));
+    second.signal(Signal::SIGTERM);
+    second.finish().with_code(0);
+    assert_eq!(folder.path().read_dir().unwrap().count(), 0);
 }
