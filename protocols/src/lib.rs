@@ -1,5 +1,6 @@
 //! What one expects to find beside the [`reactor`] crate: receivers that cut a connection's bytes into messages, policies
-//! around them, and small protocols that are ready to use. What Twisted has in `twisted.protocols`.
+//! around them, and small protocols that are ready to use. What Twisted has in `twisted.protocols`; `docs/porting.md` puts
+//! the two side by side.
 //!
 //! # Receivers
 //!
@@ -270,3 +271,8 @@ pub use receivers::terminator_receiver::TerminatorReceiver;
 pub use socks::Socks;
 pub use socks_request::SocksRequest;
 pub use web_socket::WebSocket;
+
+/// The programs of the guide for those who port from Twisted, compiled and run as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/porting.md")]
+struct Porting;

@@ -22,7 +22,8 @@
 //! ```
 //!
 //! It is for servers and clients of protocols of one's own. It is not for who wants to write straight-line `async` code
-//! (use Tokio itself), nor for HTTP.
+//! (use Tokio itself), nor for HTTP. Who comes from Twisted finds in `docs/porting.md` what each of its names has
+//! become.
 //!
 //! # The life of a connection
 //!
