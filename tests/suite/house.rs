@@ -156,6 +156,40 @@ fn what_is_said_twice_about_the_toolchain_agrees() {
     assert!(readme.contains(&format!("({version} or newer)")), "the README names another Rust than {version}");
 }
 
+#[test]
+fn what_the_guide_for_porting_names_is_there() {
+    let code: String = ["reactor/src", "protocols/src"]
+        .into_iter()
+        .flat_map(sources)
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    let is_type =
+        |name: &str| ["struct", "enum", "trait", "type"].iter().any(|kind| is_in(&code, &format!("pub {kind} {name}")));
+    let is_member = |name: &str| is_in(&code, &format!("fn {name}")) || is_in(&code, &format!("\n    {name}"));
+    let guide = fs::read_to_string(root().join("docs/porting.md")).unwrap();
+    let mut names = 0;
+    for row in guide.lines().filter(|line| line.starts_with("| ")) {
+        let ours = row.split(" | ").nth(1).unwrap_or_default();
+        for text in ours.split('`').skip(1).step_by(2) {
+            let path = text.split('(').next().unwrap_or_default();
+            let (owner, name) = path.rsplit_once("::").unwrap_or(("", path));
+            let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
+            // A type with a path may be another crate's; a word may be one of the language's.
+            if is_name && (is_type(owner) || owner.is_empty() && name.contains('_') && name.to_lowercase() == name) {
+                assert!(is_member(name), "there is no {path}, which docs/porting.md names: {row}");
+                names += 1;
+            }
+        }
+    }
+    assert!(names > 150, "{names}");
+}
+
+/// Whether the code has these words, and nothing that makes the last of them longer.
+fn is_in(code: &str, words: &str) -> bool {
+    code.match_indices(words)
+        .any(|(at, _)| !code[at + words.len()..].starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+}
+
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
