@@ -1,9 +1,11 @@
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::MutexGuard;
@@ -16,17 +18,24 @@ use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
 use tokio::io::ReadBuf;
 use tokio::sync::mpsc;
+use tokio::sync::oneshot;
 
 use crate::address::Address;
+use crate::connect_error::ConnectError;
+use crate::connect_error::ConnectErrorKind;
+use crate::connector::Connector;
+use crate::connector::ConnectorState;
 use crate::factory::Factory;
+use crate::options::ConnectOptions;
 use crate::protocol::OnEof;
 use crate::protocol::Protocol;
+use crate::reactor::Reactor;
 use crate::reason::CloseReason;
 use crate::transport::Transport;
 
 /// A connection as a stream of Tokio's kind, for straight-line code: [`AsyncRead`] and [`AsyncWrite`], so `hyper`,
-/// codecs and `tokio::io::copy` take it. Connections become streams by [`factory`](Self::factory), one future each, or
-/// by [`incoming`](Self::incoming), for a server that accepts.
+/// codecs and `tokio::io::copy` take it. A client has one by [`connect`](Self::connect); all connections of a port become
+/// streams by [`factory`](Self::factory), one future each, or by [`incoming`](Self::incoming), for a server that accepts.
 ///
 /// - What is written leaves in the connection's next turn. Up to 64 KiB are taken in advance while the connection is
 ///   full; up to 64 KiB and one read wait to be read, and then the connection is not read either.
@@ -43,6 +52,56 @@ pub struct TokioStream {
 }
 
 impl TokioStream {
+    /// Connects to a TCP server, as [`Reactor::connect_tcp`] does. The attempt begins at once, and is given up when the
+    /// future is dropped.
+    ///
+    /// ```
+    /// use std::io;
+    /// use reactor::{Reactor, TokioStream};
+    /// use reactor::testing::Simulation;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// async fn ask(reactor: Reactor, question: &[u8]) -> io::Result<String> {
+    ///     let mut stream = TokioStream::connect(&reactor, "oracle:21567").await?;
+    ///     stream.write_all(question).await?;
+    ///     let mut answer = String::new();
+    ///     stream.read_to_string(&mut answer).await?;
+    ///     Ok(answer)
+    /// }
+    ///
+    /// let sim = Simulation::new(1);
+    /// sim.host("oracle").listen_tcp(21567, TokioStream::factory(async |mut stream| {
+    ///     let question = stream.read_u8().await?;
+    ///     stream.write_all(if question == b'?' { b"42" } else { b"What?" }).await
+    /// }))?;
+    /// let client = sim.host("client");
+    /// assert_eq!(client.run_until(ask(client.clone(), b"?"))??, "42");
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Why the connection could not be made.
+    pub fn connect<T: Into<ConnectOptions>>(
+        reactor: &Reactor,
+        target: T,
+    ) -> impl Future<Output = Result<Self, ConnectError>> + 'static + use<T> {
+        let (tell, told) = oneshot::channel();
+        let tell = Rc::new(Cell::new(Some(tell)));
+        let failed = Rc::clone(&tell);
+        let connector = reactor.connect_tcp(target, move |transport: Transport| {
+            let (bridge, stream) = Bridge::new(&transport);
+            tell.take()?.send(Ok(stream)).is_ok().then_some(bridge)
+        });
+        let attempt = Attempt(connector.on_failed(move |_, error| {
+            if let Some(tell) = failed.take() {
+                // Who asked may not want to know any more.
+                let _ = tell.send(Err(error));
+            }
+        }));
+        async move { told.await.unwrap_or_else(|_| Err(attempt.cancelled())) }
+    }
+
     /// A factory that runs a future with each of its connections, as [`Reactor::spawn`](crate::Reactor::spawn) does. If
     /// it returns an error that is logged, and the connection ends with it.
     ///
@@ -113,6 +172,24 @@ impl TokioStream {
     /// This side's address.
     pub fn host(&self) -> &Address {
         &self.host
+    }
+}
+
+/// Gives an attempt up when nobody waits for it any more.
+struct Attempt(Connector);
+
+impl Attempt {
+    /// The reactor has ended before it did.
+    fn cancelled(&self) -> ConnectError {
+        ConnectError::new(self.0.destination().to_string(), ConnectErrorKind::Cancelled, None)
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.0.state() == ConnectorState::Connecting {
+            self.0.disconnect();
+        }
     }
 }
 

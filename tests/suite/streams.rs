@@ -14,6 +14,7 @@ use futures_util::future::join;
 use protocols::WebSocket;
 use reactor::Address;
 use reactor::CloseReason;
+use reactor::ConnectErrorKind;
 use reactor::OnEof;
 use reactor::Protocol;
 use reactor::Reactor;
@@ -120,6 +121,55 @@ fn whoever_accepts_gets_every_connection_and_then_the_end() {
     assert!(sim.run_until(|| greeted.get() == 5));
     drop(port.stop_listening());
     assert!(sim.run_until(|| ended.get()));
+}
+
+#[test]
+fn an_attempt_that_fails_is_an_error_that_says_why() {
+    let sim = Simulation::new(1);
+    sim.host("server");
+    let client = sim.host("client");
+    let error = client.run_until(TokioStream::connect(&client, "server:7")).unwrap().unwrap_err();
+    assert_eq!(error.to_string(), "cannot connect to server:7: connection refused");
+}
+
+#[test]
+fn an_attempt_that_nobody_waits_for_any_more_is_given_up() {
+    let sim = Simulation::new(1);
+    let accepted = Rc::new(Cell::new(0));
+    let count = Rc::clone(&accepted);
+    let server = sim.host("server");
+    let serve = move |_| {
+        count.set(count.get() + 1);
+        async { Ok(()) }
+    };
+    server.listen_tcp(7, TokioStream::factory(serve)).unwrap();
+    sim.set_link(Link::new().latency(Duration::from_millis(5)));
+    let client = sim.host("client");
+    let attempt = TokioStream::connect(&client, "server:7");
+    sim.run_for(Duration::from_millis(1));
+    drop(attempt);
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!((client.connections(), accepted.get()), (0, 0));
+
+    // Made, but not taken: it is closed.
+    let attempt = TokioStream::connect(&client, "server:7");
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!(accepted.get(), 1);
+    drop(attempt);
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!((client.connections(), server.connections()), (0, 0));
+}
+
+#[test]
+fn an_attempt_that_the_reactor_does_not_outlive_is_given_up() {
+    let sim = Simulation::new(1);
+    sim.host("server").listen_tcp(7, TokioStream::factory(echo)).unwrap();
+    sim.set_link(Link::new().latency(Duration::from_secs(1)));
+    let client = sim.host("client");
+    let attempt = TokioStream::connect(&client, "server:7");
+    client.run_until(async {}).unwrap();
+    let error = sim.host("another").run_until(attempt).unwrap().unwrap_err();
+    assert_eq!(error.kind(), &ConnectErrorKind::Cancelled, "{error}");
 }
 
 #[test]
