@@ -272,7 +272,6 @@ fn cannot_listen(address: SocketAddr, error: io::Error) -> io::Error {
 }
 
 /// The failure to listen on an address. Twisted's `CannotListenError`.
-#[derive(Debug)]
 struct CannotListen {
     address: Address,
     text: String,
@@ -282,6 +281,13 @@ struct CannotListen {
 impl CannotListen {
     fn on(address: impl Into<Address>, text: String, source: io::Error) -> io::Error {
         io::Error::new(source.kind(), Self { address: address.into(), text, source })
+    }
+}
+
+/// As that of a text: it is shown when `main` returns the error.
+impl fmt::Debug for CannotListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
     }
 }
 

@@ -282,10 +282,16 @@ impl Drop for KillOnDrop {
 }
 
 /// The failure to start a child.
-#[derive(Debug)]
 struct CannotRun {
     message: String,
     source: io::Error,
+}
+
+/// As that of a text: it is shown when `main` returns the error.
+impl fmt::Debug for CannotRun {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.message, f)
+    }
 }
 
 impl fmt::Display for CannotRun {
