@@ -12,7 +12,8 @@ use serde_json::Value;
 /// Where `name`, one of the apps, was built.
 ///
 /// Cargo builds no binaries of other packages for a test, so it is asked to here: with the profile and into the
-/// directory of the running test.
+/// directory of the running test, and with the whole workspace's features, so that what `cargo test --workspace` has
+/// compiled does not have to be compiled again.
 pub(crate) fn binary(name: &str) -> &'static PathBuf {
     static BINARIES: OnceLock<HashMap<String, PathBuf>> = OnceLock::new();
     BINARIES.get_or_init(build).get(name).unwrap_or_else(|| panic!("cargo built no {name}"))
@@ -28,7 +29,7 @@ fn build() -> HashMap<String, PathBuf> {
         None => panic!("{} is in no profile's directory", test.display()),
     };
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["build", "--package=time-server", "--package=time-client"])
+        .args(["build", "--workspace", "--bin=time-server", "--bin=time-client"])
         .args(["--profile", profile, "--message-format=json-render-diagnostics"])
         .arg("--target-dir")
         .arg(profile_directory.parent().expect("the target directory"))
