@@ -10,6 +10,7 @@ mod endings;
 mod endpoint_services;
 mod endpoints;
 mod flow_control;
+mod gallery;
 mod half_close;
 mod handover;
 mod house;

@@ -16,7 +16,7 @@ pub(crate) mod net;
 pub(crate) mod program;
 mod server;
 mod stamps;
-mod terminal;
+pub(crate) mod terminal;
 pub(crate) mod tools;
 
 use std::time::Duration;

@@ -6,6 +6,10 @@ use std::net::TcpListener;
 use std::net::TcpStream;
 use std::net::UdpSocket;
 
+use socket2::Domain;
+use socket2::Socket;
+use socket2::Type;
+
 use super::DEADLINE;
 
 #[track_caller]
@@ -18,6 +22,15 @@ pub(crate) fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("its address");
     (listener, address)
+}
+
+/// An address at which nobody listens, as long as the socket is there that has it: one that was closed may still be open
+/// in a program that is being started.
+pub(crate) fn closed_port() -> (Socket, SocketAddr) {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
+    let address = socket.local_addr().expect("its address").as_socket().expect("an internet address");
+    (socket, address)
 }
 
 /// The next client. It waits as long as it takes: a client that does not come ends its program, and the test with it.

@@ -22,6 +22,7 @@ use rig::descriptors_of;
 
 use super::DEADLINE;
 use super::binaries::binary;
+use super::binaries::example;
 
 /// A running program with pipes to its standard input and from its two outputs. Dropping it ends it.
 pub(crate) struct Program {
@@ -48,6 +49,12 @@ impl Program {
     #[track_caller]
     pub(crate) fn app<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) -> Self {
         Self::start(Command::new(binary(name)).args(arguments))
+    }
+
+    /// Starts one of the examples.
+    #[track_caller]
+    pub(crate) fn example<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) -> Self {
+        Self::start(Command::new(example(name)).args(arguments))
     }
 
     #[track_caller]
@@ -130,9 +137,14 @@ impl Program {
         self.stdout = mpsc::channel().1;
     }
 
+    /// Its number.
+    pub(crate) fn id(&self) -> u32 {
+        self.pid.as_raw().unsigned_abs()
+    }
+
     /// How many descriptors it has.
     pub(crate) fn descriptors(&self) -> usize {
-        descriptors_of(self.pid.as_raw().unsigned_abs()).unwrap()
+        descriptors_of(self.id()).unwrap()
     }
 
     #[track_caller]
