@@ -19,6 +19,7 @@ use nix::sys::signal;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
 use rig::descriptors_of;
+use rig::resident_of;
 
 use super::DEADLINE;
 use super::binaries::binary;
@@ -145,6 +146,11 @@ impl Program {
     /// How many descriptors it has.
     pub(crate) fn descriptors(&self) -> usize {
         descriptors_of(self.id()).unwrap()
+    }
+
+    /// Its resident memory, in bytes.
+    pub(crate) fn resident(&self) -> usize {
+        resident_of(self.id()).unwrap()
     }
 
     #[track_caller]
