@@ -1,10 +1,18 @@
 //! The gallery: each of its programs is run, and does what Twisted's of which it is a port does. See `docs/gallery.md`.
 
+mod chat;
 mod echo;
 mod forwarding;
 
+use std::io::BufRead;
+use std::io::BufReader;
+use std::io::Write;
+use std::net::Shutdown;
 use std::net::SocketAddr;
+use std::net::TcpStream;
 
+use crate::apps::net::connect;
+use crate::apps::net::read_to_end;
 use crate::apps::program::Program;
 
 /// Starts a server, whose first argument is where it listens, at a port that the system chooses.
@@ -19,4 +27,39 @@ fn serve(name: &str, arguments: &[&str]) -> (Program, SocketAddr) {
 #[track_caller]
 fn listening(server: &mut Program) -> SocketAddr {
     server.line_after("listening on ").parse().unwrap()
+}
+
+/// A client that speaks in lines.
+struct Client(BufReader<TcpStream>);
+
+impl Client {
+    #[track_caller]
+    fn connect(address: SocketAddr) -> Self {
+        Self(BufReader::new(connect(address)))
+    }
+
+    #[track_caller]
+    fn say(&mut self, line: &str) {
+        self.0.get_mut().write_all(format!("{line}\r\n").as_bytes()).unwrap();
+    }
+
+    #[track_caller]
+    fn hear(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).unwrap();
+        line.strip_suffix("\r\n").unwrap_or_else(|| panic!("{line:?} has no end")).to_owned()
+    }
+
+    /// Ends this side's stream.
+    fn end(&self) {
+        self.0.get_ref().shutdown(Shutdown::Write).unwrap();
+    }
+
+    /// All that comes until the server closes.
+    #[track_caller]
+    fn hear_to_the_end(mut self) -> String {
+        let mut heard = String::from_utf8(self.0.buffer().to_vec()).unwrap();
+        heard += &String::from_utf8(read_to_end(self.0.get_mut())).unwrap();
+        heard
+    }
 }

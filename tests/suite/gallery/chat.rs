@@ -1,0 +1,63 @@
+use std::net::SocketAddr;
+
+use nix::sys::signal::Signal;
+use rig::peer::reset;
+
+use super::Client;
+use super::serve;
+
+/// Somebody who has given a name.
+#[track_caller]
+fn join(address: SocketAddr, name: &str) -> Client {
+    let mut client = Client::connect(address);
+    assert_eq!(client.hear(), "What's your name?");
+    client.say(name);
+    assert_eq!(client.hear(), format!("Welcome, {name}!"));
+    client
+}
+
+#[test]
+fn a_message_reaches_all_others() {
+    let (_server, address) = serve("chat", &[]);
+    let [mut anna, mut bert, mut cora] = ["anna", "bert", "cora"].map(|name| join(address, name));
+    anna.say("hello");
+    bert.say("hi");
+    assert_eq!((bert.hear(), anna.hear()), ("<anna> hello".to_owned(), "<bert> hi".to_owned()));
+    let mut heard = [cora.hear(), cora.hear()];
+    heard.sort();
+    assert_eq!(heard, ["<anna> hello", "<bert> hi"]);
+}
+
+#[test]
+fn a_name_that_is_taken_is_refused_until_its_owner_has_gone() {
+    let (_server, address) = serve("chat", &[]);
+    let anna = join(address, "anna");
+    let mut bert = join(address, "bert");
+    let mut second = Client::connect(address);
+    assert_eq!(second.hear(), "What's your name?");
+    second.say("anna");
+    assert_eq!(second.hear(), "Name taken, please choose another.");
+    anna.end();
+    assert_eq!(anna.hear_to_the_end(), "");
+    second.say("anna");
+    assert_eq!(second.hear(), "Welcome, anna!");
+    second.say("again");
+    assert_eq!(bert.hear(), "<anna> again");
+}
+
+#[test]
+fn those_who_vanish_in_the_midst_of_it_harm_nobody() {
+    let (server, address) = serve("chat", &[]);
+    let (mut anna, mut bert) = (join(address, "anna"), join(address, "bert"));
+    let others: Vec<_> = (0..20).map(|number| join(address, &number.to_string())).collect();
+    // All that happens meanwhile waits for the server at once: messages, and resets of those whom they are for.
+    server.signal(Signal::SIGSTOP);
+    anna.say("one");
+    others.into_iter().for_each(|other| reset(other.0.into_inner()));
+    anna.say("two");
+    server.signal(Signal::SIGCONT);
+    assert_eq!((bert.hear(), bert.hear()), ("<anna> one".to_owned(), "<anna> two".to_owned()));
+    join(address, "0");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.finish().with_code(0).stderr, "");
+}
