@@ -2,6 +2,7 @@
 
 mod chat;
 mod echo;
+mod finger;
 mod forwarding;
 
 use std::io::BufRead;
@@ -62,4 +63,12 @@ impl Client {
         heard += &String::from_utf8(read_to_end(self.0.get_mut())).unwrap();
         heard
     }
+}
+
+/// What a server answers to one line, until it closes.
+#[track_caller]
+fn ask(server: SocketAddr, line: &str) -> String {
+    let mut client = Client::connect(server);
+    client.say(line);
+    client.hear_to_the_end()
 }

@@ -1,0 +1,30 @@
+//! Finger, stage 6: asks a function, which knows nobody: `finger06 [ADDRESS]`.
+
+use std::env;
+use std::io;
+
+use protocols::LineHandler;
+use protocols::LineReceiver;
+use protocols::Lines;
+use reactor::Reactor;
+
+struct Finger(Lines);
+
+impl LineHandler for Finger {
+    fn line_received(&mut self, user: &[u8]) {
+        self.0.send_line(get_user(user));
+        self.0.lose_connection();
+    }
+}
+
+fn get_user(_user: &[u8]) -> &'static str {
+    "No such user"
+}
+
+fn main() -> io::Result<()> {
+    let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:1079".to_owned());
+    let reactor = Reactor::new()?;
+    let port = reactor.listen_tcp(address, LineReceiver::factory(Finger))?;
+    println!("listening on {}", port.host());
+    reactor.run()
+}

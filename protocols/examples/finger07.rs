@@ -1,0 +1,35 @@
+//! Finger, stage 7: knows some users, whom all connections share: `finger07 [ADDRESS]`.
+
+use std::collections::HashMap;
+use std::env;
+use std::io;
+use std::rc::Rc;
+
+use protocols::LineHandler;
+use protocols::LineReceiver;
+use protocols::Lines;
+use reactor::Reactor;
+
+type Users = HashMap<&'static [u8], &'static str>;
+
+struct Finger {
+    lines: Lines,
+    users: Rc<Users>,
+}
+
+impl LineHandler for Finger {
+    fn line_received(&mut self, user: &[u8]) {
+        self.lines.send_line(self.users.get(user).unwrap_or(&"No such user"));
+        self.lines.lose_connection();
+    }
+}
+
+fn main() -> io::Result<()> {
+    let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:1079".to_owned());
+    let reactor = Reactor::new()?;
+    let users = Rc::new(Users::from([(&b"moshez"[..], "Happy and well")]));
+    let factory = LineReceiver::factory(move |lines| Finger { lines, users: Rc::clone(&users) });
+    let port = reactor.listen_tcp(address, factory)?;
+    println!("listening on {}", port.host());
+    reactor.run()
+}
