@@ -4,6 +4,7 @@ mod chat;
 mod echo;
 mod finger;
 mod forwarding;
+mod quotes;
 mod streaming;
 
 use std::io::BufRead;

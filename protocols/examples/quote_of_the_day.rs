@@ -1,0 +1,72 @@
+//! Sends a quote to whoever connects, and closes. Where quotes come from the command line says: see `--help`.
+
+use std::error::Error;
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use clap::Parser;
+use protocols::wire::Qotd;
+use reactor::Reactor;
+use reactor::Transport;
+
+/// Where quotes come from.
+trait Quoter {
+    /// A quote; which of them, a random number decides.
+    fn quote(&self, random: usize) -> io::Result<String>;
+}
+
+/// Always the same.
+struct StaticQuoter(String);
+
+impl Quoter for StaticQuoter {
+    fn quote(&self, _random: usize) -> io::Result<String> {
+        Ok(self.0.clone())
+    }
+}
+
+/// One of those in a file of the fortune format: with a line `%` between them. It is read anew for each.
+struct FortuneQuoter(PathBuf);
+
+impl Quoter for FortuneQuoter {
+    fn quote(&self, random: usize) -> io::Result<String> {
+        let text = fs::read_to_string(&self.0)?;
+        let quotes: Vec<_> = text.trim_end().split("\n%\n").collect();
+        Ok(quotes[random % quotes.len()].to_owned())
+    }
+}
+
+#[derive(Parser)]
+struct Options {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:8007")]
+    address: String,
+    /// The quote to send.
+    #[arg(long, default_value = "An apple a day keeps the doctor away.")]
+    r#static: String,
+    /// A file of the fortune format to take quotes from.
+    #[arg(long)]
+    file: Option<PathBuf>,
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let options = Options::parse();
+    let quoter: Rc<dyn Quoter> = match options.file {
+        Some(file) => Rc::new(FortuneQuoter(file)),
+        None => Rc::new(StaticQuoter(options.r#static)),
+    };
+    let reactor = Reactor::new()?;
+    let port = reactor.listen_tcp(options.address, move |transport: Transport| {
+        match quoter.quote(transport.reactor().random() as usize) {
+            Ok(quote) => Some(Qotd::new(transport, quote + "\r\n")),
+            Err(error) => {
+                eprintln!("no quote: {error}");
+                None
+            }
+        }
+    })?;
+    println!("listening on {}", port.host());
+    reactor.run()?;
+    Ok(())
+}
