@@ -1,0 +1,38 @@
+//! Answers the pings that are sent to a multicast group: `multicast_server`. It shares port 9999 with `multicast_client`.
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::net::SocketAddrV4;
+
+use reactor::DatagramOptions;
+use reactor::DatagramProtocol;
+use reactor::DatagramTransport;
+use reactor::Interface;
+use reactor::Reactor;
+
+const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(228, 0, 0, 5), 9999);
+
+struct Pong(DatagramTransport);
+
+impl DatagramProtocol for Pong {
+    fn start_protocol(&mut self) {
+        let joined = self.0.join_group(*GROUP.ip(), Interface::Any);
+        println!("{}", joined.map_or_else(|error| error.to_string(), |()| "joined".to_owned()));
+    }
+
+    fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
+        println!("datagram {} received from {peer}", data.escape_ascii());
+        if data == b"Client: Ping" {
+            // To the one who asks, and not to the group.
+            let _ = self.0.write("Server: Pong", peer);
+        }
+    }
+}
+
+fn main() -> io::Result<()> {
+    let reactor = Reactor::new()?;
+    // The hops are for routers to be crossed.
+    reactor.listen_udp(DatagramOptions::new(GROUP.port()).listen_multiple(true).multicast_ttl(5), Pong)?;
+    reactor.run()
+}
