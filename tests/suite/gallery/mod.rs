@@ -1,6 +1,7 @@
 //! The gallery: each of its programs is run, and does what Twisted's of which it is a port does. See `docs/gallery.md`.
 
 mod chat;
+mod console;
 mod datagrams;
 mod echo;
 mod finger;
