@@ -8,6 +8,7 @@ mod finger;
 mod forwarding;
 mod quotes;
 mod streaming;
+mod timers;
 
 use std::io::BufRead;
 use std::io::BufReader;

@@ -1,0 +1,35 @@
+//! Has another thread calculate, and then one that waits for what the reactor does.
+
+use std::io;
+
+use reactor::Reactor;
+use reactor::RemoteReactor;
+
+fn do_long_calculation() -> u64 {
+    (1..=1_000_000).sum()
+}
+
+/// Does one thing after the other, on a thread where waiting keeps nobody else waiting.
+fn in_thread(remote: &RemoteReactor) {
+    match remote.block_on(|reactor| reactor.resolve("127.0.0.1:80")) {
+        Ok(addresses) => println!("the reactor has resolved {addresses:?}"),
+        Err(error) => println!("{error}"),
+    }
+    // Not waited for.
+    remote.call_from_thread(|reactor| {
+        println!("back on the reactor's thread");
+        reactor.stop();
+    });
+}
+
+fn main() -> io::Result<()> {
+    let reactor = Reactor::new()?;
+    let (result, threads, remote) = (reactor.defer_to_thread(do_long_calculation), reactor.clone(), reactor.remote());
+    reactor.spawn(async move {
+        println!("the result is {:?}", result.await);
+        if let Err(error) = threads.call_in_thread(move || in_thread(&remote)) {
+            println!("{error}");
+        }
+    });
+    reactor.run()
+}
