@@ -6,6 +6,7 @@ mod datagrams;
 mod echo;
 mod finger;
 mod forwarding;
+mod processes;
 mod quotes;
 mod streaming;
 mod timers;
