@@ -1,5 +1,6 @@
 //! The gallery: each of its programs is run, and does what Twisted's of which it is a port does. See `docs/gallery.md`.
 
+mod amp;
 mod chat;
 mod console;
 mod datagrams;
