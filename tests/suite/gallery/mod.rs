@@ -7,6 +7,7 @@ mod datagrams;
 mod echo;
 mod finger;
 mod forwarding;
+mod postfix;
 mod processes;
 mod quotes;
 mod streaming;
