@@ -4,6 +4,7 @@ mod amp;
 mod chat;
 mod console;
 mod datagrams;
+mod descriptors;
 mod echo;
 mod finger;
 mod forwarding;
