@@ -8,6 +8,7 @@ mod descriptors;
 mod echo;
 mod finger;
 mod forwarding;
+mod lengths;
 mod postfix;
 mod processes;
 mod quotes;
