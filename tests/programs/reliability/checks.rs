@@ -24,6 +24,7 @@ use crate::handover;
 use crate::limits;
 use crate::many;
 use crate::slow_readers;
+use crate::soak;
 
 /// Something to measure.
 pub(crate) struct Check {
@@ -52,6 +53,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R28-threads", size: 3, run: limits::threads },
     Check { name: "R30-fairness", size: 1_000, run: limits::fairness },
     Check { name: "R36-allocations", size: 100_000, run: cost::allocations_a_message },
+    Check { name: "R38-soak", size: 1, run: soak::soak },
     Check { name: "CPU", size: 5, run: cost::processor_time },
     Check { name: "CPU-lines", size: 3, run: cost::processor_time_of_lines },
     Check { name: "CPU-strings", size: 3, run: cost::processor_time_of_strings },

@@ -20,6 +20,7 @@ mod many;
 mod processor;
 mod serve;
 mod slow_readers;
+mod soak;
 mod volleys;
 
 use std::io;

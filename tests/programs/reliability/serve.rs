@@ -39,6 +39,7 @@ use rig::faulty::Tally;
 
 use crate::framed;
 use crate::processor;
+use crate::soak;
 
 pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     let option = |name: &str| options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
@@ -109,6 +110,7 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
                 }
             });
         }
+        "soak" => listen(&reactor, address, soak::factory())?,
         "jobs" => listen(&reactor, address, |transport| Jobs { transport })?,
         _ => return Err(io::Error::other(format!("no server is called {kind}"))),
     }
