@@ -10,7 +10,6 @@ use crate::web_socket;
 /// | description | is |
 /// |---|---|
 /// | `web:ENDPOINT` | [web sockets](crate::WebSocket) in what the endpoint carries, whose messages are bytes, or text with `text=yes`; for `path=` alone, if that is given |
-///
 /// | `haproxy:ENDPOINT` | what a proxy passes on, with a [PROXY header](crate::ProxyHeader) at its beginning, from this machine or from `trust=`, addresses and networks with commas between them; within `deadline=` seconds (5) |
 ///
 /// Both sides have `web:`, and servers alone `haproxy:`. A client asks for `path=` (`/`) at `host=`, which is that of a
