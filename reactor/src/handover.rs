@@ -74,8 +74,8 @@ impl Handover {
     ///
     /// # Errors
     ///
-    /// If the other process is of another user, says something else than it should, or nothing in time; if the reactor
-    /// is one of a simulation.
+    /// If the other process is of another user, says something else than it should, or nothing in time; if there is no
+    /// directory for the path, or the reactor is one of a simulation.
     pub fn begin(reactor: &Reactor, path: impl AsRef<Path>) -> io::Result<Self> {
         if matches!(reactor.0.backend, Backend::Memory(_)) {
             return Err(no_network());
@@ -88,6 +88,11 @@ impl Handover {
         };
         let before = match UnixStream::connect(&path) {
             Ok(stream) => stream,
+            // At the latest the offer to the next would fail.
+            Err(_) if !path.parent().is_some_and(Path::is_dir) => {
+                let message = format!("cannot hand over at {}: there is no such directory", path.display());
+                return Err(io::Error::new(io::ErrorKind::NotFound, message));
+            }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
                 return Ok(Self { reactor: reactor.clone(), path, before: None, taken: 0 });
             }

@@ -251,6 +251,14 @@ fn a_process_that_asks_and_then_says_something_else_gets_nothing_more() {
 }
 
 #[test]
+fn a_path_that_cannot_be_is_an_error_from_the_beginning() {
+    in_time(|| {
+        let error = Handover::begin(&test_reactor(), "/no/such/folder/handover").unwrap_err();
+        assert_eq!(error.to_string(), "cannot hand over at /no/such/folder/handover: there is no such directory");
+    });
+}
+
+#[test]
 fn in_a_simulation_there_is_nobody_to_take_over_from() {
     let error = Handover::begin(&Simulation::new(0).host("here"), "/no/such/path").unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::Unsupported);
