@@ -49,7 +49,7 @@ impl Shell {
     }
 
     fn check(&self, url: &str) {
-        let page = get_page(self.lines.transport().reactor(), url.to_owned());
+        let page = get_page(self.lines.reactor(), url.to_owned());
         self.lines.defer(page, |this: &mut Self, page| match page {
             Ok(page) => this.lines.send_line(format!("Success: got {} bytes.", page.len())),
             Err(error) => this.lines.send_line(format!("Failure: {error}")),

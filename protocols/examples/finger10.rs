@@ -19,7 +19,7 @@ struct Finger {
 impl LineHandler for Finger {
     fn line_received(&mut self, user: &[u8]) {
         self.lines.pause_reading();
-        let page = get_page(self.lines.transport().reactor(), self.server.clone(), user.escape_ascii().to_string());
+        let page = get_page(self.lines.reactor(), self.server.clone(), user.escape_ascii().to_string());
         self.lines.defer(page, |this: &mut Self, page| {
             this.lines.send_line(page.unwrap_or_else(|_| "Internal error in server".to_owned()));
             this.lines.lose_connection();

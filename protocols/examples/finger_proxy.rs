@@ -30,7 +30,7 @@ impl LineHandler for FingerProxy {
         self.lines.pause_reading();
         let question = String::from_utf8_lossy(question);
         let (user, host) = question.rsplit_once('@').unwrap_or((&question, "127.0.0.1"));
-        let answer = finger(&self.lines.transport().reactor(), (host, self.port), user);
+        let answer = finger(&self.lines.reactor(), (host, self.port), user);
         self.lines.defer(answer, |this: &mut Self, answer| match answer {
             Ok(text) => this.answer(&text),
             Err(error) => this.answer(&error.to_string()),

@@ -21,7 +21,7 @@ impl LineHandler for Numbers {
         let line = String::from_utf8_lossy(line);
         let numbers: Result<Vec<_>, _> = line.split_whitespace().map(str::parse).collect();
         let Ok(numbers) = numbers else { return self.lines.send_line("Error.") };
-        let product = multiply(&self.lines.transport().reactor(), numbers);
+        let product = multiply(&self.lines.reactor(), numbers);
         self.lines.defer(product, |this: &mut Self, product| {
             let answer = product.map_or_else(|| "Error.".to_owned(), |product| product.to_string());
             println!("{answer}");

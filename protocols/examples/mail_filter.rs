@@ -48,7 +48,7 @@ impl MailProcessor {
     fn filter_message(&mut self) {
         let file = self.files.swap_remove(0);
         self.files.clear();
-        let filtered = self.lines.transport().reactor().defer_to_thread(move || filter(&file));
+        let filtered = self.lines.reactor().defer_to_thread(move || filter(&file));
         self.lines.pause_reading();
         self.lines.defer(filtered, |this: &mut Self, filtered| {
             match filtered {

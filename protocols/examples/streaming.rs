@@ -37,7 +37,7 @@ impl LineHandler for ServeRandom {
     }
 
     fn resume_writing(&mut self) {
-        let reactor = self.lines.transport().reactor();
+        let reactor = self.lines.reactor();
         while self.missing > 0 && !self.lines.transport().is_full() {
             self.lines.send_line((reactor.random() % 10_000).to_string());
             self.missing -= 1;

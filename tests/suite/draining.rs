@@ -46,7 +46,7 @@ impl Slow {
 
 impl LineHandler for Slow {
     fn connection_made(&mut self) {
-        self.lines.transport().on_drain(|this: &mut Self| {
+        self.lines.on_drain(|this: &mut Self| {
             this.finishing = true;
             this.close_if_done();
         });

@@ -45,7 +45,7 @@ impl LineHandler for OneLine {
     fn connection_made(&mut self) {
         self.journal.connected(&self.lines.peer());
         // What is still on its way is answered when the server stops, too.
-        self.lines.transport().on_drain(|this: &mut Self| {
+        self.lines.on_drain(|this: &mut Self| {
             this.lines.call_later(GRACE, |this: &mut Self| this.lines.lose_connection());
         });
     }

@@ -7,6 +7,7 @@ use reactor::Address;
 use reactor::DeferredCall;
 use reactor::DelayedCall;
 use reactor::LoopingCall;
+use reactor::Reactor;
 use reactor::Tick;
 use reactor::Transport;
 
@@ -119,6 +120,25 @@ impl<K> Handle<K> {
         call: impl FnOnce(&mut H, F::Output) + 'static,
     ) -> DeferredCall {
         self.transport().defer(future, call)
+    }
+
+    /// As [`Transport::on_drain`]: what the handler does when the connection is asked to finish.
+    ///
+    /// # Panics
+    ///
+    /// If the handler is not an `H`.
+    #[track_caller]
+    pub fn on_drain<H: 'static>(&self, call: impl FnOnce(&mut H) + 'static) {
+        self.transport().on_drain(call);
+    }
+
+    /// As [`Transport::reactor`].
+    ///
+    /// # Panics
+    ///
+    /// If that is gone.
+    pub fn reactor(&self) -> Reactor {
+        self.transport().reactor()
     }
 
     /// The connection itself, for everything else. Its own [`pause_reading`](Transport::pause_reading) holds back what

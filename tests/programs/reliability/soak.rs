@@ -249,7 +249,7 @@ impl LineHandler for Soaked {
     fn line_received(&mut self, line: &[u8]) {
         match line {
             b"standing" => {
-                let reactor = self.lines.transport().reactor();
+                let reactor = self.lines.reactor();
                 let standing = format!("{} {} {}", live_bytes(), reactor.connections(), reactor.pending_calls());
                 self.lines.send_line(standing);
             }
