@@ -3,8 +3,10 @@ use std::net::SocketAddr;
 use nix::sys::signal::Signal;
 use rig::peer::reset;
 
+use super::ANY_PORT;
 use super::Client;
 use super::serve;
+use super::serve_endpoints;
 
 /// Somebody who has given a name.
 #[track_caller]
@@ -60,4 +62,27 @@ fn those_who_vanish_in_the_midst_of_it_harm_nobody() {
     join(address, "0");
     server.signal(Signal::SIGTERM);
     assert_eq!(server.finish().with_code(0).stderr, "");
+}
+
+#[test]
+fn in_the_shorter_chat_everybody_hears_everything_until_he_goes() {
+    let (mut server, [address]) = serve_endpoints("chat_server", [ANY_PORT]);
+    let mut clients = [(); 3].map(|()| Client::connect(address));
+    for _ in &clients {
+        assert_eq!(server.line(), "Got new client!");
+    }
+    clients[0].say("hello");
+    assert_eq!(server.line(), "received hello");
+    for client in &mut clients {
+        assert_eq!(client.hear(), "hello");
+    }
+    let [mut first, mut second, third] = clients;
+    reset(third.0.into_inner());
+    assert_eq!(server.line(), "Lost a client!");
+    second.say("bye");
+    assert_eq!((first.hear(), second.hear()), ("bye".to_owned(), "bye".to_owned()));
+    server.signal(Signal::SIGTERM);
+    assert_eq!((first.hear_to_the_end(), second.hear_to_the_end()), (String::new(), String::new()));
+    let ended = server.finish().with_code(0);
+    assert_eq!(ended.stdout, "received bye\nLost a client!\nLost a client!\n");
 }

@@ -5,6 +5,7 @@ use std::io::BufReader;
 use std::io::Read;
 use std::io::Write;
 use std::net::SocketAddr;
+use std::net::TcpStream;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
@@ -13,10 +14,12 @@ use std::thread;
 use nix::sys::signal::Signal;
 use tempfile::tempdir;
 
+use super::ANY_PORT;
 use super::Client;
 use super::ask;
 use super::listening;
 use super::serve;
+use super::serve_endpoints;
 use crate::apps::binaries::example;
 use crate::apps::net::accept;
 use crate::apps::net::closed_port;
@@ -134,6 +137,48 @@ fn stage_10_answers_what_the_web_knows() {
     assert_eq!(ask(address, "nobody"), "Internal error in server\r\n");
     let (_server, address) = serve("finger10", &["127.0.0.1:1"]);
     assert_eq!(ask(address, "moshez"), "Internal error in server\r\n");
+}
+
+#[test]
+fn stage_11_is_a_service_that_stops_in_order() {
+    let (server, [address]) = serve_endpoints("finger11", [ANY_PORT]);
+    assert_eq!(ask(address, "moshez"), "Happy and well\r\n");
+    assert_eq!(ask(address, "nobody"), "No such user\r\n");
+    let waiting = Client::connect(address);
+    server.signal(Signal::SIGTERM);
+    assert_eq!(waiting.hear_to_the_end(), "");
+    server.finish().with_code(0);
+}
+
+#[test]
+fn stage_11_says_what_is_wrong_with_its_endpoint() {
+    let ended = Program::example("finger11", ["tcp:finger"]).finish().with_code(1);
+    assert!(ended.stderr.contains("finger11: ") && ended.stderr.contains("tcp:finger"), "{}", ended.stderr);
+}
+
+#[test]
+fn stage_13_answers_on_one_port_what_was_set_on_the_other() {
+    let (_server, [finger, setter]) = serve_endpoints("finger13", [ANY_PORT; 2]);
+    assert_eq!(ask(finger, "moshez"), "Happy and well\r\n");
+    let mut client = Client::connect(setter);
+    client.say("moshez");
+    assert_eq!(ask(finger, "moshez"), "Happy and well\r\n");
+    client.say("Gone fishing");
+    client.say("and no more is heard");
+    assert_eq!(client.hear_to_the_end(), "");
+    assert_eq!(ask(finger, "moshez"), "Gone fishing\r\n");
+    assert_eq!(ask(finger, "nobody"), "No such user\r\n");
+}
+
+#[test]
+fn stage_13_stops_both_ports_and_then_what_they_share() {
+    let (server, [finger, setter]) = serve_endpoints("finger13", [ANY_PORT; 2]);
+    let [asking, setting] = [finger, setter].map(Client::connect);
+    server.signal(Signal::SIGTERM);
+    assert_eq!((asking.hear_to_the_end(), setting.hear_to_the_end()), (String::new(), String::new()));
+    let ended = server.finish().with_code(0);
+    assert_eq!(ended.stdout, "at last moshez: Happy and well\n");
+    assert!(TcpStream::connect(finger).is_err() && TcpStream::connect(setter).is_err());
 }
 
 #[test]

@@ -12,6 +12,7 @@ mod lengths;
 mod postfix;
 mod processes;
 mod quotes;
+mod services;
 mod streaming;
 mod timers;
 
@@ -21,7 +22,9 @@ use std::io::Write;
 use std::net::Shutdown;
 use std::net::SocketAddr;
 use std::net::TcpStream;
+use std::process::Command;
 
+use crate::apps::binaries::example;
 use crate::apps::net::connect;
 use crate::apps::net::read_to_end;
 use crate::apps::program::Program;
@@ -39,6 +42,22 @@ fn serve(name: &str, arguments: &[&str]) -> (Program, SocketAddr) {
 fn listening(server: &mut Program) -> SocketAddr {
     server.line_after("listening on ").parse().unwrap()
 }
+
+/// Starts a program that is a service, with the endpoints that it listens on first among its arguments, and waits until it
+/// is ready. How many endpoints these are is how many addresses there are then.
+#[track_caller]
+fn serve_endpoints<const N: usize>(name: &str, arguments: [&str; N]) -> (Program, [SocketAddr; N]) {
+    let mut server = Program::start(Command::new(example(name)).args(arguments).env("NO_COLOR", "1"));
+    let addresses = arguments.map(|_| {
+        let line = server.stderr_line_with(" host=");
+        line.rsplit_once('=').unwrap().1.parse().unwrap()
+    });
+    server.stderr_line_with(" ready ");
+    (server, addresses)
+}
+
+/// A port of this machine that the system chooses.
+const ANY_PORT: &str = "tcp:0:interface=127.0.0.1";
 
 /// A client that speaks in lines.
 struct Client(BufReader<TcpStream>);

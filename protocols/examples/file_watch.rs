@@ -1,0 +1,21 @@
+//! Shows what is added to a file, ten times a second: `file_watch FILE`.
+
+use std::env;
+use std::fs::File;
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use reactor::Runner;
+use reactor::TimerService;
+
+fn main() -> ExitCode {
+    Runner::new("file_watch").run(|reactor| {
+        let path = env::args().nth(1).ok_or("which file? file_watch FILE")?;
+        let mut file = File::open(&path).map_err(|error| format!("cannot open {path}: {error}"))?;
+        Ok(TimerService::new(reactor, path, Duration::from_millis(100), move |_tick| {
+            // A panic is the service's failure, which ends the program.
+            io::copy(&mut file, &mut io::stdout()).expect("the file can be read");
+        }))
+    })
+}
