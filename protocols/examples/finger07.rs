@@ -33,3 +33,27 @@ fn main() -> io::Result<()> {
     println!("listening on {}", port.host());
     reactor.run()
 }
+
+#[cfg(test)]
+mod tests {
+    use reactor::testing::StringTransport;
+
+    use super::*;
+
+    /// What is written in answer to this.
+    fn answer_to(question: &str) -> String {
+        let users = Rc::new(Users::from([(&b"anna"[..], "At work")]));
+        let mut wire =
+            StringTransport::connect(LineReceiver::factory(move |lines| Finger { lines, users: Rc::clone(&users) }));
+        wire.receive(question);
+        assert!(wire.closed().is_some());
+        String::from_utf8(wire.take_written()).unwrap()
+    }
+
+    #[test]
+    fn the_first_line_is_answered() {
+        assert_eq!(answer_to("anna\r\n"), "At work\r\n");
+        assert_eq!(answer_to("anna\r\nbert\r\n"), "At work\r\n");
+        assert_eq!(answer_to("bert\r\n"), "No such user\r\n");
+    }
+}

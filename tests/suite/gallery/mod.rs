@@ -15,6 +15,7 @@ mod quotes;
 mod services;
 mod streaming;
 mod timers;
+mod tutorial;
 
 use std::io::BufRead;
 use std::io::BufReader;
