@@ -82,10 +82,6 @@ impl Handover {
         }
         // The process may change its directory.
         let path = absolute(path)?;
-        let cannot = |error: io::Error| {
-            let message = format!("cannot take over from the process at {}: {error}", path.display());
-            io::Error::new(error.kind(), message)
-        };
         let before = match UnixStream::connect(&path) {
             Ok(stream) => stream,
             // At the latest the offer to the next would fail.
@@ -96,9 +92,9 @@ impl Handover {
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
                 return Ok(Self { reactor: reactor.clone(), path, before: None, taken: 0 });
             }
-            Err(error) => return Err(cannot(error)),
+            Err(error) => return Err(cannot_take_over(&path, &error)),
         };
-        let sockets = receive_sockets(&before).map_err(cannot)?;
+        let sockets = receive_sockets(&before).map_err(|error| cannot_take_over(&path, &error))?;
         let taken = sockets.len();
         tracing::info!(path = %path.display(), sockets = taken, "taking over");
         reactor.0.inherited.replace(sockets);
@@ -119,8 +115,8 @@ impl Handover {
     /// # Errors
     ///
     /// If a third process was ready earlier and has got everything, or the process before does not let go within 10 s:
-    /// then there would be two. If the path cannot be listened on, as
-    /// [`listen_unix`](Reactor::listen_unix) says it.
+    /// then there would be two. If the file of a UNIX socket is gone, because the process before was stopped meanwhile.
+    /// If the path cannot be listened on, as [`listen_unix`](Reactor::listen_unix) says it.
     pub async fn finish(self, on_taken_over: impl FnOnce() + 'static) -> io::Result<Port> {
         let Self { reactor, path, before, .. } = self;
         let left_over = reactor.0.inherited.take();
@@ -139,10 +135,15 @@ impl Handover {
             // Dropped without a word only with the reactor.
             let _ = ended.await;
             if let Some(error) = outcome.take() {
-                return Err(io::Error::other(format!(
-                    "cannot take over from the process at {}: {error}",
-                    path.display()
-                )));
+                return Err(cannot_take_over(&path, &io::Error::other(error)));
+            }
+            for port in reactor.0.ports() {
+                if let Some(legacy) = port.legacy() {
+                    legacy.take_file().map_err(|error| {
+                        let what = format!("{} is not to be had: {error}", legacy.name());
+                        cannot_take_over(&path, &io::Error::new(error.kind(), what))
+                    })?;
+                }
             }
         }
         let offer = Rc::new(Offer {
@@ -190,6 +191,10 @@ fn receive_sockets(before: &UnixStream) -> io::Result<Vec<(String, OwnedFd)>> {
         return Err(malformed());
     }
     Ok(names.into_iter().zip(descriptors.drain(..)).collect())
+}
+
+fn cannot_take_over(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot take over from the process at {}: {error}", path.display()))
 }
 
 fn malformed() -> io::Error {

@@ -39,6 +39,13 @@ impl LeftSocket {
     pub(crate) fn unix(name: String, socket: &Arc<NamedSocket>) -> Self {
         Self { name, socket: Kind::Unix(Arc::downgrade(socket)) }
     }
+
+    fn named(&self) -> Option<Arc<NamedSocket>> {
+        match &self.socket {
+            Kind::Unix(socket) => socket.upgrade(),
+            Kind::Tcp(_) | Kind::Udp(_) => None,
+        }
+    }
 }
 
 impl Legacy for LeftSocket {
@@ -55,10 +62,12 @@ impl Legacy for LeftSocket {
         })
     }
 
+    fn take_file(&self) -> io::Result<()> {
+        self.named().map_or(Ok(()), |socket| socket.take_file())
+    }
+
     fn leave_file(&self) {
-        if let Kind::Unix(socket) = &self.socket
-            && let Some(socket) = socket.upgrade()
-        {
+        if let Some(socket) = self.named() {
             socket.leave_file();
         }
     }

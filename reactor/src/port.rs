@@ -63,6 +63,8 @@ pub(crate) trait Legacy: 'static {
     fn name(&self) -> &str;
     /// Another descriptor of the socket; `None` when it is closed.
     fn descriptor(&self) -> Option<io::Result<OwnedFd>>;
+    /// Takes what the process before has left in the file system, if the socket was that one's.
+    fn take_file(&self) -> io::Result<()>;
     /// From here on what the socket has left in the file system is the next process's to remove.
     fn leave_file(&self);
 }

@@ -26,6 +26,8 @@ use crate::unix_lock::Lock;
 pub(crate) struct NamedSocket {
     /// Dropped before the socket is closed: as long as that is open its file cannot be mistaken for another.
     name: Mutex<BoundName>,
+    /// What is to be taken from the process before when that has let go: the path, and whether there is a lock.
+    promised: Mutex<Option<(PathBuf, bool)>>,
     pub(crate) socket: Socket,
 }
 
@@ -36,19 +38,33 @@ impl NamedSocket {
         let socket = Socket::new(Domain::UNIX, kind, None)?;
         socket.set_nonblocking(true)?;
         let name = BoundName::bind(&socket, address, mode, lock)?;
-        Ok(Self { name: Mutex::new(name), socket })
+        Ok(Self { name: Mutex::new(name), promised: Mutex::default(), socket })
     }
 
-    /// Takes over a socket that another process has bound, with its file and, if it is to be locked, its lock.
+    /// Takes over a socket that another process has bound. Its file and, if it is to be locked, its lock stay that
+    /// process's until [`take_file`](Self::take_file).
     pub(crate) fn take_over(socket: Socket, address: &UnixAddress, lock: bool) -> io::Result<Self> {
-        Ok(Self { name: Mutex::new(BoundName::take_over(address, lock)?), socket })
+        let promised = address.path().map(absolute).transpose()?.map(|path| (path, lock));
+        Ok(Self { name: Mutex::default(), promised: Mutex::new(promised), socket })
+    }
+
+    /// Takes the file and the lock that the process before has left.
+    pub(crate) fn take_file(&self) -> io::Result<()> {
+        if let Some((path, lock)) = take_locked(&self.promised) {
+            let name = BoundName::take_over(path, lock)?;
+            *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+        }
+        Ok(())
     }
 
     /// From here on the file and the lock are somebody else's to remove.
     pub(crate) fn leave_file(&self) {
-        let name = mem::take(&mut *self.name.lock().unwrap_or_else(PoisonError::into_inner));
-        name.leave();
+        take_locked(&self.name).leave();
     }
+}
+
+fn take_locked<T: Default>(place: &Mutex<T>) -> T {
+    mem::take(&mut *place.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The name that a socket was bound to.
@@ -84,11 +100,11 @@ impl BoundName {
         Ok(Self { file: Some(file), lock })
     }
 
-    fn take_over(address: &UnixAddress, lock: bool) -> io::Result<Self> {
-        let Some(path) = address.path() else { return Ok(Self::default()) };
-        let path = absolute(path)?;
+    fn take_over(path: PathBuf, lock: bool) -> io::Result<Self> {
+        // The file first: where there is none any more, no lock is needed.
+        let file = SocketFile::new(path.clone())?;
         let lock = if lock { Some(Lock::take_over(&path)?) } else { None };
-        Ok(Self { file: Some(SocketFile::new(path)?), lock })
+        Ok(Self { file: Some(file), lock })
     }
 
     fn leave(self) {

@@ -171,12 +171,35 @@ fn a_next_server_that_ends_before_it_is_ready_changes_nothing() {
         let reactor = test_reactor();
         let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
         assert_eq!(handover.taken(), 3);
+        let path = folder.join("socket");
+        let socket = UnixListenOptions::new(&*path).lock(true);
+        reactor.listen_unix(socket.clone(), |transport| Named { transport, name: "two" }).unwrap();
         drop((handover, reactor));
-        assert_eq!(answers(&one, &folder.join("socket")), ["one", "one", "one"]);
+        assert_eq!(answers(&one, &path), ["one", "one", "one"]);
+        let error = test_reactor().listen_unix(socket, |transport| Named { transport, name: "two" }).unwrap_err();
+        assert!(error.to_string().contains("has the lock"), "{error}");
         let two = Server::start("two", &folder);
         two.expect_finished();
         one.thread.join().unwrap();
         two.stop();
+    });
+}
+
+#[test]
+fn a_socket_whose_file_the_last_server_has_removed_meanwhile_is_told_of() {
+    in_time(|| {
+        let (_kept, folder) = fresh_folder();
+        let one = Server::start("one", &folder);
+        one.expect_finished();
+        let reactor = test_reactor();
+        let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
+        let socket = UnixListenOptions::new(folder.join("socket")).lock(true);
+        reactor.listen_unix(socket, |transport| Named { transport, name: "two" }).unwrap();
+        one.stop();
+        let error = reactor.run_until(handover.finish(|| ())).unwrap().unwrap_err().to_string();
+        let expected = format!("unix {} is not to be had: ", folder.join("socket").display());
+        assert!(error.contains(&expected), "{error}");
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     });
 }
 
