@@ -71,6 +71,7 @@
 //! What a program listens on or connects to can be left to whoever runs it: [`server_from_string`] and
 //! [`client_from_string`] make a [`ServerEndpoint`] of `tcp:8007` or `systemd:name=web`, and a [`ClientEndpoint`] of
 //! `tcp:example.org:8007`, `unix:/run/time.sock` or `exec:./server`.
+//!
 //! # Programs
 //!
 //! What a server consists of are [`Service`]s: a port is one ([`EndpointService`]), and so are several that are started in
@@ -93,15 +94,11 @@
 //! | `listen`, `adopt`, `accept_limits`, `admission`, `refusals`, `acceptor`, `port`, `connect`, `connector`, `retry`, `resolve`, `race` | how connections come about |
 //! | `unix_address`, `unix_file`, `unix_lock` | the names of UNIX sockets, and what these leave in the file system |
 //! | `endpoint`, `activation`, `numbered` | where connections come from or go to, chosen by whoever runs the program |
-//! | `reactor`, `run`, `threads`, `remote` | the event loop, its end, several of them, and the way in from outside |
-//! | `endpoint` | where connections come from or go to, chosen by whoever runs the program |
 //! | `reactor`, `budgets`, `run`, `threads`, `remote`, `jobs`, `blocking_call` | the event loop, its end, several of them, and the way in from outside |
 //! | `handover`, `legacy` | the next version of a server in place of the last |
 //! | `looping_call`, `cooperate`, `backoff` | what is to happen again and again, what takes many steps, and what is to be tried again |
-//! | `timers`, `clock`, `hub`, `connection_budget`, `output_budget`, `pool`, `contain` | what all of these stand on |
-//! | `looping_call`, `backoff` | what is to happen again and again, and what is to be tried again |
 //! | `service` | what starts and stops, one by one and as a tree; what runs it as a program |
-//! | `timers`, `clock`, `hub`, `pool`, `contain` | what all of these stand on |
+//! | `timers`, `clock`, `hub`, `connection_budget`, `output_budget`, `pool`, `contain` | what all of these stand on |
 //! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
 //! | [`testing`] | tests without sockets |
 

@@ -17,11 +17,11 @@ use crate::unix_file::NamedSocket;
 /// Runs `threads` reactors, each on a thread of its own and set up by `setup`, so that all cores serve the same ports.
 /// Returns when all have stopped.
 ///
-/// Each thread listens for itself (`SO_REUSEPORT`; on a UNIX socket all accept from one) and the system spreads the connections among them; a connection
-/// stays with its thread. Datagrams are spread by the addresses they come from and go to, so those of one peer come to
-/// one thread. The first thread's `setup` finds each address free before it is shared, so that two servers
-/// do not get hold of one port by accident, and where port 0 was asked for all threads get the port that it got.
-/// `setup` must listen on the same addresses in the same order each time.
+/// Each thread listens for itself (`SO_REUSEPORT`; on a UNIX socket all accept from one) and the system spreads the
+/// connections among them; a connection stays with its thread. Datagrams are spread by the addresses they come from and
+/// go to, so those of one peer come to one thread. The first thread's `setup` finds each address free before it is
+/// shared, so that two servers do not get hold of one port by accident, and where port 0 was asked for all threads get
+/// the port that it got. `setup` must listen on the same addresses in the same order each time.
 ///
 /// When one reactor is stopped, by a signal or by [`Reactor::stop`], all stop.
 ///
