@@ -5,7 +5,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Context;
 use std::task::Poll;
-use std::task::Waker;
 
 use tokio::io::AsyncRead;
 use tokio::io::AsyncWrite;
@@ -22,6 +21,7 @@ use crate::options::LingerLimits;
 use crate::reactor::Reactor;
 use crate::reason::CloseReason;
 use crate::stream::Accepted;
+use crate::wakers::Wakers;
 
 impl Reactor {
     /// Makes a connection of a stream that is open already, whatever it is: a pipe of [`tokio::io`], what TLS or SSH
@@ -105,23 +105,19 @@ impl Drop for Adopted {
 /// Resolves when the connection made by [`Reactor::adopt_stream`] has ended, with the reason: [`CloseReason::Done`] if
 /// the factory refused it, [`CloseReason::Aborted`] if the reactor stopped before. Dropping it changes nothing.
 #[derive(Clone)]
-pub struct ConnectionEnd(Rc<RefCell<Ending>>);
+pub struct ConnectionEnd(Rc<Ending>);
 
 #[derive(Default)]
 struct Ending {
-    reason: Option<CloseReason>,
-    waiting: Vec<Waker>,
+    reason: RefCell<Option<CloseReason>>,
+    waiting: Wakers,
 }
 
 impl ConnectionEnd {
     /// The first reason counts.
     fn set(&self, reason: CloseReason) {
-        let waiting = {
-            let mut ending = self.0.borrow_mut();
-            ending.reason.get_or_insert(reason);
-            std::mem::take(&mut ending.waiting)
-        };
-        waiting.into_iter().for_each(Waker::wake);
+        self.0.reason.borrow_mut().get_or_insert(reason);
+        self.0.waiting.wake_all();
     }
 }
 
@@ -129,19 +125,17 @@ impl Future for ConnectionEnd {
     type Output = CloseReason;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<CloseReason> {
-        let mut ending = self.0.borrow_mut();
-        if let Some(reason) = &ending.reason {
+        if let Some(reason) = &*self.0.reason.borrow() {
             return Poll::Ready(reason.clone());
         }
-        ending.waiting.retain(|waker| !waker.will_wake(cx.waker()));
-        ending.waiting.push(cx.waker().clone());
+        self.0.waiting.add(cx.waker());
         Poll::Pending
     }
 }
 
 impl fmt::Debug for ConnectionEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("ConnectionEnd").field(&self.0.borrow().reason).finish()
+        f.debug_tuple("ConnectionEnd").field(&self.0.reason.borrow()).finish()
     }
 }
 
@@ -279,8 +273,8 @@ mod tests {
             near.write_all(b"hello").await.unwrap();
             drop(near);
         });
-        assert!(sim.run_until(|| end.0.borrow().reason.is_some()));
-        assert!(matches!(end.0.borrow().reason, Some(CloseReason::Done)));
+        assert!(sim.run_until(|| end.0.reason.borrow().is_some()));
+        assert!(matches!(*end.0.reason.borrow(), Some(CloseReason::Done)));
         assert_eq!(sim.elapsed(), Duration::from_secs(1));
     }
 
@@ -312,6 +306,6 @@ mod tests {
             near.read_u8().await
         });
         assert_eq!(echoed.unwrap().unwrap(), b'x');
-        assert!(end.0.borrow().reason.as_ref().is_some_and(CloseReason::is_clean));
+        assert!(end.0.reason.borrow().as_ref().is_some_and(CloseReason::is_clean));
     }
 }

@@ -30,6 +30,7 @@ use crate::stream::Accepted;
 use crate::stream::Stream;
 use crate::timers::Sleep;
 use crate::transport::Transport;
+use crate::wakers::Wakers;
 
 /// An outgoing connection, and the way to make it again: what [`Reactor::connect_tcp`](crate::Reactor::connect_tcp) and
 /// [`connect_unix`](crate::Reactor::connect_unix) return. Twisted's `IConnector`, with hooks in place of the client
@@ -75,7 +76,7 @@ pub(crate) struct ConnectorCell {
     outcome: RefCell<Option<Outcome>>,
     /// How many futures wait for the outcome, and whom to wake.
     waiting: Cell<usize>,
-    wakers: RefCell<Vec<Waker>>,
+    wakers: Wakers,
     /// The attempt under way is to end, and no other is to follow by itself.
     pub(crate) given_up: Cell<bool>,
     /// Of the attempt under way.
@@ -178,7 +179,7 @@ impl Connector {
             let is_over = cell.state.get() == ConnectorState::Disconnected;
             let outcome = if is_over { cell.outcome.borrow().clone() } else { None };
             if outcome.is_none() {
-                cell.wakers.borrow_mut().push(cx.waker().clone());
+                cell.wakers.add(cx.waker());
             }
             outcome.map_or(Poll::Pending, Poll::Ready)
         })
@@ -207,7 +208,7 @@ impl Connector {
             retry: Retry::default(),
             outcome: RefCell::new(None),
             waiting: Cell::new(0),
-            wakers: RefCell::default(),
+            wakers: Wakers::default(),
             given_up: Cell::new(false),
             attempt: RefCell::new(None),
         }))
@@ -333,8 +334,7 @@ impl Connector {
     }
 
     pub(crate) fn tell_end(&self) {
-        let wakers = self.0.wakers.take();
-        wakers.into_iter().for_each(Waker::wake);
+        self.0.wakers.wake_all();
     }
 }
 

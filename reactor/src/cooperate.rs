@@ -9,7 +9,6 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::rc::Weak;
 use std::task::Poll;
-use std::task::Waker;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -24,6 +23,7 @@ use crate::reactor::Core;
 use crate::reactor::Phase;
 use crate::reactor::Reactor;
 use crate::timers::Sleep;
+use crate::wakers::Wakers;
 
 /// Work of many small steps that goes on beside everything else, from [`Reactor::cooperate`]. Twisted's
 /// `CooperativeTask`.
@@ -104,7 +104,7 @@ impl Reactor {
             queued: Cell::new(false),
             waiting: RefCell::new(None),
             end: RefCell::new(None),
-            watchers: RefCell::default(),
+            watchers: Wakers::default(),
         });
         self.0.cooperator.add(&task);
         task.queue();
@@ -151,10 +151,7 @@ impl CooperativeTask {
             if let Some(end) = &*task.end.borrow() {
                 return Poll::Ready(end.clone());
             }
-            let mut watchers = task.watchers.borrow_mut();
-            if !watchers.iter().any(|watcher| watcher.will_wake(cx.waker())) {
-                watchers.push(cx.waker().clone());
-            }
+            task.watchers.add(cx.waker());
             Poll::Pending
         })
     }
@@ -189,7 +186,7 @@ struct Task {
     /// Cancels what the next step waits for, which is one of the pauses.
     waiting: RefCell<Option<AbortHandle>>,
     end: RefCell<Option<TaskEnd>>,
-    watchers: RefCell<Vec<Waker>>,
+    watchers: Wakers,
 }
 
 type Work = Box<dyn FnMut() -> Option<Step>>;
@@ -271,8 +268,7 @@ impl Task {
         }
         let work = self.work.take();
         contained("drop of a task's iterator", || drop(work));
-        let watchers = self.watchers.take();
-        watchers.into_iter().for_each(Waker::wake);
+        self.watchers.wake_all();
         true
     }
 }

@@ -98,7 +98,7 @@
 //! | `handover`, `legacy` | the next version of a server in place of the last |
 //! | `looping_call`, `cooperate`, `backoff` | what is to happen again and again, what takes many steps, and what is to be tried again |
 //! | `service` | what starts and stops, one by one and as a tree; what runs it as a program |
-//! | `timers`, `clock`, `hub`, `connection_budget`, `output_budget`, `pool`, `contain` | what all of these stand on |
+//! | `timers`, `clock`, `hub`, `connection_budget`, `output_budget`, `pool`, `wakers`, `contain` | what all of these stand on |
 //! | `executor`, `simnet` | what a simulation runs on in place of Tokio and the network |
 //! | [`testing`] | tests without sockets |
 
@@ -193,6 +193,7 @@ mod unix_datagram;
 mod unix_file;
 mod unix_lock;
 mod unix_options;
+mod wakers;
 
 pub use address::Address;
 pub use adopt_stream::ConnectionEnd;

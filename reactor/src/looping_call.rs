@@ -7,7 +7,6 @@ use std::panic::Location;
 use std::rc::Rc;
 use std::rc::Weak;
 use std::task::Poll;
-use std::task::Waker;
 use std::time::Duration;
 use std::time::Instant;
 
@@ -21,6 +20,7 @@ use crate::timers::Action;
 use crate::timers::Sleep;
 use crate::timers::Timers;
 use crate::transport::Transport;
+use crate::wakers::Wakers;
 
 /// A function that is called again and again, at a regular pace: from [`Transport::call_every`],
 /// [`DatagramTransport::call_every`] or [`Reactor::call_every`]. Twisted's `LoopingCall`.
@@ -200,7 +200,7 @@ impl LoopingCall {
             planned: RefCell::new(None),
             calling: Cell::new(false),
             ticking: Cell::new(false),
-            waiting: RefCell::default(),
+            waiting: Wakers::default(),
         });
         looping.go_on();
         Self(looping)
@@ -238,9 +238,7 @@ impl LoopingCall {
             if looping.is_finished() {
                 return Poll::Ready(());
             }
-            let mut waiting = looping.waiting.borrow_mut();
-            waiting.retain(|waker| !waker.will_wake(cx.waker()));
-            waiting.push(cx.waker().clone());
+            looping.waiting.add(cx.waker());
             Poll::Pending
         })
     }
@@ -281,7 +279,7 @@ struct Loop {
     calling: Cell<bool>,
     /// Somebody has the tick of the last call.
     ticking: Cell<bool>,
-    waiting: RefCell<Vec<Waker>>,
+    waiting: Wakers,
 }
 
 type Plan = Rc<dyn Fn(&Rc<Timers>, Duration, Planned) -> Option<DelayedCall>>;
@@ -335,8 +333,7 @@ impl Loop {
 
     fn wake_waiting(&self) {
         if self.is_finished() {
-            let waiting = self.waiting.take();
-            waiting.into_iter().for_each(Waker::wake);
+            self.waiting.wake_all();
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::refusals::Refusals;
 use crate::timers::Sleep;
 use crate::timers::Timers;
 use crate::transport::Transport;
+use crate::wakers::Wakers;
 
 /// A port that listens, for connections or for datagrams: what [`Reactor::listen_tcp`](crate::Reactor::listen_tcp),
 /// [`listen_udp`](crate::Reactor::listen_udp) and their kin return. Twisted's `IListeningPort`.
@@ -42,9 +43,9 @@ struct PortState {
     /// Of the task that listens.
     listening: RefCell<Option<Waker>>,
     /// Of those who wait for it to close.
-    waiting: RefCell<Vec<Waker>>,
+    waiting: Wakers,
     /// Of those who wait for its last connection to end.
-    draining: RefCell<Vec<Waker>>,
+    draining: Wakers,
     acceptor: RefCell<Option<Weak<dyn Accepts>>>,
     /// None for one that no other process can have: adopted, or simulated.
     legacy: OnceCell<Box<dyn Legacy>>,
@@ -182,8 +183,8 @@ impl Port {
             stopping: Cell::new(false),
             closed: Cell::new(false),
             listening: RefCell::new(None),
-            waiting: RefCell::default(),
-            draining: RefCell::default(),
+            waiting: Wakers::default(),
+            draining: Wakers::default(),
             acceptor: RefCell::new(None),
             legacy: OnceCell::new(),
         }))
@@ -221,8 +222,7 @@ impl Port {
     pub(crate) fn remove_connection(&self) {
         self.0.alive.set(self.0.alive.get() - 1);
         if self.0.alive.get() == 0 {
-            let wakers = self.0.draining.take();
-            wakers.into_iter().for_each(Waker::wake);
+            self.0.draining.wake_all();
         }
     }
 
@@ -286,7 +286,7 @@ impl Port {
         if self.0.alive.get() == 0 {
             return Poll::Ready(());
         }
-        add_waker(&self.0.draining, cx.waker());
+        self.0.draining.add(cx.waker());
         Poll::Pending
     }
 
@@ -296,8 +296,7 @@ impl Port {
         self.0.closed.set(true);
         let task = self.0.listening.take();
         drop(task);
-        let wakers = self.0.waiting.take();
-        wakers.into_iter().for_each(Waker::wake);
+        self.0.waiting.wake_all();
     }
 
     pub(crate) fn has_closed(&self) -> bool {
@@ -316,15 +315,8 @@ impl Future for PortClosed {
         if self.0.closed.get() {
             return Poll::Ready(());
         }
-        add_waker(&self.0.waiting, cx.waker());
+        self.0.waiting.add(cx.waker());
         Poll::Pending
-    }
-}
-
-fn add_waker(wakers: &RefCell<Vec<Waker>>, waker: &Waker) {
-    let mut wakers = wakers.borrow_mut();
-    if !wakers.iter().any(|other| other.will_wake(waker)) {
-        wakers.push(waker.clone());
     }
 }
 

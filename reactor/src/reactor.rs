@@ -11,7 +11,6 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::rc::Weak;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 use std::time::Instant;
 use std::time::SystemTime;
@@ -51,6 +50,7 @@ use crate::target::ToTarget;
 use crate::threads::SharedPorts;
 use crate::timers::Action;
 use crate::transport::Transport;
+use crate::wakers::Wakers;
 
 /// An event loop, on one thread.
 ///
@@ -86,7 +86,7 @@ pub(crate) struct Core {
     /// How urgently it was asked to stop: 0 not at all, 1 in order, 2 at once.
     pub(crate) stop_asked: Cell<u8>,
     /// Woken when it is asked to stop.
-    stop_wakers: RefCell<Vec<Waker>>,
+    pub(crate) stop_wakers: Wakers,
     pub(crate) starting: RefCell<Vec<Box<dyn FnOnce()>>>,
     pub(crate) before_shutdown: RefCell<Vec<BeforeShutdown>>,
     pub(crate) after_shutdown: RefCell<Vec<Box<dyn FnOnce()>>>,
@@ -186,7 +186,7 @@ impl Reactor {
             backend,
             phase: Cell::new(Phase::New),
             stop_asked: Cell::new(0),
-            stop_wakers: RefCell::default(),
+            stop_wakers: Wakers::default(),
             starting: RefCell::default(),
             before_shutdown: RefCell::default(),
             after_shutdown: RefCell::default(),
@@ -404,15 +404,8 @@ impl Core {
     pub(crate) fn ask_to_stop(&self, urgency: u8) {
         if self.stop_asked.get() < urgency {
             self.stop_asked.set(urgency);
-            let wakers = self.stop_wakers.take();
-            wakers.into_iter().for_each(Waker::wake);
+            self.stop_wakers.wake_all();
         }
-    }
-
-    pub(crate) fn wake_when_asked_to_stop(&self, waker: &Waker) {
-        let mut wakers = self.stop_wakers.borrow_mut();
-        wakers.retain(|other| !other.will_wake(waker));
-        wakers.push(waker.clone());
     }
 
     /// The ports that still listen.

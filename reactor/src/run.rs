@@ -157,7 +157,7 @@ pub(crate) async fn in_simulation(core: Weak<Core>) {
         if core.stop_asked.get() > 0 {
             return Poll::Ready(Some(core));
         }
-        core.wake_when_asked_to_stop(cx.waker());
+        core.stop_wakers.add(cx.waker());
         Poll::Pending
     });
     if let Some(core) = stopping.await {
@@ -248,7 +248,7 @@ async fn unless_stopped<F: Future>(core: &Core, urgency: u8, future: F) -> Optio
         if core.stop_asked.get() >= urgency {
             return Poll::Ready(None);
         }
-        core.wake_when_asked_to_stop(cx.waker());
+        core.stop_wakers.add(cx.waker());
         future.as_mut().poll(cx).map(Some)
     })
     .await

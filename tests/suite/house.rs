@@ -35,6 +35,7 @@ const FLOORS: [&[&str]; 6] = [
         "timers",
         "transport",
         "unix_address",
+        "wakers",
     ],
     &[
         "accept_limits",
