@@ -13,6 +13,7 @@ use crate::address::Address;
 use crate::calls::Call;
 use crate::calls::Calls;
 use crate::calls::Owner;
+use crate::contain::contained;
 use crate::descriptors::Descriptors;
 use crate::hub::Hub;
 use crate::output::Output;
@@ -429,8 +430,9 @@ impl State {
         if self.full.replace(false) {
             self.for_sources(Self::release);
         }
-        self.rare.borrow_mut().take();
-        // Last, for what the calls own is the user's, and may panic when it is dropped.
+        // What these own is the user's, and may use this very transport when it is dropped, or panic.
+        let rare = self.rare.borrow_mut().take();
+        contained("drop of what a connection had", || drop(rare));
         self.calls.close(&self.hub.timers);
     }
 

@@ -1,5 +1,6 @@
 //! Ports that are drained: what is under way comes to its end, and nothing new begins.
 
+use std::cell::Cell;
 use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
@@ -250,4 +251,30 @@ fn the_end_of_a_connection_is_told_to_all_who_wait_for_it_and_to_nobody_later() 
     server.stop();
     let ends = client.run_until(async { (one.await, other.await, transport.finished().await) }).unwrap();
     assert!(matches!(ends, (Some(CloseReason::Done), Some(CloseReason::Done), None)), "{ends:?}");
+}
+
+#[test]
+fn what_was_set_and_never_called_may_use_its_transport_when_it_is_dropped() {
+    struct Uses(Transport, Rc<Cell<bool>>);
+    impl Drop for Uses {
+        fn drop(&mut self) {
+            self.0.peer_credentials();
+            self.1.set(true);
+            panic!("dropped");
+        }
+    }
+    let dropped = Rc::new(Cell::new(false));
+    let told = Rc::clone(&dropped);
+    let wire = StringTransport::connect(move |transport: Transport| {
+        let uses = Uses(transport.clone(), Rc::clone(&told));
+        let called = Rc::clone(&told);
+        transport.on_drain(move |_: &mut Recorder| drop(uses));
+        transport.call_later(DEADLINE, move |_: &mut Recorder| called.set(false));
+        Recorder::new(transport, Log::default())
+    });
+    let transport = wire.transport().clone();
+    let mut wire = wire;
+    transport.abort_connection();
+    wire.advance(DEADLINE);
+    assert!(dropped.get() && wire.closed().is_some());
 }
