@@ -83,7 +83,7 @@
 //! | module | holds |
 //! |---|---|
 //! | `protocol`, `factory` | what users implement |
-//! | `transport`, `state`, `calls`, `output`, `pacing`, `pending`, `draining` | the handle of a connection, and what is behind it |
+//! | `transport`, `state`, `calls`, `output`, `pacing`, `pending`, `draining`, `watchers` | the handle of a connection, and what is behind it |
 //! | `connection` | the rules between a protocol and its transport, without any I/O |
 //! | `nested`, `policy` | layers: connections inside connections |
 //! | `driver`, `linger`, `stream`, `tcp`, `unix`, `memory` | the loop around a connection, and what it moves bytes over |
@@ -194,6 +194,7 @@ mod unix_file;
 mod unix_lock;
 mod unix_options;
 mod wakers;
+mod watchers;
 
 pub use address::Address;
 pub use adopt_stream::ConnectionEnd;

@@ -80,7 +80,7 @@ pub(crate) struct Rare {
     /// What to call when the connection is asked to finish.
     pub(crate) on_drain: Option<Call>,
     /// Who is told of the end.
-    watchers: Vec<oneshot::Sender<CloseReason>>,
+    pub(crate) watchers: Vec<oneshot::Sender<CloseReason>>,
     pub(crate) descriptors: Descriptors,
     pub(crate) peer_credentials: Option<PeerCredentials>,
 }
@@ -255,17 +255,6 @@ impl State {
             self.open.set(false);
             self.wake();
         }
-    }
-
-    /// Adds somebody to be told of the end, unless it is too late for that.
-    pub(crate) fn watch(&self, watcher: oneshot::Sender<CloseReason>) {
-        if !self.ended.get() {
-            self.with_rare(|rare| rare.watchers.push(watcher));
-        }
-    }
-
-    pub(crate) fn take_watchers(&self) -> Vec<oneshot::Sender<CloseReason>> {
-        self.rare.borrow_mut().as_mut().map(|rare| std::mem::take(&mut rare.watchers)).unwrap_or_default()
     }
 
     /// Ends this side's stream when everything is sent.

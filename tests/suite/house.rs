@@ -36,6 +36,7 @@ const FLOORS: [&[&str]; 6] = [
         "transport",
         "unix_address",
         "wakers",
+        "watchers",
     ],
     &[
         "accept_limits",

@@ -178,7 +178,13 @@ impl ClientService {
         match known {
             // Nobody can have stopped waiting yet.
             Some(known) => drop(tell.send(known)),
-            None => self.shared.waiting.borrow_mut().push(Waiting { failures, tell }),
+            None => {
+                let mut waiting = self.shared.waiting.borrow_mut();
+                if waiting.len() == waiting.capacity() {
+                    waiting.retain(|waiting| !waiting.tell.is_closed());
+                }
+                waiting.push(Waiting { failures, tell });
+            }
         }
         let cancelled = self.cancelled();
         async move { told.await.unwrap_or(Err(cancelled)) }
