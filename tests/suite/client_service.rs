@@ -217,7 +217,7 @@ fn s128_a_connection_counts_when_it_is_prepared_and_one_that_cannot_be_is_a_fail
         errors.collect::<Vec<_>>(),
         [
             failed("preparing it panicked: oh prepare"),
-            failed("the connection has ended while it was prepared"),
+            failed("it ended while it was prepared: connection lost: connection reset"),
             failed("the password is wrong"),
             Ok(())
         ]

@@ -316,7 +316,8 @@ impl Task {
             let prepared = match select(pin!(preparing), pin!(transport.finished())).await {
                 Either::Left((Ok(prepared), _)) => prepared,
                 Either::Left((Err(panic), _)) => Err(format!("preparing it panicked: {panic}").into()),
-                Either::Right(_) => Err("the connection has ended while it was prepared".into()),
+                Either::Right((Some(reason), _)) => Err(format!("it ended while it was prepared: {reason}").into()),
+                Either::Right((None, _)) => Err("it ended before it could be prepared".into()),
             };
             if let Err(error) = prepared {
                 close(&transport, self.deadline).await;
