@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::fs::OpenOptions;
 use std::io;
 use std::io::IoSlice;
 use std::os::fd::AsRawFd as _;
@@ -15,14 +16,17 @@ use std::sync::PoisonError;
 use nix::sys::socket::ControlMessage;
 use nix::sys::socket::MsgFlags;
 use nix::sys::socket::sendmsg;
+use rustix::stdio::dup2_stderr;
+use rustix::stdio::dup2_stdin;
+use rustix::stdio::dup2_stdout;
 use socket2::Domain;
 use socket2::Socket;
 use socket2::Type;
 
 use crate::unix;
 
-/// Takes the listening socket with this number, which is free again then. Once: the number may come to mean something
-/// else. Whatever is not such a socket, or was not inherited but opened by this process, is left as it is.
+/// Takes the listening socket with this number, which is free again then, or `/dev/null` if it is a standard one. Once:
+/// the number may come to mean something else. Whatever is not such a socket, or was not inherited but opened by this process, is left as it is.
 pub(crate) fn take_listener(number: RawFd, domain: Option<Domain>) -> io::Result<OwnedFd> {
     let mut taken = taken();
     if taken.contains(&number) {
@@ -46,8 +50,20 @@ pub(crate) fn take_listener(number: RawFd, domain: Option<Domain>) -> io::Result
         return Err(refused("is a socket of another domain"));
     }
     taken.insert(number);
-    nix::unistd::close(number)?;
+    give_up(number)?;
     Ok(socket.into())
+}
+
+/// A standard descriptor must stay something: or the next file that is opened, a client's connection perhaps, would be
+/// what the program prints to, and what its children inherit.
+fn give_up(number: RawFd) -> io::Result<()> {
+    let replace = match number {
+        0 => dup2_stdin,
+        1 => dup2_stdout,
+        2 => dup2_stderr,
+        _ => return Ok(nix::unistd::close(number)?),
+    };
+    Ok(replace(OpenOptions::new().read(true).write(true).open("/dev/null")?)?)
 }
 
 pub(crate) fn is_taken(number: RawFd) -> bool {

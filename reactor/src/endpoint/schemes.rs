@@ -47,7 +47,7 @@ impl Schemes {
 /// | `unix:PATH` | a UNIX socket, or by `@` an abstract name; `mode=` are the permissions of its file, in octal (666); it is [locked](crate::UnixListenOptions::lock), unless `lockfile=no` |
 /// | `stdio:` | standard input and output as the only connection, see [`Reactor::stdio`]; the port closes when that ends |
 /// | `systemd:name=NAME` or `systemd:index=N` | a socket that the service manager has opened for this program (`LISTEN_FDS`), the next of this name, or the one with this index, from 0; with `domain=` (`INET`, `INET6` or `UNIX`) only if it is of that family |
-/// | `fd:N` | a listening socket that this program was started with, by its number |
+/// | `fd:N` | a listening socket that this program was started with, by its number; in place of 0, 1 and 2 there is `/dev/null` then |
 /// | `sim:HOST:PORT` | a port of a host of the simulation that the reactor is in |
 ///
 /// TCP and UNIX sockets have `backlog=`, how many connections may wait (1,024). What stands in turn may have its keyword,
