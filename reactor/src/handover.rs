@@ -15,8 +15,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
+use socket2::Domain;
+use socket2::Socket;
+use socket2::Type;
 use tokio::sync::oneshot;
 
+use crate::clock::Clock;
 use crate::port::Port;
 use crate::protocol::Protocol;
 use crate::reactor::Backend;
@@ -75,14 +79,20 @@ impl Handover {
     /// # Errors
     ///
     /// If the other process is of another user, says something else than it should, or nothing in time; if there is no
-    /// directory for the path, or the reactor is one of a simulation.
+    /// directory for the path, or the reactor is one of a simulation, or of [several threads](crate::run_on_threads).
     pub fn begin(reactor: &Reactor, path: impl AsRef<Path>) -> io::Result<Self> {
         if matches!(reactor.0.backend, Backend::Memory(_)) {
             return Err(no_network());
         }
+        if reactor.0.shared_ports.borrow().is_some() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                "reactors of several threads cannot take over from another process",
+            ));
+        }
         // The process may change its directory.
         let path = absolute(path)?;
-        let before = match UnixStream::connect(&path) {
+        let before = match connect(&UnixAddress::from_path(&path), PATIENCE) {
             Ok(stream) => stream,
             // At the latest the offer to the next would fail.
             Err(_) if !path.parent().is_some_and(Path::is_dir) => {
@@ -94,7 +104,8 @@ impl Handover {
             }
             Err(error) => return Err(cannot_take_over(&path, &error)),
         };
-        let sockets = receive_sockets(&before).map_err(|error| cannot_take_over(&path, &error))?;
+        let sockets = receive_sockets(&before, &reactor.0.hub.clock, PATIENCE)
+            .map_err(|error| cannot_take_over(&path, &error))?;
         let taken = sockets.len();
         tracing::info!(path = %path.display(), sockets = taken, "taking over");
         reactor.0.inherited.replace(sockets);
@@ -165,20 +176,36 @@ impl Handover {
     }
 }
 
+/// Connects, and waits no longer than this if the process there is too busy to accept.
+fn connect(address: &UnixAddress, patience: Duration) -> io::Result<UnixStream> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    // The system's word for that, too.
+    socket.set_write_timeout(Some(patience))?;
+    socket.connect(&address.to_system()?).map_err(no_answer)?;
+    socket.set_write_timeout(None)?;
+    Ok(OwnedFd::from(socket).into())
+}
+
 /// Reads the names and the sockets that the process before has to leave.
-fn receive_sockets(before: &UnixStream) -> io::Result<Vec<(String, OwnedFd)>> {
+fn receive_sockets(before: &UnixStream, clock: &Clock, patience: Duration) -> io::Result<Vec<(String, OwnedFd)>> {
     if !is_trusted(socket_peercred(before)?.uid.as_raw()) {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is another user's"));
     }
-    before.set_read_timeout(Some(PATIENCE))?;
+    let until = clock.now() + patience;
     let mut text = Vec::new();
     let mut descriptors = Vec::new();
     // An empty line is the last.
     while !(text == b"\n" || text.ends_with(b"\n\n")) {
+        // None at all would be for ever.
+        let left = until.saturating_duration_since(clock.now()).max(Duration::from_millis(1));
+        before.set_read_timeout(Some(left))?;
         let mut buffer = [0; 4096];
-        match unix::receive(before, &mut buffer, &mut descriptors)? {
-            0 => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has closed instead of answering")),
-            n => text.extend(&buffer[..n]),
+        match unix::receive(before, &mut buffer, &mut descriptors) {
+            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has closed instead of answering")),
+            Ok(n) => text.extend(&buffer[..n]),
+            // Waiting with a time limit is not taken up again by the system.
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(no_answer(error)),
         }
         if text.len() > LONGEST {
             return Err(malformed());
@@ -195,6 +222,14 @@ fn receive_sockets(before: &UnixStream) -> io::Result<Vec<(String, OwnedFd)>> {
 
 fn cannot_take_over(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot take over from the process at {}: {error}", path.display()))
+}
+
+/// An error in words of its own where the system's, that it would have to wait, says little.
+fn no_answer(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "it does not answer"),
+        _ => error,
+    }
 }
 
 fn malformed() -> io::Error {
@@ -337,3 +372,29 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The most bytes that all names may have together.
 const LONGEST: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const A_MOMENT: Duration = Duration::from_millis(10);
+
+    #[test]
+    fn a_process_that_says_nothing_is_not_waited_for_longer() {
+        let (before, _silent) = UnixStream::pair().unwrap();
+        let error = receive_sockets(&before, &Clock::system(), A_MOMENT).unwrap_err();
+        assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::TimedOut, "it does not answer".to_owned()));
+    }
+
+    #[test]
+    fn a_process_that_accepts_nobody_is_not_waited_for_longer() {
+        let address = UnixAddress::from_abstract_name(format!("reactor-handover-{}", std::process::id()));
+        let listener = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+        listener.bind(&address.to_system().unwrap()).unwrap();
+        listener.listen(0).unwrap();
+        let waiting = connect(&address, A_MOMENT).unwrap();
+        let error = connect(&address, A_MOMENT).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        drop(waiting);
+    }
+}

@@ -18,9 +18,11 @@ use reactor::DatagramProtocol;
 use reactor::DatagramTransport;
 use reactor::Handover;
 use reactor::Protocol;
+use reactor::Reactor;
 use reactor::RemoteReactor;
 use reactor::Transport;
 use reactor::UnixListenOptions;
+use reactor::run_on_threads;
 use reactor::testing::Simulation;
 
 use crate::support::PATIENCE;
@@ -279,6 +281,12 @@ fn a_path_that_cannot_be_is_an_error_from_the_beginning() {
         let error = Handover::begin(&test_reactor(), "/no/such/folder/handover").unwrap_err();
         assert_eq!(error.to_string(), "cannot hand over at /no/such/folder/handover: there is no such directory");
     });
+}
+
+#[test]
+fn reactors_of_several_threads_cannot_take_over() {
+    let begin = |reactor: &Reactor| Handover::begin(reactor, "/no/such/path").map(drop);
+    assert_eq!(run_on_threads(1, begin).unwrap_err().kind(), io::ErrorKind::Unsupported);
 }
 
 #[test]
