@@ -82,9 +82,12 @@ impl Output {
         }
     }
 
-    /// Forgets the first `n` bytes, which lie within the [`chunk`](Self::chunk).
-    pub(crate) fn advance(&mut self, n: usize, hub: &Hub) {
+    /// Forgets the first `n` bytes, which lie within the [`chunk`](Self::chunk). Returns what was shared and is gone, to be
+    /// dropped with nothing borrowed: its owner may be the user's, and panic.
+    #[must_use]
+    pub(crate) fn advance(&mut self, n: usize, hub: &Hub) -> Option<Bytes> {
         debug_assert!(n <= self.chunk().len());
+        let mut gone = None;
         self.len -= n;
         if self.start < self.front.len() {
             self.start += n;
@@ -100,12 +103,14 @@ impl Output {
                     self.front = piece;
                     self.start = 0;
                     self.len += n;
-                    self.advance(n, hub);
+                    return self.advance(n, hub);
                 }
                 Piece::Shared(mut piece) => {
-                    piece.advance(n);
-                    if !piece.is_empty() {
+                    if n < piece.len() {
+                        piece.advance(n);
                         rest.push_front(Piece::Shared(piece));
+                    } else {
+                        gone = Some(piece);
                     }
                 }
             }
@@ -113,6 +118,7 @@ impl Output {
         if self.len == 0 {
             self.rest = None;
         }
+        gone
     }
 
     /// Gives back memory that a few left-over bytes do not need, when the destination takes no more.
@@ -164,9 +170,11 @@ impl Output {
         hub.return_buffer(later.front);
     }
 
-    pub(crate) fn clear(&mut self, hub: &Hub) {
+    /// Forgets everything. Returns it, to be dropped with nothing borrowed, as [`advance`](Self::advance) does.
+    #[must_use]
+    pub(crate) fn clear(&mut self, hub: &Hub) -> Self {
         hub.return_buffer(mem::take(&mut self.front));
-        *self = Self::default();
+        mem::take(self)
     }
 }
 

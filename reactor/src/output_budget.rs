@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 
+use crate::contain::contained;
 use crate::hub::Hub;
 use crate::log_limit::LogLimit;
 use crate::reason::CloseReason;
@@ -82,9 +83,8 @@ impl State {
             self.fail(CloseReason::Overflow);
         }
         // It is borrowed while a stream writes, which may be a user's, and in the end come here.
-        if let Ok(mut output) = self.output().try_borrow_mut() {
-            output.clear(&self.hub);
-        }
+        let unsent = self.output().try_borrow_mut().map(|mut output| output.clear(&self.hub));
+        contained("drop of bytes that were not sent", || drop(unsent));
     }
 
     /// Counts bytes that were written to this connection or to one inside it.

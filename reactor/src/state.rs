@@ -366,15 +366,17 @@ impl State {
 
     /// Takes note that the first `n` bytes of the output have left.
     pub(crate) fn sent(&self, n: usize) {
-        let empty = {
+        let (gone, empty) = {
             let mut output = self.output.borrow_mut();
-            output.advance(n, &self.hub);
-            output.len() == 0
+            (output.advance(n, &self.hub), output.len() == 0)
         };
         self.release_output(n);
         self.repay(n);
         if empty && self.full.replace(false) {
             self.for_sources(Self::release);
+        }
+        if gone.is_some() {
+            contained("drop of bytes that were sent", || drop(gone));
         }
     }
 
@@ -415,13 +417,13 @@ impl State {
         self.ended.set(true);
         self.open.set(false);
         self.release_output(self.unsent());
-        self.output.borrow_mut().clear(&self.hub);
+        let unsent = self.output.borrow_mut().clear(&self.hub);
         if self.full.replace(false) {
             self.for_sources(Self::release);
         }
         // What these own is the user's, and may use this very transport when it is dropped, or panic.
         let rare = self.rare.borrow_mut().take();
-        contained("drop of what a connection had", || drop(rare));
+        contained("drop of what a connection had", || drop((unsent, rare)));
         self.calls.close(&self.hub.timers);
     }
 

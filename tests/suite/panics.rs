@@ -3,11 +3,14 @@
 use std::net::TcpStream;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reactor::Protocol;
+use reactor::testing::StringTransport;
 
 use crate::support::Callback;
 use crate::support::Ending;
 use crate::support::HUGE;
+use crate::support::Log;
 use crate::support::PATIENCE;
 use crate::support::Peer;
 use crate::support::Recorder;
@@ -230,4 +233,31 @@ fn a_handler_that_panics_when_asked_for_costs_one_client() {
         });
         reactor.run_until(clients).unwrap().unwrap();
     });
+}
+
+#[test]
+fn a_panic_in_the_drop_of_bytes_that_were_sent_or_are_not_is_logged_and_nothing_more() {
+    struct Bad(usize);
+    impl AsRef<[u8]> for Bad {
+        fn as_ref(&self) -> &[u8] {
+            &[0; 20_000][..self.0]
+        }
+    }
+    impl Drop for Bad {
+        fn drop(&mut self) {
+            panic!("oh bytes");
+        }
+    }
+    let log = Log::default();
+    let told = log.clone();
+    let mut wire = StringTransport::connect(move |transport| Recorder::new(transport, told.clone()));
+    let transport = wire.transport().clone();
+    transport.write_bytes(Bytes::from_owner(Bad(20_000)));
+    transport.write("next");
+    wire.advance(Duration::ZERO);
+    assert_eq!(wire.written().len(), 20_004);
+    transport.write_bytes(Bytes::from_owner(Bad(20_000)));
+    transport.abort_connection();
+    wire.advance(Duration::ZERO);
+    assert_eq!(log.lines(), ["made", "lost Aborted", "dropped"]);
 }
