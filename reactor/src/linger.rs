@@ -2,6 +2,7 @@
 
 use std::task::Context;
 use std::task::Poll;
+use std::time::Duration;
 use std::time::Instant;
 
 use crate::hub::Hub;
@@ -35,20 +36,20 @@ impl Linger {
                 Poll::Ready(Ok(0) | Err(_)) => break,
                 Poll::Ready(Ok(_)) => self.quiet_since = hub.timers.now(),
                 Poll::Pending => {
-                    let ends = (self.quiet_since + limits.silence).min(self.closed_at + limits.in_all);
                     let now = hub.timers.now();
-                    if now >= ends {
+                    let left = limits.silence.saturating_sub(now - self.quiet_since).min(self.left(limits, now));
+                    if left.is_zero() {
                         break;
                     }
                     if self.timer.is_none_or(|timer| hub.timers.due_at(timer).is_none()) {
                         let waker = cx.waker().clone();
-                        self.timer = Some(hub.timers.add(ends - now, Action::Run(Box::new(move || waker.wake()))));
+                        self.timer = Some(hub.timers.add(left, Action::Run(Box::new(move || waker.wake()))));
                     }
                     return Poll::Pending;
                 }
             }
             reads += 1;
-            if hub.timers.now() >= self.closed_at + limits.in_all {
+            if self.left(limits, hub.timers.now()).is_zero() {
                 break;
             }
             if reads == READS {
@@ -60,6 +61,11 @@ impl Linger {
             hub.timers.cancel(timer);
         }
         Poll::Ready(())
+    }
+
+    /// How long it may go on at the most. No time is added up, for it may be without end.
+    fn left(&self, limits: LingerLimits, now: Instant) -> Duration {
+        limits.in_all.saturating_sub(now - self.closed_at)
     }
 }
 

@@ -3,13 +3,16 @@
 use std::time::Duration;
 
 use reactor::CloseReason;
+use reactor::ListenOptions;
 use reactor::OnEof;
 use reactor::Protocol;
 use reactor::Transport;
+use reactor::testing::Simulation;
 
 use crate::support::Callback;
 use crate::support::Ending;
 use crate::support::HUGE;
+use crate::support::Log;
 use crate::support::PATIENCE;
 use crate::support::Recorder;
 use crate::support::every_world;
@@ -314,4 +317,27 @@ fn the_default_callbacks_close_in_order() {
             assert_eq!(peer.read_to_the_end(), (vec![], Ending::Clean));
         },
     );
+}
+
+#[test]
+fn a_socket_may_linger_for_ever() {
+    let sim = Simulation::new(0);
+    let options = ListenOptions::new(7).linger(Duration::MAX, Duration::MAX);
+    let closing = |transport: Transport| {
+        transport.lose_connection();
+        Recorder::new(transport, Log::default())
+    };
+    sim.host("server").listen_tcp(options, closing).unwrap();
+    let log = Log::default();
+    let told = log.clone();
+    let client = sim
+        .host("client")
+        .connect_tcp("server:7", move |transport| Recorder::new(transport, told.clone()).keeping_writing());
+    sim.run_for(Duration::from_secs(100_000));
+    client.transport().unwrap().write("still there");
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!(log.lines(), ["made", "eof"]);
+    client.disconnect();
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!(log.lines(), ["made", "eof", "lost Done", "dropped"]);
 }
