@@ -304,6 +304,8 @@ fn a_service_that_fails_too_often_has_all_stopped_in_reverse_and_the_parent_told
     assert_eq!(told[..8].iter().filter(|line| line.starts_with("started")).count(), 2);
     assert_eq!(told[8..], ["stop b", "stopped b", "stop a", "stopped a"]);
     assert_eq!(scene.failure().as_deref(), Some("b has failed"));
+    let asked_again = Rc::clone(&all);
+    assert_eq!(scene.wait(async move { asked_again.failed().await.to_string() }), "b has failed");
     scene.stop(&all);
     assert_eq!(scene.told(), Vec::<String>::new(), "nobody is stopped twice");
     // A new start is a new life.
@@ -392,6 +394,27 @@ fn a_service_that_is_added_to_one_that_runs_is_started_and_supervised() {
     assert_eq!(scene.told(), Vec::<String>::new());
     scene.start(&all).unwrap();
     assert_eq!(scene.told().last().unwrap(), "started later");
+}
+
+#[test]
+fn services_that_are_added_while_others_start_wait_for_their_turn() {
+    let scene = Scene::new();
+    let all = Rc::new(scene.multi("all").with(scene.probe("a")).with(scene.probe("b")));
+    let (first, second) = (scene.probe("c").with_starts(&[Start::Fails]), scene.probe("d"));
+    first.has_failed.set(true);
+    let (starting, adding, more) = (Rc::clone(&all), Rc::clone(&all), Rc::clone(&all));
+    let supervising = Rc::clone(&all);
+    scene.reactor.spawn(async move {
+        starting.start().await.unwrap();
+        supervising.failed().await;
+    });
+    scene.reactor.spawn(async move { assert!(adding.add(first).await.is_err()) });
+    scene.reactor.spawn(async move { more.add(second).await.unwrap() });
+    let told = scene.told();
+    let stops_of_c = ["start c", "stop c", "stopped c"];
+    assert_eq!(told[..4], ["start a", "started a", "start b", "started b"]);
+    assert_eq!(told[4..7], stops_of_c, "one that does not start is not restarted");
+    assert_eq!(told[7..], ["start d", "started d"]);
 }
 
 #[test]

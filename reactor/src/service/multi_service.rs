@@ -15,6 +15,7 @@ use futures_util::future::LocalBoxFuture;
 use futures_util::future::join_all;
 use futures_util::future::select;
 use futures_util::stream::FuturesUnordered;
+use tokio::sync::Mutex;
 use tokio::sync::Notify;
 
 use crate::reactor::Reactor;
@@ -62,7 +63,11 @@ pub struct MultiService {
     next_number: Cell<u64>,
     /// From the beginning of a start to the beginning of a stop.
     running: Cell<bool>,
+    /// Held while services are started, so that each is started behind those before it.
+    starting: Mutex<()>,
     added: Notify,
+    /// What the last failure was that could not be dealt with here.
+    gave_up: RefCell<Option<String>>,
 }
 
 impl MultiService {
@@ -76,7 +81,9 @@ impl MultiService {
             children: RefCell::default(),
             next_number: Cell::new(0),
             running: Cell::new(false),
+            starting: Mutex::new(()),
             added: Notify::new(),
+            gave_up: RefCell::default(),
         }
     }
 
@@ -103,13 +110,17 @@ impl MultiService {
         self
     }
 
-    /// Adds a service, behind the others, and starts it if this one has been started. Twisted's `addService`.
+    /// Adds a service, behind the others, and starts it if this one has been started. While others are being started it
+    /// waits for them; so a service that adds a sibling must not wait for it in its own start. Twisted's `addService`.
     ///
     /// # Errors
     ///
     /// The service's, if it cannot be started; then it is not added.
     pub async fn add(&self, service: impl Service) -> Result<(), ServiceError> {
+        let _turn = self.starting.lock().await;
         let (number, child) = self.insert(service);
+        // Supervised from here on, be this future dropped halfway.
+        self.added.notify_waiters();
         if self.running.get() {
             // It is at its place already, so that a stop that comes meanwhile finds it.
             if let Err(error) = child.start().await {
@@ -117,7 +128,6 @@ impl MultiService {
                 return Err(error);
             }
         }
-        self.added.notify_waiters();
         Ok(())
     }
 
@@ -175,8 +185,10 @@ impl Service for MultiService {
     }
 
     async fn start(&self) -> Result<(), ServiceError> {
+        let _turn = self.starting.lock().await;
         self.running.set(true);
         self.restarts.forget();
+        self.gave_up.replace(None);
         let mut number = 0;
         while let Some(child) = self.next_child(&mut number) {
             if let Err(error) = child.start().await {
@@ -195,6 +207,9 @@ impl Service for MultiService {
     /// Resolves when a service has failed and may not be restarted. It is this that restarts them: as long as nobody
     /// waits for it, nothing is done about those that fail.
     async fn failed(&self) -> ServiceError {
+        if let Some(error) = &*self.gave_up.borrow() {
+            return error.clone().into();
+        }
         // One that never ends, or the set would be over where there is no service yet.
         let mut supervised = FuturesUnordered::<LocalBoxFuture<'_, ServiceError>>::new();
         supervised.push(pending().boxed_local());
@@ -208,6 +223,7 @@ impl Service for MultiService {
                 break error;
             }
         };
+        self.gave_up.replace(Some(error.to_string()));
         // The restarts that are going on come to their ends meanwhile.
         let stopped = self.stop_children().boxed_local();
         let ends = supervised.for_each(async |_error| ()).then(|()| pending()).boxed_local();

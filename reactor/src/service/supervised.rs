@@ -1,5 +1,6 @@
 use std::cell::RefCell;
 use std::future::Future;
+use std::future::pending;
 use std::pin::pin;
 
 use futures_util::future::select;
@@ -69,8 +70,11 @@ impl Supervised {
         self.start_anew(&mut state).await
     }
 
-    /// Resolves when it has failed.
+    /// Resolves when it has failed since it was started, which is waited for if it goes on.
     pub(crate) async fn failed(&self) -> ServiceError {
+        if *self.state.lock().await != State::Started {
+            return pending().await;
+        }
         let broken = async {
             loop {
                 let broke = self.broke.notified();
