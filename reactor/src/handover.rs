@@ -30,6 +30,7 @@ use crate::reason::CloseReason;
 use crate::transport::Transport;
 use crate::unix;
 use crate::unix_address::UnixAddress;
+use crate::unix_file::NamedSocket;
 use crate::unix_options::UnixListenOptions;
 
 /// Replaces a server by its next version without losing a client: the new process gets the listening sockets of the old
@@ -131,7 +132,6 @@ impl Handover {
     pub async fn finish(self, on_taken_over: impl FnOnce() + 'static) -> io::Result<Port> {
         let Self { reactor, path, before, .. } = self;
         let left_over = reactor.0.inherited.take();
-        drop(left_over);
         if let Some(before) = before {
             before.set_nonblocking(true)?;
             let outcome = Rc::new(Cell::new(None));
@@ -157,6 +157,9 @@ impl Handover {
                 }
             }
         }
+        for (name, socket) in left_over {
+            close_for_good(&name, socket);
+        }
         let offer = Rc::new(Offer {
             name: format!("unix {}", UnixAddress::from_path(&path)),
             port: OnceCell::new(),
@@ -173,6 +176,19 @@ impl Handover {
         let _ = offer.port.set(port.clone());
         tracing::info!(path = %path.display(), "offering the ports to the next process");
         Ok(port)
+    }
+}
+
+/// Closes a socket of the process before that nobody has asked for. What it has in the file system goes, too: that process
+/// has left it, and it would be in the way of whoever listens there later.
+fn close_for_good(name: &str, socket: OwnedFd) {
+    let path = name.strip_prefix("unix ").or_else(|| name.strip_prefix("unix-datagram "));
+    let Some(path) = path else { return };
+    // As with a lock, so that one of the process before goes.
+    let closed = NamedSocket::take_over(Socket::from(socket), &UnixAddress::from(path), true)
+        .and_then(|socket| socket.take_file());
+    if let Err(error) = closed {
+        tracing::warn!(path, %error, "cannot remove the socket that nobody serves any more");
     }
 }
 

@@ -234,6 +234,7 @@ fn sockets_that_nobody_asks_for_any_more_are_closed() {
         reactor.run_until(handover.finish(|| ())).unwrap().unwrap();
         one.thread.join().unwrap();
         assert_eq!(std::net::TcpStream::connect(one.tcp).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "the files of what nobody serves are gone, too");
     });
 }
 

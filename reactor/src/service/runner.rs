@@ -208,7 +208,7 @@ impl Program {
             let stopping = reactor.clone();
             reactor.spawn(async move {
                 if let Err(error) = handover.finish(move || stopping.stop()).await {
-                    tracing::warn!("the next process cannot take over: {error}");
+                    tracing::warn!("no process can take over from this one: {error}");
                 }
             });
         }
