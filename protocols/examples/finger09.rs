@@ -16,7 +16,7 @@ struct Finger(Lines);
 impl LineHandler for Finger {
     fn line_received(&mut self, user: &[u8]) {
         self.0.pause_reading();
-        let reactor = self.0.transport().reactor();
+        let reactor = self.0.reactor();
         // What begins with a dash is a user, too, and no option.
         let finger = reactor.process_output(Command::new("finger").arg("--").arg(OsStr::from_bytes(user)), 65_536);
         self.0.defer(finger, |this: &mut Self, output| {
