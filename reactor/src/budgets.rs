@@ -11,6 +11,15 @@ impl Reactor {
     /// 64th of it, at least 16, for ports and for the files that the program opens. So these go on working under any
     /// load. Reactors of [`run_on_threads`](crate::run_on_threads) have one budget together; others of the same process
     /// do not know of each other. There is no limit in a simulation.
+    ///
+    /// ```
+    /// let reactor = reactor::Reactor::new()?;
+    /// // Every connection of this program has a file open, too.
+    /// reactor.set_connection_budget(reactor.connection_budget() / 2);
+    /// // And all that peers do not read is to take 64 MiB at the most.
+    /// reactor.set_output_budget(64 << 20);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn connection_budget(&self) -> usize {
         self.0.hub.connection_budget.limit()
     }

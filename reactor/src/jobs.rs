@@ -17,6 +17,22 @@ impl Reactor {
     /// [`Transport::defer`](crate::Transport::defer) or [`spawn`](Self::spawn). The job begins even if the future is
     /// dropped, and before the reactor runs. Twisted's `deferToThread`.
     ///
+    /// ```
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Hasher { transport: Transport }
+    /// # fn slow_hash(_password: Vec<u8>) -> String { String::new() }
+    /// # impl Protocol for Hasher {
+    /// fn data_received(&mut self, password: &[u8]) {
+    ///     let password = password.to_vec();
+    ///     let job = self.transport.reactor().defer_to_thread(move || slow_hash(password));
+    ///     self.transport.defer(job, |this: &mut Self, hash| match hash {
+    ///         Ok(hash) => this.transport.write(hash),
+    ///         Err(error) => write!(this.transport, "not now: {error}"),
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`JobError::Full`] when 1,024 jobs are waiting, [`JobError::Panicked`] with the message of the job's panic.

@@ -26,6 +26,25 @@ use crate::wakers::Wakers;
 /// [`listen_udp`](crate::Reactor::listen_udp) and their kin return. Twisted's `IListeningPort`.
 ///
 /// It is a handle: cloning it is cheap, and dropping it changes nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::Reactor;
+/// # use reactor::{Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp("127.0.0.1:0", |transport| Echo { transport })?;
+/// println!("listening on {}", port.host());
+/// let watched = port.clone();
+/// reactor.call_every(Duration::from_secs(60), move |_| {
+///     println!("{} connections, {} refused", watched.connections(), watched.refused());
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct Port(Rc<PortState>);
 

@@ -1,5 +1,20 @@
 /// How many clients a port has closed as soon as they were accepted, and why: see
 /// [`Port::refusals`](crate::Port::refusals). Each kind is also logged, once in five seconds at the most.
+///
+/// ```
+/// use reactor::{ListenOptions, Reactor};
+/// # use reactor::{Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let reactor = Reactor::new()?;
+/// let options = ListenOptions::new("127.0.0.1:0").max_connections(10_000).max_connections_per_peer(100);
+/// let port = reactor.listen_tcp(options, |transport| Echo { transport })?;
+/// assert_eq!(port.refusals().per_peer, 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Refusals {

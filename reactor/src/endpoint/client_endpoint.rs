@@ -39,6 +39,38 @@ impl fmt::Debug for dyn ClientEndpoint {
 
 /// Connects one protocol, for which there is no factory. Twisted's `connectProtocol`.
 ///
+/// ```
+/// use reactor::testing::Simulation;
+/// use reactor::{client_from_string, connect_protocol, Protocol, Transport};
+///
+/// struct Question { transport: Transport, text: String }
+///
+/// impl Protocol for Question {
+///     fn connection_made(&mut self) {
+///         self.transport.write(&self.text);
+///     }
+///     fn data_received(&mut self, _answer: &[u8]) {
+///         self.transport.lose_connection();
+///     }
+/// }
+///
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+/// let sim = Simulation::new(0);
+/// sim.host("server").listen_tcp(7, |transport| Echo { transport })?;
+/// let client = sim.host("client");
+/// let endpoint = client_from_string(&client, "tcp:server:7")?;
+/// let reason = client.run_until(async {
+///     let text = "how are you?".to_owned();
+///     let transport = connect_protocol(&*endpoint, move |transport| Question { transport, text }).await?;
+///     Ok::<_, reactor::ConnectError>(transport.finished().await)
+/// })??;
+/// assert!(reason.is_none_or(|reason| reason.is_clean()));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
 /// # Errors
 ///
 /// As [`ClientEndpoint::connect`].

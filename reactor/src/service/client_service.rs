@@ -137,6 +137,21 @@ impl ClientService {
 
     /// What is to be done with each connection before it counts: to log in, say. An error, a panic or the connection's
     /// end meanwhile make it a failed attempt, and close it. Twisted's `prepareConnection`.
+    ///
+    /// ```
+    /// # use reactor::{ClientEndpoint, ClientService, Protocol, Reactor, Transport};
+    /// # struct Client { transport: Transport }
+    /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+    /// # async fn answer_to(_transport: &Transport, _question: &str) -> String { String::new() }
+    /// # fn client(reactor: &Reactor, endpoint: Box<dyn ClientEndpoint>) -> ClientService {
+    /// ClientService::new(reactor, endpoint, |transport| Client { transport }).prepare_connection(async |transport| {
+    ///     match &*answer_to(&transport, "LOGIN guest\r\n").await {
+    ///         "OK" => Ok(()),
+    ///         refused => Err(format!("the server lets nobody in: {refused}").into()),
+    ///     }
+    /// })
+    /// # }
+    /// ```
     #[must_use]
     pub fn prepare_connection(
         mut self,

@@ -95,6 +95,28 @@ impl Runner {
     }
 
     /// Whether the program serves, for its health check.
+    ///
+    /// ```no_run
+    /// use reactor::{EndpointService, MultiService, Runner, Transport};
+    /// # use reactor::Protocol;
+    /// # struct Idle;
+    /// # impl Protocol for Idle { fn data_received(&mut self, _: &[u8]) {} }
+    ///
+    /// let runner = Runner::new("health");
+    /// let readiness = runner.readiness();
+    /// runner.run(|reactor| {
+    ///     let listening = reactor.clone();
+    ///     let health = EndpointService::from_fn("health", async move || {
+    ///         let readiness = readiness.clone();
+    ///         listening.listen_tcp("127.0.0.1:8008", move |transport: Transport| {
+    ///             transport.write(if readiness.is_ready() { "ready\n" } else { "not ready\n" });
+    ///             transport.lose_connection();
+    ///             Idle
+    ///         })
+    ///     });
+    ///     Ok(MultiService::new(reactor, "everything").with(health))
+    /// });
+    /// ```
     pub fn readiness(&self) -> Readiness {
         self.readiness.clone()
     }
