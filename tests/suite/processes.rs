@@ -449,7 +449,10 @@ fn s214_what_a_terminal_makes_of_keys_reaches_the_child() {
 
 #[test]
 fn s214_losing_the_connection_of_a_terminal_hangs_up() {
-    let log = watch_terminal(shell("echo ready; exec sleep 1000"), |this, callback| {
+    let mut sleeping = Command::new("env");
+    // Who has started this test may have had the signal ignored, as nohup does, and children inherit that.
+    sleeping.args(["--default-signal=HUP", "sh", "-c", "echo ready; exec sleep 1000"]);
+    let log = watch_terminal(sleeping, |this, callback| {
         if callback == "out" {
             this.process.lose_connection();
         }

@@ -49,5 +49,6 @@ fn a_shell_whose_client_goes_away_is_hung_up_on() {
     drop(connect(address));
     assert_eq!(server.line(), "connection made");
     assert_eq!(server.line(), "connection lost");
-    assert_eq!(server.line(), "the shell has ended: signal: 1 (SIGHUP)");
+    // By a SIGHUP; but by the end of its input, where whoever has started this test has that signal ignored, as nohup has.
+    server.line_after("the shell has ended: ");
 }
