@@ -30,6 +30,21 @@ use crate::wakers::Wakers;
 ///
 /// It is a handle: cloning it is cheap, and dropping it changes nothing. Once the task has ended every method is
 /// harmless and answers `false`.
+///
+/// ```
+/// use reactor::testing::Simulation;
+/// use reactor::TaskEnd;
+///
+/// let sim = Simulation::new(0);
+/// let reactor = sim.host("here");
+/// let task = reactor.cooperate((0..1_000_000).map(|_| ()));
+/// task.pause();
+/// sim.run_for(std::time::Duration::from_secs(1));
+/// assert!(task.active());
+/// task.resume();
+/// assert!(matches!(reactor.run_until(task.when_done())?, TaskEnd::Done));
+/// # Ok::<(), std::io::Error>(())
+/// ```
 #[derive(Clone)]
 pub struct CooperativeTask(Rc<Task>);
 
