@@ -125,6 +125,14 @@ fn answers(server: &Server, path: &Path) -> [String; 3] {
     [answer(connect(server.tcp)), datagram, answer(connect_unix(path))]
 }
 
+/// A server that offers its sockets, and the folder where.
+fn offering(name: &'static str) -> (impl Sized, PathBuf, Server) {
+    let (kept, folder) = fresh_folder();
+    let server = Server::start(name, &folder);
+    server.expect_finished();
+    (kept, folder, server)
+}
+
 fn fresh_folder() -> (impl Sized, PathBuf) {
     let (folder, path) = fresh_path();
     (folder, path.parent().unwrap().to_owned())
@@ -167,9 +175,7 @@ fn the_next_server_gets_every_kind_of_socket_and_the_last_one_removes_the_files(
 #[test]
 fn a_next_server_that_ends_before_it_is_ready_changes_nothing() {
     in_time(|| {
-        let (_kept, folder) = fresh_folder();
-        let one = Server::start("one", &folder);
-        one.expect_finished();
+        let (_kept, folder, one) = offering("one");
         let reactor = test_reactor();
         let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
         assert_eq!(handover.taken(), 3);
@@ -190,9 +196,7 @@ fn a_next_server_that_ends_before_it_is_ready_changes_nothing() {
 #[test]
 fn a_socket_whose_file_the_last_server_has_removed_meanwhile_is_told_of() {
     in_time(|| {
-        let (_kept, folder) = fresh_folder();
-        let one = Server::start("one", &folder);
-        one.expect_finished();
+        let (_kept, folder, one) = offering("one");
         let reactor = test_reactor();
         let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
         let socket = UnixListenOptions::new(folder.join("socket")).lock(true);
@@ -208,9 +212,7 @@ fn a_socket_whose_file_the_last_server_has_removed_meanwhile_is_told_of() {
 #[test]
 fn of_two_next_servers_only_the_first_that_is_ready_takes_over() {
     in_time(|| {
-        let (_kept, folder) = fresh_folder();
-        let one = Server::start("one", &folder);
-        one.expect_finished();
+        let (_kept, folder, one) = offering("one");
         let late = test_reactor();
         let too_late = Handover::begin(&late, folder.join("handover")).unwrap();
         let two = Server::start("two", &folder);
@@ -226,9 +228,7 @@ fn of_two_next_servers_only_the_first_that_is_ready_takes_over() {
 #[test]
 fn sockets_that_nobody_asks_for_any_more_are_closed() {
     in_time(|| {
-        let (_kept, folder) = fresh_folder();
-        let one = Server::start("one", &folder);
-        one.expect_finished();
+        let (_kept, folder, one) = offering("one");
         let reactor = test_reactor();
         let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
         reactor.run_until(handover.finish(|| ())).unwrap().unwrap();
@@ -265,9 +265,7 @@ fn who_says_something_else_at_the_path_is_an_error_that_names_it() {
 #[test]
 fn a_process_that_asks_and_then_says_something_else_gets_nothing_more() {
     in_time(|| {
-        let (_kept, folder) = fresh_folder();
-        let one = Server::start("one", &folder);
-        one.expect_finished();
+        let (_kept, folder, one) = offering("one");
         let mut other: UnixStream = connect_unix(&folder.join("handover"));
         other.write_all(b"ready to fail\n").unwrap();
         let _ = other.read_to_end(&mut Vec::new());
