@@ -64,16 +64,8 @@ use crate::transport::Transport;
 /// }
 /// ```
 pub struct ClientService {
-    name: Rc<str>,
-    /// Weak, because the reactor may own this.
-    reactor: Weak<Core>,
-    endpoint: Rc<dyn ClientEndpoint>,
-    factory: SharedFactory,
-    prepare: Option<Prepare>,
-    backoff: Backoff,
-    deadline: Duration,
-    shared: Rc<Shared>,
-    /// Of the task that keeps the connection up.
+    /// The task that keeps the connection up, as it is before it begins.
+    task: Task,
     abort: RefCell<Option<AbortHandle>>,
 }
 
@@ -108,7 +100,7 @@ impl ClientService {
     /// Keeps up a connection to `endpoint`, whose description is the service's name; `factory` builds the protocol of
     /// each.
     pub fn new(reactor: &Reactor, endpoint: impl ClientEndpoint + 'static, factory: impl Factory) -> Self {
-        Self {
+        let task = Task {
             name: endpoint.to_string().into(),
             reactor: Rc::downgrade(&reactor.0),
             endpoint: Rc::new(endpoint),
@@ -123,15 +115,15 @@ impl ClientService {
                 running: Cell::new(false),
                 changed: Notify::new(),
             }),
-            abort: RefCell::new(None),
-        }
+        };
+        Self { task, abort: RefCell::new(None) }
     }
 
     /// How long to wait before each attempt but the first (the [default](Backoff::new)). A connection that was lost
     /// counts as a failure, so that one which is lost as soon as it is made does not come back at once.
     #[must_use]
     pub fn backoff(mut self, backoff: Backoff) -> Self {
-        self.backoff = backoff;
+        self.task.backoff = backoff;
         self
     }
 
@@ -158,7 +150,7 @@ impl ClientService {
         prepare: impl AsyncFn(Transport) -> Result<(), ServiceError> + 'static,
     ) -> Self {
         let prepare = Rc::new(prepare);
-        self.prepare = Some(Rc::new(move |transport| {
+        self.task.prepare = Some(Rc::new(move |transport| {
             let prepare = Rc::clone(&prepare);
             async move { prepare(transport).await }.boxed_local()
         }));
@@ -168,7 +160,7 @@ impl ClientService {
     /// How long a connection may take to finish when the service is stopped (8 s); one that is not done then is aborted.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.task.deadline = deadline;
         self
     }
 
@@ -183,8 +175,8 @@ impl ClientService {
         &self,
         failures: Option<u32>,
     ) -> impl Future<Output = Result<Transport, ConnectError>> + 'static + use<> {
-        let known = match &*self.shared.state.borrow() {
-            State::Connected => self.shared.transport.borrow().clone().filter(|open| !open.is_closing()).map(Ok),
+        let known = match &*self.task.shared.state.borrow() {
+            State::Connected => self.task.shared.transport.borrow().clone().filter(|open| !open.is_closing()).map(Ok),
             State::GaveUp(error) => Some(Err(error.clone())),
             State::Stopped => Some(Err(self.cancelled())),
             State::Away => None,
@@ -194,7 +186,7 @@ impl ClientService {
             // Nobody can have stopped waiting yet.
             Some(known) => drop(tell.send(known)),
             None => {
-                let mut waiting = self.shared.waiting.borrow_mut();
+                let mut waiting = self.task.shared.waiting.borrow_mut();
                 if waiting.len() == waiting.capacity() {
                     waiting.retain(|waiting| !waiting.tell.is_closed());
                 }
@@ -206,38 +198,28 @@ impl ClientService {
     }
 
     fn cancelled(&self) -> ConnectError {
-        ConnectError::new(&*self.name, ConnectErrorKind::Cancelled, None)
+        ConnectError::new(&*self.task.name, ConnectErrorKind::Cancelled, None)
     }
 }
 
 #[async_trait(?Send)]
 impl Service for ClientService {
     fn name(&self) -> &str {
-        &self.name
+        &self.task.name
     }
 
     async fn start(&self) -> Result<(), ServiceError> {
-        let Some(core) = self.reactor.upgrade() else { return Ok(()) };
-        if self.shared.running.replace(true) {
-            tracing::warn!(service = &*self.name, "started, and was running already");
+        let Some(core) = self.task.reactor.upgrade() else { return Ok(()) };
+        if self.task.shared.running.replace(true) {
+            tracing::warn!(service = &*self.task.name, "started, and was running already");
             return Ok(());
         }
-        self.shared.state.replace(State::Away);
-        let task = Task {
-            name: Rc::clone(&self.name),
-            reactor: self.reactor.clone(),
-            endpoint: Rc::clone(&self.endpoint),
-            factory: self.factory.clone(),
-            prepare: self.prepare.clone(),
-            backoff: self.backoff.clone(),
-            deadline: self.deadline,
-            shared: Rc::clone(&self.shared),
-        };
+        self.task.shared.state.replace(State::Away);
         // One that a stop was not waited for to close.
-        let before = self.shared.transport.borrow().clone();
-        let (task, abort) = abortable(task.keep_up(before));
+        let before = self.task.shared.transport.borrow().clone();
+        let (task, abort) = abortable(self.task.clone().keep_up(before));
         self.abort.replace(Some(abort));
-        let ending = Ending(Rc::clone(&self.shared));
+        let ending = Ending(Rc::clone(&self.task.shared));
         Reactor(core).spawn(async move {
             let _ending = ending;
             // Ended or aborted, it is over.
@@ -250,29 +232,31 @@ impl Service for ClientService {
         if let Some(abort) = &*self.abort.borrow() {
             abort.abort();
         }
-        self.shared.state.replace(State::Stopped);
-        self.shared.tell_all(&Err(self.cancelled()));
-        self.shared.until(|shared| !shared.running.get()).await;
+        self.task.shared.state.replace(State::Stopped);
+        self.task.shared.tell_all(&Err(self.cancelled()));
+        self.task.shared.until(|shared| !shared.running.get()).await;
         // It stays here meanwhile: whoever drops this future may ask again.
-        let transport = self.shared.transport.borrow().clone();
+        let transport = self.task.shared.transport.borrow().clone();
         if let Some(transport) = transport {
-            close(&transport, self.deadline).await;
+            close(&transport, self.task.deadline).await;
         }
-        self.shared.transport.replace(None);
+        self.task.shared.transport.replace(None);
     }
 
     async fn failed(&self) -> ServiceError {
-        self.shared.until(|shared| matches!(*shared.state.borrow(), State::GaveUp(_))).await;
-        match &*self.shared.state.borrow() {
+        self.task.shared.until(|shared| matches!(*shared.state.borrow(), State::GaveUp(_))).await;
+        match &*self.task.shared.state.borrow() {
             State::GaveUp(error) => error.clone().into(),
             _ => self.cancelled().into(),
         }
     }
 }
 
-/// Keeps the connection up.
+/// What keeps the connection up.
+#[derive(Clone)]
 struct Task {
     name: Rc<str>,
+    /// Weak, because the reactor may own this.
     reactor: Weak<Core>,
     endpoint: Rc<dyn ClientEndpoint>,
     factory: SharedFactory,
@@ -404,8 +388,8 @@ impl Drop for Ending {
 impl fmt::Debug for ClientService {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientService")
-            .field("name", &self.name)
-            .field("transport", &self.shared.transport.borrow())
+            .field("name", &self.task.name)
+            .field("transport", &self.task.shared.transport.borrow())
             .finish_non_exhaustive()
     }
 }
