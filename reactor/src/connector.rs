@@ -358,6 +358,24 @@ impl Keeper for ConnectorCell {
     }
 }
 
+/// Gives an attempt up when it is dropped, because nobody waits for it any more; a connection goes on.
+pub(crate) struct Attempt(pub(crate) Connector);
+
+impl Attempt {
+    /// The reactor has ended before it did.
+    pub(crate) fn cancelled(&self) -> ConnectError {
+        self.0.error(ConnectErrorKind::Cancelled, None)
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.0.state() == ConnectorState::Connecting {
+            self.0.disconnect();
+        }
+    }
+}
+
 /// Somebody waits for the outcome, so a failure need not be logged.
 struct Waiting(Rc<ConnectorCell>);
 

@@ -22,9 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::address::Address;
 use crate::connect_error::ConnectError;
-use crate::connect_error::ConnectErrorKind;
-use crate::connector::Connector;
-use crate::connector::ConnectorState;
+use crate::connector::Attempt;
 use crate::factory::Factory;
 use crate::options::ConnectOptions;
 use crate::protocol::OnEof;
@@ -172,24 +170,6 @@ impl TokioStream {
     /// This side's address.
     pub fn host(&self) -> &Address {
         &self.host
-    }
-}
-
-/// Gives an attempt up when nobody waits for it any more.
-struct Attempt(Connector);
-
-impl Attempt {
-    /// The reactor has ended before it did.
-    fn cancelled(&self) -> ConnectError {
-        ConnectError::new(self.0.destination().to_string(), ConnectErrorKind::Cancelled, None)
-    }
-}
-
-impl Drop for Attempt {
-    fn drop(&mut self) {
-        if self.0.state() == ConnectorState::Connecting {
-            self.0.disconnect();
-        }
     }
 }
 
