@@ -58,10 +58,7 @@ impl Reactor {
         } else {
             let name = format!("tcp {wanted}");
             let bind = |address, share| TcpPort::bind(address, &options, share);
-            let listener = match self.inherited(&name) {
-                Some(socket) => self.in_context(|| TcpPort::adopt(socket))?,
-                None => self.bind(wanted, bind, TcpPort::socket_addr)?,
-            };
+            let listener = self.bind(wanted, &name, TcpPort::adopt, bind, TcpPort::socket_addr)?;
             let legacy = LeftSocket::tcp(name, listener.socket());
             let port = self.accept_on(listener, options.limits, options.socket, factory);
             port.set_legacy(legacy);
@@ -83,15 +80,11 @@ impl Reactor {
     /// In a simulation there are no UNIX sockets.
     pub fn listen_unix(&self, address: impl Into<UnixListenOptions>, factory: impl Factory) -> io::Result<Port> {
         let options = address.into();
-        let name = format!("unix {}", options.address);
-        let bind = || match self.inherited(&name) {
-            Some(socket) => NamedSocket::take_over(socket, &options.address, options.lock),
-            None => UnixPort::bind(&options),
-        };
-        let (listener, named) = self.bind_unix(&options.address, bind, UnixPort::on)?;
+        let bind = || UnixPort::bind(&options);
+        let (listener, legacy) = self.bind_unix("unix", &options.address, options.lock, bind, UnixPort::on)?;
         let factory = FactoryCell::new(factory);
         let port = self.accept_on(listener, options.limits, options.socket, factory);
-        port.set_legacy(LeftSocket::unix(name, &named));
+        port.set_legacy(legacy);
         Ok(port)
     }
 
@@ -110,10 +103,17 @@ impl Reactor {
     /// Binds a socket, unless another reactor has bound it for this one, too, and makes a port on it.
     fn bind_unix<S>(
         &self,
+        kind: &str,
         address: &UnixAddress,
+        lock: bool,
         bind: impl FnOnce() -> io::Result<NamedSocket>,
         port: impl FnOnce(Arc<NamedSocket>) -> io::Result<S>,
-    ) -> io::Result<(S, Arc<NamedSocket>)> {
+    ) -> io::Result<(S, LeftSocket)> {
+        let name = format!("{kind} {address}");
+        let bind = || match self.inherited(&name) {
+            Some(socket) => NamedSocket::take_over(socket, address, lock),
+            None => bind(),
+        };
         let open = || {
             let named = match &*self.0.shared_ports.borrow() {
                 Some(shared) => shared.bind_unix(bind)?,
@@ -122,6 +122,7 @@ impl Reactor {
             Ok((port(Arc::clone(&named))?, named))
         };
         let opened = self.unless_stopped(|| self.in_context(open));
+        let opened = opened.map(|(port, named)| (port, LeftSocket::unix(name.clone(), &named)));
         opened.map_err(|error| CannotListen::on(address.clone(), unix_file::explain(address, &error), error))
     }
 
@@ -147,10 +148,7 @@ impl Reactor {
         }
         let name = format!("udp {wanted}");
         let bind = |address, share| UdpPort::bind(address, &options, share);
-        let socket = match self.inherited(&name) {
-            Some(socket) => self.in_context(|| UdpPort::adopt(socket))?,
-            None => self.bind(wanted, bind, UdpPort::socket_addr)?,
-        };
+        let socket = self.bind(wanted, &name, UdpPort::adopt, bind, UdpPort::socket_addr)?;
         let legacy = LeftSocket::udp(name, socket.socket());
         let port = self.start_datagrams(Rc::new(socket), build);
         port.set_legacy(legacy);
@@ -188,14 +186,11 @@ impl Reactor {
         build: impl FnOnce(DatagramTransport<UnixAddress>) -> P,
     ) -> io::Result<Port> {
         let options = address.into();
-        let name = format!("unix-datagram {}", options.address);
-        let bind = || match self.inherited(&name) {
-            Some(socket) => NamedSocket::take_over(socket, &options.address, options.lock),
-            None => UnixDatagramPort::bind(&options),
-        };
-        let (socket, named) = self.bind_unix(&options.address, bind, UnixDatagramPort::on)?;
+        let bind = || UnixDatagramPort::bind(&options);
+        let (socket, legacy) =
+            self.bind_unix("unix-datagram", &options.address, options.lock, bind, UnixDatagramPort::on)?;
         let port = self.start_datagrams(Rc::new(socket), build);
-        port.set_legacy(LeftSocket::unix(name, &named));
+        port.set_legacy(legacy);
         Ok(port)
     }
 
@@ -210,13 +205,20 @@ impl Reactor {
         port
     }
 
-    /// Binds a socket, which is shared with other reactors if this one is set up as one of several.
+    /// Binds a socket, which is shared with other reactors if this one is set up as one of several; or adopts the one that
+    /// the process before has left.
     fn bind<S>(
         &self,
         wanted: SocketAddr,
+        name: &str,
+        adopt: impl FnOnce(Socket) -> io::Result<S>,
         bind: impl Fn(SocketAddr, bool) -> io::Result<S>,
         host: impl Fn(&S) -> SocketAddr,
     ) -> io::Result<S> {
+        if let Some(socket) = self.inherited(name) {
+            let adopt = || self.in_context(|| adopt(socket));
+            return self.unless_stopped(adopt).map_err(|error| cannot_listen(wanted, error));
+        }
         let bind = |address, share| {
             let bind = || self.in_context(|| bind(address, share));
             self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))
