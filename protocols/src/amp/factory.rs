@@ -7,7 +7,7 @@ use reactor::Transport;
 use crate::amp::handle::Amp;
 use crate::amp::handler::AmpHandler;
 use crate::amp::receiver::AmpReceiver;
-use crate::receivers::into_handler::IntoHandler;
+use crate::receiver::into_handler::IntoHandler;
 
 /// Builds an [`AmpReceiver`] for each connection, by [`AmpReceiver::factory`].
 ///

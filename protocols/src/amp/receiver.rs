@@ -23,7 +23,7 @@ use crate::amp::handle::ERROR_DESCRIPTION;
 use crate::amp::handle::Outcome;
 use crate::amp::handler::AmpHandler;
 use crate::amp::splitter::BoxSplitter;
-use crate::receivers::into_handler::IntoHandler;
+use crate::receiver::into_handler::IntoHandler;
 
 /// A protocol whose two sides call each other, and match the answers to their calls: the Asynchronous Messaging
 /// Protocol. Twisted's `AMP`, with which it talks (but for `StartTLS`, `ProtocolSwitchCommand` and `Descriptor`).

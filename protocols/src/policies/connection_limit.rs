@@ -12,7 +12,7 @@ use reactor::Protocol;
 use reactor::Transport;
 use reactor::layer;
 
-use crate::log_limit::LogLimit;
+use crate::policies::log_limit::LogLimit;
 
 /// A policy that refuses connections while there are too many. Twisted's `LimitTotalConnectionsFactory`, by
 /// [`in_all`](Self::in_all), and `LimitConnectionsByPeer`, by [`per_peer`](Self::per_peer).

@@ -8,6 +8,8 @@ pub(crate) mod first_message_timeout;
 pub(crate) mod idle_timeout;
 #[cfg(test)]
 pub(crate) mod kept;
+pub(crate) mod log_limit;
+pub(crate) mod pass_through;
 pub(crate) mod pcap;
 pub(crate) mod sink;
 pub(crate) mod throttle;

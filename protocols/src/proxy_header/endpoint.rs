@@ -12,8 +12,8 @@ use reactor::Port;
 use reactor::Reactor;
 use reactor::ServerEndpoint;
 
-use super::ProxyHeader;
-use super::network;
+use crate::proxy_header::ProxyHeader;
+use crate::proxy_header::network;
 
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     let inside = arguments.rest()?.server_endpoint(reactor)?;

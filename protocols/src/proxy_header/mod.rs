@@ -21,12 +21,12 @@ use reactor::Transport;
 use reactor::layer;
 use reactor::share;
 
-use self::proxied::Proxied;
-use self::refused::Refusal;
-use self::refused::Refusals;
-use self::sender::Sender;
+use crate::proxy_header::proxied::Proxied;
+use crate::proxy_header::refused::Refusal;
+use crate::proxy_header::refused::Refusals;
+use crate::proxy_header::sender::Sender;
 
-pub use self::refused::ProxyRefused;
+pub use refused::ProxyRefused;
 
 /// A factory around a factory, for servers behind a proxy such as HAProxy or a cloud's load balancer: each connection
 /// begins with a header, by which the proxy tells whose it is. Versions 1 and 2 of the [PROXY protocol] are read.

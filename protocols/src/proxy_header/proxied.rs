@@ -12,11 +12,11 @@ use reactor::Pending;
 use reactor::Protocol;
 use reactor::Transport;
 
-use super::Options;
-use super::header;
-use super::header::Header;
-use super::refused::Refusal;
-use crate::pass_through::PassThrough;
+use crate::policies::pass_through::PassThrough;
+use crate::proxy_header::Options;
+use crate::proxy_header::header;
+use crate::proxy_header::header::Header;
+use crate::proxy_header::refused::Refusal;
 
 /// A connection that begins with a header.
 pub(super) struct Proxied {

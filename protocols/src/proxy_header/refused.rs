@@ -3,7 +3,7 @@ use std::fmt;
 
 use reactor::Transport;
 
-use crate::log_limit::LogLimit;
+use crate::policies::log_limit::LogLimit;
 
 /// How many connections a [`ProxyHeader`](crate::ProxyHeader) has refused so far, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -8,14 +8,14 @@ use reactor::Policy;
 use reactor::Transport;
 use reactor::UnixAddress;
 
-use super::header::INET;
-use super::header::INET6;
-use super::header::PROXY;
-use super::header::STREAM;
-use super::header::UNIX;
-use super::header::UNIX_PATH;
-use super::header::UNSPEC;
-use super::header::VERSION_2;
+use crate::proxy_header::header::INET;
+use crate::proxy_header::header::INET6;
+use crate::proxy_header::header::PROXY;
+use crate::proxy_header::header::STREAM;
+use crate::proxy_header::header::UNIX;
+use crate::proxy_header::header::UNIX_PATH;
+use crate::proxy_header::header::UNSPEC;
+use crate::proxy_header::header::VERSION_2;
 
 /// Sends a header before anything else.
 pub(super) struct Sender {

@@ -11,7 +11,7 @@ use tungstenite::http::StatusCode;
 use tungstenite::http::header::SEC_WEBSOCKET_ACCEPT;
 use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 
-use super::request::Head;
+use crate::web_socket::request::Head;
 
 /// What is asked of a server, and the key that its answer has to fit.
 pub(super) fn request(url: &str, subprotocols: &[String]) -> Result<(Vec<u8>, String), Error> {

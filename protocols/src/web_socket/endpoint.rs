@@ -17,8 +17,8 @@ use reactor::Reactor;
 use reactor::ServerEndpoint;
 use reactor::Transport;
 
-use super::WebSocket;
-use super::answer;
+use crate::web_socket::WebSocket;
+use crate::web_socket::answer;
 
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     let inside = arguments.rest()?.server_endpoint(reactor)?;

@@ -15,7 +15,7 @@ use reactor::SharedFactory;
 use reactor::Transport;
 use reactor::share;
 
-use self::upgrade::Upgrade;
+use crate::web_socket::upgrade::Upgrade;
 
 /// A factory around a factory: its connections are web sockets, and carry the protocols that are built inside. It does
 /// the opening handshake, takes messages apart and puts them together, answers pings, and closes as RFC 6455 says, by

@@ -24,10 +24,10 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::frame::coding::Data;
 use tungstenite::protocol::frame::coding::OpCode;
 
-use super::Options;
-use super::upgrade::PATIENCE;
-use super::upgrade::Upgrade;
-use crate::pass_through::LONGEST_CHUNK;
+use crate::policies::pass_through::LONGEST_CHUNK;
+use crate::web_socket::Options;
+use crate::web_socket::upgrade::PATIENCE;
+use crate::web_socket::upgrade::Upgrade;
 
 /// The frames of one connection, and the connection inside.
 pub(super) struct Open {

@@ -12,7 +12,7 @@ use tungstenite::http::header::HOST;
 use tungstenite::http::header::ORIGIN;
 use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
 
-use super::Options;
+use crate::web_socket::Options;
 
 /// The head of a request, as it comes in.
 #[derive(Default)]

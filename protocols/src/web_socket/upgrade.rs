@@ -13,13 +13,13 @@ use reactor::SharedFactory;
 use reactor::Transport;
 use tungstenite::http::StatusCode;
 
-use super::Options;
-use super::answer;
-use super::open::Open;
-use super::request::Head;
-use super::request::Verdict;
-use super::request::refusal;
-use crate::pass_through::PassThrough;
+use crate::policies::pass_through::PassThrough;
+use crate::web_socket::Options;
+use crate::web_socket::answer;
+use crate::web_socket::open::Open;
+use crate::web_socket::request::Head;
+use crate::web_socket::request::Verdict;
+use crate::web_socket::request::refusal;
 
 /// A connection that becomes a web socket, or something else.
 pub(super) struct Upgrade {

@@ -25,9 +25,9 @@ use std::net::SocketAddr;
 use reactor::DatagramProtocol;
 use reactor::DatagramTransport;
 
-use super::PRINTING;
-use super::pattern_line;
-use super::seconds_since_1900;
+use crate::wire::PRINTING;
+use crate::wire::pattern_line;
+use crate::wire::seconds_since_1900;
 
 /// Sends back what it receives (RFC 862).
 pub fn echo(transport: DatagramTransport) -> impl DatagramProtocol {

@@ -1,0 +1,59 @@
+use std::cell::RefCell;
+use std::fmt;
+
+use tokio_util::bytes::BytesMut;
+use tokio_util::codec::Encoder;
+
+use crate::receiver::handle::Handle;
+use crate::receiver::input::SPARE;
+
+/// A handle of one connection whose protocol is a [`CodecReceiver`](crate::CodecReceiver): how a
+/// [`CodecHandler`](crate::CodecHandler) sends messages. How it closes, paces and times is said at [`Handle`].
+pub type Messages<C> = Handle<CodecKind<C>>;
+
+/// What messages share besides.
+pub struct CodecKind<C> {
+    pub(crate) codec: RefCell<C>,
+    /// Where a message is encoded. Empty in between.
+    encoded: RefCell<BytesMut>,
+}
+
+impl<C> CodecKind<C> {
+    pub(crate) fn new(codec: C) -> Self {
+        Self { codec: RefCell::new(codec), encoded: RefCell::default() }
+    }
+}
+
+impl<C> Messages<C> {
+    /// Sends a message as the codec encodes it. Where that can encode several types, `message` is of any of them.
+    ///
+    /// # Errors
+    ///
+    /// What the codec says. Nothing is sent then.
+    ///
+    /// # Panics
+    ///
+    /// If it is called by the codec itself.
+    pub fn send<M>(&self, message: M) -> Result<(), C::Error>
+    where
+        C: Encoder<M>,
+    {
+        let kind = &self.0.kind;
+        let mut encoded = kind.encoded.borrow_mut();
+        let result = kind.codec.borrow_mut().encode(message, &mut encoded);
+        if result.is_ok() {
+            self.transport().write(&*encoded);
+        }
+        encoded.clear();
+        if encoded.capacity() > SPARE {
+            *encoded = BytesMut::new();
+        }
+        result
+    }
+}
+
+impl<C> fmt::Debug for CodecKind<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodecKind").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,209 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+
+use reactor::CloseReason;
+use reactor::ConnectError;
+use reactor::ConnectOptions;
+use reactor::OnEof;
+use reactor::Protocol;
+use reactor::Reactor;
+use reactor::Transport;
+
+use crate::finger::query::FingerQuery;
+use crate::finger::query::InvalidFingerQuery;
+
+/// Asks a server of the Finger protocol (RFC 1288) about a user, and resolves with its answer.
+///
+/// The answer's lines end with LF. Bytes that are not UTF-8 are replaced, and control characters are left out, as the
+/// RFC's section 3.3 wants it: what a stranger has written is about to be shown at a terminal.
+///
+/// ```no_run
+/// use protocols::finger;
+/// use reactor::Reactor;
+///
+/// let reactor = Reactor::new()?;
+/// let answer = finger(&reactor, "localhost:79", "/W root");
+/// match reactor.run_until(answer)? {
+///     Ok(text) => print!("{text}"),
+///     Err(error) => eprintln!("{error}"),
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// If `query` is no [`FingerQuery`], the server cannot be connected to, the connection breaks before the end of the
+/// answer, or the answer has more than 256 KiB.
+pub fn finger<T: Into<ConnectOptions>>(
+    reactor: &Reactor,
+    server: T,
+    query: &str,
+) -> impl Future<Output = Result<String, FingerError>> + 'static + use<T> {
+    let query = FingerQuery::parse(query.as_bytes());
+    let (reactor, server) = (reactor.clone(), server.into());
+    async move {
+        let query = query.map_err(FingerError::Query)?;
+        let answer = Rc::new(Answer::default());
+        let shared = Rc::clone(&answer);
+        let connector = reactor.connect_tcp(server, move |transport| Client {
+            transport,
+            query: query.to_string(),
+            answer: Rc::clone(&shared),
+        });
+        match connector.finished().await.map_err(FingerError::Connect)? {
+            _ if answer.complete.get() => Ok(shown(&answer.bytes.take())),
+            reason => Err(FingerError::Lost(reason)),
+        }
+    }
+}
+
+/// Why [`finger`] has no answer.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum FingerError {
+    /// What was to be asked is no question.
+    Query(InvalidFingerQuery),
+    /// There is no connection.
+    Connect(ConnectError),
+    /// The connection has ended before the answer had.
+    Lost(CloseReason),
+}
+
+impl fmt::Display for FingerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Query(error) => error.fmt(f),
+            Self::Connect(error) => error.fmt(f),
+            Self::Lost(reason) => write!(f, "the answer is not complete: {reason}"),
+        }
+    }
+}
+
+impl Error for FingerError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Query(_) => None,
+            Self::Connect(error) => error.source(),
+            Self::Lost(reason) => reason.source(),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Answer {
+    bytes: RefCell<Vec<u8>>,
+    complete: Cell<bool>,
+}
+
+struct Client {
+    transport: Transport,
+    query: String,
+    answer: Rc<Answer>,
+}
+
+impl Protocol for Client {
+    fn connection_made(&mut self) {
+        write!(self.transport, "{}\r\n", self.query);
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        let mut bytes = self.answer.bytes.borrow_mut();
+        if bytes.len() + data.len() > LONGEST {
+            self.transport.fail_connection(CloseReason::failed("it has more than 256 KiB"));
+        } else {
+            bytes.extend_from_slice(data);
+        }
+    }
+
+    fn eof_received(&mut self) -> OnEof {
+        self.answer.complete.set(true);
+        OnEof::Close
+    }
+}
+
+/// As it can be shown.
+fn shown(answer: &[u8]) -> String {
+    let is_harmless = |char: &char| !char.is_control() || matches!(char, '\n' | '\t');
+    String::from_utf8_lossy(answer).chars().filter(is_harmless).collect()
+}
+
+const LONGEST: usize = 256 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use reactor::testing::Simulation;
+
+    use super::*;
+    use crate::Finger;
+
+    fn ask(query: &str, answer: &'static str) -> Result<String, FingerError> {
+        let sim = Simulation::new(1);
+        sim.host("server").listen_tcp(79, Finger::factory(async |_| Some(answer.to_owned()))).unwrap();
+        let client = sim.host("client");
+        client.run_until(finger(&client, "server:79", query)).unwrap()
+    }
+
+    /// A server that says this and then closes, or breaks off.
+    struct Says(Transport, Vec<u8>, bool);
+
+    impl Protocol for Says {
+        fn data_received(&mut self, _data: &[u8]) {
+            self.0.write(&self.1);
+            if self.2 {
+                self.0.lose_connection();
+            } else {
+                self.0.call_later(Duration::from_secs(1), |this: &mut Self| this.0.abort_connection());
+            }
+        }
+    }
+
+    fn ask_one_that_says(text: impl Into<Vec<u8>>, closes: bool) -> Result<String, FingerError> {
+        let (sim, text) = (Simulation::new(1), text.into());
+        sim.host("server").listen_tcp(79, move |transport| Says(transport, text.clone(), closes)).unwrap();
+        let client = sim.host("client");
+        client.run_until(finger(&client, "server:79", "root")).unwrap()
+    }
+
+    #[test]
+    fn the_answer_is_what_the_server_tells() {
+        assert_eq!(ask("/W root", "Login: root\nNo Plan.").unwrap(), "Login: root\nNo Plan.\n");
+        assert_eq!(ask("root@elsewhere", "").unwrap(), "Finger forwarding service denied\n");
+        assert_eq!(ask_one_that_says("no line end", true).unwrap(), "no line end");
+    }
+
+    #[test]
+    fn what_would_control_a_terminal_is_left_out() {
+        assert_eq!(ask_one_that_says(b"\x1b[2Ja\tb\x07\r\n\xff\xc2\x9bc", true).unwrap(), "[2Ja\tb\n\u{fffd}c");
+    }
+
+    #[test]
+    fn a_question_that_is_none_is_not_asked() {
+        for query in ["root\r\nroot", "a b", "\0"] {
+            assert!(matches!(ask(query, "an answer"), Err(FingerError::Query(_))), "{query:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_breaks_off_is_an_error_and_so_is_one_without_end() {
+        let error = ask_one_that_says("half of", false).unwrap_err();
+        assert!(matches!(error, FingerError::Lost(CloseReason::Lost(_))), "{error}");
+        let error = ask_one_that_says(vec![b'x'; LONGEST + 1], true).unwrap_err();
+        assert_eq!(error.to_string(), "the answer is not complete: it has more than 256 KiB");
+        assert_eq!(ask_one_that_says(vec![b'x'; LONGEST], true).unwrap().len(), LONGEST);
+    }
+
+    #[test]
+    fn a_server_that_is_not_there_is_an_error() {
+        let sim = Simulation::new(1);
+        sim.host("server");
+        let client = sim.host("client");
+        let error = client.run_until(finger(&client, "server:79", "root")).unwrap().unwrap_err();
+        assert_eq!(error.to_string(), "cannot connect to server:79: connection refused");
+    }
+}

@@ -1,0 +1,228 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::line::splitter::Framing;
+use crate::receiver::handle::Handle;
+use crate::receiver::input::Input;
+
+/// A handle of one connection whose protocol is a [`LineReceiver`](crate::LineReceiver): how a
+/// [`LineHandler`](crate::LineHandler) sends lines, and switches between lines and raw data.
+/// How it closes, paces and times is said at [`Handle`].
+pub type Lines = Handle<LineKind>;
+
+/// What lines share besides.
+pub struct LineKind {
+    framing: Rc<Framing>,
+    raw: Cell<bool>,
+    changes: RefCell<Changes>,
+    changed: Cell<bool>,
+    /// Where the bytes are that the running callback was lent and may give back.
+    lent: Cell<Option<Place>>,
+}
+
+/// What is to be done to the input behind the running callback, in this order.
+#[derive(Default)]
+struct Changes {
+    clear: bool,
+    /// So many of the last bytes lent are to come again.
+    take_back: usize,
+    /// To come before everything else.
+    extra: Vec<u8>,
+}
+
+/// The addresses of a slice's first byte and of the end.
+type Place = (usize, usize);
+
+impl Lines {
+    /// Sends a line and the delimiter behind it. Twisted's `sendLine`.
+    ///
+    /// The line itself is not looked at: one that has a delimiter in it arrives as two.
+    pub fn send_line(&self, line: impl AsRef<[u8]>) {
+        self.transport().write_sequence(&[line.as_ref(), self.0.kind.framing.delimiter.to_send()]);
+    }
+
+    /// Stops cutting into lines: all that comes behind the line just received goes to
+    /// [`raw_data_received`](crate::LineHandler::raw_data_received), until [`set_line_mode`](Self::set_line_mode).
+    /// Twisted's `setRawMode`.
+    pub fn set_raw_mode(&self) {
+        if !self.0.kind.raw.replace(true) {
+            self.0.delivery.cuts_anew();
+        }
+    }
+
+    /// Cuts into lines again, from `extra` on, which is what a handler of raw data has found not to be its own; give
+    /// `""` where there is none. Twisted's `setLineMode`.
+    ///
+    /// Whenever it is called, `extra` comes in front of everything that was received and not yet delivered. An `extra`
+    /// that is the end of what `raw_data_received` was lent is not copied.
+    ///
+    /// ```
+    /// use protocols::{LineHandler, LineReceiver, Lines};
+    /// use reactor::testing::StringTransport;
+    ///
+    /// /// A line `put N` is followed by N bytes of anything.
+    /// struct Store { lines: Lines, value: Vec<u8>, missing: usize }
+    ///
+    /// impl LineHandler for Store {
+    ///     fn line_received(&mut self, line: &[u8]) {
+    ///         let length = line.strip_prefix(b"put ").and_then(|n| str::from_utf8(n).ok()?.parse().ok());
+    ///         self.missing = length.unwrap_or(0);
+    ///         self.lines.set_raw_mode();
+    ///     }
+    ///     fn raw_data_received(&mut self, data: &[u8]) {
+    ///         let (value, rest) = data.split_at(data.len().min(self.missing));
+    ///         self.value.extend(value);
+    ///         self.missing -= value.len();
+    ///         if self.missing == 0 {
+    ///             self.lines.send_line("stored");
+    ///             self.lines.set_line_mode(rest);
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let factory = LineReceiver::factory(|lines| Store { lines, value: Vec::new(), missing: 0 });
+    /// let mut wire = StringTransport::connect(factory);
+    /// wire.receive("put 4\r\n\r\n\r\nput 1\r\n1put ");
+    /// assert_eq!(wire.written(), b"stored\r\nstored\r\n");
+    /// ```
+    pub fn set_line_mode(&self, extra: impl AsRef<[u8]>) {
+        self.0.kind.raw.set(false);
+        let extra = extra.as_ref();
+        if !extra.is_empty() {
+            self.change(|changes| {
+                if changes.extra.is_empty() && changes.take_back == 0 && self.0.kind.is_end_of_lent(extra) {
+                    changes.take_back = extra.len();
+                } else {
+                    changes.extra.splice(..0, extra.iter().copied());
+                }
+            });
+        }
+    }
+
+    /// Forgets what was received and not yet delivered. Twisted's `clearLineBuffer`, but for one thing: it returns
+    /// nothing, since input is cut where the reactor has lent it. To have the rest, switch to raw mode.
+    pub fn clear_line_buffer(&self) {
+        self.change(|changes| *changes = Changes { clear: true, ..Changes::default() });
+    }
+
+    fn change(&self, change: impl FnOnce(&mut Changes)) {
+        let kind = &self.0.kind;
+        change(&mut kind.changes.borrow_mut());
+        kind.changed.set(true);
+        self.0.delivery.ask();
+    }
+}
+
+impl LineKind {
+    pub(crate) fn new(framing: Rc<Framing>) -> Self {
+        Self {
+            framing,
+            raw: Cell::new(false),
+            changes: RefCell::default(),
+            changed: Cell::new(false),
+            lent: Cell::new(None),
+        }
+    }
+
+    pub(crate) fn is_raw(&self) -> bool {
+        self.raw.get()
+    }
+
+    /// While `callback` runs, the end of `data` can be given back.
+    pub(crate) fn lend<R>(&self, data: &[u8], callback: impl FnOnce(&[u8]) -> R) -> R {
+        self.lent.set(Some(place(data)));
+        let result = callback(data);
+        self.lent.set(None);
+        result
+    }
+
+    /// Makes the changes that were asked for.
+    #[inline]
+    pub(crate) fn change_input(&self, input: &mut Input<'_>) {
+        if self.changed.replace(false) {
+            let changes = self.changes.take();
+            if changes.clear {
+                input.clear();
+            }
+            input.take_back(changes.take_back);
+            input.put_in_front(&changes.extra);
+        }
+    }
+
+    /// Addresses will do: while they are lent, no other bytes can be where these are.
+    fn is_end_of_lent(&self, bytes: &[u8]) -> bool {
+        let (begin, end) = place(bytes);
+        self.lent.get().is_some_and(|(lent_begin, lent_end)| begin >= lent_begin && end == lent_end)
+    }
+}
+
+fn place(bytes: &[u8]) -> Place {
+    let range = bytes.as_ptr_range();
+    (range.start.addr(), range.end.addr())
+}
+
+impl fmt::Debug for LineKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineKind").field("raw", &self.raw.get()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reactor::testing::StringTransport;
+
+    use super::*;
+    use crate::LineHandler;
+    use crate::LineReceiver;
+
+    struct Idle;
+
+    impl LineHandler for Idle {
+        fn line_received(&mut self, _line: &[u8]) {}
+    }
+
+    /// What of `extra` is copied, and how much of what was lent is to come again.
+    fn copied_and_taken_back(lent: &[u8], extra: &[u8]) -> (Vec<u8>, usize) {
+        let kept = Rc::new(RefCell::new(None));
+        let handle = Rc::clone(&kept);
+        let _wire = StringTransport::connect(LineReceiver::factory(move |lines| {
+            handle.replace(Some(lines));
+            Idle
+        }));
+        let lines = kept.take().expect("the factory was called");
+        lines.0.kind.lend(lent, |_| lines.set_line_mode(extra));
+        let changes = lines.0.kind.changes.take();
+        (changes.extra, changes.take_back)
+    }
+
+    #[test]
+    fn a_line_beyond_the_output_limit_is_sent_whole_when_nothing_else_waits() {
+        let kept = Rc::new(RefCell::new(None));
+        let handle = Rc::clone(&kept);
+        let mut wire = StringTransport::connect(LineReceiver::factory(move |lines| {
+            handle.replace(Some(lines));
+            Idle
+        }));
+        let lines: Lines = kept.take().expect("the factory was called");
+        lines.transport().set_output_limit(10);
+        lines.send_line([b'x'; 20]);
+        wire.settle();
+        assert_eq!(wire.written().len(), 22);
+        assert!(wire.closed().is_none());
+    }
+
+    #[test]
+    fn an_extra_is_copied_unless_it_is_the_end_of_what_was_lent() {
+        let bytes = *b"0123456789";
+        let (lent, elsewhere) = bytes.split_at(6);
+        assert_eq!(copied_and_taken_back(lent, &lent[2..]), (b"".to_vec(), 4));
+        assert_eq!(copied_and_taken_back(lent, lent), (b"".to_vec(), 6));
+        assert_eq!(copied_and_taken_back(lent, &lent[2..4]), (b"23".to_vec(), 0));
+        assert_eq!(copied_and_taken_back(lent, elsewhere), (b"6789".to_vec(), 0));
+        assert_eq!(copied_and_taken_back(lent, b"45"), (b"45".to_vec(), 0));
+        assert_eq!(copied_and_taken_back(&bytes[2..6], &bytes[..6]), (b"012345".to_vec(), 0));
+        assert_eq!(copied_and_taken_back(lent, b""), (b"".to_vec(), 0));
+    }
+}

@@ -1,0 +1,185 @@
+//! When a receiver delivers, and when it waits.
+
+use std::cell::Cell;
+use std::future::ready;
+
+use reactor::CloseReason;
+use reactor::OnEof;
+use reactor::Protocol;
+use reactor::Transport;
+
+use crate::receiver::input::Buffer;
+use crate::receiver::input::Input;
+
+/// A protocol that cuts what it is given into pieces, and delivers them.
+pub(crate) trait Receiver: Protocol {
+    /// Delivers what is kept, then this chunk, as far as may be. What is left is kept.
+    fn deliver(&mut self, chunk: &[u8]);
+}
+
+/// The rules by which a receiver hands out what it has cut from one chunk, shared with the handle of it.
+///
+/// It stops at once when it is paused, when the connection closes, and when its answers fill the output: a peer that
+/// sends many questions at once and is slow to read the answers must not make those pile up. While anything is left
+/// the connection is not read, so that the receiver never keeps more than one chunk.
+pub(crate) struct Delivery {
+    pub(crate) transport: Transport,
+    /// By the user.
+    paused: Cell<bool>,
+    /// It stopped before the end, and the connection is not read meanwhile.
+    held: Cell<bool>,
+    /// Some input is kept.
+    keeps: Cell<bool>,
+    phase: Cell<Phase>,
+    /// So many calls in a row were for no bytes.
+    empty_calls: Cell<u32>,
+    /// Has the receiver deliver in the connection's next turn.
+    ask: fn(&Transport),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Idle,
+    /// It will go on in the connection's next turn.
+    Asked,
+    Running,
+}
+
+impl Delivery {
+    pub(crate) fn new<R: Receiver>(transport: Transport) -> Self {
+        Self {
+            transport,
+            paused: Cell::new(false),
+            held: Cell::new(false),
+            keeps: Cell::new(false),
+            phase: Cell::new(Phase::Idle),
+            empty_calls: Cell::new(0),
+            ask: |transport| drop(transport.defer(ready(()), |receiver: &mut R, ()| receiver.deliver(b""))),
+        }
+    }
+
+    pub(crate) fn pause(&self) {
+        self.paused.set(true);
+        self.transport.pause_reading();
+    }
+
+    pub(crate) fn resume(&self) {
+        if self.paused.replace(false) {
+            if self.held.get() {
+                self.ask();
+            } else {
+                self.transport.resume_reading();
+            }
+        }
+    }
+
+    /// Something is there to deliver, or has changed. Needs saying only outside of a delivery.
+    pub(crate) fn ask(&self) {
+        if self.phase.get() == Phase::Idle {
+            self.phase.set(Phase::Asked);
+            (self.ask)(&self.transport);
+        }
+    }
+
+    /// What is kept, if anything is, is to be cut in another way.
+    pub(crate) fn cuts_anew(&self) {
+        if self.keeps.get() {
+            self.ask();
+        }
+    }
+
+    /// Whether something is left that waits for the end of a pause, or for the output to be sent.
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.get()
+    }
+
+    /// Whether some input is kept.
+    #[cfg(test)]
+    pub(crate) fn keeps(&self) -> bool {
+        self.keeps.get()
+    }
+
+    /// Delivers all that `next` takes off the input, as far as may be, and ends. True if it was stopped, and may go on
+    /// later.
+    pub(crate) fn cut(&self, mut input: Input<'_>, mut next: impl FnMut(&mut Input<'_>) -> bool) -> bool {
+        let stopped = self.run(|| next(&mut input)) && !self.transport.is_closing();
+        if self.transport.is_closing() {
+            input.clear();
+        }
+        let keeps = input.finish();
+        self.end(keeps, keeps && stopped);
+        stopped
+    }
+
+    /// Delivers piece after piece by `next`, which answers whether there was one, for as long as may be. True if it
+    /// was stopped before there were no more.
+    pub(crate) fn run(&self, mut next: impl FnMut() -> bool) -> bool {
+        self.phase.set(Phase::Running);
+        let unsent = self.transport.unsent();
+        loop {
+            if !self.goes_on(unsent) {
+                return true;
+            }
+            if !next() {
+                return false;
+            }
+        }
+    }
+
+    /// Whether a delivery goes on that began when so much was unsent.
+    fn goes_on(&self, unsent: usize) -> bool {
+        let answers = self.transport.unsent().saturating_sub(unsent);
+        !self.paused.get() && !self.transport.is_closing() && answers <= MOST_ANSWERS
+    }
+
+    /// Ends a delivery: whether some input is kept, and whether something is left to deliver.
+    pub(crate) fn end(&self, keeps: bool, left: bool) {
+        self.keeps.set(keeps);
+        self.phase.set(Phase::Idle);
+        if left {
+            self.hold();
+        } else if self.held.replace(false) && !self.paused.get() {
+            self.transport.resume_reading();
+        }
+    }
+
+    /// Something is left to deliver, even if no input is kept.
+    pub(crate) fn hold(&self) {
+        self.held.set(true);
+        self.transport.pause_reading();
+    }
+
+    /// Whether there is something to deliver, be it now or later.
+    pub(crate) fn has_more(&self) -> bool {
+        self.held.get() || self.phase.get() == Phase::Asked
+    }
+
+    /// Tells the end of the stream, with what is left unfinished, behind all that there is to deliver.
+    pub(crate) fn end_of_stream(&self, buffer: &mut Buffer, tell: impl FnOnce(&[u8]) -> OnEof) -> OnEof {
+        if self.has_more() {
+            return OnEof::NotYet;
+        }
+        let mut input = buffer.input(b"");
+        let answer = tell(input.everything());
+        input.finish();
+        answer
+    }
+
+    /// Takes note that the handler was called with so many bytes. One that asks for none forever would keep the
+    /// reactor to itself, whatever the peer sends or does not: it is stopped.
+    pub(crate) fn called_for(&self, bytes: usize) {
+        let empty_calls = if bytes == 0 { self.empty_calls.get() + 1 } else { 0 };
+        self.empty_calls.set(empty_calls);
+        if empty_calls > MOST_EMPTY_CALLS {
+            let text = format!("{MOST_EMPTY_CALLS} calls in a row asked for no bytes: the protocol does not get on");
+            self.transport.fail_connection(CloseReason::failed(text));
+        }
+    }
+}
+
+/// As many unsent bytes as make an output full. Of what else is unsent the peer may be as slow to read as it is: if both
+/// sides send each other much, none would be the first to go on.
+const MOST_ANSWERS: usize = 64 * 1024;
+
+/// Far more than a message has parts that may be empty.
+const MOST_EMPTY_CALLS: u32 = 10_000;

@@ -1,0 +1,161 @@
+use std::fmt;
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use reactor::Address;
+use reactor::DeferredCall;
+use reactor::DelayedCall;
+use reactor::LoopingCall;
+use reactor::Reactor;
+use reactor::Tick;
+use reactor::Transport;
+
+use crate::receiver::delivery::Delivery;
+use crate::receiver::delivery::Receiver;
+
+/// A handle of one connection whose protocol is a receiver: how a handler sends, closes, and says how input is to be
+/// cut.
+///
+/// There is one for each kind of receiver, with a name of its own: [`Lines`](crate::Lines),
+/// [`Strings`](crate::Strings), [`States`](crate::States), [`Segments`](crate::Segments),
+/// [`Messages`](crate::Messages). What they have in common is said here once; what only one can do is below, at its
+/// kind.
+///
+/// Like [`Transport`] it is cheap to clone and may be used from any callback of any connection of the same reactor. Its
+/// methods only take note: **they never call user code**. A handle that outlives its connection is harmless.
+pub struct Handle<K>(pub(crate) Rc<Shared<K>>);
+
+/// What a receiver and the handles of it share.
+pub(crate) struct Shared<K> {
+    pub(crate) delivery: Delivery,
+    pub(crate) kind: K,
+}
+
+impl<K> Handle<K> {
+    pub(crate) fn new<R: Receiver>(transport: Transport, kind: K) -> Self {
+        Self(Rc::new(Shared { delivery: Delivery::new::<R>(transport), kind }))
+    }
+
+    /// Stops delivering at once, and reading: what is left of the input comes when [`resume_reading`] is called.
+    /// Twisted's `pauseProducing`.
+    ///
+    /// [`resume_reading`]: Self::resume_reading
+    pub fn pause_reading(&self) {
+        self.0.delivery.pause();
+    }
+
+    /// Undoes [`pause_reading`](Self::pause_reading). What is left is delivered in the connection's next turn, before
+    /// anything newer. Twisted's `resumeProducing`.
+    ///
+    /// A handler that takes one line after another, however long each takes:
+    ///
+    /// ```
+    /// # use protocols::{LineHandler, Lines};
+    /// # struct Directory { lines: Lines }
+    /// # async fn lookup(_user: Vec<u8>) -> Option<String> { None }
+    /// # impl LineHandler for Directory {
+    /// fn line_received(&mut self, user: &[u8]) {
+    ///     self.lines.pause_reading();
+    ///     self.lines.defer(lookup(user.to_vec()), |this: &mut Self, found| {
+    ///         this.lines.send_line(found.as_deref().unwrap_or("No such user"));
+    ///         this.lines.resume_reading();
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    pub fn resume_reading(&self) {
+        self.0.delivery.resume();
+    }
+
+    /// As [`Transport::lose_connection`]; nothing more is delivered.
+    pub fn lose_connection(&self) {
+        self.transport().lose_connection();
+    }
+
+    /// As [`Transport::abort_connection`]; nothing more is delivered.
+    pub fn abort_connection(&self) {
+        self.transport().abort_connection();
+    }
+
+    /// As [`Transport::is_closing`].
+    pub fn is_closing(&self) -> bool {
+        self.transport().is_closing()
+    }
+
+    /// As [`Transport::peer`].
+    pub fn peer(&self) -> Address {
+        self.transport().peer()
+    }
+
+    /// As [`Transport::call_later`]: calls `call` with the handler, `delay` from now.
+    ///
+    /// # Panics
+    ///
+    /// If the handler is not an `H`.
+    #[track_caller]
+    pub fn call_later<H: 'static>(&self, delay: Duration, call: impl FnOnce(&mut H) + 'static) -> DelayedCall {
+        self.transport().call_later(delay, call)
+    }
+
+    /// As [`Transport::call_every`]: calls `call` with the handler, every `interval`.
+    ///
+    /// # Panics
+    ///
+    /// If the handler is not an `H`.
+    #[track_caller]
+    pub fn call_every<H: 'static>(&self, interval: Duration, call: impl FnMut(&mut H, Tick) + 'static) -> LoopingCall {
+        self.transport().call_every(interval, call)
+    }
+
+    /// As [`Transport::defer`]: runs `future` beside the handler, and calls `call` with its output.
+    ///
+    /// # Panics
+    ///
+    /// If the handler is not an `H`.
+    #[track_caller]
+    pub fn defer<H: 'static, F: Future + 'static>(
+        &self,
+        future: F,
+        call: impl FnOnce(&mut H, F::Output) + 'static,
+    ) -> DeferredCall {
+        self.transport().defer(future, call)
+    }
+
+    /// As [`Transport::on_drain`]: what the handler does when the connection is asked to finish.
+    ///
+    /// # Panics
+    ///
+    /// If the handler is not an `H`.
+    #[track_caller]
+    pub fn on_drain<H: 'static>(&self, call: impl FnOnce(&mut H) + 'static) {
+        self.transport().on_drain(call);
+    }
+
+    /// As [`Transport::reactor`].
+    ///
+    /// # Panics
+    ///
+    /// If that is gone.
+    pub fn reactor(&self) -> Reactor {
+        self.transport().reactor()
+    }
+
+    /// The connection itself, for everything else. Its own [`pause_reading`](Transport::pause_reading) holds back what
+    /// has not been read yet, but nothing that has.
+    pub fn transport(&self) -> &Transport {
+        &self.0.delivery.transport
+    }
+}
+
+impl<K> Clone for Handle<K> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<K> fmt::Debug for Handle<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("transport", self.transport()).finish_non_exhaustive()
+    }
+}

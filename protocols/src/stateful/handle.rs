@@ -1,0 +1,10 @@
+use crate::receiver::handle::Handle;
+
+/// A handle of one connection whose protocol is a [`StatefulReceiver`](crate::StatefulReceiver): how a
+/// [`StatefulHandler`](crate::StatefulHandler) closes, paces and times, as every [`Handle`]
+/// does. It sends by [`transport`](Handle::transport).
+pub type States = Handle<StateKind>;
+
+/// What states share besides: nothing, since only the handler says what comes next.
+#[derive(Debug)]
+pub struct StateKind;

@@ -1,0 +1,74 @@
+use reactor::CloseReason;
+use reactor::OnEof;
+
+use crate::receiver::into_handler::IntoHandler;
+use crate::string::error::StringError;
+use crate::string::handle::Strings;
+
+/// What a user of [`StringReceiver`](crate::StringReceiver) writes: a protocol that is called back with strings of
+/// bytes.
+///
+/// It is built with its [`Strings`], the handle that sends strings and closes, and keeps it in a plain
+/// field. Only [`string_received`](Self::string_received) must be written. Callbacks come in the order, and strings
+/// wait, as [`LineHandler`](crate::LineHandler) has it.
+///
+/// ```
+/// use protocols::{StringFormat, StringHandler, StringReceiver, Strings};
+/// use reactor::testing::StringTransport;
+///
+/// struct Shout { strings: Strings }
+///
+/// impl StringHandler for Shout {
+///     fn string_received(&mut self, string: &[u8]) {
+///         let answer = self.strings.send_string(string.to_ascii_uppercase());
+///         answer.expect("it is as long as the one that came");
+///     }
+/// }
+///
+/// let mut wire = StringTransport::connect(StringReceiver::factory(StringFormat::Netstring, |strings| Shout { strings }));
+/// wire.receive("5:hello,5:wor");
+/// wire.receive("ld,");
+/// assert_eq!(wire.written(), b"5:HELLO,5:WORLD,");
+/// ```
+pub trait StringHandler: 'static {
+    /// The connection is established; nothing was received yet. Twisted's `connectionMade`.
+    fn connection_made(&mut self) {}
+
+    /// The peer sent this string, which is given without its length; it may be empty. It is lent: what is to be kept
+    /// must be copied. Twisted's `stringReceived`.
+    fn string_received(&mut self, string: &[u8]);
+
+    /// What the peer sent is no string, or too long. Nothing more is delivered: when this has returned, the connection
+    /// sends what was written and closes. Called as soon as a length is known to be too great, whatever follows of the
+    /// string. Twisted's `lengthLimitExceeded`.
+    fn string_rejected(&mut self, error: StringError) {
+        let _ = error;
+    }
+
+    /// The peer has ended its stream; no string follows. The answer says whether this side goes on sending.
+    ///
+    /// `unfinished` is what came behind the last string, its length included: nothing, unless the peer was interrupted.
+    fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
+        let _ = unfinished;
+        OnEof::Close
+    }
+
+    /// As [`Protocol::pause_writing`](reactor::Protocol::pause_writing).
+    fn pause_writing(&mut self) {}
+
+    /// As [`Protocol::resume_writing`](reactor::Protocol::resume_writing).
+    fn resume_writing(&mut self) {}
+
+    /// The connection has ended; this is the last callback. Twisted's `connectionLost`.
+    fn connection_lost(&mut self, reason: CloseReason) {
+        let _ = reason;
+    }
+}
+
+impl<H: StringHandler> IntoHandler<Strings> for H {
+    type Handler = H;
+
+    fn into_handler(self) -> Option<H> {
+        Some(self)
+    }
+}
