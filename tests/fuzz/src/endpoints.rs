@@ -1,6 +1,6 @@
 //! Descriptions of endpoints, and the variables in which sockets are handed over.
 
-#[path = "../../../reactor/src/activation.rs"]
+#[path = "../../../reactor/src/listen/socket_activation.rs"]
 mod activation;
 
 use std::fmt::Debug;

@@ -1,10 +1,10 @@
 //! The model test of the suite: the same interpreter, the same rules.
 
-#[path = "../../suite/model/compare.rs"]
+#[path = "../../suite/connection/model/compare.rs"]
 pub(crate) mod compare;
-#[path = "../../suite/model/rules.rs"]
+#[path = "../../suite/connection/model/rules.rs"]
 mod rules;
-#[path = "../../suite/model/script.rs"]
+#[path = "../../suite/connection/model/script.rs"]
 pub(crate) mod script;
-#[path = "../../suite/model/world.rs"]
+#[path = "../../suite/connection/model/world.rs"]
 mod world;

@@ -12,12 +12,12 @@ use chrono::Utc;
 use nix::sys::signal::Signal;
 use reactor::Reactor;
 
-use super::binaries::binary;
-use super::net;
-use super::program::Program;
-use super::server::Server;
-use super::stamps::split_stamp;
-use super::tools::is_there;
+use crate::apps::binaries::binary;
+use crate::apps::net;
+use crate::apps::program::Program;
+use crate::apps::server::Server;
+use crate::apps::stamps::split_stamp;
+use crate::apps::tools::is_there;
 
 /// Has a program see the time of day that the text of a file makes of it, as in `+1d`. `None` if the test is skipped.
 #[track_caller]

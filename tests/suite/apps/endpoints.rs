@@ -10,11 +10,11 @@ use std::process::Stdio;
 
 use nix::sys::signal::Signal;
 
-use super::binaries::binary;
-use super::net;
-use super::program::Program;
-use super::stamps::is_stamped;
-use super::tools::is_there;
+use crate::apps::binaries::binary;
+use crate::apps::net;
+use crate::apps::program::Program;
+use crate::apps::stamps::is_stamped;
+use crate::apps::tools::is_there;
 use crate::support::connect_unix;
 use crate::support::fresh_path;
 

@@ -10,7 +10,7 @@ use socket2::Domain;
 use socket2::Socket;
 use socket2::Type;
 
-use super::DEADLINE;
+use crate::apps::DEADLINE;
 
 #[track_caller]
 pub(crate) fn connect(address: SocketAddr) -> TcpStream {

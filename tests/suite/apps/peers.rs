@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
-use super::program::Program;
-use super::server::Server;
-use super::stamps::without_stamps;
-use super::tools::is_there;
+use crate::apps::program::Program;
+use crate::apps::server::Server;
+use crate::apps::stamps::without_stamps;
+use crate::apps::tools::is_there;
 
 fn python(test: &str) -> bool {
     is_there("Python 3", Command::new("python3").args(["-c", ""]), test)

@@ -21,9 +21,9 @@ use nix::unistd::Pid;
 use rig::descriptors_of;
 use rig::resident_of;
 
-use super::DEADLINE;
-use super::binaries::binary;
-use super::binaries::example;
+use crate::apps::DEADLINE;
+use crate::apps::binaries::binary;
+use crate::apps::binaries::example;
 
 /// A running program with pipes to its standard input and from its two outputs. Dropping it ends it.
 pub(crate) struct Program {

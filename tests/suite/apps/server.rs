@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::process::Command;
 
-use super::binaries::binary;
-use super::program::Program;
+use crate::apps::binaries::binary;
+use crate::apps::program::Program;
 
 /// A `time-server` that listens on ports the system has chosen.
 pub(crate) struct Server {

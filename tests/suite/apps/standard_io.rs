@@ -19,15 +19,15 @@ use nix::fcntl::OFlag;
 use nix::fcntl::fcntl;
 use nix::sys::signal::Signal;
 
-use super::binaries::binary;
-use super::net;
-use super::peers::script;
-use super::peers::socat;
-use super::peers::twisted;
-use super::program::Program;
-use super::stamps::is_stamped;
-use super::stamps::without_stamps;
-use super::terminal::Terminal;
+use crate::apps::binaries::binary;
+use crate::apps::net;
+use crate::apps::peers::script;
+use crate::apps::peers::socat;
+use crate::apps::peers::twisted;
+use crate::apps::program::Program;
+use crate::apps::stamps::is_stamped;
+use crate::apps::stamps::without_stamps;
+use crate::apps::terminal::Terminal;
 use crate::support::in_time;
 
 fn server() -> Command {

@@ -19,7 +19,7 @@ use nix::pty::posix_openpt;
 use nix::pty::ptsname_r;
 use nix::pty::unlockpt;
 
-use super::DEADLINE;
+use crate::apps::DEADLINE;
 
 /// A shell in a pseudo-terminal that runs one command, and then tells what has become of it and of the terminal.
 pub(crate) struct Terminal {

@@ -8,11 +8,11 @@ use std::thread;
 
 use nix::sys::signal::Signal;
 
-use super::net;
-use super::program::Program;
-use super::server::Server;
-use super::stamps::is_stamped;
-use super::stamps::without_stamps;
+use crate::apps::net;
+use crate::apps::program::Program;
+use crate::apps::server::Server;
+use crate::apps::stamps::is_stamped;
+use crate::apps::stamps::without_stamps;
 use crate::support::datagrams::receive;
 
 const STAMP: &str = "[Sun Nov  1 16:58:06 2026] ";

@@ -7,10 +7,10 @@ use nix::sys::signal::Signal;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
-use super::binaries::binary;
-use super::net;
-use super::server::Server;
-use super::terminal::Terminal;
+use crate::apps::binaries::binary;
+use crate::apps::net;
+use crate::apps::server::Server;
+use crate::apps::terminal::Terminal;
 
 fn client(options: &str, address: SocketAddr) -> Terminal {
     let path: &Path = binary("time-client");

@@ -17,14 +17,14 @@ use chrono::TimeDelta;
 use chrono::Utc;
 use nix::sys::signal::Signal;
 
-use super::binaries::binary;
-use super::net;
-use super::program::Program;
-use super::server::Server;
-use super::stamps::is_stamped;
-use super::stamps::split_stamp;
-use super::stamps::without_stamps;
-use super::tools::as_nobody;
+use crate::apps::binaries::binary;
+use crate::apps::net;
+use crate::apps::program::Program;
+use crate::apps::server::Server;
+use crate::apps::stamps::is_stamped;
+use crate::apps::stamps::split_stamp;
+use crate::apps::stamps::without_stamps;
+use crate::apps::tools::as_nobody;
 use crate::support::datagrams::receive;
 
 #[test]

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use super::binaries::binary;
-use super::net;
-use super::program::Program;
-use super::server::Server;
-use super::stamps::is_stamped;
+use crate::apps::binaries::binary;
+use crate::apps::net;
+use crate::apps::program::Program;
+use crate::apps::server::Server;
+use crate::apps::stamps::is_stamped;
 use crate::support::ServiceManager;
 use crate::support::fresh_path;
 

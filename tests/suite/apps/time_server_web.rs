@@ -4,14 +4,14 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::Command;
 
-use super::net;
-use super::peers::curl;
-use super::peers::script;
-use super::program::Program;
-use super::server::Server;
-use super::stamps::is_stamped;
-use super::stamps::without_stamps;
-use super::tools::is_there;
+use crate::apps::net;
+use crate::apps::peers::curl;
+use crate::apps::peers::script;
+use crate::apps::program::Program;
+use crate::apps::server::Server;
+use crate::apps::stamps::is_stamped;
+use crate::apps::stamps::without_stamps;
+use crate::apps::tools::is_there;
 
 fn url(address: SocketAddr, scheme: &str, path: &str) -> String {
     format!("{scheme}://{address}{path}")

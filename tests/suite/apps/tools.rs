@@ -12,7 +12,7 @@ use std::process::Stdio;
 use nix::unistd::Uid;
 use tempfile::TempDir;
 
-use super::binaries::binary;
+use crate::apps::binaries::binary;
 
 /// Whether `command` succeeds. If not, says on standard error that the test called `test` is skipped; but where the
 /// variable `CI` is `true`, nothing may be skipped.

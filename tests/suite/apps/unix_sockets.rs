@@ -10,9 +10,9 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 
-use super::program::Program;
-use super::stamps::is_stamped;
-use super::tools::as_nobody;
+use crate::apps::program::Program;
+use crate::apps::stamps::is_stamped;
+use crate::apps::tools::as_nobody;
 use crate::support::connect_unix;
 use crate::support::fresh_path;
 use crate::support::send_descriptors;

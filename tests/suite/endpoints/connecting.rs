@@ -16,9 +16,9 @@ use reactor::client_from_string;
 use reactor::connect_protocol;
 use reactor::testing::Simulation;
 
-use super::Logging;
-use super::every_client;
-use super::every_client_and_web_sockets;
+use crate::endpoints::Logging;
+use crate::endpoints::every_client;
+use crate::endpoints::every_client_and_web_sockets;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;

@@ -12,8 +12,8 @@ use reactor::Reactor;
 use reactor::server_from_string;
 use reactor::testing::Simulation;
 
-use super::Logging;
-use super::echoing;
+use crate::endpoints::Logging;
+use crate::endpoints::echoing;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;

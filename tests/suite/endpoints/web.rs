@@ -12,7 +12,7 @@ use reactor::client_from_string;
 use reactor::server_from_string;
 use reactor::testing::Simulation;
 
-use super::echoing;
+use crate::endpoints::echoing;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;

@@ -1,5 +1,5 @@
-use super::serve;
 use crate::apps::program::Program;
+use crate::gallery::serve;
 
 #[test]
 fn a_sum_is_right_and_a_division_by_zero_is_the_error_that_was_declared() {

@@ -3,10 +3,10 @@ use std::net::SocketAddr;
 use nix::sys::signal::Signal;
 use rig::peer::reset;
 
-use super::ANY_PORT;
-use super::Client;
-use super::serve;
-use super::serve_endpoints;
+use crate::gallery::ANY_PORT;
+use crate::gallery::Client;
+use crate::gallery::serve;
+use crate::gallery::serve_endpoints;
 
 /// Somebody who has given a name.
 #[track_caller]

@@ -6,7 +6,7 @@ use crate::support::datagrams::receive;
 use crate::support::datagrams::socket_at;
 use crate::support::namespace::in_namespace;
 
-use super::serve;
+use crate::gallery::serve;
 
 #[test]
 fn the_server_sends_every_datagram_back() {

@@ -4,7 +4,6 @@ use std::net::TcpStream;
 use rig::open_files;
 use rig::peer::pattern;
 
-use super::serve;
 use crate::apps::net::accept;
 use crate::apps::net::closed_port;
 use crate::apps::net::connect;
@@ -12,6 +11,7 @@ use crate::apps::net::listen;
 use crate::apps::net::read;
 use crate::apps::net::read_to_end;
 use crate::apps::program::Program;
+use crate::gallery::serve;
 
 #[test]
 fn the_server_sends_every_byte_back_to_a_thousand_clients_at_once() {

@@ -14,17 +14,17 @@ use std::thread;
 use nix::sys::signal::Signal;
 use tempfile::tempdir;
 
-use super::ANY_PORT;
-use super::Client;
-use super::ask;
-use super::listening;
-use super::serve;
-use super::serve_endpoints;
 use crate::apps::binaries::example;
 use crate::apps::net::accept;
 use crate::apps::net::closed_port;
 use crate::apps::net::listen;
 use crate::apps::program::Program;
+use crate::gallery::ANY_PORT;
+use crate::gallery::Client;
+use crate::gallery::ask;
+use crate::gallery::listening;
+use crate::gallery::serve;
+use crate::gallery::serve_endpoints;
 use crate::support::in_time;
 
 /// Waits until the process has something to be done on SIGTERM.

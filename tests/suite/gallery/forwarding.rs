@@ -6,7 +6,6 @@ use std::thread;
 use rig::peer::pattern;
 use rig::peer::reset;
 
-use super::serve;
 use crate::apps::net::accept;
 use crate::apps::net::closed_port;
 use crate::apps::net::connect;
@@ -14,6 +13,7 @@ use crate::apps::net::listen;
 use crate::apps::net::read;
 use crate::apps::net::read_to_end;
 use crate::apps::program::Program;
+use crate::gallery::serve;
 
 /// A client and a target, with a forwarder between them.
 struct Chain {

@@ -1,4 +1,4 @@
-use super::serve;
+use crate::gallery::serve;
 use std::io::BufRead;
 use std::io::BufReader;
 use std::io::Write;

@@ -1,9 +1,9 @@
 use std::io::Write;
 
-use super::serve;
 use crate::apps::net::connect;
 use crate::apps::net::read_to_end;
 use crate::apps::program::Program;
+use crate::gallery::serve;
 
 #[test]
 fn everything_is_told_that_becomes_of_a_child_and_its_end_last() {

@@ -2,10 +2,10 @@ use std::fs;
 
 use tempfile::tempdir;
 
-use super::Client;
-use super::listening;
-use super::serve;
 use crate::apps::program::Program;
+use crate::gallery::Client;
+use crate::gallery::listening;
+use crate::gallery::serve;
 
 /// What a quote server with these options sends.
 #[track_caller]

@@ -1,8 +1,8 @@
 use std::io::Read;
 use std::io::Write;
 
-use super::Client;
-use super::serve;
+use crate::gallery::Client;
+use crate::gallery::serve;
 
 #[test]
 fn a_slow_reader_gets_ten_million_numbers_out_of_little_memory() {

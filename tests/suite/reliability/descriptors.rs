@@ -7,7 +7,7 @@ use std::net::TcpStream;
 use rig::Child;
 use rig::peer;
 
-use super::server;
+use crate::reliability::server;
 
 const CLIENTS: usize = 120;
 

@@ -10,7 +10,7 @@ use rig::peer;
 use rig::peer::End;
 use socket2::SockRef;
 
-use super::server;
+use crate::reliability::server;
 
 const CONNECTIONS: usize = 40;
 

@@ -19,7 +19,7 @@ use rig::peer;
 use rig::peer::End;
 use rig::peer::pattern;
 
-use super::server;
+use crate::reliability::server;
 
 /// An echo that keeps the record of the most bytes it had unsent.
 struct Echo {

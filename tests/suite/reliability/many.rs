@@ -9,7 +9,7 @@ use rig::Child;
 use rig::open_files;
 use rig::peer;
 
-use super::server;
+use crate::reliability::server;
 
 #[test]
 fn a_line_to_each_of_many_held_connections_is_answered_to_each() {

@@ -11,7 +11,7 @@ use rig::faulty::Fault;
 use rig::peer;
 use rig::peer::End;
 
-use super::server;
+use crate::reliability::server;
 
 #[test]
 fn panics_in_every_callback_touch_no_healthy_connection() {

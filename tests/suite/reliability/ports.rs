@@ -11,7 +11,7 @@ use reactor::Protocol;
 use reactor::Reactor;
 use reactor::Transport;
 
-use super::server_command;
+use crate::reliability::server_command;
 
 /// Counts how often it is started.
 struct Started(Rc<Cell<u32>>);

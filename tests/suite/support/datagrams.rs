@@ -22,10 +22,10 @@ use reactor::Reactor;
 use reactor::RemoteReactor;
 use reactor::testing::Simulation;
 
-use super::Guard;
-use super::Log;
-use super::PATIENCE;
-use super::test_reactor;
+use crate::support::Guard;
+use crate::support::Log;
+use crate::support::PATIENCE;
+use crate::support::test_reactor;
 
 pub(crate) const LOOPBACK: &str = "127.0.0.1:0";
 

@@ -12,8 +12,8 @@ use reactor::Protocol;
 use reactor::Transport;
 use reactor::testing::Simulation;
 
-use super::Ending;
-use super::PATIENCE;
+use crate::support::Ending;
+use crate::support::PATIENCE;
 
 /// The other end of the connection under test, in a test's hands: it sends and closes when told to, and keeps what it
 /// receives until that is asked for.

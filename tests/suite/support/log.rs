@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::PATIENCE;
+use crate::support::PATIENCE;
 
 /// Counts the lines that this thread logs at this level and above it, as long as the first value is not dropped.
 pub(crate) fn count_logged(level: LevelFilter) -> (impl Sized, Arc<AtomicUsize>) {

@@ -8,8 +8,8 @@ use std::process::Command;
 use nix::sched::CloneFlags;
 use nix::sched::unshare;
 
-use super::in_time;
 use crate::apps::tools::is_there;
+use crate::support::in_time;
 
 /// Runs this on a thread whose network is its own: a loopback interface, and what these lines of shell make of it. Where
 /// that is not allowed the test is skipped, but not in CI.

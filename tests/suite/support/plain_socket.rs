@@ -20,8 +20,8 @@ use rustix::net::sendmsg;
 use tempfile::TempDir;
 use tempfile::tempdir;
 
-use super::PATIENCE;
-use super::connect;
+use crate::support::PATIENCE;
+use crate::support::connect;
 
 pub(crate) enum PlainSocket {
     Tcp(TcpStream),

@@ -7,9 +7,9 @@ use reactor::Protocol;
 use reactor::Transport;
 use reactor::layer;
 
-use super::Callback;
-use super::Log;
-use super::Recorder;
+use crate::support::Callback;
+use crate::support::Log;
+use crate::support::Recorder;
 
 /// Logs what passes, under a name, and panics where it is told to.
 pub(crate) struct Tap {

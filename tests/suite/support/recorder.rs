@@ -12,7 +12,7 @@ use reactor::OnEof;
 use reactor::Protocol;
 use reactor::Transport;
 
-use super::Log;
+use crate::support::Log;
 
 /// A protocol that logs every callback, and then does what it was told to do in it.
 pub(crate) struct Recorder {

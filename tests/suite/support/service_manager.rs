@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
-use super::PATIENCE;
+use crate::support::PATIENCE;
 
 /// What a program takes for systemd: it hears what systemd is told.
 pub(crate) struct ServiceManager {

@@ -32,15 +32,15 @@ use reactor::testing::Simulation;
 use reactor::testing::StringTransport;
 use socket2::SockRef;
 
-use super::Callback;
-use super::Log;
-use super::PATIENCE;
-use super::Recorder;
-use super::far_end::Carrier;
-use super::far_end::FarEnd;
-use super::plain_socket::PlainSocket;
-use super::plain_socket::fresh_path;
-use super::recorder::check_callbacks;
+use crate::support::Callback;
+use crate::support::Log;
+use crate::support::PATIENCE;
+use crate::support::Recorder;
+use crate::support::far_end::Carrier;
+use crate::support::far_end::FarEnd;
+use crate::support::plain_socket::PlainSocket;
+use crate::support::plain_socket::fresh_path;
+use crate::support::recorder::check_callbacks;
 
 /// Makes the factory under test; on the reactor's own thread where there is one.
 type MakeFactory = Arc<dyn Fn(Log) -> Box<dyn Factory> + Send + Sync>;

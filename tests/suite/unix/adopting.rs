@@ -17,8 +17,6 @@ use reactor::Factory;
 use reactor::Protocol;
 use reactor::Transport;
 
-use super::echoing;
-use super::idle;
 use crate::support::Callback;
 use crate::support::HUGE;
 use crate::support::Log;
@@ -30,6 +28,8 @@ use crate::support::datagrams::socket;
 use crate::support::fresh_path;
 use crate::support::in_time;
 use crate::support::test_reactor;
+use crate::unix::echoing;
+use crate::unix::idle;
 
 /// Echoes once, and then stops the reactor.
 fn once(transport: Transport) -> Recorder {

@@ -21,15 +21,15 @@ use socket2::Socket;
 use socket2::Type;
 use tempfile::tempdir;
 
-use super::dead_process;
-use super::echoing;
-use super::idle;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::Recorder;
 use crate::support::fresh_path;
 use crate::support::in_time;
 use crate::support::test_reactor;
+use crate::unix::dead_process;
+use crate::unix::echoing;
+use crate::unix::idle;
 
 /// Logs its start and stop, and builds clients that say something, and close when it was echoed.
 struct Logging(Log);

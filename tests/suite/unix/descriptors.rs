@@ -16,7 +16,6 @@ use reactor::Transport;
 use reactor::testing::StringTransport;
 use tracing_subscriber::filter::LevelFilter;
 
-use super::idle;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::PATIENCE;
@@ -26,6 +25,7 @@ use crate::support::in_time;
 use crate::support::send_descriptors;
 use crate::support::tap;
 use crate::support::test_reactor;
+use crate::unix::idle;
 
 /// Takes descriptors, reads what they have to say, and stops the reactor when its connection has ended.
 struct Taker {

@@ -23,9 +23,6 @@ use reactor::run_on_threads;
 use reactor::testing::Simulation;
 use tempfile::tempdir;
 
-use super::dead_process;
-use super::echoing;
-use super::idle;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::PATIENCE;
@@ -34,6 +31,9 @@ use crate::support::connect_unix;
 use crate::support::fresh_path;
 use crate::support::in_time;
 use crate::support::test_reactor;
+use crate::unix::dead_process;
+use crate::unix::echoing;
+use crate::unix::idle;
 
 fn lock_of(path: &Path) -> PathBuf {
     path.with_extension("lock")

@@ -15,8 +15,6 @@ use reactor::UnixAddress;
 use reactor::UnixConnectOptions;
 use reactor::UnixListenOptions;
 
-use super::echoing;
-use super::idle;
 use crate::apps::peers::script;
 use crate::apps::peers::socat;
 use crate::apps::peers::twisted;
@@ -27,6 +25,8 @@ use crate::support::Recorder;
 use crate::support::fresh_path;
 use crate::support::in_time;
 use crate::support::test_reactor;
+use crate::unix::echoing;
+use crate::unix::idle;
 
 /// Runs `client` beside the reactor until it has ended.
 fn beside<T: Send + 'static>(reactor: &Reactor, client: impl FnOnce() -> T + Send + 'static) -> T {

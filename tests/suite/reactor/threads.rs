@@ -165,7 +165,7 @@ fn a_remote_call_of_the_wrong_type_ends_the_connection() {
             peer.act(|transport| transport.remote().call(|_: &mut Wrong| ()));
             peer.wait_for("dropped");
             let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
-            assert!(lost.contains("::Wrong`") && lost.contains("tests/suite/threads.rs:"), "{lost}");
+            assert!(lost.contains("::Wrong`") && lost.contains("tests/suite/reactor/threads.rs:"), "{lost}");
         },
     );
 }

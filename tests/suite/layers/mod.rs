@@ -1,5 +1,9 @@
 //! Policies around protocols: the same order and flow control at every level.
 
+mod ending;
+mod policies;
+mod stacked;
+
 use std::cell::Cell;
 use std::cell::RefCell;
 use std::convert::identity;

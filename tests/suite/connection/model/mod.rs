@@ -16,16 +16,16 @@ use proptest::test_runner::TestError;
 use proptest::test_runner::TestRng;
 use proptest::test_runner::TestRunner;
 
-use compare::check;
-use script::A;
-use script::Act;
-use script::Awaited;
-use script::B;
-use script::Input;
-use script::LONGEST;
-use script::Payload;
-use script::Step;
-use script::Who;
+use self::compare::check;
+use self::script::A;
+use self::script::Act;
+use self::script::Awaited;
+use self::script::B;
+use self::script::Input;
+use self::script::LONGEST;
+use self::script::Payload;
+use self::script::Step;
+use self::script::Who;
 
 #[test]
 fn connections_do_what_the_rules_say_whatever_happens() {

@@ -9,8 +9,8 @@ mod twisted;
 
 use std::time::Duration;
 
-use probe::KINDS;
-use probe::Test;
+use crate::protocols::receivers::probe::KINDS;
+use crate::protocols::receivers::probe::Test;
 use reactor::testing::every_cut;
 
 #[test]

@@ -553,7 +553,7 @@ fn is_a_child_with_children_if_told_so() {
 #[test]
 fn children_leave_no_descriptor_and_no_zombie() {
     let output = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "processes::is_a_child_with_children_if_told_so", "--nocapture", "--test-threads=1"])
+        .args(["--exact", "io::processes::is_a_child_with_children_if_told_so", "--nocapture", "--test-threads=1"])
         .env("SUITE_PARENT", "1")
         .output()
         .unwrap();

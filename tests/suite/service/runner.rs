@@ -112,7 +112,7 @@ fn is_a_child_if_told_so() {
 
 fn command(kind: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["--exact", "runner::is_a_child_if_told_so", "--nocapture"]).env("RUNNER_CHILD", kind);
+    command.args(["--exact", "service::runner::is_a_child_if_told_so", "--nocapture"]).env("RUNNER_CHILD", kind);
     command
 }
 

@@ -216,7 +216,7 @@ fn a_call_of_the_wrong_type_panics_at_the_line_that_asked_for_it_and_names_both(
                 peer.wait_for("dropped");
                 let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
                 assert!(lost.contains("::Wrong`") && lost.contains("::Recorder`"), "{lost}");
-                assert!(peer.log.has(&format!("at tests/suite/timers.rs:{line}")), "{:#?}", peer.log.lines());
+                assert!(peer.log.has(&format!("at tests/suite/reactor/timers.rs:{line}")), "{:#?}", peer.log.lines());
             },
         );
     }
@@ -238,7 +238,7 @@ fn a_call_of_the_wrong_type_in_a_factory_panics_when_due_and_says_where_it_was_a
             peer.wait_for("dropped");
             let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
             assert!(lost.contains("::Wrong`") && lost.contains("::Recorder`"), "{lost}");
-            assert!(lost.contains(&format!("tests/suite/timers.rs:{line}:")), "{lost} not at {line}");
+            assert!(lost.contains(&format!("tests/suite/reactor/timers.rs:{line}:")), "{lost} not at {line}");
         },
     );
 }

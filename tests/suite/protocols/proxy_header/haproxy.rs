@@ -13,12 +13,12 @@ use rig::peer::Serving;
 use rig::peer::round_trip;
 use tempfile::TempDir;
 
-use super::CLIENT;
-use super::SERVER;
-use super::proxied;
 use crate::apps::net::listen;
 use crate::apps::program::Program;
 use crate::apps::tools::is_there;
+use crate::protocols::proxy_header::CLIENT;
+use crate::protocols::proxy_header::SERVER;
+use crate::protocols::proxy_header::proxied;
 use crate::support::Callback;
 use crate::support::Log;
 use crate::support::connect;

@@ -20,10 +20,10 @@ use proxy_protocol_rs::parse;
 use reactor::Address;
 use reactor::UnixAddress;
 
-use super::addresses;
-use super::binary;
-use super::play;
-use super::tlv;
+use crate::protocols::proxy_header::addresses;
+use crate::protocols::proxy_header::binary;
+use crate::protocols::proxy_header::play;
+use crate::protocols::proxy_header::tlv;
 
 #[test]
 fn headers_mean_what_they_mean_to_another_parser() {

@@ -18,7 +18,7 @@ use crate::support::Recorder;
 /// Begins a child that waits for signals, and waits until it is ready.
 fn child(kind: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
     let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "signals::is_a_child_if_told_so", "--nocapture"])
+        .args(["--exact", "reactor::signals::is_a_child_if_told_so", "--nocapture"])
         .env("SUITE_CHILD", kind)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

@@ -1,0 +1,4 @@
+//! Clients: how they connect, and how they come back.
+
+mod connectors;
+mod reconnecting;

@@ -1,0 +1,10 @@
+//! What a connection promises its protocol, whatever carries its bytes.
+
+mod endings;
+mod flow_control;
+mod half_close;
+mod model;
+mod neighbours;
+mod panics;
+mod reading;
+mod reentrancy;

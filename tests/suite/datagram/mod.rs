@@ -1,0 +1,6 @@
+//! UDP and multicast, also in the simulation.
+
+mod multicast;
+mod simulated;
+mod udp;
+mod udp_batches;

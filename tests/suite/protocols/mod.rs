@@ -1,0 +1,7 @@
+//! Receivers, layers and small servers of the crate `protocols`.
+
+mod amp;
+mod memcache;
+mod proxy_header;
+mod receivers;
+mod small_servers;

@@ -1,0 +1,10 @@
+//! The event loop: its life, its timers, its signals and its threads.
+
+mod cooperating;
+mod leftovers;
+mod lifecycle;
+mod looping;
+mod signals;
+mod stopping;
+mod threads;
+mod timers;

@@ -1,0 +1,7 @@
+//! Services: their order, their failures, and the runner around them.
+
+mod client_service;
+mod endpoint_services;
+mod runner;
+mod simulated;
+mod supervision;

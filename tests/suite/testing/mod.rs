@@ -1,0 +1,4 @@
+//! The testing kit, tested.
+
+mod kit;
+mod simulation;
