@@ -1,10 +1,10 @@
 //! Connecting by a connector.
 
-use crate::connect_error::ConnectError;
-use crate::connector::Attempt;
-use crate::connector::Connector;
+use crate::connect::connector::Attempt;
+use crate::connect::connector::Connector;
+use crate::connect::error::ConnectError;
+use crate::connection::factory::Factory;
 use crate::endpoint::Made;
-use crate::factory::Factory;
 use crate::transport::Transport;
 
 /// Has `connect` make one attempt, and resolves as [`ClientEndpoint::connect`](crate::ClientEndpoint::connect) does.

@@ -19,21 +19,21 @@ use futures_util::future::select;
 use tokio::sync::Notify;
 use tokio::sync::oneshot;
 
-use crate::backoff::Backoff;
-use crate::connect_error::ConnectError;
-use crate::connect_error::ConnectErrorKind;
-use crate::contain::catch_async;
+use crate::connect::backoff::Backoff;
+use crate::connect::error::ConnectError;
+use crate::connect::error::ConnectErrorKind;
+use crate::connection::factory::Factory;
+use crate::connection::factory::SharedFactory;
+use crate::connection::factory::share;
 use crate::endpoint::ClientEndpoint;
-use crate::factory::Factory;
-use crate::factory::SharedFactory;
-use crate::factory::share;
 use crate::reactor::Core;
 use crate::reactor::Reactor;
-use crate::reason::CloseReason;
 use crate::service::Service;
 use crate::service::ServiceError;
-use crate::timers::Sleep;
+use crate::time::timers::Sleep;
 use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+use crate::util::panics::catch_async;
 
 /// A connection that is kept up: made when the service has started, and made anew, after a [back-off](Backoff), whenever
 /// an attempt fails or the connection ends. Twisted's `ClientService`.

@@ -8,9 +8,9 @@ use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
+use crate::connection::factory::Factory;
+use crate::connection::factory::share;
 use crate::endpoint::ServerEndpoint;
-use crate::factory::Factory;
-use crate::factory::share;
 use crate::port::CutOff;
 use crate::port::Port;
 use crate::service::Service;

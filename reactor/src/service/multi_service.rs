@@ -23,7 +23,7 @@ use crate::service::Service;
 use crate::service::ServiceError;
 use crate::service::restarts::Restarts;
 use crate::service::supervised::Supervised;
-use crate::timers::Timers;
+use crate::time::timers::Timers;
 
 /// Several services as one: started in their order, stopped in reverse, and started again when they fail. It is a service
 /// itself, so that services are a tree. Twisted's `MultiService`, and the supervisor of Erlang's OTP.

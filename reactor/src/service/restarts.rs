@@ -38,7 +38,7 @@ impl Restarts {
 mod tests {
     use super::*;
 
-    use crate::clock::Clock;
+    use crate::time::clock::Clock;
 
     #[test]
     fn as_many_as_the_period_allows_and_again_when_it_has_passed() {

@@ -19,7 +19,7 @@ use tokio::signal::unix::Signal;
 use tokio::signal::unix::SignalKind;
 use tokio::signal::unix::signal;
 
-use crate::handover::Handover;
+use crate::listen::handover::Handover;
 use crate::reactor::Backend;
 use crate::reactor::Reactor;
 use crate::service::Readiness;
@@ -27,8 +27,8 @@ use crate::service::Service;
 use crate::service::ServiceError;
 use crate::service::service_manager::ServiceManager;
 use crate::service::supervised::Supervised;
-use crate::timers::Sleep;
-use crate::timers::Timers;
+use crate::time::timers::Sleep;
+use crate::time::timers::Timers;
 
 /// Runs a program that is a [`Service`], from its start to its exit status: what `main` of a server is. Twisted's `twist`.
 ///

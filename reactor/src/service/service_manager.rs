@@ -13,8 +13,8 @@ use futures_util::future::select;
 use sd_notify::NotifyState;
 use tokio::net::UnixDatagram;
 
-use crate::timers::Sleep;
-use crate::timers::Timers;
+use crate::time::timers::Sleep;
+use crate::time::timers::Timers;
 
 /// Who has started the program and wants to know how it is, by systemd's protocol: `sd_notify(3)`.
 ///

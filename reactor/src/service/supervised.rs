@@ -7,9 +7,9 @@ use futures_util::future::select;
 use tokio::sync::Mutex;
 use tokio::sync::Notify;
 
-use crate::contain::catch_async;
 use crate::service::Service;
 use crate::service::ServiceError;
+use crate::util::panics::catch_async;
 
 /// A service in the hands of its parent: every start is followed by one stop, and panics are failures.
 pub(crate) struct Supervised {

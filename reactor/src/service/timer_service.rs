@@ -7,13 +7,13 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use crate::contain::catch;
-use crate::looping_call::LoopingCall;
-use crate::looping_call::Tick;
 use crate::reactor::Core;
 use crate::reactor::Reactor;
 use crate::service::Service;
 use crate::service::ServiceError;
+use crate::task::looping_call::LoopingCall;
+use crate::task::looping_call::Tick;
+use crate::util::panics::catch;
 
 /// A function that is called again and again as long as the service runs, as by
 /// [`Reactor::call_every`]; for the first time one interval after the start. Twisted's `TimerService`.

@@ -22,18 +22,18 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::time::Instant;
 
+use crate::simnet::conn::Conn;
+use crate::simnet::datagram::Mailbox;
+use crate::simnet::log::What;
+use crate::simnet::packet::Packet;
+use crate::simnet::packet::Queue;
+use crate::simnet::stream::Listening;
 use async_trait::async_trait;
-use conn::Conn;
-use datagram::Mailbox;
 pub use link::Link;
 pub(crate) use log::Log;
-use log::What;
-use packet::Packet;
-use packet::Queue;
-use stream::Listening;
 
-use crate::clock::Clock;
-use crate::resolve::Resolver;
+use crate::net::resolver::Resolver;
+use crate::time::clock::Clock;
 
 /// The network of one simulation.
 pub(crate) struct Network {

@@ -13,9 +13,12 @@ use std::task::Waker;
 use std::time::Instant;
 
 use crate::address::Address;
-use crate::connect_error::BindError;
-use crate::options::ConnectOptions;
-use crate::options::ListenOptions;
+use crate::connect::error::BindError;
+use crate::driver::stream::Accepted;
+use crate::driver::stream::Listener;
+use crate::driver::stream::Stream;
+use crate::net::listen_options::ConnectOptions;
+use crate::net::listen_options::ListenOptions;
 use crate::simnet::FIRST_EPHEMERAL_PORT;
 use crate::simnet::Host;
 use crate::simnet::HostId;
@@ -31,10 +34,7 @@ use crate::simnet::overlap;
 use crate::simnet::packet::Packet;
 use crate::simnet::packet::Part;
 use crate::simnet::source_address;
-use crate::state::SocketOptions;
-use crate::stream::Accepted;
-use crate::stream::Listener;
-use crate::stream::Stream;
+use crate::transport::state::SocketOptions;
 
 /// One end of a simulated connection.
 pub(crate) struct SimStream {

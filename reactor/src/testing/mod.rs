@@ -25,6 +25,7 @@
 
 mod every_cut;
 mod manual;
+pub(crate) mod memory;
 mod pair;
 mod simulation;
 mod string_transport;

@@ -2,11 +2,11 @@ use std::fmt;
 use std::io;
 use std::time::Duration;
 
-use super::StringTransport;
-use super::manual::PASS;
-use super::string_transport::reactor_in_memory;
-use crate::factory::Factory;
+use crate::connection::factory::Factory;
 use crate::reactor::Reactor;
+use crate::testing::StringTransport;
+use crate::testing::manual::PASS;
+use crate::testing::string_transport::reactor_in_memory;
 
 /// Two protocols connected with each other, and a test that carries their bytes. Twisted's `iosim`.
 ///

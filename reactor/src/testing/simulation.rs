@@ -9,8 +9,6 @@ use std::task::Waker;
 use std::time::Duration;
 use std::time::Instant;
 
-use crate::clock::Clock;
-use crate::executor::Flag;
 use crate::hub::Hub;
 use crate::hub::ReadBuffer;
 use crate::reactor::Backend;
@@ -20,10 +18,12 @@ use crate::reactor::Phase;
 use crate::reactor::Reactor;
 use crate::reactor::SimHost;
 use crate::reactor::SimWorld;
-use crate::run;
+use crate::reactor::run;
 use crate::simnet::HostId;
 use crate::simnet::Link;
 use crate::simnet::Network;
+use crate::time::clock::Clock;
+use crate::util::executor::Flag;
 
 /// A network of hosts inside this process, in a time of its own: whole programs, clients and servers, run in it from a
 /// seed, and the same each time.

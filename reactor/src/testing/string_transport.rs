@@ -9,25 +9,25 @@ use std::time::Duration;
 use std::time::SystemTime;
 
 use crate::address::Address;
-use crate::clock::Clock;
+use crate::connection::factory::Factory;
+use crate::connection::factory::FactoryCell;
+use crate::connection::protocol::Protocol;
 use crate::driver;
 use crate::driver::Drive;
 use crate::driver::Keeper;
 use crate::driver::Started;
-use crate::factory::Factory;
-use crate::factory::FactoryCell;
+use crate::driver::stream::Accepted;
 use crate::hub::Hub;
 use crate::hub::ReadBuffer;
-use crate::memory::MemoryStream;
-use crate::memory::Wire;
-use crate::options::ConnectionOptions;
-use crate::options::LingerLimits;
-use crate::protocol::Protocol;
+use crate::net::listen_options::ConnectionOptions;
+use crate::net::listen_options::LingerLimits;
 use crate::reactor::Reactor;
-use crate::reason::CloseReason;
-use crate::state::OUTPUT_LIMIT;
-use crate::stream::Accepted;
+use crate::testing::memory::MemoryStream;
+use crate::testing::memory::Wire;
+use crate::time::clock::Clock;
 use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+use crate::transport::state::OUTPUT_LIMIT;
 
 /// A connection in a test's hands: the test is the peer, and the clock.
 ///

@@ -1,0 +1,123 @@
+pub(crate) mod datagram;
+pub(crate) mod peer_credentials;
+pub(crate) mod target;
+pub(crate) mod unix;
+
+use std::fmt;
+use std::net::IpAddr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+
+use crate::address::unix::UnixAddress;
+
+/// One end of a connection: Twisted's `IPv4Address`, `IPv6Address`, `UNIXAddress` as one value.
+///
+/// ```
+/// use reactor::Address;
+///
+/// let address = Address::Inet("127.0.0.1:8007".parse().unwrap());
+/// assert_eq!(address.to_string(), "127.0.0.1:8007");
+/// assert_eq!(address.socket_addr().map(|a| a.port()), Some(8007));
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// An internet address and port, of either family.
+    Inet(SocketAddr),
+    /// The address of a UNIX socket.
+    Unix(UnixAddress),
+    /// Standard input and output, or the pipes or the terminal of a child process. Twisted's `PipeAddress`.
+    Pipe,
+    /// One end of a link inside this process, as the testing kit makes them.
+    Memory(&'static str),
+}
+
+impl Address {
+    /// The internet address and port, if it is one.
+    pub fn socket_addr(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Inet(address) => Some(*address),
+            Self::Unix(_) | Self::Pipe | Self::Memory(_) => None,
+        }
+    }
+
+    /// Whom it is counted for, where peers are: an IPv4 address, or an IPv6 network of 64 bits, of which one host may
+    /// have every address, without a port. An IPv4 address mapped into IPv6 counts as what it is, and what is no
+    /// internet address as itself.
+    ///
+    /// ```
+    /// use reactor::Address;
+    ///
+    /// let network = |address: &str| Address::Inet(address.parse().unwrap()).network();
+    /// assert_eq!(network("[2001:db8::1]:80"), network("[2001:db8::2]:81"));
+    /// assert_ne!(network("192.0.2.1:80"), network("192.0.2.2:80"));
+    /// ```
+    pub fn network(&self) -> Self {
+        let Self::Inet(address) = self else { return self.clone() };
+        let ip = match address.ip().to_canonical() {
+            IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
+            ip @ IpAddr::V4(_) => ip,
+        };
+        SocketAddr::new(ip, 0).into()
+    }
+}
+
+/// An IPv4 peer of a socket that listens on both families is shown as one.
+pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
+        // Whole: without its scope a link-local address cannot be answered.
+        IpAddr::V6(_) => address,
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Inet(address)
+    }
+}
+
+impl From<UnixAddress> for Address {
+    fn from(address: UnixAddress) -> Self {
+        Self::Unix(address)
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet(address) => write!(f, "{address}"),
+            Self::Unix(address) => address.fmt(f),
+            Self::Pipe => f.write_str("pipe"),
+            Self::Memory(name) => write!(f, "memory:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn peers_are_told_apart_by_host_or_ipv6_network() {
+        let network = |address: &str| Address::Inet(address.parse().unwrap()).network();
+        assert_eq!(network("192.0.2.1:1"), network("192.0.2.1:2"));
+        assert_eq!(network("192.0.2.1:1"), network("[::ffff:192.0.2.1]:3"));
+        assert_ne!(network("192.0.2.1:1"), network("192.0.2.2:1"));
+        assert_eq!(network("[2001:db8::1]:1"), network("[2001:db8::ffff:1]:1"));
+        assert_ne!(network("[2001:db8::1]:1"), network("[2001:db8:0:1::1]:1"));
+        assert_ne!(Address::Memory("a").network(), Address::Memory("b").network());
+    }
+
+    #[test]
+    fn a_mapped_address_is_shown_as_ipv4_and_a_link_local_one_keeps_its_scope() {
+        for (address, shown) in [
+            ("[::ffff:127.0.0.1]:7", "127.0.0.1:7"),
+            ("127.0.0.1:7", "127.0.0.1:7"),
+            ("[::1]:7", "[::1]:7"),
+            ("[fe80::1%3]:7", "[fe80::1%3]:7"),
+        ] {
+            assert_eq!(unmapped(address.parse().unwrap()).to_string(), shown);
+        }
+    }
+}

@@ -1,0 +1,404 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::pin::pin;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::connect::destination::Destination;
+use crate::connect::error::ConnectError;
+use crate::connect::error::ConnectErrorKind;
+use crate::connect::retry::Retry;
+use crate::connection::factory::FactoryCell;
+use crate::driver;
+use crate::driver::Keeper;
+use crate::driver::Started;
+use crate::driver::stream::Accepted;
+use crate::driver::stream::Stream;
+use crate::hub::Hub;
+use crate::net::listen_options::LingerLimits;
+use crate::reactor::Core;
+use crate::reactor::Reactor;
+use crate::time::timers::Sleep;
+use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+use crate::util::panics::contained;
+use crate::util::wakers::Wakers;
+
+/// An outgoing connection, and the way to make it again: what [`Reactor::connect_tcp`](crate::Reactor::connect_tcp) and
+/// [`connect_unix`](crate::Reactor::connect_unix) return. Twisted's `IConnector`, with hooks in place of the client
+/// factory's callbacks.
+///
+/// It is a handle: cloning it is cheap, and dropping it changes nothing. No callback and no hook comes before
+/// `connect_tcp` or `connect_unix` has returned.
+///
+/// After an attempt has failed [`on_failed`](Self::on_failed)'s hook is called; after a connection has ended, behind
+/// the protocol's `connection_lost`, [`on_lost`](Self::on_lost)'s is. Both may call [`connect`](Self::connect), or leave
+/// that to [`retry`](Self::retry):
+///
+/// ```no_run
+/// use reactor::{Backoff, Protocol, Reactor, Transport};
+/// # struct Client { transport: Transport }
+/// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+///
+/// let reactor = Reactor::new()?;
+/// reactor
+///     .connect_tcp("localhost:21567", |transport| Client { transport })
+///     .retry(Backoff::new())
+///     .on_failed(|_connector, error| eprintln!("{error}; trying again"))
+///     .on_lost(|connector, _reason| connector.reactor().stop());
+/// reactor.run()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Connector(pub(crate) Rc<ConnectorCell>);
+
+pub(crate) struct ConnectorCell {
+    /// Itself.
+    me: Weak<Self>,
+    pub(crate) core: Weak<Core>,
+    hub: Rc<Hub>,
+    destination: Destination,
+    factory: FactoryCell,
+    pub(crate) state: Cell<ConnectorState>,
+    transport: RefCell<Option<Transport>>,
+    on_failed: Hook<ConnectError>,
+    on_lost: Hook<CloseReason>,
+    pub(crate) retry: Retry,
+    /// How the last attempt or connection ended; none while one is under way.
+    outcome: RefCell<Option<Outcome>>,
+    /// How many futures wait for the outcome, and whom to wake.
+    waiting: Cell<usize>,
+    wakers: Wakers,
+    /// The attempt under way is to end, and no other is to follow by itself.
+    pub(crate) given_up: Cell<bool>,
+    /// Of the attempt under way.
+    attempt: RefCell<Option<Waker>>,
+}
+
+pub(crate) type Outcome = Result<CloseReason, ConnectError>;
+type Hook<T> = RefCell<Option<Box<dyn FnMut(&Connector, T)>>>;
+
+/// What a [`Connector`] is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ConnectorState {
+    /// Nothing; [`Connector::connect`] begins anew.
+    Disconnected,
+    /// Letting the delay before the next attempt pass: see [`Connector::retry`].
+    Waiting,
+    /// Resolving the name or connecting.
+    Connecting,
+    /// There is a connection, from just before its protocol is built until it has ended.
+    Connected,
+}
+
+impl Connector {
+    /// Sets what to do when an attempt has failed, in place of the hook set before. Twisted's
+    /// `clientConnectionFailed`.
+    pub fn on_failed(self, hook: impl FnMut(&Self, ConnectError) + 'static) -> Self {
+        let old = self.0.on_failed.replace(Some(Box::new(hook)));
+        drop(old);
+        self
+    }
+
+    /// Sets what to do when a connection has ended, in place of the hook set before. Twisted's
+    /// `clientConnectionLost`.
+    pub fn on_lost(self, hook: impl FnMut(&Self, CloseReason) + 'static) -> Self {
+        let old = self.0.on_lost.replace(Some(Box::new(hook)));
+        drop(old);
+        self
+    }
+
+    /// Begins another attempt. Does nothing unless it is [`Disconnected`](ConnectorState::Disconnected) or
+    /// [`Waiting`](ConnectorState::Waiting). While the reactor is shutting down no attempt is made:
+    /// [`finished`](Self::finished) resolves with [`ConnectErrorKind::Cancelled`], and no hook is called.
+    pub fn connect(&self) {
+        let Some(core) = self.0.core.upgrade() else { return };
+        if !matches!(self.0.state.get(), ConnectorState::Disconnected | ConnectorState::Waiting) {
+            return;
+        }
+        self.stop_waiting();
+        if core.is_stopping() {
+            self.over(Err(self.error(ConnectErrorKind::Cancelled, None)));
+            return;
+        }
+        self.0.state.set(ConnectorState::Connecting);
+        self.0.given_up.set(false);
+        self.0.outcome.replace(None);
+        self.0.factory.start();
+        core.start_attempt(self.clone());
+    }
+
+    /// Ends a wait, gives up an attempt, which fails with [`ConnectErrorKind::Cancelled`], or closes the connection as
+    /// [`Transport::lose_connection`] does; no further attempt is made. Hooks are called later, not from inside this
+    /// call.
+    pub fn disconnect(&self) {
+        self.stop_trying();
+        let transport = self.transport();
+        if let Some(transport) = transport {
+            transport.lose_connection();
+        }
+    }
+
+    /// What it is doing.
+    pub fn state(&self) -> ConnectorState {
+        self.0.state.get()
+    }
+
+    /// The connection's transport, while there is one.
+    pub fn transport(&self) -> Option<Transport> {
+        self.0.transport.borrow().clone()
+    }
+
+    /// Resolves when an attempt has failed or its connection has ended, no hook has called [`connect`](Self::connect) by
+    /// the time it returned, and it does not [try again](Self::retry) by itself. At once, if that was so already.
+    ///
+    /// ```no_run
+    /// # use reactor::{Protocol, Reactor, Transport};
+    /// # struct Client { transport: Transport }
+    /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+    /// let reactor = Reactor::new()?;
+    /// let client = reactor.connect_tcp("localhost:21567", |transport| Client { transport });
+    /// if let Err(error) = reactor.run_until(client.finished())? {
+    ///     eprintln!("{error}");
+    ///     std::process::exit(1);
+    /// }
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn finished(&self) -> impl Future<Output = Result<CloseReason, ConnectError>> + 'static + use<> {
+        let waiting = Waiting::new(Rc::clone(&self.0));
+        poll_fn(move |cx| {
+            let cell = &waiting.0;
+            let is_over = cell.state.get() == ConnectorState::Disconnected;
+            let outcome = if is_over { cell.outcome.borrow().clone() } else { None };
+            if outcome.is_none() {
+                cell.wakers.add(cx.waker());
+            }
+            outcome.map_or(Poll::Pending, Poll::Ready)
+        })
+    }
+
+    /// The reactor that it belongs to.
+    ///
+    /// # Panics
+    ///
+    /// If that is gone.
+    pub fn reactor(&self) -> Reactor {
+        Reactor(self.0.core.upgrade().expect(REACTOR_GONE))
+    }
+
+    pub(crate) fn new(core: &Rc<Core>, destination: Destination, factory: FactoryCell) -> Self {
+        Self(Rc::new_cyclic(|me| ConnectorCell {
+            me: me.clone(),
+            core: Rc::downgrade(core),
+            hub: Rc::clone(&core.hub),
+            destination,
+            factory,
+            state: Cell::new(ConnectorState::Disconnected),
+            transport: RefCell::new(None),
+            on_failed: Hook::default(),
+            on_lost: Hook::default(),
+            retry: Retry::default(),
+            outcome: RefCell::new(None),
+            waiting: Cell::new(0),
+            wakers: Wakers::default(),
+            given_up: Cell::new(false),
+            attempt: RefCell::new(None),
+        }))
+    }
+
+    pub(crate) fn downgrade(&self) -> Weak<ConnectorCell> {
+        Rc::downgrade(&self.0)
+    }
+
+    pub(crate) fn upgrade(cell: &Weak<ConnectorCell>) -> Option<Self> {
+        cell.upgrade().map(Self)
+    }
+
+    /// Drops the hooks and the factory, which may own this very connector: it begins nothing any more.
+    pub(crate) fn discard(&self) {
+        let hooks = (self.0.on_failed.take(), self.0.on_lost.take());
+        contained("drop of a connector's hook", || drop(hooks));
+        self.0.factory.discard();
+    }
+
+    pub(crate) fn destination(&self) -> &Destination {
+        &self.0.destination
+    }
+
+    /// One attempt: waits for the stream that `establish` makes, and starts the connection.
+    pub(crate) async fn attempt<S: Stream>(self, establish: impl Future<Output = Result<Accepted<S>, ConnectError>>) {
+        let result = {
+            let mut ended = pin!(self.given_up(self.0.destination.deadline()));
+            let mut established = pin!(establish);
+            poll_fn(|cx| {
+                if let Poll::Ready(kind) = ended.as_mut().poll(cx) {
+                    return Poll::Ready(Err(self.error(kind, None)));
+                }
+                established.as_mut().poll(cx)
+            })
+            .await
+        };
+        match result {
+            Ok(established) => self.established(established),
+            Err(error) => self.failed(error),
+        }
+    }
+
+    /// Resolves when the attempt is to end without success, with the reason.
+    async fn given_up(&self, deadline: Option<Duration>) -> ConnectErrorKind {
+        let mut deadline = deadline.map(|deadline| (deadline, Sleep::new(&self.0.hub.timers, deadline)));
+        poll_fn(|cx| {
+            if self.0.given_up.get() {
+                return Poll::Ready(ConnectErrorKind::Cancelled);
+            }
+            self.0.attempt.replace(Some(cx.waker().clone()));
+            match &mut deadline {
+                Some((deadline, sleep)) => Pin::new(sleep).poll(cx).map(|()| ConnectErrorKind::Deadline(*deadline)),
+                None => Poll::Pending,
+            }
+        })
+        .await
+    }
+
+    fn error(&self, kind: ConnectErrorKind, cause: Option<io::Error>) -> ConnectError {
+        ConnectError::new(self.0.destination.to_string(), kind, cause)
+    }
+
+    fn established<S: Stream>(&self, stream: Accepted<S>) {
+        let Some(core) = self.0.core.upgrade() else { return };
+        self.0.state.set(ConnectorState::Connected);
+        let keeper = Rc::clone(&self.0) as Rc<dyn Keeper>;
+        let limit = self.0.destination.connection_options().output_limit;
+        match driver::start(&self.0.hub, stream, limit, &self.0.factory, keeper) {
+            Started::Running(_, task) => {
+                self.reset_delay();
+                core.spawn_task(task);
+            }
+            // Connected, and closed at once, as in Twisted.
+            Started::Refused => self.0.connection_lost(&CloseReason::Done),
+            Started::Panicked(message) => self.failed(self.error(ConnectErrorKind::Panicked(message), None)),
+        }
+    }
+
+    fn failed(&self, error: ConnectError) {
+        self.0.state.set(ConnectorState::Disconnected);
+        self.0.transport.take();
+        self.count_failure();
+        let hooked = self.call(&self.0.on_failed, error.clone());
+        self.over(Err(error.clone()));
+        let is_over = self.0.state.get() == ConnectorState::Disconnected;
+        if is_over && !hooked && self.0.waiting.get() == 0 {
+            tracing::warn!("{error}");
+        }
+    }
+
+    /// Ends the attempt under way, if there is one; no other follows by itself.
+    pub(crate) fn give_up_attempt(&self) {
+        self.0.given_up.set(true);
+        let waker = self.0.attempt.borrow_mut().take();
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Calls a hook, which is out of its place meanwhile: it may set another.
+    fn call<T>(&self, place: &Hook<T>, argument: T) -> bool {
+        let Some(mut hook) = place.take() else { return false };
+        contained("connector's hook", || hook(self, argument));
+        let set_meanwhile = place.borrow().is_some();
+        if !set_meanwhile {
+            place.replace(Some(hook));
+        }
+        true
+    }
+
+    /// The hook has returned: unless it began anew, waits for the next attempt, or this is the end.
+    fn over(&self, outcome: Outcome) {
+        if self.0.state.get() == ConnectorState::Disconnected {
+            let waits = self.wait(&outcome);
+            self.0.outcome.replace(Some(outcome));
+            // User's code, which may begin anew.
+            self.0.factory.stop();
+            if !waits {
+                self.tell_end();
+            }
+        }
+    }
+
+    pub(crate) fn tell_end(&self) {
+        self.0.wakers.wake_all();
+    }
+}
+
+impl Keeper for ConnectorCell {
+    fn connection_begins(&self, transport: &Transport) {
+        self.transport.replace(Some(transport.clone()));
+    }
+
+    fn connection_lost(&self, reason: &CloseReason) {
+        self.state.set(ConnectorState::Disconnected);
+        self.transport.take();
+        if let Some(connector) = self.me.upgrade().map(Connector) {
+            connector.count_failure();
+            connector.call(&self.on_lost, reason.clone());
+            connector.over(Ok(reason.clone()));
+        }
+    }
+
+    fn linger_limits(&self) -> LingerLimits {
+        self.destination.connection_options().linger
+    }
+}
+
+/// Gives an attempt up when it is dropped, because nobody waits for it any more; a connection goes on.
+pub(crate) struct Attempt(pub(crate) Connector);
+
+impl Attempt {
+    /// The reactor has ended before it did.
+    pub(crate) fn cancelled(&self) -> ConnectError {
+        self.0.error(ConnectErrorKind::Cancelled, None)
+    }
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        if self.0.state() == ConnectorState::Connecting {
+            self.0.disconnect();
+        }
+    }
+}
+
+/// Somebody waits for the outcome, so a failure need not be logged.
+struct Waiting(Rc<ConnectorCell>);
+
+impl Waiting {
+    fn new(cell: Rc<ConnectorCell>) -> Self {
+        cell.waiting.set(cell.waiting.get() + 1);
+        Self(cell)
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.waiting.set(self.0.waiting.get() - 1);
+    }
+}
+
+impl fmt::Debug for Connector {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connector")
+            .field("target", &self.0.destination.to_string())
+            .field("state", &self.0.state.get())
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) const REACTOR_GONE: &str = "the reactor that this handle belongs to is gone";

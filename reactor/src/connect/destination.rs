@@ -1,0 +1,40 @@
+//! Where a connector goes.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::net::listen_options::ConnectOptions;
+use crate::net::listen_options::ConnectionOptions;
+use crate::unix::options::UnixConnectOptions;
+
+/// What [`Connector`](crate::Connector) was told, of either kind.
+pub(crate) enum Destination {
+    Tcp(ConnectOptions),
+    Unix(UnixConnectOptions),
+}
+
+impl Destination {
+    /// How long an attempt may take. On a UNIX socket it takes no time.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        match self {
+            Self::Tcp(options) => options.deadline,
+            Self::Unix(_) => None,
+        }
+    }
+
+    pub(crate) fn connection_options(&self) -> &ConnectionOptions {
+        match self {
+            Self::Tcp(options) => &options.socket,
+            Self::Unix(options) => &options.socket,
+        }
+    }
+}
+
+impl fmt::Display for Destination {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(options) => options.target.fmt(f),
+            Self::Unix(options) => options.address.fmt(f),
+        }
+    }
+}

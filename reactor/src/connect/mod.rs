@@ -1,0 +1,135 @@
+//! Connecting.
+
+pub(crate) mod backoff;
+pub(crate) mod connector;
+pub(crate) mod destination;
+pub(crate) mod error;
+pub(crate) mod happy_eyeballs;
+pub(crate) mod retry;
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::rc::Weak;
+
+use crate::connect::connector::Connector;
+use crate::connect::destination::Destination;
+use crate::connect::error::ConnectError;
+use crate::connect::error::ConnectErrorKind;
+use crate::connect::happy_eyeballs::interleave;
+use crate::connect::happy_eyeballs::race;
+use crate::connection::factory::Factory;
+use crate::connection::factory::FactoryCell;
+use crate::driver::stream::Accepted;
+use crate::net::listen_options::ConnectOptions;
+use crate::net::tcp;
+use crate::reactor::Backend;
+use crate::reactor::Core;
+use crate::reactor::MemoryBackend;
+use crate::reactor::Reactor;
+use crate::reactor::no_network;
+use crate::testing::memory::MemoryStream;
+use crate::time::timers::Sleep;
+use crate::unix;
+use crate::unix::options::UnixConnectOptions;
+
+impl Reactor {
+    /// Connects to a TCP server; when that has succeeded, `factory` builds the protocol. Names are resolved off the
+    /// loop, and the addresses of both families raced (RFC 8305). What may be given as the target, and the options
+    /// that go with it, [`ConnectOptions`] tells. Twisted's `connectTCP`, and its `HostnameEndpoint`.
+    ///
+    /// It never fails by itself: see [`Connector::on_failed`] and [`Connector::finished`]. No callback comes before it
+    /// has returned.
+    pub fn connect_tcp(&self, target: impl Into<ConnectOptions>, factory: impl Factory) -> Connector {
+        self.connect(Destination::Tcp(target.into()), factory)
+    }
+
+    /// Connects to a server on a UNIX socket; when that has succeeded, `factory` builds the protocol. What may be given
+    /// as the address, and the options that go with it, [`UnixConnectOptions`] tells. Twisted's `connectUNIX`.
+    ///
+    /// It never fails by itself: see [`Connector::on_failed`] and [`Connector::finished`]. No callback comes before it
+    /// has returned. Nor does it wait: where nobody listens, or the server's backlog is full, the attempt fails at once,
+    /// so there is no deadline.
+    ///
+    /// ```no_run
+    /// use reactor::{Protocol, Reactor, Transport};
+    /// # struct Client { transport: Transport }
+    /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let client = reactor.connect_unix("/run/time.sock", |transport| Client { transport });
+    /// reactor.run_until(client.finished())??;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn connect_unix(&self, address: impl Into<UnixConnectOptions>, factory: impl Factory) -> Connector {
+        self.connect(Destination::Unix(address.into()), factory)
+    }
+
+    fn connect(&self, destination: Destination, factory: impl Factory) -> Connector {
+        let connector = Connector::new(&self.0, destination, FactoryCell::new(factory));
+        connector.connect();
+        self.0.add_connector(&connector);
+        connector
+    }
+}
+
+impl Core {
+    /// Spawns the task that makes one attempt: nothing happens before `connect` has returned.
+    pub(crate) fn start_attempt(self: &Rc<Self>, connector: Connector) {
+        match (connector.destination(), &self.backend) {
+            (Destination::Tcp(options), Backend::Tokio(_)) => {
+                let (options, with) = (options.clone(), options.clone());
+                let dial = move |to| tcp::connect(to, with.clone());
+                self.spawn_task(connector.attempt(resolve_and_race(Rc::downgrade(self), options, dial)));
+            }
+            (Destination::Tcp(options), Backend::Memory(MemoryBackend { host: Some(host), .. })) => {
+                let (options, with) = (options.clone(), options.clone());
+                let (network, id) = (Rc::clone(&host.network), host.id);
+                let dial = move |to| Rc::clone(&network).connect(id, to, with.clone());
+                self.spawn_task(connector.attempt(resolve_and_race(Rc::downgrade(self), options, dial)));
+            }
+            (Destination::Unix(options), Backend::Tokio(_)) => {
+                let options = options.clone();
+                let connected = async move {
+                    unix::connect(&options).map_err(|error| ConnectError::failed(options.address.to_string(), error))
+                };
+                self.spawn_task(connector.attempt(connected));
+            }
+            (destination, Backend::Memory(_)) => {
+                let error = ConnectError::failed(destination.to_string(), no_network());
+                self.spawn_task(connector.attempt(async { Err::<Accepted<MemoryStream>, _>(error) }));
+            }
+        }
+    }
+}
+
+/// Resolves the name and races the addresses.
+async fn resolve_and_race<S, D>(
+    core: Weak<Core>,
+    options: ConnectOptions,
+    dial: impl Fn(SocketAddr) -> D,
+) -> Result<Accepted<S>, ConnectError>
+where
+    D: Future<Output = io::Result<Accepted<S>>>,
+{
+    let target = options.target;
+    let failed = |kind, cause| ConnectError::new(target.to_string(), kind, cause);
+    let Some((resolver, hub)) = core.upgrade().map(|core| (core.resolver(), Rc::clone(&core.hub))) else {
+        return Err(failed(ConnectErrorKind::Cancelled, None));
+    };
+    let mut addresses = target.resolve(&*resolver).await.map_err(|error| {
+        let kind = match error.kind() {
+            io::ErrorKind::InvalidInput => ConnectErrorKind::InvalidTarget,
+            _ => ConnectErrorKind::Unresolved,
+        };
+        failed(kind, Some(error))
+    })?;
+    if let Some(local) = options.local_address {
+        addresses.retain(|address| address.is_ipv4() == local.is_ipv4());
+    }
+    race(interleave(addresses), dial, |delay| Sleep::new(&hub.timers, delay))
+        .await
+        .map(|(_, stream)| stream)
+        .map_err(|attempts| ConnectError::all_failed(target.to_string(), attempts))
+}

@@ -1,0 +1,128 @@
+//! Staying connected: what a connector does by itself between one attempt and the next.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::time::Duration;
+
+use crate::connect::backoff::Backoff;
+use crate::connect::connector::Connector;
+use crate::connect::connector::ConnectorState;
+use crate::connect::connector::Outcome;
+use crate::connect::error::ConnectErrorKind;
+use crate::reactor::Reactor;
+use crate::time::delayed_call::DelayedCall;
+
+/// What a connector keeps for that.
+#[derive(Default)]
+pub(crate) struct Retry {
+    /// None: it does not try again.
+    backoff: RefCell<Option<Box<Backoff>>>,
+    /// The call that begins the next attempt.
+    call: RefCell<Option<DelayedCall>>,
+    failures: Cell<u32>,
+}
+
+impl Connector {
+    /// Tries again by itself, after a failure as after the loss of a connection: when the hook has returned and has not
+    /// called [`connect`](Self::connect), it is [`Waiting`](ConnectorState::Waiting) for the back-off's next delay, and
+    /// then begins another attempt. Twisted's `ReconnectingClientFactory`.
+    ///
+    /// A new connection resets the back-off, as soon as its `connection_made` has returned. Its loss counts as a failure:
+    /// the first delay passes before the next attempt, also where a server closes each connection at once.
+    ///
+    /// While it waits the factory is stopped, and [`finished`](Self::finished) does not resolve.
+    /// [`connect`](Self::connect) begins at once. The end comes, with the outcome of the last attempt or connection,
+    /// when the [retries](Backoff::max_retries) are used up, after [`stop_trying`](Self::stop_trying) or
+    /// [`disconnect`](Self::disconnect), when the reactor stops, and if the target is
+    /// [invalid](ConnectErrorKind::InvalidTarget), which no attempt will change.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use reactor::{Backoff, ConnectorState};
+    /// use reactor::testing::Simulation;
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Client { transport: Transport }
+    /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+    ///
+    /// let sim = Simulation::new(0);
+    /// sim.host("server");
+    /// let client = sim
+    ///     .host("client")
+    ///     .connect_tcp("server:7", |transport| Client { transport })
+    ///     .retry(Backoff::new().max_delay(Duration::from_secs(5)));
+    /// sim.run_for(Duration::from_secs(600));
+    /// assert!(client.failures() > 100);
+    ///
+    /// sim.host("server").listen_tcp(7, |transport| Client { transport })?;
+    /// sim.run_for(Duration::from_secs(6));
+    /// assert_eq!(client.state(), ConnectorState::Connected);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// It holds from the next failure or loss on, in place of the back-off set before.
+    pub fn retry(self, backoff: Backoff) -> Self {
+        self.0.retry.backoff.replace(Some(Box::new(backoff)));
+        self
+    }
+
+    /// Makes no further attempt: ends a wait, and gives up the attempt under way, which fails with
+    /// [`ConnectErrorKind::Cancelled`]. A connection stays, and when it ends it is not made again.
+    /// [`connect`](Self::connect) undoes this. Twisted's `stopTrying`.
+    pub fn stop_trying(&self) {
+        self.give_up_attempt();
+        if self.0.state.get() == ConnectorState::Waiting {
+            self.stop_waiting();
+            self.0.state.set(ConnectorState::Disconnected);
+            self.tell_end();
+        }
+    }
+
+    /// Begins the back-off anew, as a new connection does: the next wait is for its first delay. One that has begun
+    /// goes on. Twisted's `resetDelay`.
+    pub fn reset_delay(&self) {
+        self.0.retry.failures.set(0);
+        if let Some(backoff) = &mut *self.0.retry.backoff.borrow_mut() {
+            backoff.reset();
+        }
+    }
+
+    /// How many attempts have failed in a row; the loss of a connection is the first failure of a row. Zero while there
+    /// is a connection, as soon as its `connection_made` has returned. The hooks find counted what they are told of.
+    pub fn failures(&self) -> u32 {
+        self.0.retry.failures.get()
+    }
+
+    pub(crate) fn count_failure(&self) {
+        self.0.retry.failures.set(self.failures().saturating_add(1));
+    }
+
+    /// Waits for the next attempt, unless there is to be none.
+    pub(crate) fn wait(&self, last: &Outcome) -> bool {
+        let hopeless = matches!(last, Err(error) if *error.kind() == ConnectErrorKind::InvalidTarget);
+        let Some(reactor) = self.0.core.upgrade().map(Reactor) else { return false };
+        if hopeless || self.0.given_up.get() || reactor.0.is_stopping() {
+            return false;
+        }
+        let Some(delay) = self.0.retry.next_delay(&reactor) else { return false };
+        match last {
+            Ok(reason) => tracing::info!(to = %self.destination(), "{reason}; connecting again in {delay:?}"),
+            Err(error) => tracing::info!("{error}; trying again in {delay:?}"),
+        }
+        self.0.state.set(ConnectorState::Waiting);
+        let again = self.clone();
+        self.0.retry.call.replace(Some(reactor.call_later(delay, move || again.connect())));
+        true
+    }
+
+    pub(crate) fn stop_waiting(&self) {
+        if let Some(call) = self.0.retry.call.take() {
+            call.cancel();
+        }
+    }
+}
+
+impl Retry {
+    fn next_delay(&self, reactor: &Reactor) -> Option<Duration> {
+        self.backoff.borrow_mut().as_mut()?.next_delay(reactor)
+    }
+}

@@ -1,0 +1,217 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt;
+use std::rc::Rc;
+
+use crate::connection::protocol::Protocol;
+use crate::transport::Transport;
+use crate::util::panics::catch;
+use crate::util::panics::contained;
+
+/// Builds a protocol for each connection of a port or a connector. Twisted's `IProtocolFactory`.
+///
+/// A closure is a factory; it may return a protocol, a boxed one, or an `Option` of either, where `None` refuses the
+/// connection. State that connections share is an `Rc` which the closure clones into each:
+///
+/// ```
+/// use std::cell::Cell;
+/// use std::rc::Rc;
+/// use reactor::{Protocol, Reactor, Transport};
+///
+/// struct Hit { transport: Transport, hits: Rc<Cell<u64>> }
+///
+/// impl Protocol for Hit {
+///     fn connection_made(&mut self) {
+///         self.hits.set(self.hits.get() + 1);
+///         write!(self.transport, "you are number {}\r\n", self.hits.get());
+///         self.transport.lose_connection();
+///     }
+///     fn data_received(&mut self, _data: &[u8]) {}
+/// }
+///
+/// let reactor = Reactor::new()?;
+/// let hits = Rc::new(Cell::new(0));
+/// reactor.listen_tcp("127.0.0.1:0", move |transport| Hit { transport, hits: hits.clone() })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// Annotate the argument, `|transport: Transport|`, in a closure that calls a method of it.
+pub trait Factory: 'static {
+    /// The first port or connector that uses it has begun to. Twisted's `startFactory`.
+    fn start_factory(&mut self) {}
+
+    /// Builds the protocol of one connection, or refuses it by `None`: then it is closed at once, and no callback
+    /// comes. Called when the connection is really established, immediately before
+    /// [`connection_made`](Protocol::connection_made). Twisted's `buildProtocol`; the peer's address is
+    /// [`transport.peer()`](Transport::peer).
+    ///
+    /// A panic refuses the connection, too, and is logged.
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>>;
+
+    /// The last port or connector that used it has ended; connections of it may still be alive. Twisted's
+    /// `stopFactory`.
+    fn stop_factory(&mut self) {}
+}
+
+/// What a factory closure may return.
+pub trait IntoProtocol {
+    /// The protocol, or `None` to refuse the connection.
+    fn into_protocol(self) -> Option<Box<dyn Protocol>>;
+}
+
+impl<P: Protocol> IntoProtocol for P {
+    fn into_protocol(self) -> Option<Box<dyn Protocol>> {
+        Some(Box::new(self))
+    }
+}
+
+impl IntoProtocol for Box<dyn Protocol> {
+    fn into_protocol(self) -> Option<Box<dyn Protocol>> {
+        Some(self)
+    }
+}
+
+impl<P: IntoProtocol> IntoProtocol for Option<P> {
+    fn into_protocol(self) -> Option<Box<dyn Protocol>> {
+        self.and_then(P::into_protocol)
+    }
+}
+
+impl<F, P> Factory for F
+where
+    F: FnMut(Transport) -> P + 'static,
+    P: IntoProtocol,
+{
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        self(transport).into_protocol()
+    }
+}
+
+impl Factory for Box<dyn Factory> {
+    fn start_factory(&mut self) {
+        (**self).start_factory();
+    }
+
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        (**self).build_protocol(transport)
+    }
+
+    fn stop_factory(&mut self) {
+        (**self).stop_factory();
+    }
+}
+
+/// Makes one factory serve several ports or connectors: it is started with the first of them and stopped with the
+/// last.
+///
+/// ```
+/// use reactor::{share, Protocol, Reactor, Transport};
+///
+/// struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let reactor = Reactor::new()?;
+/// let echo = share(|transport| Echo { transport });
+/// reactor.listen_tcp("127.0.0.1:0", echo.clone())?;
+/// reactor.listen_tcp("[::1]:0", echo)?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn share(factory: impl Factory) -> SharedFactory {
+    SharedFactory(Rc::new(Shared { users: Cell::new(0), factory: RefCell::new(Box::new(factory)) }))
+}
+
+/// A factory that several ports and connectors use, from [`share`]; clone it for each.
+#[derive(Clone)]
+pub struct SharedFactory(Rc<Shared>);
+
+struct Shared {
+    /// Ports and connectors that use it now.
+    users: Cell<usize>,
+    factory: RefCell<Box<dyn Factory>>,
+}
+
+impl Factory for SharedFactory {
+    fn start_factory(&mut self) {
+        let users = self.0.users.get();
+        self.0.users.set(users + 1);
+        if users == 0 {
+            self.0.factory.borrow_mut().start_factory();
+        }
+    }
+
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        self.0.factory.borrow_mut().build_protocol(transport)
+    }
+
+    fn stop_factory(&mut self) {
+        let users = self.0.users.get();
+        self.0.users.set(users.saturating_sub(1));
+        if users == 1 {
+            self.0.factory.borrow_mut().stop_factory();
+        }
+    }
+}
+
+impl fmt::Debug for SharedFactory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SharedFactory").field("users", &self.0.users.get()).finish_non_exhaustive()
+    }
+}
+
+/// A factory in the hands of a port or connector: its panics are contained.
+pub(crate) struct FactoryCell {
+    /// Borrowed across the user's code, which has no way to get here a second time meanwhile.
+    factory: RefCell<Option<Box<dyn Factory>>>,
+    started: Cell<bool>,
+}
+
+/// What became of a connection's protocol.
+pub(crate) enum Built {
+    Protocol(Box<dyn Protocol>),
+    Refused,
+    Panicked(String),
+}
+
+impl FactoryCell {
+    pub(crate) fn new(factory: impl Factory) -> Self {
+        Self { factory: RefCell::new(Some(Box::new(factory))), started: Cell::new(false) }
+    }
+
+    pub(crate) fn start(&self) {
+        if !self.started.replace(true) {
+            contained("start_factory", || self.with(Factory::start_factory));
+        }
+    }
+
+    pub(crate) fn build(&self, transport: Transport) -> Built {
+        match catch(|| self.factory.borrow_mut().as_mut()?.build_protocol(transport)) {
+            Ok(Some(protocol)) => Built::Protocol(protocol),
+            Ok(None) => Built::Refused,
+            Err(message) => {
+                tracing::error!(panic = message, "build_protocol panicked: connection refused");
+                Built::Panicked(message)
+            }
+        }
+    }
+
+    pub(crate) fn stop(&self) {
+        if self.started.replace(false) {
+            contained("stop_factory", || self.with(Factory::stop_factory));
+        }
+    }
+
+    /// Stops the factory and drops it, whoever still has a handle of the port or the connector.
+    pub(crate) fn discard(&self) {
+        self.stop();
+        let factory = self.factory.take();
+        contained("drop of a factory", || drop(factory));
+    }
+
+    fn with(&self, call: impl FnOnce(&mut dyn Factory)) {
+        if let Some(factory) = &mut *self.factory.borrow_mut() {
+            call(&mut **factory);
+        }
+    }
+}

@@ -1,0 +1,351 @@
+pub(crate) mod factory;
+pub(crate) mod protocol;
+
+use std::any::Any;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::task::Context;
+
+use crate::connection::protocol::OnEof;
+use crate::connection::protocol::Protocol;
+use crate::time::calls::CallTarget;
+use crate::time::calls::Callee;
+use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+use crate::transport::state::State;
+use crate::util::panics::catch;
+
+/// One connection without any I/O: a protocol, its transport, and the rules between them.
+///
+/// Most programs never name it. It is for those who write layers (see [`layer`](crate::layer), which does the common
+/// case): a driver tells it what happened, and then asks what to do next. It knows no socket and no clock.
+///
+/// - **Input**: [`made`](Self::made) first, then [`received`](Self::received), [`ended`](Self::ended) and
+///   [`turn`](Self::turn), at last [`lost`](Self::lost). Each runs the callbacks it gives rise to.
+/// - **Output**: [`with_output`](Self::with_output) lends the bytes to send, [`sent`](Self::sent) takes note of how
+///   many have left, [`shut`](Self::shut) that the end of the stream has.
+/// - **Questions**: [`wants_read`](Self::wants_read), [`wants_shut`](Self::wants_shut),
+///   [`wants_close`](Self::wants_close), [`failure`](Self::failure).
+///
+/// **One input, then a full drain, then the next input**: after every input the driver sends what it can and asks the
+/// questions again, until nothing changes.
+///
+/// Dropping it without [`lost`](Self::lost) ends the handles of it, but calls nothing back.
+///
+/// ```
+/// use reactor::{Connection, Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+/// # fn layer(outer: &Transport) {
+/// let inner = Transport::nested(outer);
+/// let mut connection = Connection::new(inner.clone(), Box::new(Echo { transport: inner }));
+/// connection.made();
+/// connection.received(b"hi");
+/// let sent = connection.with_output(|bytes| { outer.write(bytes); bytes.len() });
+/// connection.sent(sent);
+/// # }
+/// ```
+pub struct Connection {
+    transport: Transport,
+    /// None once lost.
+    protocol: Option<Box<dyn Protocol>>,
+    /// The peer has ended its stream.
+    eof: bool,
+    /// The protocol has still to say what follows from that.
+    eof_waits: bool,
+    /// The protocol is a layer with another connection inside it.
+    layered: bool,
+    made: bool,
+    /// `pause_writing` was called, and `resume_writing` not yet.
+    told_full: bool,
+}
+
+impl Connection {
+    /// Joins a protocol to the transport it was built with.
+    pub fn new(transport: Transport, mut protocol: Box<dyn Protocol>) -> Self {
+        let target = CallTarget {
+            protocol: (&*protocol as &dyn Any).type_id(),
+            handler: protocol.handler().map(|handler| (*handler).type_id()),
+            name: protocol.type_name(),
+        };
+        transport.0.calls.set_target(transport.0.hub.share_target(target));
+        let layered = protocol.is_layer();
+        Self {
+            transport,
+            protocol: Some(protocol),
+            eof: false,
+            eof_waits: false,
+            layered,
+            made: false,
+            told_full: false,
+        }
+    }
+
+    /// The handle the protocol has, too.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// The protocol; `None` once the connection is lost.
+    pub fn protocol(&mut self) -> Option<&mut dyn Protocol> {
+        self.protocol.as_deref_mut()
+    }
+
+    /// Input: the connection is established.
+    pub fn made(&mut self) {
+        self.made = true;
+        self.call(Protocol::connection_made);
+    }
+
+    /// Input: the peer sent this. Ignored if it is empty, and once the connection is closing.
+    pub fn received(&mut self, data: &[u8]) {
+        if !data.is_empty() {
+            self.input(|protocol| protocol.data_received(data));
+        }
+    }
+
+    /// Input: the peer sent this descriptor, with the bytes that are [`received`](Self::received) next. It is closed once
+    /// the connection is closing.
+    pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        self.input(|protocol| protocol.file_descriptor_received(descriptor));
+    }
+
+    #[inline]
+    fn input(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
+        if self.eof || self.transport.is_closing() {
+            return;
+        }
+        self.state().watch_writes();
+        if self.run(callback) {
+            // Before `pause_writing`, for what that writes is no answer.
+            self.state().settle_debt();
+            self.pace();
+        }
+    }
+
+    /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`], or this side has ended its own
+    /// stream already, the connection is closing from here on.
+    pub fn ended(&mut self) -> OnEof {
+        if self.eof {
+            return if self.eof_waits { OnEof::NotYet } else { OnEof::KeepWriting };
+        }
+        self.eof = true;
+        self.tell_eof()
+    }
+
+    fn tell_eof(&mut self) -> OnEof {
+        let mut answer = OnEof::Close;
+        if !self.transport.is_closing() {
+            self.call(|protocol| answer = protocol.eof_received());
+        }
+        self.eof_waits = answer == OnEof::NotYet;
+        if answer == OnEof::Close || (answer == OnEof::KeepWriting && self.state().eof_sent()) {
+            self.transport.lose_connection();
+        }
+        answer
+    }
+
+    /// Input: the connection was woken. Makes the calls that are due and polls deferred futures.
+    pub fn turn(&mut self, cx: &mut Context<'_>) {
+        self.pace();
+        if self.state().take_drain() {
+            let mut layered = false;
+            self.run(|protocol| layered = protocol.inside().is_some());
+            self.state().tell_of_drain(layered);
+        }
+        if self.layered || self.state().calls.any_ready() {
+            self.make_calls(cx);
+        }
+        if self.eof_waits && !self.state().is_paused() {
+            self.tell_eof();
+        }
+    }
+
+    fn make_calls(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..CALLS_AT_ONCE {
+            if self.protocol.is_none() || self.transport.has_failed() {
+                return;
+            }
+            match catch(|| self.transport.0.calls.next(cx)) {
+                Ok(Some(call)) => self.call(|protocol| call(&mut Whole(protocol))),
+                Ok(None) => return self.call(|protocol| protocol.turn(cx)),
+                Err(message) => self.panicked(message),
+            }
+        }
+        self.call(|protocol| protocol.turn(cx));
+        self.state().wake();
+    }
+
+    /// Input: the connection has ended. Drops timers, deferred calls and unsent output, calls `connection_lost`, and
+    /// drops the protocol. Does nothing the second time; a protocol that was never told that it is connected is only
+    /// dropped.
+    pub fn lost(&mut self, reason: CloseReason) {
+        let Some(mut protocol) = self.protocol.take() else { return };
+        let watchers = self.state().take_watchers();
+        let end = catch(|| self.state().end());
+        let lost = if self.made { catch(|| protocol.connection_lost(reason.clone())) } else { Ok(()) };
+        let drop = catch(|| drop(protocol));
+        for message in [end, lost, drop].into_iter().filter_map(Result::err) {
+            tracing::error!(panic = message, "a protocol panicked while its connection ended");
+        }
+        for watcher in watchers {
+            // Who asked may not want to know any more.
+            let _ = watcher.send(reason.clone());
+        }
+    }
+
+    /// Output: lends the first of the bytes to send, as far as they lie together; empty if there are none. What `f`
+    /// writes to this very connection goes behind them.
+    pub fn with_output<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
+        let state = self.state();
+        let output = state.output().borrow_mut().lend();
+        let result = f(output.chunk());
+        state.output().borrow_mut().take_back(output, &state.hub);
+        result
+    }
+
+    /// Output: the first `n` of the bytes lent by [`with_output`](Self::with_output) have left. May call
+    /// `resume_writing`.
+    ///
+    /// # Panics
+    ///
+    /// If that is more than was lent.
+    pub fn sent(&mut self, n: usize) {
+        self.sent_and_resumed(n);
+    }
+
+    /// Like [`sent`](Self::sent); true if `resume_writing` was called, so that another turn is due.
+    pub(crate) fn sent_and_resumed(&mut self, n: usize) -> bool {
+        self.pace();
+        self.state().sent(n);
+        let resumes = self.told_full && !self.state().is_full();
+        // A layer goes on while it still has something to carry.
+        let resumes = resumes && (!self.transport.is_closing() || self.state().is_unfinished());
+        if resumes {
+            self.told_full = false;
+            self.call(Protocol::resume_writing);
+        }
+        resumes
+    }
+
+    /// Output: the end of this side's stream, which [`wants_shut`](Self::wants_shut) asked for, has left.
+    pub fn shut(&mut self) {
+        self.state().set_eof_sent();
+        if self.eof && !self.eof_waits {
+            self.transport.lose_connection();
+        }
+    }
+
+    /// Whether to read: not while it is paused, held or closing, nor while more than 64 KiB of answers are unsent, each
+    /// descriptor counted as 1 KiB.
+    pub fn wants_read(&self) -> bool {
+        !self.eof && self.state().wants_read()
+    }
+
+    /// Whether everything was sent and the end of this side's stream is to follow.
+    pub fn wants_shut(&self) -> bool {
+        self.state().wants_shut()
+    }
+
+    /// Whether everything was sent and the connection is to be closed: by then the driver calls [`lost`](Self::lost)
+    /// with [`CloseReason::Done`].
+    pub fn wants_close(&self) -> bool {
+        self.state().wants_close()
+    }
+
+    /// Why the connection is to be ended at once and with a reset, if it is: it was aborted or failed, a callback
+    /// panicked, or the output limit was passed. The driver calls [`lost`](Self::lost) with it.
+    pub fn failure(&self) -> Option<CloseReason> {
+        self.state().failure()
+    }
+
+    /// Whether the peer's end of stream was told already.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.eof
+    }
+
+    pub(crate) fn is_layered(&self) -> bool {
+        self.layered
+    }
+
+    fn state(&self) -> &State {
+        &self.transport.0
+    }
+
+    /// Runs one callback, and `pause_writing` behind it where that is due.
+    #[inline]
+    fn call(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
+        if self.run(callback) {
+            self.pace();
+        }
+    }
+
+    /// Runs one callback; false if it panicked or there is nobody to call.
+    #[inline]
+    fn run(&mut self, callback: impl FnOnce(&mut dyn Protocol)) -> bool {
+        let Some(protocol) = &mut self.protocol else { return false };
+        match catch(|| callback(&mut **protocol)) {
+            Ok(()) => true,
+            Err(message) => {
+                self.panicked(message);
+                false
+            }
+        }
+    }
+
+    #[inline]
+    fn pace(&mut self) {
+        if self.state().is_full() && !self.told_full && !self.transport.has_failed() {
+            self.told_full = true;
+            self.call(Protocol::pause_writing);
+        }
+    }
+
+    #[cold]
+    fn panicked(&self, message: String) {
+        tracing::error!(panic = message, "a callback panicked: the connection ends");
+        self.state().fail(CloseReason::Panicked(message));
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.state().has_ended()
+            && let Err(message) = catch(|| self.state().end())
+        {
+            tracing::error!(panic = message, "dropping a connection's calls panicked");
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("transport", &self.transport)
+            .field("protocol", &self.protocol.as_ref().map(|protocol| protocol.type_name()))
+            .field("eof", &self.eof)
+            .finish()
+    }
+}
+
+/// A protocol as the receiver of timed and deferred calls.
+struct Whole<'a>(&'a mut dyn Protocol);
+
+impl Callee for Whole<'_> {
+    fn protocol(&mut self) -> &mut dyn Any {
+        self.0
+    }
+
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        self.0.handler()
+    }
+
+    fn name(&self) -> &'static str {
+        self.0.type_name()
+    }
+}
+
+/// Calls in one turn: futures that are always ready and defer the next must not keep everything else out.
+const CALLS_AT_ONCE: u32 = 64;

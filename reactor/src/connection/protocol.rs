@@ -1,0 +1,143 @@
+use std::any::Any;
+use std::any::type_name;
+use std::os::fd::OwnedFd;
+use std::task::Context;
+
+use crate::transport::close_reason::CloseReason;
+
+/// What a user writes: the object that lives as long as one connection does, and is called back.
+///
+/// It is built by a [`Factory`](crate::Factory) with its [`Transport`](crate::Transport), which it keeps in a plain
+/// field. Only [`data_received`](Self::data_received) must be written. Twisted's `IProtocol` and, by
+/// [`eof_received`](Self::eof_received), its `IHalfCloseableProtocol`.
+///
+/// # The order of callbacks
+///
+/// [`connection_made`](Self::connection_made) comes once and first; then any number of `data_received` (on UNIX sockets
+/// also [`file_descriptor_received`](Self::file_descriptor_received)), `eof_received` at most once, [`pause_writing`](Self::pause_writing) and [`resume_writing`](Self::resume_writing) in turn;
+/// [`connection_lost`](Self::connection_lost) comes exactly once and last, whatever went wrong.
+///
+/// Every callback runs to completion, and nothing else of the reactor runs meanwhile: neither another callback of this
+/// connection, nor one of another. Whatever a callback asks of its transport happens after it has returned.
+///
+/// # Panics in callbacks
+///
+/// A panic ends this connection alone: it is logged, the peer sees a reset, what was unsent is dropped, and
+/// `connection_lost` with [`CloseReason::Panicked`] is the only callback that follows.
+///
+/// ```
+/// use reactor::{CloseReason, Protocol, Transport};
+///
+/// struct Counter { transport: Transport, bytes: usize }
+///
+/// impl Protocol for Counter {
+///     fn data_received(&mut self, data: &[u8]) {
+///         self.bytes += data.len();
+///     }
+///     fn connection_lost(&mut self, reason: CloseReason) {
+///         println!("{}: {} bytes, {reason}", self.transport.peer(), self.bytes);
+///     }
+/// }
+/// ```
+pub trait Protocol: Any {
+    /// The connection is established; nothing was read yet. Twisted's `connectionMade`.
+    fn connection_made(&mut self) {}
+
+    /// The peer sent these bytes: at least one and at most 65,536, cut anywhere. They are lent from the reactor's
+    /// buffer; what is to be kept must be copied. Twisted's `dataReceived`.
+    ///
+    /// Not called while reading is paused, nor after the connection began to close.
+    fn data_received(&mut self, data: &[u8]);
+
+    /// The peer sent a file descriptor, over a UNIX socket. It comes before the bytes that it was sent with, which
+    /// follow at once, even if this pauses reading; bytes that were sent earlier may come with them. Not called after
+    /// the connection began to close.
+    ///
+    /// Unless a protocol implements this the descriptor is closed, and that is logged. Twisted's
+    /// `fileDescriptorReceived`.
+    fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        drop(descriptor);
+        tracing::info!("closed a file descriptor from the peer: {} takes none", self.type_name());
+    }
+
+    /// The peer has ended its stream; no data follows. The answer says whether this side goes on sending. It comes
+    /// once, unless the answer is [`OnEof::NotYet`]. Twisted's `readConnectionLost`, asyncio's name.
+    fn eof_received(&mut self) -> OnEof {
+        OnEof::Close
+    }
+
+    /// More than 65,536 bytes are unsent: the peer does not keep up. Whoever produces much should stop until
+    /// [`resume_writing`](Self::resume_writing), which always follows unless the connection ends. asyncio's name;
+    /// Twisted's `pauseProducing` of a producer.
+    fn pause_writing(&mut self) {}
+
+    /// All that was written has been handed to the system, after a [`pause_writing`](Self::pause_writing). Twisted's
+    /// `resumeProducing` of a producer.
+    ///
+    /// A stream of any size with bounded memory, begun by calling it in `connection_made`:
+    ///
+    /// ```
+    /// # struct Numbers { transport: reactor::Transport, next: u64 }
+    /// # impl reactor::Protocol for Numbers {
+    /// # fn data_received(&mut self, _: &[u8]) {}
+    /// fn resume_writing(&mut self) {
+    ///     while !self.transport.is_full() {
+    ///         write!(self.transport, "{}\r\n", self.next);
+    ///         self.next += 1;
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    fn resume_writing(&mut self) {}
+
+    /// The connection has ended; this is the last callback. What is written now is dropped. Twisted's
+    /// `connectionLost`.
+    fn connection_lost(&mut self, reason: CloseReason) {
+        let _ = reason;
+    }
+
+    /// The object directly inside this one, for receivers and other adapters: what
+    /// [`Transport::call_later`](crate::Transport::call_later) and [`defer`](crate::Transport::defer) can mean besides
+    /// the protocol itself.
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        None
+    }
+
+    /// The protocol inside a layer: see [`Nested`](crate::Nested).
+    fn inside(&mut self) -> Option<&mut dyn Protocol> {
+        None
+    }
+
+    /// Whether there is a nested connection to drive: see [`Nested`](crate::Nested).
+    fn is_layer(&self) -> bool {
+        false
+    }
+
+    /// The connection's turn, for a layer to drive its nested connection in: see [`Nested`](crate::Nested).
+    fn turn(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
+    /// The name of its type, for messages.
+    #[doc(hidden)]
+    fn type_name(&self) -> &'static str {
+        type_name::<Self>()
+    }
+}
+
+/// What a protocol answers when the peer has ended its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OnEof {
+    /// Send what was written, then close.
+    Close,
+    /// Go on sending until [`lose_connection`](crate::Transport::lose_connection) or
+    /// [`write_eof`](crate::Transport::write_eof) is called: the connection is half closed.
+    ///
+    /// From here on the system is asked about the connection only when something is sent: a peer that goes away
+    /// meanwhile is noticed by the next write.
+    KeepWriting,
+    /// There is input that was received, but is not dealt with yet: what a receiver answers that keeps messages back
+    /// while it is paused. [`eof_received`](Protocol::eof_received) comes again in the connection's turns, unless
+    /// reading is paused; until then nothing is closed, even if this side has ended its stream, too.
+    NotYet,
+}

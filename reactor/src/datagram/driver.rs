@@ -1,0 +1,317 @@
+//! The loop around a datagram protocol that moves its datagrams over a socket.
+
+use std::any::Any;
+use std::cell::RefCell;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::task::ready;
+use std::time::Duration;
+
+use tracing::Span;
+
+use crate::address::datagram::DatagramAddress;
+use crate::datagram::DatagramProtocol;
+use crate::datagram::socket::DatagramSocket;
+use crate::datagram::transport::DatagramState;
+use crate::datagram::transport::DatagramTransport;
+use crate::driver::Drive;
+use crate::driver::DriverTask;
+use crate::hub::BATCH;
+use crate::hub::Hub;
+use crate::port::Port;
+use crate::time::calls::CallTarget;
+use crate::time::calls::Callee;
+use crate::time::timers::Sleep;
+use crate::transport::state::Driver;
+use crate::util::log_limit::LogLimit;
+use crate::util::panics::catch;
+use crate::util::panics::contained;
+
+/// Builds the protocol for a socket. The task, which makes all the callbacks, is to be spawned.
+///
+/// A panic of `build` goes through; then the socket is closed.
+pub(crate) fn start<A: DatagramAddress, P: DatagramProtocol<A>>(
+    hub: &Rc<Hub>,
+    socket: Rc<dyn DatagramSocket<A>>,
+    build: impl FnOnce(DatagramTransport<A>) -> P,
+) -> (Port, DriverTask) {
+    let port = Port::new(socket.host().into());
+    let transport = DatagramTransport::new(hub, port.clone(), socket);
+    let span = tracing::info_span!("datagrams", id = transport.0.id, host = %transport.host());
+    let driver = Rc::new(DatagramDriver {
+        state: Rc::clone(&transport.0),
+        span,
+        link: RefCell::new(Link {
+            state: Rc::clone(&transport.0),
+            protocol: None,
+            started: false,
+            received: 0,
+            longest: BYTES,
+            failures: 0,
+            pause: None,
+            log: LogLimit::default(),
+        }),
+    });
+    transport.0.set_driver(Rc::downgrade(&driver) as _);
+    driver.build(|| build(transport));
+    (port, DriverTask(driver))
+}
+
+pub(crate) struct DatagramDriver<A: DatagramAddress> {
+    state: Rc<DatagramState<A>>,
+    span: Span,
+    /// Borrowed while callbacks run; whoever finds it so need not wake it, for everything is looked at again before
+    /// it goes to sleep.
+    link: RefCell<Link<A>>,
+}
+
+struct Link<A: DatagramAddress> {
+    state: Rc<DatagramState<A>>,
+    /// None before it is built and when it was stopped.
+    protocol: Option<Box<dyn DatagramProtocol<A>>>,
+    started: bool,
+    received: u64,
+    /// The longest datagram of the last batch, as which those of the next are taken to be.
+    longest: usize,
+    /// Errors of the socket in a row.
+    failures: u32,
+    /// Nothing is read before this is over.
+    pause: Option<Sleep>,
+    log: LogLimit,
+}
+
+impl<A: DatagramAddress> DatagramDriver<A> {
+    fn build<P: DatagramProtocol<A>>(&self, build: impl FnOnce() -> P) {
+        let _entered = self.span.enter();
+        let mut protocol = build();
+        let target = CallTarget {
+            protocol: (&protocol as &dyn Any).type_id(),
+            handler: protocol.handler().map(|handler| (*handler).type_id()),
+            name: protocol.type_name(),
+        };
+        self.state.calls.set_target(self.state.hub.share_target(target));
+        self.link.borrow_mut().protocol = Some(Box::new(protocol));
+    }
+}
+
+impl<A: DatagramAddress> Drive for DatagramDriver<A> {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.state.port.set_waker(cx.waker());
+        let _entered = self.span.enter();
+        self.link.borrow_mut().poll(cx)
+    }
+}
+
+impl<A: DatagramAddress> Driver for DatagramDriver<A> {
+    fn wake(&self) {
+        if self.link.try_borrow_mut().is_ok() {
+            self.state.port.wake();
+        }
+    }
+
+    fn turn(&self) {
+        if let Ok(mut link) = self.link.try_borrow_mut() {
+            let _entered = self.span.enter();
+            // Futures woken here are polled again by the task, with its own waker.
+            let mut cx = Context::from_waker(Waker::noop());
+            self.state.begin_turn();
+            link.turn(&mut cx, &mut Budget::default());
+            self.state.end_turn(&mut cx);
+        }
+        self.wake();
+    }
+}
+
+impl<A: DatagramAddress> Drop for DatagramDriver<A> {
+    fn drop(&mut self) {
+        let _entered = self.span.enter();
+        self.link.get_mut().finish();
+    }
+}
+
+impl<A: DatagramAddress> Link<A> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut budget = Budget::default();
+        self.state.begin_turn();
+        let over = self.go_on(cx, &mut budget);
+        self.state.end_turn(cx);
+        if over.is_pending() && (budget.is_spent() || self.state.is_refused()) {
+            cx.waker().wake_by_ref();
+        }
+        over
+    }
+
+    /// One input, then what is due because of it, then the next input, until there is none or it is others' turn.
+    fn go_on(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Poll<()> {
+        let hub = Rc::clone(&self.state.hub);
+        loop {
+            self.turn(cx, budget);
+            if self.state.port.is_stopping() {
+                self.finish();
+                return Poll::Ready(());
+            }
+            if !budget.allows_input() {
+                return Poll::Pending;
+            }
+            if self.state.take_refused() {
+                budget.inputs += 1;
+                self.call("connection_refused", DatagramProtocol::connection_refused);
+                continue;
+            }
+            if let Some(pause) = &mut self.pause {
+                ready!(Pin::new(pause).poll(cx));
+                self.pause = None;
+            }
+            let Ok(socket) = self.state.socket() else { continue };
+            let most = budget.datagrams(self.longest);
+            let mut longest = 0;
+            let waker = cx.waker();
+            let received = socket.poll_receive(cx, &hub, most, &mut |data, peer| {
+                longest = longest.max(data.len());
+                budget.inputs += 1;
+                budget.bytes += data.len();
+                self.received(data, peer);
+                self.turn(&mut Context::from_waker(waker), budget);
+            });
+            match ready!(received) {
+                Ok(()) => self.longest = longest,
+                Err(error) => {
+                    budget.inputs += 1;
+                    self.failed(&error);
+                }
+            }
+        }
+    }
+
+    /// Makes the calls that are due and polls deferred futures.
+    fn turn(&mut self, cx: &mut Context<'_>, budget: &mut Budget) {
+        if !self.started {
+            self.started = true;
+            tracing::debug!("open");
+            self.call("start_protocol", DatagramProtocol::start_protocol);
+        }
+        while budget.allows_calls() && !self.state.port.is_stopping() && self.state.calls.any_ready() {
+            match catch(|| self.state.calls.next(cx)) {
+                Ok(Some(call)) => self.call("timed or deferred call", |protocol| call(&mut Whole(protocol))),
+                Ok(None) => return,
+                Err(message) => tracing::error!(panic = message, "dropping a deferred future panicked"),
+            }
+            budget.calls += 1;
+        }
+    }
+
+    fn received(&mut self, data: &[u8], peer: A) {
+        self.failures = 0;
+        if !self.state.port.is_stopping() && self.state.hears(&peer) {
+            self.received += 1;
+            self.call("datagram_received", |protocol| protocol.datagram_received(data, peer));
+        }
+    }
+
+    /// The socket reported an error in place of a datagram. None of them is a reason to close it.
+    fn failed(&mut self, error: &io::Error) {
+        if error.kind() == io::ErrorKind::ConnectionRefused {
+            if self.state.is_connected() {
+                self.call("connection_refused", DatagramProtocol::connection_refused);
+            }
+            return;
+        }
+        let timers = &self.state.hub.timers;
+        if self.log.allows(timers.now()) {
+            tracing::warn!(%error, "cannot receive");
+        }
+        self.failures += 1;
+        if self.failures >= FAILURES_IN_A_ROW {
+            self.pause = Some(Sleep::new(timers, PAUSE));
+        }
+    }
+
+    fn call(&mut self, what: &'static str, callback: impl FnOnce(&mut dyn DatagramProtocol<A>)) {
+        if let Some(protocol) = &mut self.protocol {
+            contained(what, || callback(&mut **protocol));
+        }
+    }
+
+    /// Closes the socket and tells the protocol. Does nothing the second time.
+    fn finish(&mut self) {
+        let state = &self.state;
+        if state.port.has_closed() {
+            return;
+        }
+        contained("drop of a timed or deferred call", || state.close());
+        tracing::debug!(received = self.received, sent = state.sent(), "closed");
+        if let Some(mut protocol) = self.protocol.take() {
+            if self.started {
+                contained("stop_protocol", || protocol.stop_protocol());
+            }
+            contained("drop of a protocol", || drop(protocol));
+        }
+        state.port.set_closed();
+    }
+}
+
+/// What one poll may do before the others have their turn. Calls and input have each their share: calls that always ask
+/// for another leave the port its datagrams.
+#[derive(Default)]
+struct Budget {
+    calls: u32,
+    inputs: u32,
+    bytes: usize,
+}
+
+impl Budget {
+    fn allows_calls(&self) -> bool {
+        self.calls < CALLS
+    }
+
+    fn allows_input(&self) -> bool {
+        self.inputs < INPUTS && self.bytes < BYTES
+    }
+
+    /// How many datagrams may be received now, if they are as long as that.
+    fn datagrams(&self, longest: usize) -> usize {
+        let bytes = BYTES - self.bytes;
+        let fit = (bytes / longest.max(1)).max(1);
+        fit.min((INPUTS - self.inputs) as usize)
+    }
+
+    fn is_spent(&self) -> bool {
+        !self.allows_calls() || !self.allows_input()
+    }
+}
+
+/// A protocol as the receiver of timed and deferred calls.
+struct Whole<'a, A>(&'a mut dyn DatagramProtocol<A>);
+
+impl<A: DatagramAddress> Callee for Whole<'_, A> {
+    fn protocol(&mut self) -> &mut dyn Any {
+        self.0
+    }
+
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        self.0.handler()
+    }
+
+    fn name(&self) -> &'static str {
+        self.0.type_name()
+    }
+}
+
+/// Enough that the change from task to task costs little beside the datagrams.
+const INPUTS: u32 = BATCH as u32;
+
+const CALLS: u32 = 16;
+
+/// As much as one read of a stream.
+const BYTES: usize = 64 * 1024;
+
+/// An error that tells of something that has happened comes once; one that comes again at once is the socket's state.
+const FAILURES_IN_A_ROW: u32 = 16;
+
+/// Until reading is tried again then.
+const PAUSE: Duration = Duration::from_millis(200);

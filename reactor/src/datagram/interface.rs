@@ -1,0 +1,118 @@
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+
+use crate::datagram::transport::DatagramTransport;
+
+/// A network interface, for multicast. Twisted gives an IPv4 address or an index.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Interface {
+    /// The one that the system's routes lead to.
+    #[default]
+    Any,
+    /// The one that has this address; for IPv4 groups only.
+    Address(Ipv4Addr),
+    /// The one with this number, as `ip link` shows it and the scope of an IPv6 address names it.
+    Index(u32),
+}
+
+impl fmt::Display for Interface {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("any interface"),
+            Self::Address(address) => write!(f, "the interface of {address}"),
+            Self::Index(index) => write!(f, "interface {index}"),
+        }
+    }
+}
+
+impl DatagramTransport {
+    /// Receives what is sent to a multicast group and the port's own port number, too, as far as it comes in at
+    /// `interface`. How far what the port itself sends to groups gets, [`DatagramOptions`](crate::DatagramOptions)
+    /// tells; to send, nobody need join. A port hears the groups that it has joined, and none that others have. All
+    /// are left when the port closes. Twisted's `joinGroup`.
+    ///
+    /// The port must listen on all addresses, or on the group's. To have several ports for one group and number on a
+    /// machine, see [`listen_multiple`](crate::DatagramOptions::listen_multiple).
+    ///
+    /// ```
+    /// use std::net::{Ipv4Addr, SocketAddr};
+    /// use reactor::{DatagramProtocol, DatagramTransport, Interface};
+    ///
+    /// /// Hears what is announced by multicast DNS.
+    /// struct Listener { transport: DatagramTransport }
+    ///
+    /// impl DatagramProtocol for Listener {
+    ///     fn start_protocol(&mut self) {
+    ///         let group = Ipv4Addr::new(224, 0, 0, 251);
+    ///         if let Err(error) = self.transport.join_group(group, Interface::Any) {
+    ///             eprintln!("{error}");
+    ///         }
+    ///     }
+    ///     fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
+    ///         println!("{} bytes from {peer}", data.len());
+    ///     }
+    /// }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If `group` is no multicast address, is of the other family, or joined already there; there is no such interface;
+    /// the system allows no more groups; or the port was stopped. The text names group and interface.
+    pub fn join_group(&self, group: impl Into<IpAddr>, interface: Interface) -> io::Result<()> {
+        let (socket, group) = (self.0.socket()?, group.into());
+        Membership { verb: "join", group, interface }.change(|| socket.join_group(group, interface))
+    }
+
+    /// Receives what is sent to the group no more. Twisted's `leaveGroup`.
+    ///
+    /// # Errors
+    ///
+    /// If it was not joined with this `interface`; otherwise as [`join_group`](Self::join_group).
+    pub fn leave_group(&self, group: impl Into<IpAddr>, interface: Interface) -> io::Result<()> {
+        let (socket, group) = (self.0.socket()?, group.into());
+        Membership { verb: "leave", group, interface }.change(|| socket.leave_group(group, interface))
+    }
+}
+
+struct Membership {
+    verb: &'static str,
+    group: IpAddr,
+    interface: Interface,
+}
+
+impl Membership {
+    fn change(&self, change: impl FnOnce() -> io::Result<()>) -> io::Result<()> {
+        let checked = if self.group.is_multicast() { change() } else { Err(invalid("it is not a multicast address")) };
+        checked.map_err(|source| {
+            let Self { verb, group, interface } = self;
+            let message = format!("cannot {verb} group {group} on {interface}");
+            io::Error::new(source.kind(), GroupError { message, source })
+        })
+    }
+}
+
+/// The failure to join or leave a group.
+#[derive(Debug)]
+struct GroupError {
+    message: String,
+    source: io::Error,
+}
+
+impl fmt::Display for GroupError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.message, self.source)
+    }
+}
+
+impl Error for GroupError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(&self.source)
+    }
+}
+
+pub(crate) fn invalid(message: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}

@@ -1,0 +1,416 @@
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+
+use crate::address::datagram::DatagramAddress;
+use crate::datagram::socket::DatagramSocket;
+use crate::hub::Hub;
+use crate::port::Port;
+use crate::port::PortClosed;
+use crate::time::calls::Call;
+use crate::time::calls::Calls;
+use crate::time::calls::DeferredCall;
+use crate::time::calls::Owner;
+use crate::time::delayed_call::DelayedCall;
+use crate::transport::state::Driver;
+use crate::util::panics::message;
+
+/// A handle of one port for datagrams: how a protocol sends, stops and times. That of a UNIX socket is
+/// `DatagramTransport<UnixAddress>`.
+///
+/// It is cheap to clone, and may be used from any callback of any connection or port of the same reactor. Its methods
+/// **never call user code**. A handle that outlives its port is harmless: what is written fails with an error, and
+/// calls asked for are dropped. Twisted's `IUDPTransport`.
+///
+/// [`reactor`](Self::reactor) alone panics when what it is to return is gone.
+///
+/// ```
+/// use std::net::SocketAddr;
+/// use std::time::Duration;
+/// use reactor::{DatagramProtocol, DatagramTransport};
+///
+/// /// Asks a server for the time, again and again until it answers.
+/// struct Client { transport: DatagramTransport, server: SocketAddr }
+///
+/// impl Client {
+///     fn ask(&mut self) {
+///         let _ = self.transport.write_to_peer("what time is it?");
+///         self.transport.call_later(Duration::from_secs(1), Self::ask);
+///     }
+/// }
+///
+/// impl DatagramProtocol for Client {
+///     fn start_protocol(&mut self) {
+///         match self.transport.connect(self.server) {
+///             Ok(()) => self.ask(),
+///             Err(error) => eprintln!("{error}"),
+///         }
+///     }
+///     fn datagram_received(&mut self, data: &[u8], _peer: SocketAddr) {
+///         println!("{}", String::from_utf8_lossy(data));
+///         self.transport.stop_listening();
+///     }
+///     fn connection_refused(&mut self) {
+///         eprintln!("nobody listens on {}", self.server);
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct DatagramTransport<A: DatagramAddress = SocketAddr>(pub(crate) Rc<DatagramState<A>>);
+
+/// What a port for datagrams and the handles of it share.
+pub(crate) struct DatagramState<A> {
+    pub(crate) hub: Rc<Hub>,
+    pub(crate) id: u64,
+    pub(crate) port: Port,
+    pub(crate) calls: Calls,
+    host: RefCell<A>,
+    peer: RefCell<Option<A>>,
+    /// None once the port is closed.
+    socket: RefCell<Option<Rc<dyn DatagramSocket<A>>>>,
+    driver: OnceCell<Weak<dyn Driver>>,
+    /// A write was told of a refusal, and the protocol was not yet.
+    refused: Cell<bool>,
+    sent: Cell<u64>,
+    /// Callbacks of the port run.
+    in_turn: Cell<bool>,
+    run: RefCell<Run<A>>,
+}
+
+/// Datagrams to one peer, of one length, that wait for the end of the turn in which they were written. The first of
+/// them does not: it was sent at once, to see whether the system takes it.
+struct Run<A> {
+    peer: Option<A>,
+    len: usize,
+    data: Vec<u8>,
+}
+
+impl<A: DatagramAddress> DatagramTransport<A> {
+    /// Sends one datagram to `peer`; it may be empty. What the network loses is lost.
+    ///
+    /// It is sent at once. But of datagrams of one length that a turn's callbacks send to one peer, one after the other,
+    /// only the first is; those behind it leave together when the callbacks have returned, or when something else is
+    /// written: up to 64, of up to 1,452 bytes each. They come, and may be lost, one by one. Should the system then have
+    /// no room, though it took the first, they wait for it. Should it refuse them, that is logged.
+    ///
+    /// Where the system tells of a refusal in place of sending, that belongs to an earlier datagram:
+    /// [`connection_refused`](crate::DatagramProtocol::connection_refused) is called later, and this one is sent all the
+    /// same.
+    ///
+    /// # Errors
+    ///
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the system holds as much unsent as it may, or on a UNIX socket the
+    ///   peer has as many unread; the datagram is dropped.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): it is too long (65,507 bytes are the most over IPv4), `peer`
+    ///   is of another family than the port, or the port is [connected](Self::connect) to another peer.
+    /// - [`NotConnected`](io::ErrorKind::NotConnected): the port was stopped.
+    /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied): a broadcast address needs a port that was
+    ///   [opened for it](crate::DatagramOptions::broadcast).
+    /// - Any other, as the system says it: on a UNIX socket that there is no such file, or that nobody listens there
+    ///   ([`ConnectionRefused`](io::ErrorKind::ConnectionRefused)).
+    pub fn write(&self, data: impl AsRef<[u8]>, peer: A) -> io::Result<()> {
+        match self.peer() {
+            None => self.0.send(data.as_ref(), Some(peer)),
+            Some(only) if only.is_same(&peer) => self.0.send(data.as_ref(), None),
+            Some(only) => Err(invalid(format!("cannot send to {peer}: the port is connected to {only}"))),
+        }
+    }
+
+    /// Sends one datagram to the peer that the port is [connected](Self::connect) to.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write); [`NotConnected`](io::ErrorKind::NotConnected) also if the port is connected to none.
+    pub fn write_to_peer(&self, data: impl AsRef<[u8]>) -> io::Result<()> {
+        if self.peer().is_none() && !self.0.port.is_stopping() {
+            return Err(io::Error::new(io::ErrorKind::NotConnected, "the port is not connected to a peer"));
+        }
+        self.0.send(data.as_ref(), None)
+    }
+
+    /// Makes `peer` the only one that the port sends to and receives from, for good. From here on
+    /// [`connection_refused`](crate::DatagramProtocol::connection_refused) tells when nobody listens there. Nothing is
+    /// sent by this, so it says nothing about whether the peer exists.
+    ///
+    /// # Errors
+    ///
+    /// If `peer` is of another family than the port, the port was stopped, or is connected already; otherwise as the
+    /// system says.
+    pub fn connect(&self, peer: A) -> io::Result<()> {
+        let socket = self.0.socket()?;
+        if let Some(peer) = self.peer() {
+            return Err(invalid(format!("the port is connected to {peer} already")));
+        }
+        let ends = socket.connect(peer)?;
+        self.0.host.replace(ends.host);
+        self.0.peer.replace(Some(ends.peer));
+        self.0.wake();
+        Ok(())
+    }
+
+    /// The address the port is bound to, with the port number the system chose where 0 was asked for. On a port that
+    /// listens on all interfaces [`connect`](Self::connect) makes it the one that reaches the peer. Twisted's
+    /// `getHost`.
+    pub fn host(&self) -> A {
+        self.0.host.borrow().clone()
+    }
+
+    /// The peer that the port is [connected](Self::connect) to, if it is.
+    pub fn peer(&self) -> Option<A> {
+        self.0.peer.borrow().clone()
+    }
+
+    /// Stops the port: nothing more is received or sent. Behind the running callback, in the reactor's next turn,
+    /// [`stop_protocol`](crate::DatagramProtocol::stop_protocol) follows.
+    ///
+    /// What it returns can be awaited: then the port is closed, and can be bound again. It need not be. Twisted's
+    /// `stopListening`.
+    pub fn stop_listening(&self) -> PortClosed {
+        self.0.port.stop_listening()
+    }
+
+    /// Calls `call` with the protocol of this port, or with the handler directly inside it, `delay` from now. Calls
+    /// due at one instant are made in the order they were asked for. All calls of a port are dropped before its
+    /// `stop_protocol`. A panic in one is logged.
+    ///
+    /// # Panics
+    ///
+    /// If the protocol is not a `P` and the handler in it is none either. While the protocol is being built that shows
+    /// when the call is due, and is logged.
+    #[track_caller]
+    pub fn call_later<P: 'static>(&self, delay: Duration, call: impl FnOnce(&mut P) + 'static) -> DelayedCall {
+        let owner = Rc::downgrade(&self.0) as Weak<dyn Owner>;
+        self.0.calls.later(&self.0.hub.timers, owner, delay, call)
+    }
+
+    /// Runs `future` beside the protocol, in the port's own turns, and calls `call` with its output. It is dropped, and
+    /// the call with it, before `stop_protocol`. A panic in it is logged, and `call` is not made.
+    ///
+    /// ```
+    /// # use std::net::SocketAddr;
+    /// # use reactor::{DatagramProtocol, DatagramTransport};
+    /// # struct Asker { transport: DatagramTransport }
+    /// # async fn lookup(_name: Vec<u8>) -> Option<String> { None }
+    /// # impl DatagramProtocol for Asker {
+    /// fn datagram_received(&mut self, name: &[u8], peer: SocketAddr) {
+    ///     self.transport.defer(lookup(name.to_vec()), move |this: &mut Self, found| {
+    ///         let answer = found.as_deref().unwrap_or("no such user");
+    ///         let _ = this.transport.write(answer, peer);
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`call_later`](Self::call_later).
+    #[track_caller]
+    pub fn defer<P: 'static, F: Future + 'static>(
+        &self,
+        future: F,
+        call: impl FnOnce(&mut P, F::Output) + 'static,
+    ) -> DeferredCall {
+        // One future's panic must not take with it the others of a port that goes on.
+        let contained = AssertUnwindSafe(future).catch_unwind();
+        let deferred = self.0.calls.defer(contained, |this: &mut P, result| match result {
+            Ok(output) => call(this, output),
+            Err(payload) => tracing::error!(panic = message(&*payload), "a deferred future panicked"),
+        });
+        self.0.wake();
+        deferred
+    }
+
+    pub(crate) fn new(hub: &Rc<Hub>, port: Port, socket: Rc<dyn DatagramSocket<A>>) -> Self {
+        Self(Rc::new(DatagramState {
+            hub: Rc::clone(hub),
+            id: hub.take_id(),
+            port,
+            calls: Calls::default(),
+            host: RefCell::new(socket.host()),
+            peer: RefCell::new(None),
+            socket: RefCell::new(Some(socket)),
+            driver: OnceCell::new(),
+            refused: Cell::new(false),
+            sent: Cell::new(0),
+            in_turn: Cell::new(false),
+            run: RefCell::new(Run { peer: None, len: 0, data: Vec::new() }),
+        }))
+    }
+}
+
+/// What the driver needs of it.
+impl<A: DatagramAddress> DatagramState<A> {
+    pub(crate) fn set_driver(&self, driver: Weak<dyn Driver>) {
+        let _ = self.driver.set(driver);
+    }
+
+    pub(crate) fn socket(&self) -> io::Result<Rc<dyn DatagramSocket<A>>> {
+        let open = if self.port.is_stopping() { None } else { self.socket.borrow().clone() };
+        open.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the port was stopped"))
+    }
+
+    /// Whether what `peer` sends is to be delivered: a datagram may have come before the port was connected.
+    pub(crate) fn hears(&self, peer: &A) -> bool {
+        self.peer.borrow().as_ref().is_none_or(|only| only.is_same(peer))
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.peer.borrow().is_some()
+    }
+
+    /// Whether sending was told of a refusal, and the protocol was not.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused.get()
+    }
+
+    /// Whether a write was told of a refusal since this was last asked.
+    pub(crate) fn take_refused(&self) -> bool {
+        self.refused.replace(false)
+    }
+
+    /// How many datagrams were handed to the system.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    /// From here on every handle is stale. Timers and deferred calls are dropped, and the socket is closed.
+    pub(crate) fn close(&self) {
+        if self.send_gathered().is_err() {
+            tracing::debug!("the last datagrams found no room");
+        }
+        let socket = self.socket.borrow_mut().take();
+        drop(socket);
+        self.calls.close(&self.hub.timers);
+    }
+
+    fn wake(&self) {
+        if let Some(driver) = self.driver.get().and_then(Weak::upgrade) {
+            driver.wake();
+        }
+    }
+
+    /// From here to [`end_turn`](Self::end_turn) the protocol's callbacks run.
+    pub(crate) fn begin_turn(&self) {
+        self.in_turn.set(true);
+    }
+
+    /// Sends what was gathered. If the system has no room for it, `cx` is woken as soon as it has.
+    pub(crate) fn end_turn(&self, cx: &mut Context<'_>) {
+        self.in_turn.set(false);
+        while self.send_gathered().is_err() {
+            let socket = self.socket.borrow().clone();
+            let Some(Poll::Ready(Ok(()))) = socket.map(|socket| socket.poll_writable(cx)) else { return };
+        }
+        self.run.borrow_mut().len = 0;
+    }
+
+    fn send(&self, data: &[u8], peer: Option<A>) -> io::Result<()> {
+        let socket = self.socket()?;
+        if !self.gather(&*socket, data, &peer) {
+            self.send_gathered()?;
+            self.send_now(&*socket, data, peer.clone())?;
+            // What is like one that the system has just taken will be taken, too.
+            *self.run.borrow_mut() = Run { peer, len: data.len(), data: Vec::new() };
+        }
+        self.sent.set(self.sent.get() + 1);
+        Ok(())
+    }
+
+    /// Keeps a datagram for later in this turn, if it is like the last one.
+    fn gather(&self, socket: &dyn DatagramSocket<A>, data: &[u8], peer: &Option<A>) -> bool {
+        let run = &mut *self.run.borrow_mut();
+        let alike = self.in_turn.get() && run.len == data.len() && run.peer == *peer;
+        let fits = alike && run.data.len() < socket.longest_run(run.len) * run.len;
+        if fits {
+            if run.data.is_empty() {
+                run.data = self.hub.take_buffer();
+            }
+            run.data.extend_from_slice(data);
+        }
+        fits
+    }
+
+    /// Fails only where the system has no room; then the run is kept.
+    fn send_gathered(&self) -> io::Result<()> {
+        let mut run = self.run.borrow_mut();
+        let Some(socket) = self.socket.borrow().clone().filter(|_| !run.data.is_empty()) else { return Ok(()) };
+        match socket.send_run(&run.data, run.len, run.peer.clone()) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
+            Err(error) => {
+                self.notes_refusal(&error);
+                let datagrams = run.data.chunks(run.len);
+                let sent = datagrams.map(|data| self.send_now(&*socket, data, run.peer.clone()));
+                if let Some(error) = sent.filter_map(io::Result::err).last() {
+                    tracing::warn!(%error, "cannot send what was gathered, or a part of it");
+                }
+            }
+            Ok(()) => {}
+        }
+        self.hub.return_buffer(std::mem::take(&mut run.data));
+        Ok(())
+    }
+
+    /// Whether that tells of an earlier datagram; then what was to be sent was not.
+    fn notes_refusal(&self, error: &io::Error) -> bool {
+        let refused = error.kind() == io::ErrorKind::ConnectionRefused && self.is_connected();
+        if refused {
+            self.refused.set(true);
+            self.wake();
+        }
+        refused
+    }
+
+    fn send_now(&self, socket: &dyn DatagramSocket<A>, data: &[u8], peer: Option<A>) -> io::Result<()> {
+        for _ in 0..REFUSALS {
+            match socket.send(data, peer.clone()) {
+                Err(error) if self.notes_refusal(&error) => {}
+                sent => return sent,
+            }
+        }
+        Err(io::ErrorKind::ConnectionRefused.into())
+    }
+}
+
+impl<A: DatagramAddress> Owner for DatagramState<A> {
+    fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    fn notify(&self, call: Call) {
+        self.calls.push(call);
+        if let Some(driver) = self.driver.get().and_then(Weak::upgrade) {
+            driver.turn();
+        }
+    }
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
+impl<A: DatagramAddress> fmt::Debug for DatagramTransport<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatagramTransport")
+            .field("id", &self.0.id)
+            .field("host", &self.host())
+            .field("peer", &self.peer())
+            .field("closed", &self.0.port.has_closed())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How often one write may be told of earlier refusals before it is given up. The system keeps one at a time, so a
+/// second means that it came within the last microseconds.
+const REFUSALS: u32 = 4;

@@ -1,0 +1,73 @@
+//! The time that a closed socket waits for its peer.
+
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::driver::stream::Stream;
+use crate::hub::Hub;
+use crate::net::listen_options::LingerLimits;
+use crate::time::timers::Action;
+use crate::time::timers::TimerId;
+
+/// Takes in and throws away what the peer still sends, until that ends its stream, too, or is given up.
+pub(crate) struct Linger {
+    quiet_since: Instant,
+    closed_at: Instant,
+    timer: Option<TimerId>,
+}
+
+impl Linger {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self { quiet_since: now, closed_at: now, timer: None }
+    }
+
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        hub: &Hub,
+        stream: &mut impl Stream,
+        limits: LingerLimits,
+    ) -> Poll<()> {
+        let mut reads = 0;
+        loop {
+            match hub.with_read_buffer(|buffer| stream.poll_read(cx, buffer)) {
+                Poll::Ready(Ok(0) | Err(_)) => break,
+                Poll::Ready(Ok(_)) => self.quiet_since = hub.timers.now(),
+                Poll::Pending => {
+                    let now = hub.timers.now();
+                    let left = limits.silence.saturating_sub(now - self.quiet_since).min(self.left(limits, now));
+                    if left.is_zero() {
+                        break;
+                    }
+                    if self.timer.is_none_or(|timer| hub.timers.due_at(timer).is_none()) {
+                        let waker = cx.waker().clone();
+                        self.timer = Some(hub.timers.add(left, Action::Run(Box::new(move || waker.wake()))));
+                    }
+                    return Poll::Pending;
+                }
+            }
+            reads += 1;
+            if self.left(limits, hub.timers.now()).is_zero() {
+                break;
+            }
+            if reads == READS {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+        }
+        if let Some(timer) = self.timer {
+            hub.timers.cancel(timer);
+        }
+        Poll::Ready(())
+    }
+
+    /// How long it may go on at the most. No time is added up, for it may be without end.
+    fn left(&self, limits: LingerLimits, now: Instant) -> Duration {
+        limits.in_all.saturating_sub(now - self.closed_at)
+    }
+}
+
+/// Reads in one poll.
+const READS: u32 = 16;

@@ -1,0 +1,471 @@
+//! The loop around a [`Connection`] that moves its bytes over a stream.
+
+pub(crate) mod linger;
+pub(crate) mod stream;
+
+use std::cell::RefCell;
+use std::cell::RefMut;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::task::ready;
+
+use tracing::Span;
+
+use crate::address::Address;
+use crate::connection::Connection;
+use crate::connection::factory::Built;
+use crate::connection::factory::FactoryCell;
+use crate::driver::linger::Linger;
+use crate::driver::stream::Accepted;
+use crate::driver::stream::Stream;
+use crate::driver::stream::poll_write;
+use crate::hub::Hub;
+use crate::net::listen_options::LingerLimits;
+use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+use crate::transport::state;
+use crate::transport::state::State;
+use crate::util::panics::catch;
+use crate::util::panics::contained;
+
+/// Whoever has brought a connection about and is told of its end: a port or a connector.
+pub(crate) trait Keeper {
+    /// The protocol of this connection is about to be built.
+    fn connection_begins(&self, _transport: &Transport) {}
+    fn connection_lost(&self, reason: &CloseReason);
+    fn linger_limits(&self) -> LingerLimits;
+}
+
+/// A connection, or a port for datagrams, as the executor sees it.
+pub(crate) trait Drive {
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()>;
+    /// Tells the protocol that the connection is made.
+    fn made(&self) {}
+    /// For a test to look at; `None` once it has ended, and for datagrams.
+    fn connection(&self) -> Option<RefMut<'_, Connection>> {
+        None
+    }
+}
+
+/// A task for the executor. It need not box what it is made of a second time.
+pub(crate) struct DriverTask(pub(crate) Rc<dyn Drive>);
+
+impl Future for DriverTask {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.0.poll(cx)
+    }
+}
+
+/// What became of a stream that was to carry a connection.
+pub(crate) enum Started {
+    Running(Transport, DriverTask),
+    Refused,
+    Panicked(String),
+}
+
+/// Builds the protocol for a stream and tells it that the connection is made. The task is to be spawned at once.
+pub(crate) fn start<S: Stream>(
+    hub: &Rc<Hub>,
+    accepted: Accepted<S>,
+    output_limit: usize,
+    factory: &FactoryCell,
+    keeper: Rc<dyn Keeper>,
+) -> Started {
+    let started = prepare(hub, accepted, output_limit, |transport| factory.build(transport), keeper);
+    if let Started::Running(_, DriverTask(driver)) = &started {
+        driver.made();
+    }
+    started
+}
+
+/// As [`start`], but the protocol is still to be told, by [`Drive::made`]. A panic of `build` goes through.
+pub(crate) fn prepare<S: Stream>(
+    hub: &Rc<Hub>,
+    accepted: Accepted<S>,
+    output_limit: usize,
+    build: impl FnOnce(Transport) -> Built,
+    keeper: Rc<dyn Keeper>,
+) -> Started {
+    let Accepted { stream, host, peer } = accepted;
+    let transport = Transport::new(hub, host.clone(), peer.clone(), output_limit);
+    transport.0.passes_descriptors.set(S::PASSES_DESCRIPTORS);
+    if let Some(credentials) = stream.peer_credentials() {
+        transport.0.with_rare(|rare| rare.peer_credentials = Some(credentials));
+    }
+    let span = span(&transport, &host, &peer);
+    let entered = span.enter();
+    keeper.connection_begins(&transport);
+    let connection = match build(transport.clone()) {
+        // Asking it for its handler runs user code.
+        Built::Protocol(protocol) => catch(|| Connection::new(transport.clone(), protocol)).map_err(Started::Panicked),
+        Built::Refused => Err(Started::Refused),
+        Built::Panicked(message) => Err(Started::Panicked(message)),
+    };
+    let connection = match connection {
+        Ok(connection) => connection,
+        Err(refused) => {
+            tracing::debug!("refused by the factory");
+            // The factory may have kept the handle, and asked for calls.
+            contained("drop of a call", || transport.0.end());
+            return refused;
+        }
+    };
+    tracing::debug!("open");
+    drop(entered);
+    let driver = Rc::new(Driver {
+        state: Rc::clone(&transport.0),
+        span: (!span.is_none()).then(|| Box::new(span)),
+        waker: RefCell::new(None),
+        link: RefCell::new(Link {
+            hub: Rc::clone(hub),
+            key: hub.add_connection(transport.clone()),
+            stream,
+            phase: Phase::Open(connection),
+            keeper,
+            eof: false,
+            broken: None,
+            received: 0,
+            sent: 0,
+        }),
+    });
+    transport.0.set_driver(Rc::downgrade(&driver) as _);
+    Started::Running(transport, DriverTask(driver))
+}
+
+fn span(transport: &Transport, host: &Address, peer: &Address) -> Span {
+    tracing::info_span!("connection", id = transport.0.id, %peer, %host)
+}
+
+pub(crate) struct Driver<S> {
+    state: Rc<State>,
+    /// None where nobody listens.
+    span: Option<Box<Span>>,
+    waker: RefCell<Option<Waker>>,
+    /// Borrowed while callbacks run; whoever finds it so need not wake it, for everything is looked at again before
+    /// it goes to sleep.
+    link: RefCell<Link<S>>,
+}
+
+struct Link<S> {
+    hub: Rc<Hub>,
+    /// Its place among the hub's connections.
+    key: usize,
+    stream: S,
+    phase: Phase,
+    keeper: Rc<dyn Keeper>,
+    /// The end of the peer's stream was read.
+    eof: bool,
+    /// Nothing can be sent any more; what the peer sent before is still read.
+    broken: Option<io::Error>,
+    received: u64,
+    sent: u64,
+}
+
+enum Phase {
+    Open(Connection),
+    /// The protocol is gone; the socket takes in and throws away what the peer still sends.
+    Lingering(Box<Linger>),
+    Over,
+}
+
+impl<S: Stream> Drive for Driver<S> {
+    fn made(&self) {
+        let _entered = self.span.as_ref().map(|span| span.enter());
+        if let Phase::Open(connection) = &mut self.link.borrow_mut().phase {
+            connection.made();
+        }
+    }
+
+    fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
+        {
+            let mut waker = self.waker.borrow_mut();
+            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                *waker = Some(cx.waker().clone());
+            }
+        }
+        let _entered = self.span.as_ref().map(|span| span.enter());
+        self.state.set_driven(true);
+        let poll = self.link.borrow_mut().poll(cx);
+        self.state.set_driven(false);
+        poll
+    }
+
+    fn connection(&self) -> Option<RefMut<'_, Connection>> {
+        RefMut::filter_map(self.link.borrow_mut(), |link| match &mut link.phase {
+            Phase::Open(connection) => Some(connection),
+            _ => None,
+        })
+        .ok()
+    }
+}
+
+impl<S: Stream> state::Driver for Driver<S> {
+    fn wake(&self) {
+        if self.link.try_borrow_mut().is_ok()
+            && let Some(waker) = &*self.waker.borrow()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    fn turn(&self) {
+        if let Ok(mut link) = self.link.try_borrow_mut() {
+            let _entered = self.span.as_ref().map(|span| span.enter());
+            if let Phase::Open(connection) = &mut link.phase {
+                // Futures woken here are polled again below, with the task's own waker.
+                connection.turn(&mut Context::from_waker(Waker::noop()));
+            }
+        }
+        self.wake();
+    }
+}
+
+/// How the loop goes on after a step.
+enum Step {
+    /// Look at everything again.
+    Again,
+    /// Nothing to do before the next wake-up.
+    Sleep,
+    /// There is more to do, but it is the others' turn.
+    Yield,
+    /// The connection has ended.
+    End(CloseReason),
+}
+
+impl<S: Stream> Link<S> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let mut budget = Budget::default();
+        loop {
+            let step = match &mut self.phase {
+                Phase::Open(_) => self.step(cx, &mut budget),
+                Phase::Lingering(_) => return self.linger(cx),
+                Phase::Over => return Poll::Ready(()),
+            };
+            match step {
+                Step::Again => {}
+                // What callbacks have asked for since they were last looked after.
+                Step::Sleep if self.is_stirred() && budget.rounds < ROUNDS => budget.rounds += 1,
+                Step::Sleep if !self.is_stirred() => return Poll::Pending,
+                Step::Sleep | Step::Yield => {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+                Step::End(reason) => self.end(reason),
+            }
+        }
+    }
+
+    fn is_stirred(&self) -> bool {
+        matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_stirred())
+    }
+
+    /// Drains what the last input has brought about, then takes the next.
+    fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
+        let Phase::Open(connection) = &self.phase else { return Step::Again };
+        let state = &connection.transport().0;
+        if (state.is_to_drain() || state.unsent() > 0 || connection.is_layered())
+            && let Some(step) = self.drain(cx, budget)
+        {
+            return step;
+        }
+        self.input(cx, budget)
+    }
+
+    /// Makes the calls that are due and sends what can be sent. `None` when there is nothing more to do about it.
+    fn drain(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Option<Step> {
+        let Self { phase: Phase::Open(connection), stream, hub, broken, .. } = self else { return None };
+        connection.turn(cx);
+        let options = connection.transport().0.take_options();
+        if let Some(options) = options
+            && let Err(error) = stream.set_options(options)
+        {
+            tracing::warn!(%error, "cannot set the socket's options");
+        }
+
+        loop {
+            if connection.transport().has_failed()
+                && let Some(reason) = connection.failure()
+            {
+                let closed = stream.poll_close(cx, true);
+                return Some(if closed.is_pending() { Step::Sleep } else { Step::End(reason) });
+            }
+            let state = &connection.transport().0;
+            let written = {
+                let mut output = state.output().borrow_mut();
+                if output.len() == 0 || broken.is_some() {
+                    break;
+                }
+                let written = poll_write(stream, state, cx, output.chunk());
+                if written.is_pending() {
+                    output.settle(hub);
+                }
+                written
+            };
+            match written {
+                Poll::Ready(Ok(n)) => {
+                    self.sent += n as u64;
+                    budget.sent += n;
+                    if connection.sent_and_resumed(n) {
+                        if budget.sent > WRITE_BUDGET {
+                            return Some(Step::Yield);
+                        }
+                        return Some(Step::Again);
+                    }
+                }
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => *broken = Some(error),
+                Poll::Pending => break,
+            }
+        }
+        if !connection.wants_read()
+            && let Some(error) = broken.take()
+        {
+            return Some(Step::End(CloseReason::Lost(Arc::new(error))));
+        }
+
+        let ends = connection.wants_shut() || connection.wants_close();
+        if ends && connection.transport().0.waiting_descriptors() > 0 {
+            connection.transport().fail_connection(CloseReason::DescriptorOverrun);
+            return Some(Step::Again);
+        }
+        if connection.wants_shut() || (connection.wants_close() && !connection.transport().0.eof_sent() && !self.eof) {
+            match stream.poll_shut(cx) {
+                Poll::Ready(Ok(())) => {
+                    connection.shut();
+                    return Some(Step::Again);
+                }
+                // The peer was faster; what it did shows when reading, if this side still reads.
+                Poll::Ready(Err(error)) if connection.wants_close() => {
+                    return Some(Step::End(CloseReason::Lost(Arc::new(error))));
+                }
+                Poll::Ready(Err(_)) => {
+                    connection.shut();
+                    return Some(Step::Again);
+                }
+                Poll::Pending => return Some(Step::Sleep),
+            }
+        }
+        if connection.wants_close() {
+            return Some(match stream.poll_close(cx, false) {
+                Poll::Ready(Ok(())) => Step::End(CloseReason::Done),
+                Poll::Ready(Err(error)) => Step::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Pending => Step::Sleep,
+            });
+        }
+        None
+    }
+
+    /// Reads once, or watches for the end while nothing is to be read.
+    fn input(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
+        let Self { phase: Phase::Open(connection), stream, hub, broken, .. } = self else { return Step::Again };
+        if connection.wants_read() {
+            if budget.read_enough {
+                return Step::Yield;
+            }
+            let read = hub.with_read_buffer(|buffer| {
+                let read = stream.poll_read(cx, buffer);
+                if let Poll::Ready(Ok(n)) = read {
+                    budget.read_enough = n == buffer.len();
+                    for descriptor in stream.take_descriptors() {
+                        connection.file_descriptor_received(descriptor);
+                    }
+                    connection.received(&buffer[..n]);
+                }
+                read
+            });
+            if !matches!(read, Poll::Ready(Ok(1..)))
+                && let Some(error) = broken.take()
+            {
+                return Step::End(CloseReason::Lost(Arc::new(error)));
+            }
+            match read {
+                Poll::Ready(Ok(0)) => {
+                    self.eof = true;
+                    connection.ended();
+                }
+                Poll::Ready(Ok(n)) => self.received += n as u64,
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => return Step::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Pending => return Step::Sleep,
+            }
+            return Step::Again;
+        }
+        if !self.eof && !connection.transport().0.is_closing() {
+            match stream.poll_end(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.eof = true;
+                    connection.ended();
+                    return Step::Again;
+                }
+                Poll::Ready(Err(error)) => return Step::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Pending => {}
+            }
+        }
+        Step::Sleep
+    }
+
+    /// Tells everybody that the connection has ended; the socket lingers if the peer may still be sending.
+    fn end(&mut self, reason: CloseReason) {
+        // Whatever reason it was given: output may be missing, and the peer must see that.
+        let failed = matches!(&self.phase, Phase::Open(connection) if connection.failure().is_some());
+        let lingers = !failed && reason.is_clean() && !self.eof;
+        let next = if lingers {
+            self.hub.begin_lingering();
+            Phase::Lingering(Box::new(Linger::new(self.hub.timers.now())))
+        } else {
+            Phase::Over
+        };
+        if failed {
+            self.stream.reset();
+        }
+        let Phase::Open(mut connection) = std::mem::replace(&mut self.phase, next) else { return };
+        tracing::debug!(%reason, received = self.received, sent = self.sent, unsent = connection.transport().unsent(), "closed");
+        connection.lost(reason.clone());
+        drop(connection);
+        self.keeper.connection_lost(&reason);
+        self.hub.remove_connection(self.key);
+    }
+
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Phase::Lingering(linger) = &mut self.phase {
+            ready!(linger.poll(cx, &self.hub, &mut self.stream, self.keeper.linger_limits()));
+            self.hub.end_lingering();
+            self.phase = Phase::Over;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<S> Drop for Link<S> {
+    fn drop(&mut self) {
+        match self.phase {
+            Phase::Open(_) => self.hub.remove_connection(self.key),
+            Phase::Lingering(_) => self.hub.end_lingering(),
+            Phase::Over => {}
+        }
+    }
+}
+
+/// What one poll may do before the other connections have their turn.
+#[derive(Default)]
+struct Budget {
+    /// A read filled the buffer: there is likely more, but it is the others' turn.
+    read_enough: bool,
+    sent: usize,
+    /// Looks at what callbacks have asked for, after there was nothing else to do.
+    rounds: u32,
+}
+
+/// Bytes sent in one poll after which a protocol that writes whenever it can has to wait its turn.
+const WRITE_BUDGET: usize = 256 * 1024;
+
+/// After so many looks calls that always bring about the next have to wait their turn.
+const ROUNDS: u32 = 8;

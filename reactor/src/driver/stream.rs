@@ -1,0 +1,110 @@
+//! What a kind of stream must offer to carry connections.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::task::Context;
+use std::task::Poll;
+
+use crate::address::Address;
+use crate::address::peer_credentials::PeerCredentials;
+use crate::transport::descriptors::DESCRIPTOR_WEIGHT;
+use crate::transport::state::SocketOptions;
+use crate::transport::state::State;
+
+/// A byte stream in both directions, as [`Driver`](crate::driver::Driver) uses it.
+pub(crate) trait Stream: 'static {
+    /// Whether it carries descriptors beside bytes: only then it is asked to.
+    const PASSES_DESCRIPTORS: bool = false;
+
+    /// Reads into `buffer`; 0 is the end of the peer's stream.
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Waits, while nothing is to be read, for the stream to break (`Err`), or for the peer to end it with nothing
+    /// unread before that (`Ok`).
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Hands bytes, at least one, to the system.
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>>;
+
+    /// Hands bytes, at least one, to the system, and a descriptor with the first of them.
+    fn poll_write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+        _descriptor: BorrowedFd<'_>,
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write(cx, data)
+    }
+
+    /// The descriptors that came with the bytes read last, in order.
+    fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        Vec::new()
+    }
+
+    /// Ends this side's stream behind what was written.
+    fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Waits, before a connection ends that has closed or, `at_once`, that has failed, until nothing of it is still
+    /// under way: bytes that a thread writes, a child that is to be reaped.
+    fn poll_close(&mut self, cx: &mut Context<'_>, at_once: bool) -> Poll<io::Result<()>> {
+        let _ = (cx, at_once);
+        Poll::Ready(Ok(()))
+    }
+
+    /// Makes the peer see a reset when the stream is dropped, which follows at once.
+    fn reset(&mut self);
+
+    fn set_options(&mut self, options: SocketOptions) -> io::Result<()>;
+
+    /// Who the peer is, where the system tells it.
+    fn peer_credentials(&self) -> Option<PeerCredentials> {
+        None
+    }
+}
+
+/// Writes what can leave at once: where descriptors wait, up to the next of them, or that with what follows it.
+#[inline]
+pub(crate) fn poll_write<S: Stream>(
+    stream: &mut S,
+    state: &State,
+    cx: &mut Context<'_>,
+    data: &[u8],
+) -> Poll<io::Result<usize>> {
+    let waiting = if S::PASSES_DESCRIPTORS { state.waiting_descriptors() } else { 0 };
+    if waiting == 0 {
+        return stream.poll_write(cx, data);
+    }
+    let written = state.with_descriptors(|descriptors| {
+        let written = match descriptors.next(data.len()) {
+            (len, None) => stream.poll_write(cx, &data[..len]),
+            (len, Some(descriptor)) => stream.poll_write_with(cx, &data[..len], descriptor),
+        };
+        if let Poll::Ready(Ok(bytes)) = written {
+            descriptors.advance(bytes);
+        }
+        written
+    });
+    state.repay((waiting - state.waiting_descriptors()) * DESCRIPTOR_WEIGHT);
+    written
+}
+
+/// A place where streams arrive.
+pub(crate) trait Listener: 'static {
+    type Stream: Stream;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Self::Stream>>>;
+
+    fn host(&self) -> Address;
+
+    /// After the system has said that no descriptor is left: accepts the clients that wait and closes them at once, and
+    /// says how many. An error means that it could not.
+    fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize>;
+}
+
+/// A stream that has arrived.
+pub(crate) struct Accepted<S> {
+    pub(crate) stream: S,
+    pub(crate) host: Address,
+    pub(crate) peer: Address,
+}

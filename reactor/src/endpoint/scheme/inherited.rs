@@ -1,0 +1,112 @@
+//! `fd:` and `systemd:`: listening sockets that somebody else has opened for this program.
+
+use std::env;
+use std::fmt;
+use std::io;
+use std::os::fd::RawFd;
+use std::process;
+
+use async_trait::async_trait;
+use socket2::Domain;
+
+use crate::connection::factory::Factory;
+use crate::endpoint::Arguments;
+use crate::endpoint::EndpointError;
+use crate::endpoint::ServerEndpoint;
+use crate::listen::listen_fds;
+use crate::listen::socket_activation::Activation;
+use crate::port::Port;
+use crate::reactor::Reactor;
+
+pub(super) fn by_number(
+    reactor: &Reactor,
+    arguments: &mut Arguments,
+) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+    let number = arguments.required("number")?;
+    let number = number.number().ok_or_else(|| number.error("is not the number of a descriptor"))?;
+    Ok(Server::boxed(reactor, arguments, Which::Number(number), None))
+}
+
+pub(super) fn by_systemd(
+    reactor: &Reactor,
+    arguments: &mut Arguments,
+) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+    let domain = match arguments.optional("domain")? {
+        Some(domain) => Some(match domain.as_str() {
+            "INET" => Domain::IPV4,
+            "INET6" => Domain::IPV6,
+            "UNIX" => Domain::UNIX,
+            _ => return Err(domain.error("is not a domain: those known are INET, INET6, UNIX")),
+        }),
+        None => None,
+    };
+    let which = match (arguments.optional("index")?, arguments.optional("name")?) {
+        (Some(index), None) => Which::Index(index.count()?),
+        (None, Some(name)) => Which::Name(name.to_string()),
+        (None, None) => return Err(arguments.error("systemd takes an index or a name, and there is neither")),
+        (Some(_), Some(_)) => return Err(arguments.error("systemd takes an index or a name, and not both")),
+    };
+    Ok(Server::boxed(reactor, arguments, which, domain))
+}
+
+/// Which of the sockets.
+enum Which {
+    Number(RawFd),
+    Index(u32),
+    Name(String),
+}
+
+struct Server {
+    reactor: Reactor,
+    arguments: Arguments,
+    which: Which,
+    domain: Option<Domain>,
+}
+
+impl Server {
+    fn boxed(
+        reactor: &Reactor,
+        arguments: &Arguments,
+        which: Which,
+        domain: Option<Domain>,
+    ) -> Box<dyn ServerEndpoint> {
+        Box::new(Self { reactor: reactor.clone(), arguments: arguments.clone(), which, domain })
+    }
+
+    fn take(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
+        let number = self.number()?;
+        let socket = self.reactor.open_in_system("descriptors", || listen_fds::take_listener(number, self.domain))?;
+        self.reactor.adopt_stream_port(socket, factory)
+    }
+
+    fn number(&self) -> io::Result<RawFd> {
+        if let Which::Number(number) = self.which {
+            return Ok(number);
+        }
+        let activation = Activation::read(|variable| env::var(variable).ok(), process::id());
+        let activation = activation.map_err(io::Error::other)?;
+        let number = match &self.which {
+            Which::Number(number) => Ok(*number),
+            Which::Index(index) => activation.number_of(*index),
+            Which::Name(name) => activation.named(name).and_then(|numbers| {
+                let mut numbers = numbers.into_iter();
+                let free = numbers.find(|number| !listen_fds::is_taken(*number));
+                free.ok_or_else(|| format!("all sockets with the name {name:?} were taken before"))
+            }),
+        };
+        number.map_err(io::Error::other)
+    }
+}
+
+#[async_trait(?Send)]
+impl ServerEndpoint for Server {
+    async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
+        self.take(factory).map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {self}: {error}")))
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.arguments.fmt(f)
+    }
+}

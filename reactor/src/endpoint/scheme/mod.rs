@@ -1,0 +1,236 @@
+//! What descriptions of endpoints may begin with.
+
+pub(crate) mod exec;
+pub(crate) mod inherited;
+pub(crate) mod sim;
+pub(crate) mod stdio;
+pub(crate) mod tcp;
+pub(crate) mod unix;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use crate::endpoint::Arguments;
+use crate::endpoint::ClientEndpoint;
+use crate::endpoint::EndpointError;
+use crate::endpoint::ServerEndpoint;
+use crate::reactor::Reactor;
+use crate::util::panics::contained;
+
+/// Makes the endpoint that a description is of, or says what is wrong with that. Nothing is opened or resolved.
+pub(super) type Parse<E> = dyn Fn(&Reactor, &mut Arguments) -> Result<Box<E>, EndpointError>;
+
+/// The schemes of a reactor that others have added.
+#[derive(Default)]
+pub(crate) struct Schemes {
+    servers: Added<dyn ServerEndpoint>,
+    clients: Added<dyn ClientEndpoint>,
+}
+
+type Added<E> = RefCell<BTreeMap<String, Rc<Parse<E>>>>;
+
+impl Schemes {
+    /// Drops what users have added.
+    pub(crate) fn clear(&self) {
+        let added = (self.servers.take(), self.clients.take());
+        contained("drop of a scheme", || drop(added));
+    }
+}
+
+/// What to listen on, by a description such as `tcp:8007:interface=127.0.0.1`. Twisted's `serverFromString`.
+///
+/// | description | is |
+/// |---|---|
+/// | `tcp:PORT` | a TCP port of all IPv4 interfaces, or of the address `interface=`, of either family |
+/// | `tcp6:PORT` | a TCP port of all interfaces, for IPv6 and IPv4 at once, or of the IPv6 address `interface=` |
+/// | `unix:PATH` | a UNIX socket, or by `@` an abstract name; `mode=` are the permissions of its file, in octal (666); it is [locked](crate::UnixListenOptions::lock), unless `lockfile=no` |
+/// | `stdio:` | standard input and output as the only connection, see [`Reactor::stdio`]; the port closes when that ends |
+/// | `systemd:name=NAME` or `systemd:index=N` | a socket that the service manager has opened for this program (`LISTEN_FDS`), the next of this name, or the one with this index, from 0; with `domain=` (`INET`, `INET6` or `UNIX`) only if it is of that family |
+/// | `fd:N` | a listening socket that this program was started with, by its number; in place of 0, 1 and 2 there is `/dev/null` then |
+/// | `sim:HOST:PORT` | a port of a host of the simulation that the reactor is in |
+///
+/// TCP and UNIX sockets have `backlog=`, how many connections may wait (1,024). What stands in turn may have its keyword,
+/// too, as in `tcp:port=8007`. Other crates [add schemes](Reactor::add_server_scheme).
+///
+/// A colon parts arguments, and the first `=` in one a keyword from its value. To stand for themselves they have a
+/// backslash before them, as in `interface=\:\:1`: see [`quote_string_argument`](crate::quote_string_argument).
+///
+/// A socket that the program was started with is taken when it is listened on, once in the whole process; a second
+/// time is an error. By its number only such a one can be taken, and none that the program has opened itself.
+///
+/// ```
+/// use reactor::{Protocol, Reactor, Transport, server_from_string};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let reactor = Reactor::new()?;
+/// let endpoint = server_from_string(&reactor, "tcp:0:interface=127.0.0.1")?;
+/// let port = reactor.run_until(async move {
+///     endpoint.listen(Box::new(|transport| Echo { transport })).await
+/// })??;
+/// println!("listening on {}", port.host());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// Whatever is wrong with the description is found here, while nothing is opened yet: whether it can be listened on,
+/// only [`listen`](ServerEndpoint::listen) finds out.
+pub fn server_from_string(reactor: &Reactor, description: &str) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+    Arguments::parse(description)?.server_endpoint(reactor)
+}
+
+/// What to connect to, by a description such as `tcp:example.org:8007`. Twisted's `clientFromString`.
+///
+/// | description | is |
+/// |---|---|
+/// | `tcp:HOST:PORT` | a TCP port of a host, by its name or address; names are resolved to both families, and raced, see [`Reactor::connect_tcp`]; `bindAddress=` is the local address |
+/// | `unix:PATH` | a UNIX socket, or by `@` an abstract name |
+/// | `exec:PROGRAM:ARGUMENT…` | a program, which is started as the peer: see [`Reactor::connect_process`] |
+/// | `sim:HOST:PORT` | a port of a host of the simulation that the reactor is in |
+///
+/// TCP and UNIX sockets have `timeout=`, how many seconds an attempt may take (30); on a UNIX socket it takes no time.
+/// Otherwise all is as with [`server_from_string`].
+///
+/// ```no_run
+/// use reactor::{Protocol, Reactor, Transport, client_from_string};
+/// # struct Client { transport: Transport }
+/// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+///
+/// let reactor = Reactor::new()?;
+/// let endpoint = client_from_string(&reactor, "tcp:localhost:21567:timeout=2.5")?;
+/// reactor.run_until(async move {
+///     let transport = endpoint.connect(Box::new(|transport| Client { transport })).await?;
+///     transport.finished().await;
+///     Ok::<_, reactor::ConnectError>(())
+/// })??;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// # Errors
+///
+/// As [`server_from_string`].
+pub fn client_from_string(reactor: &Reactor, description: &str) -> Result<Box<dyn ClientEndpoint>, EndpointError> {
+    Arguments::parse(description)?.client_endpoint(reactor)
+}
+
+impl Reactor {
+    /// Makes [`server_from_string`] know descriptions that begin with `scheme`, in place of what they meant before.
+    /// `parse` makes the endpoint from their arguments. Twisted's plugins, but nobody else is concerned.
+    ///
+    /// An endpoint around another takes the [rest](Arguments::rest) of the description for that:
+    ///
+    /// ```
+    /// use std::fmt;
+    /// use std::io;
+    /// use async_trait::async_trait;
+    /// use reactor::{Arguments, Factory, Port, Reactor, ServerEndpoint, server_from_string};
+    ///
+    /// /// Says that it listens.
+    /// struct Loud { arguments: Arguments, greeting: String, inside: Box<dyn ServerEndpoint> }
+    ///
+    /// #[async_trait(?Send)]
+    /// impl ServerEndpoint for Loud {
+    ///     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
+    ///         let port = self.inside.listen(factory).await?;
+    ///         println!("{}: {}", self.greeting, port.host());
+    ///         Ok(port)
+    ///     }
+    /// }
+    ///
+    /// impl fmt::Display for Loud {
+    ///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    ///         self.arguments.fmt(f)
+    ///     }
+    /// }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// reactor.add_server_scheme("loud", |reactor, arguments| {
+    ///     let inside = arguments.rest()?.server_endpoint(reactor)?;
+    ///     let greeting = arguments.optional("greeting")?;
+    ///     let greeting = greeting.map_or_else(|| "hear, hear".to_owned(), |greeting| greeting.to_string());
+    ///     Ok(Box::new(Loud { arguments: arguments.clone(), greeting, inside }))
+    /// });
+    /// server_from_string(&reactor, "loud:greeting=here I am:tcp:8007")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn add_server_scheme(
+        &self,
+        scheme: &str,
+        parse: impl Fn(&Self, &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> + 'static,
+    ) {
+        let old = self.0.schemes.servers.borrow_mut().insert(scheme.to_owned(), Rc::new(parse));
+        drop(old);
+    }
+
+    /// The same for [`client_from_string`].
+    pub fn add_client_scheme(
+        &self,
+        scheme: &str,
+        parse: impl Fn(&Self, &mut Arguments) -> Result<Box<dyn ClientEndpoint>, EndpointError> + 'static,
+    ) {
+        let old = self.0.schemes.clients.borrow_mut().insert(scheme.to_owned(), Rc::new(parse));
+        drop(old);
+    }
+}
+
+impl Arguments {
+    /// The endpoint to listen on that this describes: for one inside another.
+    ///
+    /// # Errors
+    ///
+    /// As [`server_from_string`].
+    pub fn server_endpoint(self, reactor: &Reactor) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+        self.endpoint(reactor, &reactor.0.schemes.servers, SERVERS)
+    }
+
+    /// The endpoint to connect to that this describes: for one inside another.
+    ///
+    /// # Errors
+    ///
+    /// As [`client_from_string`].
+    pub fn client_endpoint(self, reactor: &Reactor) -> Result<Box<dyn ClientEndpoint>, EndpointError> {
+        self.endpoint(reactor, &reactor.0.schemes.clients, CLIENTS)
+    }
+
+    fn endpoint<E: ?Sized>(
+        mut self,
+        reactor: &Reactor,
+        added: &Added<E>,
+        built_in: &'static [(&str, BuiltIn<E>)],
+    ) -> Result<Box<E>, EndpointError> {
+        let parse = added.borrow().get(self.scheme()).cloned();
+        let built_in_parse = built_in.iter().find(|(scheme, _)| *scheme == self.scheme());
+        let endpoint = match (parse, built_in_parse) {
+            (Some(parse), _) => parse(reactor, &mut self)?,
+            (None, Some((_, parse))) => parse(reactor, &mut self)?,
+            (None, None) => {
+                let added = added.borrow();
+                let built_in = built_in.iter().map(|(scheme, _)| *scheme);
+                let known: BTreeSet<&str> = built_in.chain(added.keys().map(String::as_str)).collect();
+                let known = known.into_iter().collect::<Vec<_>>().join(", ");
+                return Err(self.scheme_error(format_args!("is not a scheme: those known are {known}")));
+            }
+        };
+        self.finish().map(|()| endpoint)
+    }
+}
+
+type BuiltIn<E> = fn(&Reactor, &mut Arguments) -> Result<Box<E>, EndpointError>;
+
+const SERVERS: &[(&str, BuiltIn<dyn ServerEndpoint>)] = &[
+    ("fd", inherited::by_number),
+    ("sim", sim::server),
+    ("stdio", stdio::server),
+    ("systemd", inherited::by_systemd),
+    ("tcp", tcp::server),
+    ("tcp6", tcp::server_of_both_families),
+    ("unix", unix::server),
+];
+
+const CLIENTS: &[(&str, BuiltIn<dyn ClientEndpoint>)] =
+    &[("exec", exec::client), ("sim", sim::client), ("tcp", tcp::client), ("unix", unix::client)];

@@ -1,0 +1,70 @@
+//! `sim:`.
+
+use std::fmt;
+use std::io;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+
+use crate::connect::error::ConnectError;
+use crate::connection::factory::Factory;
+use crate::endpoint::Arguments;
+use crate::endpoint::ClientEndpoint;
+use crate::endpoint::EndpointError;
+use crate::endpoint::ServerEndpoint;
+use crate::endpoint::attempt::attempt;
+use crate::port::Port;
+use crate::reactor::Reactor;
+use crate::transport::Transport;
+
+/// A port of a simulated host.
+struct Place {
+    /// Of any host of the simulation.
+    reactor: Reactor,
+    arguments: Arguments,
+    host: String,
+    port: u16,
+}
+
+impl Place {
+    fn parse(reactor: &Reactor, arguments: &mut Arguments) -> Result<Self, EndpointError> {
+        let (host, port) = (arguments.required("host")?, arguments.required("port")?.port()?);
+        if reactor.0.simulated().is_none() {
+            return Err(arguments.error("this reactor is not one of a simulation, where alone there are such hosts"));
+        }
+        Ok(Self { reactor: reactor.clone(), arguments: arguments.clone(), host: host.to_string(), port })
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.arguments.fmt(f)
+    }
+}
+
+pub(super) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+    Ok(Box::new(Place::parse(reactor, arguments)?))
+}
+
+pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ClientEndpoint>, EndpointError> {
+    Ok(Box::new(Place::parse(reactor, arguments)?))
+}
+
+#[async_trait(?Send)]
+impl ServerEndpoint for Place {
+    async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
+        let world = self.reactor.0.simulated().and_then(|host| host.world.upgrade());
+        let world =
+            world.ok_or_else(|| io::Error::other(format!("cannot listen on {self}: the simulation is gone")))?;
+        world.host(&self.host).listen_tcp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port)), factory)
+    }
+}
+
+#[async_trait(?Send)]
+impl ClientEndpoint for Place {
+    async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
+        let target = format!("{}:{}", self.host, self.port);
+        attempt(factory, target, |factory| self.reactor.connect_tcp((self.host.as_str(), self.port), factory)).await
+    }
+}

@@ -1,0 +1,112 @@
+//! `tcp:` and `tcp6:`.
+
+use std::fmt;
+use std::io;
+use std::net::Ipv4Addr;
+use std::net::Ipv6Addr;
+use std::net::SocketAddr;
+
+use async_trait::async_trait;
+
+use crate::connect::error::ConnectError;
+use crate::connection::factory::Factory;
+use crate::endpoint::Arguments;
+use crate::endpoint::ClientEndpoint;
+use crate::endpoint::EndpointError;
+use crate::endpoint::ServerEndpoint;
+use crate::endpoint::attempt::attempt;
+use crate::net::listen_options::ConnectOptions;
+use crate::net::listen_options::ListenOptions;
+use crate::port::Port;
+use crate::reactor::Reactor;
+use crate::transport::Transport;
+
+pub(super) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+    let port = arguments.required("port")?.port()?;
+    let address = match arguments.optional("interface")? {
+        Some(interface) => interface.ip_address(port)?,
+        None => SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)),
+    };
+    listening_on(reactor, address, arguments)
+}
+
+pub(super) fn server_of_both_families(
+    reactor: &Reactor,
+    arguments: &mut Arguments,
+) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+    let port = arguments.required("port")?.port()?;
+    let address = match arguments.optional("interface")? {
+        Some(interface) => match interface.ip_address(port)? {
+            address @ SocketAddr::V6(_) => address,
+            SocketAddr::V4(_) => return Err(interface.error("is not an IPv6 address")),
+        },
+        None => SocketAddr::from((Ipv6Addr::UNSPECIFIED, port)),
+    };
+    listening_on(reactor, address, arguments)
+}
+
+fn listening_on(
+    reactor: &Reactor,
+    address: SocketAddr,
+    arguments: &mut Arguments,
+) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+    let mut options = ListenOptions::new(address);
+    if let Some(backlog) = arguments.optional("backlog")? {
+        options = options.backlog(backlog.count()?);
+    }
+    Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone(), options }))
+}
+
+struct Server {
+    reactor: Reactor,
+    arguments: Arguments,
+    options: ListenOptions,
+}
+
+#[async_trait(?Send)]
+impl ServerEndpoint for Server {
+    async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
+        self.reactor.listen_tcp(self.options.clone(), factory)
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.arguments.fmt(f)
+    }
+}
+
+pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ClientEndpoint>, EndpointError> {
+    let host = arguments.required("host")?;
+    if host.as_str().is_empty() {
+        return Err(host.error("is not a host: a host is a name or an IP address"));
+    }
+    let mut options = ConnectOptions::new((host.as_str(), arguments.required("port")?.port()?));
+    if let Some(timeout) = arguments.optional("timeout")? {
+        options = options.deadline(Some(timeout.seconds()?));
+    }
+    if let Some(address) = arguments.optional("bindAddress")? {
+        options = options.local_address(address.ip_address(0)?);
+    }
+    Ok(Box::new(Client { reactor: reactor.clone(), arguments: arguments.clone(), options }))
+}
+
+struct Client {
+    reactor: Reactor,
+    arguments: Arguments,
+    options: ConnectOptions,
+}
+
+#[async_trait(?Send)]
+impl ClientEndpoint for Client {
+    async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
+        let target = self.options.target.to_string();
+        attempt(factory, target, |factory| self.reactor.connect_tcp(self.options.clone(), factory)).await
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.arguments.fmt(f)
+    }
+}

@@ -1,0 +1,98 @@
+//! `unix:`.
+
+use std::fmt;
+use std::io;
+
+use async_trait::async_trait;
+
+use crate::address::unix::UnixAddress;
+use crate::connect::error::ConnectError;
+use crate::connection::factory::Factory;
+use crate::endpoint::Argument;
+use crate::endpoint::Arguments;
+use crate::endpoint::ClientEndpoint;
+use crate::endpoint::EndpointError;
+use crate::endpoint::ServerEndpoint;
+use crate::endpoint::attempt::attempt;
+use crate::port::Port;
+use crate::reactor::Reactor;
+use crate::transport::Transport;
+use crate::unix::options::UnixConnectOptions;
+use crate::unix::options::UnixListenOptions;
+
+pub(super) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+    let mut options = UnixListenOptions::new(address(arguments)?).lock(true);
+    if let Some(mode) = arguments.optional("mode")? {
+        options = options.mode(permissions(&mode)?);
+    }
+    if let Some(backlog) = arguments.optional("backlog")? {
+        options = options.backlog(backlog.count()?);
+    }
+    if let Some(lock) = arguments.optional("lockfile")? {
+        options = options.lock(lock.is_on()?);
+    }
+    Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone(), options }))
+}
+
+fn address(arguments: &mut Arguments) -> Result<UnixAddress, EndpointError> {
+    let path = arguments.required("path")?;
+    let address = UnixAddress::from(path.as_str());
+    match address.to_system() {
+        Ok(_) => Ok(address),
+        Err(error) => Err(path.error(format_args!("is no address of a UNIX socket: {error}"))),
+    }
+}
+
+fn permissions(mode: &Argument) -> Result<u32, EndpointError> {
+    let octal = !mode.as_str().is_empty() && mode.as_str().bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+    let bits = u32::from_str_radix(mode.as_str(), 8).ok().filter(|bits| octal && *bits <= 0o777);
+    bits.ok_or_else(|| mode.error("is not a mode: a mode is an octal number up to 777"))
+}
+
+struct Server {
+    reactor: Reactor,
+    arguments: Arguments,
+    options: UnixListenOptions,
+}
+
+#[async_trait(?Send)]
+impl ServerEndpoint for Server {
+    async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
+        self.reactor.listen_unix(self.options.clone(), factory)
+    }
+}
+
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.arguments.fmt(f)
+    }
+}
+
+pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ClientEndpoint>, EndpointError> {
+    let options = UnixConnectOptions::new(address(arguments)?);
+    if let Some(timeout) = arguments.optional("timeout")? {
+        // Checked and no more: the system says at once how it went.
+        timeout.seconds()?;
+    }
+    Ok(Box::new(Client { reactor: reactor.clone(), arguments: arguments.clone(), options }))
+}
+
+struct Client {
+    reactor: Reactor,
+    arguments: Arguments,
+    options: UnixConnectOptions,
+}
+
+#[async_trait(?Send)]
+impl ClientEndpoint for Client {
+    async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
+        let target = self.options.address.to_string();
+        attempt(factory, target, |factory| self.reactor.connect_unix(self.options.clone(), factory)).await
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.arguments.fmt(f)
+    }
+}

@@ -1,0 +1,50 @@
+use std::fmt;
+use std::io;
+
+use async_trait::async_trait;
+
+use crate::connection::factory::Factory;
+use crate::port::Port;
+
+/// Something to listen on, whatever it is: a program that is given one lets its user choose the transport. It displays
+/// as the description that it can be made from. Twisted's `IStreamServerEndpoint`.
+///
+/// ```
+/// use reactor::testing::Simulation;
+/// use reactor::{server_from_string, Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let sim = Simulation::new(0);
+/// let reactor = sim.host("server");
+/// let endpoint = server_from_string(&reactor, "tcp:8007")?;
+/// assert_eq!(endpoint.to_string(), "tcp:8007");
+/// let port = reactor.run_until(endpoint.listen(Box::new(|transport| Echo { transport })))??;
+/// assert_eq!(port.host().to_string(), "0.0.0.0:8007");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[async_trait(?Send)]
+pub trait ServerEndpoint: fmt::Display {
+    /// Begins to listen; for each connection `factory` builds a protocol.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that names what could not be listened on and says why; the factory was not started.
+    async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port>;
+}
+
+#[async_trait(?Send)]
+impl ServerEndpoint for Box<dyn ServerEndpoint> {
+    async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
+        (**self).listen(factory).await
+    }
+}
+
+/// As it displays.
+impl fmt::Debug for dyn ServerEndpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}

@@ -1,0 +1,236 @@
+//! Connections that neither a port nor a connector brings about: over standard input and output, over other
+//! descriptors, to children, and those that were adopted.
+
+use std::cell::Cell;
+use std::fs::OpenOptions;
+use std::future::Future;
+use std::io;
+use std::io::Write as _;
+use std::os::fd::AsFd as _;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+
+use rustix::stdio::dup2_stdin;
+use rustix::stdio::dup2_stdout;
+use tokio::io::Interest;
+use tokio::sync::oneshot;
+
+use crate::address::Address;
+use crate::connection::factory::Factory;
+use crate::connection::factory::FactoryCell;
+use crate::driver;
+use crate::driver::Keeper;
+use crate::driver::Started;
+use crate::driver::stream::Accepted;
+use crate::driver::stream::Listener;
+use crate::driver::stream::Stream;
+use crate::io::pipe::Pipe;
+use crate::io::pipe::PipeStream;
+use crate::net::listen_options::ConnectionOptions;
+use crate::net::listen_options::LingerLimits;
+use crate::port::Port;
+use crate::port::accept_limits::AcceptLimits;
+use crate::process::transport::Process;
+use crate::reactor::Backend;
+use crate::reactor::Reactor;
+use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+use crate::transport::state::OUTPUT_LIMIT;
+
+impl Reactor {
+    /// Makes standard input and output one connection, whose protocol `factory` builds in the reactor's next turn. The
+    /// future gives the reason of its end; dropping it changes nothing. Twisted's `StandardIO`.
+    ///
+    /// It is a connection like any other: the end of standard input is
+    /// [`eof_received`](crate::Protocol::eof_received), [`lose_connection`](Transport::lose_connection) sends what was
+    /// written first, and the protocol is paused while nobody reads. When the reader of standard output goes away the
+    /// connection is lost, as soon as there is nothing to read; on a terminal, in a file and on a socket the next write
+    /// shows it. Both of its addresses are [`Address::Pipe`]. Standard error is left alone.
+    ///
+    /// What the two descriptors are does not matter: pipes, terminals, sockets, files, `/dev/null`. Their modes are not
+    /// changed, so the shell and everybody else who shares them notices nothing.
+    ///
+    /// From here on they belong to the connection. In their place descriptors 0 and 1 are `/dev/null`, so that a stray
+    /// `println!` gets into no message, children inherit nothing, and the peer sees the end of the stream when the
+    /// connection ends, not only when the program does. Asked for a second time, this connects `/dev/null`.
+    ///
+    /// ```no_run
+    /// use reactor::{Protocol, Reactor, Transport};
+    ///
+    /// struct Upper { transport: Transport }
+    ///
+    /// impl Protocol for Upper {
+    ///     fn data_received(&mut self, data: &[u8]) {
+    ///         self.transport.write(data.to_ascii_uppercase());
+    ///     }
+    /// }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let session = reactor.stdio(|transport| Upper { transport })?;
+    /// let reason = reactor.run_until(session)?;
+    /// eprintln!("{reason}");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the system has no descriptor left, the reactor has stopped, or is one of a simulation
+    /// ([`Unsupported`](io::ErrorKind::Unsupported)); then nothing was taken.
+    pub fn stdio<F: Factory>(&self, factory: F) -> io::Result<impl Future<Output = CloseReason> + 'static + use<F>> {
+        Ok(self.carry(between_pipes(self.take_stdio()?), None, factory))
+    }
+
+    /// As [`stdio`](Self::stdio), but as a port that has this connection alone.
+    pub(crate) fn listen_stdio(&self, factory: impl Factory) -> io::Result<Port> {
+        let only = Only(Some(self.take_stdio()?));
+        Ok(self.accept_on(only, AcceptLimits::default(), ConnectionOptions::default(), FactoryCell::new(factory)))
+    }
+
+    fn take_stdio(&self) -> io::Result<PipeStream> {
+        let input = io::stdin().as_fd().try_clone_to_owned()?;
+        let output = io::stdout().as_fd().try_clone_to_owned()?;
+        let stream = self.open_pipes(input, output)?;
+        let nothing = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+        io::stdout().flush()?;
+        dup2_stdin(&nothing)?;
+        dup2_stdout(&nothing)?;
+        Ok(stream)
+    }
+
+    /// As [`stdio`](Self::stdio), but over other descriptors, which are closed when the connection ends: one to read
+    /// from and one to write to. They may be the same socket or terminal, duplicated.
+    ///
+    /// ```
+    /// use std::io::{Read, Write};
+    /// use reactor::{Protocol, Reactor, Transport};
+    /// # struct Echo { transport: Transport }
+    /// # impl Protocol for Echo {
+    /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+    /// # }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let (input, mut near) = std::io::pipe()?;
+    /// let (mut far, output) = std::io::pipe()?;
+    /// let session = reactor.connect_fds(input.into(), output.into(), |transport| Echo { transport })?;
+    /// near.write_all(b"hello")?;
+    /// drop(near);
+    /// assert!(reactor.run_until(session)?.is_clean());
+    /// let mut answer = String::new();
+    /// far.read_to_string(&mut answer)?;
+    /// assert_eq!(answer, "hello");
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`stdio`](Self::stdio).
+    pub fn connect_fds<F: Factory>(
+        &self,
+        input: OwnedFd,
+        output: OwnedFd,
+        factory: F,
+    ) -> io::Result<impl Future<Output = CloseReason> + 'static + use<F>> {
+        Ok(self.carry(between_pipes(self.open_pipes(input, output)?), None, factory))
+    }
+
+    fn open_pipes(&self, input: OwnedFd, output: OwnedFd) -> io::Result<PipeStream> {
+        self.open_in_system("descriptors", || {
+            let input = Pipe::shared(input, Interest::READABLE)?;
+            Ok(PipeStream::new(input, Pipe::shared(output, Interest::WRITABLE)?))
+        })
+    }
+
+    /// Opens what is the system's: not in a simulation, and not when the reactor has stopped.
+    pub(crate) fn open_in_system<T>(&self, what: &str, open: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
+        if matches!(self.0.backend, Backend::Memory(_)) {
+            let message = format!("this reactor is in memory and has no {what}");
+            return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+        }
+        self.unless_stopped(|| self.in_context(open))
+    }
+
+    /// Runs the only connection that a factory is for. It begins in the next turn: perhaps a callback runs.
+    pub(crate) fn carry<S: Stream, F: Factory>(
+        &self,
+        stream: Accepted<S>,
+        process: Option<Rc<Process>>,
+        factory: F,
+    ) -> impl Future<Output = CloseReason> + 'static + use<S, F> {
+        let (tell, told) = oneshot::channel();
+        let factory = Rc::new(FactoryCell::new(factory));
+        let keeper = Rc::new(Sole { process, factory: Some(Rc::clone(&factory)), tell: Cell::new(Some(tell)) });
+        let hub = Rc::clone(&self.0.hub);
+        self.0.spawn_task(async move {
+            factory.start();
+            match driver::start(&hub, stream, OUTPUT_LIMIT, &factory, Rc::clone(&keeper) as _) {
+                Started::Running(transport, task) => {
+                    // It may begin when the others were told already.
+                    if hub.is_stopping() {
+                        transport.drain();
+                    }
+                    task.await;
+                }
+                Started::Refused => keeper.connection_lost(&CloseReason::failed("refused by the factory")),
+                Started::Panicked(message) => keeper.connection_lost(&CloseReason::Panicked(message)),
+            }
+        });
+        async move { told.await.unwrap_or(CloseReason::Aborted) }
+    }
+}
+
+pub(crate) fn between_pipes<S>(stream: S) -> Accepted<S> {
+    Accepted { stream, host: Address::Pipe, peer: Address::Pipe }
+}
+
+/// Where one stream arrives, and nothing else ever.
+struct Only(Option<PipeStream>);
+
+impl Listener for Only {
+    type Stream = PipeStream;
+
+    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<PipeStream>>> {
+        self.0.take().map_or(Poll::Pending, |stream| Poll::Ready(Ok(between_pipes(stream))))
+    }
+
+    fn host(&self) -> Address {
+        Address::Pipe
+    }
+
+    fn turn_away(&mut self, _cx: &mut Context<'_>) -> io::Result<usize> {
+        Ok(0)
+    }
+}
+
+/// Keeps one connection that nobody else does.
+pub(crate) struct Sole {
+    /// The child that it is to, if it is to one.
+    pub(crate) process: Option<Rc<Process>>,
+    /// The factory that is for this connection alone, if it came from one.
+    pub(crate) factory: Option<Rc<FactoryCell>>,
+    /// Who waits for its end, if anybody.
+    pub(crate) tell: Cell<Option<oneshot::Sender<CloseReason>>>,
+}
+
+impl Keeper for Sole {
+    fn connection_begins(&self, transport: &Transport) {
+        if let Some(process) = &self.process {
+            process.set_transport(transport);
+        }
+    }
+
+    fn connection_lost(&self, reason: &CloseReason) {
+        if let Some(tell) = self.tell.take() {
+            // Who asked may not want to know any more.
+            let _ = tell.send(reason.clone());
+        }
+        if let Some(factory) = &self.factory {
+            factory.discard();
+        }
+    }
+
+    fn linger_limits(&self) -> LingerLimits {
+        ConnectionOptions::default().linger
+    }
+}

@@ -1,0 +1,586 @@
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::io::ReadBuf;
+use tokio::sync::mpsc;
+use tokio::sync::oneshot;
+
+use crate::address::Address;
+use crate::connect::connector::Attempt;
+use crate::connect::error::ConnectError;
+use crate::connection::factory::Factory;
+use crate::connection::protocol::OnEof;
+use crate::connection::protocol::Protocol;
+use crate::net::listen_options::ConnectOptions;
+use crate::reactor::Reactor;
+use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+
+/// A connection as a stream of Tokio's kind, for straight-line code: [`AsyncRead`] and [`AsyncWrite`], so `hyper`,
+/// codecs and `tokio::io::copy` take it. A client has one by [`connect`](Self::connect); all connections of a port become
+/// streams by [`factory`](Self::factory), one future each, or by [`incoming`](Self::incoming), for a server that accepts.
+///
+/// - What is written leaves in the connection's next turn. Up to 64 KiB are taken in advance while the connection is
+///   full; up to 64 KiB and one read wait to be read, and then the connection is not read either.
+/// - Shutting it down ends this side's stream. Dropping it closes the connection when all was sent; dropped by a panic,
+///   it aborts it.
+/// - When the connection has ended, what was received before is still read. Then comes the end, or an error where it
+///   has not ended with [`CloseReason::Done`]: that reason is the error's source.
+///
+/// It needs no runtime, so it works in a simulation, too. It is `Send` and may be used on another thread.
+pub struct TokioStream {
+    shared: Arc<Shared>,
+    host: Address,
+    peer: Address,
+}
+
+impl TokioStream {
+    /// Connects to a TCP server, as [`Reactor::connect_tcp`] does. The attempt begins at once, and is given up when the
+    /// future is dropped.
+    ///
+    /// ```
+    /// use std::io;
+    /// use reactor::{Reactor, TokioStream};
+    /// use reactor::testing::Simulation;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// async fn ask(reactor: Reactor, question: &[u8]) -> io::Result<String> {
+    ///     let mut stream = TokioStream::connect(&reactor, "oracle:21567").await?;
+    ///     stream.write_all(question).await?;
+    ///     let mut answer = String::new();
+    ///     stream.read_to_string(&mut answer).await?;
+    ///     Ok(answer)
+    /// }
+    ///
+    /// let sim = Simulation::new(1);
+    /// sim.host("oracle").listen_tcp(21567, TokioStream::factory(async |mut stream| {
+    ///     let question = stream.read_u8().await?;
+    ///     stream.write_all(if question == b'?' { b"42" } else { b"What?" }).await
+    /// }))?;
+    /// let client = sim.host("client");
+    /// assert_eq!(client.run_until(ask(client.clone(), b"?"))??, "42");
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Why the connection could not be made.
+    pub fn connect<T: Into<ConnectOptions>>(
+        reactor: &Reactor,
+        target: T,
+    ) -> impl Future<Output = Result<Self, ConnectError>> + 'static + use<T> {
+        let (tell, told) = oneshot::channel();
+        let tell = Rc::new(Cell::new(Some(tell)));
+        let failed = Rc::clone(&tell);
+        let connector = reactor.connect_tcp(target, move |transport: Transport| {
+            let (bridge, stream) = Bridge::new(&transport);
+            tell.take()?.send(Ok(stream)).is_ok().then_some(bridge)
+        });
+        let attempt = Attempt(connector.on_failed(move |_, error| {
+            if let Some(tell) = failed.take() {
+                // Who asked may not want to know any more.
+                let _ = tell.send(Err(error));
+            }
+        }));
+        async move { told.await.unwrap_or_else(|_| Err(attempt.cancelled())) }
+    }
+
+    /// A factory that runs a future with each of its connections, as [`Reactor::spawn`](crate::Reactor::spawn) does. If
+    /// it returns an error that is logged, and the connection ends with it.
+    ///
+    /// ```
+    /// use reactor::testing::StringTransport;
+    /// use reactor::TokioStream;
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// let mut wire = StringTransport::connect(TokioStream::factory(async |mut stream| {
+    ///     let number = stream.read_u16().await?;
+    ///     stream.write_all(format!("{number} is a nice number").as_bytes()).await
+    /// }));
+    /// wire.receive([1]);
+    /// wire.receive([2]);
+    /// assert_eq!(wire.written(), b"258 is a nice number");
+    /// assert!(wire.closed().unwrap().is_clean());
+    /// ```
+    pub fn factory<R>(mut run: impl FnMut(Self) -> R + 'static) -> impl Factory
+    where
+        R: Future<Output = io::Result<()>> + 'static,
+    {
+        move |transport: Transport| {
+            let (bridge, stream) = Bridge::new(&transport);
+            let shared = Arc::clone(&bridge.shared);
+            let running = run(stream);
+            transport.reactor().spawn(async move {
+                if let Err(error) = running.await {
+                    tracing::info!(%error, "a connection's future failed");
+                    shared.wish(Wish::Fail(CloseReason::failed(error)));
+                }
+            });
+            bridge
+        }
+    }
+
+    /// A factory and, for whoever wants to accept, the connections that come of it.
+    ///
+    /// ```no_run
+    /// use reactor::{Reactor, TokioStream};
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let (factory, mut incoming) = TokioStream::incoming();
+    /// reactor.listen_tcp(8007, factory)?;
+    /// reactor.run_until(async move {
+    ///     while let Some(mut stream) = incoming.accept().await {
+    ///         let _ = tokio::io::copy(&mut stream.peer().to_string().as_bytes(), &mut stream).await;
+    ///     }
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// As many connections may wait to be accepted as the port [allows](crate::ListenOptions::max_connections). When
+    /// [`Incoming`] is dropped they are closed, and others refused.
+    pub fn incoming() -> (impl Factory, Incoming) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let factory = move |transport: Transport| {
+            let (bridge, stream) = Bridge::new(&transport);
+            sender.send(stream).is_ok().then_some(bridge)
+        };
+        (factory, Incoming(receiver))
+    }
+
+    /// The peer's address.
+    pub fn peer(&self) -> &Address {
+        &self.peer
+    }
+
+    /// This side's address.
+    pub fn host(&self) -> &Address {
+        &self.host
+    }
+}
+
+/// Connections to be accepted, from [`TokioStream::incoming`].
+#[derive(Debug)]
+pub struct Incoming(mpsc::UnboundedReceiver<TokioStream>);
+
+impl Incoming {
+    /// The next connection; `None` when the port, or whatever else had the factory, is gone. Dropping the future loses
+    /// nothing.
+    pub async fn accept(&mut self) -> Option<TokioStream> {
+        self.0.recv().await
+    }
+}
+
+/// Between a connection and its stream, which may be on another thread.
+#[derive(Default)]
+struct Shared(Mutex<Pipe>);
+
+#[derive(Default)]
+struct Pipe {
+    /// From the peer.
+    received: VecDeque<u8>,
+    /// To the peer.
+    written: Vec<u8>,
+    /// The peer has ended its stream.
+    eof: bool,
+    ended: Option<CloseReason>,
+    /// What the stream's owner wants.
+    wish: Wish,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    /// Of the connection.
+    connection: Option<Waker>,
+}
+
+#[derive(Clone, Default)]
+enum Wish {
+    #[default]
+    Open,
+    Shut,
+    Close,
+    Fail(CloseReason),
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Pipe> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wish(&self, wish: Wish) {
+        let connection = {
+            let mut pipe = self.lock();
+            if matches!(pipe.wish, Wish::Fail(_)) {
+                return;
+            }
+            pipe.wish = wish;
+            pipe.connection.take()
+        };
+        wake(connection);
+    }
+}
+
+impl Pipe {
+    /// Why nothing can be sent or received any more, as an error.
+    fn error(&self) -> Option<io::Error> {
+        let reason = self.ended.as_ref().filter(|reason| !reason.is_clean())?;
+        let kind = match reason {
+            CloseReason::Lost(error) => error.kind(),
+            CloseReason::TimedOut => io::ErrorKind::TimedOut,
+            _ => io::ErrorKind::ConnectionAborted,
+        };
+        Some(io::Error::new(kind, reason.clone()))
+    }
+}
+
+impl AsyncRead for TokioStream {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let mut pipe = self.shared.lock();
+        if !pipe.received.is_empty() {
+            let front = pipe.received.as_slices().0;
+            let n = front.len().min(buffer.remaining());
+            buffer.put_slice(&front[..n]);
+            pipe.received.drain(..n);
+            if pipe.received.is_empty() {
+                pipe.received.shrink_to(KEPT);
+                let connection = pipe.connection.take();
+                drop(pipe);
+                wake(connection);
+            }
+            return Poll::Ready(Ok(()));
+        }
+        if pipe.eof || pipe.ended.is_some() {
+            return Poll::Ready(pipe.error().map_or(Ok(()), Err));
+        }
+        pipe.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for TokioStream {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        let mut pipe = self.shared.lock();
+        if pipe.ended.is_some() || !matches!(pipe.wish, Wish::Open) {
+            return Poll::Ready(Err(pipe.error().unwrap_or_else(|| io::ErrorKind::BrokenPipe.into())));
+        }
+        let room = MOST_WAITING - pipe.written.len();
+        if room == 0 && !data.is_empty() {
+            pipe.writer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        let n = data.len().min(room);
+        pipe.written.extend_from_slice(&data[..n]);
+        let connection = pipe.connection.take();
+        drop(pipe);
+        wake(connection);
+        Poll::Ready(Ok(n))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shared.wish(Wish::Shut);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl Drop for TokioStream {
+    fn drop(&mut self) {
+        self.shared.wish(if std::thread::panicking() { Wish::Fail(CloseReason::Aborted) } else { Wish::Close });
+    }
+}
+
+impl fmt::Debug for TokioStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokioStream").field("host", &self.host).field("peer", &self.peer).finish_non_exhaustive()
+    }
+}
+
+/// The protocol at the other side of a stream.
+struct Bridge {
+    transport: Transport,
+    shared: Arc<Shared>,
+}
+
+impl Bridge {
+    fn new(transport: &Transport) -> (Self, TokioStream) {
+        let shared = Arc::<Shared>::default();
+        let stream = TokioStream { shared: Arc::clone(&shared), host: transport.host(), peer: transport.peer() };
+        (Self { transport: transport.clone(), shared }, stream)
+    }
+
+    /// Carries out what the stream's owner wants, as far as the connection can take it.
+    fn pump(transport: &Transport, shared: &Shared, connection: Option<&Waker>) {
+        let (writer, wish) = {
+            let mut pipe = shared.lock();
+            if let Some(waker) = connection {
+                pipe.connection = Some(waker.clone());
+            }
+            if pipe.received.is_empty() {
+                transport.resume_reading();
+            }
+            if transport.is_full() && !matches!(pipe.wish, Wish::Fail(_)) {
+                return;
+            }
+            transport.write(&pipe.written);
+            pipe.written.clear();
+            pipe.written.shrink_to(KEPT);
+            (pipe.writer.take(), pipe.wish.clone())
+        };
+        wake(writer);
+        match wish {
+            Wish::Open => {}
+            Wish::Shut => transport.write_eof(),
+            Wish::Close => transport.lose_connection(),
+            Wish::Fail(reason) => transport.fail_connection(reason),
+        }
+    }
+}
+
+impl Protocol for Bridge {
+    fn connection_made(&mut self) {
+        let (transport, shared) = (self.transport.clone(), Arc::clone(&self.shared));
+        // What its waker wakes is the connection's own turn.
+        let pump = poll_fn(move |cx| {
+            Self::pump(&transport, &shared, Some(cx.waker()));
+            Poll::<()>::Pending
+        });
+        self.transport.defer(pump, |_: &mut Self, ()| {});
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        let reader = {
+            let mut pipe = self.shared.lock();
+            pipe.received.extend(data);
+            if pipe.received.len() >= MOST_WAITING {
+                self.transport.pause_reading();
+            }
+            pipe.reader.take()
+        };
+        wake(reader);
+    }
+
+    fn eof_received(&mut self) -> OnEof {
+        let reader = {
+            let mut pipe = self.shared.lock();
+            pipe.eof = true;
+            pipe.reader.take()
+        };
+        wake(reader);
+        OnEof::KeepWriting
+    }
+
+    fn resume_writing(&mut self) {
+        Self::pump(&self.transport, &self.shared, None);
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        let wakers = {
+            let mut pipe = self.shared.lock();
+            pipe.ended = Some(reason);
+            [pipe.reader.take(), pipe.writer.take()]
+        };
+        wakers.into_iter().for_each(wake);
+    }
+}
+
+/// Never with the pipe locked: what is woken may use it at once.
+fn wake(waker: Option<Waker>) {
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+/// Bytes that wait in one direction.
+const MOST_WAITING: usize = 64 * 1024;
+
+/// What a buffer may keep while it is empty.
+const KEPT: usize = 4 * 1024;
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use tokio::io::AsyncReadExt as _;
+    use tokio::io::AsyncWriteExt as _;
+    use tokio::io::copy;
+    use tokio::io::split;
+
+    use super::*;
+    use crate::testing::StringTransport;
+
+    async fn echo(stream: TokioStream) -> io::Result<()> {
+        let (mut reader, mut writer) = split(stream);
+        copy(&mut reader, &mut writer).await?;
+        writer.shutdown().await
+    }
+
+    #[test]
+    fn what_is_copied_back_comes_back_and_the_end_behind_it() {
+        let mut wire = StringTransport::connect(TokioStream::factory(echo));
+        wire.receive("hello");
+        assert_eq!(wire.take_written(), b"hello");
+        wire.receive(" again");
+        wire.receive_eof();
+        assert_eq!(wire.written(), b" again");
+        assert!(wire.closed().unwrap().is_clean());
+    }
+
+    #[test]
+    fn a_peer_that_does_not_read_is_not_read_either() {
+        let mut wire = StringTransport::connect(TokioStream::factory(echo));
+        wire.stall(true);
+        let chunk = [7; 4096];
+        for _ in 0..2048 {
+            wire.receive(chunk);
+        }
+        assert!(wire.transport().unsent() <= 3 * MOST_WAITING, "{}", wire.transport().unsent());
+        wire.stall(false);
+        assert_eq!(wire.written().len(), 2048 * chunk.len());
+    }
+
+    #[test]
+    fn a_writer_waits_for_a_peer_that_does_not_read() {
+        let written = Rc::new(Cell::new(0));
+        let count = Rc::clone(&written);
+        let mut wire = StringTransport::connect(TokioStream::factory(move |mut stream| {
+            let count = Rc::clone(&count);
+            async move {
+                stream.read_u8().await?;
+                for _ in 0..1000 {
+                    stream.write_all(&[1; 8192]).await?;
+                    count.set(count.get() + 8192);
+                }
+                Ok(())
+            }
+        }));
+        wire.stall(true);
+        wire.receive([1]);
+        assert!(written.get() <= 3 * MOST_WAITING, "{}", written.get());
+        wire.stall(false);
+        assert_eq!(wire.written().len(), 1000 * 8192);
+        assert!(wire.closed().is_some_and(|reason| reason.is_clean()));
+    }
+
+    /// The text that was read, and the kind of the error.
+    type Outcome = (String, Option<io::ErrorKind>);
+
+    /// What a reader that reads to the end has got.
+    fn read_out() -> (impl Factory, Rc<RefCell<Option<Outcome>>>) {
+        let outcome = Rc::new(RefCell::new(None));
+        let kept = Rc::clone(&outcome);
+        let factory = TokioStream::factory(move |mut stream| {
+            let kept = Rc::clone(&kept);
+            async move {
+                let mut text = Vec::new();
+                let error = stream.read_to_end(&mut text).await.err().map(|error| error.kind());
+                kept.replace(Some((String::from_utf8(text).unwrap(), error)));
+                Ok(())
+            }
+        });
+        (factory, outcome)
+    }
+
+    #[test]
+    fn the_end_and_the_reset_of_a_connection_are_told_apart_behind_the_data() {
+        let (factory, outcome) = read_out();
+        let mut wire = StringTransport::connect(factory);
+        wire.receive("some");
+        wire.receive_eof();
+        assert_eq!(outcome.take(), Some(("some".to_owned(), None)));
+
+        let (factory, outcome) = read_out();
+        let mut wire = StringTransport::connect(factory);
+        wire.receive("some");
+        wire.break_connection(io::ErrorKind::ConnectionReset.into());
+        assert_eq!(outcome.take(), Some(("some".to_owned(), Some(io::ErrorKind::ConnectionReset))));
+
+        let (factory, outcome) = read_out();
+        let mut wire = StringTransport::connect(factory);
+        wire.transport().fail_connection(CloseReason::TimedOut);
+        wire.settle();
+        assert_eq!(outcome.take(), Some((String::new(), Some(io::ErrorKind::TimedOut))));
+    }
+
+    #[test]
+    fn a_dropped_stream_closes_in_order_and_one_dropped_by_a_panic_resets() {
+        let wire = StringTransport::connect(TokioStream::factory(async |mut stream| stream.write_all(b"bye").await));
+        assert_eq!(wire.written(), b"bye");
+        assert!(wire.eof_written() && !wire.was_reset());
+
+        let wire = StringTransport::connect(TokioStream::factory(async |mut stream| {
+            stream.write_all(b"bye").await?;
+            panic!("on purpose");
+        }));
+        assert!(wire.was_reset());
+    }
+
+    #[test]
+    fn an_error_ends_the_connection_with_it() {
+        let wire = StringTransport::connect(TokioStream::factory(async |_stream| Err(io::Error::other("no luck"))));
+        assert!(wire.was_reset());
+        assert_eq!(wire.closed().unwrap().to_string(), "no luck");
+    }
+
+    #[test]
+    fn nothing_can_be_written_behind_the_end() {
+        let outcome = Rc::new(Cell::new(None));
+        let kept = Rc::clone(&outcome);
+        let mut wire = StringTransport::connect(TokioStream::factory(move |mut stream| {
+            let kept = Rc::clone(&kept);
+            async move {
+                stream.shutdown().await?;
+                let refused = stream.write_all(b"more").await.unwrap_err();
+                kept.set(Some(refused.kind()));
+                let mut rest = String::new();
+                stream.read_to_string(&mut rest).await?;
+                assert_eq!(rest, "rest");
+                Ok(())
+            }
+        }));
+        assert!(wire.eof_written());
+        assert_eq!(outcome.get(), Some(io::ErrorKind::BrokenPipe));
+        wire.receive("rest");
+        wire.receive_eof();
+        assert!(wire.closed().unwrap().is_clean());
+    }
+
+    #[test]
+    fn connections_are_refused_when_nobody_accepts_any_more() {
+        let (mut factory, incoming) = TokioStream::incoming();
+        let mut build = move |transport: Transport| factory.build_protocol(transport);
+        drop(incoming);
+        let refused = Rc::new(Cell::new(false));
+        let seen = Rc::clone(&refused);
+        let wire = StringTransport::connect(move |transport: Transport| {
+            seen.set(build(transport.clone()).is_none());
+            Bridge::new(&transport).0
+        });
+        drop(wire);
+        assert!(refused.get());
+    }
+
+    #[test]
+    fn a_stream_can_be_sent_to_another_thread() {
+        fn is_send<T: Send>() {}
+        is_send::<TokioStream>();
+        is_send::<Incoming>();
+    }
+}

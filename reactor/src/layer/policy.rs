@@ -1,0 +1,211 @@
+use std::any::Any;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::task::Context;
+
+use crate::connection::factory::Factory;
+use crate::connection::protocol::OnEof;
+use crate::connection::protocol::Protocol;
+use crate::layer::nested::Nested;
+use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+use crate::util::panics::contained;
+
+/// What stands between a connection and the protocol inside it, and sees everything that passes: a time limit, a
+/// throttle, a log. [`layer`] makes a factory of it.
+///
+/// It keeps the outer transport it was made with: by that it closes the connection, and its
+/// [`call_later`](Transport::call_later) and [`defer`](Transport::defer) call the policy. Twisted's
+/// `ProtocolWrapper`, for what `policies` uses it for.
+pub trait Policy: 'static {
+    /// The connection is established; the protocol inside is told next.
+    fn connection_made(&mut self) {}
+
+    /// The peer sent these bytes; the protocol inside gets them next.
+    fn incoming(&mut self, data: &[u8]) {
+        let _ = data;
+    }
+
+    /// The protocol inside has got a whole message, or several: [`Transport::note_message`] says so.
+    fn message_received(&mut self) {}
+
+    /// The peer has ended its stream; the protocol inside is told next.
+    fn eof_received(&mut self) {}
+
+    /// The protocol inside wants to send these bytes, 65,536 at the most: answers how many of them may leave now. The
+    /// rest is offered again whenever something happens on the connection, a timer of the policy's own included.
+    fn outgoing(&mut self, data: &[u8]) -> usize {
+        data.len()
+    }
+
+    /// The connection has ended; the protocol inside is told next.
+    fn connection_lost(&mut self, reason: &CloseReason) {
+        let _ = reason;
+    }
+}
+
+/// What the closure given to [`layer`] may return: a policy, or an `Option` of one, where `None` refuses the connection.
+pub trait IntoPolicy {
+    /// The policy's type.
+    type Policy: Policy;
+
+    /// The policy, or `None` to refuse the connection.
+    fn into_policy(self) -> Option<Self::Policy>;
+}
+
+impl<P: Policy> IntoPolicy for P {
+    type Policy = P;
+
+    fn into_policy(self) -> Option<P> {
+        Some(self)
+    }
+}
+
+impl<P: Policy> IntoPolicy for Option<P> {
+    type Policy = P;
+
+    fn into_policy(self) -> Self {
+        self
+    }
+}
+
+/// A factory around a factory: puts a policy, made by `policy` with the outer transport, between each connection and
+/// the protocol that `inside` builds then. Layers stack in any order.
+///
+/// A policy that closes connections on which nothing was received for a minute:
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::{layer, DelayedCall, Factory, Policy, Transport};
+///
+/// struct IdleTimeout { timer: DelayedCall, limit: Duration }
+///
+/// impl Policy for IdleTimeout {
+///     fn incoming(&mut self, _data: &[u8]) {
+///         self.timer.reset(self.limit);
+///     }
+/// }
+///
+/// fn idle_timeout(limit: Duration, inside: impl Factory) -> impl Factory {
+///     layer(
+///         move |outer: Transport| {
+///             let closing = outer.clone();
+///             let timer = outer.call_later(limit, move |_: &mut IdleTimeout| closing.lose_connection());
+///             IdleTimeout { timer, limit }
+///         },
+///         inside,
+///     )
+/// }
+/// ```
+pub fn layer<P: IntoPolicy>(policy: impl FnMut(Transport) -> P + 'static, inside: impl Factory) -> impl Factory {
+    LayerFactory { policy, inside }
+}
+
+struct LayerFactory<M, F> {
+    policy: M,
+    inside: F,
+}
+
+impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for LayerFactory<M, F> {
+    fn start_factory(&mut self) {
+        self.inside.start_factory();
+    }
+
+    fn build_protocol(&mut self, outer: Transport) -> Option<Box<dyn Protocol>> {
+        let policy = (self.policy)(outer.clone()).into_policy()?;
+        let inner = Transport::nested(&outer);
+        inner.0.passes_descriptors.set(outer.0.passes_descriptors.get());
+        let nested = Nested::build_with(&outer, inner, &mut self.inside)?;
+        Some(Box::new(Layer { outer, policy, nested }))
+    }
+
+    fn stop_factory(&mut self) {
+        self.inside.stop_factory();
+    }
+}
+
+/// A policy with the connection nested in it: what a socket's driver is to the outer connection, it is to the inner.
+struct Layer<P> {
+    outer: Transport,
+    policy: P,
+    nested: Nested,
+}
+
+impl<P: Policy> Protocol for Layer<P> {
+    fn connection_made(&mut self) {
+        self.policy.connection_made();
+        self.nested.pass_on_close();
+        self.nested.inside().made();
+        self.drain();
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.policy.incoming(data);
+        self.nested.pass_on_close();
+        self.nested.inside().received(data);
+        self.drain();
+    }
+
+    fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        self.nested.pass_on_close();
+        self.nested.inside().file_descriptor_received(descriptor);
+    }
+
+    /// The inner connection closes the outer one when what the policy holds back has left.
+    fn eof_received(&mut self) -> OnEof {
+        if !self.nested.inside().has_ended() {
+            self.policy.eof_received();
+            self.nested.pass_on_close();
+        }
+        let answer = self.nested.inside().ended();
+        self.drain();
+        if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
+    }
+
+    fn resume_writing(&mut self) {
+        self.drain();
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        contained("policy", || self.policy.connection_lost(&reason));
+        self.nested.inside().lost(reason);
+    }
+
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        Some(&mut self.policy)
+    }
+
+    fn inside(&mut self) -> Option<&mut dyn Protocol> {
+        self.nested.inside().protocol()
+    }
+
+    fn is_layer(&self) -> bool {
+        true
+    }
+
+    fn turn(&mut self, cx: &mut Context<'_>) {
+        self.nested.turn(cx);
+        self.drain();
+    }
+}
+
+impl<P: Policy> Layer<P> {
+    fn drain(&mut self) {
+        if self.nested.take_message() {
+            self.policy.message_received();
+            self.outer.note_message();
+        }
+        let (outer, inner, policy) = (&self.outer, self.nested.inside().transport().clone(), &mut self.policy);
+        self.nested.pass(|data| {
+            let allowed = policy.outgoing(data).min(data.len());
+            outer.0.carry_all(&inner.0, &data[..allowed]);
+            allowed
+        });
+    }
+}
+
+impl<P> fmt::Debug for Layer<P> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Layer").field("nested", &self.nested).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,355 @@
+//! Accepting connections.
+
+use std::future::Future;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::connection::factory::FactoryCell;
+use crate::driver;
+use crate::driver::Keeper;
+use crate::driver::Started;
+use crate::driver::stream::Accepted;
+use crate::driver::stream::Listener;
+use crate::driver::stream::Stream;
+use crate::hub::Hub;
+use crate::net::listen_options::ConnectionOptions;
+use crate::net::listen_options::LingerLimits;
+use crate::port::Accepts;
+use crate::port::Port;
+use crate::port::accept_limits::AcceptLimits;
+use crate::port::admission::Admission;
+use crate::port::refusals::Refusal;
+use crate::reactor::Core;
+use crate::time::timers::Sleep;
+use crate::time::timers::Timers;
+use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+use crate::util::log_limit::LogLimit;
+
+/// Starts the factory, and the task that accepts connections until the port is stopped.
+pub(crate) fn start<L: Listener>(
+    core: &Rc<Core>,
+    listener: L,
+    limits: AcceptLimits,
+    options: ConnectionOptions,
+    factory: FactoryCell,
+) -> Port {
+    let port = Port::new(listener.host());
+    let acceptor = Rc::new(Acceptor {
+        core: Rc::downgrade(core),
+        hub: Rc::clone(&core.hub),
+        port: port.clone(),
+        factory,
+        admission: Admission::new(&port, &core.hub, limits),
+        options,
+        log: LogLimit::default(),
+    });
+    port.set_acceptor(Rc::downgrade(&acceptor) as _);
+    acceptor.factory.start();
+    core.spawn_task(accept(listener, acceptor));
+    port
+}
+
+/// Accepts until the port is stopped. Dropped before that, it stops the factory all the same.
+async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
+    let closing = Closing(acceptor);
+    let acceptor = &closing.0;
+    let mut batch = 0;
+    let mut failures = 0;
+    loop {
+        let next = poll_fn(|cx| acceptor.poll_accept(&mut listener, cx)).await;
+        match next {
+            None => break,
+            Some(Ok(accepted)) => {
+                failures = 0;
+                if let Some(delay) = acceptor.admission.delay() {
+                    acceptor.sleep(delay).await;
+                    if acceptor.port.is_stopping() {
+                        break;
+                    }
+                }
+                acceptor.accepted(accepted);
+            }
+            Some(Err(error)) => match Trouble::from(&error) {
+                Trouble::OfOneClient if failures < FAILURES_IN_A_ROW => failures += 1,
+                Trouble::OfOneClient => {
+                    failures = 0;
+                    acceptor.pause("cannot accept any client", &error).await;
+                }
+                Trouble::NoDescriptor => match poll_fn(|cx| Poll::Ready(listener.turn_away(cx))).await {
+                    Ok(0) => {}
+                    Ok(clients) => acceptor.admission.refuse(Refusal::NoDescriptor, clients),
+                    Err(error) => acceptor.pause("cannot accept, and have no descriptor in reserve", &error).await,
+                },
+                Trouble::Ours => acceptor.pause("cannot accept", &error).await,
+            },
+        }
+        batch += 1;
+        if batch == ACCEPTED_AT_ONCE {
+            batch = 0;
+            yield_now().await;
+        }
+    }
+    drop(listener);
+}
+
+/// What an error of `accept` means for those who wait behind it.
+enum Trouble {
+    /// This client is gone, or a firewall does not let it in.
+    OfOneClient,
+    /// The process or the system has no descriptor left.
+    NoDescriptor,
+    /// Memory, or something unknown.
+    Ours,
+}
+
+impl From<&io::Error> for Trouble {
+    fn from(error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::PermissionDenied
+            | io::ErrorKind::HostUnreachable
+            | io::ErrorKind::NetworkUnreachable
+            | io::ErrorKind::NetworkDown
+            | io::ErrorKind::NotConnected
+            | io::ErrorKind::TimedOut
+            | io::ErrorKind::Interrupted => return Self::OfOneClient,
+            _ => {}
+        }
+        match error.raw_os_error() {
+            Some(libc::EMFILE) => Self::NoDescriptor,
+            Some(libc::EPROTO) => Self::OfOneClient,
+            _ => Self::Ours,
+        }
+    }
+}
+
+/// What the task that accepts and the connections it has accepted share.
+struct Acceptor {
+    core: Weak<Core>,
+    hub: Rc<Hub>,
+    port: Port,
+    factory: FactoryCell,
+    admission: Admission,
+    options: ConnectionOptions,
+    /// Of errors.
+    log: LogLimit,
+}
+
+impl Acceptor {
+    /// The next client; `None` when the port is to stop.
+    fn poll_accept<L: Listener>(
+        &self,
+        listener: &mut L,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<io::Result<Accepted<L::Stream>>>> {
+        if self.port.is_stopping() {
+            return Poll::Ready(None);
+        }
+        let accepted = listener.poll_accept(cx);
+        if accepted.is_pending() {
+            self.port.set_waker(cx.waker());
+        }
+        accepted.map(Some)
+    }
+
+    fn accepted<S: Stream>(self: &Rc<Self>, accepted: Accepted<S>) {
+        let Some(core) = self.core.upgrade() else { return };
+        if let Some(why) = self.admission.objection(&accepted.peer) {
+            return self.admission.refuse(why, 1);
+        }
+        let keeper: Rc<dyn Keeper> = if self.admission.counts_peers() {
+            Rc::new(OfPeer { acceptor: Rc::clone(self), peer: accepted.peer.clone() })
+        } else {
+            Rc::clone(self) as _
+        };
+        match driver::start(&self.hub, accepted, self.options.output_limit, &self.factory, keeper) {
+            Started::Running(transport, task) => {
+                self.port.add_connection();
+                self.admission.add(transport.0.peer());
+                core.spawn_task(task);
+            }
+            Started::Refused | Started::Panicked(_) => {}
+        }
+    }
+
+    /// Waits before the next try: the trouble is unlikely to be over at once.
+    async fn pause(&self, what: &str, error: &io::Error) {
+        if self.log.allows(self.hub.timers.now()) {
+            tracing::warn!(port = %self.port.host(), %error, "{what}");
+        }
+        self.sleep(PAUSE).await;
+    }
+
+    /// Waits, unless the port is to stop.
+    async fn sleep(&self, time: Duration) {
+        let mut sleep = Sleep::new(&self.hub.timers, time);
+        poll_fn(|cx| {
+            if self.port.is_stopping() {
+                return Poll::Ready(());
+            }
+            self.port.set_waker(cx.waker());
+            Pin::new(&mut sleep).poll(cx)
+        })
+        .await;
+    }
+}
+
+impl Keeper for Acceptor {
+    fn connection_begins(&self, transport: &Transport) {
+        let _ = transport.0.accepted_by.set(self.port.clone());
+    }
+
+    fn connection_lost(&self, _reason: &CloseReason) {
+        self.port.remove_connection();
+    }
+
+    fn linger_limits(&self) -> LingerLimits {
+        self.options.linger
+    }
+}
+
+/// What keeps a connection that counts for its peer.
+struct OfPeer {
+    acceptor: Rc<Acceptor>,
+    peer: Address,
+}
+
+impl Keeper for OfPeer {
+    fn connection_begins(&self, transport: &Transport) {
+        self.acceptor.connection_begins(transport);
+    }
+
+    fn connection_lost(&self, reason: &CloseReason) {
+        self.acceptor.admission.remove(&self.peer);
+        self.acceptor.connection_lost(reason);
+    }
+
+    fn linger_limits(&self) -> LingerLimits {
+        self.acceptor.linger_limits()
+    }
+}
+
+impl Accepts for Acceptor {
+    fn connections(&self) -> Vec<Transport> {
+        let accepted = |transport: &Transport| transport.0.accepted_by.get().is_some_and(|port| port.is(&self.port));
+        self.hub.connections().into_iter().filter(accepted).collect()
+    }
+
+    fn timers(&self) -> &Rc<Timers> {
+        &self.hub.timers
+    }
+}
+
+struct Closing(Rc<Acceptor>);
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        self.0.factory.discard();
+        self.0.port.set_closed();
+    }
+}
+
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+/// Clients accepted before the connections have their turn.
+const ACCEPTED_AT_ONCE: u32 = 64;
+
+/// After so many clients in a row that could not be accepted the trouble is hardly theirs.
+const FAILURES_IN_A_ROW: u32 = 1_000;
+
+/// Until accepting is tried again after an error that is not a client's.
+const PAUSE: Duration = Duration::from_millis(200);
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+    use std::collections::VecDeque;
+
+    use super::*;
+    use crate::connection::protocol::Protocol;
+    use crate::hub::ReadBuffer;
+    use crate::reactor::Reactor;
+    use crate::testing::memory::MemoryStream;
+    use crate::time::clock::Clock;
+
+    /// Fails as it is told to, one client between any two failures.
+    struct Troubled {
+        failures: VecDeque<i32>,
+        fails: bool,
+        turned_away: Rc<Cell<usize>>,
+    }
+
+    impl Listener for Troubled {
+        type Stream = MemoryStream;
+
+        fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<MemoryStream>>> {
+            self.fails = !self.fails;
+            if self.fails {
+                let Some(failure) = self.failures.pop_front() else { return Poll::Pending };
+                return Poll::Ready(Err(io::Error::from_raw_os_error(failure)));
+            }
+            let [host, peer] = ["host", "peer"].map(Address::Memory);
+            Poll::Ready(Ok(Accepted { stream: MemoryStream(Rc::default()), host, peer }))
+        }
+
+        fn host(&self) -> Address {
+            Address::Memory("host")
+        }
+
+        fn turn_away(&mut self, _cx: &mut Context<'_>) -> io::Result<usize> {
+            self.turned_away.set(self.turned_away.get() + 1);
+            Ok(1)
+        }
+    }
+
+    struct Idle;
+
+    impl Protocol for Idle {
+        fn data_received(&mut self, _data: &[u8]) {}
+    }
+
+    #[test]
+    fn s102_whatever_accept_fails_with_the_port_goes_on() {
+        let failures = [
+            libc::ECONNABORTED,
+            libc::EPERM,
+            libc::EPROTO,
+            libc::EINTR,
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EINVAL,
+        ];
+        let reactor = Reactor::in_memory(Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default()), None);
+        let turned_away = Rc::new(Cell::new(0));
+        let listener = Troubled { failures: failures.into(), fails: false, turned_away: Rc::clone(&turned_away) };
+        let factory = FactoryCell::new(|_: Transport| Idle);
+        let port = start(&reactor.0, listener, AcceptLimits::default(), ConnectionOptions::default(), factory);
+        for pauses in 0..=4 {
+            reactor.0.settle();
+            assert_eq!(port.connections(), 5 + pauses, "it waits before it tries again, but with a client's trouble");
+            reactor.0.advance(PAUSE);
+        }
+        assert_eq!((turned_away.get(), port.refused()), (1, 1));
+    }
+}

@@ -1,0 +1,144 @@
+//! Taking over sockets that somebody else has opened.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+
+use socket2::Domain;
+use socket2::Socket;
+use socket2::Type;
+
+use crate::connection::factory::Factory;
+use crate::connection::factory::FactoryCell;
+use crate::datagram::DatagramProtocol;
+use crate::datagram::transport::DatagramTransport;
+use crate::net::listen_options::ConnectionOptions;
+use crate::net::tcp::Tcp;
+use crate::net::tcp::TcpPort;
+use crate::net::udp::UdpPort;
+use crate::port::Port;
+use crate::port::accept_limits::AcceptLimits;
+use crate::reactor::Reactor;
+use crate::unix::Unix;
+use crate::unix::UnixPort;
+
+impl Reactor {
+    /// Accepts connections on a socket that listens already, be it TCP or UNIX: one that was inherited from another
+    /// process or received from it, or a listener of the standard library. For each one `factory` builds a protocol.
+    /// The socket becomes the reactor's, and no longer blocks; its options stay as they are, and closing the port does
+    /// not remove a UNIX socket's file. Twisted's `adoptStreamPort`, which leaves the caller a descriptor to close.
+    ///
+    /// ```
+    /// use std::net::TcpListener;
+    /// use reactor::{Protocol, Reactor, Transport};
+    /// # struct Echo { transport: Transport }
+    /// # impl Protocol for Echo {
+    /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+    /// # }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let port = reactor.adopt_stream_port(TcpListener::bind("127.0.0.1:0")?, |transport| Echo { transport })?;
+    /// println!("listening on {}", port.host());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If it is not a listening socket of these kinds; the factory was not started, and the descriptor is closed.
+    pub fn adopt_stream_port(&self, socket: impl Into<OwnedFd>, factory: impl Factory) -> io::Result<Port> {
+        let socket = self.adopted("port", socket.into(), Type::STREAM, |socket| {
+            if socket.is_listener()? { Ok(()) } else { Err(refused("it does not listen")) }
+        })?;
+        let factory = FactoryCell::new(factory);
+        let (limits, options) = (AcceptLimits::default(), ConnectionOptions::default());
+        Ok(if is_unix(&socket)? {
+            self.accept_on(self.in_context(|| UnixPort::adopt(socket))?, limits, options, factory)
+        } else {
+            self.accept_on(self.in_context(|| TcpPort::adopt(socket))?, limits, options, factory)
+        })
+    }
+
+    /// Makes a connection of a socket that is connected already, be it TCP or UNIX; `factory` builds the protocol in the
+    /// reactor's next turn, and refuses it by `None`, which closes the socket. The socket becomes the reactor's, and no
+    /// longer blocks; its options stay as they are. Twisted's `adoptStreamConnection`, which leaves the caller a
+    /// descriptor to close.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a connected socket of these kinds; then the descriptor is closed.
+    pub fn adopt_stream_connection(&self, socket: impl Into<OwnedFd>, factory: impl Factory) -> io::Result<()> {
+        let socket = self.adopted("connection", socket.into(), Type::STREAM, |socket| {
+            if socket.is_listener()? {
+                return Err(refused("it listens"));
+            }
+            socket.peer_addr().map(drop).map_err(|error| match error.kind() {
+                io::ErrorKind::NotConnected => refused("it is not connected"),
+                _ => error,
+            })
+        })?;
+        if is_unix(&socket)? {
+            drop(self.carry(self.in_context(|| Unix::adopt(socket))?, None, factory));
+        } else {
+            drop(self.carry(self.in_context(|| Tcp::adopt(socket))?, None, factory));
+        }
+        Ok(())
+    }
+
+    /// Receives and sends datagrams on a UDP socket that is bound already, by the protocol that `build` makes; `build`
+    /// is called at once. The socket becomes the reactor's, and no longer blocks. Twisted's `adoptDatagramPort`, which
+    /// leaves the caller a descriptor to close.
+    ///
+    /// # Errors
+    ///
+    /// If it is not a UDP socket, or is connected; `build` was not called, and the descriptor is closed.
+    pub fn adopt_datagram_port<P: DatagramProtocol>(
+        &self,
+        socket: impl Into<OwnedFd>,
+        build: impl FnOnce(DatagramTransport) -> P,
+    ) -> io::Result<Port> {
+        let socket = self.adopted("datagram port", socket.into(), Type::DGRAM, |socket| {
+            if is_unix(socket)? {
+                return Err(refused("it is a UNIX socket"));
+            }
+            if socket.peer_addr().is_ok() { Err(refused("it is connected")) } else { Ok(()) }
+        })?;
+        let socket = self.in_context(|| UdpPort::adopt(socket))?;
+        Ok(self.start_datagrams(Rc::new(socket), build))
+    }
+
+    /// The socket, if it is one that can be taken over as what it is to be.
+    fn adopted(
+        &self,
+        what: &str,
+        descriptor: OwnedFd,
+        kind: Type,
+        check: impl FnOnce(&Socket) -> io::Result<()>,
+    ) -> io::Result<Socket> {
+        let socket = Socket::from(descriptor);
+        let checked = self.unless_stopped(|| {
+            if socket.r#type()? != kind {
+                return Err(refused(if kind == Type::STREAM {
+                    "it is not a stream"
+                } else {
+                    "it is not for datagrams"
+                }));
+            }
+            if ![Domain::IPV4, Domain::IPV6, Domain::UNIX].contains(&socket.domain()?) {
+                return Err(refused("it is neither an internet socket nor a UNIX socket"));
+            }
+            check(&socket)?;
+            socket.set_nonblocking(true)
+        });
+        checked
+            .map(|()| socket)
+            .map_err(|error| io::Error::new(error.kind(), format!("cannot adopt a {what}: {error}")))
+    }
+}
+
+fn is_unix(socket: &Socket) -> io::Result<bool> {
+    Ok(socket.domain()? == Domain::UNIX)
+}
+
+fn refused(reason: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, reason)
+}

@@ -1,0 +1,74 @@
+//! The sockets of ports, for the next process.
+
+use std::io;
+use std::os::fd::AsFd as _;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::sync;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use tokio::net::UdpSocket;
+
+use crate::port::Legacy;
+use crate::unix::file::NamedSocket;
+
+/// A port's socket, as long as the port is open, and how it was asked for.
+pub(crate) struct LeftSocket {
+    name: String,
+    socket: Kind,
+}
+
+enum Kind {
+    Tcp(Weak<TcpListener>),
+    Udp(Weak<UdpSocket>),
+    Unix(sync::Weak<NamedSocket>),
+}
+
+impl LeftSocket {
+    pub(crate) fn tcp(name: String, socket: &Rc<TcpListener>) -> Self {
+        Self { name, socket: Kind::Tcp(Rc::downgrade(socket)) }
+    }
+
+    pub(crate) fn udp(name: String, socket: &Rc<UdpSocket>) -> Self {
+        Self { name, socket: Kind::Udp(Rc::downgrade(socket)) }
+    }
+
+    pub(crate) fn unix(name: String, socket: &Arc<NamedSocket>) -> Self {
+        Self { name, socket: Kind::Unix(Arc::downgrade(socket)) }
+    }
+
+    fn named(&self) -> Option<Arc<NamedSocket>> {
+        match &self.socket {
+            Kind::Unix(socket) => socket.upgrade(),
+            Kind::Tcp(_) | Kind::Udp(_) => None,
+        }
+    }
+}
+
+impl Legacy for LeftSocket {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn descriptor(&self) -> Option<io::Result<OwnedFd>> {
+        let another = |socket: BorrowedFd<'_>| socket.try_clone_to_owned();
+        Some(match &self.socket {
+            Kind::Tcp(socket) => another(socket.upgrade()?.as_fd()),
+            Kind::Udp(socket) => another(socket.upgrade()?.as_fd()),
+            Kind::Unix(socket) => another(socket.upgrade()?.socket.as_fd()),
+        })
+    }
+
+    fn take_file(&self) -> io::Result<()> {
+        self.named().map_or(Ok(()), |socket| socket.take_file())
+    }
+
+    fn leave_file(&self) {
+        if let Some(socket) = self.named() {
+            socket.leave_file();
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! Listening, for connections and for datagrams.
+
+pub(crate) mod acceptor;
+pub(crate) mod adopt;
+pub(crate) mod handover;
+pub(crate) mod inheritable;
+pub(crate) mod listen_fds;
+pub(crate) mod socket_activation;
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use socket2::Socket;
+use tokio::runtime::LocalRuntime;
+
+use crate::address::Address;
+use crate::address::datagram::DatagramAddress;
+use crate::address::unix::UnixAddress;
+use crate::connection::factory::Factory;
+use crate::connection::factory::FactoryCell;
+use crate::datagram;
+use crate::datagram::DatagramProtocol;
+use crate::datagram::socket::DatagramSocket;
+use crate::datagram::transport::DatagramTransport;
+use crate::driver::stream::Listener;
+use crate::listen::inheritable::LeftSocket;
+use crate::net::datagram_options::DatagramOptions;
+use crate::net::listen_options::ConnectionOptions;
+use crate::net::listen_options::ListenOptions;
+use crate::net::tcp::TcpPort;
+use crate::net::udp::UdpPort;
+use crate::port::Port;
+use crate::port::accept_limits::AcceptLimits;
+use crate::reactor::Backend;
+use crate::reactor::Reactor;
+use crate::reactor::no_network;
+use crate::unix;
+use crate::unix::UnixPort;
+use crate::unix::datagram::UnixDatagramPort;
+use crate::unix::file::NamedSocket;
+use crate::unix::options::UnixDatagramOptions;
+use crate::unix::options::UnixListenOptions;
+
+impl Reactor {
+    /// Listens for TCP connections; for each one `factory` builds a protocol. Accepting begins when the reactor runs.
+    /// What may be given as the address, and the options that go with it, [`ListenOptions`] tells. Twisted's
+    /// `listenTCP`.
+    ///
+    /// # Errors
+    ///
+    /// If the address is no address, is in use, is not this machine's, or may not be listened on. The error's text
+    /// names it and says which; the factory was not started.
+    pub fn listen_tcp(&self, address: impl Into<ListenOptions>, factory: impl Factory) -> io::Result<Port> {
+        let options = address.into();
+        let wanted = options.socket_addr()?;
+        let factory = FactoryCell::new(factory);
+        Ok(if let Some(host) = self.0.simulated() {
+            let listen = || host.network.listen(host.id, wanted, &options);
+            let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
+            self.accept_on(listener, options.limits, options.socket, factory)
+        } else {
+            let name = format!("tcp {wanted}");
+            let bind = |address, share| TcpPort::bind(address, &options, share);
+            let listener = self.bind(wanted, &name, TcpPort::adopt, bind, TcpPort::socket_addr)?;
+            let legacy = LeftSocket::tcp(name, listener.socket());
+            let port = self.accept_on(listener, options.limits, options.socket, factory);
+            port.set_legacy(legacy);
+            port
+        })
+    }
+
+    /// Listens on a UNIX socket; for each connection `factory` builds a protocol. Accepting begins when the reactor runs.
+    /// What may be given as the address, and the options that go with it, [`UnixListenOptions`] tells. Twisted's
+    /// `listenUNIX`.
+    ///
+    /// The socket's file is removed when the port closes, if it is still the one that was made here. An existing file is
+    /// never replaced, but by way of a [lock](UnixListenOptions::lock).
+    ///
+    /// # Errors
+    ///
+    /// If the path or the name is none or too long (107 bytes), is in use or locked, its directory does not exist or may
+    /// not be written in. The error's text names it and says which, and what can be done; the factory was not started.
+    /// In a simulation there are no UNIX sockets.
+    pub fn listen_unix(&self, address: impl Into<UnixListenOptions>, factory: impl Factory) -> io::Result<Port> {
+        let options = address.into();
+        let bind = || UnixPort::bind(&options);
+        let (listener, legacy) = self.bind_unix("unix", &options.address, options.lock, bind, UnixPort::on)?;
+        let factory = FactoryCell::new(factory);
+        let port = self.accept_on(listener, options.limits, options.socket, factory);
+        port.set_legacy(legacy);
+        Ok(port)
+    }
+
+    pub(crate) fn accept_on(
+        &self,
+        listener: impl Listener,
+        limits: AcceptLimits,
+        options: ConnectionOptions,
+        factory: FactoryCell,
+    ) -> Port {
+        let port = acceptor::start(&self.0, listener, limits, options, factory);
+        self.add_port(&port);
+        port
+    }
+
+    /// Binds a socket, unless another reactor has bound it for this one, too, and makes a port on it.
+    fn bind_unix<S>(
+        &self,
+        kind: &str,
+        address: &UnixAddress,
+        lock: bool,
+        bind: impl FnOnce() -> io::Result<NamedSocket>,
+        port: impl FnOnce(Arc<NamedSocket>) -> io::Result<S>,
+    ) -> io::Result<(S, LeftSocket)> {
+        let name = format!("{kind} {address}");
+        let bind = || match self.inherited(&name) {
+            Some(socket) => NamedSocket::take_over(socket, address, lock),
+            None => bind(),
+        };
+        let open = || {
+            let named = match &*self.0.shared_ports.borrow() {
+                Some(shared) => shared.bind_unix(bind)?,
+                None => Arc::new(bind()?),
+            };
+            Ok((port(Arc::clone(&named))?, named))
+        };
+        let opened = self.unless_stopped(|| self.in_context(open));
+        let opened = opened.map(|(port, named)| (port, LeftSocket::unix(name.clone(), &named)));
+        opened.map_err(|error| CannotListen::on(address.clone(), unix::file::explain(address, &error), error))
+    }
+
+    /// Listens for UDP datagrams, which the protocol that `build` makes receives and sends; `build` is called at once.
+    /// Receiving begins when the reactor runs. A client listens, too: on port 0, with
+    /// [`DatagramTransport::connect`] if it has one peer. What may be given as the address, and the options that go
+    /// with it, [`DatagramOptions`] tells; for an example see [`DatagramProtocol`]. Twisted's `listenUDP`.
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_tcp`](Self::listen_tcp); then `build` was not called.
+    pub fn listen_udp<P: DatagramProtocol>(
+        &self,
+        address: impl Into<DatagramOptions>,
+        build: impl FnOnce(DatagramTransport) -> P,
+    ) -> io::Result<Port> {
+        let options = address.into();
+        let wanted = options.socket_addr()?;
+        if let Some(host) = self.0.simulated() {
+            let bind = || host.network.bind_datagrams(host.id, wanted, &options);
+            let socket = self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))?;
+            return Ok(self.start_datagrams(Rc::new(socket), build));
+        }
+        let name = format!("udp {wanted}");
+        let bind = |address, share| UdpPort::bind(address, &options, share);
+        let socket = self.bind(wanted, &name, UdpPort::adopt, bind, UdpPort::socket_addr)?;
+        let legacy = LeftSocket::udp(name, socket.socket());
+        let port = self.start_datagrams(Rc::new(socket), build);
+        port.set_legacy(legacy);
+        Ok(port)
+    }
+
+    /// Receives and sends datagrams on a UNIX socket, by the protocol that `build` makes; `build` is called at once.
+    /// Receiving begins when the reactor runs. What may be given as the address, and the options that go with it,
+    /// [`UnixDatagramOptions`] tells. Twisted's `listenUNIXDatagram` and, with [`DatagramTransport::connect`] in
+    /// `start_protocol`, its `connectUNIXDatagram`: a client that wants answers needs a name of its own.
+    ///
+    /// ```no_run
+    /// use reactor::{DatagramProtocol, DatagramTransport, Reactor, UnixAddress};
+    ///
+    /// struct Log { transport: DatagramTransport<UnixAddress> }
+    ///
+    /// impl DatagramProtocol<UnixAddress> for Log {
+    ///     fn datagram_received(&mut self, data: &[u8], peer: UnixAddress) {
+    ///         println!("{peer}: {}", String::from_utf8_lossy(data));
+    ///     }
+    /// }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// reactor.listen_unix_datagram("/run/log.sock", |transport| Log { transport })?;
+    /// reactor.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`listen_unix`](Self::listen_unix); then `build` was not called.
+    pub fn listen_unix_datagram<P: DatagramProtocol<UnixAddress>>(
+        &self,
+        address: impl Into<UnixDatagramOptions>,
+        build: impl FnOnce(DatagramTransport<UnixAddress>) -> P,
+    ) -> io::Result<Port> {
+        let options = address.into();
+        let bind = || UnixDatagramPort::bind(&options);
+        let (socket, legacy) =
+            self.bind_unix("unix-datagram", &options.address, options.lock, bind, UnixDatagramPort::on)?;
+        let port = self.start_datagrams(Rc::new(socket), build);
+        port.set_legacy(legacy);
+        Ok(port)
+    }
+
+    pub(crate) fn start_datagrams<A: DatagramAddress, P: DatagramProtocol<A>>(
+        &self,
+        socket: Rc<dyn DatagramSocket<A>>,
+        build: impl FnOnce(DatagramTransport<A>) -> P,
+    ) -> Port {
+        let (port, task) = datagram::driver::start(&self.0.hub, socket, build);
+        self.0.spawn_task(task);
+        self.add_port(&port);
+        port
+    }
+
+    /// Binds a socket, which is shared with other reactors if this one is set up as one of several; or adopts the one that
+    /// the process before has left.
+    fn bind<S>(
+        &self,
+        wanted: SocketAddr,
+        name: &str,
+        adopt: impl FnOnce(Socket) -> io::Result<S>,
+        bind: impl Fn(SocketAddr, bool) -> io::Result<S>,
+        host: impl Fn(&S) -> SocketAddr,
+    ) -> io::Result<S> {
+        if let Some(socket) = self.inherited(name) {
+            let adopt = || self.in_context(|| adopt(socket));
+            return self.unless_stopped(adopt).map_err(|error| cannot_listen(wanted, error));
+        }
+        let bind = |address, share| {
+            let bind = || self.in_context(|| bind(address, share));
+            self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))
+        };
+        match &*self.0.shared_ports.borrow() {
+            Some(shared) => shared.bind(wanted, bind, host),
+            None => bind(wanted, false),
+        }
+    }
+
+    /// The socket that the process before has left for who asks for this.
+    fn inherited(&self, name: &str) -> Option<Socket> {
+        let mut inherited = self.0.inherited.borrow_mut();
+        let index = inherited.iter().position(|(other, _)| other == name)?;
+        Some(Socket::from(inherited.remove(index).1))
+    }
+
+    /// What a reactor that is on its way out would never close again is not opened.
+    pub(crate) fn unless_stopped<S>(&self, open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
+        if self.0.is_stopping() {
+            return Err(io::Error::other("the reactor has stopped"));
+        }
+        open()
+    }
+
+    /// Runs what needs the context of the runtime.
+    pub(crate) fn in_context<S>(&self, open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
+        match &self.0.backend {
+            Backend::Tokio(runtime) => {
+                let runtime = runtime.borrow();
+                let _context = runtime.as_ref().map(LocalRuntime::enter);
+                open()
+            }
+            Backend::Memory(_) => Err(no_network()),
+        }
+    }
+
+    fn add_port(&self, port: &Port) {
+        let mut ports = self.0.ports.borrow_mut();
+        ports.retain(|port| !port.has_closed());
+        ports.push(port.clone());
+    }
+}
+
+fn cannot_listen(address: SocketAddr, error: io::Error) -> io::Error {
+    let text = match error.kind() {
+        io::ErrorKind::AddrInUse => "address in use".to_owned(),
+        io::ErrorKind::AddrNotAvailable => "not an address of this machine".to_owned(),
+        io::ErrorKind::PermissionDenied => "permission denied (ports below 1024 need a privilege)".to_owned(),
+        _ => error.to_string(),
+    };
+    CannotListen::on(address, text, error)
+}
+
+/// The failure to listen on an address. Twisted's `CannotListenError`.
+struct CannotListen {
+    address: Address,
+    text: String,
+    source: io::Error,
+}
+
+impl CannotListen {
+    fn on(address: impl Into<Address>, text: String, source: io::Error) -> io::Error {
+        io::Error::new(source.kind(), Self { address: address.into(), text, source })
+    }
+}
+
+/// As that of a text: it is shown when `main` returns the error.
+impl fmt::Debug for CannotListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.to_string(), f)
+    }
+}
+
+impl fmt::Display for CannotListen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot listen on {}: {}", self.address, self.text)
+    }
+}
+
+impl std::error::Error for CannotListen {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
+}

@@ -1,0 +1,159 @@
+use std::io;
+use std::net::IpAddr;
+use std::net::SocketAddr;
+
+use crate::datagram::interface::Interface;
+use crate::net::listen_options::ListenOptions;
+
+/// Where and how to listen for datagrams. A bare port, an address or a text, as [`ListenOptions`] takes them, does
+/// where the defaults do.
+///
+/// ```
+/// use reactor::{DatagramOptions, Reactor};
+/// # use std::net::SocketAddr;
+/// # use reactor::{DatagramProtocol, DatagramTransport};
+/// # struct Meter { transport: DatagramTransport }
+/// # impl DatagramProtocol for Meter {
+/// #     fn datagram_received(&mut self, _: &[u8], _: SocketAddr) {}
+/// # }
+///
+/// let reactor = Reactor::new()?;
+/// let options = DatagramOptions::new("127.0.0.1:0").receive_buffer(1 << 20);
+/// reactor.listen_udp(options, |transport| Meter { transport })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct DatagramOptions {
+    address: Result<SocketAddr, String>,
+    pub(crate) receive_buffer: Option<usize>,
+    pub(crate) send_buffer: Option<usize>,
+    pub(crate) listen_multiple: bool,
+    pub(crate) only_v6: bool,
+    pub(crate) broadcast: bool,
+    pub(crate) ttl: Option<u8>,
+    pub(crate) multicast_ttl: Option<u8>,
+    pub(crate) multicast_loopback: bool,
+    pub(crate) multicast_interface: Interface,
+}
+
+impl DatagramOptions {
+    /// The defaults, for this address.
+    pub fn new(address: impl Into<Self>) -> Self {
+        address.into()
+    }
+
+    /// `SO_RCVBUF`: how many bytes the system may hold of what arrives in a burst (the system's default; it has a
+    /// maximum of its own, and counts its own overhead in). What finds no room is lost.
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = Some(bytes);
+        self
+    }
+
+    /// `SO_SNDBUF`: how many bytes the system may hold of what leaves (the system's default and maximum). What finds
+    /// no room is [refused](crate::DatagramTransport::write).
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.send_buffer = Some(bytes);
+        self
+    }
+
+    /// `SO_REUSEADDR` and `SO_REUSEPORT`: whether other ports that ask for the same may have the same address and number
+    /// (off). Each of them gets what is sent to a group that it has joined; what is sent to the address itself, one of
+    /// them gets. Twisted's `listenMultiple`.
+    pub fn listen_multiple(mut self, on: bool) -> Self {
+        self.listen_multiple = on;
+        self
+    }
+
+    /// `IPV6_V6ONLY`: whether a port on `[::]` leaves IPv4 to others (off, unless the system's default is on).
+    pub fn only_v6(mut self, on: bool) -> Self {
+        self.only_v6 = on;
+        self
+    }
+
+    /// `SO_BROADCAST`: whether what is sent to a broadcast address, such as 255.255.255.255, is let through (off: it is
+    /// refused as [`PermissionDenied`](io::ErrorKind::PermissionDenied)). Nothing is needed to receive it but a port on
+    /// all addresses. Twisted's `setBroadcastAllowed`.
+    pub fn broadcast(mut self, on: bool) -> Self {
+        self.broadcast = on;
+        self
+    }
+
+    /// Over how many routers what is sent to a single peer gets, and one more: `IP_TTL`, or the hop limit of IPv6, from
+    /// 1 to 255 (the system's default, mostly 64).
+    pub fn ttl(mut self, hops: u8) -> Self {
+        self.ttl = Some(hops);
+        self
+    }
+
+    /// The same for what is sent to multicast groups (1: it stays in the network; with 0, on the machine). Twisted's
+    /// `setTTL`.
+    pub fn multicast_ttl(mut self, hops: u8) -> Self {
+        self.multicast_ttl = Some(hops);
+        self
+    }
+
+    /// Whether what is sent to multicast groups reaches their members on this machine, too (on). Twisted's
+    /// `setLoopbackMode`.
+    pub fn multicast_loopback(mut self, on: bool) -> Self {
+        self.multicast_loopback = on;
+        self
+    }
+
+    /// Where what is sent to multicast groups leaves ([`Interface::Any`]). The scope of an IPv6 group's address comes
+    /// first. Twisted's `setOutgoingInterface`.
+    pub fn multicast_interface(mut self, interface: Interface) -> Self {
+        self.multicast_interface = interface;
+        self
+    }
+
+    /// What counts as an address is the same for all ports.
+    fn at(options: ListenOptions) -> Self {
+        Self {
+            address: options.address,
+            receive_buffer: None,
+            send_buffer: None,
+            listen_multiple: false,
+            only_v6: false,
+            broadcast: false,
+            ttl: None,
+            multicast_ttl: None,
+            multicast_loopback: true,
+            multicast_interface: Interface::Any,
+        }
+    }
+
+    pub(crate) fn socket_addr(&self) -> io::Result<SocketAddr> {
+        self.address.clone().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))
+    }
+}
+
+impl From<u16> for DatagramOptions {
+    fn from(port: u16) -> Self {
+        Self::at(port.into())
+    }
+}
+
+impl From<SocketAddr> for DatagramOptions {
+    fn from(address: SocketAddr) -> Self {
+        Self::at(address.into())
+    }
+}
+
+impl From<(IpAddr, u16)> for DatagramOptions {
+    fn from(address: (IpAddr, u16)) -> Self {
+        Self::at(address.into())
+    }
+}
+
+impl From<&str> for DatagramOptions {
+    fn from(text: &str) -> Self {
+        Self::at(text.into())
+    }
+}
+
+impl From<String> for DatagramOptions {
+    fn from(text: String) -> Self {
+        Self::at(text.into())
+    }
+}

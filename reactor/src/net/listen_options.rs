@@ -1,0 +1,307 @@
+use std::io;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::address::target::Target;
+use crate::address::target::ToTarget;
+use crate::port::accept_limits::AcceptLimits;
+use crate::port::accept_limits::AcceptRate;
+use crate::transport::state::OUTPUT_LIMIT;
+
+/// Where and how to listen. A bare port, an address or a text does where the defaults do.
+///
+/// - a port (`8007`): all IPv4 interfaces, as in Twisted; port 0 lets the system choose,
+///   [`Port::host`](crate::Port::host) tells which
+/// - a [`SocketAddr`], or `(IpAddr, u16)`
+/// - a text: `"8007"`, `"127.0.0.1:8007"` or `"[::1]:8007"`; one that is neither is an error when listening
+///
+/// ```
+/// use reactor::{ListenOptions, Reactor};
+/// # use reactor::{Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp(
+///     ListenOptions::new("127.0.0.1:0").backlog(64).max_connections(1000),
+///     |transport| Echo { transport },
+/// )?;
+/// println!("listening on {}", port.host());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ListenOptions {
+    pub(crate) address: Result<SocketAddr, String>,
+    pub(crate) backlog: u32,
+    pub(crate) reuse_address: bool,
+    pub(crate) limits: AcceptLimits,
+    pub(crate) socket: ConnectionOptions,
+}
+
+/// What holds for each connection, be it accepted or made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ConnectionOptions {
+    pub(crate) no_delay: bool,
+    pub(crate) keep_alive: Option<Duration>,
+    pub(crate) user_timeout: Option<Duration>,
+    pub(crate) output_limit: usize,
+    pub(crate) linger: LingerLimits,
+}
+
+/// How long a closed socket waits for the peer to take what was sent and to end its own stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LingerLimits {
+    pub(crate) silence: Duration,
+    pub(crate) in_all: Duration,
+}
+
+impl ListenOptions {
+    /// The defaults, for this address.
+    pub fn new(address: impl Into<Self>) -> Self {
+        address.into()
+    }
+
+    fn at(address: Result<SocketAddr, String>) -> Self {
+        Self {
+            address,
+            backlog: 1024,
+            reuse_address: true,
+            limits: AcceptLimits::default(),
+            socket: ConnectionOptions::default(),
+        }
+    }
+
+    /// How many connections may wait to be accepted (1,024; the system has a maximum of its own).
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// `SO_REUSEADDR`: whether to take a port on which connections of a former process linger (on).
+    pub fn reuse_address(mut self, on: bool) -> Self {
+        self.reuse_address = on;
+        self
+    }
+
+    /// How many connections of this port may be alive; those beyond are closed as soon as they are accepted (no
+    /// limit).
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.connections = connections;
+        self
+    }
+
+    /// How many connections any one peer may have with this port at a time (no limit): an IPv4 address, or an IPv6
+    /// network of 64 bits, of which one host may have every address. Those beyond are closed as soon as they are
+    /// accepted. See [`Address::network`](crate::Address::network). Behind a proxy all clients are one peer here.
+    pub fn max_connections_per_peer(mut self, connections: usize) -> Self {
+        self.limits.per_peer = connections;
+        self
+    }
+
+    /// How many connections of this port may be accepted and not yet established, because a layer around the protocol
+    /// waits for a header or a handshake (512): those beyond are closed as soon as they are accepted. Without such a
+    /// layer, a connection is established when it is accepted. See [`Transport::mark_pending`](crate::Transport::mark_pending).
+    pub fn max_pending(mut self, connections: usize) -> Self {
+        self.limits.pending = connections;
+        self
+    }
+
+    /// How many connections are accepted in a second, and how many at once when fewer have come for a while (no limit).
+    /// Clients beyond are not refused: they wait, up to the [backlog](Self::backlog) with the system, until they are
+    /// accepted. [`Port::accept_waits`](crate::Port::accept_waits) tells how often.
+    ///
+    /// # Panics
+    ///
+    /// If one of the two is zero.
+    #[track_caller]
+    pub fn accept_rate(mut self, connections_per_second: u32, burst: u32) -> Self {
+        self.limits.rate = Some(AcceptRate::new(connections_per_second, burst));
+        self
+    }
+
+    /// `TCP_NODELAY` (on: all writes of a callback are joined already).
+    pub fn no_delay(mut self, on: bool) -> Self {
+        self.socket.no_delay = on;
+        self
+    }
+
+    /// As [`Transport::set_keep_alive`](crate::Transport::set_keep_alive) (off).
+    pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
+        self.socket.keep_alive = silence;
+        self
+    }
+
+    /// `TCP_USER_TIMEOUT` (RFC 5482): after how long a connection is lost on which the peer acknowledges nothing of what was
+    /// sent (off: the system's, which is about 15 minutes). Keep-alive says nothing of that, for it begins where nothing
+    /// is on its way; where both are set, this is how long the peer may leave its probes without an answer.
+    pub fn user_timeout(mut self, silence: Option<Duration>) -> Self {
+        self.socket.user_timeout = silence;
+        self
+    }
+
+    /// How many bytes may be unsent (16 MiB): see [`Transport::write`](crate::Transport::write).
+    pub fn output_limit(mut self, bytes: usize) -> Self {
+        self.socket.output_limit = bytes;
+        self
+    }
+
+    /// After the end of a connection on which this side closed first: how long its socket waits for the peer to end,
+    /// too, since the peer last sent anything (2 s), and in all (30 s). What arrives meanwhile is thrown away. Without
+    /// this wait the system might reset the connection and destroy bytes that the peer has not read yet.
+    pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
+        self.socket.linger = LingerLimits { silence, in_all };
+        self
+    }
+
+    pub(crate) fn socket_addr(&self) -> io::Result<SocketAddr> {
+        self.address.clone().map_err(|message| io::Error::new(io::ErrorKind::InvalidInput, message))
+    }
+}
+
+impl Default for ConnectionOptions {
+    fn default() -> Self {
+        Self {
+            no_delay: true,
+            keep_alive: None,
+            user_timeout: None,
+            output_limit: OUTPUT_LIMIT,
+            linger: LingerLimits { silence: Duration::from_secs(2), in_all: Duration::from_secs(30) },
+        }
+    }
+}
+
+impl From<u16> for ListenOptions {
+    fn from(port: u16) -> Self {
+        Self::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
+    }
+}
+
+impl From<SocketAddr> for ListenOptions {
+    fn from(address: SocketAddr) -> Self {
+        Self::at(Ok(address))
+    }
+}
+
+impl From<(IpAddr, u16)> for ListenOptions {
+    fn from(address: (IpAddr, u16)) -> Self {
+        Self::from(SocketAddr::from(address))
+    }
+}
+
+impl From<&str> for ListenOptions {
+    fn from(text: &str) -> Self {
+        // `parse` alone would take "+80".
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let address = match text.parse() {
+            Ok(port) if digits => Ok(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))),
+            _ => text.parse(),
+        };
+        Self::at(address.map_err(|_| {
+            format!("cannot listen on '{text}': expected a port (0 to 65535), or an IP address and port as in 127.0.0.1:8007 or [::1]:8007")
+        }))
+    }
+}
+
+impl From<String> for ListenOptions {
+    fn from(text: String) -> Self {
+        Self::from(text.as_str())
+    }
+}
+
+/// Where and how to connect. A text such as `"host:port"` does where the defaults do, and so do `("host", port)` and
+/// a [`SocketAddr`]: see [`ToTarget`].
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::ConnectOptions;
+///
+/// let options = ConnectOptions::new("localhost:21567").deadline(Some(Duration::from_secs(5)));
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ConnectOptions {
+    pub(crate) target: Target,
+    pub(crate) deadline: Option<Duration>,
+    pub(crate) local_address: Option<SocketAddr>,
+    pub(crate) socket: ConnectionOptions,
+}
+
+impl ConnectOptions {
+    /// The defaults, for this target.
+    pub fn new(target: impl ToTarget) -> Self {
+        Self {
+            target: target.to_target(),
+            deadline: Some(Duration::from_secs(30)),
+            local_address: None,
+            socket: ConnectionOptions::default(),
+        }
+    }
+
+    /// How long resolving the name and connecting may take together (30 s); `None`: as long as the system allows.
+    pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// The local address to connect from (the system's choice). Addresses of the other family are not tried.
+    pub fn local_address(mut self, address: SocketAddr) -> Self {
+        self.local_address = Some(address);
+        self
+    }
+
+    /// As [`ListenOptions::no_delay`].
+    pub fn no_delay(mut self, on: bool) -> Self {
+        self.socket.no_delay = on;
+        self
+    }
+
+    /// As [`ListenOptions::keep_alive`].
+    pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
+        self.socket.keep_alive = silence;
+        self
+    }
+
+    /// As [`ListenOptions::user_timeout`].
+    pub fn user_timeout(mut self, silence: Option<Duration>) -> Self {
+        self.socket.user_timeout = silence;
+        self
+    }
+
+    /// As [`ListenOptions::output_limit`].
+    pub fn output_limit(mut self, bytes: usize) -> Self {
+        self.socket.output_limit = bytes;
+        self
+    }
+
+    /// As [`ListenOptions::linger`].
+    pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
+        self.socket.linger = LingerLimits { silence, in_all };
+        self
+    }
+}
+
+impl<T: ToTarget> From<T> for ConnectOptions {
+    fn from(target: T) -> Self {
+        Self::new(target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_to_listen_on_is_a_port_or_an_address_and_nothing_else() {
+        for (text, expected) in [("8007", "0.0.0.0:8007"), ("127.0.0.1:0", "127.0.0.1:0"), ("[::1]:80", "[::1]:80")] {
+            assert_eq!(ListenOptions::from(text).socket_addr().unwrap(), expected.parse().unwrap());
+        }
+        for text in ["", "+80", "-1", " 80", "65536", "localhost:80", "127.0.0.1", "::1"] {
+            assert!(ListenOptions::from(text).socket_addr().is_err(), "{text:?}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! TCP: sockets as streams.
+
+use std::io;
+use std::io::Read as _;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+use std::time::Duration;
+
+use socket2::Domain;
+use socket2::Protocol;
+use socket2::SockRef;
+use socket2::Socket;
+use socket2::TcpKeepalive;
+use socket2::Type;
+use tokio::io::AsyncRead;
+use tokio::io::AsyncWrite;
+use tokio::io::ReadBuf;
+use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
+use tokio::net::TcpStream;
+
+use crate::address::Address;
+use crate::address::unmapped;
+use crate::connect::error::BindError;
+use crate::driver::stream::Accepted;
+use crate::driver::stream::Listener;
+use crate::driver::stream::Stream;
+use crate::net::listen_options::ConnectOptions;
+use crate::net::listen_options::ConnectionOptions;
+use crate::net::listen_options::ListenOptions;
+use crate::net::socket::Reserve;
+use crate::net::socket::poll_end;
+use crate::transport::state::SocketOptions;
+
+/// A connected socket.
+pub(crate) struct Tcp {
+    socket: TcpStream,
+    /// See [`poll_end`].
+    forgot_readable: bool,
+}
+
+impl Tcp {
+    fn new(socket: TcpStream) -> Self {
+        Self { socket, forgot_readable: false }
+    }
+
+    /// Takes over a connected socket that does not block. Needs the runtime's context.
+    pub(crate) fn adopt(socket: Socket) -> io::Result<Accepted<Self>> {
+        let socket = TcpStream::from_std(socket.into())?;
+        let peer = unmapped(socket.peer_addr()?);
+        Self::connected(socket, peer)
+    }
+
+    fn connected(socket: TcpStream, peer: SocketAddr) -> io::Result<Accepted<Self>> {
+        let host = unmapped(socket.local_addr()?).into();
+        Ok(Accepted { stream: Self::new(socket), host, peer: peer.into() })
+    }
+}
+
+impl Stream for Tcp {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.forgot_readable {
+            match (&*SockRef::from(&self.socket)).read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.forgot_readable = false,
+                Ok(n) => {
+                    // After a short read nothing is left; what comes next is a new edge.
+                    self.forgot_readable = n == buffer.len();
+                    return Poll::Ready(Ok(n));
+                }
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        poll_end(&self.socket, &mut self.forgot_readable, cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        // Nearly always there is room, and then this spares the accounts that poll_write keeps.
+        match self.socket.try_write(data) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Pin::new(&mut self.socket).poll_write(cx, data),
+            written => Poll::Ready(written),
+        }
+    }
+
+    fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    fn reset(&mut self) {
+        // If it fails the peer is gone already.
+        let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+    }
+
+    fn set_options(&mut self, options: SocketOptions) -> io::Result<()> {
+        let socket = SockRef::from(&self.socket);
+        if let Some(on) = options.no_delay {
+            socket.set_tcp_nodelay(on)?;
+        }
+        if let Some(silence) = options.keep_alive {
+            set_keep_alive(&socket, silence)?;
+        }
+        Ok(())
+    }
+}
+
+fn set_keep_alive(socket: &Socket, silence: Option<Duration>) -> io::Result<()> {
+    match silence {
+        Some(silence) => {
+            // The system counts in whole seconds, and takes no zero.
+            let silence = silence.max(Duration::from_secs(1));
+            let interval = (silence / 10).max(Duration::from_secs(1));
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(silence).with_interval(interval).with_retries(9))
+        }
+        None => socket.set_keepalive(false),
+    }
+}
+
+/// What is set on a listening socket holds for those accepted from it, without a system call for each.
+fn set_connection_options(socket: &Socket, options: &ConnectionOptions) -> io::Result<()> {
+    socket.set_tcp_nodelay(options.no_delay)?;
+    if options.keep_alive.is_some() {
+        set_keep_alive(socket, options.keep_alive)?;
+    }
+    if options.user_timeout.is_some() {
+        socket.set_tcp_user_timeout(options.user_timeout)?;
+    }
+    Ok(())
+}
+
+/// A listening socket.
+pub(crate) struct TcpPort {
+    socket: Rc<TcpListener>,
+    host: SocketAddr,
+    reserve: Reserve,
+}
+
+impl TcpPort {
+    /// Binds and listens. `share_port` sets `SO_REUSEPORT`. Needs the runtime's context.
+    pub(crate) fn bind(address: SocketAddr, options: &ListenOptions, share_port: bool) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        socket.set_reuse_address(options.reuse_address)?;
+        if share_port {
+            socket.set_reuse_port(true)?;
+        }
+        if address.is_ipv6() && address.ip().is_unspecified() {
+            // It is for both families, whatever the system's default is.
+            socket.set_only_v6(false)?;
+        }
+        set_connection_options(&socket, &options.socket)?;
+        socket.bind(&address.into())?;
+        socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+        Self::adopt(socket)
+    }
+
+    /// Takes over a listening socket that does not block. Needs the runtime's context.
+    pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
+        let socket = TcpListener::from_std(socket.into())?;
+        Ok(Self { host: socket.local_addr()?, socket: Rc::new(socket), reserve: Reserve::new() })
+    }
+
+    pub(crate) fn socket_addr(&self) -> SocketAddr {
+        self.host
+    }
+
+    pub(crate) fn socket(&self) -> &Rc<TcpListener> {
+        &self.socket
+    }
+}
+
+impl Listener for TcpPort {
+    type Stream = Tcp;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Tcp>>> {
+        let (socket, peer) = ready!(self.socket.poll_accept(cx))?;
+        // Only where a port listens on all interfaces is it unknown which one the client has come to.
+        let host = if self.host.ip().is_unspecified() { socket.local_addr()? } else { self.host };
+        Poll::Ready(Ok(Accepted { stream: Tcp::new(socket), host: unmapped(host).into(), peer: unmapped(peer).into() }))
+    }
+
+    fn host(&self) -> Address {
+        self.host.into()
+    }
+
+    fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
+        let socket = &self.socket;
+        self.reserve.turn_away(|| socket.poll_accept(cx).map_ok(drop))
+    }
+}
+
+/// Connects to one address. The future needs the runtime's context when it is first polled.
+pub(crate) async fn connect(address: SocketAddr, options: ConnectOptions) -> io::Result<Accepted<Tcp>> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    set_connection_options(&socket, &options.socket)?;
+    if let Some(local) = options.local_address {
+        socket.bind(&local.into()).map_err(|error| BindError { address: local, error })?;
+    }
+    let socket = TcpSocket::from_std_stream(socket.into()).connect(address).await?;
+    Tcp::connected(socket, unmapped(address))
+}

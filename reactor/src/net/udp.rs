@@ -1,0 +1,359 @@
+//! UDP: sockets that carry datagrams.
+
+use std::array;
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::io;
+use std::io::IoSlice;
+use std::io::IoSliceMut;
+use std::net::IpAddr;
+use std::net::Ipv4Addr;
+use std::net::SocketAddr;
+use std::os::fd::AsRawFd as _;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use nix::cmsg_space;
+use nix::sys::socket::ControlMessage;
+use nix::sys::socket::MsgFlags;
+use nix::sys::socket::MultiHeaders;
+use nix::sys::socket::SockaddrStorage;
+use nix::sys::socket::getsockopt;
+use nix::sys::socket::recvmmsg;
+use nix::sys::socket::sendmmsg;
+use nix::sys::socket::sockopt::UdpGsoSegment;
+use socket2::Domain;
+use socket2::InterfaceIndexOrAddress;
+use socket2::Protocol;
+use socket2::SockRef;
+use socket2::Socket;
+use socket2::Type;
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+
+use crate::address::unmapped;
+use crate::datagram::interface::Interface;
+use crate::datagram::interface::invalid;
+use crate::datagram::socket::DatagramSocket;
+use crate::datagram::socket::Ends;
+use crate::datagram::socket::WrongFamily;
+use crate::datagram::socket::unsent;
+use crate::hub::BATCH;
+use crate::hub::Hub;
+use crate::hub::READ_BUFFER;
+use crate::net::datagram_options::DatagramOptions;
+
+/// A bound socket.
+pub(crate) struct UdpPort {
+    socket: Rc<UdpSocket>,
+    host: SocketAddr,
+    /// An IPv6 socket that reaches IPv4 addresses, too.
+    dual: bool,
+    receiving: RefCell<MultiHeaders<SockaddrStorage>>,
+    sending: RefCell<MultiHeaders<SockaddrStorage>>,
+    /// Several datagrams may be handed to the system as one.
+    segments: Cell<bool>,
+    /// Waits for the poller to report an error; none before the socket is connected.
+    error: RefCell<Option<LocalBoxFuture<'static, io::Result<()>>>>,
+}
+
+impl UdpPort {
+    /// Binds. `share_port` sets `SO_REUSEPORT`. Needs the runtime's context.
+    pub(crate) fn bind(address: SocketAddr, options: &DatagramOptions, share_port: bool) -> io::Result<Self> {
+        let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+        socket.set_nonblocking(true)?;
+        if share_port || options.listen_multiple {
+            socket.set_reuse_port(true)?;
+        }
+        if options.listen_multiple {
+            socket.set_reuse_address(true)?;
+        }
+        if let Some(bytes) = options.receive_buffer {
+            socket.set_recv_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = options.send_buffer {
+            socket.set_send_buffer_size(bytes)?;
+        }
+        if options.only_v6 && address.is_ipv6() {
+            socket.set_only_v6(true)?;
+        }
+        if address.is_ipv6() {
+            set_ipv6_options(&socket, options)?;
+        }
+        // A socket that reaches both families has the options of both.
+        if address.is_ipv4() || (address.ip().is_unspecified() && !socket.only_v6()?) {
+            set_ipv4_options(&socket, options)?;
+        }
+        socket.bind(&address.into())?;
+        Self::adopt(socket)
+    }
+
+    /// Takes over a bound socket that does not block. Needs the runtime's context.
+    pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
+        let only_v6 = socket.only_v6();
+        let socket = UdpSocket::from_std(socket.into())?;
+        let host = socket.local_addr()?;
+        // Or else it would hear the groups that any socket of the machine has joined. Old systems know that of IPv4 only.
+        let groups = SockRef::from(&socket);
+        let _ = groups.set_multicast_all_v4(false);
+        if host.is_ipv6() {
+            let _ = groups.set_multicast_all_v6(false);
+        }
+        // One bound to a certain address has no IPv4 address to send from.
+        let dual = host.is_ipv6() && host.ip().is_unspecified() && !only_v6?;
+        Ok(Self {
+            receiving: RefCell::new(MultiHeaders::preallocate(BATCH, None)),
+            sending: RefCell::new(MultiHeaders::preallocate(1, Some(cmsg_space!(u16)))),
+            // Systems that do not know of it would send one long datagram.
+            segments: Cell::new(getsockopt(&socket, UdpGsoSegment).is_ok()),
+            socket: Rc::new(socket),
+            host,
+            dual,
+            error: RefCell::new(None),
+        })
+    }
+
+    pub(crate) fn socket_addr(&self) -> SocketAddr {
+        self.host
+    }
+
+    pub(crate) fn socket(&self) -> &Rc<UdpSocket> {
+        &self.socket
+    }
+
+    /// The error that is pending, as soon as there is one. The poller does not count that as something to read.
+    fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let mut error = self.error.borrow_mut();
+        let Some(reported) = &mut *error else { return Poll::Pending };
+        // Until it is pending: only then it is woken.
+        while let Poll::Ready(result) = reported.poll_unpin(cx) {
+            *reported = error_reported(&self.socket);
+            // None if a write was told of it.
+            if let Some(error) = result.and_then(|()| self.socket.take_error()).transpose() {
+                return Poll::Ready(error.unwrap_or_else(|error| error));
+            }
+        }
+        Poll::Pending
+    }
+
+    fn ipv4_interface(&self, interface: Interface) -> io::Result<InterfaceIndexOrAddress> {
+        if self.host.is_ipv6() && !self.dual {
+            return Err(invalid("the port is for IPv6, and the group for IPv4"));
+        }
+        Ok(match interface {
+            Interface::Any => InterfaceIndexOrAddress::Address(Ipv4Addr::UNSPECIFIED),
+            Interface::Address(address) => InterfaceIndexOrAddress::Address(address),
+            Interface::Index(index) => InterfaceIndexOrAddress::Index(index),
+        })
+    }
+
+    fn ipv6_interface(&self, interface: Interface) -> io::Result<u32> {
+        if self.host.is_ipv4() {
+            return Err(invalid("the port is for IPv4, and the group for IPv6"));
+        }
+        ipv6_index(interface)
+    }
+
+    fn receive_batch(
+        &self,
+        slots: &mut [u8],
+        most: usize,
+        deliver: &mut dyn FnMut(&[u8], SocketAddr),
+    ) -> io::Result<()> {
+        let mut received = [(0, None); BATCH];
+        let mut count = 0;
+        let result = self.socket.try_io(Interest::READABLE, || {
+            let mut rest = slots.chunks_exact_mut(READ_BUFFER);
+            let mut slots: [_; BATCH] = array::from_fn(|_| [IoSliceMut::new(rest.next().unwrap_or_default())]);
+            let mut headers = self.receiving.borrow_mut();
+            let socket = self.socket.as_raw_fd();
+            for datagram in recvmmsg(socket, &mut headers, &mut slots[..most], MsgFlags::empty(), None)? {
+                received[count] = (datagram.bytes, datagram.address.as_ref().and_then(address_of));
+                count += 1;
+            }
+            // Fewer: now it is empty, which need not be asked. What comes from here on wakes the poller.
+            if count == most { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
+        });
+        for (slot, (len, peer)) in slots.chunks_exact(READ_BUFFER).zip(&received[..count]) {
+            if let Some(peer) = *peer {
+                deliver(&slot[..*len], unmapped(peer));
+            }
+        }
+        if count > 0 { Ok(()) } else { result }
+    }
+
+    /// The address as this socket's family has it.
+    fn reached_as(&self, peer: SocketAddr) -> io::Result<SocketAddr> {
+        match (self.host.ip(), peer.ip()) {
+            (IpAddr::V6(_), IpAddr::V4(ip)) if self.dual => Ok((ip.to_ipv6_mapped(), peer.port()).into()),
+            (IpAddr::V4(_), IpAddr::V4(_)) | (IpAddr::V6(_), IpAddr::V6(_)) => Ok(peer),
+            _ => Err(WrongFamily { host: self.host, peer }.into()),
+        }
+    }
+}
+
+impl DatagramSocket for UdpPort {
+    fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        hub: &Hub,
+        most: usize,
+        deliver: &mut dyn FnMut(&[u8], SocketAddr),
+    ) -> Poll<io::Result<()>> {
+        if let Poll::Ready(error) = self.poll_error(cx) {
+            return Poll::Ready(Err(error));
+        }
+        loop {
+            ready!(self.socket.poll_recv_ready(cx))?;
+            match hub.with_batch_buffer(|slots| self.receive_batch(slots, most, deliver)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return Poll::Ready(received),
+            }
+        }
+    }
+
+    fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()> {
+        // Not by way of the runtime: it takes a socket for full until the poller has said otherwise, which before the
+        // reactor runs is always.
+        let socket = SockRef::from(&*self.socket);
+        let sent = match peer {
+            Some(peer) => socket.send_to(data, &self.reached_as(peer)?.into()),
+            None => socket.send(data),
+        };
+        sent.map(drop).map_err(|error| unsent(error, data.len()))
+    }
+
+    fn longest_run(&self, len: usize) -> usize {
+        if self.segments.get() && (1..=LARGEST_SEGMENT).contains(&len) { RUN_DATAGRAMS.min(RUN_BYTES / len) } else { 0 }
+    }
+
+    fn send_run(&self, data: &[u8], len: usize, peer: Option<SocketAddr>) -> io::Result<()> {
+        let peer = peer.map(|peer| self.reached_as(peer)).transpose()?.map(SockaddrStorage::from);
+        let socket = self.socket.as_raw_fd();
+        // Cut into datagrams by the system, at the end of its way through it (generic segmentation offload).
+        let segment = u16::try_from(len).map_err(io::Error::other)?;
+        let control = [ControlMessage::UdpGsoSegments(&segment)];
+        let sent = self.socket.try_io(Interest::WRITABLE, || {
+            let mut headers = self.sending.borrow_mut();
+            sendmmsg(socket, &mut headers, &[[IoSlice::new(data)]], [peer], control, MsgFlags::empty())?;
+            Ok(())
+        });
+        if let Err(error) = &sent
+            && matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIO | libc::EMSGSIZE))
+        {
+            // The way to a peer cannot do that, and it is not worth remembering to which.
+            self.segments.set(false);
+        }
+        sent
+    }
+
+    fn poll_writable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_send_ready(cx)
+    }
+
+    fn connect(&self, peer: SocketAddr) -> io::Result<Ends> {
+        SockRef::from(&*self.socket).connect(&self.reached_as(peer)?.into())?;
+        self.error.replace(Some(error_reported(&self.socket)));
+        Ok(Ends { host: unmapped(self.socket.local_addr()?), peer: unmapped(self.socket.peer_addr()?) })
+    }
+
+    fn join_group(&self, group: IpAddr, interface: Interface) -> io::Result<()> {
+        let socket = SockRef::from(&*self.socket);
+        match group {
+            IpAddr::V4(group) => socket.join_multicast_v4_n(&group, &self.ipv4_interface(interface)?),
+            IpAddr::V6(group) => socket.join_multicast_v6(&group, self.ipv6_interface(interface)?),
+        }
+    }
+
+    fn leave_group(&self, group: IpAddr, interface: Interface) -> io::Result<()> {
+        let socket = SockRef::from(&*self.socket);
+        match group {
+            IpAddr::V4(group) => socket.leave_multicast_v4_n(&group, &self.ipv4_interface(interface)?),
+            IpAddr::V6(group) => socket.leave_multicast_v6(&group, self.ipv6_interface(interface)?),
+        }
+    }
+
+    fn host(&self) -> SocketAddr {
+        self.host
+    }
+}
+
+fn set_ipv4_options(socket: &Socket, options: &DatagramOptions) -> io::Result<()> {
+    if options.broadcast {
+        socket.set_broadcast(true)?;
+    }
+    if let Some(hops) = options.ttl {
+        socket.set_ttl_v4(hops.into())?;
+    }
+    if let Some(hops) = options.multicast_ttl {
+        socket.set_multicast_ttl_v4(hops.into())?;
+    }
+    if !options.multicast_loopback {
+        socket.set_multicast_loop_v4(false)?;
+    }
+    match options.multicast_interface {
+        Interface::Any => Ok(()),
+        Interface::Address(address) => socket.set_multicast_if_v4(&address),
+        Interface::Index(index) => {
+            let any = Ipv4Addr::UNSPECIFIED;
+            Ok(rustix::net::sockopt::set_ip_multicast_if_with_ifindex(socket, &any, &any, index)?)
+        }
+    }
+}
+
+fn set_ipv6_options(socket: &Socket, options: &DatagramOptions) -> io::Result<()> {
+    if let Some(hops) = options.ttl {
+        socket.set_unicast_hops_v6(hops.into())?;
+    }
+    if let Some(hops) = options.multicast_ttl {
+        socket.set_multicast_hops_v6(hops.into())?;
+    }
+    if !options.multicast_loopback {
+        socket.set_multicast_loop_v6(false)?;
+    }
+    match options.multicast_interface {
+        Interface::Any => Ok(()),
+        interface => socket.set_multicast_if_v6(ipv6_index(interface)?),
+    }
+}
+
+/// IPv6 knows its interfaces by their numbers only.
+fn ipv6_index(interface: Interface) -> io::Result<u32> {
+    match interface {
+        Interface::Any => Ok(0),
+        Interface::Index(index) => Ok(index),
+        Interface::Address(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("for IPv6 an interface is given by its number, not as {interface}"),
+        )),
+    }
+}
+
+fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {
+    let ipv4 = address.as_sockaddr_in().map(|address| SocketAddr::V4((*address).into()));
+    ipv4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
+}
+
+fn error_reported(socket: &Rc<UdpSocket>) -> LocalBoxFuture<'static, io::Result<()>> {
+    let socket = Rc::clone(socket);
+    async move {
+        socket.ready(Interest::ERROR).await?;
+        // The runtime is to forget this report, and to wait for the next.
+        let _ = socket.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        Ok(())
+    }
+    .boxed_local()
+}
+
+/// What fits into a frame of Ethernet over IPv6: longer datagrams may have to leave in fragments, which a run cannot.
+const LARGEST_SEGMENT: usize = 1_452;
+
+/// The most that all systems cut at once.
+const RUN_DATAGRAMS: usize = 64;
+
+/// What fits into one datagram of IP, of either version.
+const RUN_BYTES: usize = 65_000;

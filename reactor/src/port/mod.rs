@@ -1,0 +1,361 @@
+pub(crate) mod accept_limits;
+pub(crate) mod admission;
+pub(crate) mod pending;
+pub(crate) mod refusals;
+
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Duration;
+
+use crate::address::Address;
+use crate::port::refusals::Refusal;
+use crate::port::refusals::Refusals;
+use crate::time::timers::Sleep;
+use crate::time::timers::Timers;
+use crate::transport::Transport;
+use crate::util::wakers::Wakers;
+
+/// A port that listens, for connections or for datagrams: what [`Reactor::listen_tcp`](crate::Reactor::listen_tcp),
+/// [`listen_udp`](crate::Reactor::listen_udp) and their kin return. Twisted's `IListeningPort`.
+///
+/// It is a handle: cloning it is cheap, and dropping it changes nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::Reactor;
+/// # use reactor::{Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let reactor = Reactor::new()?;
+/// let port = reactor.listen_tcp("127.0.0.1:0", |transport| Echo { transport })?;
+/// println!("listening on {}", port.host());
+/// let watched = port.clone();
+/// reactor.call_every(Duration::from_secs(60), move |_| {
+///     println!("{} connections, {} refused", watched.connections(), watched.refused());
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Port(Rc<PortState>);
+
+/// What the handles of a port share with the task that listens.
+struct PortState {
+    host: Address,
+    /// Its connections that are alive.
+    alive: Cell<usize>,
+    /// Those of them that are not established yet.
+    pending: Cell<usize>,
+    refusals: Cell<Refusals>,
+    accept_waits: Cell<u64>,
+    stopping: Cell<bool>,
+    closed: Cell<bool>,
+    /// Of the task that listens.
+    listening: RefCell<Option<Waker>>,
+    /// Of those who wait for it to close.
+    waiting: Wakers,
+    /// Of those who wait for its last connection to end.
+    draining: Wakers,
+    acceptor: RefCell<Option<Weak<dyn Accepts>>>,
+    /// None for one that no other process can have: adopted, or simulated.
+    legacy: OnceCell<Box<dyn Legacy>>,
+}
+
+/// What accepts a port's connections.
+pub(crate) trait Accepts {
+    /// Those that are alive, oldest first.
+    fn connections(&self) -> Vec<Transport>;
+    fn timers(&self) -> &Rc<Timers>;
+}
+
+/// What the next process needs to go on listening where a port does.
+pub(crate) trait Legacy: 'static {
+    /// How the socket was asked for: whoever asks for the same in the next process gets it.
+    fn name(&self) -> &str;
+    /// Another descriptor of the socket; `None` when it is closed.
+    fn descriptor(&self) -> Option<io::Result<OwnedFd>>;
+    /// Takes what the process before has left in the file system, if the socket was that one's.
+    fn take_file(&self) -> io::Result<()>;
+    /// From here on what the socket has left in the file system is the next process's to remove.
+    fn leave_file(&self);
+}
+
+/// A connection that was aborted because it had not come to its end in time: see [`Port::drain`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CutOff {
+    /// The peer's address.
+    pub peer: Address,
+    /// How many bytes were written and not handed to the system.
+    pub unsent: usize,
+}
+
+impl CutOff {
+    /// Aborts the connection, and tells whose it was.
+    pub(crate) fn abort(transport: &Transport) -> Self {
+        let cut_off = Self { peer: transport.peer(), unsent: transport.unsent() };
+        tracing::warn!(peer = %cut_off.peer, unsent = cut_off.unsent, "cut off: it did not end in time");
+        transport.0.hub.count_cut_off(cut_off.unsent);
+        transport.abort_connection();
+        cut_off
+    }
+}
+
+impl Port {
+    /// The address it listens on; where port 0 was asked for, with the port the system chose. Twisted's `getHost`.
+    pub fn host(&self) -> Address {
+        self.0.host.clone()
+    }
+
+    /// Stops accepting, at once; the socket is closed in the reactor's next turn. Connections that were accepted go
+    /// on. A port for datagrams receives and sends nothing more, and calls
+    /// [`stop_protocol`](crate::DatagramProtocol::stop_protocol) when it is closed. Twisted's `stopListening`.
+    ///
+    /// What it returns can be awaited: then the port is closed, and can be bound again. It need not be.
+    pub fn stop_listening(&self) -> PortClosed {
+        self.0.stopping.set(true);
+        self.wake();
+        PortClosed(Rc::clone(&self.0))
+    }
+
+    /// Resolves when the port has closed, whoever has stopped it.
+    pub fn closed(&self) -> PortClosed {
+        PortClosed(Rc::clone(&self.0))
+    }
+
+    /// Stops accepting, asks each of its connections to [finish](crate::Transport::on_drain), and waits until the last of
+    /// them has gone. Those that are left when `deadline` has passed are aborted; what is returned tells which. A port
+    /// for datagrams is only closed.
+    ///
+    /// Connections are asked at once; that they are aborted in time needs the future to be awaited.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use reactor::{Protocol, Reactor, Transport};
+    /// # struct Echo { transport: Transport }
+    /// # impl Protocol for Echo {
+    /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+    /// # }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let port = reactor.listen_tcp(8007, |transport| Echo { transport })?;
+    /// reactor.before_shutdown(async move || {
+    ///     for cut in port.drain(Duration::from_secs(30)).await {
+    ///         eprintln!("{}: {} bytes were not sent", cut.peer, cut.unsent);
+    ///     }
+    /// });
+    /// reactor.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn drain(&self, deadline: Duration) -> impl Future<Output = Vec<CutOff>> + 'static + use<> {
+        let closed = self.stop_listening();
+        self.connections_alive().iter().for_each(Transport::drain);
+        let port = self.clone();
+        async move {
+            let cut_off = port.deserted_within(deadline).await;
+            closed.await;
+            cut_off
+        }
+    }
+
+    /// How many of the connections it has accepted are alive; a port for datagrams has none.
+    pub fn connections(&self) -> usize {
+        self.0.alive.get()
+    }
+
+    /// How many of these are not established yet: see [`ListenOptions::max_pending`](crate::ListenOptions::max_pending).
+    pub fn pending(&self) -> usize {
+        self.0.pending.get()
+    }
+
+    /// How many clients were closed as soon as they were accepted, for whatever reason.
+    pub fn refused(&self) -> u64 {
+        self.refusals().in_all()
+    }
+
+    /// How many clients were closed as soon as they were accepted, by reasons.
+    pub fn refusals(&self) -> Refusals {
+        self.0.refusals.get()
+    }
+
+    /// How many clients had to wait because more came than the port
+    /// [may accept in a time](crate::ListenOptions::accept_rate); those behind them, with the system, not counted.
+    pub fn accept_waits(&self) -> u64 {
+        self.0.accept_waits.get()
+    }
+
+    pub(crate) fn new(host: Address) -> Self {
+        Self(Rc::new(PortState {
+            host,
+            alive: Cell::new(0),
+            pending: Cell::new(0),
+            refusals: Cell::default(),
+            accept_waits: Cell::new(0),
+            stopping: Cell::new(false),
+            closed: Cell::new(false),
+            listening: RefCell::new(None),
+            waiting: Wakers::default(),
+            draining: Wakers::default(),
+            acceptor: RefCell::new(None),
+            legacy: OnceCell::new(),
+        }))
+    }
+
+    /// Whether the two are handles of one port.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Whether it was asked to stop.
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.0.stopping.get()
+    }
+
+    /// Whom to wake when the port is asked to stop, from here on.
+    pub(crate) fn set_waker(&self, waker: &Waker) {
+        let mut listening = self.0.listening.borrow_mut();
+        if !listening.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            *listening = Some(waker.clone());
+        }
+    }
+
+    /// Wakes the task that listens.
+    pub(crate) fn wake(&self) {
+        if let Some(waker) = &*self.0.listening.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    pub(crate) fn add_connection(&self) {
+        self.0.alive.set(self.0.alive.get() + 1);
+    }
+
+    pub(crate) fn remove_connection(&self) {
+        self.0.alive.set(self.0.alive.get() - 1);
+        if self.0.alive.get() == 0 {
+            self.0.draining.wake_all();
+        }
+    }
+
+    pub(crate) fn add_pending(&self) {
+        self.0.pending.set(self.0.pending.get() + 1);
+    }
+
+    pub(crate) fn remove_pending(&self) {
+        self.0.pending.set(self.0.pending.get() - 1);
+    }
+
+    pub(crate) fn add_refused(&self, why: Refusal, clients: usize) {
+        let mut refusals = self.refusals();
+        *why.of(&mut refusals) += clients as u64;
+        self.0.refusals.set(refusals);
+    }
+
+    pub(crate) fn add_accept_wait(&self) {
+        self.0.accept_waits.set(self.0.accept_waits.get() + 1);
+    }
+
+    /// Says what the next process needs in its place.
+    pub(crate) fn set_legacy(&self, legacy: impl Legacy) {
+        let _ = self.0.legacy.set(Box::new(legacy));
+    }
+
+    pub(crate) fn legacy(&self) -> Option<&dyn Legacy> {
+        self.0.legacy.get().map(|legacy| &**legacy)
+    }
+
+    /// Says who accepts.
+    pub(crate) fn set_acceptor(&self, acceptor: Weak<dyn Accepts>) {
+        self.0.acceptor.replace(Some(acceptor));
+    }
+
+    fn acceptor(&self) -> Option<Rc<dyn Accepts>> {
+        self.0.acceptor.borrow().as_ref()?.upgrade()
+    }
+
+    fn connections_alive(&self) -> Vec<Transport> {
+        self.acceptor().map_or_else(Vec::new, |acceptor| acceptor.connections())
+    }
+
+    /// Waits until no connection is left, and aborts what is left at the deadline.
+    async fn deserted_within(&self, deadline: Duration) -> Vec<CutOff> {
+        let Some(acceptor) = self.acceptor() else { return Vec::new() };
+        let mut over = Sleep::new(acceptor.timers(), deadline);
+        let deserted = poll_fn(|cx| match self.poll_deserted(cx) {
+            Poll::Ready(()) => Poll::Ready(true),
+            Poll::Pending => Pin::new(&mut over).poll(cx).map(|()| false),
+        });
+        if deserted.await {
+            return Vec::new();
+        }
+        let cut_off = self.connections_alive().iter().map(CutOff::abort).collect();
+        poll_fn(|cx| self.poll_deserted(cx)).await;
+        cut_off
+    }
+
+    fn poll_deserted(&self, cx: &Context<'_>) -> Poll<()> {
+        if self.0.alive.get() == 0 {
+            return Poll::Ready(());
+        }
+        self.0.draining.add(cx.waker());
+        Poll::Pending
+    }
+
+    /// The socket is closed: whoever waits for that is told.
+    pub(crate) fn set_closed(&self) {
+        self.0.stopping.set(true);
+        self.0.closed.set(true);
+        let task = self.0.listening.take();
+        drop(task);
+        self.0.waiting.wake_all();
+    }
+
+    pub(crate) fn has_closed(&self) -> bool {
+        self.0.closed.get()
+    }
+}
+
+/// Resolves when a port has closed, from [`Port::stop_listening`] or [`Port::closed`]. Dropping it changes nothing.
+#[derive(Clone)]
+pub struct PortClosed(Rc<PortState>);
+
+impl Future for PortClosed {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.0.closed.get() {
+            return Poll::Ready(());
+        }
+        self.0.waiting.add(cx.waker());
+        Poll::Pending
+    }
+}
+
+impl fmt::Debug for Port {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Port")
+            .field("host", &self.0.host)
+            .field("connections", &self.0.alive.get())
+            .field("closed", &self.0.closed.get())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for PortClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PortClosed").field("closed", &self.0.closed.get()).finish()
+    }
+}

@@ -1,0 +1,101 @@
+//! A child's protocol as the protocol of a connection.
+
+use std::any::Any;
+use std::mem;
+use std::rc::Rc;
+use std::task::Context;
+
+use crate::connection::protocol::Protocol;
+use crate::process::protocol::ProcessProtocol;
+use crate::process::transport::ChildFd;
+use crate::process::transport::Process;
+use crate::transport::close_reason::CloseReason;
+use crate::util::panics::contained;
+
+/// Tells a [`ProcessProtocol`] what becomes of a child, with the order, the pace and the calls of a connection.
+pub(crate) struct ProcessAdapter<P> {
+    process: Rc<Process>,
+    protocol: P,
+    /// Which closed pipes it was told of.
+    told: [bool; 3],
+    told_exit: bool,
+}
+
+impl<P: ProcessProtocol> ProcessAdapter<P> {
+    pub(crate) fn new(process: Rc<Process>, protocol: P) -> Self {
+        Self { process, protocol, told: [false; 3], told_exit: false }
+    }
+
+    /// Tells it one thing besides output; false if there is none.
+    fn tell_next(&mut self) -> bool {
+        for (fd, lost) in [
+            (ChildFd::In, P::in_connection_lost as fn(&mut P)),
+            (ChildFd::Out, P::out_connection_lost),
+            (ChildFd::Err, P::err_connection_lost),
+        ] {
+            if self.process.is_closed(fd) && !mem::replace(&mut self.told[fd as usize], true) {
+                lost(&mut self.protocol);
+                return true;
+            }
+        }
+        if let Some(status) = self.process.status()
+            && !mem::replace(&mut self.told_exit, true)
+        {
+            self.protocol.process_exited(status);
+            return true;
+        }
+        false
+    }
+}
+
+impl<P: ProcessProtocol> Protocol for ProcessAdapter<P> {
+    fn connection_made(&mut self) {
+        self.protocol.connection_made();
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        match self.process.source() {
+            ChildFd::Err => self.protocol.err_received(data),
+            ChildFd::In | ChildFd::Out => self.protocol.out_received(data),
+        }
+    }
+
+    fn pause_writing(&mut self) {
+        self.protocol.pause_writing();
+    }
+
+    fn resume_writing(&mut self) {
+        self.protocol.resume_writing();
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        if matches!(reason, CloseReason::Overflow | CloseReason::Aborted) {
+            tracing::warn!(%reason, "a child process was killed");
+        }
+        let mut more = true;
+        while more {
+            contained("callback of a process", || more = self.tell_next());
+        }
+        // There is one: the driver has waited for the child.
+        if let Some(status) = self.process.status() {
+            self.protocol.process_ended(status);
+        }
+    }
+
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        Some(&mut self.protocol)
+    }
+
+    /// Not quite, but it is to have its turns.
+    fn is_layer(&self) -> bool {
+        true
+    }
+
+    fn turn(&mut self, _cx: &mut Context<'_>) {
+        while self.tell_next() {}
+    }
+
+    fn type_name(&self) -> &'static str {
+        self.protocol.type_name()
+    }
+}

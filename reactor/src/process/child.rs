@@ -1,0 +1,281 @@
+//! Child processes as streams.
+
+use std::io;
+use std::mem;
+use std::os::fd::AsFd as _;
+use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Child;
+use std::process::Command;
+use std::process::ExitStatus;
+use std::process::Stdio;
+use std::rc::Rc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+use std::thread;
+
+use pty_process::Size;
+use rustix::process::Pid;
+use rustix::process::PidfdFlags;
+use rustix::process::Signal;
+use rustix::process::pidfd_open;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::driver::stream::Stream;
+use crate::io::pipe::Pipe;
+use crate::io::pipe::register;
+use crate::process::terminated::ProcessTerminated;
+use crate::process::transport::ChildFd;
+use crate::process::transport::Process;
+use crate::process::transport::io_error;
+use crate::transport::state::SocketOptions;
+
+/// A child: what it writes is read, its standard input is written to, and the stream ends when it has ended and all
+/// that it has written was read. What is written to a child that does not read any more is dropped, as in a shell.
+pub(crate) struct ChildStream {
+    process: Rc<Process>,
+    running: Running,
+    /// Standard input, output and error; the first two are one and the same in a terminal.
+    pipes: [Option<Pipe>; 3],
+    is_terminal: bool,
+    /// Standard error is to be read next.
+    err_is_next: bool,
+    /// It was told to end, as the reactor does.
+    told_to_end: bool,
+    /// It was told that its terminal is gone.
+    hung_up: bool,
+}
+
+impl ChildStream {
+    /// Starts a child with pipes to its standard input and from its standard output, and from its standard error if
+    /// `with_stderr`; otherwise the command says what becomes of that. Needs the runtime's context.
+    pub(crate) fn spawn(command: &mut Command, with_stderr: bool) -> io::Result<(Self, Rc<Process>)> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        if with_stderr {
+            command.stderr(Stdio::piped());
+        }
+        let mut child = command.spawn()?;
+        let fds = [
+            child.stdin.take().map(OwnedFd::from),
+            child.stdout.take().map(OwnedFd::from),
+            child.stderr.take().map(OwnedFd::from).filter(|_| with_stderr),
+        ];
+        let process = Process::new(child.id(), None);
+        let running = Running::new(child)?;
+        Ok((Self::new(&process, running, fds)?, process))
+    }
+
+    /// Starts a child in a new pseudo-terminal. Needs the runtime's context.
+    pub(crate) fn spawn_in_terminal(command: Command, rows: u16, columns: u16) -> io::Result<(Self, Rc<Process>)> {
+        let (terminal, childs_side) = pty_process::blocking::open().map_err(io_error)?;
+        terminal.resize(Size::new(rows, columns)).map_err(io_error)?;
+        let child = pty_process::blocking::Command::from(command).spawn(childs_side).map_err(io_error)?;
+        let running = Running::new(child)?;
+        let fd = || terminal.as_fd().try_clone_to_owned();
+        let fds = [Some(fd()?), Some(fd()?), None];
+        let process = Process::new(running.child.id(), Some(terminal));
+        Ok((Self::new(&process, running, fds)?, process))
+    }
+
+    fn new(process: &Rc<Process>, running: Running, fds: [Option<OwnedFd>; 3]) -> io::Result<Self> {
+        let [stdin, stdout, stderr] = fds;
+        let pipe = |fd: Option<OwnedFd>, interest| fd.map(|fd| Pipe::own(fd, interest)).transpose();
+        Ok(Self {
+            process: Rc::clone(process),
+            running,
+            pipes: [
+                pipe(stdin, Interest::WRITABLE)?,
+                pipe(stdout, Interest::READABLE)?,
+                pipe(stderr, Interest::READABLE)?,
+            ],
+            is_terminal: process.has_terminal(),
+            err_is_next: false,
+            told_to_end: false,
+            hung_up: false,
+        })
+    }
+
+    fn close(&mut self, fd: ChildFd) {
+        if self.pipes[fd as usize].take().is_some() && !self.is_terminal {
+            self.process.set_closed(fd);
+        }
+    }
+
+    fn poll_exit(&mut self, cx: &mut Context<'_>) -> Poll<ExitStatus> {
+        if let Some(status) = self.process.status() {
+            return Poll::Ready(status);
+        }
+        let status = ready!(self.running.poll_wait(cx));
+        self.process.set_status(status);
+        Poll::Ready(status)
+    }
+
+    /// Takes note of the child's end, and of its closing its standard input.
+    fn watch(&mut self, cx: &mut Context<'_>) {
+        let _ = self.poll_exit(cx);
+        if let Some(stdin) = &mut self.pipes[ChildFd::In as usize]
+            && !self.is_terminal
+            && stdin.poll_broken(cx).is_ready()
+        {
+            self.close(ChildFd::In);
+        }
+    }
+
+    /// What the end of the stream is, when there is nothing more to read.
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.pipes[ChildFd::Out as usize].is_some() || self.pipes[ChildFd::Err as usize].is_some() {
+            return Poll::Pending;
+        }
+        let status = ready!(self.poll_exit(cx));
+        self.close(ChildFd::In);
+        Poll::Ready(if status.success() { Ok(()) } else { Err(io::Error::other(ProcessTerminated { status })) })
+    }
+}
+
+impl Stream for ChildStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        self.watch(cx);
+        let mut order = [ChildFd::Out, ChildFd::Err];
+        if self.err_is_next {
+            order.reverse();
+        }
+        for fd in order {
+            let Some(pipe) = &mut self.pipes[fd as usize] else { continue };
+            match pipe.poll_read(cx, buffer) {
+                Poll::Ready(Ok(n @ 1..)) => {
+                    self.process.set_source(fd);
+                    self.err_is_next = fd == ChildFd::Out;
+                    return Poll::Ready(Ok(n));
+                }
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {
+                    return Poll::Ready(Err(error));
+                }
+                // What is wrong with a terminal is that nobody has it open any more.
+                Poll::Ready(Ok(0) | Err(_)) => self.close(fd),
+                Poll::Pending => {}
+            }
+        }
+        self.poll_over(cx).map_ok(|()| 0)
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.watch(cx);
+        for fd in [ChildFd::Out, ChildFd::Err] {
+            if let Some(pipe) = &mut self.pipes[fd as usize]
+                && pipe.poll_end(cx).is_ready()
+            {
+                self.close(fd);
+            }
+        }
+        self.poll_over(cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        if self.process.is_closing() && !self.is_terminal {
+            // A child that waits for somebody to read would not take what is to be flushed.
+            self.close(ChildFd::Out);
+            self.close(ChildFd::Err);
+        }
+        let Some(stdin) = &mut self.pipes[ChildFd::In as usize] else { return Poll::Ready(Ok(data.len())) };
+        match stdin.poll_write(cx, data) {
+            Poll::Ready(Err(error)) if error.kind() != io::ErrorKind::Interrupted => {
+                self.close(ChildFd::In);
+                Poll::Ready(Ok(data.len()))
+            }
+            written => written,
+        }
+    }
+
+    fn poll_shut(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.is_terminal {
+            self.close(ChildFd::In);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>, at_once: bool) -> Poll<io::Result<()>> {
+        for fd in [ChildFd::In, ChildFd::Out, ChildFd::Err] {
+            self.close(fd);
+        }
+        self.process.close_terminal();
+        // It fails if the child has ended, which is as good.
+        if at_once {
+            let _ = self.process.signal(Signal::KILL);
+        } else if self.process.reactor_is_stopping() && !mem::replace(&mut self.told_to_end, true) {
+            let _ = self.process.signal(Signal::TERM);
+        } else if self.is_terminal && !mem::replace(&mut self.hung_up, true) {
+            // The system does it only when nobody has our side open any more, and a program that was started in another
+            // thread in the very moment in which it was opened has inherited it.
+            let _ = self.process.signal(Signal::HUP);
+        }
+        self.poll_exit(cx).map(|_| Ok(()))
+    }
+
+    fn reset(&mut self) {}
+
+    fn set_options(&mut self, _options: SocketOptions) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A child that is waited for.
+struct Running {
+    child: Reaped,
+    /// Readable when the child has ended.
+    pidfd: AsyncFd<OwnedFd>,
+}
+
+impl Running {
+    fn new(child: Child) -> io::Result<Self> {
+        let child = Reaped(Some(child));
+        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Self { pidfd: register(pidfd_open(pid, PidfdFlags::NONBLOCK)?, Interest::READABLE)?, child })
+    }
+
+    fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<ExitStatus> {
+        loop {
+            // It fails when the runtime is going, and everything with it.
+            let Ok(mut guard) = ready!(self.pidfd.poll_read_ready(cx)) else { return Poll::Pending };
+            if let Some(status) = self.child.try_wait() {
+                return Poll::Ready(status);
+            }
+            guard.clear_ready();
+        }
+    }
+}
+
+/// A child that leaves no zombie: if it still runs when this is dropped it is killed, and a thread waits for it.
+struct Reaped(Option<Child>);
+
+impl Reaped {
+    fn id(&self) -> u32 {
+        self.0.as_ref().map_or(0, Child::id)
+    }
+
+    fn try_wait(&mut self) -> Option<ExitStatus> {
+        self.0.as_mut()?.try_wait().unwrap_or_else(|error| {
+            tracing::error!(%error, "somebody else has waited for a child: how it has ended is lost");
+            Some(ExitStatus::from_raw(UNKNOWN))
+        })
+    }
+}
+
+impl Drop for Reaped {
+    fn drop(&mut self) {
+        if self.try_wait().is_none()
+            && let Some(mut child) = self.0.take()
+        {
+            // Both can fail only if it has ended.
+            let _ = child.kill();
+            let waiting = thread::Builder::new().name("reactor-reaper".to_owned()).spawn(move || child.wait());
+            if let Err(error) = waiting {
+                tracing::error!(%error, "no thread can wait for a child that was killed");
+            }
+        }
+    }
+}
+
+/// Exit code 255, as the system's wait would say it.
+const UNKNOWN: i32 = 255 << 8;

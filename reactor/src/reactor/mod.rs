@@ -1,0 +1,466 @@
+pub(crate) mod budgets;
+pub(crate) mod run;
+
+use std::any::Any;
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::sync::Arc;
+use std::time::Duration;
+use std::time::Instant;
+use std::time::SystemTime;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use tokio::runtime::Builder;
+use tokio::runtime::Handle;
+use tokio::runtime::LocalOptions;
+use tokio::runtime::LocalRuntime;
+
+use crate::address::datagram::DatagramAddress;
+use crate::address::target::ToTarget;
+use crate::connect::connector::Connector;
+use crate::connect::connector::ConnectorCell;
+use crate::connect::connector::ConnectorState;
+use crate::connect::connector::REACTOR_GONE;
+use crate::datagram::transport::DatagramTransport;
+use crate::endpoint::Schemes;
+use crate::hub::Hub;
+use crate::hub::ReadBuffer;
+use crate::hub::connection_budget::ConnectionBudget;
+use crate::net::resolver::Resolver;
+use crate::net::resolver::SystemResolver;
+use crate::port::Port;
+use crate::simnet::HostId;
+use crate::simnet::Network;
+use crate::task::cooperate::Cooperator;
+use crate::threads::SharedPorts;
+use crate::threads::remote::Inbox;
+use crate::threads::remote::RemoteReactor;
+use crate::time::clock::Clock;
+use crate::time::delayed_call::DelayedCall;
+use crate::time::timers::Action;
+use crate::transport::Transport;
+use crate::util::executor::Executor;
+use crate::util::panics::contained;
+use crate::util::panics::message;
+use crate::util::thread_pool::ThreadPool;
+use crate::util::wakers::Wakers;
+
+/// An event loop, on one thread.
+///
+/// It is a handle: cloning it is cheap, and every port, connector and connection knows its reactor. There may be as
+/// many reactors as threads, each with its own connections; [`run_on_threads`](crate::run_on_threads) makes several
+/// that share their ports. Twisted's `reactor`, but a value, not a global.
+///
+/// ```
+/// use reactor::{Protocol, Reactor, Transport};
+///
+/// struct Echo { transport: Transport }
+///
+/// impl Protocol for Echo {
+///     fn data_received(&mut self, data: &[u8]) {
+///         self.transport.write(data);
+///     }
+/// }
+///
+/// let reactor = Reactor::new()?;
+/// reactor.listen_tcp("127.0.0.1:0", |transport| Echo { transport })?;
+/// # reactor.stop();
+/// reactor.run()?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Reactor(pub(crate) Rc<Core>);
+
+/// What a reactor consists of.
+pub(crate) struct Core {
+    pub(crate) hub: Rc<Hub>,
+    pub(crate) backend: Backend,
+    pub(crate) phase: Cell<Phase>,
+    /// How urgently it was asked to stop: 0 not at all, 1 in order, 2 at once.
+    pub(crate) stop_asked: Cell<u8>,
+    /// Woken when it is asked to stop.
+    pub(crate) stop_wakers: Wakers,
+    pub(crate) starting: RefCell<Vec<Box<dyn FnOnce()>>>,
+    pub(crate) before_shutdown: RefCell<Vec<BeforeShutdown>>,
+    pub(crate) after_shutdown: RefCell<Vec<Box<dyn FnOnce()>>>,
+    pub(crate) shutdown_deadline: Cell<Duration>,
+    pub(crate) handles_signals: Cell<bool>,
+    pub(crate) inbox: Inbox,
+    /// The addresses that several reactors share, while `run_on_threads` sets this one up.
+    pub(crate) shared_ports: RefCell<Option<SharedPorts>>,
+    pub(crate) ports: RefCell<Vec<Port>>,
+    /// Sockets of the process before, by the names of what they were listened on for.
+    pub(crate) inherited: RefCell<Vec<(String, OwnedFd)>>,
+    connectors: RefCell<Vec<Weak<ConnectorCell>>>,
+    resolver: RefCell<Option<Rc<dyn Resolver>>>,
+    pub(crate) pool: OnceCell<ThreadPool>,
+    pub(crate) cooperator: Cooperator,
+    pub(crate) schemes: Schemes,
+}
+
+type BeforeShutdown = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
+
+/// What carries out the reactor's work: sockets on Tokio, or nothing but this process.
+pub(crate) enum Backend {
+    /// None once it runs: then the runtime is on the stack, and its context is the current one.
+    Tokio(RefCell<Option<LocalRuntime>>),
+    Memory(MemoryBackend),
+}
+
+pub(crate) struct MemoryBackend {
+    pub(crate) executor: Executor,
+    /// The host that this is the reactor of; none for a single connection in a test's hands.
+    pub(crate) host: Option<SimHost>,
+}
+
+/// A place in a simulated network.
+#[derive(Clone)]
+pub(crate) struct SimHost {
+    pub(crate) network: Rc<Network>,
+    pub(crate) id: HostId,
+    pub(crate) world: Weak<dyn SimWorld>,
+}
+
+/// The simulation that a host is part of.
+pub(crate) trait SimWorld {
+    /// Lets the next thing happen; false if there is none.
+    fn step(&self) -> bool;
+
+    /// Whether that is going on, and this a callback.
+    fn is_stepping(&self) -> bool;
+
+    /// The reactor of the host with this name, be it a new one.
+    fn host(&self, name: &str) -> Reactor;
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    New,
+    Running,
+    Stopping,
+    Stopped,
+}
+
+impl Reactor {
+    /// Makes a reactor for this thread. Ports and connectors may be made before it runs.
+    ///
+    /// # Errors
+    ///
+    /// If this thread is inside a Tokio runtime: a reactor runs one of its own, on a thread of its own. Otherwise, if
+    /// the system has no descriptor left for the poller.
+    pub fn new() -> io::Result<Self> {
+        Self::within(Arc::new(ConnectionBudget::of_process()))
+    }
+
+    /// One that may have so many connections, perhaps together with others.
+    pub(crate) fn within(budget: Arc<ConnectionBudget>) -> io::Result<Self> {
+        if Handle::try_current().is_ok() {
+            return Err(io::Error::other(INSIDE_A_RUNTIME));
+        }
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            // With the default of 61 connections that wake themselves keep the poller, and so all others, waiting.
+            .event_interval(8)
+            .build_local(LocalOptions::default())?;
+        let hub = Hub::within(budget, Rc::new(Clock::system()), ReadBuffer::default());
+        let reactor = Self::with(hub, Backend::Tokio(RefCell::new(Some(runtime))));
+        reactor.0.spawn_task(run::timers_and_inbox(Rc::downgrade(&reactor.0)));
+        Ok(reactor)
+    }
+
+    /// One that has no sockets, and whose clock stands still until it is told to go on.
+    pub(crate) fn in_memory(hub: Rc<Hub>, host: Option<SimHost>) -> Self {
+        Self::with(hub, Backend::Memory(MemoryBackend { executor: Executor::new(), host }))
+    }
+
+    fn with(hub: Rc<Hub>, backend: Backend) -> Self {
+        let core = Rc::new(Core {
+            hub,
+            backend,
+            phase: Cell::new(Phase::New),
+            stop_asked: Cell::new(0),
+            stop_wakers: Wakers::default(),
+            starting: RefCell::default(),
+            before_shutdown: RefCell::default(),
+            after_shutdown: RefCell::default(),
+            shutdown_deadline: Cell::new(Duration::from_secs(8)),
+            handles_signals: Cell::new(true),
+            inbox: Inbox::new(),
+            shared_ports: RefCell::new(None),
+            ports: RefCell::default(),
+            inherited: RefCell::default(),
+            connectors: RefCell::default(),
+            resolver: RefCell::new(None),
+            pool: OnceCell::new(),
+            cooperator: Cooperator::default(),
+            schemes: Schemes::default(),
+        });
+        let weak: Weak<dyn Any> = Rc::<Core>::downgrade(&core);
+        let _ = core.hub.reactor.set(weak);
+        Self(core)
+    }
+
+    /// Calls `call` once, `delay` from now. Calls due at one instant are made in the order they were asked for; one
+    /// asked for by a timed call is made in a later turn, even with no delay at all. A panic in it is logged. Twisted's
+    /// `callLater`.
+    pub fn call_later(&self, delay: Duration, call: impl FnOnce() + 'static) -> DelayedCall {
+        let timer = self.0.hub.timers.add(delay, Action::Run(Box::new(call)));
+        DelayedCall::new(&self.0.hub.timers, timer)
+    }
+
+    /// How many timed calls are pending, those of connections included. Twisted's `getDelayedCalls`, counted.
+    pub fn pending_calls(&self) -> usize {
+        self.0.hub.timers.len()
+    }
+
+    /// Runs a future on this thread, beside everything else. It is dropped when `run` ends. A panic in it is logged.
+    ///
+    /// What is to be dropped with a connection belongs into [`Transport::defer`].
+    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
+        self.0.spawn_task(AssertUnwindSafe(future).catch_unwind().map(|result| {
+            if let Err(payload) = result {
+                tracing::error!(panic = message(&*payload), "a spawned future panicked");
+            }
+        }));
+    }
+
+    /// Calls `call` when the reactor has started; at once, from inside this call, if it has already. Twisted's
+    /// `callWhenRunning`.
+    pub fn call_when_running(&self, call: impl FnOnce() + 'static) {
+        match self.0.phase.get() {
+            Phase::New => self.0.starting.borrow_mut().push(Box::new(call)),
+            Phase::Running | Phase::Stopping => contained("function to call when running", call),
+            Phase::Stopped => {}
+        }
+    }
+
+    /// Has `hook` called when the reactor begins to stop, while connections and ports still work. Every future that
+    /// comes of these hooks is awaited before anything is closed. Twisted's "before shutdown" trigger.
+    pub fn before_shutdown(&self, hook: impl AsyncFnOnce() + 'static) {
+        self.0.before_shutdown.borrow_mut().push(Box::new(move || async move { hook().await }.boxed_local()));
+    }
+
+    /// Has `hook` called when everything is closed, just before `run` returns. Twisted's "after shutdown" trigger.
+    pub fn after_shutdown(&self, hook: impl FnOnce() + 'static) {
+        self.0.after_shutdown.borrow_mut().push(Box::new(hook));
+    }
+
+    /// How long connections may take to finish, and to send what was written, when the reactor stops (8 s); those that
+    /// are not done then are aborted.
+    pub fn set_shutdown_deadline(&self, deadline: Duration) {
+        self.0.shutdown_deadline.set(deadline);
+    }
+
+    /// Whether `run` stops in order on SIGINT and SIGTERM (it does, unless this says no). Twisted's
+    /// `installSignalHandlers`.
+    pub fn set_signal_handling(&self, on: bool) {
+        self.0.handles_signals.set(on);
+    }
+
+    /// Finds the addresses of a target as [`connect_tcp`](Self::connect_tcp) does: at least one, the best first. For
+    /// those who send datagrams.
+    ///
+    /// # Errors
+    ///
+    /// In the words of [`ConnectError`](crate::ConnectError), without the target: `name not known`.
+    pub fn resolve<T: ToTarget>(
+        &self,
+        target: T,
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + 'static + use<T> {
+        let (target, resolver) = (target.to_target(), self.0.resolver());
+        async move { target.resolve(&*resolver).await }
+    }
+
+    /// Replaces the way names are resolved.
+    pub fn set_resolver(&self, resolver: impl Resolver) {
+        let old = self.0.resolver.replace(Some(Rc::new(resolver)));
+        drop(old);
+    }
+
+    /// Asks the reactor to stop in order; `run` returns when it has. What follows in the running callback, and the
+    /// calls that are due, still run. Asked a second time while it stops, it changes nothing. Twisted's `stop`.
+    ///
+    /// Asked before it runs, `run` will stop right after the start.
+    pub fn stop(&self) {
+        self.0.ask_to_stop(1);
+    }
+
+    /// Whether it runs or is stopping. Twisted's `running`.
+    pub fn is_running(&self) -> bool {
+        matches!(self.0.phase.get(), Phase::Running | Phase::Stopping)
+    }
+
+    /// The time by the reactor's clock, which timers go by; it never goes back. Twisted's `seconds`.
+    pub fn now(&self) -> Instant {
+        self.0.hub.timers.now()
+    }
+
+    /// The time of day by the reactor's clock, which somebody may set at any time.
+    pub fn time_of_day(&self) -> SystemTime {
+        self.0.hub.clock.time_of_day()
+    }
+
+    /// A random number, of the reactor's seed in a test. Not for secrets.
+    pub fn random(&self) -> u64 {
+        self.0.hub.clock.random()
+    }
+
+    /// How many connections are alive.
+    pub fn connections(&self) -> usize {
+        self.0.hub.connection_count()
+    }
+
+    /// A handle for other threads.
+    pub fn remote(&self) -> RemoteReactor {
+        self.0.inbox.remote()
+    }
+
+    fn of(hub: &Hub) -> Option<Self> {
+        let core = hub.reactor.get()?.upgrade()?;
+        core.downcast().ok().map(Self)
+    }
+}
+
+impl Transport {
+    /// The reactor that the connection belongs to.
+    ///
+    /// # Panics
+    ///
+    /// If that is gone: the one exception to a stale handle's being harmless.
+    pub fn reactor(&self) -> Reactor {
+        self.try_reactor().expect(REACTOR_GONE)
+    }
+
+    pub(crate) fn try_reactor(&self) -> Option<Reactor> {
+        Reactor::of(&self.0.hub)
+    }
+}
+
+impl<A: DatagramAddress> DatagramTransport<A> {
+    /// The reactor that the port belongs to.
+    ///
+    /// # Panics
+    ///
+    /// If that is gone: the one exception to a stale handle's being harmless.
+    pub fn reactor(&self) -> Reactor {
+        Reactor::of(&self.0.hub).expect(REACTOR_GONE)
+    }
+}
+
+impl Core {
+    /// Ends without calling anything back.
+    pub(crate) fn power_off(&self) {
+        self.phase.set(Phase::Stopped);
+        self.inbox.close();
+        self.clear();
+    }
+
+    /// Spawns one of the reactor's own tasks: none of them lets a user's panic out.
+    pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + 'static) {
+        match &self.backend {
+            Backend::Tokio(runtime) => match &*runtime.borrow() {
+                Some(runtime) => drop(runtime.spawn_local(task)),
+                None if self.phase.get() != Phase::Stopped => drop(tokio::task::spawn_local(task)),
+                None => {}
+            },
+            Backend::Memory(memory) => memory.executor.spawn(task),
+        }
+    }
+
+    pub(crate) fn add_connector(&self, connector: &Connector) {
+        let mut connectors = self.connectors.borrow_mut();
+        if connectors.len() == connectors.capacity() {
+            connectors.retain(|connector| connector.strong_count() > 0);
+        }
+        connectors.push(connector.downgrade());
+    }
+
+    pub(crate) fn resolver(&self) -> Rc<dyn Resolver> {
+        Rc::clone(self.resolver.borrow_mut().get_or_insert_with(|| match self.simulated() {
+            Some(host) => Rc::clone(&host.network) as _,
+            None => Rc::new(SystemResolver::new()),
+        }))
+    }
+
+    /// Its place in a simulated network, if it has one.
+    pub(crate) fn simulated(&self) -> Option<&SimHost> {
+        match &self.backend {
+            Backend::Memory(memory) => memory.host.as_ref(),
+            Backend::Tokio(_) => None,
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        matches!(self.phase.get(), Phase::Stopping | Phase::Stopped)
+    }
+
+    pub(crate) fn ask_to_stop(&self, urgency: u8) {
+        if self.stop_asked.get() < urgency {
+            self.stop_asked.set(urgency);
+            self.stop_wakers.wake_all();
+        }
+    }
+
+    /// The ports that still listen.
+    pub(crate) fn ports(&self) -> Vec<Port> {
+        self.ports.borrow().iter().filter(|port| !port.has_closed()).cloned().collect()
+    }
+
+    /// The connectors that are connecting or connected.
+    pub(crate) fn connectors(&self) -> Vec<Connector> {
+        let connectors = self.connectors.borrow().iter().filter_map(Connector::upgrade).collect::<Vec<_>>();
+        connectors.into_iter().filter(|connector| connector.state() != ConnectorState::Disconnected).collect()
+    }
+
+    /// Lets go of everything that was made with this reactor, user's code included.
+    pub(crate) fn clear(&self) {
+        let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
+        let ports = self.ports.take();
+        contained("drop", || drop((hooks, ports)));
+        self.schemes.clear();
+        let connectors = self.connectors.take();
+        connectors.iter().filter_map(Connector::upgrade).for_each(|connector| connector.discard());
+        if let Backend::Memory(memory) = &self.backend {
+            contained("drop of a task", || memory.executor.clear());
+        }
+        self.cooperator.clear();
+        contained("drop of a timed call", || self.hub.timers.clear());
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Backend::Tokio(runtime) = &self.backend
+            && let Some(runtime) = runtime.take()
+        {
+            contained("drop", || runtime.shutdown_background());
+        }
+        self.clear();
+    }
+}
+
+pub(crate) fn no_network() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this reactor is in memory and has no sockets")
+}
+
+impl fmt::Debug for Reactor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reactor")
+            .field("phase", &self.0.phase.get())
+            .field("connections", &self.connections())
+            .finish_non_exhaustive()
+    }
+}
+
+pub(crate) const INSIDE_A_RUNTIME: &str =
+    "a reactor cannot run inside a Tokio runtime; give it a thread of its own (std::thread::spawn)";

@@ -1,0 +1,287 @@
+//! Running a reactor, and stopping it in order.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::future::Future;
+use std::future::poll_fn;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::panic::resume_unwind;
+use std::pin::Pin;
+use std::pin::pin;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+use futures_util::future::join_all;
+use nix::sys::signal::Signal;
+use tokio::runtime::Handle;
+use tokio::signal::unix::SignalKind;
+use tokio::signal::unix::signal;
+
+use crate::connect::connector::Connector;
+use crate::port::CutOff;
+use crate::port::Port;
+use crate::reactor::Backend;
+use crate::reactor::Core;
+use crate::reactor::INSIDE_A_RUNTIME;
+use crate::reactor::MemoryBackend;
+use crate::reactor::Phase;
+use crate::reactor::Reactor;
+use crate::reactor::SimHost;
+use crate::time::timers::Sleep;
+use crate::util::panics::catch_async;
+use crate::util::panics::contained;
+
+impl Reactor {
+    /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGINT, SIGTERM), then stops in order:
+    ///
+    /// 1. the [`before_shutdown`](Self::before_shutdown) hooks run, and what they return is awaited;
+    /// 2. ports stop listening, attempts to connect are given up, every connection is asked to finish by
+    ///    [`drain`](crate::Transport::drain), which closes it unless it [says otherwise](crate::Transport::on_drain), and
+    ///    child processes get a SIGTERM then;
+    /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, what is left is aborted, children
+    ///    by a SIGKILL;
+    /// 4. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.
+    ///
+    /// Every connection has got its `connection_lost` by then. A second signal skips the waiting.
+    ///
+    /// # Errors
+    ///
+    /// If it has run before (a reactor runs once), or runs inside a Tokio runtime.
+    pub fn run(&self) -> io::Result<()> {
+        match self.run_until(std::future::pending::<Infallible>()) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+            Err(error) => Err(error),
+            Ok(never) => match never {},
+        }
+    }
+
+    /// Runs until `future` is ready, then stops in order like [`run`](Self::run), and returns its output.
+    ///
+    /// A panic of the future stops the reactor in the same order, and then comes out.
+    ///
+    /// # Errors
+    ///
+    /// [`Interrupted`](io::ErrorKind::Interrupted) if the reactor was stopped before the future was ready; otherwise
+    /// as [`run`](Self::run).
+    pub fn run_until<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        let core = &self.0;
+        // A simulated host is up from the beginning; it runs in the hands of whoever runs the simulation.
+        let runs = match core.simulated() {
+            Some(host) => host.world.upgrade().is_none_or(|world| world.is_stepping()),
+            None => core.phase.get() != Phase::New,
+        };
+        if runs || core.phase.get() == Phase::Stopped {
+            return Err(io::Error::other("a reactor runs only once; make another"));
+        }
+        if Handle::try_current().is_ok() {
+            return Err(io::Error::other(INSIDE_A_RUNTIME));
+        }
+        let runtime = match &core.backend {
+            Backend::Tokio(runtime) => runtime,
+            Backend::Memory(MemoryBackend { host: Some(host), .. }) => return run_simulation(core, host, future),
+            Backend::Memory(_) => {
+                return Err(io::Error::other(
+                    "a reactor in memory does not run by itself; its clock is driven by hand",
+                ));
+            }
+        };
+        let runtime = runtime.take().expect("the runtime is there until the reactor runs");
+        // If it panics, that comes out when everything was stopped in order.
+        let output = runtime.block_on(main(core, AssertUnwindSafe(future).catch_unwind()));
+        core.phase.set(Phase::Stopped);
+        core.inbox.close();
+        // Tasks first: what they own may still use the reactor's handles.
+        contained("drop of a task", || runtime.shutdown_background());
+        core.clear();
+        output.map(|output| output.unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+}
+
+async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
+    if core.handles_signals.get() {
+        // Signals alone are counted: one that comes while the reactor is stopping anyway, perhaps because another of
+        // its group has heard the same signal first, is not yet a second.
+        let heard = Rc::new(Cell::new(0_u8));
+        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+            let mut signals = signal(kind)?;
+            let heard = Rc::clone(&heard);
+            let core = Rc::downgrade(core);
+            tokio::task::spawn_local(async move {
+                while signals.recv().await.is_some() {
+                    let Some(core) = core.upgrade() else { return };
+                    let urgency = heard.get().saturating_add(1);
+                    heard.set(urgency);
+                    tracing::info!(
+                        signal = Signal::try_from(kind.as_raw_value()).map(Signal::as_str).unwrap_or_default(),
+                        "{}",
+                        if urgency > 1 { "stopping at once" } else { "stopping" }
+                    );
+                    core.ask_to_stop(urgency);
+                }
+            });
+        }
+    }
+    start(core);
+    let output = unless_stopped(core, 1, future).await;
+    core.ask_to_stop(1);
+    shut_down(core).await;
+    output.ok_or_else(interrupted)
+}
+
+fn start(core: &Core) {
+    core.phase.set(Phase::Running);
+    for call in core.starting.take() {
+        contained("function to call when running", call);
+    }
+}
+
+fn interrupted() -> io::Error {
+    io::Error::new(io::ErrorKind::Interrupted, "the reactor was stopped before it had a result")
+}
+
+/// The task that stands for `run` on a simulated host.
+pub(crate) async fn in_simulation(core: Weak<Core>) {
+    if let Some(core) = core.upgrade() {
+        start(&core);
+    }
+    // The reactor must not be kept by its own task while it runs.
+    let stopping = poll_fn(|cx| {
+        let Some(core) = core.upgrade() else { return Poll::Ready(None) };
+        if core.stop_asked.get() > 0 {
+            return Poll::Ready(Some(core));
+        }
+        core.stop_wakers.add(cx.waker());
+        Poll::Pending
+    });
+    if let Some(core) = stopping.await {
+        core.hub.timers.run_due();
+        shut_down(&core).await;
+        core.phase.set(Phase::Stopped);
+    }
+}
+
+/// Runs the whole simulation until this host's reactor has its result, and has stopped.
+fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::Result<F::Output> {
+    // If it panics, that comes out when everything was stopped in order.
+    let mut future = Some(Box::pin(AssertUnwindSafe(future).catch_unwind()));
+    let mut output = None;
+    let step = || host.world.upgrade().is_some_and(|world| world.step());
+    // Its start.
+    step();
+    loop {
+        if core.phase.get() == Phase::Stopped {
+            return match output {
+                Some(Ok(output)) => Ok(output),
+                Some(Err(panic)) => resume_unwind(panic),
+                None => Err(interrupted()),
+            };
+        }
+        if core.stop_asked.get() > 0 {
+            future = None;
+        }
+        let polled = future.as_mut().map(|future| future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
+        if let Some(Poll::Ready(ready)) = polled {
+            output = Some(ready);
+            core.ask_to_stop(1);
+        }
+        // Behind the future, which may have begun something.
+        if !step() {
+            return Err(io::Error::other("nothing is left to happen in the simulation, and there is no result yet"));
+        }
+    }
+}
+
+/// The steps that [`Reactor::run`] describes.
+async fn shut_down(core: &Rc<Core>) {
+    let hooks = core.before_shutdown.take().into_iter().map(|hook| hook()).collect();
+    unless_stopped(core, 2, contained_all(hooks)).await;
+    core.phase.set(Phase::Stopping);
+
+    let closed: Vec<_> = core.ports().iter().map(Port::stop_listening).collect();
+    let finished: Vec<_> = core.connectors().iter().map(Connector::finished).collect();
+    for connector in core.connectors() {
+        connector.stop_trying();
+    }
+    core.hub.set_stopping();
+    for transport in core.hub.connections() {
+        transport.drain();
+        // One that is closing already may be waiting for a child, which is told only now.
+        transport.0.wake();
+    }
+    let gone = core.hub.until(|hub| hub.connection_count() == 0);
+    let flushed = at_most(core, core.shutdown_deadline.get(), gone);
+    unless_stopped(core, 2, flushed).await;
+
+    for transport in core.hub.connections() {
+        CutOff::abort(&transport);
+    }
+    core.hub.until(|hub| hub.connection_count() == 0).await;
+    join_all(closed).await;
+    join_all(finished).await;
+    if core.hub.lingering() > 0 {
+        let gone = core.hub.until(|hub| hub.lingering() == 0);
+        unless_stopped(core, 2, at_most(core, LINGER_PATIENCE, gone)).await;
+    }
+    for hook in core.after_shutdown.take() {
+        contained("shutdown hook", hook);
+    }
+}
+
+/// Waits for all, whatever one of them does.
+async fn contained_all(hooks: Vec<LocalBoxFuture<'static, ()>>) {
+    for panic in join_all(hooks.into_iter().map(catch_async)).await.into_iter().filter_map(Result::err) {
+        tracing::error!(panic, "a hook before shutdown panicked");
+    }
+}
+
+/// The future's output, unless the reactor is asked to stop with at least this urgency before it is ready.
+async fn unless_stopped<F: Future>(core: &Core, urgency: u8, future: F) -> Option<F::Output> {
+    let mut future = pin!(future);
+    poll_fn(|cx| {
+        if core.stop_asked.get() >= urgency {
+            return Poll::Ready(None);
+        }
+        core.stop_wakers.add(cx.waker());
+        future.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
+async fn at_most(core: &Core, time: Duration, future: impl Future<Output = ()>) {
+    let mut over = Sleep::new(&core.hub.timers, time);
+    let mut future = pin!(future);
+    poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Pending => Pin::new(&mut over).poll(cx),
+        ready => ready,
+    })
+    .await;
+}
+
+/// The task that makes the calls of other threads, then those that are due, on Tokio's clock.
+pub(crate) async fn timers_and_inbox(core: Weak<Core>) {
+    let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
+    poll_fn(|cx| {
+        let Some(core) = core.upgrade() else { return Poll::Ready(()) };
+        let more_jobs = core.inbox.run(&Reactor(Rc::clone(&core)), cx.waker());
+        if core.hub.timers.run_due() || more_jobs {
+            cx.waker().wake_by_ref();
+        } else if let Some(deadline) = core.hub.timers.next_deadline(cx.waker()) {
+            sleep.as_mut().reset(deadline.into());
+            if sleep.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// How long sockets that wait for their peers may keep a reactor from ending.
+const LINGER_PATIENCE: Duration = Duration::from_millis(200);

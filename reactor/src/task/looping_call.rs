@@ -1,0 +1,384 @@
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::fmt;
+use std::future::Future;
+use std::future::poll_fn;
+use std::panic::Location;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Poll;
+use std::time::Duration;
+use std::time::Instant;
+
+use crate::address::datagram::DatagramAddress;
+use crate::datagram::transport::DatagramTransport;
+use crate::reactor::Reactor;
+use crate::time::calls::Owner;
+use crate::time::calls::unchecked_call;
+use crate::time::delayed_call::DelayedCall;
+use crate::time::timers::Action;
+use crate::time::timers::Sleep;
+use crate::time::timers::Timers;
+use crate::transport::Transport;
+use crate::util::wakers::Wakers;
+
+/// A function that is called again and again, at a regular pace: from [`Transport::call_every`],
+/// [`DatagramTransport::call_every`] or [`Reactor::call_every`]. Twisted's `LoopingCall`.
+///
+/// The calls stay on the grid of whole intervals since the start, however long each of them takes: what comes late does
+/// not make the next one late. Whole intervals that were missed are left out, and not made up for;
+/// [`Tick::count`] tells of them. Calls never overlap, for the next one is planned when the [`Tick`] of this one is
+/// dropped: at the end of the function, or of the asynchronous work that it has given it to.
+///
+/// Dropping a handle changes nothing. Once the loop has ended every method is harmless and answers `false`.
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::testing::StringTransport;
+/// use reactor::{Protocol, Transport};
+///
+/// struct Client { transport: Transport }
+///
+/// impl Protocol for Client {
+///     fn connection_made(&mut self) {
+///         self.transport.call_every(Duration::from_secs(10), |this: &mut Self, _| this.transport.write("ping "));
+///     }
+///     fn data_received(&mut self, _pong: &[u8]) {}
+/// }
+///
+/// let mut wire = StringTransport::connect(|transport| Client { transport });
+/// wire.advance(Duration::from_secs(35));
+/// assert_eq!(wire.written(), b"ping ping ping ");
+/// ```
+#[derive(Clone)]
+pub struct LoopingCall(Rc<Loop>);
+
+/// One call of a [`LoopingCall`]. The next one is planned when this is dropped.
+///
+/// What is asynchronous takes it along, and no second call is made meanwhile:
+///
+/// ```
+/// # use std::time::Duration;
+/// # use reactor::{Protocol, Transport};
+/// # struct Status { transport: Transport }
+/// # async fn temperature() -> f64 { 21.5 }
+/// # impl Protocol for Status {
+/// # fn data_received(&mut self, _: &[u8]) {}
+/// fn connection_made(&mut self) {
+///     self.transport.call_every(Duration::from_secs(60), |this: &mut Self, tick| {
+///         this.transport.defer(temperature(), move |this: &mut Self, degrees| {
+///             write!(this.transport, "{degrees} °C\r\n");
+///             drop(tick);
+///         });
+///     });
+/// }
+/// # }
+/// ```
+pub struct Tick {
+    looping: Rc<Loop>,
+    count: u64,
+}
+
+impl Transport {
+    /// Calls `call` every `interval` from now on, with the protocol this transport was made for, or with the handler
+    /// directly inside it; for the first time in one interval. It ends with the connection, before `connection_lost`. A
+    /// panic in it ends the connection.
+    ///
+    /// An interval of zero is as often as the reactor turns.
+    ///
+    /// # Panics
+    ///
+    /// As [`call_later`](Self::call_later).
+    #[track_caller]
+    pub fn call_every<P: 'static>(&self, interval: Duration, call: impl FnMut(&mut P, Tick) + 'static) -> LoopingCall {
+        LoopingCall::of_protocol(&self.0, &self.0.hub.timers, interval, call)
+    }
+}
+
+impl<A: DatagramAddress> DatagramTransport<A> {
+    /// Calls `call` every `interval` from now on, with the protocol of this port, or with the handler directly inside it;
+    /// for the first time in one interval. It ends with the port, before `stop_protocol`. A panic in it is logged, and
+    /// ends the loop.
+    ///
+    /// An interval of zero is as often as the reactor turns.
+    ///
+    /// # Panics
+    ///
+    /// As [`call_later`](Self::call_later).
+    #[track_caller]
+    pub fn call_every<P: 'static>(&self, interval: Duration, call: impl FnMut(&mut P, Tick) + 'static) -> LoopingCall {
+        LoopingCall::of_protocol(&self.0, &self.0.hub.timers, interval, call)
+    }
+}
+
+impl Reactor {
+    /// Calls `call` every `interval` from now on, for the first time in one interval. A panic in it is logged, and ends
+    /// the loop; so does the reactor's end. What is to end with a connection, [`Transport::call_every`] is for.
+    ///
+    /// An interval of zero is as often as the reactor turns.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use reactor::testing::Simulation;
+    ///
+    /// let sim = Simulation::new(0);
+    /// let reactor = sim.host("somewhere");
+    /// let rows = std::rc::Rc::new(std::cell::Cell::new(0));
+    /// let seen = rows.clone();
+    /// reactor.call_every(Duration::from_secs(1), move |tick| {
+    ///     rows.set(rows.get() + tick.count());
+    ///     if rows.get() == 3 {
+    ///         tick.stop();
+    ///     }
+    /// });
+    /// sim.run_for(Duration::from_secs(60));
+    /// assert_eq!(seen.get(), 3);
+    /// ```
+    pub fn call_every(&self, interval: Duration, call: impl FnMut(Tick) + 'static) -> LoopingCall {
+        let call = Rc::new(RefCell::new(Some(call)));
+        LoopingCall::start(&self.0.hub.timers, interval, move |timers, delay, planned| {
+            let call = Rc::clone(&call);
+            let run = move || planned.run(&call, |call, tick| call(tick));
+            Some(DelayedCall::new(timers, timers.add(delay, Action::Run(Box::new(run)))))
+        })
+    }
+
+    /// A future that is ready `delay` from now, by the reactor's clock. Dropping it cancels it. Twisted's `deferLater`
+    /// is what follows the `await`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use reactor::testing::Simulation;
+    ///
+    /// let sim = Simulation::new(0);
+    /// let reactor = sim.host("somewhere");
+    /// let pause = reactor.sleep(Duration::from_secs(60));
+    /// reactor.spawn(async {
+    ///     pause.await;
+    ///     println!("a minute has passed");
+    /// });
+    /// sim.run_until_quiet(Duration::from_secs(3600));
+    /// assert_eq!(sim.elapsed().as_secs(), 60);
+    /// ```
+    pub fn sleep(&self, delay: Duration) -> impl Future<Output = ()> + use<> {
+        Sleep::new(&self.0.hub.timers, delay)
+    }
+}
+
+impl LoopingCall {
+    /// One that calls the protocol of `owner`, or the handler directly inside it, and ends with it.
+    #[track_caller]
+    fn of_protocol<P: 'static>(
+        owner: &Rc<impl Owner + 'static>,
+        timers: &Rc<Timers>,
+        interval: Duration,
+        call: impl FnMut(&mut P, Tick) + 'static,
+    ) -> Self {
+        owner.calls().check::<P>();
+        let caller = Location::caller();
+        let owner = Rc::downgrade(owner);
+        let call = Rc::new(RefCell::new(Some(call)));
+        Self::start(timers, interval, move |timers, delay, planned| {
+            let call = Rc::clone(&call);
+            let run = move |this: &mut P| planned.run(&call, |call, tick| call(this, tick));
+            let run = unchecked_call(run, caller);
+            Some(owner.upgrade()?.calls().later_call(timers, Weak::clone(&owner) as _, delay, run))
+        })
+    }
+
+    fn start(
+        timers: &Rc<Timers>,
+        interval: Duration,
+        plan: impl Fn(&Rc<Timers>, Duration, Planned) -> Option<DelayedCall> + 'static,
+    ) -> Self {
+        let looping = Rc::new(Loop {
+            timers: Rc::downgrade(timers),
+            interval,
+            start: Cell::new(timers.now()),
+            intervals: Cell::new(0),
+            plan: RefCell::new(Some(Rc::new(plan))),
+            planned: RefCell::new(None),
+            calling: Cell::new(false),
+            ticking: Cell::new(false),
+            waiting: Wakers::default(),
+        });
+        looping.go_on();
+        Self(looping)
+    }
+
+    /// Ends the loop; the function and what it owns is dropped at once, or when it returns. False if it had ended.
+    pub fn stop(&self) -> bool {
+        self.0.end()
+    }
+
+    /// Begins a new grid: the next call comes one interval from now, or on that grid when the [`Tick`] that is out is
+    /// dropped. False if the loop has ended.
+    pub fn reset(&self) -> bool {
+        let looping = &self.0;
+        let Some(timers) = looping.timers.upgrade().filter(|_| self.active()) else { return false };
+        looping.start.set(timers.now());
+        looping.intervals.set(0);
+        if let Some(planned) = &*looping.planned.borrow() {
+            planned.reset(looping.interval);
+        }
+        true
+    }
+
+    /// Whether the loop goes on: it was not stopped, its function did not panic, and its connection or reactor has not
+    /// ended. Twisted's `running`.
+    pub fn active(&self) -> bool {
+        self.0.plan.borrow().is_some()
+    }
+
+    /// Is ready when the loop has ended, however that came about, and the last [`Tick`] is dropped. What Twisted's
+    /// `start` returns.
+    pub fn finished(&self) -> impl Future<Output = ()> + use<> {
+        let looping = Rc::clone(&self.0);
+        poll_fn(move |cx| {
+            if looping.is_finished() {
+                return Poll::Ready(());
+            }
+            looping.waiting.add(cx.waker());
+            Poll::Pending
+        })
+    }
+}
+
+impl Tick {
+    /// How many intervals have passed since the call before, or since the start: 1, and more if calls were left out.
+    /// Twisted's `withCount`.
+    pub fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Ends the loop: this was the last call.
+    pub fn stop(self) {
+        self.looping.end();
+    }
+}
+
+impl Drop for Tick {
+    fn drop(&mut self) {
+        self.looping.ticking.set(false);
+        self.looping.go_on();
+    }
+}
+
+/// What handles, ticks and the planned call share.
+struct Loop {
+    timers: Weak<Timers>,
+    interval: Duration,
+    /// Where the grid begins.
+    start: Cell<Instant>,
+    /// How many whole intervals after that the last call was.
+    intervals: Cell<u128>,
+    /// How the next call is planned; none once the loop has ended.
+    plan: RefCell<Option<Plan>>,
+    planned: RefCell<Option<DelayedCall>>,
+    /// The function is running.
+    calling: Cell<bool>,
+    /// Somebody has the tick of the last call.
+    ticking: Cell<bool>,
+    waiting: Wakers,
+}
+
+type Plan = Rc<dyn Fn(&Rc<Timers>, Duration, Planned) -> Option<DelayedCall>>;
+
+impl Loop {
+    /// Plans the next call, unless there is still something of the last one, or the loop has ended.
+    fn go_on(self: &Rc<Self>) {
+        if self.calling.get() || self.ticking.get() {
+            return;
+        }
+        let plan = self.plan.borrow().clone();
+        let Some(plan) = plan else { return self.wake_waiting() };
+        // Where that comes to nothing the planned call is dropped, and ends the loop.
+        let planned = Planned(Some(Rc::clone(self)));
+        if let Some(timers) = self.timers.upgrade() {
+            let delay = self.until_next(timers.now());
+            let planned = plan(&timers, delay, planned);
+            self.planned.replace(planned);
+        }
+    }
+
+    fn until_next(&self, now: Instant) -> Duration {
+        let since_start = now.saturating_duration_since(self.start.get());
+        let Some(into) = since_start.as_nanos().checked_rem(self.interval.as_nanos()) else { return Duration::ZERO };
+        self.interval - Duration::new((into / NANOS) as u64, (into % NANOS) as u32)
+    }
+
+    /// How many intervals have passed since this was last asked.
+    fn count(&self) -> u64 {
+        let Some(timers) = self.timers.upgrade() else { return 1 };
+        let since_start = timers.now().saturating_duration_since(self.start.get());
+        let Some(intervals) = since_start.as_nanos().checked_div(self.interval.as_nanos()) else { return 1 };
+        let before = self.intervals.replace(intervals);
+        u64::try_from(intervals.saturating_sub(before)).unwrap_or(u64::MAX)
+    }
+
+    fn end(&self) -> bool {
+        // What the function owns is dropped with nothing borrowed.
+        let plan = self.plan.borrow_mut().take();
+        let planned = self.planned.borrow_mut().take();
+        if let Some(planned) = planned {
+            planned.cancel();
+        }
+        self.wake_waiting();
+        plan.is_some()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.plan.borrow().is_none() && !self.ticking.get()
+    }
+
+    fn wake_waiting(&self) {
+        if self.is_finished() {
+            self.waiting.wake_all();
+        }
+    }
+}
+
+/// The next call. The loop ends if that is dropped before it was made, or panics.
+struct Planned(Option<Rc<Loop>>);
+
+impl Planned {
+    fn run<F>(mut self, function: &RefCell<Option<F>>, call: impl FnOnce(&mut F, Tick)) {
+        let (Some(looping), Some(mut running)) = (self.0.clone(), function.take()) else { return };
+        looping.calling.set(true);
+        looping.ticking.set(true);
+        let tick = Tick { count: looping.count(), looping: Rc::clone(&looping) };
+        call(&mut running, tick);
+        self.0 = None;
+        looping.calling.set(false);
+        if looping.plan.borrow().is_some() {
+            function.replace(Some(running));
+        }
+        looping.go_on();
+    }
+}
+
+impl Drop for Planned {
+    fn drop(&mut self) {
+        if let Some(looping) = self.0.take() {
+            looping.calling.set(false);
+            looping.end();
+        }
+    }
+}
+
+impl fmt::Debug for LoopingCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoopingCall")
+            .field("interval", &self.0.interval)
+            .field("active", &self.active())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Tick {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tick").field("count", &self.count).finish_non_exhaustive()
+    }
+}
+
+const NANOS: u128 = 1_000_000_000;

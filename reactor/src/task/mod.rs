@@ -1,0 +1,4 @@
+//! What happens again and again, and what takes many steps.
+
+pub(crate) mod cooperate;
+pub(crate) mod looping_call;

@@ -1,0 +1,122 @@
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::mpsc;
+use std::sync::mpsc::Sender;
+
+use futures_util::FutureExt as _;
+
+use crate::reactor::Reactor;
+use crate::threads::remote::RemoteReactor;
+use crate::util::panics::catch;
+use crate::util::panics::message;
+
+impl RemoteReactor {
+    /// Has `call` called on the reactor's thread, as [`call_from_thread`](Self::call_from_thread) does, and waits for
+    /// what it returns: for threads that do one thing after the other. Twisted's `blockingCallFromThread`.
+    ///
+    /// If the reactor does not run yet, it waits until it does.
+    ///
+    /// ```
+    /// use reactor::Reactor;
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let remote = reactor.remote();
+    /// let counting = std::thread::spawn(move || {
+    ///     let connections = remote.blocking_call(|reactor| reactor.connections());
+    ///     remote.stop();
+    ///     connections
+    /// });
+    /// reactor.run()?;
+    /// assert_eq!(counting.join().unwrap(), Ok(0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`BlockingCallError::Panicked`] with the message of the call's panic, [`Stopped`](BlockingCallError::Stopped) if
+    /// the reactor ends before it is made, and on the reactor's own thread, where it would wait for itself,
+    /// [`OnReactorThread`](BlockingCallError::OnReactorThread).
+    pub fn blocking_call<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Reactor) -> T + Send + 'static,
+    ) -> Result<T, BlockingCallError> {
+        self.wait_for(|answer| {
+            move |reactor: &Reactor| {
+                let result = catch(|| call(reactor));
+                let _ = answer.send(result.map_err(BlockingCallError::Panicked));
+            }
+        })
+    }
+
+    /// As [`blocking_call`](Self::blocking_call), for a call that returns a future: it runs on the reactor's thread, beside
+    /// everything else, and its output is waited for. Twisted's `blockingCallFromThread` of what returns a `Deferred`.
+    ///
+    /// ```
+    /// # use reactor::RemoteReactor;
+    /// # fn on_another_thread(remote: &RemoteReactor) -> Result<(), Box<dyn std::error::Error>> {
+    /// let addresses = remote.block_on(|reactor| reactor.resolve("localhost:80"))??;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`blocking_call`](Self::blocking_call); the reactor's end drops the future.
+    pub fn block_on<F>(&self, call: impl FnOnce(&Reactor) -> F + Send + 'static) -> Result<F::Output, BlockingCallError>
+    where
+        F: Future<Output: Send + 'static> + 'static,
+    {
+        self.wait_for(|answer| {
+            move |reactor: &Reactor| match catch(|| call(reactor)) {
+                Ok(future) => reactor.spawn(async move {
+                    let result = AssertUnwindSafe(future).catch_unwind().await;
+                    let _ = answer.send(result.map_err(|panic| BlockingCallError::Panicked(message(&*panic))));
+                }),
+                Err(message) => {
+                    let _ = answer.send(Err(BlockingCallError::Panicked(message)));
+                }
+            }
+        })
+    }
+
+    fn wait_for<T, C: FnOnce(&Reactor) + Send + 'static>(
+        &self,
+        call: impl FnOnce(Sender<Result<T, BlockingCallError>>) -> C,
+    ) -> Result<T, BlockingCallError> {
+        if self.is_on_this_thread() {
+            return Err(BlockingCallError::OnReactorThread);
+        }
+        let (answer, answered) = mpsc::channel();
+        self.call_from_thread(call(answer));
+        // Whoever drops the call, or the future that came of it, drops the sender.
+        answered.recv().unwrap_or(Err(BlockingCallError::Stopped))
+    }
+}
+
+/// Why a [blocking call](RemoteReactor::blocking_call) has no result.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BlockingCallError {
+    /// It was asked for on the reactor's own thread; it is not made.
+    OnReactorThread,
+    /// The call, or the future that it returned, panicked, with this message.
+    Panicked(String),
+    /// The reactor ended before there was a result.
+    Stopped,
+}
+
+impl fmt::Display for BlockingCallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OnReactorThread => f.write_str(
+                "a blocking call on the reactor's own thread would wait for ever: use the reactor there, not its remote handle",
+            ),
+            Self::Panicked(message) => write!(f, "the call panicked: {message}"),
+            Self::Stopped => f.write_str("the reactor ended before the call had a result"),
+        }
+    }
+}
+
+impl Error for BlockingCallError {}

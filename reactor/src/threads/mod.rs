@@ -1,0 +1,220 @@
+pub(crate) mod blocking_call;
+pub(crate) mod jobs;
+pub(crate) mod remote;
+
+use std::cell::Cell;
+use std::io;
+use std::net::SocketAddr;
+use std::panic::resume_unwind;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::MutexGuard;
+use std::sync::PoisonError;
+use std::sync::Weak;
+use std::thread;
+
+use crate::hub::connection_budget::ConnectionBudget;
+use crate::reactor::Reactor;
+use crate::threads::remote::RemoteReactor;
+use crate::unix::file::NamedSocket;
+
+/// Runs `threads` reactors, each on a thread of its own and set up by `setup`, so that all cores serve the same ports.
+/// Returns when all have stopped.
+///
+/// Each thread listens for itself (`SO_REUSEPORT`; on a UNIX socket all accept from one) and the system spreads the
+/// connections among them; a connection stays with its thread. Datagrams are spread by the addresses they come from and
+/// go to, so those of one peer come to one thread. The first thread's `setup` finds each address free before it is
+/// shared, so that two servers do not get hold of one port by accident, and where port 0 was asked for all threads get
+/// the port that it got. `setup` must listen on the same addresses in the same order each time.
+///
+/// When one reactor is stopped, by a signal or by [`Reactor::stop`], all stop.
+///
+/// ```
+/// use reactor::{run_on_threads, Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// run_on_threads(4, |reactor| {
+///     reactor.listen_tcp("127.0.0.1:0", |transport| Echo { transport })?;
+///     # reactor.stop();
+///     Ok(())
+/// })?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+///
+/// # Errors
+///
+/// The first error of `setup` or of a reactor; then all are stopped.
+///
+/// # Panics
+///
+/// If `threads` is 0, and with the panic of a `setup`, when all have stopped.
+pub fn run_on_threads(threads: usize, setup: impl Fn(&Reactor) -> io::Result<()> + Sync) -> io::Result<()> {
+    assert!(threads > 0, "run_on_threads needs at least one thread");
+    let group = Group::new();
+    let first = group.reactor(&setup)?;
+    thread::scope(|scope| {
+        let mut others = Vec::new();
+        for number in 1..threads {
+            let (group, setup) = (&group, &setup);
+            let run = move || group.run(|| group.reactor(setup));
+            match thread::Builder::new().name(format!("reactor-{number}")).spawn_scoped(scope, run) {
+                Ok(thread) => others.push(thread),
+                Err(error) => {
+                    group.failed(error);
+                    break;
+                }
+            }
+        }
+        group.run(|| Ok(first));
+        let panics: Vec<_> = others.into_iter().filter_map(|thread| thread.join().err()).collect();
+        if let Some(panic) = panics.into_iter().next() {
+            resume_unwind(panic);
+        }
+    });
+    let error = group.lock().error.take();
+    error.map_or(Ok(()), Err)
+}
+
+/// Reactors that stop as one.
+struct Group {
+    budget: Arc<ConnectionBudget>,
+    members: Arc<Mutex<Members>>,
+    ports: Arc<Mutex<Vec<SharedPort>>>,
+}
+
+#[derive(Default)]
+struct Members {
+    reactors: Vec<RemoteReactor>,
+    stopped: bool,
+    /// The first of all.
+    error: Option<io::Error>,
+}
+
+impl Group {
+    fn new() -> Self {
+        let budget = Arc::new(ConnectionBudget::of_process());
+        Self { budget, members: Arc::default(), ports: Arc::default() }
+    }
+
+    fn reactor(&self, setup: impl Fn(&Reactor) -> io::Result<()>) -> io::Result<Reactor> {
+        let reactor = Reactor::within(Arc::clone(&self.budget))?;
+        let members = Arc::clone(&self.members);
+        reactor.before_shutdown(async move || stop_all(&members));
+        let shared = SharedPorts { ports: Arc::clone(&self.ports), next: Cell::new(0) };
+        reactor.0.shared_ports.replace(Some(shared));
+        let result = setup(&reactor);
+        reactor.0.shared_ports.replace(None);
+        result.map(|()| reactor)
+    }
+
+    fn run(&self, make: impl FnOnce() -> io::Result<Reactor>) {
+        // Also when `make` panics: the others must not wait for ever.
+        let _stop = StopAll(&self.members);
+        let result = make().and_then(|reactor| {
+            let mut members = self.lock();
+            if members.stopped {
+                reactor.stop();
+            }
+            members.reactors.push(reactor.remote());
+            drop(members);
+            reactor.run()
+        });
+        if let Err(error) = result {
+            self.failed(error);
+        }
+    }
+
+    fn failed(&self, error: io::Error) {
+        self.lock().error.get_or_insert(error);
+        stop_all(&self.members);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Members> {
+        lock(&self.members)
+    }
+}
+
+struct StopAll<'a>(&'a Mutex<Members>);
+
+impl Drop for StopAll<'_> {
+    fn drop(&mut self) {
+        stop_all(self.0);
+    }
+}
+
+fn stop_all(members: &Mutex<Members>) {
+    let mut members = lock(members);
+    members.stopped = true;
+    members.reactors.iter().for_each(RemoteReactor::stop);
+}
+
+/// Nothing that can panic runs while one of these is locked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the reactors of a group listen on, in the order in which each is set up.
+pub(crate) struct SharedPorts {
+    ports: Arc<Mutex<Vec<SharedPort>>>,
+    next: Cell<usize>,
+}
+
+enum SharedPort {
+    Inet(SocketAddr),
+    /// Gone when all ports on it have closed.
+    Unix(Weak<NamedSocket>),
+}
+
+impl SharedPorts {
+    /// Binds a socket that shares its port with those of the other reactors. `bind` is told whether to share it.
+    pub(crate) fn bind<T>(
+        &self,
+        wanted: SocketAddr,
+        bind: impl Fn(SocketAddr, bool) -> io::Result<T>,
+        host: impl Fn(&T) -> SocketAddr,
+    ) -> io::Result<T> {
+        let index = self.next.replace(self.next.get() + 1);
+        let known = match lock(&self.ports).get(index) {
+            Some(SharedPort::Inet(address)) => Some(*address),
+            Some(SharedPort::Unix(_)) => return Err(other_order()),
+            None => None,
+        };
+        if let Some(address) = known {
+            return bind(address, true);
+        }
+        // Only a socket that does not share shows whether somebody else has the port.
+        let address = host(&bind(wanted, false)?);
+        let socket = bind(address, true)?;
+        lock(&self.ports).push(SharedPort::Inet(address));
+        Ok(socket)
+    }
+
+    /// The UNIX socket that the first reactor has bound; it is bound if this is the first.
+    pub(crate) fn bind_unix(&self, bind: impl FnOnce() -> io::Result<NamedSocket>) -> io::Result<Arc<NamedSocket>> {
+        let index = self.next.replace(self.next.get() + 1);
+        let mut ports = lock(&self.ports);
+        match ports.get(index) {
+            Some(SharedPort::Unix(named)) => {
+                if let Some(named) = named.upgrade() {
+                    return Ok(named);
+                }
+            }
+            Some(SharedPort::Inet(_)) => return Err(other_order()),
+            None => {}
+        }
+        let named = Arc::new(bind()?);
+        let shared = SharedPort::Unix(Arc::downgrade(&named));
+        match ports.get_mut(index) {
+            Some(closed) => *closed = shared,
+            None => ports.push(shared),
+        }
+        Ok(named)
+    }
+}
+
+fn other_order() -> io::Error {
+    io::Error::other("each of several reactors must listen on the same addresses in the same order")
+}

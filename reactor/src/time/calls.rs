@@ -1,0 +1,286 @@
+//! Timed and deferred calls of one protocol.
+
+use std::any::Any;
+use std::any::TypeId;
+use std::any::type_name;
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Context;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::future::AbortHandle;
+use futures_util::future::abortable;
+use futures_util::stream::FuturesUnordered;
+use futures_util::stream::Stream;
+
+use crate::time::delayed_call::DelayedCall;
+use crate::time::timers::Action;
+use crate::time::timers::TimerId;
+use crate::time::timers::Timers;
+use crate::util::panics::contained;
+
+/// A call of a protocol, or of the handler directly inside it.
+pub(crate) type Call = Box<dyn FnOnce(&mut dyn Callee)>;
+
+/// Where a call looks for the object it is meant for.
+pub(crate) trait Callee {
+    fn protocol(&mut self) -> &mut dyn Any;
+    fn handler(&mut self) -> Option<&mut dyn Any>;
+    fn name(&self) -> &'static str;
+}
+
+/// What is told that a call has come due: a connection's or a datagram port's shared state.
+pub(crate) trait Owner {
+    fn calls(&self) -> &Calls;
+    fn notify(&self, call: Call);
+}
+
+/// The calls still to come of one protocol. Nothing is allocated for one that has none.
+#[derive(Default)]
+pub(crate) struct Calls {
+    /// Who can be called; `None` before the protocol exists.
+    target: OnceCell<Rc<CallTarget>>,
+    closed: Cell<bool>,
+    lists: RefCell<Option<Box<Lists>>>,
+}
+
+/// The types that calls can be made of; one for all protocols of a kind.
+#[derive(PartialEq, Eq)]
+pub(crate) struct CallTarget {
+    pub(crate) protocol: TypeId,
+    pub(crate) handler: Option<TypeId>,
+    pub(crate) name: &'static str,
+}
+
+#[derive(Default)]
+struct Lists {
+    due: VecDeque<Call>,
+    timers: Vec<TimerId>,
+    /// Futures not yet in `running`: that set is out of here while it is polled.
+    started: Vec<Deferred>,
+    running: Option<FuturesUnordered<Deferred>>,
+}
+
+type Deferred = Pin<Box<dyn Future<Output = Option<Call>>>>;
+
+impl Calls {
+    pub(crate) fn set_target(&self, target: Rc<CallTarget>) {
+        let _ = self.target.set(target);
+    }
+
+    #[track_caller]
+    pub(crate) fn later<P: 'static>(
+        &self,
+        timers: &Rc<Timers>,
+        owner: Weak<dyn Owner>,
+        delay: Duration,
+        call: impl FnOnce(&mut P) + 'static,
+    ) -> DelayedCall {
+        self.later_call(timers, owner, delay, self.call(call))
+    }
+
+    pub(crate) fn later_call(
+        &self,
+        timers: &Rc<Timers>,
+        owner: Weak<dyn Owner>,
+        delay: Duration,
+        call: Call,
+    ) -> DelayedCall {
+        let timer = timers.add(delay, Action::Notify(owner, call));
+        if self.closed.get() {
+            timers.cancel(timer);
+        } else {
+            self.with_lists(|lists| {
+                if lists.timers.len() == lists.timers.capacity() {
+                    lists.timers.retain(|timer| timers.due_at(*timer).is_some());
+                }
+                lists.timers.push(timer);
+            });
+        }
+        DelayedCall::new(timers, timer)
+    }
+
+    #[track_caller]
+    pub(crate) fn defer<P: 'static, F: Future + 'static>(
+        &self,
+        future: F,
+        call: impl FnOnce(&mut P, F::Output) + 'static,
+    ) -> DeferredCall {
+        self.check::<P>();
+        let caller = Location::caller();
+        let pending = Rc::new(());
+        let handle = Rc::downgrade(&pending);
+        let (future, abort) = abortable(async move {
+            let output = future.await;
+            drop(pending);
+            let call: Call = Box::new(move |callee| call(find::<P>(callee, caller), output));
+            call
+        });
+        if !self.closed.get() {
+            let deferred: Deferred = Box::pin(async move { future.await.ok() });
+            self.with_lists(|lists| lists.started.push(deferred));
+        }
+        DeferredCall { abort, pending: handle }
+    }
+
+    /// A call to be given to [`push`](Self::push).
+    #[track_caller]
+    pub(crate) fn call<P: 'static>(&self, call: impl FnOnce(&mut P) + 'static) -> Call {
+        self.check::<P>();
+        unchecked_call(call, Location::caller())
+    }
+
+    /// Adds a call that is due now.
+    pub(crate) fn push(&self, call: Call) {
+        if !self.closed.get() {
+            self.with_lists(|lists| lists.due.push_back(call));
+        }
+    }
+
+    /// Whether a call may be due, or a future ready.
+    #[inline]
+    pub(crate) fn any_ready(&self) -> bool {
+        self.lists.borrow().as_ref().is_some_and(|lists| !lists.is_idle())
+    }
+
+    /// The next call to make, if any: one that is due, or what a finished future asks for.
+    ///
+    /// Polls futures, so user code runs in it, and nothing may be borrowed.
+    pub(crate) fn next(&self, cx: &mut Context<'_>) -> Option<Call> {
+        loop {
+            let mut running = match self.lists.borrow_mut().as_mut()?.next() {
+                Next::Call(call) => return Some(call),
+                Next::Poll(running) => running,
+                Next::Nothing => return None,
+            };
+            let polled = Pin::new(&mut running).poll_next(cx);
+            // None if what has just run ended the connection: then the futures are dropped, here and not in the cell.
+            let more = match self.lists.borrow_mut().as_mut() {
+                Some(lists) => {
+                    lists.running = Some(running);
+                    !lists.due.is_empty() || !lists.started.is_empty()
+                }
+                None => return None,
+            };
+            match polled {
+                Poll::Ready(Some(Some(call))) => return Some(call),
+                Poll::Ready(Some(None)) => {} // was cancelled
+                Poll::Ready(None) | Poll::Pending if more => {}
+                Poll::Ready(None) | Poll::Pending => return None,
+            }
+        }
+    }
+
+    /// Forgets every call, now and for good.
+    pub(crate) fn close(&self, timers: &Timers) {
+        self.closed.set(true);
+        // Out of the cell first: what the calls own may use this very transport in its own drop.
+        let lists = self.lists.borrow_mut().take();
+        if let Some(lists) = lists {
+            for timer in &lists.timers {
+                contained("drop of a timed call", || {
+                    timers.cancel(*timer);
+                });
+            }
+        }
+    }
+
+    fn with_lists(&self, change: impl FnOnce(&mut Lists)) {
+        change(self.lists.borrow_mut().get_or_insert_default());
+    }
+
+    /// Panics at the user's own line if a call of `P` could never find its object.
+    #[track_caller]
+    pub(crate) fn check<P: 'static>(&self) {
+        if let Some(target) = self.target.get() {
+            let wanted = Some(TypeId::of::<P>());
+            if wanted != Some(target.protocol) && wanted != target.handler {
+                panic!("{}", mismatch::<P>(target.name));
+            }
+        }
+    }
+}
+
+/// A call whose object is looked for when it is due.
+pub(crate) fn unchecked_call<P: 'static>(
+    call: impl FnOnce(&mut P) + 'static,
+    caller: &'static Location<'static>,
+) -> Call {
+    Box::new(move |callee| call(find::<P>(callee, caller)))
+}
+
+enum Next {
+    Call(Call),
+    Poll(FuturesUnordered<Deferred>),
+    Nothing,
+}
+
+impl Lists {
+    fn is_idle(&self) -> bool {
+        self.due.is_empty() && self.started.is_empty() && self.running.as_ref().is_none_or(FuturesUnordered::is_empty)
+    }
+
+    fn next(&mut self) -> Next {
+        if let Some(call) = self.due.pop_front() {
+            return Next::Call(call);
+        }
+        if self.is_idle() {
+            return Next::Nothing;
+        }
+        let mut running = self.running.take().unwrap_or_default();
+        running.extend(self.started.drain(..));
+        Next::Poll(running)
+    }
+}
+
+fn find<'a, P: 'static>(callee: &'a mut dyn Callee, caller: &Location<'_>) -> &'a mut P {
+    let name = callee.name();
+    let found = if callee.protocol().is::<P>() { Some(callee.protocol()) } else { callee.handler() };
+    found
+        .and_then(|found| found.downcast_mut())
+        .unwrap_or_else(|| panic!("{} (asked for at {caller})", mismatch::<P>(name)))
+}
+
+fn mismatch<P>(found: &str) -> String {
+    format!("a call of `{}` was asked of a transport whose protocol is `{found}`", type_name::<P>())
+}
+
+/// A handle of a future given to [`Transport::defer`](crate::Transport::defer) and of the call that is to follow it.
+///
+/// Dropping it changes nothing.
+#[derive(Clone)]
+pub struct DeferredCall {
+    abort: AbortHandle,
+    /// Lives as long as the future does.
+    pending: Weak<()>,
+}
+
+impl DeferredCall {
+    /// Forgets the call, and drops the future in the connection's next turn. False if it was cancelled before, has
+    /// finished, or the connection has ended.
+    pub fn cancel(&self) -> bool {
+        let active = self.active();
+        self.abort.abort();
+        active
+    }
+
+    /// Whether the future is still running.
+    pub fn active(&self) -> bool {
+        self.pending.strong_count() > 0 && !self.abort.is_aborted()
+    }
+}
+
+impl fmt::Debug for DeferredCall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeferredCall").field("active", &self.active()).finish()
+    }
+}

@@ -1,0 +1,6 @@
+//! Time: the clock, the queue of timers, and calls that are to be made later.
+
+pub(crate) mod calls;
+pub(crate) mod clock;
+pub(crate) mod delayed_call;
+pub(crate) mod timers;

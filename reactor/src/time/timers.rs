@@ -1,0 +1,308 @@
+//! The reactor's queue of timed calls.
+
+use std::cell::Cell;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::task::Context;
+use std::task::Poll;
+use std::task::Waker;
+use std::time::Duration;
+use std::time::Instant;
+
+use slab::Slab;
+
+use crate::time::calls::Call;
+use crate::time::calls::Owner;
+use crate::time::clock::Clock;
+use crate::util::panics::contained;
+
+/// Timed calls in the order of their deadlines, first in first out where these are equal.
+pub(crate) struct Timers {
+    clock: Rc<Clock>,
+    queue: RefCell<Queue>,
+}
+
+#[derive(Default)]
+struct Queue {
+    order: BTreeMap<(Instant, u64), usize>,
+    entries: Slab<Entry>,
+    next_number: u64,
+    /// Woken when the first deadline has moved forward.
+    waker: Option<Waker>,
+}
+
+struct Entry {
+    /// Invariant: the key of this entry in `order`. Its number changes whenever the call is moved.
+    key: (Instant, u64),
+    /// The number it was made with, by which handles know it.
+    id: u64,
+    action: Action,
+}
+
+/// What to do when the time has come.
+pub(crate) enum Action {
+    /// Call a function of the reactor's.
+    Run(Box<dyn FnOnce()>),
+    /// Call a connection's or a datagram port's protocol.
+    Notify(Weak<dyn Owner>, Call),
+}
+
+/// Which entry a handle means; harmless when that is gone.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TimerId {
+    index: usize,
+    id: u64,
+}
+
+impl Timers {
+    pub(crate) fn new(clock: Rc<Clock>) -> Self {
+        Self { clock, queue: RefCell::default() }
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.clock.now()
+    }
+
+    pub(crate) fn add(&self, delay: Duration, action: Action) -> TimerId {
+        let deadline = self.deadline(delay);
+        let mut queue = self.queue.borrow_mut();
+        let id = queue.take_number();
+        let key = (deadline, id);
+        let index = queue.entries.insert(Entry { key, id, action });
+        queue.place(key, index);
+        TimerId { index, id }
+    }
+
+    /// When the call is due; `None` if it has been made or cancelled.
+    pub(crate) fn due_at(&self, timer: TimerId) -> Option<Instant> {
+        self.queue.borrow().find(timer).map(|entry| entry.key.0)
+    }
+
+    /// Forgets the call; false if there was none any more.
+    pub(crate) fn cancel(&self, timer: TimerId) -> bool {
+        let entry = {
+            let mut queue = self.queue.borrow_mut();
+            if queue.find(timer).is_none() {
+                return false;
+            }
+            let entry = queue.entries.remove(timer.index);
+            queue.order.remove(&entry.key);
+            entry
+        };
+        // Dropped with nothing borrowed: what the call owns may use timers in its own drop.
+        drop(entry);
+        true
+    }
+
+    /// Moves the call to `delay` from now; false if there is none any more.
+    pub(crate) fn reset(&self, timer: TimerId, delay: Duration) -> bool {
+        let deadline = self.deadline(delay);
+        self.move_to(timer, |_| deadline)
+    }
+
+    /// Moves the call `delay` behind the time it was set to; false if there is none any more.
+    pub(crate) fn delay(&self, timer: TimerId, delay: Duration) -> bool {
+        self.move_to(timer, |due| due.checked_add(delay).unwrap_or(due + FAR_AWAY))
+    }
+
+    /// The earliest deadline. `waker` is woken when an earlier one comes up.
+    pub(crate) fn next_deadline(&self, waker: &Waker) -> Option<Instant> {
+        let mut queue = self.queue.borrow_mut();
+        if !queue.waker.as_ref().is_some_and(|w| w.will_wake(waker)) {
+            queue.waker = Some(waker.clone());
+        }
+        queue.order.first_key_value().map(|(key, _)| key.0)
+    }
+
+    /// Makes the calls that are due, each with nothing borrowed. True if more became due meanwhile: calls made or
+    /// moved during the pass wait for the next, so that a call that schedules itself cannot keep everything else out.
+    pub(crate) fn run_due(&self) -> bool {
+        let pass = Pass { now: self.now(), below: self.queue.borrow().next_number };
+        while let Some(action) = self.next_due(&pass) {
+            action.run();
+        }
+        self.queue.borrow().order.first_key_value().is_some_and(|(key, _)| key.0 <= pass.now)
+    }
+
+    fn next_due(&self, pass: &Pass) -> Option<Action> {
+        let mut queue = self.queue.borrow_mut();
+        let first = queue.order.first_entry()?;
+        let (deadline, number) = *first.key();
+        if deadline > pass.now || number >= pass.below {
+            return None;
+        }
+        let index = first.remove();
+        Some(queue.entries.remove(index).action)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.borrow().entries.len()
+    }
+
+    /// Forgets all calls.
+    pub(crate) fn clear(&self) {
+        loop {
+            let queue = std::mem::take(&mut *self.queue.borrow_mut());
+            if queue.entries.is_empty() {
+                return;
+            }
+            // Ids go on: a handle to an old entry must not find a new one.
+            self.queue.borrow_mut().next_number = queue.next_number;
+            drop(queue);
+        }
+    }
+
+    fn deadline(&self, delay: Duration) -> Instant {
+        let now = self.now();
+        now.checked_add(delay).unwrap_or(now + FAR_AWAY)
+    }
+
+    fn move_to(&self, timer: TimerId, to: impl FnOnce(Instant) -> Instant) -> bool {
+        let mut queue = self.queue.borrow_mut();
+        let Some(old) = queue.find(timer).map(|entry| entry.key) else {
+            return false;
+        };
+        let key = (to(old.0), queue.take_number());
+        queue.order.remove(&old);
+        queue.entries[timer.index].key = key;
+        queue.place(key, timer.index);
+        true
+    }
+}
+
+impl Queue {
+    fn take_number(&mut self) -> u64 {
+        self.next_number += 1;
+        self.next_number - 1
+    }
+
+    fn find(&self, timer: TimerId) -> Option<&Entry> {
+        self.entries.get(timer.index).filter(|entry| entry.id == timer.id)
+    }
+
+    fn place(&mut self, key: (Instant, u64), index: usize) {
+        self.order.insert(key, index);
+        if self.order.first_key_value().is_some_and(|(first, _)| *first == key)
+            && let Some(waker) = &self.waker
+        {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+impl Action {
+    fn run(self) {
+        match self {
+            Self::Run(call) => contained("timed call", call),
+            Self::Notify(owner, call) => {
+                if let Some(owner) = owner.upgrade() {
+                    owner.notify(call);
+                }
+            }
+        }
+    }
+}
+
+/// A future that is ready when its time has come; dropping it takes it out of the queue.
+pub(crate) struct Sleep {
+    timers: Rc<Timers>,
+    state: Rc<SleepState>,
+    timer: TimerId,
+}
+
+#[derive(Default)]
+struct SleepState {
+    over: Cell<bool>,
+    waker: RefCell<Option<Waker>>,
+}
+
+impl Sleep {
+    pub(crate) fn new(timers: &Rc<Timers>, delay: Duration) -> Self {
+        let state = Rc::new(SleepState::default());
+        let wake = Rc::clone(&state);
+        let action = Action::Run(Box::new(move || {
+            wake.over.set(true);
+            let waker = wake.waker.take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        }));
+        Self { timer: timers.add(delay, action), timers: Rc::clone(timers), state }
+    }
+}
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if self.state.over.get() {
+            return Poll::Ready(());
+        }
+        self.state.waker.replace(Some(cx.waker().clone()));
+        Poll::Pending
+    }
+}
+
+impl Drop for Sleep {
+    fn drop(&mut self) {
+        self.timers.cancel(self.timer);
+    }
+}
+
+/// One pass over the due calls: those that were there when it began.
+struct Pass {
+    now: Instant,
+    below: u64,
+}
+
+/// Ten years: what a delay too long for the clock amounts to.
+const FAR_AWAY: Duration = Duration::from_secs(10 * 365 * 86_400);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_million_calls_half_are_cancelled_the_others_made_in_exact_order_and_none_is_left() {
+        const CALLS: usize = 1_000_000;
+        let timers = Timers::new(Rc::new(Clock::manual(1)));
+        let made = Rc::new(RefCell::new(Vec::with_capacity(CALLS / 2)));
+        let calls: Vec<_> = (0..CALLS)
+            .map(|number| {
+                // So few different deadlines that more than ten calls are due at each.
+                let delay = Duration::from_millis(timers.clock.random() % 65_536);
+                let made = Rc::clone(&made);
+                (delay, number, timers.add(delay, Action::Run(Box::new(move || made.borrow_mut().push(number)))))
+            })
+            .collect();
+        assert_eq!(timers.len(), CALLS);
+        let each = bytes_each(&timers.queue.borrow());
+        assert!(each <= 256, "{each} bytes each");
+
+        let (mut kept, cancelled): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(_, number, _)| number % 2 == 0);
+        assert!(cancelled.iter().all(|(_, _, timer)| timers.cancel(*timer)));
+        while let Some(deadline) = timers.next_deadline(Waker::noop()) {
+            timers.clock.advance_to(deadline);
+            assert!(!timers.run_due());
+        }
+        kept.sort_unstable_by_key(|(delay, number, _)| (*delay, *number));
+        assert!(kept.iter().map(|(_, number, _)| number).eq(&*made.borrow()), "made in another order");
+        assert_eq!(timers.len(), 0);
+    }
+
+    /// What each call in the queue takes: its share of the entries with the room kept for more, a slot of the tree, and
+    /// the block with what its function owns (which is 16 bytes in this test).
+    ///
+    /// A node of the tree has eleven slots, of which six are used where calls come in any order, and some 120 bytes
+    /// besides, if it is an inner one.
+    fn bytes_each(queue: &Queue) -> usize {
+        let entries = queue.entries.capacity() * (size_of::<Entry>() + size_of::<usize>());
+        let slot = (11 * size_of::<((Instant, u64), usize)>() + 120) / 6;
+        let function = 16 + 2 * size_of::<usize>();
+        entries / queue.entries.len() + slot + function
+    }
+}

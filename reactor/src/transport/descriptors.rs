@@ -1,0 +1,188 @@
+//! File descriptors that wait to be sent.
+
+use std::collections::VecDeque;
+use std::os::fd::AsFd as _;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+
+use crate::transport::state::HIGH_WATER;
+use crate::transport::state::State;
+
+/// A queue beside that of the bytes: each descriptor goes with one byte, and no byte with two.
+#[derive(Default)]
+pub(crate) struct Descriptors {
+    /// Each with the place of its byte.
+    queue: VecDeque<(usize, OwnedFd)>,
+    /// The place of the byte that is the next to leave.
+    place: usize,
+}
+
+impl Descriptors {
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Queues one behind as many bytes.
+    pub(crate) fn push(&mut self, descriptor: OwnedFd, bytes: usize) {
+        let free = self.queue.back().map_or(0, |(place, _)| place + 1);
+        self.queue.push_back((free.max(self.place + bytes), descriptor));
+    }
+
+    /// How many of the next `len` bytes may leave together, and what is to go with the first of them.
+    pub(crate) fn next(&self, len: usize) -> (usize, Option<BorrowedFd<'_>>) {
+        let mut queue = self.queue.iter().map(|(place, descriptor)| (place - self.place, descriptor.as_fd()));
+        let Some((before, first)) = queue.next() else { return (len, None) };
+        if before > 0 {
+            return (len.min(before), None);
+        }
+        (queue.next().map_or(len, |(before, _)| len.min(before)), Some(first))
+    }
+
+    /// Takes note that as many bytes have left, with what [`next`](Self::next) says was to go with them.
+    pub(crate) fn advance(&mut self, bytes: usize) {
+        self.queue.pop_front_if(|(place, _)| *place < self.place + bytes);
+        self.place += bytes;
+    }
+
+    /// Takes out the first, if no more than `len` bytes are before it, and says how many are: they count as gone.
+    pub(crate) fn take(&mut self, len: usize) -> Option<(usize, OwnedFd)> {
+        let (place, descriptor) = self.queue.pop_front_if(|(place, _)| *place <= self.place + len)?;
+        let before = place - self.place;
+        self.place = place;
+        Some((before, descriptor))
+    }
+}
+
+impl State {
+    /// Queues a descriptor, to go with the next byte that is written.
+    pub(crate) fn send_descriptor(&self, descriptor: OwnedFd) {
+        if self.open.get() {
+            self.queue_descriptor(descriptor);
+        }
+    }
+
+    fn queue_descriptor(&self, descriptor: OwnedFd) {
+        let unsent = self.unsent();
+        self.with_descriptors(|waiting| waiting.push(descriptor, unsent));
+        self.fill(unsent);
+    }
+
+    /// Takes bytes from the layer inside as [`carry`](Self::carry) does, and the descriptors that belong before, between
+    /// and behind them.
+    pub(crate) fn carry_all(&self, inside: &Self, mut data: &[u8]) {
+        while inside.waiting_descriptors() > 0 {
+            let Some((before, descriptor)) = inside.with_descriptors(|waiting| waiting.take(data.len())) else {
+                inside.with_descriptors(|waiting| waiting.advance(data.len()));
+                break;
+            };
+            inside.repay(DESCRIPTOR_WEIGHT);
+            let (first, rest) = data.split_at(before);
+            self.carry(first);
+            data = rest;
+            if self.carries() {
+                self.queue_descriptor(descriptor);
+            }
+        }
+        self.carry(data);
+    }
+
+    /// How many descriptors wait to be sent.
+    pub(crate) fn waiting_descriptors(&self) -> usize {
+        if !self.passes_descriptors.get() {
+            return 0;
+        }
+        self.rare.borrow().as_ref().map_or(0, |rare| rare.descriptors.len())
+    }
+
+    /// Whether the peer is behind if as many bytes are unsent. Descriptors without a byte wait for this side.
+    #[inline]
+    pub(crate) fn is_much(&self, unsent: usize) -> bool {
+        unsent > HIGH_WATER || (unsent > 0 && self.waiting_descriptors() > MANY_DESCRIPTORS)
+    }
+
+    /// What is unsent, with what descriptors stand for.
+    pub(crate) fn load(&self) -> usize {
+        self.unsent() + self.waiting_descriptors() * DESCRIPTOR_WEIGHT
+    }
+
+    pub(crate) fn with_descriptors<R>(&self, look: impl FnOnce(&mut Descriptors) -> R) -> R {
+        self.with_rare(|rare| look(&mut rare.descriptors))
+    }
+}
+
+/// Above this many descriptors that wait to be sent a connection is full.
+const MANY_DESCRIPTORS: usize = 64;
+
+/// As many bytes one of them stands for in what is owed for input: a process has few to spare.
+pub(crate) const DESCRIPTOR_WEIGHT: usize = HIGH_WATER / MANY_DESCRIPTORS;
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::rc::Rc;
+
+    use super::*;
+    use crate::address::Address;
+    use crate::connection::Connection;
+    use crate::connection::protocol::Protocol;
+    use crate::hub::Hub;
+    use crate::hub::ReadBuffer;
+    use crate::time::clock::Clock;
+    use crate::transport::Transport;
+
+    fn descriptor() -> OwnedFd {
+        File::open("/dev/null").unwrap().into()
+    }
+
+    #[test]
+    fn each_waits_for_the_bytes_before_it_and_goes_with_one_of_its_own() {
+        let mut waiting = Descriptors::default();
+        for bytes in [3, 3, 10] {
+            waiting.push(descriptor(), bytes);
+        }
+        let next = |waiting: &Descriptors| {
+            let (len, descriptor) = waiting.next(100);
+            (len, descriptor.is_some())
+        };
+        assert_eq!(next(&waiting), (3, false));
+        waiting.advance(1);
+        assert_eq!(next(&waiting), (2, false));
+        waiting.advance(2);
+        assert_eq!(next(&waiting), (1, true));
+        waiting.advance(1);
+        assert_eq!(next(&waiting), (6, true), "up to the next");
+        waiting.advance(2);
+        assert_eq!(next(&waiting), (4, false));
+        waiting.advance(4);
+        assert_eq!(next(&waiting), (100, true));
+        waiting.advance(1);
+        assert_eq!((next(&waiting), waiting.len()), ((100, false), 0));
+    }
+
+    #[test]
+    fn nothing_more_is_read_while_many_descriptors_of_answers_wait() {
+        struct Echo(Transport);
+        impl Protocol for Echo {
+            fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+                self.0.send_file_descriptor(descriptor).unwrap();
+                self.0.write("x");
+            }
+            fn data_received(&mut self, _data: &[u8]) {}
+        }
+        let hub = Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default());
+        let transport = Transport::new(&hub, Address::Memory("here"), Address::Memory("there"), 1 << 20);
+        transport.0.passes_descriptors.set(true);
+        let mut connection = Connection::new(transport.clone(), Box::new(Echo(transport.clone())));
+        connection.made();
+        let mut received = 0;
+        while connection.wants_read() {
+            connection.file_descriptor_received(descriptor());
+            connection.received(b"x");
+            received += 1;
+        }
+        assert_eq!(received, 64, "with their bytes they are more than 64 KiB");
+        transport.0.with_descriptors(|waiting| waiting.advance(1));
+        connection.sent(64);
+        assert!(connection.wants_read());
+    }
+}

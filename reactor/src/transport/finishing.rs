@@ -1,0 +1,45 @@
+//! Connections that are asked to finish.
+
+use crate::time::calls::Call;
+use crate::transport::state::State;
+
+impl State {
+    /// Asks the connection to finish what it is at.
+    pub(crate) fn drain(&self) {
+        if !self.has_ended() && !self.draining.replace(true) {
+            self.drain_untold.set(true);
+            self.wake();
+        }
+    }
+
+    pub(crate) fn is_draining(&self) -> bool {
+        self.draining.get()
+    }
+
+    pub(crate) fn set_on_drain(&self, call: Call) {
+        if !self.has_ended() {
+            // The old one holds what is the user's: it is dropped with nothing borrowed.
+            let old = self.with_rare(|rare| rare.on_drain.replace(call));
+            drop(old);
+            if self.draining.get() {
+                self.drain_untold.set(true);
+                self.wake();
+            }
+        }
+    }
+
+    /// Whether the protocol is to be told now that it is asked to finish.
+    pub(crate) fn take_drain(&self) -> bool {
+        self.drain_untold.replace(false)
+    }
+
+    /// Has the call made that was set for this, or closes where nobody inside will.
+    pub(crate) fn tell_of_drain(&self, layered: bool) {
+        let call = self.rare.borrow_mut().as_mut().and_then(|rare| rare.on_drain.take());
+        match call {
+            Some(call) => self.calls.push(call),
+            None if layered => {}
+            None => self.lose(),
+        }
+    }
+}

@@ -1,0 +1,396 @@
+pub(crate) mod close_reason;
+pub(crate) mod descriptors;
+pub(crate) mod finishing;
+pub(crate) mod flow_control;
+pub(crate) mod output;
+pub(crate) mod state;
+pub(crate) mod watchers;
+
+use std::fmt;
+use std::fmt::Write as _;
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_channel::oneshot;
+
+use crate::address::Address;
+use crate::address::peer_credentials::PeerCredentials;
+use crate::hub::Hub;
+use crate::time::calls::DeferredCall;
+use crate::time::calls::Owner;
+use crate::time::delayed_call::DelayedCall;
+use crate::transport::close_reason::CloseReason;
+use crate::transport::state::State;
+
+/// A handle of one connection: how a protocol writes, closes, paces and times.
+///
+/// It is cheap to clone, and may be used from any callback of any connection of the same reactor. Its methods only
+/// take note and wake the connection; **they never call user code**. A handle that outlives its connection is
+/// harmless: what is written is dropped, and so are calls asked for. Twisted's `ITransport`.
+///
+/// [`reactor`](Self::reactor) alone panics when what it is to return is gone.
+///
+/// ```
+/// use reactor::{Protocol, Transport};
+///
+/// struct Greeter { transport: Transport }
+///
+/// impl Protocol for Greeter {
+///     fn connection_made(&mut self) {
+///         write!(self.transport, "hello {}\r\n", self.transport.peer());
+///     }
+///     fn data_received(&mut self, _data: &[u8]) {
+///         self.transport.lose_connection();
+///     }
+/// }
+/// ```
+#[derive(Clone)]
+pub struct Transport(pub(crate) Rc<State>);
+
+impl Transport {
+    pub(crate) fn new(hub: &Rc<Hub>, host: Address, peer: Address, output_limit: usize) -> Self {
+        Self(Rc::new(State::new(hub, host, peer, output_limit)))
+    }
+
+    /// A transport inside another: what a layer gives to the protocol within. Whoever makes it drives a
+    /// [`Connection`](crate::Connection) with it, and carries its bytes to and from `outer`.
+    pub fn nested(outer: &Self) -> Self {
+        Self::nested_at(outer, outer.host(), outer.peer())
+    }
+
+    /// The same, with addresses of its own.
+    pub(crate) fn nested_at(outer: &Self, host: Address, peer: Address) -> Self {
+        let limit = outer.0.output_limit();
+        let inner = Self::new(&outer.0.hub, host, peer, limit);
+        inner.0.set_outer(outer.clone());
+        inner
+    }
+
+    /// Queues a copy of `data`, to be sent when the running callback has returned. All that a callback writes,
+    /// up to 128 KiB, leaves in one system call. Ignored once the connection is closing.
+    ///
+    /// If something is queued already and the sum passes the output limit
+    /// ([`set_output_limit`](Self::set_output_limit)), the connection ends with [`CloseReason::Overflow`].
+    pub fn write(&self, data: impl AsRef<[u8]>) {
+        let data = data.as_ref();
+        self.0.write(data.len(), |output, hub| output.push(data, hub));
+    }
+
+    /// Like one [`write`](Self::write) of all these pieces, one behind the other. Twisted's `writeSequence`.
+    pub fn write_sequence(&self, pieces: &[&[u8]]) {
+        let len = pieces.iter().map(|piece| piece.len()).sum();
+        self.0.write(len, |output, hub| pieces.iter().for_each(|piece| output.push(piece, hub)));
+    }
+
+    /// Like [`write`](Self::write), but without a copy for buffers of 16 KiB and more.
+    pub fn write_bytes(&self, data: Bytes) {
+        self.0.write(data.len(), |output, hub| output.push_shared(data, hub));
+    }
+
+    /// For layers: like [`write`](Self::write), but also while the connection is closing, for bytes that were written
+    /// inside before that.
+    pub fn carry(&self, data: &[u8]) {
+        self.0.carry(data);
+    }
+
+    /// What `write!(self.transport, "…")` calls. Unlike [`std::io::Write`]'s it cannot fail and returns nothing.
+    pub fn write_fmt(&self, arguments: fmt::Arguments<'_>) {
+        match arguments.as_str() {
+            Some(text) => self.write(text),
+            // Formatted with nothing borrowed: a user's `Display` may use this very transport.
+            None => self.0.hub.with_scratch(|text| {
+                if text.write_fmt(arguments).is_err() {
+                    tracing::error!("a Display implementation failed; what it had written is sent");
+                }
+                self.write(text);
+            }),
+        }
+    }
+
+    /// Queues a descriptor for the process at the other end of a UNIX socket, which gets one of its own for the same
+    /// open file; this one is closed when it is sent. It travels with the first byte written after it, and each with a
+    /// byte of its own: the peer has it when it receives that byte
+    /// ([`file_descriptor_received`](crate::Protocol::file_descriptor_received)). Ignored once the connection is
+    /// closing, as [`write`](Self::write) is.
+    ///
+    /// If this side's stream is to end and descriptors are left for which no byte was written, the connection ends
+    /// with [`CloseReason::DescriptorOverrun`]. What [`layer`](crate::layer) makes passes descriptors through. Twisted's
+    /// `sendFileDescriptor`.
+    ///
+    /// ```
+    /// # use std::fs::File;
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Opener { transport: Transport }
+    /// # impl Protocol for Opener {
+    /// fn data_received(&mut self, path: &[u8]) {
+    ///     if let Ok(file) = File::open(String::from_utf8_lossy(path).trim()) {
+    ///         let sent = self.transport.send_file_descriptor(file);
+    ///         self.transport.write(if sent.is_ok() { "here it is\n" } else { "no way to send it\n" });
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Unsupported`](io::ErrorKind::Unsupported) if the connection is no UNIX socket, or a layer around this one
+    /// does not pass descriptors. Then it was closed.
+    pub fn send_file_descriptor(&self, descriptor: impl Into<OwnedFd>) -> io::Result<()> {
+        if !self.0.passes_descriptors.get() {
+            return Err(io::Error::new(
+                io::ErrorKind::Unsupported,
+                format!("cannot send a file descriptor to {}: the connection carries bytes only", self.peer()),
+            ));
+        }
+        self.0.send_descriptor(descriptor.into());
+        Ok(())
+    }
+
+    /// Whether more than 65,536 bytes are unsent, or any and more than 64 descriptors, what the running callback wrote
+    /// included. From then on until all is
+    /// sent the peer is behind: see [`Protocol::pause_writing`](crate::Protocol::pause_writing).
+    pub fn is_full(&self) -> bool {
+        self.0.is_much(self.unsent())
+    }
+
+    /// How many bytes are queued and not yet handed to the system.
+    pub fn unsent(&self) -> usize {
+        self.0.unsent()
+    }
+
+    /// Closes when all that was written is sent; until then the connection goes on sending, but nothing more is
+    /// received, and nothing more can be written. `connection_lost` follows with [`CloseReason::Done`].
+    ///
+    /// There is no time limit on the sending: a peer that does not read is got rid of by
+    /// [`abort_connection`](Self::abort_connection). Twisted's `loseConnection`.
+    pub fn lose_connection(&self) {
+        self.0.lose();
+    }
+
+    /// Closes at once, drops what is unsent, and lets the peer see a reset (where there is one: the end of a UNIX
+    /// socket looks the same in both cases). `connection_lost` follows with
+    /// [`CloseReason::Aborted`], never from inside this call. Twisted's `abortConnection`.
+    pub fn abort_connection(&self) {
+        self.fail_connection(CloseReason::Aborted);
+    }
+
+    /// Like [`abort_connection`](Self::abort_connection), with a reason of the caller's. The first failure counts.
+    pub fn fail_connection(&self, reason: CloseReason) {
+        if !self.0.has_ended() && !self.0.has_failed() {
+            self.0.fail(reason);
+        }
+    }
+
+    /// Ends this side's stream when all that was written is sent: the peer sees the end of its input and can go on
+    /// sending. Nothing more can be written. When the peer has ended its stream too, the connection closes.
+    /// Twisted's `loseWriteConnection`.
+    pub fn write_eof(&self) {
+        self.0.write_eof();
+    }
+
+    /// Whether the connection is closing or has ended, by this side's doing or the peer's. Twisted's `disconnecting`.
+    pub fn is_closing(&self) -> bool {
+        self.0.is_closing() || self.0.has_failed() || self.0.has_ended()
+    }
+
+    /// The peer's address, as it was when the connection was made. Twisted's `getPeer`.
+    pub fn peer(&self) -> Address {
+        self.0.peer().clone()
+    }
+
+    /// The process, the user and the group at the other end of a UNIX socket; `None` for all other connections.
+    pub fn peer_credentials(&self) -> Option<PeerCredentials> {
+        self.0.peer_credentials()
+    }
+
+    /// This side's address. Twisted's `getHost`.
+    pub fn host(&self) -> Address {
+        self.0.host().clone()
+    }
+
+    /// Stops reading: after the running callback no [`data_received`](crate::Protocol::data_received) comes until
+    /// [`resume_reading`](Self::resume_reading). The peer's reset is noticed all the same, and so is its end of stream
+    /// if nothing unread lies before it. Twisted's `pauseProducing`.
+    pub fn pause_reading(&self) {
+        self.0.pause_reading();
+    }
+
+    /// Undoes [`pause_reading`](Self::pause_reading). Twisted's `resumeProducing`.
+    pub fn resume_reading(&self) {
+        self.0.resume_reading();
+    }
+
+    /// Stops reading this connection whenever `destination` is full, until that has sent everything: what forwarding
+    /// needs to keep its memory bounded. It lasts as long as both connections do; saying it twice changes nothing.
+    ///
+    /// ```
+    /// # use reactor::Transport;
+    /// # fn forward(incoming: &Transport, outgoing: &Transport) {
+    /// incoming.paced_by(outgoing);
+    /// outgoing.paced_by(incoming);
+    /// # }
+    /// ```
+    pub fn paced_by(&self, destination: &Self) {
+        if !self.0.has_ended() {
+            destination.0.add_source(&self.0);
+        }
+    }
+
+    /// Tells the policies around this connection that a whole message has been received
+    /// ([`Policy::message_received`](crate::Policy::message_received)), which they cannot see in its bytes. Receivers
+    /// do that; a protocol that cuts messages itself calls it for each.
+    pub fn note_message(&self) {
+        self.0.note_message();
+    }
+
+    /// Calls `call` with the protocol this transport was made for, or with the handler directly inside it, `delay`
+    /// from now. Calls due at one instant are made in the order they were asked for. All calls of a connection are
+    /// dropped before its `connection_lost`.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Chat { transport: Transport, name: Option<String> }
+    /// # impl Protocol for Chat {
+    /// # fn data_received(&mut self, _: &[u8]) {}
+    /// fn connection_made(&mut self) {
+    ///     self.transport.call_later(Duration::from_secs(30), |this: &mut Self| {
+    ///         if this.name.is_none() {
+    ///             this.transport.lose_connection();
+    ///         }
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If the protocol is not a `P` and the handler in it is none either. In a factory, where the protocol does not
+    /// exist yet, that shows when the call is due, and ends the connection.
+    #[track_caller]
+    pub fn call_later<P: 'static>(&self, delay: Duration, call: impl FnOnce(&mut P) + 'static) -> DelayedCall {
+        self.0.calls.later(&self.0.hub.timers, self.owner(), delay, call)
+    }
+
+    /// Runs `future` beside the protocol, in the connection's own turns, and calls `call` with its output. It is
+    /// dropped, and the call with it, before `connection_lost`. A panic in it ends the connection.
+    ///
+    /// ```
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Asker { transport: Transport }
+    /// # async fn lookup(_name: Vec<u8>) -> Option<String> { None }
+    /// # impl Protocol for Asker {
+    /// fn data_received(&mut self, name: &[u8]) {
+    ///     self.transport.defer(lookup(name.to_vec()), |this: &mut Self, found| {
+    ///         this.transport.write(found.as_deref().unwrap_or("no such user"));
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`call_later`](Self::call_later).
+    #[track_caller]
+    pub fn defer<P: 'static, F: Future + 'static>(
+        &self,
+        future: F,
+        call: impl FnOnce(&mut P, F::Output) + 'static,
+    ) -> DeferredCall {
+        let deferred = self.0.calls.defer(future, call);
+        self.0.wake();
+        deferred
+    }
+
+    /// Sets what to do when this connection is asked to finish ([`drain`](Self::drain)), in place of what was set
+    /// before: the protocol, or the handler directly inside it, brings what it is at to an end and then calls
+    /// [`lose_connection`](Self::lose_connection). A connection for which nothing is set is closed by that at once, when
+    /// what was written is sent. If it was asked already, `call` is made in the next turn.
+    ///
+    /// ```
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Session { transport: Transport, busy: bool, last: bool }
+    /// # impl Protocol for Session {
+    /// # fn data_received(&mut self, _: &[u8]) {}
+    /// fn connection_made(&mut self) {
+    ///     self.transport.on_drain(|this: &mut Self| {
+    ///         this.last = true; // closed behind the answer to the request that is being dealt with
+    ///         if !this.busy {
+    ///             this.transport.lose_connection();
+    ///         }
+    ///     });
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`call_later`](Self::call_later).
+    #[track_caller]
+    pub fn on_drain<P: 'static>(&self, call: impl FnOnce(&mut P) + 'static) {
+        self.0.set_on_drain(self.0.calls.call(call));
+    }
+
+    /// Asks the connection to finish: see [`on_drain`](Self::on_drain). Layers pass it on to the protocol inside. A port
+    /// asks all its connections by [`Port::drain`](crate::Port::drain), and a reactor does that when it stops.
+    pub fn drain(&self) {
+        self.0.drain();
+    }
+
+    /// Whether it was asked to finish, or a connection around it was.
+    pub fn is_draining(&self) -> bool {
+        self.0.is_draining()
+    }
+
+    /// Resolves when the connection has ended, behind `connection_lost`, with its reason; with `None` if it had ended
+    /// before this was called, or its reactor has. For who is not the protocol: its own deferred futures are dropped
+    /// before. asyncio's `wait_closed`.
+    pub fn finished(&self) -> impl Future<Output = Option<CloseReason>> + 'static + use<> {
+        let (tell, told) = oneshot::channel();
+        self.0.watch(tell);
+        async move { told.await.ok() }
+    }
+
+    /// Sets how many bytes may be unsent (16 MiB if never set). A single write onto an empty queue is always taken.
+    pub fn set_output_limit(&self, bytes: usize) {
+        self.0.set_output_limit(bytes);
+    }
+
+    /// Switches `TCP_NODELAY`, which is on unless [`ListenOptions`](crate::ListenOptions) or
+    /// [`ConnectOptions`](crate::ConnectOptions) say otherwise. Does nothing where there is no such thing.
+    /// Twisted's `setTcpNoDelay`.
+    pub fn set_no_delay(&self, on: bool) {
+        self.0.set_option(|options| options.no_delay = Some(on));
+    }
+
+    /// Has the system probe a peer that was silent for this long, and again every tenth of it (at least a second)
+    /// until nine probes in a row stay unanswered, which ends the connection; `None` switches it off. Does nothing
+    /// where there is no such thing. Twisted's `setTcpKeepAlive`.
+    pub fn set_keep_alive(&self, silence: Option<Duration>) {
+        self.0.set_option(|options| options.keep_alive = Some(silence));
+    }
+
+    pub(crate) fn owner(&self) -> Weak<dyn Owner> {
+        Rc::downgrade(&self.0) as Weak<dyn Owner>
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.0.has_failed()
+    }
+}
+
+impl fmt::Debug for Transport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Transport")
+            .field("id", &self.0.id)
+            .field("peer", self.0.peer())
+            .field("unsent", &self.unsent())
+            .field("closing", &self.is_closing())
+            .finish_non_exhaustive()
+    }
+}

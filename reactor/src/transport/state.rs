@@ -1,0 +1,493 @@
+//! What a connection and its handles share.
+
+use std::cell::Cell;
+use std::cell::OnceCell;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::rc::Weak;
+use std::time::Duration;
+
+use futures_channel::oneshot;
+
+use crate::address::Address;
+use crate::address::peer_credentials::PeerCredentials;
+use crate::hub::Hub;
+use crate::port::Port;
+use crate::time::calls::Call;
+use crate::time::calls::Calls;
+use crate::time::calls::Owner;
+use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+use crate::transport::descriptors::Descriptors;
+use crate::transport::output::Output;
+use crate::util::panics::contained;
+
+/// The state of one connection, as its handles and its driver see it.
+pub(crate) struct State {
+    pub(crate) hub: Rc<Hub>,
+    pub(crate) id: u64,
+    host: Address,
+    peer: Address,
+    up: OnceCell<Up>,
+    /// None if it was made, or has another around it.
+    pub(crate) accepted_by: OnceCell<Port>,
+    pub(crate) calls: Calls,
+    output: RefCell<Output>,
+    output_limit: Cell<usize>,
+    /// Unsent bytes, those inside layers included, as they count for the reactor's budget; kept by the outermost alone.
+    pub(crate) held: Cell<usize>,
+    /// Unsent bytes that were written in answer to input.
+    owed: Cell<usize>,
+    /// How many hold reading back, besides the user.
+    holds: Cell<u32>,
+    paused: Cell<bool>,
+    /// What was unsent when the running `data_received` was called.
+    unsent_before_input: Cell<usize>,
+    /// A whole message was received since this was last asked.
+    message: Cell<bool>,
+    /// More than [`HIGH_WATER`] was unsent, and not all of it has gone out yet.
+    full: Cell<bool>,
+    /// Bytes can be written: it is not closing, its stream has not been ended, it has not failed.
+    pub(crate) open: Cell<bool>,
+    /// The driver is at it, and will look at everything again before it goes to sleep.
+    driven: Cell<bool>,
+    /// Something has changed since the driver last looked.
+    stirred: Cell<bool>,
+    closing: Cell<bool>,
+    eof_wanted: Cell<bool>,
+    eof_sent: Cell<bool>,
+    /// A layer inside still holds bytes that were written before this began to close.
+    unfinished: Cell<bool>,
+    /// It was asked to finish what it is at.
+    pub(crate) draining: Cell<bool>,
+    /// And the protocol, or the layer's inner connection, is still to be told.
+    pub(crate) drain_untold: Cell<bool>,
+    ended: Cell<bool>,
+    failed: Cell<bool>,
+    /// Descriptors can be sent.
+    pub(crate) passes_descriptors: Cell<bool>,
+    pub(crate) rare: RefCell<Option<Box<Rare>>>,
+}
+
+/// What most connections never have.
+#[derive(Default)]
+pub(crate) struct Rare {
+    /// Why it has failed, if it has.
+    failure: Option<CloseReason>,
+    /// Connections that are not read while this one is full.
+    pub(crate) sources: Vec<Weak<State>>,
+    options: Option<SocketOptions>,
+    /// What to call when the connection is asked to finish.
+    pub(crate) on_drain: Option<Call>,
+    /// Who is told of the end.
+    pub(crate) watchers: Vec<oneshot::Sender<CloseReason>>,
+    pub(crate) descriptors: Descriptors,
+    pub(crate) peer_credentials: Option<PeerCredentials>,
+}
+
+/// Changes of the socket's options that the driver has still to make.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct SocketOptions {
+    pub(crate) no_delay: Option<bool>,
+    pub(crate) keep_alive: Option<Option<Duration>>,
+}
+
+/// Who is told that there is something to do.
+enum Up {
+    Driver(Weak<dyn Driver>),
+    Outer(Transport),
+}
+
+/// What moves a connection's bytes.
+pub(crate) trait Driver {
+    /// Has the connection looked at again, soon.
+    fn wake(&self);
+    /// Makes the calls that are due, now.
+    fn turn(&self);
+}
+
+impl State {
+    pub(crate) fn new(hub: &Rc<Hub>, host: Address, peer: Address, output_limit: usize) -> Self {
+        Self {
+            hub: Rc::clone(hub),
+            id: hub.take_id(),
+            host,
+            peer,
+            up: OnceCell::new(),
+            accepted_by: OnceCell::new(),
+            calls: Calls::default(),
+            output: RefCell::default(),
+            output_limit: Cell::new(output_limit),
+            held: Cell::new(0),
+            owed: Cell::new(0),
+            holds: Cell::new(0),
+            paused: Cell::new(false),
+            unsent_before_input: Cell::new(0),
+            message: Cell::new(false),
+            full: Cell::new(false),
+            open: Cell::new(true),
+            driven: Cell::new(false),
+            stirred: Cell::new(true),
+            closing: Cell::new(false),
+            eof_wanted: Cell::new(false),
+            eof_sent: Cell::new(false),
+            unfinished: Cell::new(false),
+            draining: Cell::new(false),
+            drain_untold: Cell::new(false),
+            ended: Cell::new(false),
+            failed: Cell::new(false),
+            passes_descriptors: Cell::new(false),
+            rare: RefCell::new(None),
+        }
+    }
+
+    pub(crate) fn host(&self) -> &Address {
+        &self.host
+    }
+
+    pub(crate) fn peer(&self) -> &Address {
+        &self.peer
+    }
+
+    pub(crate) fn output_limit(&self) -> usize {
+        self.output_limit.get()
+    }
+
+    pub(crate) fn set_output_limit(&self, bytes: usize) {
+        self.output_limit.set(bytes);
+    }
+
+    pub(crate) fn set_outer(&self, outer: Transport) {
+        let _ = self.up.set(Up::Outer(outer));
+    }
+
+    pub(crate) fn set_driver(&self, driver: Weak<dyn Driver>) {
+        let _ = self.up.set(Up::Driver(driver));
+    }
+
+    /// The connection that all layers around this one are layers of.
+    pub(crate) fn root(&self) -> &Self {
+        let mut state = self;
+        while let Some(Up::Outer(outer)) = state.up.get() {
+            state = &outer.0;
+        }
+        state
+    }
+
+    #[inline]
+    pub(crate) fn wake(&self) {
+        self.stirred.set(true);
+        if !self.driven.get() {
+            self.wake_up();
+        }
+    }
+
+    /// What is to be looked at is looked at while this is set, so that nobody need be woken for it.
+    pub(crate) fn set_driven(&self, driven: bool) {
+        self.driven.set(driven);
+    }
+
+    /// Whether anything has changed since the driver last looked.
+    #[inline]
+    pub(crate) fn is_stirred(&self) -> bool {
+        self.stirred.get()
+    }
+
+    /// Whether anything has changed since this was last asked, or goes on by itself.
+    #[inline]
+    pub(crate) fn is_to_drain(&self) -> bool {
+        self.stirred.replace(false)
+            || self.closing.get()
+            || self.failed.get()
+            || self.eof_wanted.get()
+            || self.calls.any_ready()
+    }
+
+    fn wake_up(&self) {
+        match self.up.get() {
+            Some(Up::Driver(driver)) => {
+                if let Some(driver) = driver.upgrade() {
+                    driver.wake();
+                }
+            }
+            Some(Up::Outer(outer)) => outer.0.wake(),
+            None => {}
+        }
+    }
+
+    /// Sends a call to be made at once, from outside of any callback.
+    pub(crate) fn call_now(&self, call: Call) {
+        self.calls.push(call);
+        if let Some(Up::Driver(driver)) = self.root().up.get()
+            && let Some(driver) = driver.upgrade()
+        {
+            driver.turn();
+        }
+    }
+
+    /// Ends the connection with a reason that overrides one given before: a panic is not to be masked.
+    pub(crate) fn fail(&self, reason: CloseReason) {
+        // The old reason may hold a user's error: it is dropped with nothing borrowed.
+        self.failed.set(true);
+        self.open.set(false);
+        let old = self.with_rare(|rare| rare.failure.replace(reason));
+        drop(old);
+        self.wake();
+    }
+
+    pub(crate) fn failure(&self) -> Option<CloseReason> {
+        self.rare.borrow().as_ref()?.failure.clone()
+    }
+
+    pub(crate) fn wants_read(&self) -> bool {
+        !self.paused.get()
+            && self.holds.get() == 0
+            && self.owed.get() <= HIGH_WATER
+            && !self.closing.get()
+            && !self.ended.get()
+            && !self.failed.get()
+    }
+
+    /// Closes when everything is sent.
+    pub(crate) fn lose(&self) {
+        if !self.closing.get() && !self.failed.get() && !self.ended.get() {
+            self.closing.set(true);
+            self.open.set(false);
+            self.wake();
+        }
+    }
+
+    /// Ends this side's stream when everything is sent.
+    pub(crate) fn write_eof(&self) {
+        if self.open.replace(false) {
+            self.eof_wanted.set(true);
+            self.wake();
+        }
+    }
+
+    pub(crate) fn pause_reading(&self) {
+        self.paused.set(true);
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.get()
+    }
+
+    pub(crate) fn resume_reading(&self) {
+        if self.paused.replace(false) {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed.get()
+    }
+
+    /// Whether it is to close when everything is sent.
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.get()
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.full.get()
+    }
+
+    pub(crate) fn wants_close(&self) -> bool {
+        self.closing.get() && self.is_finished() && !self.failed.get()
+    }
+
+    pub(crate) fn wants_shut(&self) -> bool {
+        self.eof_wanted.get() && !self.eof_sent.get() && self.is_finished()
+    }
+
+    pub(crate) fn wants_eof(&self) -> bool {
+        self.eof_wanted.get()
+    }
+
+    /// Whether all that was written has left, what layers inside hold included.
+    pub(crate) fn is_finished(&self) -> bool {
+        self.output.borrow().len() == 0 && !self.unfinished.get()
+    }
+
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.unfinished.get()
+    }
+
+    pub(crate) fn set_unfinished(&self, unfinished: bool) {
+        self.unfinished.set(unfinished);
+    }
+
+    /// Takes bytes from the layer inside, which may have been written before this began to close.
+    pub(crate) fn carry(&self, data: &[u8]) {
+        if !data.is_empty() && self.carries() {
+            self.queue(data.len(), |output, hub| output.push(data, hub));
+        }
+    }
+
+    /// Whether bytes from the layer inside are taken.
+    pub(crate) fn carries(&self) -> bool {
+        !self.ended.get() && !self.failed.get() && !self.eof_sent.get()
+    }
+
+    pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
+        match self.up.get() {
+            Some(Up::Outer(outer)) => outer.0.peer_credentials(),
+            _ => self.rare.borrow().as_ref()?.peer_credentials,
+        }
+    }
+
+    pub(crate) fn set_eof_sent(&self) {
+        self.eof_sent.set(true);
+    }
+
+    pub(crate) fn eof_sent(&self) -> bool {
+        self.eof_sent.get()
+    }
+
+    /// Begins to watch whether a callback writes.
+    pub(crate) fn watch_writes(&self) {
+        self.unsent_before_input.set(self.load());
+    }
+
+    /// What `data_received` has written is owed for input. What it found unsent is not: two that send each other much,
+    /// and an answer now and then, would both stop reading.
+    pub(crate) fn settle_debt(&self) {
+        let written = self.load().saturating_sub(self.unsent_before_input.get());
+        self.owed.set(self.owed.get() + written);
+    }
+
+    pub(crate) fn unsent(&self) -> usize {
+        self.output.borrow().len()
+    }
+
+    pub(crate) fn output(&self) -> &RefCell<Output> {
+        &self.output
+    }
+
+    /// Takes note that the first `n` bytes of the output have left.
+    pub(crate) fn sent(&self, n: usize) {
+        let (gone, empty) = {
+            let mut output = self.output.borrow_mut();
+            (output.advance(n, &self.hub), output.len() == 0)
+        };
+        self.release_output(n);
+        self.repay(n);
+        if empty && self.full.replace(false) {
+            self.for_sources(Self::release);
+        }
+        if gone.is_some() {
+            contained("drop of bytes that were sent", || drop(gone));
+        }
+    }
+
+    pub(crate) fn note_message(&self) {
+        if !self.message.replace(true) {
+            self.wake();
+        }
+    }
+
+    pub(crate) fn take_message(&self) -> bool {
+        self.message.take()
+    }
+
+    /// As many bytes of what is owed for input have left.
+    pub(crate) fn repay(&self, n: usize) {
+        self.owed.set(self.owed.get().saturating_sub(n));
+    }
+
+    /// Holds reading back until as many calls of [`release`](Self::release).
+    pub(crate) fn hold(&self) {
+        self.holds.set(self.holds.get() + 1);
+    }
+
+    pub(crate) fn release(&self) {
+        self.holds.set(self.holds.get() - 1);
+        if self.holds.get() == 0 {
+            self.wake();
+        }
+    }
+
+    /// The changes of the socket's options that were asked for since the last time.
+    pub(crate) fn take_options(&self) -> Option<SocketOptions> {
+        self.rare.borrow_mut().as_mut()?.options.take()
+    }
+
+    /// From here on every handle is stale. Timers, deferred calls and unsent output are dropped.
+    pub(crate) fn end(&self) {
+        self.ended.set(true);
+        self.open.set(false);
+        self.release_output(self.unsent());
+        let unsent = self.output.borrow_mut().clear(&self.hub);
+        if self.full.replace(false) {
+            self.for_sources(Self::release);
+        }
+        // What these own is the user's, and may use this very transport when it is dropped, or panic.
+        let rare = self.rare.borrow_mut().take();
+        contained("drop of what a connection had", || drop((unsent, rare)));
+        self.calls.close(&self.hub.timers);
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended.get()
+    }
+
+    /// Queues `len` bytes by `push`; ends the connection if they would be too many.
+    #[inline]
+    pub(crate) fn write(&self, len: usize, push: impl FnOnce(&mut Output, &Hub)) {
+        if len > 0 && self.open.get() && self.has_budget(len) {
+            self.queue(len, push);
+        }
+    }
+
+    #[inline]
+    fn queue(&self, len: usize, push: impl FnOnce(&mut Output, &Hub)) {
+        let unsent = {
+            let mut output = self.output.borrow_mut();
+            let queued = output.len();
+            if queued > 0 && queued.saturating_add(len) > self.output_limit.get() {
+                drop(output);
+                return self.fail(CloseReason::Overflow);
+            }
+            push(&mut output, &self.hub);
+            output.len()
+        };
+        self.hold_output(len);
+        self.fill(unsent);
+        self.wake();
+    }
+
+    /// Takes note that as many bytes are unsent now.
+    #[inline]
+    pub(crate) fn fill(&self, unsent: usize) {
+        if self.is_much(unsent) && !self.full.replace(true) {
+            self.for_sources(Self::hold);
+        }
+    }
+
+    pub(crate) fn with_rare<R>(&self, change: impl FnOnce(&mut Rare) -> R) -> R {
+        change(self.rare.borrow_mut().get_or_insert_default())
+    }
+
+    pub(crate) fn set_option(&self, set: impl FnOnce(&mut SocketOptions)) {
+        if !self.ended.get() {
+            self.with_rare(|rare| set(rare.options.get_or_insert_default()));
+            self.wake();
+        }
+    }
+}
+
+impl Owner for State {
+    fn calls(&self) -> &Calls {
+        &self.calls
+    }
+
+    fn notify(&self, call: Call) {
+        self.call_now(call);
+    }
+}
+
+/// Above this many unsent bytes a connection is full (strictly), as in Twisted.
+pub(crate) const HIGH_WATER: usize = 64 * 1024;
+
+/// Unsent bytes a connection may have at the most, unless told otherwise.
+pub(crate) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

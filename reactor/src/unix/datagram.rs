@@ -1,0 +1,105 @@
+//! UNIX sockets that carry datagrams.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+
+use socket2::SockRef;
+use socket2::Type;
+use tokio::net::UnixDatagram;
+
+use crate::address::unix::UnixAddress;
+use crate::datagram::socket::DatagramSocket;
+use crate::datagram::socket::Ends;
+use crate::datagram::socket::unsent;
+use crate::hub::Hub;
+use crate::unix::file::NamedSocket;
+use crate::unix::options::UnixDatagramOptions;
+
+/// A socket, bound to a name or to none.
+pub(crate) struct UnixDatagramPort {
+    socket: UnixDatagram,
+    _named: Arc<NamedSocket>,
+    host: UnixAddress,
+}
+
+impl UnixDatagramPort {
+    /// Binds, unless the address is none.
+    pub(crate) fn bind(options: &UnixDatagramOptions) -> io::Result<NamedSocket> {
+        let named = NamedSocket::bind(Type::DGRAM, &options.address, options.mode, options.lock)?;
+        if let Some(bytes) = options.receive_buffer {
+            named.socket.set_recv_buffer_size(bytes)?;
+        }
+        if let Some(bytes) = options.send_buffer {
+            named.socket.set_send_buffer_size(bytes)?;
+        }
+        Ok(named)
+    }
+
+    /// Receives and sends on a socket from [`bind`](Self::bind). Needs the runtime's context.
+    pub(crate) fn on(named: Arc<NamedSocket>) -> io::Result<Self> {
+        let socket = named.socket.try_clone()?;
+        let host = UnixAddress::from_system(&socket.local_addr()?);
+        let socket = UnixDatagram::from_std(net::UnixDatagram::from(OwnedFd::from(socket)))?;
+        Ok(Self { socket, _named: named, host })
+    }
+}
+
+impl UnixDatagramPort {
+    fn poll_receive_one(&self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<(usize, UnixAddress)>> {
+        loop {
+            ready!(self.socket.poll_recv_ready(cx))?;
+            match self.socket.try_recv_from(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                // The system does not say whether that was all.
+                Ok((len, _)) if len == buffer.len() => {
+                    let message = format!("dropped a datagram of {len} bytes or more");
+                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, message)));
+                }
+                received => {
+                    return Poll::Ready(received.map(|(len, peer)| (len, net::SocketAddr::from(peer).into())));
+                }
+            }
+        }
+    }
+}
+
+impl DatagramSocket<UnixAddress> for UnixDatagramPort {
+    fn poll_receive(
+        &self,
+        cx: &mut Context<'_>,
+        hub: &Hub,
+        _most: usize,
+        deliver: &mut dyn FnMut(&[u8], UnixAddress),
+    ) -> Poll<io::Result<()>> {
+        hub.with_read_buffer(|buffer| {
+            let (len, peer) = ready!(self.poll_receive_one(cx, buffer))?;
+            deliver(&buffer[..len], peer);
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    fn send(&self, data: &[u8], peer: Option<UnixAddress>) -> io::Result<()> {
+        // Not by way of the runtime: it takes a socket for full until the poller has said otherwise, which before the
+        // reactor runs is always.
+        let socket = SockRef::from(&self.socket);
+        let sent = match peer {
+            Some(peer) => socket.send_to(data, &peer.to_system()?),
+            None => socket.send(data),
+        };
+        sent.map(drop).map_err(|error| unsent(error, data.len()))
+    }
+
+    fn connect(&self, peer: UnixAddress) -> io::Result<Ends<UnixAddress>> {
+        SockRef::from(&self.socket).connect(&peer.to_system()?)?;
+        Ok(Ends { host: self.host.clone(), peer })
+    }
+
+    fn host(&self) -> UnixAddress {
+        self.host.clone()
+    }
+}

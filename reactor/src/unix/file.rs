@@ -1,0 +1,195 @@
+//! What the name of a UNIX socket leaves in the file system.
+
+use std::fs;
+use std::fs::Permissions;
+use std::io;
+use std::mem;
+use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::path::PathBuf;
+use std::path::absolute;
+use std::sync::Mutex;
+use std::sync::PoisonError;
+
+use rustix::fs::Mode;
+use rustix::fs::fchmod;
+use socket2::Domain;
+use socket2::Socket;
+use socket2::Type;
+
+use crate::address::unix::UnixAddress;
+use crate::unix::lock::Lock;
+
+/// A socket with a name, from which ports are made: one, or one for each of several reactors.
+pub(crate) struct NamedSocket {
+    /// Dropped before the socket is closed: as long as that is open its file cannot be mistaken for another.
+    name: Mutex<BoundName>,
+    /// What is to be taken from the process before when that has let go: the path, and whether there is a lock.
+    promised: Mutex<Option<(PathBuf, bool)>>,
+    pub(crate) socket: Socket,
+}
+
+impl NamedSocket {
+    /// Binds, but for a socket for datagrams without a name. If it is to be locked and the last owner has left its socket
+    /// behind, that is removed.
+    pub(crate) fn bind(kind: Type, address: &UnixAddress, mode: u32, lock: bool) -> io::Result<Self> {
+        let socket = Socket::new(Domain::UNIX, kind, None)?;
+        socket.set_nonblocking(true)?;
+        let name = BoundName::bind(&socket, address, mode, lock)?;
+        Ok(Self { name: Mutex::new(name), promised: Mutex::default(), socket })
+    }
+
+    /// Takes over a socket that another process has bound. Its file and, if it is to be locked, its lock stay that
+    /// process's until [`take_file`](Self::take_file).
+    pub(crate) fn take_over(socket: Socket, address: &UnixAddress, lock: bool) -> io::Result<Self> {
+        let promised = address.path().map(absolute).transpose()?.map(|path| (path, lock));
+        Ok(Self { name: Mutex::default(), promised: Mutex::new(promised), socket })
+    }
+
+    /// Takes the file and the lock that the process before has left.
+    pub(crate) fn take_file(&self) -> io::Result<()> {
+        if let Some((path, lock)) = take_locked(&self.promised) {
+            let name = BoundName::take_over(path, lock)?;
+            *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+        }
+        Ok(())
+    }
+
+    /// From here on the file and the lock are somebody else's to remove.
+    pub(crate) fn leave_file(&self) {
+        take_locked(&self.name).leave();
+    }
+}
+
+fn take_locked<T: Default>(place: &Mutex<T>) -> T {
+    mem::take(&mut *place.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// The name that a socket was bound to.
+#[derive(Default)]
+struct BoundName {
+    file: Option<SocketFile>,
+    /// Let go behind the file.
+    lock: Option<Lock>,
+}
+
+impl BoundName {
+    fn bind(socket: &Socket, address: &UnixAddress, mode: u32, lock: bool) -> io::Result<Self> {
+        if address.is_unnamed() && socket.r#type()? == Type::DGRAM {
+            return Ok(Self::default());
+        }
+        let system_address = address.to_system()?;
+        let Some(path) = address.path() else {
+            socket.bind(&system_address)?;
+            return Ok(Self::default());
+        };
+        // The process may change its directory.
+        let path = absolute(path)?;
+        let lock = if lock { Some(Lock::acquire(&path)?) } else { None };
+        if lock.as_ref().is_some_and(|lock| lock.was_stale) {
+            remove_dead(&path)?;
+        }
+        // The file gets these permissions, less the umask, when it is made: at no time it has more. Where a system
+        // does not know that, what follows does.
+        let _ = fchmod(socket, Mode::from_raw_mode(mode));
+        socket.bind(&system_address)?;
+        let file = SocketFile::new(path.clone())?;
+        fs::set_permissions(&path, Permissions::from_mode(mode))?;
+        Ok(Self { file: Some(file), lock })
+    }
+
+    fn take_over(path: PathBuf, lock: bool) -> io::Result<Self> {
+        // The file first: where there is none any more, no lock is needed.
+        let file = SocketFile::new(path.clone())?;
+        let lock = if lock { Some(Lock::take_over(&path)?) } else { None };
+        Ok(Self { file: Some(file), lock })
+    }
+
+    fn leave(self) {
+        if let Some(file) = self.file {
+            file.leave();
+        }
+        if let Some(lock) = self.lock {
+            lock.leave();
+        }
+    }
+}
+
+/// A socket's file, which is removed when this is dropped, if it is still the same.
+struct SocketFile {
+    path: PathBuf,
+    id: (u64, u64),
+    left: bool,
+}
+
+impl SocketFile {
+    fn new(path: PathBuf) -> io::Result<Self> {
+        Ok(Self { id: id_of(&path)?, path, left: false })
+    }
+
+    /// Lets the file be.
+    fn leave(mut self) {
+        self.left = true;
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        if !self.left
+            && id_of(&self.path).is_ok_and(|id| id == self.id)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket");
+        }
+    }
+}
+
+fn id_of(path: &Path) -> io::Result<(u64, u64)> {
+    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+}
+
+/// Removes a socket that nobody answers at. Nothing else is touched: then binding fails.
+fn remove_dead(path: &Path) -> io::Result<()> {
+    match is_dead(path) {
+        Ok(true) => fs::remove_file(path),
+        _ => Ok(()),
+    }
+}
+
+fn is_dead(path: &Path) -> io::Result<bool> {
+    if !fs::symlink_metadata(path)?.file_type().is_socket() {
+        return Ok(false);
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    let tried = socket.connect(&UnixAddress::from_path(path).to_system()?);
+    Ok(tried.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+}
+
+/// Why a socket could not be bound to a name, in words that say what to do.
+pub(crate) fn explain(address: &UnixAddress, error: &io::Error) -> String {
+    let own_words = error.get_ref().is_some();
+    let Some(path) = address.path().filter(|_| !own_words) else {
+        return match error.kind() {
+            io::ErrorKind::AddrInUse if !own_words => "another socket has this name".to_owned(),
+            _ => error.to_string(),
+        };
+    };
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    match error.kind() {
+        io::ErrorKind::AddrInUse => match fs::symlink_metadata(path) {
+            Ok(file) if !file.file_type().is_socket() => "a file that is not a socket is in the way".to_owned(),
+            _ => "in use: another program listens there, or has left its socket behind (then remove it, or listen \
+                  with a lock)"
+                .to_owned(),
+        },
+        io::ErrorKind::NotFound => format!("there is no directory {}", directory.display()),
+        io::ErrorKind::PermissionDenied => format!("permission denied (to write in {})", directory.display()),
+        _ => error.to_string(),
+    }
+}

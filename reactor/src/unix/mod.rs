@@ -1,0 +1,248 @@
+//! UNIX sockets as streams.
+
+pub(crate) mod datagram;
+pub(crate) mod file;
+pub(crate) mod lock;
+pub(crate) mod options;
+
+use std::io;
+use std::io::IoSlice;
+use std::io::IoSliceMut;
+use std::mem::MaybeUninit;
+use std::mem::take;
+use std::os::fd::AsFd;
+use std::os::fd::BorrowedFd;
+use std::os::fd::OwnedFd;
+use std::os::unix::net;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::Context;
+use std::task::Poll;
+use std::task::ready;
+
+use rustix::net::RecvAncillaryBuffer;
+use rustix::net::RecvAncillaryMessage;
+use rustix::net::RecvFlags;
+use rustix::net::ReturnFlags;
+use rustix::net::SendAncillaryBuffer;
+use rustix::net::SendAncillaryMessage;
+use rustix::net::SendFlags;
+use rustix::net::recvmsg;
+use rustix::net::sendmsg;
+use socket2::Domain;
+use socket2::Socket;
+use socket2::Type;
+use tokio::io::AsyncWrite;
+use tokio::io::Interest;
+use tokio::net::UnixListener;
+use tokio::net::UnixStream;
+
+use crate::address::Address;
+use crate::address::peer_credentials::PeerCredentials;
+use crate::address::unix::UnixAddress;
+use crate::driver::stream::Accepted;
+use crate::driver::stream::Listener;
+use crate::driver::stream::Stream;
+use crate::net::socket::Reserve;
+use crate::net::socket::poll_end;
+use crate::transport::state::SocketOptions;
+use crate::unix::file::NamedSocket;
+use crate::unix::lock::Lock;
+use crate::unix::options::UnixConnectOptions;
+use crate::unix::options::UnixListenOptions;
+
+/// A connected socket.
+pub(crate) struct Unix {
+    socket: UnixStream,
+    /// See [`poll_end`].
+    forgot_readable: bool,
+    /// What came with the bytes read last.
+    descriptors: Vec<OwnedFd>,
+}
+
+impl Unix {
+    fn new(socket: UnixStream) -> Self {
+        Self { socket, forgot_readable: false, descriptors: Vec::new() }
+    }
+
+    /// Takes over a connected socket that does not block. Needs the runtime's context.
+    pub(crate) fn adopt(socket: Socket) -> io::Result<Accepted<Self>> {
+        let peer = UnixAddress::from_system(&socket.peer_addr()?);
+        Self::connected(socket, peer)
+    }
+
+    fn connected(socket: Socket, peer: UnixAddress) -> io::Result<Accepted<Self>> {
+        let host = UnixAddress::from_system(&socket.local_addr()?).into();
+        let socket = UnixStream::from_std(OwnedFd::from(socket).into())?;
+        Ok(Accepted { stream: Self::new(socket), host, peer: peer.into() })
+    }
+}
+
+impl Stream for Unix {
+    const PASSES_DESCRIPTORS: bool = true;
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let Self { socket, forgot_readable, descriptors } = self;
+        descriptors.clear();
+        if *forgot_readable {
+            match receive(socket, buffer, descriptors) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => *forgot_readable = false,
+                received => return Poll::Ready(received),
+            }
+        }
+        loop {
+            ready!(socket.poll_read_ready(cx))?;
+            match socket.try_io(Interest::READABLE, || receive(socket, buffer, descriptors)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                received => return Poll::Ready(received),
+            }
+        }
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        poll_end(&self.socket, &mut self.forgot_readable, cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        match self.socket.try_write(data) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Pin::new(&mut self.socket).poll_write(cx, data),
+            written => Poll::Ready(written),
+        }
+    }
+
+    fn poll_write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+        descriptor: BorrowedFd<'_>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.socket.poll_write_ready(cx))?;
+            match self.socket.try_io(Interest::WRITABLE, || send(&self.socket, data, descriptor)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        }
+    }
+
+    fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        take(&mut self.descriptors)
+    }
+
+    fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(cx)
+    }
+
+    /// There is no such thing: the peer sees an end, or a reset if it has sent what was not read.
+    fn reset(&mut self) {}
+
+    fn set_options(&mut self, _options: SocketOptions) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn peer_credentials(&self) -> Option<PeerCredentials> {
+        let told = self.socket.peer_cred().ok()?;
+        Some(PeerCredentials { process: told.pid(), user: told.uid(), group: told.gid() })
+    }
+}
+
+/// Reads bytes, and appends the descriptors that came with them.
+pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let received = recvmsg(socket, &mut [IoSliceMut::new(buffer)], &mut control, RecvFlags::CMSG_CLOEXEC)?;
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            descriptors.extend(received);
+        }
+    }
+    if received.flags.contains(ReturnFlags::CTRUNC) {
+        tracing::warn!("descriptors that the peer has sent are lost: the process may have no more");
+    }
+    Ok(received.bytes)
+}
+
+fn send(socket: &UnixStream, data: &[u8], descriptor: BorrowedFd<'_>) -> io::Result<usize> {
+    let descriptors = [descriptor];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut control = SendAncillaryBuffer::new(&mut space);
+    control.push(SendAncillaryMessage::ScmRights(&descriptors));
+    Ok(sendmsg(socket, &[IoSlice::new(data)], &mut control, SendFlags::NOSIGNAL)?)
+}
+
+/// A listening socket.
+pub(crate) struct UnixPort {
+    socket: UnixListener,
+    /// Keeps its file; none if the port was adopted.
+    _named: Option<Arc<NamedSocket>>,
+    host: UnixAddress,
+    reserve: Reserve,
+}
+
+impl UnixPort {
+    /// Binds and listens.
+    pub(crate) fn bind(options: &UnixListenOptions) -> io::Result<NamedSocket> {
+        let named = NamedSocket::bind(Type::STREAM, &options.address, options.mode, options.lock)?;
+        named.socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+        Ok(named)
+    }
+
+    /// Accepts on a socket from [`bind`](Self::bind). Needs the runtime's context.
+    pub(crate) fn on(named: Arc<NamedSocket>) -> io::Result<Self> {
+        let socket = named.socket.try_clone()?;
+        Ok(Self { _named: Some(named), ..Self::adopt(socket)? })
+    }
+
+    /// Takes over a listening socket that does not block; its file is not removed. Needs the runtime's context.
+    pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
+        let host = UnixAddress::from_system(&socket.local_addr()?);
+        let socket = UnixListener::from_std(net::UnixListener::from(OwnedFd::from(socket)))?;
+        Ok(Self { socket, _named: None, host, reserve: Reserve::new() })
+    }
+}
+
+impl Listener for UnixPort {
+    type Stream = Unix;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Unix>>> {
+        let (socket, peer) = ready!(self.socket.poll_accept(cx))?;
+        let peer = UnixAddress::from(net::SocketAddr::from(peer)).into();
+        Poll::Ready(Ok(Accepted { stream: Unix::new(socket), host: self.host(), peer }))
+    }
+
+    fn host(&self) -> Address {
+        self.host.clone().into()
+    }
+
+    fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
+        let socket = &self.socket;
+        self.reserve.turn_away(|| socket.poll_accept(cx).map_ok(drop))
+    }
+}
+
+/// Connects. Needs the runtime's context.
+pub(crate) fn connect(options: &UnixConnectOptions) -> io::Result<Accepted<Unix>> {
+    let address = options.address.to_system()?;
+    if options.check_lock
+        && let Some(path) = options.address.path()
+        && !Lock::is_held(path)?
+    {
+        let lock = lock::beside(path);
+        let message = format!("no server is running: no living process has the lock {}", lock.display());
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, message));
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    // Never under way: the system says at once how it went.
+    socket.connect(&address).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => io::Error::new(
+            io::ErrorKind::WouldBlock,
+            "as many clients as the server's backlog has room for are waiting",
+        ),
+        _ => error,
+    })?;
+    Unix::connected(socket, options.address.clone())
+}
+
+/// What the system passes with one message at the most.
+const MOST_DESCRIPTORS: usize = 253;

@@ -1,0 +1,217 @@
+use std::time::Duration;
+
+use crate::address::unix::UnixAddress;
+use crate::net::listen_options::ConnectionOptions;
+use crate::net::listen_options::LingerLimits;
+use crate::port::accept_limits::AcceptLimits;
+use crate::port::accept_limits::AcceptRate;
+
+/// Where and how to listen on a UNIX socket. What a [`UnixAddress`] can be made of, such as a path, does where the
+/// defaults do.
+///
+/// ```
+/// use reactor::{Reactor, UnixListenOptions};
+/// # use reactor::{Protocol, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+/// # let path = std::env::temp_dir().join(format!("reactor-doc-{}.sock", std::process::id()));
+///
+/// let reactor = Reactor::new()?;
+/// let options = UnixListenOptions::new(&path).mode(0o600).lock(true);
+/// let port = reactor.listen_unix(options, |transport| Echo { transport })?;
+/// println!("listening on {}", port.host());
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct UnixListenOptions {
+    pub(crate) address: UnixAddress,
+    pub(crate) mode: u32,
+    pub(crate) lock: bool,
+    pub(crate) backlog: u32,
+    pub(crate) limits: AcceptLimits,
+    pub(crate) socket: ConnectionOptions,
+}
+
+impl UnixListenOptions {
+    /// The defaults, for this address.
+    pub fn new(address: impl Into<UnixAddress>) -> Self {
+        Self {
+            address: address.into(),
+            mode: MODE,
+            lock: false,
+            backlog: 1024,
+            limits: AcceptLimits::default(),
+            socket: ConnectionOptions::default(),
+        }
+    }
+
+    /// The permissions of the socket's file (`0o666`, whatever the process's umask is): who may write to it may
+    /// connect. It never has more than these. An abstract name has none.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// Whether to hold a lock while listening (not): a symbolic link beside the socket, `PATH.lock`, whose target is
+    /// the number of the process. Whoever comes second is told who holds it. A lock whose process has ended is broken,
+    /// and the socket that it left behind is removed, if nobody answers there. An abstract name needs none. Twisted's
+    /// `wantPID`; the two respect each other's locks.
+    pub fn lock(mut self, on: bool) -> Self {
+        self.lock = on;
+        self
+    }
+
+    /// As [`ListenOptions::backlog`](crate::ListenOptions::backlog): a client that finds no room fails at once.
+    pub fn backlog(mut self, connections: u32) -> Self {
+        self.backlog = connections;
+        self
+    }
+
+    /// As [`ListenOptions::max_connections`](crate::ListenOptions::max_connections).
+    pub fn max_connections(mut self, connections: usize) -> Self {
+        self.limits.connections = connections;
+        self
+    }
+
+    /// As [`ListenOptions::max_pending`](crate::ListenOptions::max_pending).
+    pub fn max_pending(mut self, connections: usize) -> Self {
+        self.limits.pending = connections;
+        self
+    }
+
+    /// As [`ListenOptions::accept_rate`](crate::ListenOptions::accept_rate).
+    ///
+    /// # Panics
+    ///
+    /// If one of the two is zero.
+    #[track_caller]
+    pub fn accept_rate(mut self, connections_per_second: u32, burst: u32) -> Self {
+        self.limits.rate = Some(AcceptRate::new(connections_per_second, burst));
+        self
+    }
+
+    /// As [`ListenOptions::output_limit`](crate::ListenOptions::output_limit).
+    pub fn output_limit(mut self, bytes: usize) -> Self {
+        self.socket.output_limit = bytes;
+        self
+    }
+
+    /// As [`ListenOptions::linger`](crate::ListenOptions::linger); without it the peer would see a reset, even though
+    /// it loses nothing.
+    pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
+        self.socket.linger = LingerLimits { silence, in_all };
+        self
+    }
+}
+
+impl<A: Into<UnixAddress>> From<A> for UnixListenOptions {
+    fn from(address: A) -> Self {
+        Self::new(address)
+    }
+}
+
+/// Where and how to connect to a UNIX socket. What a [`UnixAddress`] can be made of, such as a path, does where the
+/// defaults do.
+///
+/// ```
+/// use std::time::Duration;
+/// use reactor::UnixConnectOptions;
+///
+/// let options = UnixConnectOptions::new("/run/time.sock").check_lock(true);
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct UnixConnectOptions {
+    pub(crate) address: UnixAddress,
+    pub(crate) check_lock: bool,
+    pub(crate) socket: ConnectionOptions,
+}
+
+impl UnixConnectOptions {
+    /// The defaults, for this address.
+    pub fn new(address: impl Into<UnixAddress>) -> Self {
+        Self { address: address.into(), check_lock: false, socket: ConnectionOptions::default() }
+    }
+
+    /// Whether to connect only if a living process holds the server's [lock](UnixListenOptions::lock) (not). Twisted's
+    /// `checkPID`.
+    pub fn check_lock(mut self, on: bool) -> Self {
+        self.check_lock = on;
+        self
+    }
+
+    /// As [`ListenOptions::output_limit`](crate::ListenOptions::output_limit).
+    pub fn output_limit(mut self, bytes: usize) -> Self {
+        self.socket.output_limit = bytes;
+        self
+    }
+
+    /// As [`UnixListenOptions::linger`].
+    pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
+        self.socket.linger = LingerLimits { silence, in_all };
+        self
+    }
+}
+
+impl<A: Into<UnixAddress>> From<A> for UnixConnectOptions {
+    fn from(address: A) -> Self {
+        Self::new(address)
+    }
+}
+
+/// Where and how to receive datagrams on a UNIX socket. What a [`UnixAddress`] can be made of, such as a path, does
+/// where the defaults do; [`UnixAddress::unnamed`] is for who only sends.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct UnixDatagramOptions {
+    pub(crate) address: UnixAddress,
+    pub(crate) mode: u32,
+    pub(crate) lock: bool,
+    pub(crate) receive_buffer: Option<usize>,
+    pub(crate) send_buffer: Option<usize>,
+}
+
+impl UnixDatagramOptions {
+    /// The defaults, for this address.
+    pub fn new(address: impl Into<UnixAddress>) -> Self {
+        Self { address: address.into(), mode: MODE, lock: false, receive_buffer: None, send_buffer: None }
+    }
+
+    /// As [`UnixListenOptions::mode`]: who may write to the file may send.
+    pub fn mode(mut self, mode: u32) -> Self {
+        self.mode = mode;
+        self
+    }
+
+    /// As [`UnixListenOptions::lock`].
+    pub fn lock(mut self, on: bool) -> Self {
+        self.lock = on;
+        self
+    }
+
+    /// As [`DatagramOptions::receive_buffer`](crate::DatagramOptions::receive_buffer), but nothing is lost without a
+    /// word: see [`DatagramTransport::write`](crate::DatagramTransport::write).
+    pub fn receive_buffer(mut self, bytes: usize) -> Self {
+        self.receive_buffer = Some(bytes);
+        self
+    }
+
+    /// As [`DatagramOptions::send_buffer`](crate::DatagramOptions::send_buffer); it also limits how long a datagram
+    /// can be.
+    pub fn send_buffer(mut self, bytes: usize) -> Self {
+        self.send_buffer = Some(bytes);
+        self
+    }
+}
+
+impl<A: Into<UnixAddress>> From<A> for UnixDatagramOptions {
+    fn from(address: A) -> Self {
+        Self::new(address)
+    }
+}
+
+/// Everybody may connect, as in Twisted.
+const MODE: u32 = 0o666;
