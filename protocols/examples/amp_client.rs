@@ -5,11 +5,7 @@ use std::env;
 use std::error::Error;
 
 use futures_util::future::try_join;
-use protocols::Amp;
-use protocols::AmpBox;
-use protocols::AmpError;
-use protocols::AmpHandler;
-use protocols::AmpReceiver;
+use protocols::{Amp, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use reactor::Reactor;
 
 async fn sum(amp: &Amp, a: i64, b: i64) -> Result<i64, AmpError> {

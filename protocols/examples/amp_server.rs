@@ -1,13 +1,8 @@
 //! A calculator whose operations are called over AMP: `amp_server [ADDRESS]`. Twisted's `ampclient.py` can call them, too.
 
-use std::env;
-use std::io;
+use std::{env, io};
 
-use protocols::AmpAnswer;
-use protocols::AmpBox;
-use protocols::AmpError;
-use protocols::AmpHandler;
-use protocols::AmpReceiver;
+use protocols::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use reactor::Reactor;
 
 struct Math;

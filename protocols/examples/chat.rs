@@ -2,15 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::env;
-use std::io;
 use std::rc::Rc;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::CloseReason;
-use reactor::Reactor;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{CloseReason, Reactor};
 
 /// Who is here, by name.
 type Users = Rc<RefCell<HashMap<Vec<u8>, Lines>>>;

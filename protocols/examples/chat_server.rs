@@ -1,18 +1,12 @@
 //! Sends every line to everybody: `chat_server [ENDPOINT]`.
 
 use std::cell::RefCell;
-use std::env;
-use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::CloseReason;
-use reactor::EndpointService;
-use reactor::Runner;
-use reactor::server_from_string;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{CloseReason, EndpointService, Runner, server_from_string};
 
 type Clients = Rc<RefCell<Vec<Lines>>>;
 

@@ -5,13 +5,7 @@ use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use reactor::Backoff;
-use reactor::ClientEndpoint;
-use reactor::ClientService;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Runner;
-use reactor::client_from_string;
+use reactor::{Backoff, ClientEndpoint, ClientService, Protocol, Reactor, Runner, client_from_string};
 
 struct Show;
 

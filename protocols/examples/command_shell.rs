@@ -2,13 +2,9 @@
 
 use std::io;
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::Reactor;
-use reactor::TokioStream;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{Reactor, TokioStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const COMMANDS: [(&str, &str); 3] = [
     ("check", "check <url>: Attempt to download the given web page"),

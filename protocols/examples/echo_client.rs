@@ -1,12 +1,8 @@
 //! Sends three lines to an echo server, shows what comes back, and ends with the connection: `echo_client [SERVER]`.
 
-use std::env;
-use std::io;
-use std::process;
+use std::{env, io, process};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Reactor;
 
 const END: &[u8] = b"Bye-bye!";

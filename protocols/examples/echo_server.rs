@@ -1,11 +1,8 @@
 //! Sends back what it receives: `echo_server [ADDRESS]`.
 
-use std::env;
-use std::io;
+use std::{env, io};
 
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{Protocol, Reactor, Transport};
 
 struct Echo {
     transport: Transport,

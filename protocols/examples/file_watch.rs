@@ -1,13 +1,11 @@
 //! Shows what is added to a file, ten times a second: `file_watch FILE`.
 
-use std::env;
 use std::fs::File;
-use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{env, io};
 
-use reactor::Runner;
-use reactor::TimerService;
+use reactor::{Runner, TimerService};
 
 fn main() -> ExitCode {
     Runner::new("file_watch").run(|reactor| {

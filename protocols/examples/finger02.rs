@@ -1,10 +1,8 @@
 //! Finger, stage 2: accepts connections and stays silent: `finger02 [ADDRESS]`.
 
-use std::env;
-use std::io;
+use std::{env, io};
 
-use reactor::Protocol;
-use reactor::Reactor;
+use reactor::{Protocol, Reactor};
 
 struct Finger;
 

@@ -1,11 +1,8 @@
 //! Finger, stage 3: drops every connection as soon as it is made: `finger03 [ADDRESS]`.
 
-use std::env;
-use std::io;
+use std::{env, io};
 
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{Protocol, Reactor, Transport};
 
 struct Finger(Transport);
 

@@ -1,11 +1,8 @@
 //! Finger, stage 4: reads a user's name, then drops the connection: `finger04 [ADDRESS]`.
 
-use std::env;
-use std::io;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Reactor;
 
 struct Finger(Lines);

@@ -1,13 +1,10 @@
 //! Finger, stage 7: knows some users, whom all connections share: `finger07 [ADDRESS]`.
 
 use std::collections::HashMap;
-use std::env;
-use std::io;
 use std::rc::Rc;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Reactor;
 
 type Users = HashMap<&'static [u8], &'static str>;

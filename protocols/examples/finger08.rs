@@ -1,13 +1,10 @@
 //! Finger, stage 8: finds users by a future, which may take its time, and fail: `finger08 [ADDRESS]`.
 
 use std::collections::HashMap;
-use std::env;
-use std::io;
 use std::rc::Rc;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Reactor;
 
 type Users = HashMap<&'static [u8], &'static str>;

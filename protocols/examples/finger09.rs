@@ -1,14 +1,11 @@
 //! Finger, stage 9: asks another program, the system's `finger`: `finger09 [ADDRESS]`.
 
-use std::env;
 use std::ffi::OsStr;
-use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::process::Command;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Reactor;
 
 struct Finger(Lines);

@@ -1,15 +1,10 @@
 //! Finger, stage 10: fetches users from the web: `finger10 [ADDRESS [SERVER]]`. The user `moshez` is the page `/~moshez`.
 
-use std::env;
-use std::io;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::Reactor;
-use reactor::TokioStream;
-use tokio::io::AsyncReadExt;
-use tokio::io::AsyncWriteExt;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{Reactor, TokioStream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 struct Finger {
     lines: Lines,

@@ -1,17 +1,12 @@
 //! Finger, stage 11: a service, which starts, logs, and stops in order: `finger11 [ENDPOINT]`.
 
 use std::collections::HashMap;
-use std::env;
-use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::EndpointService;
-use reactor::Runner;
-use reactor::server_from_string;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{EndpointService, Runner, server_from_string};
 
 type Users = HashMap<&'static [u8], &'static str>;
 

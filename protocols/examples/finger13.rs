@@ -3,23 +3,13 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
-use std::env;
-use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::{env, io};
 
 use async_trait::async_trait;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::EndpointService;
-use reactor::Factory;
-use reactor::MultiService;
-use reactor::Reactor;
-use reactor::Runner;
-use reactor::Service;
-use reactor::ServiceError;
-use reactor::server_from_string;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{EndpointService, Factory, MultiService, Reactor, Runner, Service, ServiceError, server_from_string};
 
 struct Finger {
     lines: Lines,
@@ -115,8 +105,7 @@ mod tests {
     use std::time::Duration;
 
     use protocols::finger;
-    use reactor::testing::Link;
-    use reactor::testing::Simulation;
+    use reactor::testing::{Link, Simulation};
 
     use super::*;
 

@@ -1,18 +1,12 @@
 //! Answers what other finger servers say: `finger_proxy [ADDRESS [PORT]]`. The question `user@host` is asked at that host,
 //! `user` at this one.
 
-use std::env;
 use std::error::Error;
-use std::io;
 use std::time::Duration;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use protocols::finger;
-use reactor::OnEof;
-use reactor::Port;
-use reactor::Reactor;
+use protocols::{LineHandler, LineReceiver, Lines, finger};
+use reactor::{OnEof, Port, Reactor};
 
 /// How long another server may take.
 const PATIENCE: Duration = Duration::from_secs(30);

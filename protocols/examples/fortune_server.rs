@@ -1,12 +1,9 @@
 //! Sends everybody what a program prints: `fortune_server [ADDRESS [PROGRAM]]`.
 
-use std::env;
-use std::io;
 use std::process::Command;
+use std::{env, io};
 
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{Protocol, Reactor, Transport};
 
 struct FortuneQuoter {
     transport: Transport,

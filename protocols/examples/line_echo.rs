@@ -1,11 +1,8 @@
 //! Echoes each line with its LF, on loopback: `line_echo [PORT] [THREADS]`. Prints `ready` when it listens.
 
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::run_on_threads;
 
 struct Echo {

@@ -2,13 +2,10 @@
 //! `long_multiplication [ADDRESS]`.
 
 use std::collections::VecDeque;
-use std::env;
-use std::io;
 use std::time::Duration;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Reactor;
 
 struct LongMultiplication {

@@ -2,13 +2,10 @@
 //! connections: `long_multiplication2 [ADDRESS]`.
 
 use std::cell::Cell;
-use std::env;
-use std::io;
 use std::rc::Rc;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Reactor;
 
 /// Says what becomes of a line of numbers.

@@ -2,19 +2,13 @@
 //! message's file and those of its control files, each in a line, and an empty line; the answer decides what becomes of
 //! the message. The filter runs until its standard input ends, and closes descriptor 3 when it is ready.
 
-use std::env;
 use std::error::Error;
-use std::fs;
-use std::io;
 use std::os::fd::RawFd;
-use std::process;
+use std::{env, fs, io, process};
 
 use nix::unistd::close;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::Protocol;
-use reactor::Reactor;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{Protocol, Reactor};
 
 /// What Courier waits for.
 const READY: RawFd = 3;

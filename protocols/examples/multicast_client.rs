@@ -1,15 +1,9 @@
 //! Sends a ping to a multicast group, and shows what comes: `multicast_client`. It is a member of the group, too.
 
 use std::io;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use reactor::DatagramOptions;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Interface;
-use reactor::Reactor;
+use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Interface, Reactor};
 
 const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(228, 0, 0, 5), 9999);
 

@@ -1,15 +1,9 @@
 //! Answers the pings that are sent to a multicast group: `multicast_server`. It shares port 9999 with `multicast_client`.
 
 use std::io;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
-use std::net::SocketAddrV4;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use reactor::DatagramOptions;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Interface;
-use reactor::Reactor;
+use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Interface, Reactor};
 
 const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(228, 0, 0, 5), 9999);
 

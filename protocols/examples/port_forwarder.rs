@@ -1,14 +1,9 @@
 //! Forwards connections to another address, by hand: `port_forwarder [ADDRESS [TARGET]]`. `protocols::PortForward` is
 //! the same, ready to use, with half-close.
 
-use std::env;
-use std::io;
+use std::{env, io};
 
-use reactor::CloseReason;
-use reactor::Connector;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{CloseReason, Connector, Protocol, Reactor, Transport};
 
 /// A connection that was accepted.
 struct Incoming {

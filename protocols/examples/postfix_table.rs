@@ -2,19 +2,13 @@
 //! `postfix_table 127.0.0.1:4242 root=admin@example.org`. To ask it: `postmap -q root tcp:localhost:4242`.
 
 use std::collections::HashMap;
-use std::env;
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+use std::{env, io};
 
-use percent_encoding::NON_ALPHANUMERIC;
-use percent_encoding::percent_decode;
-use percent_encoding::utf8_percent_encode;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::DelayedCall;
-use reactor::Reactor;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode, utf8_percent_encode};
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{DelayedCall, Reactor};
 
 type Table = HashMap<Vec<u8>, String>;
 

@@ -1,12 +1,9 @@
 //! Has `wc` count the lines of a song, and tells everything that becomes of it.
 
 use std::io;
-use std::process::Command;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 
-use reactor::ProcessProtocol;
-use reactor::ProcessTransport;
-use reactor::Reactor;
+use reactor::{ProcessProtocol, ProcessTransport, Reactor};
 
 const VERSE: &str = "Aleph-null bottles of beer on the wall,
 Aleph-null bottles of beer,

@@ -1,17 +1,10 @@
 //! Gives everybody who connects a shell in a pseudo-terminal: `pty_server [ADDRESS]`. It asks nobody who he is, so it is
 //! for this machine only. Try `socat -,raw,echo=0 tcp:127.0.0.1:5823`.
 
-use std::env;
-use std::io;
-use std::process::Command;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
+use std::{env, io};
 
-use reactor::CloseReason;
-use reactor::ProcessProtocol;
-use reactor::ProcessTransport;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{CloseReason, ProcessProtocol, ProcessTransport, Protocol, Reactor, Transport};
 
 struct FakeTelnet {
     transport: Transport,

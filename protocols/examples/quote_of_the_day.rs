@@ -1,15 +1,13 @@
 //! Sends a quote to whoever connects, and closes. Where quotes come from the command line says: see `--help`.
 
 use std::error::Error;
-use std::fs;
-use std::io;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::{fs, io};
 
 use clap::Parser;
 use protocols::wire::Qotd;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{Reactor, Transport};
 
 /// Where quotes come from.
 trait Quoter {

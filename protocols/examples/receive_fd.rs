@@ -1,16 +1,13 @@
 //! Receives an open file over a UNIX socket, and shows its first 80 bytes: `receive_fd SOCKET`. The other side is
 //! `send_fd`.
 
-use std::env;
 use std::error::Error;
 use std::fs::File;
 use std::io::Read;
 use std::os::fd::OwnedFd;
-use std::process;
+use std::{env, process};
 
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{Protocol, Reactor, Transport};
 
 struct ReceiveFd {
     transport: Transport,

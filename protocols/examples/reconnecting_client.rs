@@ -1,14 +1,10 @@
 //! Shows what a server sends, and comes back whenever the connection is lost or cannot be made, the later the more often
 //! that was in vain: `reconnecting_client [SERVER]`.
 
-use std::env;
 use std::f64::consts::E;
-use std::io;
+use std::{env, io};
 
-use reactor::Backoff;
-use reactor::Connector;
-use reactor::Protocol;
-use reactor::Reactor;
+use reactor::{Backoff, Connector, Protocol, Reactor};
 
 struct Echo;
 

@@ -1,15 +1,10 @@
 //! Hands an open file to whoever connects to a UNIX socket: `send_fd SOCKET FILE`. The other side is `receive_fd`.
 
-use std::env;
 use std::fs::File;
-use std::io;
-use std::process;
 use std::time::Duration;
+use std::{env, io, process};
 
-use reactor::CloseReason;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{CloseReason, Protocol, Reactor, Transport};
 
 struct SendFd {
     transport: Transport,

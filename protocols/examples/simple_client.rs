@@ -1,13 +1,9 @@
 //! Sends one message to an echo server, shows the answer, and stops the reactor when the connection has ended:
 //! `simple_client [SERVER]`.
 
-use std::env;
-use std::io;
+use std::{env, io};
 
-use reactor::CloseReason;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{CloseReason, Protocol, Reactor, Transport};
 
 struct EchoClient {
     transport: Transport,

@@ -1,25 +1,16 @@
 //! Two servers, a timer and a client of one of the servers in one program: `simple_services [SERVER SERVER CLIENT]`, all
 //! three of them endpoints. The log says who starts and stops, and when.
 
-use std::env;
-use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
+use std::{env, io};
 
 use async_trait::async_trait;
 use protocols::wire::Echo;
-use reactor::ClientService;
-use reactor::EndpointService;
-use reactor::MultiService;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Runner;
-use reactor::Service;
-use reactor::ServiceError;
-use reactor::TimerService;
-use reactor::Transport;
-use reactor::client_from_string;
-use reactor::server_from_string;
+use reactor::{
+    ClientService, EndpointService, MultiService, Protocol, Reactor, Runner, Service, ServiceError, TimerService,
+    Transport, client_from_string, server_from_string,
+};
 use tracing::Level;
 
 struct Foo(Transport);

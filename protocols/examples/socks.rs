@@ -1,10 +1,8 @@
 //! A SOCKS proxy for this machine alone, to the web and nowhere else: `socks [PORT]`.
 
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use protocols::Socks;
-use protocols::SocksRequest;
+use protocols::{Socks, SocksRequest};
 use reactor::Reactor;
 
 /// Nobody is to reach by this proxy what he could not reach without it.

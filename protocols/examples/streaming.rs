@@ -1,14 +1,9 @@
 //! Sends as many random numbers as the client asks for, and no faster than it reads them: `streaming [ADDRESS]`.
 
-use std::env;
-use std::io;
+use std::{env, io};
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Reactor;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{CloseReason, OnEof, Reactor};
 
 struct ServeRandom {
     lines: Lines,

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use reactor::Reactor;
-use reactor::RemoteReactor;
+use reactor::{Reactor, RemoteReactor};
 
 fn do_long_calculation() -> u64 {
     (1..=1_000_000).sum()

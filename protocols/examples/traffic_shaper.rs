@@ -2,15 +2,11 @@
 //! 1 kB a second from then on: `traffic_shaper [ADDRESS]`.
 
 use std::collections::HashMap;
-use std::env;
-use std::io;
+use std::{env, io};
 
-use protocols::Bucket;
-use protocols::Throttle;
 use protocols::wire::Chargen;
-use reactor::Factory;
-use reactor::Reactor;
-use reactor::Transport;
+use protocols::{Bucket, Throttle};
+use reactor::{Factory, Reactor, Transport};
 
 fn shaped() -> impl Factory {
     let server = Bucket::new(20_000, 20_000);

@@ -6,10 +6,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use reactor::DatagramOptions;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Reactor;
+use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Reactor};
 
 struct PingPong {
     transport: DatagramTransport,

@@ -4,9 +4,7 @@ use std::env;
 use std::error::Error;
 use std::net::SocketAddr;
 
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Reactor;
+use reactor::{DatagramProtocol, DatagramTransport, Reactor};
 
 struct EchoClient {
     transport: DatagramTransport,

@@ -1,12 +1,9 @@
 //! Sends datagrams back to where they come from: `udp_echo_server [ADDRESS]`.
 
-use std::env;
-use std::io;
 use std::net::SocketAddr;
+use std::{env, io};
 
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Reactor;
+use reactor::{DatagramProtocol, DatagramTransport, Reactor};
 
 struct Echo(DatagramTransport);
 

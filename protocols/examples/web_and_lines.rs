@@ -9,21 +9,13 @@
 
 use std::future::pending;
 use std::io;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::Address;
-use reactor::Incoming;
-use reactor::Port;
-use reactor::Reactor;
-use reactor::TokioStream;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{Address, Incoming, Port, Reactor, TokioStream};
 
 /// Everything runs on the reactor's thread, but axum asks for what could run anywhere. Among protocols it would be an
 /// `Rc<RefCell<…>>`.
@@ -94,11 +86,8 @@ impl axum::serve::Listener for Listener {
 mod tests {
     use super::*;
 
-    use std::io::Read as _;
-    use std::io::Write as _;
-    use std::net::Shutdown;
-    use std::net::SocketAddr;
-    use std::net::TcpStream;
+    use std::io::{Read as _, Write as _};
+    use std::net::{Shutdown, SocketAddr, TcpStream};
     use std::time::Duration;
 
     /// What the server answers until it closes.

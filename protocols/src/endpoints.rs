@@ -1,7 +1,6 @@
 use reactor::Reactor;
 
-use crate::proxy_header;
-use crate::web_socket;
+use crate::{proxy_header, web_socket};
 
 /// Adds the endpoints of this crate to those that [`server_from_string`](reactor::server_from_string) and
 /// [`client_from_string`](reactor::client_from_string) know for this reactor. They are around other endpoints, whose

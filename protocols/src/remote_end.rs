@@ -3,11 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 /// Keeps what comes, and its transport for the test to act by.
 #[derive(Clone, Default)]

@@ -1,11 +1,8 @@
 //! Echoes what it receives, on loopback: `echo [PORT] [THREADS]`. Prints `ready` when it listens.
 
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::run_on_threads;
+use reactor::{Protocol, Transport, run_on_threads};
 
 struct Echo {
     transport: Transport,

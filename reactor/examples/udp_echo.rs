@@ -1,11 +1,8 @@
 //! Echoes the datagrams it receives, on loopback: `udp_echo [PORT] [THREADS]`. Prints `ready` when it listens.
 
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::run_on_threads;
+use reactor::{DatagramProtocol, DatagramTransport, run_on_threads};
 
 struct Echo {
     transport: DatagramTransport,

@@ -4,10 +4,9 @@
 //! `FUZZ_RUNS` sets another number, `REACTOR_SEED` makes other changes. What fails is printed as it is to be written
 //! into a file in `seeds`.
 
-use std::env;
-use std::fs;
 use std::panic::catch_unwind;
 use std::path::Path;
+use std::{env, fs};
 
 use fastrand::Rng;
 

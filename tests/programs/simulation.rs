@@ -1,16 +1,12 @@
 //! How fast simulations run, and whether they keep their promises in many storms:
 //! `cargo run --release -p tests --bin simulation -- [STORMS]` (1,000).
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::testing::Link;
-use reactor::testing::Simulation;
+use reactor::testing::{Link, Simulation};
+use reactor::{CloseReason, Protocol, Transport};
 use rig::storm;
 
 struct Echo {

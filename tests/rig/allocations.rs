@@ -2,9 +2,7 @@
 //!
 //! The only file of the workspace with `unsafe` in it.
 
-use std::alloc::GlobalAlloc;
-use std::alloc::Layout;
-use std::alloc::System;
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 /// The system's allocator, with counts for each thread. A program takes it as its `#[global_allocator]`.

@@ -1,21 +1,13 @@
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::process;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
-use std::thread;
+use std::process::{Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
+use std::{process, thread};
 
-use nix::sys::signal::Signal;
-use nix::sys::signal::kill;
+use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::figures::cpu_of;
-use crate::figures::descriptors_of;
-use crate::figures::resident_of;
+use crate::figures::{cpu_of, descriptors_of, resident_of};
 
 /// A server in a process of its own: it has printed `ready ADDRESS`, and is killed when this is dropped.
 ///

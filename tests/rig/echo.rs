@@ -2,10 +2,7 @@
 
 use std::net::SocketAddr;
 
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{DatagramProtocol, DatagramTransport, Protocol, Transport};
 
 /// Sends back what it is sent.
 #[derive(Debug)]

@@ -1,23 +1,16 @@
 //! A server whose system calls fail: R6, R7.
 
-use std::fs;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::Shutdown;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
-use crate::Child;
-use crate::Ended;
 use crate::child::terminate;
-use crate::now;
-use crate::peer;
+use crate::{Child, Ended, now, peer};
 
 /// The system calls that are made to fail, each with what it may fail with.
 pub const FAILURES: [(&str, &[&str]); 6] = [

@@ -1,15 +1,11 @@
 //! A server whose protocols panic where they are told to: R16, R17.
 
 use std::cell::Cell;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{CloseReason, OnEof, Protocol, Transport};
 
 /// Where a connection's code fails. The client says which by the address it connects from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

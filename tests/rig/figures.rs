@@ -1,6 +1,5 @@
-use std::fs;
-use std::io;
 use std::time::Duration;
+use std::{fs, io};
 
 /// How many descriptors the process has open.
 pub fn descriptors_of(pid: u32) -> io::Result<usize> {

@@ -11,10 +11,6 @@ pub mod peer;
 pub mod steady;
 pub mod storm;
 
-pub use child::Child;
-pub use child::Ended;
-pub use figures::cpu_of;
-pub use figures::descriptors_of;
-pub use figures::resident_of;
-pub use limits::now;
-pub use limits::open_files;
+pub use child::{Child, Ended};
+pub use figures::{cpu_of, descriptors_of, resident_of};
+pub use limits::{now, open_files};

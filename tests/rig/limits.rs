@@ -1,8 +1,6 @@
 use std::time::Instant;
 
-use nix::sys::resource::Resource;
-use nix::sys::resource::getrlimit;
-use nix::sys::resource::setrlimit;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 /// Raises the soft limit of open files to the hard one, and says how many that is.
 pub fn open_files() -> usize {

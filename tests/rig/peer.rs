@@ -1,23 +1,14 @@
 //! The other side: plain blocking sockets, and servers on threads of this process.
 
-use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::net::IpAddr;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::sync::mpsc;
-use std::thread;
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::{io, thread};
 
-use reactor::Port;
-use reactor::Reactor;
-use reactor::RemoteReactor;
-use socket2::Domain;
-use socket2::SockRef;
-use socket2::Socket;
-use socket2::Type;
+use reactor::{Port, Reactor, RemoteReactor};
+use socket2::{Domain, SockRef, Socket, Type};
 
 /// How long a peer waits before it gives the server up as hung.
 pub const DEADLINE: Duration = Duration::from_secs(60);

@@ -1,33 +1,15 @@
 //! How often a server allocates for a message when it has warmed up: R36.
 
 use std::cell::Cell;
-use std::io::Read;
-use std::io::Write;
-use std::net::SocketAddr;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::sync::mpsc::Receiver;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use protocols::PortForward;
-use protocols::StringFormat;
-use protocols::StringHandler;
-use protocols::StringReceiver;
-use protocols::Strings;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Factory;
-use reactor::Policy;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::layer;
+use protocols::{LineHandler, LineReceiver, Lines, PortForward, StringFormat, StringHandler, StringReceiver, Strings};
+use reactor::{DatagramProtocol, DatagramTransport, Factory, Policy, Protocol, Transport, layer};
 
 use crate::allocations::allocations;
 use crate::peer;

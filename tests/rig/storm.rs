@@ -3,22 +3,14 @@
 //! Four clients upload to two servers that send everything back, and ask for datagrams besides, while links get bad,
 //! hosts crash and come back, and partitions come and go. Then the weather turns fair, and all have to finish.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::Connector;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::testing::Link;
-use reactor::testing::Simulation;
+use reactor::testing::{Link, Simulation};
+use reactor::{CloseReason, Connector, DatagramProtocol, DatagramTransport, Protocol, Reactor, Transport};
 
 use crate::echo::DatagramEcho;
 

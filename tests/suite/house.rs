@@ -1,9 +1,8 @@
 //! Rules of the house that no compiler keeps.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The folders of the reactor: each uses those before it.
 const FOLDERS: [&str; 23] = [
@@ -74,6 +73,28 @@ fn the_folders_below_the_drivers_do_not_name_tokio() {
         let names_tokio =
             code_of(&file).lines().any(|line| !line.trim_start().starts_with("//") && line.contains("tokio::"));
         assert!(place_of(&folder) >= place_of(FIRST_OF_TOKIO) || !names_tokio, "{} names tokio", file.display());
+    }
+}
+
+#[test]
+fn imports_are_gathered_by_module() {
+    for file in all_sources() {
+        let text = fs::read_to_string(&file).unwrap();
+        let mut above = HashSet::new();
+        for line in text.lines() {
+            let Some((visibility, path)) = line.split_once("use ").filter(|(before, _)| {
+                let before = before.trim();
+                (before.is_empty() || before.starts_with("pub")) && line.ends_with([';', '{'])
+            }) else {
+                above.clear();
+                continue;
+            };
+            let path = path.split('{').next().unwrap_or_default().trim_end_matches(';').trim_end_matches("::");
+            let module =
+                if line.contains('{') { path } else { path.rsplit_once("::").map_or("", |(module, _)| module) };
+            let first = module.is_empty() || above.insert(format!("{visibility}{module}"));
+            assert!(first, "{} imports twice from {module}: {line}", file.display());
+        }
     }
 }
 

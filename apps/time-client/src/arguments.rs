@@ -3,9 +3,8 @@
 use std::fmt::Display;
 use std::net::Ipv6Addr;
 
-use clap::CommandFactory;
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, Parser};
 use reactor::quote_string_argument;
 
 /// Sends the lines you type to a time server, and prints its replies.

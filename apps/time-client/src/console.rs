@@ -3,27 +3,15 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::future::Future;
-use std::io;
-use std::io::BufRead;
-use std::io::IsTerminal;
-use std::io::Read;
-use std::io::StdinLock;
-use std::io::Write;
-use std::sync::Arc;
-use std::sync::Condvar;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::mpsc;
-use std::thread;
+use std::io::{BufRead, IsTerminal, Read, StdinLock, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use std::{io, thread};
 
 use futures_channel::oneshot;
 
-use crate::terminal::Editor;
-use crate::terminal::Mode;
-use crate::terminal::interrupt;
+use crate::terminal::{Editor, Mode, interrupt};
 
 /// Standard input and output, used by a thread of their own: whatever they wait for, the reactor does not.
 ///

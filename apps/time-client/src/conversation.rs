@@ -6,19 +6,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_channel::oneshot;
-use reactor::ClientEndpoint;
-use reactor::CloseReason;
-use reactor::DelayedCall;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::connect_protocol;
+use reactor::{ClientEndpoint, CloseReason, DelayedCall, OnEof, Protocol, Transport, connect_protocol};
 
-use crate::console::Console;
-use crate::console::Shown;
-use crate::console::Typed;
-use crate::reply::Progress;
-use crate::reply::Reply;
+use crate::console::{Console, Shown, Typed};
+use crate::reply::{Progress, Reply};
 
 /// Asks for lines and sends them to the server until they end; with a connection for each, if `by_line`.
 pub(crate) async fn converse(endpoint: &dyn ClientEndpoint, by_line: bool, console: &Rc<Console>) -> io::Result<()> {

@@ -3,22 +3,14 @@
 use std::collections::VecDeque;
 use std::io;
 use std::io::ErrorKind;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_channel::oneshot;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::DelayedCall;
-use reactor::Reactor;
-use reactor::Target;
+use reactor::{DatagramProtocol, DatagramTransport, DelayedCall, Reactor, Target};
 
-use crate::console::Console;
-use crate::console::Shown;
-use crate::console::Typed;
+use crate::console::{Console, Shown, Typed};
 use crate::reply::is_whole_reply;
 
 /// Asks for lines and sends them to the first of the target's addresses that does not refuse them, until they end.

@@ -14,16 +14,11 @@ use std::rc::Rc;
 
 use clap::Parser;
 use protocols::add_endpoint_schemes;
-use reactor::ClientEndpoint;
-use reactor::Reactor;
-use reactor::ToTarget;
-use reactor::client_from_string;
+use reactor::{ClientEndpoint, Reactor, ToTarget, client_from_string};
 use tracing_subscriber::EnvFilter;
 
-use crate::arguments::Arguments;
-use crate::arguments::fail;
-use crate::console::Console;
-use crate::console::notice;
+use crate::arguments::{Arguments, fail};
+use crate::console::{Console, notice};
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();

@@ -8,14 +8,11 @@ use std::thread::JoinHandle;
 use nix::sys::pthread::pthread_kill;
 use nix::sys::signal::Signal;
 use nix::sys::termios;
-use nix::sys::termios::SetArg;
-use nix::sys::termios::Termios;
-use rustyline::Config;
-use rustyline::DefaultEditor;
+use nix::sys::termios::{SetArg, Termios};
 use rustyline::error::ReadlineError;
+use rustyline::{Config, DefaultEditor};
 
-use crate::console::Typed;
-use crate::console::notice;
+use crate::console::{Typed, notice};
 
 /// A prompt with line editing and history.
 pub(crate) struct Editor {

@@ -1,9 +1,6 @@
 use std::rc::Rc;
 
-use reactor::EndpointService;
-use reactor::Reactor;
-use reactor::Service;
-use reactor::ServiceError;
+use reactor::{EndpointService, Reactor, Service, ServiceError};
 
 use crate::journal::Journal;
 

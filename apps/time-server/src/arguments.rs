@@ -1,11 +1,9 @@
 //! What may be said on the command line.
 
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use clap::ArgAction;
-use clap::Parser;
+use clap::{ArgAction, Parser};
 use reactor::quote_string_argument;
 
 /// Answers what it receives with the time and the same bytes.

@@ -3,8 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
+use reactor::{DatagramProtocol, DatagramTransport};
 
 use crate::journal::Journal;
 use crate::stamp::ctime;

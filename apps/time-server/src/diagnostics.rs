@@ -1,10 +1,7 @@
 //! What is logged, to standard error.
 
-use std::env;
-use std::io;
-use std::io::ErrorKind;
-use std::io::IsTerminal;
-use std::io::Write;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::{env, io};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;

@@ -1,14 +1,11 @@
 //! What the server tells on standard output.
 
 use std::cell::Cell;
-use std::io;
 use std::io::Write;
 use std::sync::mpsc;
-use std::sync::mpsc::Receiver;
-use std::sync::mpsc::Sender;
-use std::sync::mpsc::SyncSender;
-use std::thread;
+use std::sync::mpsc::{Receiver, Sender, SyncSender};
 use std::time::Duration;
+use std::{io, thread};
 
 use reactor::Address;
 

@@ -14,25 +14,15 @@ use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
 
-use clap::CommandFactory;
-use clap::Parser;
 use clap::error::ErrorKind;
-use protocols::LineReceiver;
-use protocols::add_endpoint_schemes;
-use reactor::EndpointService;
-use reactor::Factory;
-use reactor::MultiService;
-use reactor::Port;
-use reactor::Reactor;
-use reactor::Runner;
-use reactor::ServiceError;
-use reactor::Transport;
-use reactor::server_from_string;
-use reactor::share;
+use clap::{CommandFactory, Parser};
+use protocols::{LineReceiver, add_endpoint_schemes};
+use reactor::{
+    EndpointService, Factory, MultiService, Port, Reactor, Runner, ServiceError, Transport, server_from_string, share,
+};
 
 use crate::announcement::Announcement;
-use crate::arguments::Arguments;
-use crate::arguments::Service;
+use crate::arguments::{Arguments, Service};
 use crate::datagrams::DatagramStamper;
 use crate::journal::Journal;
 use crate::one_line::OneLine;

@@ -3,9 +3,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::LineHandler;
-use protocols::Lines;
-use protocols::OnLongLine;
+use protocols::{LineHandler, Lines, OnLongLine};
 use reactor::OnEof;
 
 use crate::journal::Journal;

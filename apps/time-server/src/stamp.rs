@@ -3,9 +3,7 @@
 use std::fmt;
 use std::time::SystemTime;
 
-use chrono::DateTime;
-use chrono::Local;
-use chrono::TimeZone;
+use chrono::{DateTime, Local, TimeZone};
 
 /// `time` in local time, as C's `ctime` has it, without the newline: `Sun Nov  1 16:58:06 2026`.
 pub(crate) fn ctime(time: SystemTime) -> impl fmt::Display {

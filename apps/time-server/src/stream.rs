@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{Protocol, Transport};
 
 use crate::journal::Journal;
 use crate::stamp::ctime;

@@ -6,20 +6,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http_body_util::Full;
-use hyper::Method;
-use hyper::Request;
-use hyper::Response;
-use hyper::StatusCode;
-use hyper::body::Bytes;
-use hyper::body::Incoming;
-use hyper::header;
+use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use protocols::IdleTimeout;
-use protocols::WebSocket;
-use reactor::Factory;
-use reactor::TokioStream;
+use protocols::{IdleTimeout, WebSocket};
+use reactor::{Factory, TokioStream};
 
 use crate::by_chunk;
 use crate::journal::Journal;

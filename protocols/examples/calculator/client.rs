@@ -5,12 +5,8 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::CloseReason;
-use reactor::DelayedCall;
-use reactor::Factory;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::{CloseReason, DelayedCall, Factory};
 
 /// How long a question waits for its answer.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -108,8 +104,7 @@ mod tests {
     use std::cell::RefCell;
     use std::io;
 
-    use reactor::testing::StringTransport;
-    use reactor::testing::every_cut;
+    use reactor::testing::{StringTransport, every_cut};
 
     use super::*;
 

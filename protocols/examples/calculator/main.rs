@@ -12,11 +12,8 @@ use std::error::Error;
 use std::io;
 use std::rc::Rc;
 
-use client::Client;
-use client::Failure;
-use reactor::Connector;
-use reactor::Port;
-use reactor::Reactor;
+use client::{Client, Failure};
+use reactor::{Connector, Port, Reactor};
 use server::calculator;
 
 /// Where a server listens by itself.
@@ -72,8 +69,7 @@ mod tests {
     use std::cell::RefCell;
     use std::time::Duration;
 
-    use reactor::testing::Pair;
-    use reactor::testing::Simulation;
+    use reactor::testing::{Pair, Simulation};
 
     use super::*;
 

@@ -1,8 +1,6 @@
 //! The side that calculates: a line is answered by a line.
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Factory;
 
 /// Answers `add 2 3` with `5`, and what makes no sense with `error` and the reason.
@@ -40,8 +38,7 @@ fn calculate(question: &[u8]) -> Result<i64, &'static str> {
 
 #[cfg(test)]
 mod tests {
-    use reactor::testing::StringTransport;
-    use reactor::testing::every_cut;
+    use reactor::testing::{StringTransport, every_cut};
 
     use super::*;
 

@@ -3,11 +3,8 @@ use std::fmt;
 use bytes::Bytes;
 
 use crate::amp::error::AmpError;
-use crate::amp::splitter::BoxError;
-use crate::amp::splitter::BoxSplitter;
-use crate::amp::splitter::KEY_COST;
-use crate::amp::value::FromAmp;
-use crate::amp::value::ToAmp;
+use crate::amp::splitter::{BoxError, BoxSplitter, KEY_COST};
+use crate::amp::value::{FromAmp, ToAmp};
 
 /// What AMP sends: values by their keys, in the order of the keys. Twisted's `AmpBox`.
 ///

@@ -1,14 +1,9 @@
 //! Points in time, with an offset from UTC, as Twisted writes them.
 
 use bytes::Bytes;
-use chrono::DateTime;
-use chrono::Datelike;
-use chrono::FixedOffset;
-use chrono::NaiveDate;
-use chrono::Timelike;
+use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Timelike};
 
-use crate::amp::value::FromAmp;
-use crate::amp::value::ToAmp;
+use crate::amp::value::{FromAmp, ToAmp};
 
 impl ToAmp for DateTime<FixedOffset> {
     /// In microseconds and in minutes of offset; what is finer is cut off. Twisted reads the years 1 to 9999.

@@ -1,8 +1,6 @@
 use std::fmt;
 
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{Factory, Protocol, Transport};
 
 use crate::amp::handle::Amp;
 use crate::amp::handler::AmpHandler;

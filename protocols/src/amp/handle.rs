@@ -1,14 +1,11 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
-use reactor::CloseReason;
-use reactor::DeferredCall;
-use reactor::Transport;
+use reactor::{CloseReason, DeferredCall, Transport};
 
 use crate::amp::amp_box::AmpBox;
 use crate::amp::error::AmpError;

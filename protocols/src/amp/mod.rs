@@ -18,5 +18,4 @@ pub use factory::AmpFactory;
 pub use handle::Amp;
 pub use handler::AmpHandler;
 pub use receiver::AmpReceiver;
-pub use value::FromAmp;
-pub use value::ToAmp;
+pub use value::{FromAmp, ToAmp};

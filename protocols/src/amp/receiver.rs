@@ -4,23 +4,13 @@ use std::fmt;
 use std::future::ready;
 
 use bytes::Bytes;
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Protocol;
+use reactor::{CloseReason, OnEof, Protocol};
 
 use crate::amp::amp_box::AmpBox;
 use crate::amp::answer::When;
 use crate::amp::error::AmpError;
-use crate::amp::factory::AmpFactory;
-use crate::amp::factory::Limits;
-use crate::amp::handle::ANSWER;
-use crate::amp::handle::ASK;
-use crate::amp::handle::Amp;
-use crate::amp::handle::COMMAND;
-use crate::amp::handle::ERROR;
-use crate::amp::handle::ERROR_CODE;
-use crate::amp::handle::ERROR_DESCRIPTION;
-use crate::amp::handle::Outcome;
+use crate::amp::factory::{AmpFactory, Limits};
+use crate::amp::handle::{ANSWER, ASK, Amp, COMMAND, ERROR, ERROR_CODE, ERROR_DESCRIPTION, Outcome};
 use crate::amp::handler::AmpHandler;
 use crate::amp::splitter::BoxSplitter;
 use crate::receiver::into_handler::IntoHandler;
@@ -296,8 +286,7 @@ mod tests {
     use std::rc::Rc;
 
     use futures_channel::oneshot;
-    use reactor::testing::StringTransport;
-    use reactor::testing::every_cut;
+    use reactor::testing::{StringTransport, every_cut};
 
     use super::*;
     use crate::amp::AmpAnswer;

@@ -5,8 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::amp::amp_box::AmpBox;
-use crate::amp::amp_box::MAX_KEY_LENGTH;
+use crate::amp::amp_box::{AmpBox, MAX_KEY_LENGTH};
 
 /// Cuts a stream of bytes into boxes. It holds the box that is not whole yet.
 ///

@@ -2,8 +2,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use crate::amp::amp_box::AmpBox;
-use crate::amp::amp_box::encode_part;
+use crate::amp::amp_box::{AmpBox, encode_part};
 
 /// What can be put into an [`AmpBox`]: a type whose values are sent as bytes, in the form that Twisted's argument types
 /// give them.

@@ -1,13 +1,10 @@
 use std::fmt;
 
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{Factory, Protocol, Transport};
 use tokio_util::codec::Decoder;
 
 use crate::codec::CodecReceiver;
-use crate::codec::handle::CodecKind;
-use crate::codec::handle::Messages;
+use crate::codec::handle::{CodecKind, Messages};
 use crate::codec::handler::CodecHandler;
 use crate::receiver::into_handler::IntoHandler;
 

@@ -1,5 +1,4 @@
-use reactor::CloseReason;
-use reactor::OnEof;
+use reactor::{CloseReason, OnEof};
 use tokio_util::codec::Decoder;
 
 use crate::codec::handle::Messages;

@@ -3,12 +3,9 @@ pub(crate) mod handle;
 pub(crate) mod handler;
 
 use std::any::Any;
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Protocol;
+use reactor::{CloseReason, OnEof, Protocol};
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder;
 

@@ -1,20 +1,12 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
 
-use reactor::CloseReason;
-use reactor::ConnectError;
-use reactor::ConnectOptions;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{CloseReason, ConnectError, ConnectOptions, OnEof, Protocol, Reactor, Transport};
 
-use crate::finger::query::FingerQuery;
-use crate::finger::query::InvalidFingerQuery;
+use crate::finger::query::{FingerQuery, InvalidFingerQuery};
 
 /// Asks a server of the Finger protocol (RFC 1288) about a user, and resolves with its answer.
 ///

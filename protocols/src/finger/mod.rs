@@ -4,8 +4,7 @@ pub(crate) mod query;
 use std::fmt;
 use std::rc::Rc;
 
-use reactor::Factory;
-use reactor::OnEof;
+use reactor::{Factory, OnEof};
 
 use crate::finger::query::FingerQuery;
 use crate::line::LineReceiver;
@@ -89,9 +88,7 @@ mod tests {
     use std::cell::Cell;
     use std::time::Duration;
 
-    use reactor::testing::Simulation;
-    use reactor::testing::StringTransport;
-    use reactor::testing::every_cut;
+    use reactor::testing::{Simulation, StringTransport, every_cut};
 
     use super::*;
     use crate::remote_end::RemoteEnd;

@@ -76,8 +76,7 @@ impl Error for InvalidFingerQuery {}
 #[cfg(test)]
 mod tests {
     use proptest::prelude::any;
-    use proptest::prop_assert_eq;
-    use proptest::proptest;
+    use proptest::{prop_assert_eq, proptest};
 
     use super::*;
 

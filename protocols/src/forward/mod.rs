@@ -1,11 +1,6 @@
 pub(crate) mod splice;
 
-use reactor::CloseReason;
-use reactor::ConnectOptions;
-use reactor::Factory;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{CloseReason, ConnectOptions, Factory, OnEof, Protocol, Transport};
 
 use crate::forward::splice::Forward;
 
@@ -95,8 +90,7 @@ impl Protocol for Incoming {
 mod tests {
     use std::time::Duration;
 
-    use reactor::testing::Link;
-    use reactor::testing::Simulation;
+    use reactor::testing::{Link, Simulation};
 
     use super::*;
     use crate::remote_end::RemoteEnd;

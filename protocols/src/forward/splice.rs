@@ -1,12 +1,6 @@
 //! Two connections, each of which is sent what the other receives: what a forwarder and a proxy do in the end.
 
-use reactor::CloseReason;
-use reactor::ConnectError;
-use reactor::ConnectOptions;
-use reactor::Connector;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{CloseReason, ConnectError, ConnectOptions, Connector, OnEof, Protocol, Transport};
 
 /// The accepted connection's side: its protocol passes its callbacks on to this.
 ///

@@ -5,15 +5,10 @@ use std::future::Future;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
-use reactor::CloseReason;
-use reactor::ConnectOptions;
-use reactor::Connector;
-use reactor::Reactor;
+use reactor::{CloseReason, ConnectOptions, Connector, Reactor};
 
 use crate::ident::LONGEST_LINE;
-use crate::ident::reply::IdentError;
-use crate::ident::reply::IdentReply;
-use crate::ident::reply::parse_line;
+use crate::ident::reply::{IdentError, IdentReply, parse_line};
 use crate::line::LineReceiver;
 use crate::line::handle::Lines;
 use crate::line::handler::LineHandler;
@@ -168,10 +163,8 @@ impl fmt::Debug for IdentClient {
 mod tests {
     use std::time::Duration;
 
-    use reactor::Protocol;
-    use reactor::Transport;
-    use reactor::testing::Link;
-    use reactor::testing::Simulation;
+    use reactor::testing::{Link, Simulation};
+    use reactor::{Protocol, Transport};
 
     use super::*;
     use crate::IdentServer;

@@ -5,14 +5,10 @@ pub(crate) mod reply;
 use std::fmt;
 use std::rc::Rc;
 
-use reactor::Factory;
-use reactor::OnEof;
+use reactor::{Factory, OnEof};
 
-use crate::ident::query::IdentQuery;
-use crate::ident::query::port_pair;
-use crate::ident::reply::IdentError;
-use crate::ident::reply::IdentReply;
-use crate::ident::reply::line_of;
+use crate::ident::query::{IdentQuery, port_pair};
+use crate::ident::reply::{IdentError, IdentReply, line_of};
 use crate::line::LineReceiver;
 use crate::line::handle::Lines;
 use crate::line::handler::LineHandler;
@@ -92,9 +88,7 @@ pub(crate) const LONGEST_LINE: usize = 1000;
 mod tests {
     use std::time::Duration;
 
-    use reactor::testing::Simulation;
-    use reactor::testing::StringTransport;
-    use reactor::testing::every_cut;
+    use reactor::testing::{Simulation, StringTransport, every_cut};
 
     use super::*;
     use crate::remote_end::RemoteEnd;

@@ -1,11 +1,9 @@
 use std::error::Error;
 use std::fmt;
 
-use reactor::CloseReason;
-use reactor::ConnectError;
+use reactor::{CloseReason, ConnectError};
 
-use crate::ident::query::SPACE;
-use crate::ident::query::port_pair;
+use crate::ident::query::{SPACE, port_pair};
 
 /// Who owns a connection, as an ident server says (RFC 1413). It is what the peer claims, and proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -130,8 +128,7 @@ const LONGEST_USER: usize = 512;
 #[cfg(test)]
 mod tests {
     use proptest::prelude::any;
-    use proptest::prop_assert_eq;
-    use proptest::proptest;
+    use proptest::{prop_assert_eq, proptest};
 
     use super::*;
 

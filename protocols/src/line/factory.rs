@@ -1,16 +1,12 @@
 use std::fmt;
 use std::rc::Rc;
 
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{Factory, Protocol, Transport};
 
 use crate::line::LineReceiver;
-use crate::line::handle::LineKind;
-use crate::line::handle::Lines;
+use crate::line::handle::{LineKind, Lines};
 use crate::line::handler::LineHandler;
-use crate::line::splitter::Delimiter;
-use crate::line::splitter::Framing;
+use crate::line::splitter::{Delimiter, Framing};
 use crate::receiver::into_handler::IntoHandler;
 
 /// Builds a [`LineReceiver`] for each connection, by

@@ -1,5 +1,4 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -174,8 +173,7 @@ mod tests {
     use reactor::testing::StringTransport;
 
     use super::*;
-    use crate::LineHandler;
-    use crate::LineReceiver;
+    use crate::{LineHandler, LineReceiver};
 
     struct Idle;
 

@@ -7,17 +7,12 @@ use std::any::Any;
 use std::fmt;
 use std::rc::Rc;
 
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Protocol;
+use reactor::{CloseReason, OnEof, Protocol};
 
 use crate::line::factory::LineFactory;
 use crate::line::handle::Lines;
-use crate::line::handler::LineHandler;
-use crate::line::handler::OnLongLine;
-use crate::line::splitter::Framing;
-use crate::line::splitter::LineSplitter;
-use crate::line::splitter::LineTooLong;
+use crate::line::handler::{LineHandler, OnLongLine};
+use crate::line::splitter::{Framing, LineSplitter, LineTooLong};
 use crate::receiver::delivery::Receiver;
 use crate::receiver::handle::Shared;
 use crate::receiver::input::Input;
@@ -146,16 +141,12 @@ impl<H> fmt::Debug for LineReceiver<H> {
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::io;
     use std::time::Duration;
 
-    use reactor::Factory;
-    use reactor::Policy;
-    use reactor::layer;
-    use reactor::testing::StringTransport;
-    use reactor::testing::every_cut;
+    use reactor::testing::{StringTransport, every_cut};
+    use reactor::{Factory, Policy, layer};
 
     use super::*;
 

@@ -5,9 +5,7 @@ use std::rc::Rc;
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-use crate::receiver::input::Buffer;
-use crate::receiver::input::Input;
-use crate::receiver::input::Needle;
+use crate::receiver::input::{Buffer, Input, Needle};
 
 /// What ends a line, and how long one may be.
 #[derive(Clone, Debug)]

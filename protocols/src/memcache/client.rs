@@ -1,25 +1,19 @@
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use futures_channel::oneshot;
-use reactor::CloseReason;
-use reactor::DelayedCall;
-use reactor::Transport;
+use reactor::{CloseReason, DelayedCall, Transport};
 
 use crate::Lines;
 use crate::memcache::answers::Answers;
 use crate::memcache::error::MemcacheError;
 use crate::memcache::factory::MemcacheFactory;
 use crate::memcache::item::MemcacheItem;
-use crate::memcache::waiting::Answer;
-use crate::memcache::waiting::Waiting;
+use crate::memcache::waiting::{Answer, Waiting};
 
 /// A handle of one connection to a memcached server. Twisted's `MemCacheProtocol`.
 ///
@@ -392,8 +386,7 @@ mod tests {
     use std::fmt::Debug;
     use std::io;
 
-    use reactor::testing::StringTransport;
-    use reactor::testing::every_cut;
+    use reactor::testing::{StringTransport, every_cut};
 
     use super::*;
 

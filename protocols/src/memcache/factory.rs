@@ -2,14 +2,11 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{Factory, Protocol, Transport};
 
-use crate::LineReceiver;
-use crate::Lines;
 use crate::memcache::answers::Answers;
 use crate::memcache::client::MemcacheClient;
+use crate::{LineReceiver, Lines};
 
 /// Builds the protocol of a connection to a memcached server, by [`MemcacheClient::factory`].
 pub struct MemcacheFactory {

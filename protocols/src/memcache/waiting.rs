@@ -1,7 +1,6 @@
 //! Requests that wait for their answers, and the lines that answers consist of: no transport, no callbacks.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use futures_channel::oneshot;

@@ -2,8 +2,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::iter::successors;
 use std::rc::Rc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A token bucket: an allowance of bytes that fills up at a steady rate, for one connection or for many. Twisted's
 /// `htb.Bucket`. See [`Throttle`](crate::Throttle).

@@ -4,11 +4,7 @@ use std::io::Write;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::Policy;
-use reactor::Transport;
-use reactor::layer;
+use reactor::{CloseReason, Factory, Policy, Transport, layer};
 
 use crate::policies::pcap;
 use crate::policies::sink::Sink;

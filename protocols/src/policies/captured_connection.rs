@@ -5,13 +5,8 @@ use std::time::Duration;
 
 use reactor::testing::StringTransport;
 
-use crate::policies::capture::ENDED;
-use crate::policies::capture::LOST;
-use crate::policies::capture::MADE;
-use crate::policies::capture::RECEIVED;
-use crate::policies::capture::SENT;
-use crate::policies::pcap::Records;
-use crate::policies::pcap::invalid;
+use crate::policies::capture::{ENDED, LOST, MADE, RECEIVED, SENT};
+use crate::policies::pcap::{Records, invalid};
 
 /// One connection of a [`Capture`](crate::Capture), read back to be replayed.
 ///
@@ -138,11 +133,7 @@ impl CapturedConnection {
 
 #[cfg(test)]
 mod tests {
-    use reactor::Factory;
-    use reactor::OnEof;
-    use reactor::Protocol;
-    use reactor::Tick;
-    use reactor::Transport;
+    use reactor::{Factory, OnEof, Protocol, Tick, Transport};
 
     use super::*;
     use crate::Capture;

@@ -1,16 +1,9 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use reactor::Address;
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::Policy;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::layer;
+use reactor::{Address, CloseReason, Factory, Policy, Protocol, Transport, layer};
 
 use crate::policies::log_limit::LogLimit;
 
@@ -185,8 +178,7 @@ impl fmt::Debug for ConnectionLimit {
 
 #[cfg(test)]
 mod tests {
-    use std::panic::AssertUnwindSafe;
-    use std::panic::catch_unwind;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use reactor::testing::StringTransport;
 

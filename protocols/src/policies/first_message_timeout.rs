@@ -1,12 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::DelayedCall;
-use reactor::Factory;
-use reactor::Policy;
-use reactor::Transport;
-use reactor::layer;
+use reactor::{CloseReason, DelayedCall, Factory, Policy, Transport, layer};
 
 /// A policy that resets connections whose first message is not complete in time, however the peer drips it: what other
 /// servers call a request or header time-out.
@@ -77,9 +72,7 @@ mod tests {
     use reactor::testing::StringTransport;
 
     use super::*;
-    use crate::LineHandler;
-    use crate::LineReceiver;
-    use crate::Lines;
+    use crate::{LineHandler, LineReceiver, Lines};
 
     /// Greets, and then sends something every second, whoever asks.
     struct Talker(Lines);

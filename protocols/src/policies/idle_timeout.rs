@@ -1,12 +1,7 @@
 use std::fmt;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::Policy;
-use reactor::Transport;
-use reactor::layer;
+use reactor::{CloseReason, Factory, Policy, Transport, layer};
 
 /// A policy that closes connections on which nothing moves. Twisted's `TimeoutFactory` and `TimeoutProtocol`.
 ///
@@ -113,13 +108,11 @@ impl fmt::Debug for IdleTimeout {
 
 #[cfg(test)]
 mod tests {
-    use reactor::Protocol;
-    use reactor::Tick;
     use reactor::testing::StringTransport;
+    use reactor::{Protocol, Tick};
 
     use super::*;
-    use crate::Bucket;
-    use crate::Throttle;
+    use crate::{Bucket, Throttle};
 
     /// Writes ten bytes every second.
     struct Ticker(Transport);

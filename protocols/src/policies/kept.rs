@@ -1,7 +1,6 @@
 //! What tests give to be written to.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::io::Write;
 use std::rc::Rc;

@@ -2,9 +2,7 @@
 
 use std::mem;
 
-use reactor::Nested;
-use reactor::OnEof;
-use reactor::Transport;
+use reactor::{Nested, OnEof, Transport};
 
 /// A connection inside another, whose bytes pass unchanged from here on.
 pub(crate) struct PassThrough {

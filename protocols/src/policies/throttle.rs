@@ -1,9 +1,6 @@
 use std::mem;
 
-use reactor::Factory;
-use reactor::Policy;
-use reactor::Transport;
-use reactor::layer;
+use reactor::{Factory, Policy, Transport, layer};
 
 use crate::policies::bucket::Bucket;
 

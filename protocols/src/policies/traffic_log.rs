@@ -3,14 +3,8 @@ use std::fmt;
 use std::io::Write;
 use std::rc::Rc;
 
-use chrono::DateTime;
-use chrono::SecondsFormat;
-use chrono::Utc;
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::Policy;
-use reactor::Transport;
-use reactor::layer;
+use chrono::{DateTime, SecondsFormat, Utc};
+use reactor::{CloseReason, Factory, Policy, Transport, layer};
 
 use crate::policies::sink::Sink;
 

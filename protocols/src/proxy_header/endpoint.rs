@@ -1,19 +1,12 @@
 //! `haproxy:`, around other endpoints.
 
-use std::fmt;
-use std::io;
 use std::time::Duration;
+use std::{fmt, io};
 
 use async_trait::async_trait;
-use reactor::Arguments;
-use reactor::EndpointError;
-use reactor::Factory;
-use reactor::Port;
-use reactor::Reactor;
-use reactor::ServerEndpoint;
+use reactor::{Arguments, EndpointError, Factory, Port, Reactor, ServerEndpoint};
 
-use crate::proxy_header::ProxyHeader;
-use crate::proxy_header::network;
+use crate::proxy_header::{ProxyHeader, network};
 
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     let inside = arguments.rest()?.server_endpoint(reactor)?;

@@ -4,19 +4,14 @@
 //! it itself, and the suite compares it with one of them.
 
 use std::ffi::OsStr;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::ffi::OsStrExt as _;
 use std::str::FromStr;
 
 use bytes::Buf as _;
-use crc::CRC_32_ISCSI;
-use crc::Crc;
+use crc::{CRC_32_ISCSI, Crc};
 use memchr::memchr;
-use reactor::Address;
-use reactor::UnixAddress;
+use reactor::{Address, UnixAddress};
 
 /// What a header says.
 #[derive(Debug, PartialEq, Eq)]

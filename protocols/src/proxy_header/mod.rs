@@ -6,24 +6,16 @@ mod proxied;
 mod refused;
 mod sender;
 
-use std::fmt;
-use std::io;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use ipnet::IpNet;
-use reactor::Address;
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::SharedFactory;
-use reactor::Transport;
-use reactor::layer;
-use reactor::share;
+use reactor::{Address, Factory, Protocol, SharedFactory, Transport, layer, share};
 
 use crate::proxy_header::proxied::Proxied;
-use crate::proxy_header::refused::Refusal;
-use crate::proxy_header::refused::Refusals;
+use crate::proxy_header::refused::{Refusal, Refusals};
 use crate::proxy_header::sender::Sender;
 
 pub use refused::ProxyRefused;

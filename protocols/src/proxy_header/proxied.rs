@@ -4,19 +4,12 @@ use std::mem;
 use std::rc::Rc;
 use std::task::Context;
 
-use reactor::CloseReason;
-use reactor::DelayedCall;
-use reactor::Nested;
-use reactor::OnEof;
-use reactor::Pending;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{CloseReason, DelayedCall, Nested, OnEof, Pending, Protocol, Transport};
 
 use crate::policies::pass_through::PassThrough;
-use crate::proxy_header::Options;
-use crate::proxy_header::header;
 use crate::proxy_header::header::Header;
 use crate::proxy_header::refused::Refusal;
+use crate::proxy_header::{Options, header};
 
 /// A connection that begins with a header.
 pub(super) struct Proxied {

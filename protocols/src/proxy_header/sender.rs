@@ -3,19 +3,9 @@
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use reactor::Address;
-use reactor::Policy;
-use reactor::Transport;
-use reactor::UnixAddress;
+use reactor::{Address, Policy, Transport, UnixAddress};
 
-use crate::proxy_header::header::INET;
-use crate::proxy_header::header::INET6;
-use crate::proxy_header::header::PROXY;
-use crate::proxy_header::header::STREAM;
-use crate::proxy_header::header::UNIX;
-use crate::proxy_header::header::UNIX_PATH;
-use crate::proxy_header::header::UNSPEC;
-use crate::proxy_header::header::VERSION_2;
+use crate::proxy_header::header::{INET, INET6, PROXY, STREAM, UNIX, UNIX_PATH, UNSPEC, VERSION_2};
 
 /// Sends a header before anything else.
 pub(super) struct Sender {

@@ -3,13 +3,9 @@
 use std::cell::Cell;
 use std::future::ready;
 
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{CloseReason, OnEof, Protocol, Transport};
 
-use crate::receiver::input::Buffer;
-use crate::receiver::input::Input;
+use crate::receiver::input::{Buffer, Input};
 
 /// A protocol that cuts what it is given into pieces, and delivers them.
 pub(crate) trait Receiver: Protocol {

@@ -3,16 +3,9 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::Address;
-use reactor::DeferredCall;
-use reactor::DelayedCall;
-use reactor::LoopingCall;
-use reactor::Reactor;
-use reactor::Tick;
-use reactor::Transport;
+use reactor::{Address, DeferredCall, DelayedCall, LoopingCall, Reactor, Tick, Transport};
 
-use crate::receiver::delivery::Delivery;
-use crate::receiver::delivery::Receiver;
+use crate::receiver::delivery::{Delivery, Receiver};
 
 /// A handle of one connection whose protocol is a receiver: how a handler sends, closes, and says how input is to be
 /// cut.

@@ -1,13 +1,10 @@
 use std::fmt;
 
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{Factory, Protocol, Transport};
 
 use crate::receiver::into_handler::IntoHandler;
 use crate::segment::TerminatorReceiver;
-use crate::segment::handle::SegmentKind;
-use crate::segment::handle::Segments;
+use crate::segment::handle::{SegmentKind, Segments};
 use crate::segment::handler::TerminatorHandler;
 
 /// Builds a [`TerminatorReceiver`] for each connection, by [`TerminatorReceiver::factory`].

@@ -1,5 +1,4 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::receiver::handle::Handle;
 use crate::segment::terminator::Terminator;

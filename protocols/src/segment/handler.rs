@@ -1,5 +1,4 @@
-use reactor::CloseReason;
-use reactor::OnEof;
+use reactor::{CloseReason, OnEof};
 
 use crate::receiver::into_handler::IntoHandler;
 use crate::segment::handle::Segments;

@@ -7,14 +7,11 @@ pub(crate) mod terminator;
 use std::any::Any;
 use std::fmt;
 
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Protocol;
+use reactor::{CloseReason, OnEof, Protocol};
 
 use crate::receiver::delivery::Receiver;
 use crate::receiver::handle::Shared;
-use crate::receiver::input::Buffer;
-use crate::receiver::input::Input;
+use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
 use crate::segment::factory::TerminatorFactory;
 use crate::segment::handle::Segments;

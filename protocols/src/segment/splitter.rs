@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use memchr::memmem;
 
-use crate::receiver::input::Input;
-use crate::receiver::input::Needle;
+use crate::receiver::input::{Input, Needle};
 use crate::segment::terminator::Terminator;
 
 /// What comes next of a segment.

@@ -2,42 +2,23 @@ pub(crate) mod parser;
 pub(crate) mod request;
 
 use std::cell::RefCell;
-use std::fmt;
-use std::future::Future;
-use std::future::ready;
-use std::io;
+use std::future::{Future, ready};
 use std::mem::take;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
-use std::vec;
+use std::{fmt, io, vec};
 
-use reactor::CloseReason;
-use reactor::ConnectError;
-use reactor::ConnectErrorKind;
-use reactor::ConnectOptions;
-use reactor::DelayedCall;
-use reactor::Factory;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{
+    CloseReason, ConnectError, ConnectErrorKind, ConnectOptions, DelayedCall, Factory, OnEof, Protocol, Transport,
+};
 
 use crate::forward::splice::Forward;
-use crate::socks::parser::CONNECT;
-use crate::socks::parser::Malformed;
-use crate::socks::parser::Message;
-use crate::socks::parser::NO_METHOD;
-use crate::socks::parser::NO_PASSWORD;
-use crate::socks::parser::PASSWORD;
-use crate::socks::parser::PASSWORD_ACCEPTED;
-use crate::socks::parser::PASSWORD_REFUSED;
-use crate::socks::parser::Reply;
-use crate::socks::parser::Request;
-use crate::socks::parser::Stage;
-use crate::socks::parser::Version;
-use crate::socks::parser::parse;
-use crate::socks::parser::reply;
+use crate::socks::parser::{
+    CONNECT, Malformed, Message, NO_METHOD, NO_PASSWORD, PASSWORD, PASSWORD_ACCEPTED, PASSWORD_REFUSED, Reply, Request,
+    Stage, Version, parse, reply,
+};
 use crate::socks::request::SocksRequest;
 
 /// A factory of SOCKS servers: clients say where they want to be connected to. Versions 4, 4a and 5 (RFC 1928) are told
@@ -320,9 +301,7 @@ const ATTEMPT: Duration = Duration::from_secs(10);
 mod tests {
     use std::cell::Cell;
 
-    use reactor::testing::Simulation;
-    use reactor::testing::StringTransport;
-    use reactor::testing::every_cut;
+    use reactor::testing::{Simulation, StringTransport, every_cut};
 
     use super::*;
     use crate::remote_end::RemoteEnd;

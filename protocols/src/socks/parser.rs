@@ -2,10 +2,7 @@
 //!
 //! SOCKS4 and 4a are as the two memos of the same names have them, SOCKS5 is RFC 1928, its passwords are RFC 1929.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// What is to come next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -243,9 +240,7 @@ const LONGEST: usize = 8 + 2 * (LONGEST_TEXT + 1);
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
-    use proptest::prelude::Just;
-    use proptest::prelude::any;
-    use proptest::prelude::prop_oneof;
+    use proptest::prelude::{Just, any, prop_oneof};
     use proptest::proptest;
 
     use super::*;

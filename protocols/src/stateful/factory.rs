@@ -1,13 +1,10 @@
 use std::fmt;
 
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{Factory, Protocol, Transport};
 
 use crate::receiver::into_handler::IntoHandler;
 use crate::stateful::StatefulReceiver;
-use crate::stateful::handle::StateKind;
-use crate::stateful::handle::States;
+use crate::stateful::handle::{StateKind, States};
 use crate::stateful::handler::StatefulHandler;
 use crate::string::factory::MAX_LENGTH;
 

@@ -6,13 +6,10 @@ pub(crate) mod state;
 use std::any::Any;
 use std::fmt;
 
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Protocol;
+use reactor::{CloseReason, OnEof, Protocol};
 
 use crate::receiver::delivery::Receiver;
-use crate::receiver::input::Buffer;
-use crate::receiver::input::Input;
+use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
 use crate::stateful::factory::StatefulFactory;
 use crate::stateful::handle::States;

@@ -1,14 +1,11 @@
 use std::fmt;
 
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{Factory, Protocol, Transport};
 
 use crate::receiver::into_handler::IntoHandler;
 use crate::string::StringReceiver;
 use crate::string::format::StringFormat;
-use crate::string::handle::StringKind;
-use crate::string::handle::Strings;
+use crate::string::handle::{StringKind, Strings};
 use crate::string::handler::StringHandler;
 use crate::string::splitter::StringSplitter;
 

@@ -2,8 +2,7 @@ use std::error::Error;
 use std::fmt;
 
 use crate::receiver::handle::Handle;
-use crate::string::format::LONGEST_PREFIX;
-use crate::string::format::StringFormat;
+use crate::string::format::{LONGEST_PREFIX, StringFormat};
 
 /// A handle of one connection whose protocol is a [`StringReceiver`](crate::StringReceiver): how a
 /// [`StringHandler`](crate::StringHandler) sends strings. How it closes, paces and times is said at [`Handle`].

@@ -8,13 +8,10 @@ pub(crate) mod splitter;
 use std::any::Any;
 use std::fmt;
 
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Protocol;
+use reactor::{CloseReason, OnEof, Protocol};
 
 use crate::receiver::delivery::Receiver;
-use crate::receiver::input::Buffer;
-use crate::receiver::input::Input;
+use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
 use crate::string::factory::StringFactory;
 use crate::string::format::StringFormat;

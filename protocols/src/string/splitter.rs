@@ -2,8 +2,7 @@
 
 use crate::receiver::input::Input;
 use crate::string::error::StringError;
-use crate::string::format::LONGEST_PREFIX;
-use crate::string::format::StringFormat;
+use crate::string::format::{LONGEST_PREFIX, StringFormat};
 
 /// How strings are cut, and how long one may be.
 #[derive(Clone, Copy, Debug)]

@@ -2,14 +2,11 @@
 
 use tungstenite::Error;
 use tungstenite::client::IntoClientRequest as _;
-use tungstenite::handshake::client::Response;
-use tungstenite::handshake::client::generate_request;
+use tungstenite::handshake::client::{Response, generate_request};
 use tungstenite::handshake::derive_accept_key;
 use tungstenite::handshake::machine::TryParse as _;
-use tungstenite::http::HeaderValue;
-use tungstenite::http::StatusCode;
-use tungstenite::http::header::SEC_WEBSOCKET_ACCEPT;
-use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tungstenite::http::header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_PROTOCOL};
+use tungstenite::http::{HeaderValue, StatusCode};
 
 use crate::web_socket::request::Head;
 

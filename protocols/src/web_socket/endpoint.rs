@@ -1,24 +1,14 @@
 //! `web:`, around other endpoints.
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use async_trait::async_trait;
-use reactor::Argument;
-use reactor::Arguments;
-use reactor::ClientEndpoint;
-use reactor::ConnectError;
-use reactor::ConnectErrorKind;
-use reactor::EndpointError;
-use reactor::Factory;
-use reactor::Made;
-use reactor::Port;
-use reactor::Reactor;
-use reactor::ServerEndpoint;
-use reactor::Transport;
+use reactor::{
+    Argument, Arguments, ClientEndpoint, ConnectError, ConnectErrorKind, EndpointError, Factory, Made, Port, Reactor,
+    ServerEndpoint, Transport,
+};
 
-use crate::web_socket::WebSocket;
-use crate::web_socket::answer;
+use crate::web_socket::{WebSocket, answer};
 
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     let inside = arguments.rest()?.server_endpoint(reactor)?;

@@ -9,11 +9,7 @@ mod upgrade;
 use std::fmt;
 use std::rc::Rc;
 
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::SharedFactory;
-use reactor::Transport;
-use reactor::share;
+use reactor::{Factory, Protocol, SharedFactory, Transport, share};
 
 use crate::web_socket::upgrade::Upgrade;
 
@@ -201,18 +197,12 @@ mod tests {
     use std::io::Cursor;
     use std::time::Duration;
 
-    use reactor::CloseReason;
-    use reactor::OnEof;
-    use reactor::testing::Pair;
-    use reactor::testing::StringTransport;
-    use reactor::testing::every_cut;
+    use reactor::testing::{Pair, StringTransport, every_cut};
+    use reactor::{CloseReason, OnEof};
     use tungstenite::protocol::frame::FrameHeader;
 
     use super::*;
-    use crate::IdleTimeout;
-    use crate::LineHandler;
-    use crate::LineReceiver;
-    use crate::Lines;
+    use crate::{IdleTimeout, LineHandler, LineReceiver, Lines};
 
     const REQUEST: &str = "GET /socket?x=1 HTTP/1.1\r\nHost: example.org:80\r\nConnection: keep-alive, Upgrade\r\n\
         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

@@ -1,33 +1,18 @@
 //! A web socket behind its opening handshake.
 
-use std::io;
-use std::io::ErrorKind;
-use std::io::Read;
-use std::io::Write;
-use std::str;
+use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
+use std::{io, str};
 
-use reactor::CloseReason;
-use reactor::Nested;
-use reactor::OnEof;
-use reactor::Transport;
-use tungstenite::Bytes;
-use tungstenite::Error;
-use tungstenite::Message;
-use tungstenite::protocol::CloseFrame;
-use tungstenite::protocol::Role;
-use tungstenite::protocol::WebSocketConfig;
-use tungstenite::protocol::WebSocketContext;
-use tungstenite::protocol::frame::Frame;
-use tungstenite::protocol::frame::FrameHeader;
-use tungstenite::protocol::frame::coding::CloseCode;
-use tungstenite::protocol::frame::coding::Data;
-use tungstenite::protocol::frame::coding::OpCode;
+use reactor::{CloseReason, Nested, OnEof, Transport};
+use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
+use tungstenite::protocol::frame::{Frame, FrameHeader};
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
+use tungstenite::{Bytes, Error, Message};
 
 use crate::policies::pass_through::LONGEST_CHUNK;
 use crate::web_socket::Options;
-use crate::web_socket::upgrade::PATIENCE;
-use crate::web_socket::upgrade::Upgrade;
+use crate::web_socket::upgrade::{PATIENCE, Upgrade};
 
 /// The frames of one connection, and the connection inside.
 pub(super) struct Open {

@@ -2,15 +2,9 @@
 
 use memchr::memmem;
 use tungstenite::handshake::machine::TryParse as _;
-use tungstenite::handshake::server::Request;
-use tungstenite::handshake::server::create_response;
-use tungstenite::handshake::server::write_response;
-use tungstenite::http::HeaderName;
-use tungstenite::http::HeaderValue;
-use tungstenite::http::StatusCode;
-use tungstenite::http::header::HOST;
-use tungstenite::http::header::ORIGIN;
-use tungstenite::http::header::SEC_WEBSOCKET_PROTOCOL;
+use tungstenite::handshake::server::{Request, create_response, write_response};
+use tungstenite::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
+use tungstenite::http::{HeaderName, HeaderValue, StatusCode};
 
 use crate::web_socket::Options;
 

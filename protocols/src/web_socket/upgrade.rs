@@ -4,22 +4,13 @@ use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::Nested;
-use reactor::OnEof;
-use reactor::Pending;
-use reactor::Protocol;
-use reactor::SharedFactory;
-use reactor::Transport;
+use reactor::{CloseReason, Nested, OnEof, Pending, Protocol, SharedFactory, Transport};
 use tungstenite::http::StatusCode;
 
 use crate::policies::pass_through::PassThrough;
-use crate::web_socket::Options;
-use crate::web_socket::answer;
 use crate::web_socket::open::Open;
-use crate::web_socket::request::Head;
-use crate::web_socket::request::Verdict;
-use crate::web_socket::request::refusal;
+use crate::web_socket::request::{Head, Verdict, refusal};
+use crate::web_socket::{Options, answer};
 
 /// A connection that becomes a web socket, or something else.
 pub(super) struct Upgrade {

@@ -23,10 +23,8 @@ pub mod udp;
 use std::mem::take;
 use std::time::SystemTime;
 
-use chrono::DateTime;
-use chrono::Utc;
-use reactor::Protocol;
-use reactor::Transport;
+use chrono::{DateTime, Utc};
+use reactor::{Protocol, Transport};
 
 /// Sends back what it receives (RFC 862).
 #[derive(Debug)]
@@ -245,17 +243,10 @@ const SECONDS_FROM_1900_TO_1970: i64 = 2_208_988_800;
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-    use std::time::UNIX_EPOCH;
+    use std::time::{Duration, UNIX_EPOCH};
 
-    use reactor::Factory;
-    use reactor::ListenOptions;
-    use reactor::Policy;
-    use reactor::layer;
-    use reactor::testing::Pair;
-    use reactor::testing::Simulation;
-    use reactor::testing::StringTransport;
-    use reactor::testing::every_cut;
+    use reactor::testing::{Pair, Simulation, StringTransport, every_cut};
+    use reactor::{Factory, ListenOptions, Policy, layer};
 
     use super::*;
 

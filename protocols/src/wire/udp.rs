@@ -22,12 +22,9 @@
 
 use std::net::SocketAddr;
 
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
+use reactor::{DatagramProtocol, DatagramTransport};
 
-use crate::wire::PRINTING;
-use crate::wire::pattern_line;
-use crate::wire::seconds_since_1900;
+use crate::wire::{PRINTING, pattern_line, seconds_since_1900};
 
 /// Sends back what it receives (RFC 862).
 pub fn echo(transport: DatagramTransport) -> impl DatagramProtocol {

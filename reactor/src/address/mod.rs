@@ -4,9 +4,7 @@ pub(crate) mod target;
 pub(crate) mod unix;
 
 use std::fmt;
-use std::net::IpAddr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::address::unix::UnixAddress;
 

@@ -1,10 +1,7 @@
 //! Where to connect to.
 
 use std::fmt;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Where to connect to: an address, or a name that is yet to be resolved, with a port.
 ///

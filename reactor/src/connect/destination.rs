@@ -3,8 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::net::listen_options::ConnectOptions;
-use crate::net::listen_options::ConnectionOptions;
+use crate::net::listen_options::{ConnectOptions, ConnectionOptions};
 use crate::unix::options::UnixConnectOptions;
 
 /// What [`Connector`](crate::Connector) was told, of either kind.

@@ -1,9 +1,8 @@
 use std::error::Error;
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 /// Why a connection could not be made. It displays as a sentence that names the target:
 /// `cannot connect to localhost:21567: connection refused`.

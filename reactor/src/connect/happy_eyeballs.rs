@@ -1,13 +1,10 @@
 //! Happy eyeballs: which of a name's addresses answers first (RFC 8305, sections 4 and 5).
 
-use std::future::Future;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::SocketAddr;
-use std::pin::Pin;
-use std::pin::pin;
-use std::task::Context;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The addresses in the order in which they should be tried: the families take turns, beginning with that of
@@ -132,10 +129,8 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
     use std::sync::Arc;
-    use std::sync::atomic::AtomicBool;
-    use std::sync::atomic::Ordering;
-    use std::task::Wake;
-    use std::task::Waker;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Wake, Waker};
 
     use futures_util::FutureExt;
     use futures_util::future::LocalBoxFuture;

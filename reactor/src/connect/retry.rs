@@ -1,13 +1,10 @@
 //! Staying connected: what a connector does by itself between one attempt and the next.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use crate::connect::backoff::Backoff;
-use crate::connect::connector::Connector;
-use crate::connect::connector::ConnectorState;
-use crate::connect::connector::Outcome;
+use crate::connect::connector::{Connector, ConnectorState, Outcome};
 use crate::connect::error::ConnectErrorKind;
 use crate::reactor::Reactor;
 use crate::time::delayed_call::DelayedCall;

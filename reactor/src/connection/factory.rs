@@ -1,12 +1,10 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
 use crate::connection::protocol::Protocol;
 use crate::transport::Transport;
-use crate::util::panics::catch;
-use crate::util::panics::contained;
+use crate::util::panics::{catch, contained};
 
 /// Builds a protocol for each connection of a port or a connector. Twisted's `IProtocolFactory`.
 ///

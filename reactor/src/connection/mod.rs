@@ -6,10 +6,8 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::task::Context;
 
-use crate::connection::protocol::OnEof;
-use crate::connection::protocol::Protocol;
-use crate::time::calls::CallTarget;
-use crate::time::calls::Callee;
+use crate::connection::protocol::{OnEof, Protocol};
+use crate::time::calls::{CallTarget, Callee};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::state::State;

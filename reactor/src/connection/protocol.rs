@@ -1,5 +1,4 @@
-use std::any::Any;
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::os::fd::OwnedFd;
 use std::task::Context;
 

@@ -6,10 +6,7 @@ use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
-use std::task::ready;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use tracing::Span;
@@ -17,20 +14,15 @@ use tracing::Span;
 use crate::address::datagram::DatagramAddress;
 use crate::datagram::DatagramProtocol;
 use crate::datagram::socket::DatagramSocket;
-use crate::datagram::transport::DatagramState;
-use crate::datagram::transport::DatagramTransport;
-use crate::driver::Drive;
-use crate::driver::DriverTask;
-use crate::hub::BATCH;
-use crate::hub::Hub;
+use crate::datagram::transport::{DatagramState, DatagramTransport};
+use crate::driver::{Drive, DriverTask};
+use crate::hub::{BATCH, Hub};
 use crate::port::Port;
-use crate::time::calls::CallTarget;
-use crate::time::calls::Callee;
+use crate::time::calls::{CallTarget, Callee};
 use crate::time::timers::Sleep;
 use crate::transport::state::Driver;
 use crate::util::log_limit::LogLimit;
-use crate::util::panics::catch;
-use crate::util::panics::contained;
+use crate::util::panics::{catch, contained};
 
 /// Builds the protocol for a socket. The task, which makes all the callbacks, is to be spawned.
 ///

@@ -1,8 +1,6 @@
 use std::error::Error;
-use std::fmt;
-use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
+use std::{fmt, io};
 
 use crate::datagram::transport::DatagramTransport;
 

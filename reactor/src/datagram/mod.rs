@@ -3,8 +3,7 @@ pub(crate) mod interface;
 pub(crate) mod socket;
 pub(crate) mod transport;
 
-use std::any::Any;
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::net::SocketAddr;
 
 use crate::address::datagram::DatagramAddress;

@@ -1,12 +1,9 @@
 //! What a kind of socket must offer to carry datagrams.
 
 use std::error::Error;
-use std::fmt;
-use std::io;
-use std::net::IpAddr;
-use std::net::SocketAddr;
-use std::task::Context;
-use std::task::Poll;
+use std::net::{IpAddr, SocketAddr};
+use std::task::{Context, Poll};
+use std::{fmt, io};
 
 use crate::datagram::interface::Interface;
 use crate::hub::Hub;

@@ -1,28 +1,19 @@
-use std::cell::Cell;
-use std::cell::OnceCell;
-use std::cell::RefCell;
-use std::fmt;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
-use std::rc::Rc;
-use std::rc::Weak;
-use std::task::Context;
-use std::task::Poll;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
+use std::{fmt, io};
 
 use futures_util::FutureExt as _;
 
 use crate::address::datagram::DatagramAddress;
 use crate::datagram::socket::DatagramSocket;
 use crate::hub::Hub;
-use crate::port::Port;
-use crate::port::PortClosed;
-use crate::time::calls::Call;
-use crate::time::calls::Calls;
-use crate::time::calls::DeferredCall;
-use crate::time::calls::Owner;
+use crate::port::{Port, PortClosed};
+use crate::time::calls::{Call, Calls, DeferredCall, Owner};
 use crate::time::delayed_call::DelayedCall;
 use crate::transport::state::Driver;
 use crate::util::panics::message;

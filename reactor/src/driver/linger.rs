@@ -1,15 +1,12 @@
 //! The time that a closed socket waits for its peer.
 
-use std::task::Context;
-use std::task::Poll;
-use std::time::Duration;
-use std::time::Instant;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use crate::driver::stream::Stream;
 use crate::hub::Hub;
 use crate::net::listen_options::LingerLimits;
-use crate::time::timers::Action;
-use crate::time::timers::TimerId;
+use crate::time::timers::{Action, TimerId};
 
 /// Takes in and throws away what the peer still sends, until that ends its stream, too, or is given up.
 pub(crate) struct Linger {

@@ -3,36 +3,27 @@
 pub(crate) mod linger;
 pub(crate) mod stream;
 
-use std::cell::RefCell;
-use std::cell::RefMut;
+use std::cell::{RefCell, RefMut};
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
-use std::task::ready;
+use std::task::{Context, Poll, Waker, ready};
 
 use tracing::Span;
 
 use crate::address::Address;
 use crate::connection::Connection;
-use crate::connection::factory::Built;
-use crate::connection::factory::FactoryCell;
+use crate::connection::factory::{Built, FactoryCell};
 use crate::driver::linger::Linger;
-use crate::driver::stream::Accepted;
-use crate::driver::stream::Stream;
-use crate::driver::stream::poll_write;
+use crate::driver::stream::{Accepted, Stream, poll_write};
 use crate::hub::Hub;
 use crate::net::listen_options::LingerLimits;
-use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::transport::state;
 use crate::transport::state::State;
-use crate::util::panics::catch;
-use crate::util::panics::contained;
+use crate::transport::{Transport, state};
+use crate::util::panics::{catch, contained};
 
 /// Whoever has brought a connection about and is told of its end: a port or a connector.
 pub(crate) trait Keeper {

@@ -1,16 +1,13 @@
 //! What a kind of stream must offer to carry connections.
 
 use std::io;
-use std::os::fd::BorrowedFd;
-use std::os::fd::OwnedFd;
-use std::task::Context;
-use std::task::Poll;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::task::{Context, Poll};
 
 use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
 use crate::transport::descriptors::DESCRIPTOR_WEIGHT;
-use crate::transport::state::SocketOptions;
-use crate::transport::state::State;
+use crate::transport::state::{SocketOptions, State};
 
 /// A byte stream in both directions, as [`Driver`](crate::driver::Driver) uses it.
 pub(crate) trait Stream: 'static {

@@ -2,8 +2,7 @@ use std::fmt;
 use std::fmt::Write as _;
 use std::rc::Rc;
 
-use crate::endpoint::Argument;
-use crate::endpoint::EndpointError;
+use crate::endpoint::{Argument, EndpointError};
 
 /// The description of an endpoint, cut into its arguments: for those who add schemes, by
 /// [`Reactor::add_server_scheme`](crate::Reactor::add_server_scheme) and

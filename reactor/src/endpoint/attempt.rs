@@ -1,7 +1,6 @@
 //! Connecting by a connector.
 
-use crate::connect::connector::Attempt;
-use crate::connect::connector::Connector;
+use crate::connect::connector::{Attempt, Connector};
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
 use crate::endpoint::Made;

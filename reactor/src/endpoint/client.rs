@@ -3,8 +3,7 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::connect::error::ConnectError;
-use crate::connection::factory::Factory;
-use crate::connection::factory::IntoProtocol;
+use crate::connection::factory::{Factory, IntoProtocol};
 use crate::transport::Transport;
 
 /// Something to connect to, whatever it is. It displays as the description that it can be made from. Twisted's

@@ -1,18 +1,13 @@
 use std::fmt;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::pin::pin;
 
 use futures_util::FutureExt as _;
-use futures_util::future::Either;
-use futures_util::future::LocalBoxFuture;
-use futures_util::future::select;
+use futures_util::future::{Either, LocalBoxFuture, select};
 use tokio::sync::oneshot;
 
-use crate::connect::error::ConnectError;
-use crate::connect::error::ConnectErrorKind;
+use crate::connect::error::{ConnectError, ConnectErrorKind};
 use crate::connection::factory::Factory;
 use crate::connection::protocol::Protocol;
 use crate::transport::Transport;

@@ -10,13 +10,10 @@ pub(crate) mod scheme;
 pub(crate) mod server;
 
 pub use argument::Argument;
-pub use arguments::Arguments;
-pub use arguments::quote_string_argument;
-pub use client::ClientEndpoint;
-pub use client::connect_protocol;
+pub use arguments::{Arguments, quote_string_argument};
+pub use client::{ClientEndpoint, connect_protocol};
 pub use error::EndpointError;
 pub use first_connection::Made;
 pub(crate) use scheme::Schemes;
-pub use scheme::client_from_string;
-pub use scheme::server_from_string;
+pub use scheme::{client_from_string, server_from_string};
 pub use server::ServerEndpoint;

@@ -1,15 +1,10 @@
 //! How many connections the process can have.
 
 use std::io;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rustix::fs::Dir;
-use rustix::fs::Mode;
-use rustix::fs::OFlags;
-use rustix::fs::open;
-use rustix::process::Resource;
-use rustix::process::getrlimit;
+use rustix::fs::{Dir, Mode, OFlags, open};
+use rustix::process::{Resource, getrlimit};
 
 /// The connections that one reactor, or several that run as one, may have and has.
 pub(crate) struct ConnectionBudget {

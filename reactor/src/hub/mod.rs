@@ -4,16 +4,12 @@ pub(crate) mod connection_budget;
 pub(crate) mod output_budget;
 
 use std::any::Any;
-use std::cell::Cell;
-use std::cell::OnceCell;
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
-use std::rc::Rc;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::task::Poll;
-use std::task::Waker;
+use std::task::{Poll, Waker};
 
 use slab::Slab;
 

@@ -3,22 +3,17 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use crate::address::Address;
-use crate::connection::factory::Factory;
-use crate::connection::factory::FactoryCell;
+use crate::connection::factory::{Factory, FactoryCell};
 use crate::driver;
-use crate::driver::Keeper;
-use crate::driver::Started;
 use crate::driver::stream::Accepted;
+use crate::driver::{Keeper, Started};
 use crate::io::async_stream::AsyncStream;
-use crate::net::listen_options::ConnectionOptions;
-use crate::net::listen_options::LingerLimits;
+use crate::net::listen_options::{ConnectionOptions, LingerLimits};
 use crate::reactor::Reactor;
 use crate::transport::close_reason::CloseReason;
 use crate::util::wakers::Wakers;
@@ -144,15 +139,10 @@ mod tests {
     use std::io;
     use std::time::Duration;
 
-    use tokio::io::AsyncReadExt as _;
-    use tokio::io::AsyncWriteExt as _;
-    use tokio::io::BufWriter;
-    use tokio::io::DuplexStream;
-    use tokio::io::duplex;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, DuplexStream, duplex};
 
     use super::*;
-    use crate::connection::protocol::OnEof;
-    use crate::connection::protocol::Protocol;
+    use crate::connection::protocol::{OnEof, Protocol};
     use crate::testing::Simulation;
     use crate::transport::Transport;
 

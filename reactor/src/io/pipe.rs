@@ -1,30 +1,19 @@
 //! Descriptors as streams: pipes, terminals, files, whatever standard input and output may be.
 
-use std::fs::File;
-use std::fs::OpenOptions;
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::io::IsTerminal as _;
-use std::os::fd::AsRawFd as _;
-use std::os::fd::OwnedFd;
-use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::pin::Pin;
-use std::task::Context;
-use std::task::Poll;
-use std::task::ready;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::io::ioctl_fionbio;
-use rustix::io::ioctl_fionread;
-use rustix::net::RecvFlags;
-use rustix::net::SendFlags;
+use rustix::io::{ioctl_fionbio, ioctl_fionread};
+use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
-use tokio::io::AsyncRead as _;
-use tokio::io::AsyncWrite as _;
-use tokio::io::Interest;
-use tokio::io::ReadBuf;
 use tokio::io::unix::AsyncFd;
+use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf};
 
 use crate::driver::stream::Stream;
 use crate::hub::READ_BUFFER;

@@ -1,31 +1,20 @@
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::fmt;
-use std::future::Future;
-use std::future::poll_fn;
-use std::io;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::{fmt, io};
 
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
-use tokio::io::ReadBuf;
-use tokio::sync::mpsc;
-use tokio::sync::oneshot;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{mpsc, oneshot};
 
 use crate::address::Address;
 use crate::connect::connector::Attempt;
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
-use crate::connection::protocol::OnEof;
-use crate::connection::protocol::Protocol;
+use crate::connection::protocol::{OnEof, Protocol};
 use crate::net::listen_options::ConnectOptions;
 use crate::reactor::Reactor;
 use crate::transport::Transport;
@@ -414,14 +403,10 @@ const KEPT: usize = 4 * 1024;
 
 #[cfg(test)]
 mod tests {
-    use std::cell::Cell;
-    use std::cell::RefCell;
+    use std::cell::{Cell, RefCell};
     use std::rc::Rc;
 
-    use tokio::io::AsyncReadExt as _;
-    use tokio::io::AsyncWriteExt as _;
-    use tokio::io::copy;
-    use tokio::io::split;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, split};
 
     use super::*;
     use crate::testing::StringTransport;

@@ -4,8 +4,7 @@ use std::os::fd::OwnedFd;
 use std::task::Context;
 
 use crate::connection::factory::Factory;
-use crate::connection::protocol::OnEof;
-use crate::connection::protocol::Protocol;
+use crate::connection::protocol::{OnEof, Protocol};
 use crate::layer::nested::Nested;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;

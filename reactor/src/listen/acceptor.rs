@@ -1,34 +1,25 @@
 //! Accepting connections.
 
-use std::future::Future;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::rc::Weak;
-use std::task::Context;
-use std::task::Poll;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use crate::address::Address;
 use crate::connection::factory::FactoryCell;
 use crate::driver;
-use crate::driver::Keeper;
-use crate::driver::Started;
-use crate::driver::stream::Accepted;
-use crate::driver::stream::Listener;
-use crate::driver::stream::Stream;
+use crate::driver::stream::{Accepted, Listener, Stream};
+use crate::driver::{Keeper, Started};
 use crate::hub::Hub;
-use crate::net::listen_options::ConnectionOptions;
-use crate::net::listen_options::LingerLimits;
-use crate::port::Accepts;
-use crate::port::Port;
+use crate::net::listen_options::{ConnectionOptions, LingerLimits};
 use crate::port::accept_limits::AcceptLimits;
 use crate::port::admission::Admission;
 use crate::port::refusals::Refusal;
+use crate::port::{Accepts, Port};
 use crate::reactor::Core;
-use crate::time::timers::Sleep;
-use crate::time::timers::Timers;
+use crate::time::timers::{Sleep, Timers};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::util::log_limit::LogLimit;

@@ -4,23 +4,18 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use socket2::Domain;
-use socket2::Socket;
-use socket2::Type;
+use socket2::{Domain, Socket, Type};
 
-use crate::connection::factory::Factory;
-use crate::connection::factory::FactoryCell;
+use crate::connection::factory::{Factory, FactoryCell};
 use crate::datagram::DatagramProtocol;
 use crate::datagram::transport::DatagramTransport;
 use crate::net::listen_options::ConnectionOptions;
-use crate::net::tcp::Tcp;
-use crate::net::tcp::TcpPort;
+use crate::net::tcp::{Tcp, TcpPort};
 use crate::net::udp::UdpPort;
 use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
 use crate::reactor::Reactor;
-use crate::unix::Unix;
-use crate::unix::UnixPort;
+use crate::unix::{Unix, UnixPort};
 
 impl Reactor {
     /// Accepts connections on a socket that listens already, be it TCP or UNIX: one that was inherited from another

@@ -1,31 +1,22 @@
-use std::cell::Cell;
-use std::cell::OnceCell;
-use std::cell::RefCell;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
-use std::fmt;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::path::PathBuf;
-use std::path::absolute;
+use std::path::{Path, PathBuf, absolute};
 use std::rc::Rc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use futures_util::future::join_all;
 use rustix::net::sockopt::socket_peercred;
 use rustix::process::geteuid;
-use socket2::Domain;
-use socket2::Socket;
-use socket2::Type;
+use socket2::{Domain, Socket, Type};
 use tokio::sync::oneshot;
 
 use crate::address::unix::UnixAddress;
 use crate::connection::protocol::Protocol;
 use crate::port::Port;
-use crate::reactor::Backend;
-use crate::reactor::Reactor;
-use crate::reactor::no_network;
+use crate::reactor::{Backend, Reactor, no_network};
 use crate::time::clock::Clock;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;

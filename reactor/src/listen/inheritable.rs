@@ -1,16 +1,11 @@
 //! The sockets of ports, for the next process.
 
-use std::io;
-use std::os::fd::AsFd as _;
-use std::os::fd::BorrowedFd;
-use std::os::fd::OwnedFd;
-use std::rc::Rc;
-use std::rc::Weak;
-use std::sync;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::{io, sync};
 
-use tokio::net::TcpListener;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 
 use crate::port::Legacy;
 use crate::unix::file::NamedSocket;

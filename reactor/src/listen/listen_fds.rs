@@ -1,27 +1,16 @@
 //! Taking listening sockets that this program was started with, by their numbers.
 
 use std::collections::BTreeSet;
-use std::fs;
 use std::fs::OpenOptions;
-use std::io;
 use std::io::IoSlice;
-use std::os::fd::AsRawFd as _;
-use std::os::fd::OwnedFd;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{fs, io};
 
-use nix::sys::socket::ControlMessage;
-use nix::sys::socket::MsgFlags;
-use nix::sys::socket::sendmsg;
-use rustix::stdio::dup2_stderr;
-use rustix::stdio::dup2_stdin;
-use rustix::stdio::dup2_stdout;
-use socket2::Domain;
-use socket2::Socket;
-use socket2::Type;
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
+use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
+use socket2::{Domain, Socket, Type};
 
 use crate::unix;
 

@@ -7,11 +7,10 @@ pub(crate) mod inheritable;
 pub(crate) mod listen_fds;
 pub(crate) mod socket_activation;
 
-use std::fmt;
-use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::{fmt, io};
 
 use socket2::Socket;
 use tokio::runtime::LocalRuntime;
@@ -19,30 +18,24 @@ use tokio::runtime::LocalRuntime;
 use crate::address::Address;
 use crate::address::datagram::DatagramAddress;
 use crate::address::unix::UnixAddress;
-use crate::connection::factory::Factory;
-use crate::connection::factory::FactoryCell;
-use crate::datagram;
+use crate::connection::factory::{Factory, FactoryCell};
 use crate::datagram::DatagramProtocol;
 use crate::datagram::socket::DatagramSocket;
 use crate::datagram::transport::DatagramTransport;
 use crate::driver::stream::Listener;
 use crate::listen::inheritable::LeftSocket;
 use crate::net::datagram_options::DatagramOptions;
-use crate::net::listen_options::ConnectionOptions;
-use crate::net::listen_options::ListenOptions;
+use crate::net::listen_options::{ConnectionOptions, ListenOptions};
 use crate::net::tcp::TcpPort;
 use crate::net::udp::UdpPort;
 use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
-use crate::reactor::Backend;
-use crate::reactor::Reactor;
-use crate::reactor::no_network;
-use crate::unix;
+use crate::reactor::{Backend, Reactor, no_network};
 use crate::unix::UnixPort;
 use crate::unix::datagram::UnixDatagramPort;
 use crate::unix::file::NamedSocket;
-use crate::unix::options::UnixDatagramOptions;
-use crate::unix::options::UnixListenOptions;
+use crate::unix::options::{UnixDatagramOptions, UnixListenOptions};
+use crate::{datagram, unix};
 
 impl Reactor {
     /// Listens for TCP connections; for each one `factory` builds a protocol. Accepting begins when the reactor runs.

@@ -1,6 +1,5 @@
 use std::io;
-use std::net::IpAddr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::datagram::interface::Interface;
 use crate::net::listen_options::ListenOptions;

@@ -1,13 +1,9 @@
 use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::address::target::Target;
-use crate::address::target::ToTarget;
-use crate::port::accept_limits::AcceptLimits;
-use crate::port::accept_limits::AcceptRate;
+use crate::address::target::{Target, ToTarget};
+use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 use crate::transport::state::OUTPUT_LIMIT;
 
 /// Where and how to listen. A bare port, an address or a text does where the defaults do.

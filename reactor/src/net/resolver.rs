@@ -1,12 +1,9 @@
 //! From names to addresses.
 
 use std::error::Error;
-use std::fmt;
-use std::io;
-use std::net::IpAddr;
-use std::net::SocketAddr;
-use std::net::ToSocketAddrs;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::{fmt, io};
 
 use async_trait::async_trait;
 

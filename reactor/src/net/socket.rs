@@ -4,14 +4,11 @@ use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::AsFd;
-use std::task::Context;
-use std::task::Poll;
-use std::task::ready;
+use std::task::{Context, Poll, ready};
 
 use socket2::SockRef;
 use tokio::io::Interest;
-use tokio::net::TcpStream;
-use tokio::net::UnixStream;
+use tokio::net::{TcpStream, UnixStream};
 
 /// A connected socket in the runtime's hands.
 pub(crate) trait Connected: AsFd {

@@ -5,35 +5,18 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::ready;
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::Domain;
-use socket2::Protocol;
-use socket2::SockRef;
-use socket2::Socket;
-use socket2::TcpKeepalive;
-use socket2::Type;
-use tokio::io::AsyncRead;
-use tokio::io::AsyncWrite;
-use tokio::io::ReadBuf;
-use tokio::net::TcpListener;
-use tokio::net::TcpSocket;
-use tokio::net::TcpStream;
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::address::Address;
-use crate::address::unmapped;
+use crate::address::{Address, unmapped};
 use crate::connect::error::BindError;
-use crate::driver::stream::Accepted;
-use crate::driver::stream::Listener;
-use crate::driver::stream::Stream;
-use crate::net::listen_options::ConnectOptions;
-use crate::net::listen_options::ConnectionOptions;
-use crate::net::listen_options::ListenOptions;
-use crate::net::socket::Reserve;
-use crate::net::socket::poll_end;
+use crate::driver::stream::{Accepted, Listener, Stream};
+use crate::net::listen_options::{ConnectOptions, ConnectionOptions, ListenOptions};
+use crate::net::socket::{Reserve, poll_end};
 use crate::transport::state::SocketOptions;
 
 /// A connected socket.

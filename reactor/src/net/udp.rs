@@ -1,50 +1,26 @@
 //! UDP: sockets that carry datagrams.
 
-use std::array;
-use std::cell::Cell;
-use std::cell::RefCell;
-use std::io;
-use std::io::IoSlice;
-use std::io::IoSliceMut;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::cell::{Cell, RefCell};
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd as _;
 use std::rc::Rc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::ready;
+use std::task::{Context, Poll, ready};
+use std::{array, io};
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use nix::cmsg_space;
-use nix::sys::socket::ControlMessage;
-use nix::sys::socket::MsgFlags;
-use nix::sys::socket::MultiHeaders;
-use nix::sys::socket::SockaddrStorage;
-use nix::sys::socket::getsockopt;
-use nix::sys::socket::recvmmsg;
-use nix::sys::socket::sendmmsg;
 use nix::sys::socket::sockopt::UdpGsoSegment;
-use socket2::Domain;
-use socket2::InterfaceIndexOrAddress;
-use socket2::Protocol;
-use socket2::SockRef;
-use socket2::Socket;
-use socket2::Type;
+use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recvmmsg, sendmmsg};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use crate::address::unmapped;
-use crate::datagram::interface::Interface;
-use crate::datagram::interface::invalid;
-use crate::datagram::socket::DatagramSocket;
-use crate::datagram::socket::Ends;
-use crate::datagram::socket::WrongFamily;
-use crate::datagram::socket::unsent;
-use crate::hub::BATCH;
-use crate::hub::Hub;
-use crate::hub::READ_BUFFER;
+use crate::datagram::interface::{Interface, invalid};
+use crate::datagram::socket::{DatagramSocket, Ends, WrongFamily, unsent};
+use crate::hub::{BATCH, Hub, READ_BUFFER};
 use crate::net::datagram_options::DatagramOptions;
 
 /// A bound socket.

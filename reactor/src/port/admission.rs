@@ -1,19 +1,16 @@
 //! Whether a port lets its next client in.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::address::Address;
 use crate::hub::Hub;
 use crate::hub::connection_budget::ConnectionBudget;
 use crate::port::Port;
-use crate::port::accept_limits::AcceptLimits;
-use crate::port::accept_limits::AcceptRate;
+use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 use crate::port::refusals::Refusal;
 use crate::time::timers::Timers;
 use crate::util::log_limit::LogLimit;

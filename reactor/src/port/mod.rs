@@ -3,27 +3,18 @@ pub(crate) mod admission;
 pub(crate) mod pending;
 pub(crate) mod refusals;
 
-use std::cell::Cell;
-use std::cell::OnceCell;
-use std::cell::RefCell;
-use std::fmt;
-use std::future::Future;
-use std::future::poll_fn;
-use std::io;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::{Future, poll_fn};
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::rc::Weak;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::address::Address;
-use crate::port::refusals::Refusal;
-use crate::port::refusals::Refusals;
-use crate::time::timers::Sleep;
-use crate::time::timers::Timers;
+use crate::port::refusals::{Refusal, Refusals};
+use crate::time::timers::{Sleep, Timers};
 use crate::transport::Transport;
 use crate::util::wakers::Wakers;
 

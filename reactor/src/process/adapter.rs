@@ -7,8 +7,7 @@ use std::task::Context;
 
 use crate::connection::protocol::Protocol;
 use crate::process::protocol::ProcessProtocol;
-use crate::process::transport::ChildFd;
-use crate::process::transport::Process;
+use crate::process::transport::{ChildFd, Process};
 use crate::transport::close_reason::CloseReason;
 use crate::util::panics::contained;
 

@@ -1,35 +1,21 @@
 //! Child processes as streams.
 
-use std::io;
-use std::mem;
-use std::os::fd::AsFd as _;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Child;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::rc::Rc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::ready;
-use std::thread;
+use std::task::{Context, Poll, ready};
+use std::{io, mem, thread};
 
 use pty_process::Size;
-use rustix::process::Pid;
-use rustix::process::PidfdFlags;
-use rustix::process::Signal;
-use rustix::process::pidfd_open;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
 use crate::driver::stream::Stream;
-use crate::io::pipe::Pipe;
-use crate::io::pipe::register;
+use crate::io::pipe::{Pipe, register};
 use crate::process::terminated::ProcessTerminated;
-use crate::process::transport::ChildFd;
-use crate::process::transport::Process;
-use crate::process::transport::io_error;
+use crate::process::transport::{ChildFd, Process, io_error};
 use crate::transport::state::SocketOptions;
 
 /// A child: what it writes is read, its standard input is written to, and the stream ends when it has ended and all

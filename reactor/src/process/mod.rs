@@ -8,28 +8,21 @@ pub(crate) mod transport;
 
 use std::cell::Cell;
 use std::error::Error;
-use std::fmt;
 use std::future::Future;
-use std::io;
-use std::mem;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Output;
+use std::process::{Command, ExitStatus, Output};
 use std::rc::Rc;
+use std::{fmt, io, mem};
 
 use tokio::sync::oneshot;
 
-use crate::connection::factory::Built;
-use crate::connection::factory::Factory;
+use crate::connection::factory::{Built, Factory};
 use crate::driver;
 use crate::driver::Started;
-use crate::io::stdio::Sole;
-use crate::io::stdio::between_pipes;
+use crate::io::stdio::{Sole, between_pipes};
 use crate::process::adapter::ProcessAdapter;
 use crate::process::child::ChildStream;
 use crate::process::protocol::ProcessProtocol;
-use crate::process::transport::Process;
-use crate::process::transport::ProcessTransport;
+use crate::process::transport::{Process, ProcessTransport};
 use crate::reactor::Reactor;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::state::OUTPUT_LIMIT;

@@ -1,5 +1,4 @@
-use std::any::Any;
-use std::any::type_name;
+use std::any::{Any, type_name};
 use std::process::ExitStatus;
 
 /// What a user writes for a child process: the object that lives as long as

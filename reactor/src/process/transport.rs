@@ -1,18 +1,13 @@
-use std::cell::Cell;
-use std::cell::OnceCell;
-use std::cell::RefCell;
-use std::fmt;
+use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
-use std::io;
 use std::process::ExitStatus;
 use std::rc::Rc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use pty_process::Size;
 use pty_process::blocking::Pty;
-use rustix::process::Pid;
-use rustix::process::Signal;
-use rustix::process::kill_process;
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::time::calls::DeferredCall;
 use crate::time::delayed_call::DelayedCall;

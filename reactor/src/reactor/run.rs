@@ -2,41 +2,25 @@
 
 use std::cell::Cell;
 use std::convert::Infallible;
-use std::future::Future;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
-use std::panic::AssertUnwindSafe;
-use std::panic::resume_unwind;
-use std::pin::Pin;
-use std::pin::pin;
-use std::rc::Rc;
-use std::rc::Weak;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
+use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::pin::{Pin, pin};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
-use futures_util::future::join_all;
+use futures_util::future::{LocalBoxFuture, join_all};
 use nix::sys::signal::Signal;
 use tokio::runtime::Handle;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::connect::connector::Connector;
-use crate::port::CutOff;
-use crate::port::Port;
-use crate::reactor::Backend;
-use crate::reactor::Core;
-use crate::reactor::INSIDE_A_RUNTIME;
-use crate::reactor::MemoryBackend;
-use crate::reactor::Phase;
-use crate::reactor::Reactor;
-use crate::reactor::SimHost;
+use crate::port::{CutOff, Port};
+use crate::reactor::{Backend, Core, INSIDE_A_RUNTIME, MemoryBackend, Phase, Reactor, SimHost};
 use crate::time::timers::Sleep;
-use crate::util::panics::catch_async;
-use crate::util::panics::contained;
+use crate::util::panics::{catch_async, contained};
 
 impl Reactor {
     /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGINT, SIGTERM), then stops in order:

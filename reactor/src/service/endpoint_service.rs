@@ -1,20 +1,16 @@
 use std::cell::RefCell;
-use std::fmt;
-use std::io;
 use std::rc::Rc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
-use crate::connection::factory::Factory;
-use crate::connection::factory::share;
+use crate::connection::factory::{Factory, share};
 use crate::endpoint::ServerEndpoint;
-use crate::port::CutOff;
-use crate::port::Port;
-use crate::service::Service;
-use crate::service::ServiceError;
+use crate::port::{CutOff, Port};
+use crate::service::{Service, ServiceError};
 
 /// A port as a service: it listens when it is started, and [drains](Port::drain) when it is stopped. Twisted's
 /// `StreamServerEndpointService`.

@@ -17,6 +17,5 @@ pub use endpoint_service::EndpointService;
 pub use multi_service::MultiService;
 pub use readiness::Readiness;
 pub use runner::Runner;
-pub use service::Service;
-pub use service::ServiceError;
+pub use service::{Service, ServiceError};
 pub use timer_service::TimerService;

@@ -1,5 +1,4 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::pending;
@@ -8,21 +7,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use futures_util::FutureExt as _;
-use futures_util::StreamExt as _;
-use futures_util::future::Either;
-use futures_util::future::LocalBoxFuture;
-use futures_util::future::join_all;
-use futures_util::future::select;
+use futures_util::future::{Either, LocalBoxFuture, join_all, select};
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::Mutex;
-use tokio::sync::Notify;
+use futures_util::{FutureExt as _, StreamExt as _};
+use tokio::sync::{Mutex, Notify};
 
 use crate::reactor::Reactor;
-use crate::service::Service;
-use crate::service::ServiceError;
 use crate::service::restarts::Restarts;
 use crate::service::supervised::Supervised;
+use crate::service::{Service, ServiceError};
 use crate::time::timers::Timers;
 
 /// Several services as one: started in their order, stopped in reverse, and started again when they fail. It is a service

@@ -1,6 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether a program serves, from [`Runner::readiness`](crate::Runner::readiness): for a health check, on whatever
 /// thread that is. Cheap to clone.

@@ -1,34 +1,24 @@
-use std::cell::Cell;
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::convert::Infallible;
-use std::fmt;
 use std::future::pending;
-use std::io;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::process::ExitCode;
 use std::rc::Rc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use std::{fmt, io};
 
-use futures_util::future::Either;
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use sd_notify::NotifyState;
-use tokio::signal::unix::Signal;
-use tokio::signal::unix::SignalKind;
-use tokio::signal::unix::signal;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::listen::handover::Handover;
-use crate::reactor::Backend;
-use crate::reactor::Reactor;
-use crate::service::Readiness;
-use crate::service::Service;
-use crate::service::ServiceError;
+use crate::reactor::{Backend, Reactor};
 use crate::service::service_manager::ServiceManager;
 use crate::service::supervised::Supervised;
-use crate::time::timers::Sleep;
-use crate::time::timers::Timers;
+use crate::service::{Readiness, Service, ServiceError};
+use crate::time::timers::{Sleep, Timers};
 
 /// Runs a program that is a [`Service`], from its start to its exit status: what `main` of a server is. Twisted's `twist`.
 ///

@@ -1,20 +1,16 @@
-use std::env;
-use std::io;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::net::SocketAddr;
-use std::os::unix::net::UnixDatagram as StdUnixDatagram;
+use std::os::unix::net::{SocketAddr, UnixDatagram as StdUnixDatagram};
 use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
+use std::{env, io};
 
-use futures_util::future::Either;
-use futures_util::future::select;
+use futures_util::future::{Either, select};
 use sd_notify::NotifyState;
 use tokio::net::UnixDatagram;
 
-use crate::time::timers::Sleep;
-use crate::time::timers::Timers;
+use crate::time::timers::{Sleep, Timers};
 
 /// Who has started the program and wants to know how it is, by systemd's protocol: `sd_notify(3)`.
 ///

@@ -1,14 +1,11 @@
 use std::cell::RefCell;
-use std::future::Future;
-use std::future::pending;
+use std::future::{Future, pending};
 use std::pin::pin;
 
 use futures_util::future::select;
-use tokio::sync::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
 
-use crate::service::Service;
-use crate::service::ServiceError;
+use crate::service::{Service, ServiceError};
 use crate::util::panics::catch_async;
 
 /// A service in the hands of its parent: every start is followed by one stop, and panics are failures.

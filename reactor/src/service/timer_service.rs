@@ -1,18 +1,14 @@
 use std::cell::RefCell;
 use std::fmt;
-use std::rc::Rc;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use crate::reactor::Core;
-use crate::reactor::Reactor;
-use crate::service::Service;
-use crate::service::ServiceError;
-use crate::task::looping_call::LoopingCall;
-use crate::task::looping_call::Tick;
+use crate::reactor::{Core, Reactor};
+use crate::service::{Service, ServiceError};
+use crate::task::looping_call::{LoopingCall, Tick};
 use crate::util::panics::catch;
 
 /// A function that is called again and again as long as the service runs, as by

@@ -1,19 +1,13 @@
 //! Stream connections as the network sees them.
 
-use std::collections::BTreeMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::task::Waker;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::simnet::HostId;
-use crate::simnet::Log;
-use crate::simnet::State;
-use crate::simnet::What;
-use crate::simnet::packet::Packet;
-use crate::simnet::packet::Part;
+use crate::simnet::packet::{Packet, Part};
+use crate::simnet::{HostId, Log, State, What};
 
 /// A connection: end 0 has asked for it, end 1 has been asked.
 pub(super) struct Conn {

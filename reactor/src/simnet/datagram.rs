@@ -1,37 +1,19 @@
 //! Datagram sockets of a simulated host.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
-use std::time::Duration;
-use std::time::Instant;
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use crate::datagram::interface::Interface;
-use crate::datagram::socket::DatagramSocket;
-use crate::datagram::socket::Ends;
-use crate::datagram::socket::TooLong;
-use crate::datagram::socket::WrongFamily;
+use crate::datagram::socket::{DatagramSocket, Ends, TooLong, WrongFamily};
 use crate::hub::Hub;
 use crate::net::datagram_options::DatagramOptions;
-use crate::simnet::Host;
-use crate::simnet::HostId;
-use crate::simnet::Network;
-use crate::simnet::State;
-use crate::simnet::What;
-use crate::simnet::covers;
-use crate::simnet::overlap;
-use crate::simnet::packet::Datagram;
-use crate::simnet::packet::Packet;
-use crate::simnet::source_address;
+use crate::simnet::packet::{Datagram, Packet};
+use crate::simnet::{Host, HostId, Network, State, What, covers, overlap, source_address};
 
 /// A bound socket of a simulated host.
 pub(crate) struct SimDatagramSocket {

@@ -11,22 +11,16 @@ mod packet;
 mod stream;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::simnet::conn::Conn;
 use crate::simnet::datagram::Mailbox;
 use crate::simnet::log::What;
-use crate::simnet::packet::Packet;
-use crate::simnet::packet::Queue;
+use crate::simnet::packet::{Packet, Queue};
 use crate::simnet::stream::Listening;
 use async_trait::async_trait;
 pub use link::Link;

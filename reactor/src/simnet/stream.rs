@@ -7,33 +7,18 @@ use std::io;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::address::Address;
 use crate::connect::error::BindError;
-use crate::driver::stream::Accepted;
-use crate::driver::stream::Listener;
-use crate::driver::stream::Stream;
-use crate::net::listen_options::ConnectOptions;
-use crate::net::listen_options::ListenOptions;
-use crate::simnet::FIRST_EPHEMERAL_PORT;
-use crate::simnet::Host;
-use crate::simnet::HostId;
-use crate::simnet::Network;
-use crate::simnet::State;
-use crate::simnet::conn::Conn;
-use crate::simnet::conn::End;
-use crate::simnet::conn::Phase;
-use crate::simnet::covers;
-use crate::simnet::ipv4_of;
-use crate::simnet::ipv6_of;
-use crate::simnet::overlap;
-use crate::simnet::packet::Packet;
-use crate::simnet::packet::Part;
-use crate::simnet::source_address;
+use crate::driver::stream::{Accepted, Listener, Stream};
+use crate::net::listen_options::{ConnectOptions, ListenOptions};
+use crate::simnet::conn::{Conn, End, Phase};
+use crate::simnet::packet::{Packet, Part};
+use crate::simnet::{
+    FIRST_EPHEMERAL_PORT, Host, HostId, Network, State, covers, ipv4_of, ipv6_of, overlap, source_address,
+};
 use crate::transport::state::SocketOptions;
 
 /// One end of a simulated connection.

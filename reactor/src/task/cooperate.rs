@@ -1,28 +1,19 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::AbortHandle;
-use futures_util::future::abortable;
+use futures_util::future::{AbortHandle, abortable};
 
-use crate::reactor::Backend;
-use crate::reactor::Core;
-use crate::reactor::Phase;
-use crate::reactor::Reactor;
+use crate::reactor::{Backend, Core, Phase, Reactor};
 use crate::time::timers::Sleep;
-use crate::util::panics::catch;
-use crate::util::panics::contained;
-use crate::util::panics::message;
+use crate::util::panics::{catch, contained, message};
 use crate::util::wakers::Wakers;
 
 /// Work of many small steps that goes on beside everything else, from [`Reactor::cooperate`]. Twisted's

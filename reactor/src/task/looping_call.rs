@@ -1,24 +1,17 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::future::Future;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
-use std::rc::Rc;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::task::Poll;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::address::datagram::DatagramAddress;
 use crate::datagram::transport::DatagramTransport;
 use crate::reactor::Reactor;
-use crate::time::calls::Owner;
-use crate::time::calls::unchecked_call;
+use crate::time::calls::{Owner, unchecked_call};
 use crate::time::delayed_call::DelayedCall;
-use crate::time::timers::Action;
-use crate::time::timers::Sleep;
-use crate::time::timers::Timers;
+use crate::time::timers::{Action, Sleep, Timers};
 use crate::transport::Transport;
 use crate::util::wakers::Wakers;
 

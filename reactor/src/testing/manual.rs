@@ -4,11 +4,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::reactor::Backend;
-use crate::reactor::Core;
-use crate::reactor::MemoryBackend;
-use crate::reactor::Phase;
-use crate::reactor::Reactor;
+use crate::reactor::{Backend, Core, MemoryBackend, Phase, Reactor};
 
 impl Core {
     /// Runs tasks, and calls of other threads, until nothing more happens at this instant.

@@ -1,13 +1,10 @@
 //! Streams inside this process, one end of which is in a test's hands.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::rc::Rc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 
 use crate::driver::stream::Stream;
 use crate::transport::state::SocketOptions;

@@ -1,6 +1,5 @@
-use std::fmt;
-use std::io;
 use std::time::Duration;
+use std::{fmt, io};
 
 use crate::connection::factory::Factory;
 use crate::reactor::Reactor;

@@ -1,27 +1,14 @@
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::net::IpAddr;
-use std::rc::Rc;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::hub::Hub;
-use crate::hub::ReadBuffer;
-use crate::reactor::Backend;
-use crate::reactor::Core;
-use crate::reactor::MemoryBackend;
-use crate::reactor::Phase;
-use crate::reactor::Reactor;
-use crate::reactor::SimHost;
-use crate::reactor::SimWorld;
-use crate::reactor::run;
-use crate::simnet::HostId;
-use crate::simnet::Link;
-use crate::simnet::Network;
+use crate::hub::{Hub, ReadBuffer};
+use crate::reactor::{Backend, Core, MemoryBackend, Phase, Reactor, SimHost, SimWorld, run};
+use crate::simnet::{HostId, Link, Network};
 use crate::time::clock::Clock;
 use crate::util::executor::Flag;
 

@@ -9,8 +9,7 @@ use futures_util::FutureExt as _;
 
 use crate::reactor::Reactor;
 use crate::threads::remote::RemoteReactor;
-use crate::util::panics::catch;
-use crate::util::panics::message;
+use crate::util::panics::{catch, message};
 
 impl RemoteReactor {
     /// Has `call` called on the reactor's thread, as [`call_from_thread`](Self::call_from_thread) does, and waits for

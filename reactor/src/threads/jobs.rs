@@ -1,16 +1,12 @@
 //! Work on other threads.
 
-use std::future::Future;
-use std::future::ready;
+use std::future::{Future, ready};
 
 use futures_util::future::Either;
 
-use crate::reactor::Backend;
-use crate::reactor::Reactor;
-use crate::util::panics::catch;
-use crate::util::panics::contained;
-use crate::util::thread_pool::JobError;
-use crate::util::thread_pool::ThreadPool;
+use crate::reactor::{Backend, Reactor};
+use crate::util::panics::{catch, contained};
+use crate::util::thread_pool::{JobError, ThreadPool};
 
 impl Reactor {
     /// Runs `job` on one of eight threads, for work that would block the loop; await the result in

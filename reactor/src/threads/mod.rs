@@ -3,15 +3,10 @@ pub(crate) mod jobs;
 pub(crate) mod remote;
 
 use std::cell::Cell;
-use std::io;
 use std::net::SocketAddr;
 use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::sync::Weak;
-use std::thread;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::{io, thread};
 
 use crate::hub::connection_budget::ConnectionBudget;
 use crate::reactor::Reactor;

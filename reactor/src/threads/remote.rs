@@ -1,13 +1,9 @@
 use std::collections::VecDeque;
-use std::fmt;
 use std::panic::Location;
-use std::sync::Arc;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::thread;
 use std::thread::ThreadId;
+use std::{fmt, thread};
 
 use bytes::Bytes;
 use futures_util::task::AtomicWaker;

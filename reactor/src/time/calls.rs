@@ -1,31 +1,21 @@
 //! Timed and deferred calls of one protocol.
 
-use std::any::Any;
-use std::any::TypeId;
-use std::any::type_name;
-use std::cell::Cell;
-use std::cell::OnceCell;
-use std::cell::RefCell;
+use std::any::{Any, TypeId, type_name};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::rc::Weak;
-use std::task::Context;
-use std::task::Poll;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::AbortHandle;
-use futures_util::future::abortable;
-use futures_util::stream::FuturesUnordered;
-use futures_util::stream::Stream;
+use futures_util::future::{AbortHandle, abortable};
+use futures_util::stream::{FuturesUnordered, Stream};
 
 use crate::time::delayed_call::DelayedCall;
-use crate::time::timers::Action;
-use crate::time::timers::TimerId;
-use crate::time::timers::Timers;
+use crate::time::timers::{Action, TimerId, Timers};
 use crate::util::panics::contained;
 
 /// A call of a protocol, or of the handler directly inside it.

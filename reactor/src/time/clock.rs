@@ -1,10 +1,7 @@
 //! Time and chance: the only module that asks the system for either.
 
-use std::cell::Cell;
-use std::cell::RefCell;
-use std::time::Duration;
-use std::time::Instant;
-use std::time::SystemTime;
+use std::cell::{Cell, RefCell};
+use std::time::{Duration, Instant, SystemTime};
 
 /// The reactor's source of time and of random numbers: the system's, or one that a test drives.
 #[derive(Debug)]

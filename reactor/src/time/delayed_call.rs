@@ -1,11 +1,8 @@
 use std::fmt;
-use std::rc::Rc;
-use std::rc::Weak;
-use std::time::Duration;
-use std::time::Instant;
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
 
-use crate::time::timers::TimerId;
-use crate::time::timers::Timers;
+use crate::time::timers::{TimerId, Timers};
 
 /// A handle of one timed call, from [`Reactor::call_later`](crate::Reactor::call_later) or
 /// [`Transport::call_later`](crate::Transport::call_later). Twisted's `DelayedCall`.

@@ -1,22 +1,16 @@
 //! The reactor's queue of timed calls.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
-use std::rc::Rc;
-use std::rc::Weak;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
-use std::time::Duration;
-use std::time::Instant;
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use crate::time::calls::Call;
-use crate::time::calls::Owner;
+use crate::time::calls::{Call, Owner};
 use crate::time::clock::Clock;
 use crate::util::panics::contained;
 

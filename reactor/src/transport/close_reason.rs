@@ -1,7 +1,6 @@
 use std::error::Error;
-use std::fmt;
-use std::io;
 use std::sync::Arc;
+use std::{fmt, io};
 
 /// Why a connection ended, as given to [`Protocol::connection_lost`](crate::Protocol::connection_lost).
 ///

@@ -1,12 +1,9 @@
 //! File descriptors that wait to be sent.
 
 use std::collections::VecDeque;
-use std::os::fd::AsFd as _;
-use std::os::fd::BorrowedFd;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-use crate::transport::state::HIGH_WATER;
-use crate::transport::state::State;
+use crate::transport::state::{HIGH_WATER, State};
 
 /// A queue beside that of the bytes: each descriptor goes with one byte, and no byte with two.
 #[derive(Default)]
@@ -125,8 +122,7 @@ mod tests {
     use crate::address::Address;
     use crate::connection::Connection;
     use crate::connection::protocol::Protocol;
-    use crate::hub::Hub;
-    use crate::hub::ReadBuffer;
+    use crate::hub::{Hub, ReadBuffer};
     use crate::time::clock::Clock;
     use crate::transport::Transport;
 

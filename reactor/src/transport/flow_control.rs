@@ -1,7 +1,6 @@
 //! Connections that are not read while another is full.
 
-use std::rc::Rc;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 
 use crate::transport::state::State;
 

@@ -6,14 +6,12 @@ pub(crate) mod output;
 pub(crate) mod state;
 pub(crate) mod watchers;
 
-use std::fmt;
 use std::fmt::Write as _;
 use std::future::Future;
-use std::io;
 use std::os::fd::OwnedFd;
-use std::rc::Rc;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::Bytes;
 use futures_channel::oneshot;
@@ -21,8 +19,7 @@ use futures_channel::oneshot;
 use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
 use crate::hub::Hub;
-use crate::time::calls::DeferredCall;
-use crate::time::calls::Owner;
+use crate::time::calls::{DeferredCall, Owner};
 use crate::time::delayed_call::DelayedCall;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::state::State;

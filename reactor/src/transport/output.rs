@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::mem;
 
-use bytes::Buf;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::hub::Hub;
 

@@ -1,10 +1,7 @@
 //! What a connection and its handles share.
 
-use std::cell::Cell;
-use std::cell::OnceCell;
-use std::cell::RefCell;
-use std::rc::Rc;
-use std::rc::Weak;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use futures_channel::oneshot;
@@ -13,9 +10,7 @@ use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
 use crate::hub::Hub;
 use crate::port::Port;
-use crate::time::calls::Call;
-use crate::time::calls::Calls;
-use crate::time::calls::Owner;
+use crate::time::calls::{Call, Calls, Owner};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::descriptors::Descriptors;

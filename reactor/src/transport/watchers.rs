@@ -30,8 +30,7 @@ mod tests {
     use std::rc::Rc;
 
     use crate::address::Address;
-    use crate::hub::Hub;
-    use crate::hub::ReadBuffer;
+    use crate::hub::{Hub, ReadBuffer};
     use crate::time::clock::Clock;
     use crate::transport::Transport;
     use crate::transport::state::OUTPUT_LIMIT;

@@ -4,18 +4,13 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::net;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::ready;
+use std::task::{Context, Poll, ready};
 
-use socket2::SockRef;
-use socket2::Type;
+use socket2::{SockRef, Type};
 use tokio::net::UnixDatagram;
 
 use crate::address::unix::UnixAddress;
-use crate::datagram::socket::DatagramSocket;
-use crate::datagram::socket::Ends;
-use crate::datagram::socket::unsent;
+use crate::datagram::socket::{DatagramSocket, Ends, unsent};
 use crate::hub::Hub;
 use crate::unix::file::NamedSocket;
 use crate::unix::options::UnixDatagramOptions;

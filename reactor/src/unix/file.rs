@@ -1,23 +1,13 @@
 //! What the name of a UNIX socket leaves in the file system.
 
-use std::fs;
 use std::fs::Permissions;
-use std::io;
-use std::mem;
-use std::os::unix::fs::FileTypeExt as _;
-use std::os::unix::fs::MetadataExt as _;
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
-use std::path::PathBuf;
-use std::path::absolute;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf, absolute};
+use std::sync::{Mutex, PoisonError};
+use std::{fs, io, mem};
 
-use rustix::fs::Mode;
-use rustix::fs::fchmod;
-use socket2::Domain;
-use socket2::Socket;
-use socket2::Type;
+use rustix::fs::{Mode, fchmod};
+use socket2::{Domain, Socket, Type};
 
 use crate::address::unix::UnixAddress;
 use crate::unix::lock::Lock;

@@ -2,20 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
-use std::fs::File;
-use std::fs::TryLockError;
-use std::io;
+use std::fs::{File, TryLockError};
 use std::os::unix::fs::symlink;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process;
-use std::sync::Mutex;
-use std::sync::PoisonError;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::{fs, io, process};
 
 use rustix::io::Errno;
-use rustix::process::Pid;
-use rustix::process::test_kill_process;
+use rustix::process::{Pid, test_kill_process};
 
 /// A lock that this process holds; dropping it lets it go.
 pub(crate) struct Lock {

@@ -6,50 +6,31 @@ pub(crate) mod lock;
 pub(crate) mod options;
 
 use std::io;
-use std::io::IoSlice;
-use std::io::IoSliceMut;
-use std::mem::MaybeUninit;
-use std::mem::take;
-use std::os::fd::AsFd;
-use std::os::fd::BorrowedFd;
-use std::os::fd::OwnedFd;
+use std::io::{IoSlice, IoSliceMut};
+use std::mem::{MaybeUninit, take};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::ready;
+use std::task::{Context, Poll, ready};
 
-use rustix::net::RecvAncillaryBuffer;
-use rustix::net::RecvAncillaryMessage;
-use rustix::net::RecvFlags;
-use rustix::net::ReturnFlags;
-use rustix::net::SendAncillaryBuffer;
-use rustix::net::SendAncillaryMessage;
-use rustix::net::SendFlags;
-use rustix::net::recvmsg;
-use rustix::net::sendmsg;
-use socket2::Domain;
-use socket2::Socket;
-use socket2::Type;
-use tokio::io::AsyncWrite;
-use tokio::io::Interest;
-use tokio::net::UnixListener;
-use tokio::net::UnixStream;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SendFlags, recvmsg, sendmsg,
+};
+use socket2::{Domain, Socket, Type};
+use tokio::io::{AsyncWrite, Interest};
+use tokio::net::{UnixListener, UnixStream};
 
 use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
 use crate::address::unix::UnixAddress;
-use crate::driver::stream::Accepted;
-use crate::driver::stream::Listener;
-use crate::driver::stream::Stream;
-use crate::net::socket::Reserve;
-use crate::net::socket::poll_end;
+use crate::driver::stream::{Accepted, Listener, Stream};
+use crate::net::socket::{Reserve, poll_end};
 use crate::transport::state::SocketOptions;
 use crate::unix::file::NamedSocket;
 use crate::unix::lock::Lock;
-use crate::unix::options::UnixConnectOptions;
-use crate::unix::options::UnixListenOptions;
+use crate::unix::options::{UnixConnectOptions, UnixListenOptions};
 
 /// A connected socket.
 pub(crate) struct Unix {

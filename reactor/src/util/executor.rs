@@ -4,16 +4,11 @@ use std::cell::RefCell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Wake;
-use std::task::Waker;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
 
 use futures_util::future::LocalBoxFuture;
-use futures_util::stream::FuturesUnordered;
-use futures_util::stream::Stream as _;
+use futures_util::stream::{FuturesUnordered, Stream as _};
 
 /// Runs tasks of this thread, in the order in which they were woken, and only when it is told to.
 pub(crate) struct Executor {

@@ -1,6 +1,5 @@
 use std::cell::Cell;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Lets one line through in a while: what goes wrong for each of a thousand clients is said once.
 #[derive(Default)]

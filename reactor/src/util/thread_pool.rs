@@ -2,23 +2,14 @@
 
 use std::collections::VecDeque;
 use std::error::Error;
-use std::fmt;
 use std::future::Future;
-use std::io;
-use std::mem;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::sync::Arc;
-use std::sync::Condvar;
-use std::sync::Mutex;
-use std::sync::MutexGuard;
-use std::sync::PoisonError;
-use std::thread;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::{fmt, io, mem, thread};
 
 use futures_channel::oneshot;
 
-use crate::util::panics::contained;
-use crate::util::panics::message;
+use crate::util::panics::{contained, message};
 
 /// A bounded number of threads, started when there is work for them, and a bounded queue before them.
 ///
@@ -217,12 +208,8 @@ mod tests {
     use std::cell::RefCell;
     use std::panic::panic_any;
     use std::pin::pin;
-    use std::sync::Barrier;
-    use std::sync::mpsc;
-    use std::task::Context;
-    use std::task::Poll;
-    use std::task::Wake;
-    use std::task::Waker;
+    use std::sync::{Barrier, mpsc};
+    use std::task::{Context, Poll, Wake, Waker};
 
     use futures_util::FutureExt;
 

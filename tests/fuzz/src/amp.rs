@@ -1,17 +1,11 @@
 //! AMP: what a receiver makes of a stream, however that is cut, and what it answers.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use futures_channel::oneshot;
-use protocols::Amp;
-use protocols::AmpAnswer;
-use protocols::AmpBox;
-use protocols::AmpError;
-use protocols::AmpHandler;
-use protocols::AmpReceiver;
+use protocols::{Amp, AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use reactor::testing::StringTransport;
 
 use crate::receiving::cuts;

@@ -1,9 +1,8 @@
 //! Captures of traffic.
 
 use protocols::CapturedConnection;
-use reactor::Protocol;
-use reactor::Transport;
 use reactor::testing::StringTransport;
+use reactor::{Protocol, Transport};
 
 /// A capture is read without using more memory than it is long, and what is read can be replayed.
 pub fn capture(data: &[u8]) {

@@ -2,18 +2,12 @@
 
 use std::io;
 
-use protocols::CodecHandler;
-use protocols::CodecReceiver;
-use protocols::Messages;
+use protocols::{CodecHandler, CodecReceiver, Messages};
 use reactor::OnEof;
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::LengthDelimitedCodec;
 
-use crate::receiving::CLOSE;
-use crate::receiving::Log;
-use crate::receiving::in_every_cut;
-use crate::receiving::obey;
-use crate::receiving::receive;
+use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};
 
 /// Two bytes say how it is to be cut, the others come: messages behind a byte that tells their length.
 pub fn codec(data: &[u8]) {

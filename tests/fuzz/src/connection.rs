@@ -1,14 +1,7 @@
 //! A connection: bytes become inputs and acts, which the model test carries out and judges.
 
 use crate::model::compare::check;
-use crate::model::script::A;
-use crate::model::script::Act;
-use crate::model::script::Awaited;
-use crate::model::script::B;
-use crate::model::script::Input;
-use crate::model::script::Payload;
-use crate::model::script::Step;
-use crate::model::script::Who;
+use crate::model::script::{A, Act, Awaited, B, Input, Payload, Step, Who};
 
 /// Any bytes are a case; each step takes a few.
 pub fn connection(data: &[u8]) {

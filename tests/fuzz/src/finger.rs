@@ -1,7 +1,6 @@
 //! Questions of the Finger protocol.
 
-use protocols::Finger;
-use protocols::FingerQuery;
+use protocols::{Finger, FingerQuery};
 use reactor::testing::StringTransport;
 
 use crate::receiving::alike_in_every_cut;

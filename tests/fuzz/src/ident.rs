@@ -1,13 +1,8 @@
 //! Both sides of the Identification Protocol.
 
-use protocols::IdentClient;
-use protocols::IdentError;
-use protocols::IdentReply;
-use protocols::IdentServer;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::testing::Simulation;
-use reactor::testing::StringTransport;
+use protocols::{IdentClient, IdentError, IdentReply, IdentServer};
+use reactor::testing::{Simulation, StringTransport};
+use reactor::{Protocol, Transport};
 
 use crate::receiving::alike_in_every_cut;
 

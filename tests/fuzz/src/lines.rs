@@ -1,16 +1,9 @@
 //! Lines: what a receiver makes of a stream, however that is cut.
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use protocols::OnLongLine;
+use protocols::{LineHandler, LineReceiver, Lines, OnLongLine};
 use reactor::OnEof;
 
-use crate::receiving::CLOSE;
-use crate::receiving::Log;
-use crate::receiving::in_every_cut;
-use crate::receiving::obey;
-use crate::receiving::receive;
+use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};
 
 /// Three bytes say how it is to be cut, the others come.
 pub fn lines(data: &[u8]) {

@@ -4,12 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use protocols::ProxyHeader;
-use reactor::Address;
-use reactor::CloseReason;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::testing::Pair;
-use reactor::testing::StringTransport;
+use reactor::testing::{Pair, StringTransport};
+use reactor::{Address, CloseReason, Protocol, Transport};
 
 use crate::receiving::alike_in_every_cut;
 

@@ -5,8 +5,7 @@
 mod client;
 
 use crate::receiving::alike_in_every_cut;
-use client::Progress;
-use client::Reply;
+use client::{Progress, Reply};
 
 /// The length of the text, the text, what came. However that is cut, it is the same reply; and what a server really
 /// answers is one.

@@ -1,16 +1,9 @@
 //! Segments up to terminators that change, however their stream is cut.
 
-use protocols::Segments;
-use protocols::Terminator;
-use protocols::TerminatorHandler;
-use protocols::TerminatorReceiver;
+use protocols::{Segments, Terminator, TerminatorHandler, TerminatorReceiver};
 use reactor::OnEof;
 
-use crate::receiving::CLOSE;
-use crate::receiving::Log;
-use crate::receiving::in_every_cut;
-use crate::receiving::obey;
-use crate::receiving::receive;
+use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};
 
 /// Two bytes say how it is to be cut, the others come.
 pub fn segments(data: &[u8]) {

@@ -8,8 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::Socks;
-use protocols::SocksRequest;
+use protocols::{Socks, SocksRequest};
 use reactor::testing::Simulation;
 
 use crate::receiving::alike_in_every_cut;

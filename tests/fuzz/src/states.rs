@@ -1,16 +1,9 @@
 //! Parts of which each tells how long the next is, however their stream is cut.
 
-use protocols::State;
-use protocols::StatefulHandler;
-use protocols::StatefulReceiver;
-use protocols::States;
+use protocols::{State, StatefulHandler, StatefulReceiver, States};
 use reactor::OnEof;
 
-use crate::receiving::CLOSE;
-use crate::receiving::Log;
-use crate::receiving::in_every_cut;
-use crate::receiving::obey;
-use crate::receiving::receive;
+use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};
 
 /// Two bytes say how it is to be cut, the others come: a length, and a body of as many bytes modulo 16. Behind one that
 /// begins with `k` another of the same length follows.

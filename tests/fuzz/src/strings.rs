@@ -1,17 +1,9 @@
 //! Strings: what a receiver makes of a stream, however that is cut.
 
-use protocols::StringError;
-use protocols::StringFormat;
-use protocols::StringHandler;
-use protocols::StringReceiver;
-use protocols::Strings;
+use protocols::{StringError, StringFormat, StringHandler, StringReceiver, Strings};
 use reactor::OnEof;
 
-use crate::receiving::CLOSE;
-use crate::receiving::Log;
-use crate::receiving::in_every_cut;
-use crate::receiving::obey;
-use crate::receiving::receive;
+use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};
 
 /// Three bytes say how it is to be cut, the others come.
 pub fn strings(data: &[u8]) {

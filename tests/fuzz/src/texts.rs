@@ -1,12 +1,8 @@
 //! Texts that say where to connect to and where to listen.
 
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use reactor::ListenOptions;
-use reactor::Target;
-use reactor::ToTarget;
+use reactor::{ListenOptions, Target, ToTarget};
 
 /// A text as a target: it comes back as it was, it means what it says, and nothing that could be one is refused.
 pub fn target_text(data: &[u8]) {

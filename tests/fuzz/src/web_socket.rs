@@ -4,10 +4,8 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use protocols::WebSocket;
-use reactor::CloseReason;
-use reactor::Protocol;
-use reactor::Transport;
 use reactor::testing::StringTransport;
+use reactor::{CloseReason, Protocol, Transport};
 
 use crate::receiving::alike_in_every_cut;
 

@@ -1,30 +1,16 @@
 //! What is measured. The names are those of the list of promises: R1 and so on.
 
 use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
-use rig::Child;
-use rig::faults::ACCEPT_ERRORS;
-use rig::faults::FAILURES;
-use rig::faults::accepts_in_a_second_of_failures;
-use rig::faults::serve_with_failing_accept;
-use rig::faults::serve_with_failure;
-use rig::now;
-use rig::peer;
+use rig::faults::{
+    ACCEPT_ERRORS, FAILURES, accepts_in_a_second_of_failures, serve_with_failing_accept, serve_with_failure,
+};
+use rig::{Child, now, peer};
 
-use crate::Figure;
-use crate::cost;
-use crate::drain;
-use crate::half_open;
-use crate::handover;
-use crate::limits;
-use crate::many;
-use crate::slow_readers;
-use crate::soak;
+use crate::{Figure, cost, drain, half_open, handover, limits, many, slow_readers, soak};
 
 /// Something to measure.
 pub(crate) struct Check {

@@ -4,12 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use rig::allocations;
-use rig::steady;
+use rig::{allocations, steady};
 
 use crate::Figure;
-use crate::checks::error;
-use crate::checks::server;
+use crate::checks::{error, server};
 use crate::load::PingPong;
 use crate::volleys::Volleys;
 

@@ -1,22 +1,16 @@
 //! Stopping under load.
 
-use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{io, thread};
 
-use rig::now;
-use rig::peer;
+use rig::{now, peer};
 
 use crate::Figure;
-use crate::checks::error;
-use crate::checks::server;
-use crate::load::since;
-use crate::load::wait;
+use crate::checks::{error, server};
+use crate::load::{since, wait};
 
 /// R22: SIGTERM while 500 connections send frames that are acknowledged; a second one while a peer does not read.
 pub(crate) fn drain(times: usize) -> io::Result<Vec<Figure>> {

@@ -4,14 +4,10 @@ use std::io;
 use std::net::SocketAddr;
 
 use bytes::BytesMut;
-use futures_util::SinkExt as _;
-use futures_util::StreamExt as _;
-use tokio::io::AsyncReadExt as _;
-use tokio::io::AsyncWriteExt as _;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio_util::codec::Framed;
-use tokio_util::codec::LengthDelimitedCodec;
-use tokio_util::codec::LinesCodec;
+use tokio_util::codec::{Framed, LengthDelimitedCodec, LinesCodec};
 
 /// Runs the server of this kind, if it is one of these.
 pub(crate) fn serve(kind: &str, address: &str) -> Option<io::Result<()>> {

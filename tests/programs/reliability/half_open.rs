@@ -1,24 +1,16 @@
 //! A peer that vanishes: the cable is pulled, and no packet says so.
 
 use std::cell::RefCell;
-use std::io;
-use std::net::SocketAddr;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use std::{io, thread};
 
-use nix::sched::CloneFlags;
-use nix::sched::unshare;
+use nix::sched::{CloneFlags, unshare};
 use nix::unistd::gettid;
-use reactor::CloseReason;
-use reactor::ConnectOptions;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{CloseReason, ConnectOptions, Protocol, Reactor, Transport};
 use rig::now;
 
 use crate::Figure;

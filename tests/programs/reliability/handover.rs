@@ -1,25 +1,17 @@
 //! One server process after the other, under load.
 
-use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::iter::Sum;
-use std::mem;
 use std::net::SocketAddr;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::thread;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{io, mem, thread};
 
-use rig::Child;
-use rig::now;
-use rig::peer;
+use rig::{Child, now, peer};
 
 use crate::Figure;
-use crate::checks::server;
-use crate::checks::source;
-use crate::load::since;
-use crate::load::wait;
+use crate::checks::{server, source};
+use crate::load::{since, wait};
 
 /// R23: each server takes over from the one before, while clients connect, ask, and read the answer to its end.
 pub(crate) fn handover(times: usize) -> io::Result<Vec<Figure>> {

@@ -1,25 +1,17 @@
 //! What happens at a limit: of descriptors, memory, threads, and turns.
 
-use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::Shutdown;
-use std::net::TcpStream;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
-use std::thread;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{io, thread};
 
-use rig::now;
-use rig::peer;
 use rig::peer::End;
+use rig::{now, peer};
 
 use crate::Figure;
-use crate::checks::server;
-use crate::checks::source;
-use crate::load::Latencies;
-use crate::load::since;
-use crate::load::wait;
+use crate::checks::{server, source};
+use crate::load::{Latencies, since, wait};
 
 /// R5: 64 descriptors and more clients than that, who are turned away by the budget.
 pub(crate) fn budget(clients: usize) -> io::Result<Vec<Figure>> {

@@ -1,20 +1,12 @@
 //! Load, and what the load sees.
 
 use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::SocketAddr;
-use std::net::TcpStream;
-use std::time::Duration;
-use std::time::Instant;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
-use nix::sys::epoll::Epoll;
-use nix::sys::epoll::EpollCreateFlags;
-use nix::sys::epoll::EpollEvent;
-use nix::sys::epoll::EpollFlags;
-use nix::sys::epoll::EpollTimeout;
-use rig::now;
-use rig::peer;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use rig::{now, peer};
 
 /// The times of round trips over one connection.
 #[derive(Default)]

@@ -1,23 +1,15 @@
 //! Many connections: held, one after another, reset, panicking.
 
-use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::IpAddr;
-use std::net::Shutdown;
-use std::net::SocketAddr;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
-use std::thread;
+use std::io::{Read as _, Write as _};
+use std::net::{IpAddr, Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::{io, thread};
 
 use rig::faulty::Fault;
-use rig::now;
-use rig::peer;
+use rig::{now, peer};
 
 use crate::Figure;
-use crate::checks::server;
-use crate::checks::settled;
-use crate::checks::source;
+use crate::checks::{server, settled, source};
 use crate::load::since;
 
 /// R1: idle connections, then a line on each.

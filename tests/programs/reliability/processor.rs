@@ -1,7 +1,6 @@
 //! Which processor runs what: the servers have one to themselves, the load has the other.
 
-use nix::sched::CpuSet;
-use nix::sched::sched_setaffinity;
+use nix::sched::{CpuSet, sched_setaffinity};
 use nix::unistd::Pid;
 
 /// Keeps this thread, and those it starts later, on one processor, if the machine has it.

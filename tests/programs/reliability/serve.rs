@@ -5,41 +5,21 @@ use std::cell::Cell;
 use std::io;
 use std::io::Write as _;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::AtomicU32;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
-use nix::sys::resource::Resource;
-use nix::sys::resource::setrlimit;
-use protocols::FirstMessageTimeout;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use protocols::StringFormat;
-use protocols::StringHandler;
-use protocols::StringReceiver;
-use protocols::Strings;
-use reactor::CloseReason;
-use reactor::EndpointService;
-use reactor::Factory;
-use reactor::Handover;
-use reactor::Port;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Runner;
-use reactor::Transport;
-use reactor::run_on_threads;
-use reactor::share;
-use rig::echo::DatagramEcho;
-use rig::echo::Echo;
-use rig::faulty::Faulty;
-use rig::faulty::Tally;
+use nix::sys::resource::{Resource, setrlimit};
+use protocols::{
+    FirstMessageTimeout, LineHandler, LineReceiver, Lines, StringFormat, StringHandler, StringReceiver, Strings,
+};
+use reactor::{
+    CloseReason, EndpointService, Factory, Handover, Port, Protocol, Reactor, Runner, Transport, run_on_threads, share,
+};
+use rig::echo::{DatagramEcho, Echo};
+use rig::faulty::{Faulty, Tally};
 
-use crate::framed;
-use crate::processor;
-use crate::soak;
+use crate::{framed, processor, soak};
 
 pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     let option = |name: &str| options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='));

@@ -2,19 +2,15 @@
 
 use std::io;
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use rig::now;
-use rig::peer;
+use rig::{now, peer};
 use socket2::SockRef;
 
 use crate::Figure;
-use crate::checks::server;
-use crate::checks::source;
-use crate::load::Latencies;
-use crate::load::wait;
+use crate::checks::{server, source};
+use crate::load::{Latencies, wait};
 
 /// R9: so many peers that are sent more and more and never read, with 256 MiB for the output of all. Who is cut off comes
 /// again.

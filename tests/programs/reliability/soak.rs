@@ -1,33 +1,19 @@
 //! Everything at once, for a long time.
 
-use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::Shutdown;
-use std::net::SocketAddr;
-use std::net::TcpStream;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering;
-use std::thread;
-use std::time::Duration;
-use std::time::Instant;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+use std::{io, thread};
 
-use protocols::FirstMessageTimeout;
-use protocols::IdleTimeout;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
+use protocols::{FirstMessageTimeout, IdleTimeout, LineHandler, LineReceiver, Lines};
 use reactor::Factory;
 use rig::allocations::live_bytes;
-use rig::now;
-use rig::peer;
+use rig::{now, peer};
 
 use crate::Figure;
-use crate::checks::server;
-use crate::checks::source;
-use crate::load::since;
-use crate::load::wait;
+use crate::checks::{server, source};
+use crate::load::{since, wait};
 
 /// R38: 500 connections a second, of which one in a hundred each is up to something, for so many minutes.
 pub(crate) fn soak(minutes: usize) -> io::Result<Vec<Figure>> {

@@ -1,23 +1,13 @@
 //! Load of datagrams: as many in flight as were asked for, sent and received in batches.
 
 use std::io;
-use std::io::IoSlice;
-use std::io::IoSliceMut;
-use std::net::SocketAddr;
-use std::net::UdpSocket;
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
-use nix::sys::epoll::Epoll;
-use nix::sys::epoll::EpollCreateFlags;
-use nix::sys::epoll::EpollEvent;
-use nix::sys::epoll::EpollFlags;
-use nix::sys::epoll::EpollTimeout;
-use nix::sys::socket::MsgFlags;
-use nix::sys::socket::MultiHeaders;
-use nix::sys::socket::SockaddrStorage;
-use nix::sys::socket::recvmmsg;
-use nix::sys::socket::sendmmsg;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 use rig::now;
 
 /// Sockets with some datagrams in flight on each.

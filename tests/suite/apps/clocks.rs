@@ -4,11 +4,9 @@ use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
-use chrono::TimeDelta;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use nix::sys::signal::Signal;
 use reactor::Reactor;
 

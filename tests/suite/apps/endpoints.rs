@@ -1,12 +1,10 @@
 //! Both apps by the descriptions of endpoints.
 
 use std::fs::read_link;
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use nix::sys::signal::Signal;
 
@@ -15,8 +13,7 @@ use crate::apps::net;
 use crate::apps::program::Program;
 use crate::apps::stamps::is_stamped;
 use crate::apps::tools::is_there;
-use crate::support::connect_unix;
-use crate::support::fresh_path;
+use crate::support::{connect_unix, fresh_path};
 
 /// What a client gets for a line.
 #[track_caller]

@@ -1,14 +1,9 @@
 //! Sockets of the test's own, with deadlines.
 
 use std::io::Read;
-use std::net::SocketAddr;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 
-use socket2::Domain;
-use socket2::Socket;
-use socket2::Type;
+use socket2::{Domain, Socket, Type};
 
 use crate::apps::DEADLINE;
 

@@ -2,15 +2,8 @@
 
 use std::ffi::OsStr;
 use std::fmt::Debug;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::io::Write;
-use std::process::Child;
-use std::process::ChildStdin;
-use std::process::Command;
-use std::process::ExitStatus;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::thread;
@@ -18,12 +11,10 @@ use std::thread;
 use nix::sys::signal;
 use nix::sys::signal::Signal;
 use nix::unistd::Pid;
-use rig::descriptors_of;
-use rig::resident_of;
+use rig::{descriptors_of, resident_of};
 
 use crate::apps::DEADLINE;
-use crate::apps::binaries::binary;
-use crate::apps::binaries::example;
+use crate::apps::binaries::{binary, example};
 
 /// A running program with pipes to its standard input and from its two outputs. Dropping it ends it.
 pub(crate) struct Program {

@@ -1,32 +1,20 @@
 //! `time-server --stdio`, on everything that standard input and output can be.
 
-use std::fs;
-use std::fs::File;
-use std::fs::OpenOptions;
-use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::os::fd::AsFd;
-use std::os::fd::OwnedFd;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::Child;
-use std::process::Command;
-use std::process::Stdio;
-use std::thread;
+use std::process::{Child, Command, Stdio};
+use std::{fs, io, thread};
 
-use nix::fcntl::FcntlArg;
-use nix::fcntl::OFlag;
-use nix::fcntl::fcntl;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::Signal;
 
 use crate::apps::binaries::binary;
 use crate::apps::net;
-use crate::apps::peers::script;
-use crate::apps::peers::socat;
-use crate::apps::peers::twisted;
+use crate::apps::peers::{script, socat, twisted};
 use crate::apps::program::Program;
-use crate::apps::stamps::is_stamped;
-use crate::apps::stamps::without_stamps;
+use crate::apps::stamps::{is_stamped, without_stamps};
 use crate::apps::terminal::Terminal;
 use crate::support::in_time;
 

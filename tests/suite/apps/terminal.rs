@@ -1,23 +1,16 @@
 //! A terminal, and a program that believes in it.
 
-use std::fs::File;
-use std::fs::OpenOptions;
-use std::io;
-use std::io::Read;
-use std::io::Write;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::Child;
-use std::process::Command;
+use std::process::{Child, Command};
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
-use std::thread;
+use std::{io, thread};
 
 use nix::fcntl::OFlag;
-use nix::pty::grantpt;
-use nix::pty::posix_openpt;
-use nix::pty::ptsname_r;
-use nix::pty::unlockpt;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
 use crate::apps::DEADLINE;
 

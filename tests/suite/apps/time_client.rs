@@ -1,9 +1,7 @@
 //! `time-client` with its lines in a pipe, against servers that the test plays.
 
-use std::io::Read;
-use std::io::Write;
-use std::net::Shutdown;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr};
 use std::thread;
 
 use nix::sys::signal::Signal;
@@ -11,8 +9,7 @@ use nix::sys::signal::Signal;
 use crate::apps::net;
 use crate::apps::program::Program;
 use crate::apps::server::Server;
-use crate::apps::stamps::is_stamped;
-use crate::apps::stamps::without_stamps;
+use crate::apps::stamps::{is_stamped, without_stamps};
 use crate::support::datagrams::receive;
 
 const STAMP: &str = "[Sun Nov  1 16:58:06 2026] ";

@@ -1,29 +1,19 @@
 //! `time-server`, as its clients and whoever starts it see it.
 
-use std::fs;
-use std::io;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Write;
-use std::net::Shutdown;
-use std::net::SocketAddr;
-use std::net::TcpListener;
-use std::process::Command;
-use std::process::Stdio;
-use std::thread;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
 use std::time::Duration;
+use std::{fs, io, thread};
 
-use chrono::TimeDelta;
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use nix::sys::signal::Signal;
 
 use crate::apps::binaries::binary;
 use crate::apps::net;
 use crate::apps::program::Program;
 use crate::apps::server::Server;
-use crate::apps::stamps::is_stamped;
-use crate::apps::stamps::split_stamp;
-use crate::apps::stamps::without_stamps;
+use crate::apps::stamps::{is_stamped, split_stamp, without_stamps};
 use crate::apps::tools::as_nobody;
 use crate::support::datagrams::receive;
 

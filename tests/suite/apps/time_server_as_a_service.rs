@@ -1,8 +1,7 @@
 //! `time-server` in the hands of a service manager.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,8 +12,7 @@ use crate::apps::net;
 use crate::apps::program::Program;
 use crate::apps::server::Server;
 use crate::apps::stamps::is_stamped;
-use crate::support::ServiceManager;
-use crate::support::fresh_path;
+use crate::support::{ServiceManager, fresh_path};
 
 fn managed(options: &str) -> (ServiceManager, Server) {
     let manager = ServiceManager::new();

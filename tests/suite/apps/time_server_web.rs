@@ -5,12 +5,10 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use crate::apps::net;
-use crate::apps::peers::curl;
-use crate::apps::peers::script;
+use crate::apps::peers::{curl, script};
 use crate::apps::program::Program;
 use crate::apps::server::Server;
-use crate::apps::stamps::is_stamped;
-use crate::apps::stamps::without_stamps;
+use crate::apps::stamps::{is_stamped, without_stamps};
 use crate::apps::tools::is_there;
 
 fn url(address: SocketAddr, scheme: &str, path: &str) -> String {

@@ -1,13 +1,10 @@
 //! Programs that a test needs and a machine may not have.
 
-use std::env;
-use std::fs;
 use std::fs::Permissions;
-use std::io;
 use std::io::Write;
 use std::os::unix::fs::PermissionsExt;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::{env, fs, io};
 
 use nix::unistd::Uid;
 use tempfile::TempDir;

@@ -2,8 +2,7 @@
 
 use std::fs;
 use std::fs::Permissions;
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
@@ -13,9 +12,7 @@ use nix::sys::signal::Signal;
 use crate::apps::program::Program;
 use crate::apps::stamps::is_stamped;
 use crate::apps::tools::as_nobody;
-use crate::support::connect_unix;
-use crate::support::fresh_path;
-use crate::support::send_descriptors;
+use crate::support::{connect_unix, fresh_path, send_descriptors};
 
 /// A `time-server` that listens here.
 #[track_caller]

@@ -8,24 +8,11 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use reactor::ConnectErrorKind;
-use reactor::ConnectOptions;
-use reactor::Connector;
-use reactor::ConnectorState;
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Resolver;
-use reactor::Transport;
-use reactor::share;
+use reactor::{
+    ConnectErrorKind, ConnectOptions, Connector, ConnectorState, Factory, Protocol, Resolver, Transport, share,
+};
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::every_reactor;
-use crate::support::greeter;
-use crate::support::in_time;
-use crate::support::nobody;
-use crate::support::test_reactor;
+use crate::support::{Callback, Log, Recorder, every_reactor, greeter, in_time, nobody, test_reactor};
 
 /// A factory that logs its start and stop, and builds recorders.
 struct Logging {

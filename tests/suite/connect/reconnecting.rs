@@ -1,38 +1,21 @@
 //! Connectors that try again by themselves: the delays, what resets and what ends them, and a server that comes and goes.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::identity;
 use std::f64::consts::E;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
-use reactor::Backoff;
-use reactor::CloseReason;
-use reactor::ConnectErrorKind;
-use reactor::ConnectOptions;
-use reactor::Connector;
-use reactor::ConnectorState;
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::testing::Link;
-use reactor::testing::Simulation;
+use reactor::testing::{Link, Simulation};
+use reactor::{
+    Backoff, CloseReason, ConnectErrorKind, ConnectOptions, Connector, ConnectorState, Factory, Protocol, Reactor,
+    Transport,
+};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::Starting;
-use crate::support::Times;
-use crate::support::count_logged;
-use crate::support::echo;
-use crate::support::every_reactor;
-use crate::support::nobody;
+use crate::support::{Callback, Log, Recorder, Starting, Times, count_logged, echo, every_reactor, nobody};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);

@@ -2,24 +2,13 @@
 
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::ListenOptions;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
 use reactor::testing::Simulation;
+use reactor::{CloseReason, ListenOptions, OnEof, Protocol, Transport};
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::HUGE;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::every_world;
-use crate::support::every_world_and_pipes;
-use crate::support::every_world_and_web_sockets;
-use crate::support::every_world_with;
-use crate::support::on_sockets;
+use crate::support::{
+    Callback, Ending, HUGE, Log, PATIENCE, Recorder, every_world, every_world_and_pipes, every_world_and_web_sockets,
+    every_world_with, on_sockets,
+};
 
 #[test]
 fn s040_the_peers_end_of_stream_closes_in_order() {

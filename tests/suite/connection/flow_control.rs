@@ -4,22 +4,13 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::Protocol;
-use reactor::Transport;
 use reactor::testing::Simulation;
+use reactor::{Protocol, Transport};
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::HUGE;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::echo;
-use crate::support::every_world;
-use crate::support::every_world_and_pipes;
-use crate::support::in_memory;
-use crate::support::in_time;
-use crate::support::on_sockets;
-use crate::support::test_reactor;
+use crate::support::{
+    Callback, Ending, HUGE, PATIENCE, Recorder, echo, every_world, every_world_and_pipes, in_memory, in_time,
+    on_sockets, test_reactor,
+};
 
 /// Strictly more unsent bytes than this are too many.
 const HIGH_WATER: usize = 65_536;

@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use reactor::OnEof;
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::Recorder;
-use crate::support::every_world;
-use crate::support::every_world_and_pipes;
+use crate::support::{Callback, Ending, Recorder, every_world, every_world_and_pipes};
 
 #[test]
 fn s042_half_close_by_the_peer_first_goes_on_sending_until_closed() {

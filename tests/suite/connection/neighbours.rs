@@ -1,27 +1,16 @@
 //! Connections that act on each other.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{CloseReason, Protocol, Transport};
 
-use crate::support::Callback;
-use crate::support::HUGE;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::in_time;
-use crate::support::on_sockets;
-use crate::support::test_reactor;
+use crate::support::{Callback, HUGE, Log, PATIENCE, Recorder, in_time, on_sockets, test_reactor};
 
 #[test]
 fn a_chain_of_futures_that_are_always_ready_does_not_starve_the_others() {

@@ -7,17 +7,9 @@ use bytes::Bytes;
 use reactor::Protocol;
 use reactor::testing::StringTransport;
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::HUGE;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Peer;
-use crate::support::Recorder;
-use crate::support::every_world;
-use crate::support::in_time;
-use crate::support::read_to_the_end;
-use crate::support::test_reactor;
+use crate::support::{
+    Callback, Ending, HUGE, Log, PATIENCE, Peer, Recorder, every_world, in_time, read_to_the_end, test_reactor,
+};
 
 #[test]
 fn s021_a_panic_in_connection_made_ends_that_connection_with_its_message() {

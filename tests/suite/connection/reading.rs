@@ -5,18 +5,10 @@ use std::time::Duration;
 
 use reactor::Transport;
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::HUGE;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Peer;
-use crate::support::Recorder;
-use crate::support::connect;
-use crate::support::every_world;
-use crate::support::every_world_and_pipes;
-use crate::support::every_world_and_web_sockets;
-use crate::support::on_sockets;
+use crate::support::{
+    Callback, Ending, HUGE, Log, PATIENCE, Peer, Recorder, connect, every_world, every_world_and_pipes,
+    every_world_and_web_sockets, on_sockets,
+};
 
 /// Has the reactor go round some times.
 fn some_turns(peer: &mut Peer) {

@@ -3,16 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reactor::CloseReason;
-use reactor::Transport;
+use reactor::{CloseReason, Transport};
 
-use crate::support::Callback;
-use crate::support::HUGE;
-use crate::support::Log;
-use crate::support::Peer;
-use crate::support::Recorder;
-use crate::support::every_world;
-use crate::support::every_world_and_web_sockets;
+use crate::support::{Callback, HUGE, Log, Peer, Recorder, every_world, every_world_and_web_sockets};
 
 /// One thing that user code may ask for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

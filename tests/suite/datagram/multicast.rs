@@ -2,33 +2,18 @@
 //! loopback interface; IPv6 has no multicast there, but in a network of the test's own.
 
 use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
-use std::net::SocketAddrV6;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::process::Command;
 use std::time::Duration;
 
-use reactor::DatagramOptions;
-use reactor::DatagramTransport;
-use reactor::Interface;
-use reactor::Tick;
+use reactor::{DatagramOptions, DatagramTransport, Interface, Tick};
 use socket2::SockRef;
 
-use crate::apps::peers::script;
-use crate::apps::peers::socat;
-use crate::apps::peers::twisted;
+use crate::apps::peers::{script, socat, twisted};
 use crate::apps::program::Program;
-use crate::support::datagrams::LOOPBACK;
-use crate::support::datagrams::Moment;
-use crate::support::datagrams::Recorder;
-use crate::support::datagrams::World;
-use crate::support::datagrams::play_at;
-use crate::support::datagrams::play_in_simulation_at;
-use crate::support::datagrams::play_on_sockets_at;
-use crate::support::datagrams::receive;
-use crate::support::datagrams::socket_at;
+use crate::support::datagrams::{
+    LOOPBACK, Moment, Recorder, World, play_at, play_in_simulation_at, play_on_sockets_at, receive, socket_at,
+};
 use crate::support::namespace::in_namespace;
 
 const LO: Interface = Interface::Address(Ipv4Addr::LOCALHOST);

@@ -2,18 +2,12 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::Ipv4Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::DatagramOptions;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Interface;
-use reactor::Port;
-use reactor::testing::Link;
-use reactor::testing::Simulation;
+use reactor::testing::{Link, Simulation};
+use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Interface, Port};
 
 /// Keeps what it receives, and answers if it is told to.
 struct Keeper {

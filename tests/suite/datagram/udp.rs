@@ -1,49 +1,23 @@
 //! Datagram ports: on loopback sockets, with peers that know nothing of reactors.
 
-use std::cell::Cell;
-use std::cell::RefCell;
-use std::future::pending;
-use std::future::poll_fn;
-use std::future::ready;
-use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::SocketAddr;
-use std::net::TcpStream;
-use std::net::UdpSocket;
+use std::cell::{Cell, RefCell};
+use std::future::{pending, poll_fn, ready};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::panic::Location;
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::task::Poll;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
-use reactor::DatagramOptions;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::run_on_threads;
 use reactor::testing::StringTransport;
+use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Protocol, Reactor, Transport, run_on_threads};
 
-use crate::support::Guard;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::datagrams::LOOPBACK;
-use crate::support::datagrams::Moment;
-use crate::support::datagrams::Recorder;
-use crate::support::datagrams::listen;
-use crate::support::datagrams::play;
-use crate::support::datagrams::play_at;
-use crate::support::datagrams::play_on_sockets;
-use crate::support::datagrams::receive;
-use crate::support::datagrams::socket;
-use crate::support::datagrams::socket_at;
-use crate::support::every_reactor;
-use crate::support::in_time;
-use crate::support::panic_of;
-use crate::support::test_reactor;
+use crate::support::datagrams::{
+    LOOPBACK, Moment, Recorder, listen, play, play_at, play_on_sockets, receive, socket, socket_at,
+};
+use crate::support::{Guard, Log, PATIENCE, every_reactor, in_time, panic_of, test_reactor};
 
 #[test]
 fn a_datagram_is_answered_to_its_sender() {

@@ -1,26 +1,17 @@
 //! Datagrams that are received several at a time, and those alike that are sent several at a time: nobody is to notice.
 
-use std::fs;
-use std::io;
-use std::net::SocketAddr;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
+use std::{fs, io, thread};
 
 use reactor::DatagramOptions;
 use socket2::SockRef;
 
-use crate::support::datagrams::Moment;
-use crate::support::datagrams::Recorder;
-use crate::support::datagrams::play;
-use crate::support::datagrams::play_on_sockets;
-use crate::support::datagrams::play_on_sockets_at;
-use crate::support::datagrams::receive;
-use crate::support::datagrams::socket;
-use crate::support::datagrams::socket_at;
-use crate::support::namespace::in_namespace;
-use crate::support::namespace::shell;
+use crate::support::datagrams::{
+    Moment, Recorder, play, play_on_sockets, play_on_sockets_at, receive, socket, socket_at,
+};
+use crate::support::namespace::{in_namespace, shell};
 
 /// A datagram of this length that begins with its number.
 fn numbered(number: usize, len: usize) -> Vec<u8> {

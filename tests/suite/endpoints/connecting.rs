@@ -7,24 +7,13 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use reactor::CloseReason;
-use reactor::ConnectErrorKind;
-use reactor::ProcessTerminated;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::client_from_string;
-use reactor::connect_protocol;
 use reactor::testing::Simulation;
+use reactor::{
+    CloseReason, ConnectErrorKind, ProcessTerminated, Protocol, Transport, client_from_string, connect_protocol,
+};
 
-use crate::endpoints::Logging;
-use crate::endpoints::every_client;
-use crate::endpoints::every_client_and_web_sockets;
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::fresh_path;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::endpoints::{Logging, every_client, every_client_and_web_sockets};
+use crate::support::{Callback, Log, Recorder, fresh_path, in_time, test_reactor};
 
 #[test]
 fn s130_connecting_gives_the_transport_when_connection_made_has_returned() {

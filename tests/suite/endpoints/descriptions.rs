@@ -1,22 +1,15 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt;
-use std::io;
 use std::rc::Rc;
+use std::{fmt, io};
 
 use async_trait::async_trait;
 use proptest::prelude::*;
-use reactor::Arguments;
-use reactor::EndpointError;
-use reactor::Factory;
-use reactor::Port;
-use reactor::Reactor;
-use reactor::Resolver;
-use reactor::ServerEndpoint;
-use reactor::client_from_string;
-use reactor::quote_string_argument;
-use reactor::server_from_string;
 use reactor::testing::Simulation;
+use reactor::{
+    Arguments, EndpointError, Factory, Port, Reactor, Resolver, ServerEndpoint, client_from_string,
+    quote_string_argument, server_from_string,
+};
 
 fn in_a_simulation() -> Reactor {
     // The reactor outlives it: nothing runs here.

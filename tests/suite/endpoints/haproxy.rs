@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use reactor::Transport;
-use reactor::server_from_string;
 use reactor::testing::Simulation;
+use reactor::{Transport, server_from_string};
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
+use crate::support::{Callback, Log, Recorder};
 
 /// What a server that listens on this endpoint tells of its clients, and what a client that says this gets to hear.
 fn talk(description: &str, greeting: &'static str) -> (Vec<String>, Vec<String>) {

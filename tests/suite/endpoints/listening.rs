@@ -1,27 +1,15 @@
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpListener;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use futures_util::FutureExt;
-use reactor::Factory;
-use reactor::Port;
-use reactor::Reactor;
-use reactor::server_from_string;
 use reactor::testing::Simulation;
+use reactor::{Factory, Port, Reactor, server_from_string};
 
-use crate::endpoints::Logging;
-use crate::endpoints::echoing;
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::connect;
-use crate::support::connect_unix;
-use crate::support::fresh_path;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::endpoints::{Logging, echoing};
+use crate::support::{Callback, Log, Recorder, connect, connect_unix, fresh_path, in_time, test_reactor};
 
 /// Listens on what is described, and has `with` look at the port while the reactor runs, on a thread of its own.
 fn serve<T: Send + 'static>(

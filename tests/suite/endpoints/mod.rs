@@ -8,23 +8,12 @@ mod simulated;
 mod web;
 
 use futures_util::FutureExt;
-use reactor::ClientEndpoint;
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::client_from_string;
-use reactor::quote_string_argument;
-use reactor::server_from_string;
+use reactor::{
+    ClientEndpoint, Factory, Protocol, Reactor, Transport, client_from_string, quote_string_argument,
+    server_from_string,
+};
 
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::address_of;
-use crate::support::echo;
-use crate::support::every_reactor;
-use crate::support::fresh_path;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::support::{Log, Recorder, address_of, echo, every_reactor, fresh_path, in_time, test_reactor};
 
 fn echoing(transport: Transport) -> Recorder {
     echo(Recorder::new(transport, Log::default()))

@@ -4,15 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::ClientEndpoint;
-use reactor::Reactor;
-use reactor::client_from_string;
-use reactor::server_from_string;
-use reactor::testing::Link;
-use reactor::testing::Simulation;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::testing::{Link, Simulation};
+use reactor::{ClientEndpoint, Reactor, client_from_string, server_from_string};
 
 /// Answers each line with what the next relay says to it, and its own name; the last one with the line.
 struct Relay {

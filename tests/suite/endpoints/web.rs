@@ -5,17 +5,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use reactor::ConnectErrorKind;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::client_from_string;
-use reactor::server_from_string;
 use reactor::testing::Simulation;
+use reactor::{ConnectErrorKind, Reactor, Transport, client_from_string, server_from_string};
 
 use crate::endpoints::echoing;
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
+use crate::support::{Callback, Log, Recorder};
 
 /// A host that knows `web:`.
 fn host(sim: &Simulation, name: &str) -> Reactor {

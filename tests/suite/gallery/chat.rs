@@ -3,10 +3,7 @@ use std::net::SocketAddr;
 use nix::sys::signal::Signal;
 use rig::peer::reset;
 
-use crate::gallery::ANY_PORT;
-use crate::gallery::Client;
-use crate::gallery::serve;
-use crate::gallery::serve_endpoints;
+use crate::gallery::{ANY_PORT, Client, serve, serve_endpoints};
 
 /// Somebody who has given a name.
 #[track_caller]

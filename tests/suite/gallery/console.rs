@@ -1,17 +1,12 @@
 use std::fs;
 use std::fs::File;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Write;
-use std::process::Command;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
 
 use tempfile::tempdir;
 
 use crate::apps::binaries::example;
-use crate::apps::net::accept;
-use crate::apps::net::closed_port;
-use crate::apps::net::listen;
+use crate::apps::net::{accept, closed_port, listen};
 use crate::apps::program::Program;
 use crate::apps::terminal::Terminal;
 

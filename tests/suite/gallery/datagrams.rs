@@ -2,8 +2,7 @@ use std::net::SocketAddr;
 
 use crate::apps::net::datagram_socket;
 use crate::apps::program::Program;
-use crate::support::datagrams::receive;
-use crate::support::datagrams::socket_at;
+use crate::support::datagrams::{receive, socket_at};
 use crate::support::namespace::in_namespace;
 
 use crate::gallery::serve;

@@ -1,15 +1,10 @@
 use std::fs;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::io::Write;
-use std::process::Command;
-use std::process::Stdio;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::process::{Command, Stdio};
 
 use crate::apps::binaries::example;
 use crate::apps::program::Program;
-use crate::support::connect_unix;
-use crate::support::fresh_path;
+use crate::support::{connect_unix, fresh_path};
 
 #[test]
 fn another_process_reads_from_the_file_that_it_is_handed() {

@@ -4,12 +4,7 @@ use std::net::TcpStream;
 use rig::open_files;
 use rig::peer::pattern;
 
-use crate::apps::net::accept;
-use crate::apps::net::closed_port;
-use crate::apps::net::connect;
-use crate::apps::net::listen;
-use crate::apps::net::read;
-use crate::apps::net::read_to_end;
+use crate::apps::net::{accept, closed_port, connect, listen, read, read_to_end};
 use crate::apps::program::Program;
 use crate::gallery::serve;
 

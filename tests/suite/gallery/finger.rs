@@ -1,30 +1,17 @@
-use std::env;
-use std::fs;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Read;
-use std::io::Write;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
-use std::thread;
+use std::{env, fs, thread};
 
 use nix::sys::signal::Signal;
 use tempfile::tempdir;
 
 use crate::apps::binaries::example;
-use crate::apps::net::accept;
-use crate::apps::net::closed_port;
-use crate::apps::net::listen;
+use crate::apps::net::{accept, closed_port, listen};
 use crate::apps::program::Program;
-use crate::gallery::ANY_PORT;
-use crate::gallery::Client;
-use crate::gallery::ask;
-use crate::gallery::listening;
-use crate::gallery::serve;
-use crate::gallery::serve_endpoints;
+use crate::gallery::{ANY_PORT, Client, ask, listening, serve, serve_endpoints};
 use crate::support::in_time;
 
 /// Waits until the process has something to be done on SIGTERM.

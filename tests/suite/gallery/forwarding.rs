@@ -1,17 +1,10 @@
 use std::io::Write;
-use std::net::TcpListener;
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use rig::peer::pattern;
-use rig::peer::reset;
+use rig::peer::{pattern, reset};
 
-use crate::apps::net::accept;
-use crate::apps::net::closed_port;
-use crate::apps::net::connect;
-use crate::apps::net::listen;
-use crate::apps::net::read;
-use crate::apps::net::read_to_end;
+use crate::apps::net::{accept, closed_port, connect, listen, read, read_to_end};
 use crate::apps::program::Program;
 use crate::gallery::serve;
 

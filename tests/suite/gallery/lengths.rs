@@ -98,9 +98,15 @@ fn row(line: &str) -> Option<Row> {
 fn code_lines(text: &str) -> usize {
     let program = text.split("#[cfg(test)]").next().unwrap_or_default();
     let mut modules = HashSet::new();
+    let mut in_import = false;
     program
         .lines()
         .map(str::trim)
+        .filter(|line| {
+            let continues = in_import;
+            in_import = (in_import || line.starts_with("use ")) && !line.ends_with(';');
+            !continues
+        })
         .filter(|line| !line.starts_with("//") && line.contains(|char: char| !"})];,?".contains(char)))
         .filter(|line| {
             let module = line.strip_prefix("use ").and_then(|path| path.rsplit_once("::"));

@@ -17,17 +17,12 @@ mod streaming;
 mod timers;
 mod tutorial;
 
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Write;
-use std::net::Shutdown;
-use std::net::SocketAddr;
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::process::Command;
 
 use crate::apps::binaries::example;
-use crate::apps::net::connect;
-use crate::apps::net::read_to_end;
+use crate::apps::net::{connect, read_to_end};
 use crate::apps::program::Program;
 
 /// Starts a server, whose first argument is where it listens, at a port that the system chooses.

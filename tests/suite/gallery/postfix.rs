@@ -1,7 +1,5 @@
 use crate::gallery::serve;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 
 use crate::apps::net::connect;
 

@@ -1,7 +1,6 @@
 use std::io::Write;
 
-use crate::apps::net::connect;
-use crate::apps::net::read_to_end;
+use crate::apps::net::{connect, read_to_end};
 use crate::apps::program::Program;
 use crate::gallery::serve;
 

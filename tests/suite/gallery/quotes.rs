@@ -3,9 +3,7 @@ use std::fs;
 use tempfile::tempdir;
 
 use crate::apps::program::Program;
-use crate::gallery::Client;
-use crate::gallery::listening;
-use crate::gallery::serve;
+use crate::gallery::{Client, listening, serve};
 
 /// What a quote server with these options sends.
 #[track_caller]

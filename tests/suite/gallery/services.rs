@@ -7,11 +7,7 @@ use nix::sys::signal::Signal;
 use tempfile::tempdir;
 
 use crate::apps::binaries::example;
-use crate::apps::net::accept;
-use crate::apps::net::closed_port;
-use crate::apps::net::listen;
-use crate::apps::net::read;
-use crate::apps::net::read_to_end;
+use crate::apps::net::{accept, closed_port, listen, read, read_to_end};
 use crate::apps::program::Program;
 
 /// The services that the log says have done this, in their order.

@@ -1,8 +1,6 @@
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 
-use crate::gallery::Client;
-use crate::gallery::serve;
+use crate::gallery::{Client, serve};
 
 #[test]
 fn a_slow_reader_gets_ten_million_numbers_out_of_little_memory() {

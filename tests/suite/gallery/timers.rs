@@ -1,8 +1,7 @@
 use nix::sys::signal::Signal;
 
 use crate::apps::program::Program;
-use crate::gallery::Client;
-use crate::gallery::serve;
+use crate::gallery::{Client, serve};
 
 #[test]
 fn what_is_to_be_called_later_is_unless_it_was_cancelled() {

@@ -2,22 +2,14 @@
 
 use std::fs::File;
 use std::io;
-use std::io::Read;
-use std::io::Seek;
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::os::fd::OwnedFd;
 
 use nix::pty::openpty;
-use reactor::Address;
-use reactor::CloseReason;
 use reactor::testing::Simulation;
+use reactor::{Address, CloseReason};
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::support::{Callback, Log, PATIENCE, Recorder, in_time, test_reactor};
 
 #[test]
 fn s219_both_addresses_are_pipes() {

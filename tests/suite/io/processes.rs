@@ -1,35 +1,21 @@
 //! Child processes: what their protocols are told, and what is left of them.
 
 use std::cell::RefCell;
-use std::fs;
-use std::io;
 use std::path::Path;
-use std::process::Command;
-use std::process::ExitStatus;
+use std::process::{Command, ExitStatus};
 use std::rc::Rc;
-use std::thread;
 use std::time::Duration;
+use std::{fs, io, thread};
 
 use futures_util::future::join_all;
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::ProcessProtocol;
-use reactor::ProcessTerminated;
-use reactor::ProcessTransport;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
 use reactor::testing::Simulation;
+use reactor::{CloseReason, OnEof, ProcessProtocol, ProcessTerminated, ProcessTransport, Protocol, Reactor, Transport};
 use rig::descriptors_of;
 
-use crate::apps::peers::script;
-use crate::apps::peers::twisted;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::apps::peers::{script, twisted};
+use crate::support::{Log, PATIENCE, in_time, test_reactor};
 
 /// Logs every callback, then does what it was told to do in it, and stops the reactor at the end.
 struct Watcher {

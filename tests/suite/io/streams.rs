@@ -1,34 +1,19 @@
 //! Connections as Tokio's streams, and Tokio's streams as connections, on the simulated network.
 
-use std::cell::Cell;
-use std::cell::RefCell;
-use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
+use std::cell::{Cell, RefCell};
+use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::rc::Rc;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use futures_util::future::join;
 use protocols::WebSocket;
-use reactor::Address;
-use reactor::CloseReason;
-use reactor::ConnectErrorKind;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::TokioStream;
-use reactor::Transport;
-use reactor::testing::Link;
-use reactor::testing::Simulation;
+use reactor::testing::{Link, Simulation};
+use reactor::{Address, CloseReason, ConnectErrorKind, OnEof, Protocol, Reactor, TokioStream, Transport};
 use rig::peer;
 use rig::peer::pattern;
-use tokio::io::AsyncReadExt as _;
-use tokio::io::AsyncWriteExt as _;
-use tokio::io::copy;
-use tokio::io::duplex;
-use tokio::io::split;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, duplex, split};
 use tokio::runtime::Builder;
 
 use crate::support::connect;

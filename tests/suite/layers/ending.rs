@@ -4,26 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::OnEof;
-use reactor::Policy;
-use reactor::Transport;
-use reactor::layer;
 use reactor::testing::StringTransport;
+use reactor::{CloseReason, Factory, OnEof, Policy, Transport, layer};
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::HUGE;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::echo;
-use crate::support::every_world_with;
-use crate::support::on_sockets_with;
-use crate::support::panicking_tap;
-use crate::support::recorder;
-use crate::support::tap;
-use crate::support::throttle;
+use crate::support::{
+    Callback, Ending, HUGE, Log, Recorder, echo, every_world_with, on_sockets_with, panicking_tap, recorder, tap,
+    throttle,
+};
 
 #[test]
 fn a_close_asked_for_inside_waits_for_what_a_layer_holds_back() {

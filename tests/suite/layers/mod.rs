@@ -4,30 +4,16 @@ mod ending;
 mod policies;
 mod stacked;
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::identity;
 use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::Factory;
-use reactor::OnEof;
-use reactor::Policy;
-use reactor::Transport;
-use reactor::layer;
 use reactor::testing::StringTransport;
+use reactor::{Factory, OnEof, Policy, Transport, layer};
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::Starting;
-use crate::support::echo;
-use crate::support::every_world_with;
-use crate::support::recorder;
-use crate::support::tap;
-use crate::support::throttle;
+use crate::support::{Callback, Ending, Log, Recorder, Starting, echo, every_world_with, recorder, tap, throttle};
 
 #[test]
 fn two_layers_of_one_type_and_a_third_see_everything_in_order() {

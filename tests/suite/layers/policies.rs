@@ -1,36 +1,19 @@
 //! The policies of the protocols crate, each on a simulated network with many connections.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::identity;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use protocols::Bucket;
-use protocols::ConnectionLimit;
-use protocols::FirstMessageTimeout;
-use protocols::IdleTimeout;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use protocols::Throttle;
-use protocols::TrafficLog;
-use reactor::CloseReason;
-use reactor::DelayedCall;
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::testing::Simulation;
-use reactor::testing::StringTransport;
+use protocols::{
+    Bucket, ConnectionLimit, FirstMessageTimeout, IdleTimeout, LineHandler, LineReceiver, Lines, Throttle, TrafficLog,
+};
+use reactor::testing::{Simulation, StringTransport};
+use reactor::{CloseReason, DelayedCall, Factory, Protocol, Reactor, Transport};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::Starting;
-use crate::support::count_logged;
+use crate::support::{Callback, Log, Recorder, Starting, count_logged};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -6,25 +6,12 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::Bucket;
-use protocols::Capture;
-use protocols::ConnectionLimit;
-use protocols::FirstMessageTimeout;
-use protocols::IdleTimeout;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use protocols::Throttle;
-use protocols::TrafficLog;
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::testing::Link;
-use reactor::testing::Simulation;
-use reactor::testing::StringTransport;
+use protocols::{
+    Bucket, Capture, ConnectionLimit, FirstMessageTimeout, IdleTimeout, LineHandler, LineReceiver, Lines, Throttle,
+    TrafficLog,
+};
+use reactor::testing::{Link, Simulation, StringTransport};
+use reactor::{CloseReason, Factory, OnEof, Protocol, Reactor, Transport};
 
 /// Sends back what it gets.
 struct Echo {

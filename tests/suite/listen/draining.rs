@@ -1,28 +1,14 @@
 //! Ports that are drained: what is under way comes to its end, and nothing new begins.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use reactor::Backoff;
-use reactor::CloseReason;
-use reactor::CutOff;
-use reactor::Factory;
-use reactor::Port;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::testing::Simulation;
-use reactor::testing::StringTransport;
+use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::testing::{Simulation, StringTransport};
+use reactor::{Backoff, CloseReason, CutOff, Factory, Port, Protocol, Reactor, Transport};
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::tap;
+use crate::support::{Callback, Log, Recorder, tap};
 
 const DEADLINE: Duration = Duration::from_secs(30);
 

@@ -1,38 +1,23 @@
 //! One server after the other at the same addresses: these are threads of one process, with reactors of their own. The
 //! program `reliability` does it with processes, under load.
 
-use std::io;
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::SocketAddr;
-use std::os::unix::net::UnixListener;
-use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::path::PathBuf;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
-use std::thread;
 use std::thread::JoinHandle;
+use std::{io, thread};
 
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Handover;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::RemoteReactor;
-use reactor::Transport;
-use reactor::UnixListenOptions;
-use reactor::run_on_threads;
 use reactor::testing::Simulation;
+use reactor::{
+    DatagramProtocol, DatagramTransport, Handover, Protocol, Reactor, RemoteReactor, Transport, UnixListenOptions,
+    run_on_threads,
+};
 
-use crate::support::PATIENCE;
-use crate::support::connect;
-use crate::support::connect_unix;
-use crate::support::datagrams::receive;
-use crate::support::datagrams::socket;
-use crate::support::fresh_path;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::support::datagrams::{receive, socket};
+use crate::support::{PATIENCE, connect, connect_unix, fresh_path, in_time, test_reactor};
 
 /// Answers everything by its server's name, and stays until the client goes.
 struct Named<T> {

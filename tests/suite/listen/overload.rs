@@ -5,21 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use protocols::IdleTimeout;
-use protocols::ProxyHeader;
-use protocols::WebSocket;
-use reactor::ConnectOptions;
-use reactor::ListenOptions;
-use reactor::Port;
-use reactor::Transport;
-use reactor::run_on_threads;
+use protocols::{IdleTimeout, ProxyHeader, WebSocket};
 use reactor::testing::Simulation;
+use reactor::{ConnectOptions, ListenOptions, Port, Transport, run_on_threads};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::count_logged;
+use crate::support::{Callback, Log, Recorder, count_logged};
 
 const SECOND: Duration = Duration::from_secs(1);
 

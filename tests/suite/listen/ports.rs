@@ -1,31 +1,19 @@
 //! Listening: ports that stop, ports that are full, and what an error says.
 
 use std::cell::RefCell;
-use std::io::Read;
-use std::io::Write;
-use std::net::TcpListener;
-use std::net::TcpStream;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::mpsc;
 
 use futures_util::FutureExt;
-use reactor::ListenOptions;
-use reactor::Port;
-use reactor::Transport;
+use reactor::{ListenOptions, Port, Transport};
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::address_of;
-use crate::support::connect;
-use crate::support::echo;
-use crate::support::every_reactor;
-use crate::support::in_time;
-use crate::support::read_to_the_end;
-use crate::support::test_reactor;
+use crate::support::{
+    Callback, Ending, Log, PATIENCE, Recorder, address_of, connect, echo, every_reactor, in_time, read_to_the_end,
+    test_reactor,
+};
 
 fn build(transport: Transport) -> Recorder {
     Recorder::new(transport, Log::default())

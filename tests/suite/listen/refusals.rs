@@ -7,15 +7,7 @@ use std::time::Duration;
 
 use reactor::Transport;
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::Guard;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::in_time;
-use crate::support::read_to_the_end;
-use crate::support::test_reactor;
+use crate::support::{Callback, Ending, Guard, Log, PATIENCE, Recorder, in_time, read_to_the_end, test_reactor};
 
 #[test]
 fn s015_a_refused_client_gets_no_callback_and_is_closed_and_the_next_is_served() {

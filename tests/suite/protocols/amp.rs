@@ -1,39 +1,28 @@
 //! AMP between two programs: in memory, on the simulated network, and with Twisted at the other end.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::DateTime;
-use chrono::FixedOffset;
+use chrono::{DateTime, FixedOffset};
 use futures_util::future::join_all;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use protocols::Amp;
-use protocols::AmpAnswer;
-use protocols::AmpBox;
-use protocols::AmpError;
-use protocols::AmpHandler;
-use protocols::AmpReceiver;
-use reactor::Factory;
-use reactor::Reactor;
-use reactor::testing::Link;
-use reactor::testing::Pair;
-use reactor::testing::Simulation;
+use protocols::{Amp, AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
+use reactor::testing::{Link, Pair, Simulation};
+use reactor::{Factory, Reactor};
 use rig::peer::serve;
 use serde_json::json;
 use tokio::sync::oneshot;
 
 use crate::apps::peers;
 use crate::apps::program::Program;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::support::{in_time, test_reactor};
 
 /// Answers what `tests/peers/amp_server.py` does.
 struct Calculator {

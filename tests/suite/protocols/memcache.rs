@@ -1,21 +1,17 @@
 //! The memcache client with a real memcached.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::process::Command;
-use std::thread;
 use std::time::Duration;
+use std::{fs, thread};
 
 use futures_util::future::join_all;
-use protocols::MemcacheClient;
-use protocols::MemcacheError;
+use protocols::{MemcacheClient, MemcacheError};
 use tokio::sync::mpsc;
 
 use crate::apps::program::Program;
 use crate::apps::tools::is_there;
-use crate::support::PATIENCE;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::support::{PATIENCE, in_time, test_reactor};
 
 fn memcached(test: &str) -> bool {
     is_there("memcached", Command::new("memcached").arg("-V"), test)

@@ -1,46 +1,22 @@
 //! The small servers of `protocols`, on sockets and with programs that others wrote.
 
 use std::io;
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::Ipv4Addr;
-use std::net::Shutdown;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::net::UdpSocket;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 
 use chrono::NaiveDateTime;
 use futures_util::future::join_all;
-use protocols::Finger;
-use protocols::IdentError;
-use protocols::IdentReply;
-use protocols::IdentServer;
-use protocols::PortForward;
-use protocols::Socks;
-use protocols::finger;
-use protocols::wire;
 use protocols::wire::udp;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
+use protocols::{Finger, IdentError, IdentReply, IdentServer, PortForward, Socks, finger, wire};
+use reactor::{DatagramProtocol, DatagramTransport, Factory, Protocol, Transport};
 use rig::peer;
-use rig::peer::End;
-use rig::peer::Serving;
-use rig::peer::pattern;
+use rig::peer::{End, Serving, pattern};
 
-use crate::apps::net;
-use crate::apps::peers;
-use crate::apps::peers::netcat;
-use crate::apps::peers::serve;
-use crate::apps::peers::twisted;
-use crate::apps::program::Ended;
-use crate::apps::program::Program;
-use crate::support::datagrams::LOOPBACK;
-use crate::support::datagrams::receive;
-use crate::support::datagrams::socket;
+use crate::apps::peers::{netcat, serve, twisted};
+use crate::apps::program::{Ended, Program};
+use crate::apps::{net, peers};
+use crate::support::datagrams::{LOOPBACK, receive, socket};
 use crate::support::test_reactor;
 
 fn listen<F: Factory>(factory: impl FnOnce() -> F + Send + 'static) -> Serving {

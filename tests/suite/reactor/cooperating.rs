@@ -1,32 +1,18 @@
 //! Long work in small steps, beside everything else.
 
-use std::cell::Cell;
-use std::cell::RefCell;
-use std::iter::from_fn;
-use std::iter::repeat_with;
+use std::cell::{Cell, RefCell};
+use std::iter::{from_fn, repeat_with};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
-use reactor::CooperativeTask;
-use reactor::Reactor;
-use reactor::Step;
-use reactor::TaskEnd;
-use reactor::Transport;
 use reactor::testing::Simulation;
+use reactor::{CooperativeTask, Reactor, Step, TaskEnd, Transport};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::Guard;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::address_of;
-use crate::support::count_logged;
-use crate::support::echo;
-use crate::support::every_reactor;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::support::{Guard, Log, Recorder, address_of, count_logged, echo, every_reactor, in_time, test_reactor};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,21 +1,13 @@
 //! Nothing is left of what has ended.
 
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{Reactor, Transport};
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::in_time;
-use crate::support::on_sockets;
-use crate::support::test_reactor;
+use crate::support::{Callback, Log, PATIENCE, Recorder, in_time, on_sockets, test_reactor};
 
 #[test]
 fn s013_nothing_of_a_connection_is_left_when_it_has_ended() {

@@ -1,21 +1,12 @@
 //! A reactor's life: starting, stopping in order, and what comes before and after.
 
 use std::io;
-use std::time::Duration;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use reactor::Reactor;
-use reactor::Transport;
 use reactor::testing::StringTransport;
+use reactor::{Reactor, Transport};
 
-use crate::support::Callback;
-use crate::support::Guard;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::connect;
-use crate::support::every_reactor;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::support::{Callback, Guard, Log, Recorder, connect, every_reactor, in_time, test_reactor};
 
 fn build(transport: Transport) -> Recorder {
     Recorder::new(transport, Log::default())

@@ -1,22 +1,14 @@
 //! Calls made again and again, and delays in futures.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::rc::Rc;
-use std::task::Context;
-use std::task::Waker;
+use std::task::{Context, Waker};
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::LoopingCall;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Tick;
-use reactor::Transport;
-use reactor::testing::Simulation;
-use reactor::testing::StringTransport;
+use reactor::testing::{Simulation, StringTransport};
+use reactor::{CloseReason, LoopingCall, Protocol, Reactor, Tick, Transport};
 
 use crate::support::Times;
 

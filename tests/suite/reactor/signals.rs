@@ -1,19 +1,12 @@
 //! Signals, on children of the test: this very program, told to be one.
 
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Lines;
+use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Child;
-use std::process::ChildStderr;
-use std::process::Command;
-use std::process::Stdio;
+use std::process::{Child, ChildStderr, Command, Stdio};
 
 use reactor::Reactor;
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
+use crate::support::{Callback, Log, Recorder};
 
 /// Begins a child that waits for signals, and waits until it is ready.
 fn child(kind: &str) -> (Child, Lines<BufReader<ChildStderr>>) {

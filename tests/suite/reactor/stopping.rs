@@ -5,18 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use reactor::CloseReason;
-use reactor::ConnectErrorKind;
-use reactor::Protocol;
-use reactor::Transport;
 use reactor::testing::Simulation;
+use reactor::{CloseReason, ConnectErrorKind, Protocol, Transport};
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::HUGE;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::on_sockets;
+use crate::support::{Callback, Ending, HUGE, Log, Recorder, on_sockets};
 
 #[test]
 fn s160_stopping_closes_in_order_and_flushes() {

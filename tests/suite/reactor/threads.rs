@@ -1,49 +1,23 @@
 //! Other threads: calls from them, work on them, and several reactors as one.
 
 use std::collections::HashSet;
-use std::io;
-use std::io::BufRead;
-use std::io::BufReader;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::sync::Arc;
-use std::sync::Barrier;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
-use std::sync::mpsc;
-use std::thread;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
+use std::{io, thread};
 
-use futures_util::future::Ready;
-use futures_util::future::join_all;
-use futures_util::future::pending;
-use futures_util::future::ready;
-use reactor::BlockingCallError;
-use reactor::JobError;
-use reactor::Reactor;
-use reactor::RemoteReactor;
-use reactor::Transport;
-use reactor::run_on_threads;
+use futures_util::future::{Ready, join_all, pending, ready};
 use reactor::testing::Simulation;
+use reactor::{BlockingCallError, JobError, Reactor, RemoteReactor, Transport, run_on_threads};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::Guard;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::connect;
-use crate::support::count_logged;
-use crate::support::every_reactor;
-use crate::support::every_world;
-use crate::support::in_time;
-use crate::support::on_sockets;
-use crate::support::panic_of;
-use crate::support::read_to_the_end;
-use crate::support::test_reactor;
+use crate::support::{
+    Callback, Ending, Guard, Log, PATIENCE, Recorder, connect, count_logged, every_reactor, every_world, in_time,
+    on_sockets, panic_of, read_to_the_end, test_reactor,
+};
 
 fn build(transport: Transport) -> Recorder {
     Recorder::new(transport, Log::default())

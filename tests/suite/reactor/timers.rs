@@ -4,25 +4,13 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::DelayedCall;
-use reactor::Factory;
-use reactor::Policy;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::layer;
 use reactor::testing::StringTransport;
+use reactor::{DelayedCall, Factory, Policy, Protocol, Transport, layer};
 
-use crate::support::Callback;
-use crate::support::Guard;
-use crate::support::Log;
-use crate::support::Peer;
-use crate::support::Recorder;
-use crate::support::every_world;
-use crate::support::every_world_with;
-use crate::support::in_memory;
-use crate::support::in_memory_with;
-use crate::support::on_sockets;
-use crate::support::on_sockets_with;
+use crate::support::{
+    Callback, Guard, Log, Peer, Recorder, every_world, every_world_with, in_memory, in_memory_with, on_sockets,
+    on_sockets_with,
+};
 
 #[test]
 fn s146_equal_deadlines_keep_their_order_across_the_reactor_and_connections() {

@@ -1,7 +1,6 @@
 //! R36: a server that has warmed up allocates nothing for a message.
 
-use rig::allocations::Counting;
-use rig::allocations::allocations;
+use rig::allocations::{Counting, allocations};
 use rig::steady;
 
 #[global_allocator]

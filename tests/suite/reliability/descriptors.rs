@@ -1,11 +1,9 @@
 //! R5: what happens when no descriptor is left.
 
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
-use rig::Child;
-use rig::peer;
+use rig::{Child, peer};
 
 use crate::reliability::server;
 

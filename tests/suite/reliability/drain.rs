@@ -1,7 +1,6 @@
 //! R22: stopping under load loses nothing that was acknowledged, and a second signal does not wait.
 
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::sync::Barrier;
 use std::thread;

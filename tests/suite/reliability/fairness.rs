@@ -1,19 +1,15 @@
 //! R30: what is busy does not keep out what is not. Counted in turns, not in time.
 
 use std::cell::Cell;
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::rc::Rc;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{Protocol, Reactor, Transport};
 use rig::peer;
 
 const LIGHT: usize = 100;

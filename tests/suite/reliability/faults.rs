@@ -4,11 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use rig::faults::ACCEPT_ERRORS;
-use rig::faults::FAILURES;
-use rig::faults::accepts_in_a_second_of_failures;
-use rig::faults::serve_with_failing_accept;
-use rig::faults::serve_with_failure;
+use rig::faults::{
+    ACCEPT_ERRORS, FAILURES, accepts_in_a_second_of_failures, serve_with_failing_accept, serve_with_failure,
+};
 
 use crate::apps::tools::is_there;
 

@@ -1,23 +1,17 @@
 //! R8, R10: peers that never read, and writers that never stop.
 
 use std::cell::RefCell;
-use std::io::ErrorKind;
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::Protocol;
-use reactor::Transport;
 use reactor::testing::StringTransport;
+use reactor::{CloseReason, Protocol, Transport};
 use rig::peer;
-use rig::peer::End;
-use rig::peer::pattern;
+use rig::peer::{End, pattern};
 
 use crate::reliability::server;
 

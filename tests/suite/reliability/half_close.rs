@@ -1,17 +1,13 @@
 //! R14: the end of one direction loses nothing in the other.
 
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::Shutdown;
 use std::thread;
 
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{OnEof, Protocol, Transport};
 use rig::echo::Echo;
 use rig::peer;
-use rig::peer::End;
-use rig::peer::pattern;
+use rig::peer::{End, pattern};
 
 #[test]
 fn all_that_was_sent_before_the_end_of_the_stream_comes_back() {

@@ -1,13 +1,9 @@
 //! R1, R4, R15: many connections at once, one after another, and broken off.
 
-use std::io::Read as _;
-use std::io::Write as _;
-use std::net::Shutdown;
-use std::net::TcpStream;
+use std::io::{Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
 
-use rig::Child;
-use rig::open_files;
-use rig::peer;
+use rig::{Child, open_files, peer};
 
 use crate::reliability::server;
 

@@ -7,15 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reactor::CloseReason;
-use reactor::ConnectError;
-use reactor::ConnectErrorKind;
-use reactor::ConnectOptions;
-use reactor::Connector;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Resolver;
-use reactor::Transport;
+use reactor::{
+    CloseReason, ConnectError, ConnectErrorKind, ConnectOptions, Connector, Protocol, Reactor, Resolver, Transport,
+};
 use rig::peer;
 
 /// What the fake name server does with every question.

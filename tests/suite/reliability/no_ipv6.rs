@@ -2,27 +2,16 @@
 
 use std::cell::RefCell;
 use std::io;
-use std::net::IpAddr;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
-use std::net::TcpListener;
-use std::net::TcpStream;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reactor::Protocol;
-use reactor::Resolver;
-use reactor::Transport;
+use reactor::{Protocol, Resolver, Transport};
 
-use crate::support::Log;
-use crate::support::datagrams;
-use crate::support::datagrams::play_on_sockets_at;
-use crate::support::datagrams::receive;
-use crate::support::datagrams::socket;
+use crate::support::datagrams::{play_on_sockets_at, receive, socket};
 use crate::support::namespace::in_namespace;
-use crate::support::test_reactor;
+use crate::support::{Log, datagrams, test_reactor};
 
 const NO_IPV6: &[&str] = &["echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6"];
 

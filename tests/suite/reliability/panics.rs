@@ -3,13 +3,10 @@
 use std::io::Write as _;
 use std::net::Shutdown;
 
-use reactor::ConnectErrorKind;
-use reactor::Protocol;
-use reactor::Reactor;
-use rig::Child;
+use reactor::{ConnectErrorKind, Protocol, Reactor};
 use rig::faulty::Fault;
-use rig::peer;
 use rig::peer::End;
+use rig::{Child, peer};
 
 use crate::reliability::server;
 

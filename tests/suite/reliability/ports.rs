@@ -6,10 +6,7 @@ use std::net::TcpListener;
 use std::process::Command;
 use std::rc::Rc;
 
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
+use reactor::{Factory, Protocol, Reactor, Transport};
 
 use crate::reliability::server_command;
 

@@ -2,14 +2,10 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::Condvar;
-use std::sync::Mutex;
-use std::sync::atomic::AtomicUsize;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
 
-use reactor::JobError;
-use reactor::Reactor;
+use reactor::{JobError, Reactor};
 use rig::peer;
 
 /// Eight run, and 1,024 wait.

@@ -1,26 +1,17 @@
 //! Connections that a service keeps up, in the simulation.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::pending;
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reactor::Backoff;
-use reactor::ClientEndpoint;
-use reactor::ClientService;
-use reactor::CloseReason;
-use reactor::ConnectError;
-use reactor::ConnectErrorKind;
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Service;
-use reactor::Transport;
-use reactor::client_from_string;
 use reactor::testing::Simulation;
+use reactor::{
+    Backoff, ClientEndpoint, ClientService, CloseReason, ConnectError, ConnectErrorKind, Factory, Protocol, Reactor,
+    Service, Transport, client_from_string,
+};
 
 use crate::support::Log;
 

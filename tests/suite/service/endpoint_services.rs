@@ -1,28 +1,16 @@
 //! Ports and timers as services.
 
-use std::cell::Cell;
-use std::cell::RefCell;
-use std::fmt;
-use std::io;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
+use std::{fmt, io};
 
-use reactor::EndpointService;
-use reactor::Factory;
-use reactor::MultiService;
-use reactor::Port;
-use reactor::Reactor;
-use reactor::ServerEndpoint;
-use reactor::Service;
-use reactor::Tick;
-use reactor::TimerService;
-use reactor::Transport;
 use reactor::testing::Simulation;
+use reactor::{
+    EndpointService, Factory, MultiService, Port, Reactor, ServerEndpoint, Service, Tick, TimerService, Transport,
+};
 
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::Starting;
-use crate::support::echo;
+use crate::support::{Log, Recorder, Starting, echo};
 
 const SECOND: Duration = Duration::from_secs(1);
 

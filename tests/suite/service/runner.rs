@@ -2,34 +2,21 @@
 
 use std::cell::Cell;
 use std::future::pending;
-use std::io::BufRead as _;
-use std::io::Read as _;
-use std::io::Write as _;
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::SocketAddr;
-use std::process::Command;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
-use reactor::EndpointService;
-use reactor::MultiService;
-use reactor::Protocol;
-use reactor::Readiness;
-use reactor::Runner;
-use reactor::Service;
-use reactor::ServiceError;
-use reactor::Transport;
 use reactor::testing::Simulation;
+use reactor::{EndpointService, MultiService, Protocol, Readiness, Runner, Service, ServiceError, Transport};
 use rig::peer;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::apps::net;
 use crate::apps::program::Program;
-use crate::support::HUGE;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::ServiceManager;
+use crate::support::{HUGE, Log, Recorder, ServiceManager};
 
 /// Says on standard error what it is told, and does as the kind of the child says.
 struct Noisy(&'static str);

@@ -1,22 +1,13 @@
 //! Services that fail at random, on a host that crashes and comes back.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use reactor::EndpointService;
-use reactor::MultiService;
-use reactor::Reactor;
-use reactor::Service;
-use reactor::ServiceError;
-use reactor::testing::Link;
-use reactor::testing::Simulation;
+use reactor::testing::{Link, Simulation};
+use reactor::{EndpointService, MultiService, Reactor, Service, ServiceError};
 
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::echo;
+use crate::support::{Log, Recorder, echo};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -1,20 +1,14 @@
 //! Services: the order in which they start and stop, what becomes of those that fail, and what they are made of.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use futures_util::future::Either;
-use futures_util::future::join_all;
-use futures_util::future::select;
-use reactor::MultiService;
-use reactor::Reactor;
-use reactor::Service;
-use reactor::ServiceError;
+use futures_util::future::{Either, join_all, select};
 use reactor::testing::Simulation;
+use reactor::{MultiService, Reactor, Service, ServiceError};
 use tokio::sync::Notify;
 
 use crate::support::Log;

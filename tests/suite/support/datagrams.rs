@@ -2,30 +2,17 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
-use std::io;
-use std::net::SocketAddr;
-use std::net::ToSocketAddrs;
-use std::net::UdpSocket;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::panic::resume_unwind;
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
-use reactor::DatagramOptions;
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Port;
-use reactor::Reactor;
-use reactor::RemoteReactor;
 use reactor::testing::Simulation;
+use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Port, Reactor, RemoteReactor};
 
-use crate::support::Guard;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::test_reactor;
+use crate::support::{Guard, Log, PATIENCE, test_reactor};
 
 pub(crate) const LOOPBACK: &str = "127.0.0.1:0";
 

@@ -1,19 +1,14 @@
 //! A peer on another host of a simulation.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use protocols::WebSocket;
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
 use reactor::testing::Simulation;
+use reactor::{CloseReason, OnEof, Protocol, Transport};
 
-use crate::support::Ending;
-use crate::support::PATIENCE;
+use crate::support::{Ending, PATIENCE};
 
 /// The other end of the connection under test, in a test's hands: it sends and closes when told to, and keeps what it
 /// receives until that is asked for.

@@ -12,41 +12,18 @@ mod service_manager;
 mod times;
 mod world;
 
-pub(crate) use log::Log;
-pub(crate) use log::count_logged;
+pub(crate) use log::{Log, count_logged};
 pub(crate) use panics::panic_of;
-pub(crate) use plain_socket::connect_unix;
-pub(crate) use plain_socket::fresh_path;
-pub(crate) use plain_socket::send_descriptors;
-pub(crate) use policies::Starting;
-pub(crate) use policies::echo;
-pub(crate) use policies::panicking_tap;
-pub(crate) use policies::recorder;
-pub(crate) use policies::tap;
-pub(crate) use policies::throttle;
-pub(crate) use recorder::Callback;
-pub(crate) use recorder::Guard;
-pub(crate) use recorder::Recorder;
+pub(crate) use plain_socket::{connect_unix, fresh_path, send_descriptors};
+pub(crate) use policies::{Starting, echo, panicking_tap, recorder, tap, throttle};
+pub(crate) use recorder::{Callback, Guard, Recorder};
 pub(crate) use service_manager::ServiceManager;
 pub(crate) use times::Times;
-pub(crate) use world::Ending;
-pub(crate) use world::Peer;
-pub(crate) use world::address_of;
-pub(crate) use world::connect;
-pub(crate) use world::every_reactor;
-pub(crate) use world::every_world;
-pub(crate) use world::every_world_and_pipes;
-pub(crate) use world::every_world_and_web_sockets;
-pub(crate) use world::every_world_with;
-pub(crate) use world::greeter;
-pub(crate) use world::in_memory;
-pub(crate) use world::in_memory_with;
-pub(crate) use world::in_time;
-pub(crate) use world::nobody;
-pub(crate) use world::on_sockets;
-pub(crate) use world::on_sockets_with;
-pub(crate) use world::read_to_the_end;
-pub(crate) use world::test_reactor;
+pub(crate) use world::{
+    Ending, Peer, address_of, connect, every_reactor, every_world, every_world_and_pipes, every_world_and_web_sockets,
+    every_world_with, greeter, in_memory, in_memory_with, in_time, nobody, on_sockets, on_sockets_with,
+    read_to_the_end, test_reactor,
+};
 
 use std::time::Duration;
 

@@ -1,12 +1,10 @@
 //! Network namespaces: networks that a test has to itself.
 
-use std::env;
-use std::io;
 use std::io::Write as _;
 use std::process::Command;
+use std::{env, io};
 
-use nix::sched::CloneFlags;
-use nix::sched::unshare;
+use nix::sched::{CloneFlags, unshare};
 
 use crate::apps::tools::is_there;
 use crate::support::in_time;

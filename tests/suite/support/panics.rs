@@ -1,8 +1,5 @@
 use std::cell::Cell;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::panic::set_hook;
-use std::panic::take_hook;
+use std::panic::{AssertUnwindSafe, catch_unwind, set_hook, take_hook};
 use std::sync::Once;
 
 /// What a panic says, and where it points at.

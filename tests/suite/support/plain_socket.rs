@@ -1,27 +1,18 @@
 //! Sockets of the standard library, of either kind, as the other end.
 
 use std::io;
-use std::io::IoSlice;
-use std::io::Read;
-use std::io::Write;
+use std::io::{IoSlice, Read, Write};
 use std::mem::MaybeUninit;
-use std::net::Shutdown;
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use reactor::Address;
-use rustix::net::SendAncillaryBuffer;
-use rustix::net::SendAncillaryMessage;
-use rustix::net::SendFlags;
-use rustix::net::sendmsg;
-use tempfile::TempDir;
-use tempfile::tempdir;
+use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use tempfile::{TempDir, tempdir};
 
-use crate::support::PATIENCE;
-use crate::support::connect;
+use crate::support::{PATIENCE, connect};
 
 pub(crate) enum PlainSocket {
     Tcp(TcpStream),

@@ -1,15 +1,8 @@
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::Policy;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::layer;
+use reactor::{CloseReason, Factory, Policy, Protocol, Transport, layer};
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
+use crate::support::{Callback, Log, Recorder};
 
 /// Logs what passes, under a name, and panics where it is told to.
 pub(crate) struct Tap {

@@ -1,16 +1,9 @@
 use std::cell::RefCell;
-use std::fmt;
-use std::mem;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::panic::resume_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
+use std::{fmt, mem};
 
-use reactor::CloseReason;
-use reactor::DelayedCall;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{CloseReason, DelayedCall, OnEof, Protocol, Transport};
 
 use crate::support::Log;
 

@@ -2,45 +2,23 @@
 //! that knows nothing of reactors.
 
 use std::cell::RefCell;
-use std::io;
-use std::io::PipeReader;
-use std::io::PipeWriter;
-use std::io::Read;
-use std::io::Write;
-use std::net::Shutdown;
-use std::net::SocketAddr;
-use std::net::TcpListener;
-use std::net::TcpStream;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
-use std::panic::resume_unwind;
-use std::sync::Arc;
-use std::sync::mpsc;
-use std::sync::mpsc::Receiver;
-use std::sync::mpsc::RecvTimeoutError;
-use std::thread;
+use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
+use std::{io, thread};
 
 use protocols::WebSocket;
-use reactor::Factory;
-use reactor::Port;
-use reactor::Reactor;
-use reactor::RemoteReactor;
-use reactor::Transport;
-use reactor::testing::Link;
-use reactor::testing::Simulation;
-use reactor::testing::StringTransport;
+use reactor::testing::{Link, Simulation, StringTransport};
+use reactor::{Factory, Port, Reactor, RemoteReactor, Transport};
 use socket2::SockRef;
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::far_end::Carrier;
-use crate::support::far_end::FarEnd;
-use crate::support::plain_socket::PlainSocket;
-use crate::support::plain_socket::fresh_path;
+use crate::support::far_end::{Carrier, FarEnd};
+use crate::support::plain_socket::{PlainSocket, fresh_path};
 use crate::support::recorder::check_callbacks;
+use crate::support::{Callback, Log, PATIENCE, Recorder};
 
 /// Makes the factory under test; on the reactor's own thread where there is one.
 type MakeFactory = Arc<dyn Fn(Log) -> Box<dyn Factory> + Send + Sync>;

@@ -1,25 +1,15 @@
 //! The testing kit itself: parsers cut in every way, protocols looked at, and two of them joined.
 
 use std::any::Any;
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::io;
-use std::panic::AssertUnwindSafe;
-use std::panic::catch_unwind;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
-use std::time::Duration;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use reactor::CloseReason;
-use reactor::OnEof;
-use reactor::Policy;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::layer;
-use reactor::testing::Pair;
-use reactor::testing::StringTransport;
-use reactor::testing::every_cut;
+use reactor::testing::{Pair, StringTransport, every_cut};
+use reactor::{CloseReason, OnEof, Policy, Protocol, Transport, layer};
 
 /// What a panic said.
 #[track_caller]

@@ -1,19 +1,11 @@
 //! Whole programs on the simulated network.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::ConnectErrorKind;
-use reactor::ConnectOptions;
-use reactor::Connector;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::testing::Link;
-use reactor::testing::Simulation;
+use reactor::testing::{Link, Simulation};
+use reactor::{CloseReason, ConnectErrorKind, ConnectOptions, Connector, Protocol, Reactor, Transport};
 use rig::storm;
 
 /// Sends back what it gets.

@@ -1,31 +1,17 @@
 //! Clients, factories and ports.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::ConnectErrorKind;
-use reactor::ConnectOptions;
-use reactor::Connector;
-use reactor::ConnectorState;
-use reactor::Factory;
-use reactor::Port;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
 use reactor::testing::Simulation;
+use reactor::{
+    ConnectErrorKind, ConnectOptions, Connector, ConnectorState, Factory, Port, Protocol, Reactor, Transport,
+};
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::Starting;
-use crate::support::address_of;
-use crate::support::echo;
-use crate::support::every_reactor;
-use crate::support::greeter;
+use crate::support::{Callback, Log, Recorder, Starting, address_of, echo, every_reactor, greeter};
 
 /// Echoes to whoever connects.
 fn echo_port(reactor: &Reactor) -> Port {

@@ -3,17 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reactor::CloseReason;
-use reactor::Transport;
 use reactor::testing::Simulation;
+use reactor::{CloseReason, Transport};
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::HUGE;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::every_world;
-use crate::support::every_world_and_pipes;
+use crate::support::{Callback, Ending, HUGE, Log, Recorder, every_world, every_world_and_pipes};
 
 #[test]
 fn s029_nothing_is_delivered_after_lose_connection() {

@@ -1,11 +1,9 @@
 //! The page about Twisted's statements and the tests that it names are compared here, so that neither can drift.
 
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use crate::house::all_sources;
-use crate::house::root;
+use crate::house::{all_sources, root};
 
 const STATEMENTS: u16 = 281;
 

@@ -5,20 +5,11 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::Address;
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{Address, CloseReason, Factory, Protocol, Transport};
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::every_reactor;
-use crate::support::every_world;
-use crate::support::every_world_and_web_sockets;
-use crate::support::every_world_with;
+use crate::support::{
+    Callback, Ending, Log, Recorder, every_reactor, every_world, every_world_and_web_sockets, every_world_with,
+};
 
 /// Logs that it builds, and as whose peer.
 fn logging(script: fn(Recorder) -> Recorder) -> impl Fn(Log) -> Box<dyn Factory> + Send + Sync {

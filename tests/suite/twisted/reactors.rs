@@ -1,18 +1,14 @@
 //! Timers, the life of a reactor, threads and datagram ports.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::DelayedCall;
 use reactor::testing::StringTransport;
 
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::datagrams;
 use crate::support::datagrams::LOOPBACK;
-use crate::support::every_reactor;
+use crate::support::{Log, Recorder, datagrams, every_reactor};
 
 #[test]
 fn s147_a_call_is_no_longer_active_while_it_runs() {

@@ -4,16 +4,10 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::testing::Simulation;
-use reactor::testing::StringTransport;
+use reactor::testing::{Simulation, StringTransport};
+use reactor::{Protocol, Transport};
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::every_world_and_web_sockets;
-use crate::support::in_memory;
+use crate::support::{Callback, Log, Recorder, every_world_and_web_sockets, in_memory};
 
 #[test]
 fn s060_all_that_a_callback_writes_leaves_together() {

@@ -1,35 +1,19 @@
 use std::cell::Cell;
 use std::fs::File;
-use std::io::Read;
-use std::io::Write;
-use std::net::TcpListener;
-use std::net::UdpSocket;
+use std::io::{Read, Write};
+use std::net::{TcpListener, UdpSocket};
 use std::os::fd::OwnedFd;
-use std::os::unix::net::UnixDatagram;
-use std::os::unix::net::UnixListener;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::rc::Rc;
 use std::thread;
 
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
+use reactor::{DatagramProtocol, DatagramTransport, Factory, Protocol, Transport};
 
-use crate::support::Callback;
-use crate::support::HUGE;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::connect;
-use crate::support::connect_unix;
 use crate::support::datagrams::socket;
-use crate::support::fresh_path;
-use crate::support::in_time;
-use crate::support::test_reactor;
-use crate::unix::echoing;
-use crate::unix::idle;
+use crate::support::{
+    Callback, HUGE, Log, PATIENCE, Recorder, connect, connect_unix, fresh_path, in_time, test_reactor,
+};
+use crate::unix::{echoing, idle};
 
 /// Echoes once, and then stops the reactor.
 fn once(transport: Transport) -> Recorder {

@@ -1,35 +1,18 @@
 use std::cell::Cell;
-use std::fs;
-use std::io;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
-use std::process;
+use std::{fs, io, process};
 
-use reactor::CloseReason;
-use reactor::ConnectError;
-use reactor::ConnectErrorKind;
-use reactor::ConnectorState;
-use reactor::Factory;
-use reactor::Protocol;
-use reactor::Transport;
-use reactor::UnixConnectOptions;
-use reactor::UnixListenOptions;
 use reactor::testing::Simulation;
-use socket2::Domain;
-use socket2::SockAddr;
-use socket2::Socket;
-use socket2::Type;
+use reactor::{
+    CloseReason, ConnectError, ConnectErrorKind, ConnectorState, Factory, Protocol, Transport, UnixConnectOptions,
+    UnixListenOptions,
+};
+use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::tempdir;
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::fresh_path;
-use crate::support::in_time;
-use crate::support::test_reactor;
-use crate::unix::dead_process;
-use crate::unix::echoing;
-use crate::unix::idle;
+use crate::support::{Callback, Log, Recorder, fresh_path, in_time, test_reactor};
+use crate::unix::{dead_process, echoing, idle};
 
 /// Logs its start and stop, and builds clients that say something, and close when it was echoed.
 struct Logging(Log);

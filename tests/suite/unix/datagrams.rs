@@ -1,22 +1,14 @@
 use std::cell::RefCell;
-use std::fs;
-use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::rc::Rc;
+use std::{fs, io};
 
-use reactor::DatagramProtocol;
-use reactor::DatagramTransport;
-use reactor::Reactor;
-use reactor::UnixAddress;
-use reactor::UnixDatagramOptions;
+use reactor::{DatagramProtocol, DatagramTransport, Reactor, UnixAddress, UnixDatagramOptions};
 use tempfile::tempdir;
 
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::in_time;
-use crate::support::test_reactor;
+use crate::support::{Log, PATIENCE, in_time, test_reactor};
 
 type Transport = DatagramTransport<UnixAddress>;
 

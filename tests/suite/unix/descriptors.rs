@@ -1,30 +1,17 @@
 use std::cell::RefCell;
 use std::io;
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
 use reactor::testing::StringTransport;
+use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::count_logged;
-use crate::support::in_time;
-use crate::support::send_descriptors;
-use crate::support::tap;
-use crate::support::test_reactor;
+use crate::support::{Callback, Log, PATIENCE, Recorder, count_logged, in_time, send_descriptors, tap, test_reactor};
 use crate::unix::idle;
 
 /// Takes descriptors, reads what they have to say, and stops the reactor when its connection has ended.

@@ -1,39 +1,17 @@
-use std::fs;
-use std::io;
-use std::io::Read;
-use std::io::Write;
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::fs::symlink;
+use std::io::{Read, Write};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::parent_id;
-use std::path::Path;
-use std::path::PathBuf;
-use std::process;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
-use std::thread;
+use std::{fs, io, process, thread};
 
-use reactor::Address;
-use reactor::Port;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::UnixAddress;
-use reactor::UnixListenOptions;
-use reactor::run_on_threads;
 use reactor::testing::Simulation;
+use reactor::{Address, Port, Reactor, Transport, UnixAddress, UnixListenOptions, run_on_threads};
 use tempfile::tempdir;
 
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::PATIENCE;
-use crate::support::Recorder;
-use crate::support::connect_unix;
-use crate::support::fresh_path;
-use crate::support::in_time;
-use crate::support::test_reactor;
-use crate::unix::dead_process;
-use crate::unix::echoing;
-use crate::unix::idle;
+use crate::support::{Callback, Log, PATIENCE, Recorder, connect_unix, fresh_path, in_time, test_reactor};
+use crate::unix::{dead_process, echoing, idle};
 
 fn lock_of(path: &Path) -> PathBuf {
     path.with_extension("lock")

@@ -11,9 +11,7 @@ use std::process::Command;
 
 use reactor::Transport;
 
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::echo;
+use crate::support::{Log, Recorder, echo};
 
 fn idle(transport: Transport) -> Recorder {
     Recorder::new(transport, Log::default())

@@ -7,26 +7,12 @@ use std::path::Path;
 use std::process;
 use std::process::Command;
 
-use reactor::CloseReason;
-use reactor::Protocol;
-use reactor::Reactor;
-use reactor::Transport;
-use reactor::UnixAddress;
-use reactor::UnixConnectOptions;
-use reactor::UnixListenOptions;
+use reactor::{CloseReason, Protocol, Reactor, Transport, UnixAddress, UnixConnectOptions, UnixListenOptions};
 
-use crate::apps::peers::script;
-use crate::apps::peers::socat;
-use crate::apps::peers::twisted;
+use crate::apps::peers::{script, socat, twisted};
 use crate::apps::program::Program;
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::fresh_path;
-use crate::support::in_time;
-use crate::support::test_reactor;
-use crate::unix::echoing;
-use crate::unix::idle;
+use crate::support::{Callback, Log, Recorder, fresh_path, in_time, test_reactor};
+use crate::unix::{echoing, idle};
 
 /// Runs `client` beside the reactor until it has ended.
 fn beside<T: Send + 'static>(reactor: &Reactor, client: impl FnOnce() -> T + Send + 'static) -> T {

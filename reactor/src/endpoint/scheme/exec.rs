@@ -5,13 +5,9 @@ use std::process::Command;
 
 use async_trait::async_trait;
 
-use crate::connect::error::ConnectError;
-use crate::connect::error::ConnectErrorKind;
+use crate::connect::error::{ConnectError, ConnectErrorKind};
 use crate::connection::factory::Factory;
-use crate::endpoint::Arguments;
-use crate::endpoint::ClientEndpoint;
-use crate::endpoint::EndpointError;
-use crate::endpoint::Made;
+use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, Made};
 use crate::reactor::Reactor;
 use crate::transport::Transport;
 

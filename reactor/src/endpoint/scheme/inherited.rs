@@ -1,18 +1,13 @@
 //! `fd:` and `systemd:`: listening sockets that somebody else has opened for this program.
 
-use std::env;
-use std::fmt;
-use std::io;
 use std::os::fd::RawFd;
-use std::process;
+use std::{env, fmt, io, process};
 
 use async_trait::async_trait;
 use socket2::Domain;
 
 use crate::connection::factory::Factory;
-use crate::endpoint::Arguments;
-use crate::endpoint::EndpointError;
-use crate::endpoint::ServerEndpoint;
+use crate::endpoint::{Arguments, EndpointError, ServerEndpoint};
 use crate::listen::listen_fds;
 use crate::listen::socket_activation::Activation;
 use crate::port::Port;

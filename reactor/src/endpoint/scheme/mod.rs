@@ -8,14 +8,10 @@ pub(crate) mod tcp;
 pub(crate) mod unix;
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use crate::endpoint::Arguments;
-use crate::endpoint::ClientEndpoint;
-use crate::endpoint::EndpointError;
-use crate::endpoint::ServerEndpoint;
+use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use crate::reactor::Reactor;
 use crate::util::panics::contained;
 

@@ -1,17 +1,14 @@
 //! `stdio:`.
 
 use std::cell::OnceCell;
-use std::fmt;
-use std::io;
 use std::rc::Rc;
+use std::{fmt, io};
 
 use async_trait::async_trait;
 
 use crate::connection::factory::Factory;
 use crate::connection::protocol::Protocol;
-use crate::endpoint::Arguments;
-use crate::endpoint::EndpointError;
-use crate::endpoint::ServerEndpoint;
+use crate::endpoint::{Arguments, EndpointError, ServerEndpoint};
 use crate::port::Port;
 use crate::reactor::Reactor;
 use crate::transport::Transport;

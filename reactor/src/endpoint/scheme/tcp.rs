@@ -1,22 +1,15 @@
 //! `tcp:` and `tcp6:`.
 
-use std::fmt;
-use std::io;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{fmt, io};
 
 use async_trait::async_trait;
 
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
-use crate::endpoint::Arguments;
-use crate::endpoint::ClientEndpoint;
-use crate::endpoint::EndpointError;
-use crate::endpoint::ServerEndpoint;
 use crate::endpoint::attempt::attempt;
-use crate::net::listen_options::ConnectOptions;
-use crate::net::listen_options::ListenOptions;
+use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
+use crate::net::listen_options::{ConnectOptions, ListenOptions};
 use crate::port::Port;
 use crate::reactor::Reactor;
 use crate::transport::Transport;

@@ -1,24 +1,18 @@
 //! `unix:`.
 
-use std::fmt;
-use std::io;
+use std::{fmt, io};
 
 use async_trait::async_trait;
 
 use crate::address::unix::UnixAddress;
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
-use crate::endpoint::Argument;
-use crate::endpoint::Arguments;
-use crate::endpoint::ClientEndpoint;
-use crate::endpoint::EndpointError;
-use crate::endpoint::ServerEndpoint;
 use crate::endpoint::attempt::attempt;
+use crate::endpoint::{Argument, Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use crate::port::Port;
 use crate::reactor::Reactor;
 use crate::transport::Transport;
-use crate::unix::options::UnixConnectOptions;
-use crate::unix::options::UnixListenOptions;
+use crate::unix::options::{UnixConnectOptions, UnixListenOptions};
 
 pub(super) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     let mut options = UnixListenOptions::new(address(arguments)?).lock(true);

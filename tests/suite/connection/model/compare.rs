@@ -1,11 +1,7 @@
 //! A case of the model test.
 
 use super::rules::Rules;
-use super::script::A;
-use super::script::B;
-use super::script::Input;
-use super::script::Step;
-use super::script::Who;
+use super::script::{A, B, Input, Step, Who};
 use super::world::World;
 
 /// Does the steps to real connections and to the model of them, and fails where they differ.

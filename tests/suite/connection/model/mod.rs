@@ -9,23 +9,10 @@ mod world;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use proptest::test_runner::Config;
-use proptest::test_runner::RngAlgorithm;
-use proptest::test_runner::TestCaseError;
-use proptest::test_runner::TestError;
-use proptest::test_runner::TestRng;
-use proptest::test_runner::TestRunner;
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use self::compare::check;
-use self::script::A;
-use self::script::Act;
-use self::script::Awaited;
-use self::script::B;
-use self::script::Input;
-use self::script::LONGEST;
-use self::script::Payload;
-use self::script::Step;
-use self::script::Who;
+use self::script::{A, Act, Awaited, B, Input, LONGEST, Payload, Step, Who};
 
 #[test]
 fn connections_do_what_the_rules_say_whatever_happens() {

@@ -2,20 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::script::A;
-use super::script::Act;
-use super::script::Awaited;
-use super::script::B;
-use super::script::Event;
-use super::script::Input;
-use super::script::LONGEST;
-use super::script::Outcome;
-use super::script::Payload;
-use super::script::Questions;
-use super::script::Step;
-use super::script::View;
-use super::script::Who;
-use super::script::text;
+use super::script::{A, Act, Awaited, B, Event, Input, LONGEST, Outcome, Payload, Questions, Step, View, Who, text};
 
 /// Two connections as they ought to be.
 #[derive(Default)]

@@ -7,8 +7,7 @@ pub(crate) enum Who {
     B,
 }
 
-pub(crate) use Who::A;
-pub(crate) use Who::B;
+pub(crate) use Who::{A, B};
 
 /// One input, and what the callbacks do that it gives rise to, one after another; those beyond do nothing.
 #[derive(Clone, Debug)]

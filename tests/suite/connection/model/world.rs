@@ -1,39 +1,19 @@
 //! Two real connections, driven step by step.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::fmt;
-use std::io;
 use std::panic::resume_unwind;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::Context;
-use std::task::Poll;
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
+use std::{fmt, io};
 
 use bytes::Bytes;
-use reactor::CloseReason;
-use reactor::Connection;
-use reactor::DeferredCall;
-use reactor::DelayedCall;
-use reactor::OnEof;
-use reactor::Protocol;
-use reactor::Transport;
 use reactor::testing::StringTransport;
+use reactor::{CloseReason, Connection, DeferredCall, DelayedCall, OnEof, Protocol, Transport};
 
-use super::script::Act;
-use super::script::Awaited;
-use super::script::Event;
-use super::script::Input;
-use super::script::Outcome;
-use super::script::Payload;
-use super::script::Questions;
-use super::script::Step;
-use super::script::View;
-use super::script::Who;
-use super::script::text;
+use super::script::{Act, Awaited, Event, Input, Outcome, Payload, Questions, Step, View, Who, text};
 
 pub(crate) struct World {
     ends: [RealEnd; 2],

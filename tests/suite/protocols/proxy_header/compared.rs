@@ -1,29 +1,16 @@
 //! Headers that are valid, or nearly so, beside what another parser makes of them.
 
 use std::cell::Cell;
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::test_runner::Config;
-use proptest::test_runner::RngSeed;
-use proptest::test_runner::TestRunner;
-use proxy_protocol_rs::HeaderBuilder;
-use proxy_protocol_rs::InvalidReason;
-use proxy_protocol_rs::ParseError;
-use proxy_protocol_rs::ProxyAddress;
-use proxy_protocol_rs::TransportProtocol;
-use proxy_protocol_rs::parse;
-use reactor::Address;
-use reactor::UnixAddress;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
+use proxy_protocol_rs::{HeaderBuilder, InvalidReason, ParseError, ProxyAddress, TransportProtocol, parse};
+use reactor::{Address, UnixAddress};
 
-use crate::protocols::proxy_header::addresses;
-use crate::protocols::proxy_header::binary;
-use crate::protocols::proxy_header::play;
-use crate::protocols::proxy_header::tlv;
+use crate::protocols::proxy_header::{addresses, binary, play, tlv};
 
 #[test]
 fn headers_mean_what_they_mean_to_another_parser() {

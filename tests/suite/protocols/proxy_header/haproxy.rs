@@ -6,26 +6,17 @@ use std::os::fd::OwnedFd;
 use std::process::Command;
 
 use protocols::ProxyHeader;
-use reactor::Address;
-use reactor::Factory;
+use reactor::{Address, Factory};
 use rig::peer;
-use rig::peer::Serving;
-use rig::peer::round_trip;
+use rig::peer::{Serving, round_trip};
 use tempfile::TempDir;
 
 use crate::apps::net::listen;
 use crate::apps::program::Program;
 use crate::apps::tools::is_there;
-use crate::protocols::proxy_header::CLIENT;
-use crate::protocols::proxy_header::SERVER;
-use crate::protocols::proxy_header::proxied;
-use crate::support::Callback;
-use crate::support::Log;
-use crate::support::connect;
+use crate::protocols::proxy_header::{CLIENT, SERVER, proxied};
 use crate::support::datagrams::LOOPBACK;
-use crate::support::in_time;
-use crate::support::recorder;
-use crate::support::test_reactor;
+use crate::support::{Callback, Log, connect, in_time, recorder, test_reactor};
 
 fn haproxy(test: &str) -> bool {
     is_there("HAProxy", Command::new("haproxy").arg("-v"), test)

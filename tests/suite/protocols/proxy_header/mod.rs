@@ -3,44 +3,19 @@
 mod compared;
 mod haproxy;
 
-use std::net::Ipv4Addr;
-use std::net::Ipv6Addr;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use protocols::ConnectionLimit;
-use protocols::FirstMessageTimeout;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use protocols::ProxyHeader;
-use protocols::ProxyRefused;
-use proxy_protocol_rs::HeaderBuilder;
-use proxy_protocol_rs::TransportProtocol;
-use proxy_protocol_rs::V2_SIGNATURE;
-use reactor::Address;
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::Transport;
-use reactor::UnixAddress;
-use reactor::testing::Link;
-use reactor::testing::Pair;
-use reactor::testing::Simulation;
-use reactor::testing::StringTransport;
-use reactor::testing::every_cut;
+use protocols::{ConnectionLimit, FirstMessageTimeout, LineHandler, LineReceiver, Lines, ProxyHeader, ProxyRefused};
+use proxy_protocol_rs::{HeaderBuilder, TransportProtocol, V2_SIGNATURE};
+use reactor::testing::{Link, Pair, Simulation, StringTransport, every_cut};
+use reactor::{Address, CloseReason, Factory, Transport, UnixAddress};
 use rig::peer::pattern;
 use tokio::io::duplex;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::Callback;
-use crate::support::Ending;
-use crate::support::Log;
-use crate::support::Recorder;
-use crate::support::count_logged;
-use crate::support::echo;
-use crate::support::every_world_with;
-use crate::support::recorder;
+use crate::support::{Callback, Ending, Log, Recorder, count_logged, echo, every_world_with, recorder};
 
 /// Logs between which addresses it is made.
 fn introduced(recorder: Recorder) -> Recorder {

@@ -2,25 +2,13 @@
 
 use std::io;
 
-use bytes::Bytes;
-use bytes::BytesMut;
-use protocols::CodecHandler;
-use protocols::CodecReceiver;
-use protocols::Messages;
-use protocols::StringFormat;
-use protocols::StringHandler;
-use protocols::StringReceiver;
-use protocols::Strings;
-use reactor::testing::StringTransport;
-use reactor::testing::every_cut;
+use bytes::{Bytes, BytesMut};
+use protocols::{CodecHandler, CodecReceiver, Messages, StringFormat, StringHandler, StringReceiver, Strings};
+use reactor::testing::{StringTransport, every_cut};
 use redis_protocol::codec::Resp2;
 use redis_protocol::error::RedisProtocolError;
 use redis_protocol::resp2::types::BytesFrame;
-use tokio_util::codec::Decoder;
-use tokio_util::codec::Encoder;
-use tokio_util::codec::LengthDelimitedCodec;
-use tokio_util::codec::LinesCodec;
-use tokio_util::codec::LinesCodecError;
+use tokio_util::codec::{Decoder, Encoder, LengthDelimitedCodec, LinesCodec, LinesCodecError};
 use unsigned_varint::codec::UviBytes;
 
 /// A store of one value: `SET value` and `GET`.

@@ -9,8 +9,7 @@ mod twisted;
 
 use std::time::Duration;
 
-use crate::protocols::receivers::probe::KINDS;
-use crate::protocols::receivers::probe::Test;
+use crate::protocols::receivers::probe::{KINDS, Test};
 use reactor::testing::every_cut;
 
 #[test]

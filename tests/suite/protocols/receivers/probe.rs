@@ -1,35 +1,17 @@
 //! A handler for every receiver, that writes down what it is called with and does what messages say.
 
-use std::cell::Cell;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::CodecHandler;
-use protocols::CodecReceiver;
-use protocols::Handle;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use protocols::Messages;
-use protocols::Segments;
-use protocols::State;
-use protocols::StatefulHandler;
-use protocols::StatefulReceiver;
-use protocols::States;
-use protocols::StringFormat;
-use protocols::StringHandler;
-use protocols::StringReceiver;
-use protocols::Strings;
-use protocols::TerminatorHandler;
-use protocols::TerminatorReceiver;
-use reactor::CloseReason;
-use reactor::Factory;
-use reactor::OnEof;
-use reactor::Policy;
-use reactor::layer;
+use protocols::{
+    CodecHandler, CodecReceiver, Handle, LineHandler, LineReceiver, Lines, Messages, Segments, State, StatefulHandler,
+    StatefulReceiver, States, StringFormat, StringHandler, StringReceiver, Strings, TerminatorHandler,
+    TerminatorReceiver,
+};
 use reactor::testing::StringTransport;
+use reactor::{CloseReason, Factory, OnEof, Policy, layer};
 use tokio_util::codec::LinesCodec;
 
 /// A receiver, and how a message looks to it.

@@ -1,9 +1,6 @@
 //! What a `TerminatorReceiver` alone does.
 
-use protocols::Segments;
-use protocols::Terminator;
-use protocols::TerminatorHandler;
-use protocols::TerminatorReceiver;
+use protocols::{Segments, Terminator, TerminatorHandler, TerminatorReceiver};
 use reactor::testing::StringTransport;
 
 /// Writes down what comes, and sets terminators in turn.

@@ -1,10 +1,6 @@
 //! What a `StringReceiver` alone does.
 
-use protocols::StringError;
-use protocols::StringFormat;
-use protocols::StringHandler;
-use protocols::StringReceiver;
-use protocols::Strings;
+use protocols::{StringError, StringFormat, StringHandler, StringReceiver, Strings};
 use reactor::OnEof;
 use reactor::testing::StringTransport;
 

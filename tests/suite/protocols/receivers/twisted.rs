@@ -6,32 +6,20 @@
 //! - S237: Twisted waits for more where a newline is behind the digits of a netstring's length.
 
 use std::cell::RefCell;
-use std::io::Read;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::process::Stdio;
 use std::rc::Rc;
 use std::thread;
 
 use fastrand::Rng;
-use protocols::Handle;
-use protocols::LineHandler;
-use protocols::LineReceiver;
-use protocols::Lines;
-use protocols::OnLongLine;
-use protocols::State;
-use protocols::StatefulHandler;
-use protocols::StatefulReceiver;
-use protocols::States;
-use protocols::StringError;
-use protocols::StringFormat;
-use protocols::StringHandler;
-use protocols::StringReceiver;
-use protocols::Strings;
+use protocols::{
+    Handle, LineHandler, LineReceiver, Lines, OnLongLine, State, StatefulHandler, StatefulReceiver, States,
+    StringError, StringFormat, StringHandler, StringReceiver, Strings,
+};
 use reactor::Factory;
 use reactor::testing::StringTransport;
 
-use crate::apps::peers::script;
-use crate::apps::peers::twisted;
+use crate::apps::peers::{script, twisted};
 
 const CASES: usize = 120_000;
 
