@@ -5,7 +5,7 @@ use std::env;
 use std::error::Error;
 
 use futures_util::future::try_join;
-use protocols::{Amp, AmpBox, AmpError, AmpHandler, AmpReceiver};
+use protocols::amp::{Amp, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use reactor::Reactor;
 
 async fn sum(amp: &Amp, a: i64, b: i64) -> Result<i64, AmpError> {

@@ -2,7 +2,7 @@
 
 use std::{env, io};
 
-use protocols::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
+use protocols::amp::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use reactor::Reactor;
 
 struct Math;

@@ -6,7 +6,9 @@ use std::rc::Rc;
 use std::{env, io};
 
 use protocols::{LineHandler, LineReceiver, Lines};
-use reactor::{CloseReason, EndpointService, Runner, server_from_string};
+use reactor::CloseReason;
+use reactor::endpoint::server_from_string;
+use reactor::service::{EndpointService, Runner};
 
 type Clients = Rc<RefCell<Vec<Lines>>>;
 

@@ -5,7 +5,10 @@ use std::env;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use reactor::{Backoff, ClientEndpoint, ClientService, Protocol, Reactor, Runner, client_from_string};
+use reactor::connect::Backoff;
+use reactor::endpoint::{ClientEndpoint, client_from_string};
+use reactor::service::{ClientService, Runner};
+use reactor::{Protocol, Reactor};
 
 struct Show;
 
@@ -39,7 +42,7 @@ mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 
-    use reactor::Service;
+    use reactor::service::Service;
     use reactor::testing::Simulation;
 
     use super::*;

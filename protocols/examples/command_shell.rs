@@ -3,7 +3,8 @@
 use std::io;
 
 use protocols::{LineHandler, LineReceiver, Lines};
-use reactor::{Reactor, TokioStream};
+use reactor::Reactor;
+use reactor::io::TokioStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 const COMMANDS: [(&str, &str); 3] = [

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, io};
 
-use reactor::{Runner, TimerService};
+use reactor::service::{Runner, TimerService};
 
 fn main() -> ExitCode {
     Runner::new("file_watch").run(|reactor| {

@@ -3,7 +3,8 @@
 use std::{env, io};
 
 use protocols::{LineHandler, LineReceiver, Lines};
-use reactor::{Reactor, TokioStream};
+use reactor::Reactor;
+use reactor::io::TokioStream;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 struct Finger {

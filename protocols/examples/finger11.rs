@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::{env, io};
 
 use protocols::{LineHandler, LineReceiver, Lines};
-use reactor::{EndpointService, Runner, server_from_string};
+use reactor::endpoint::server_from_string;
+use reactor::service::{EndpointService, Runner};
 
 type Users = HashMap<&'static [u8], &'static str>;
 

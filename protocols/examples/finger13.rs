@@ -9,7 +9,9 @@ use std::{env, io};
 
 use async_trait::async_trait;
 use protocols::{LineHandler, LineReceiver, Lines};
-use reactor::{EndpointService, Factory, MultiService, Reactor, Runner, Service, ServiceError, server_from_string};
+use reactor::endpoint::server_from_string;
+use reactor::service::{EndpointService, MultiService, Runner, Service, ServiceError};
+use reactor::{Factory, Reactor};
 
 struct Finger {
     lines: Lines,
@@ -104,7 +106,7 @@ fn main() -> ExitCode {
 mod tests {
     use std::time::Duration;
 
-    use protocols::finger;
+    use protocols::finger::finger;
     use reactor::testing::{Link, Simulation};
 
     use super::*;

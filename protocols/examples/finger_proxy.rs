@@ -5,7 +5,8 @@ use std::error::Error;
 use std::time::Duration;
 use std::{env, io};
 
-use protocols::{LineHandler, LineReceiver, Lines, finger};
+use protocols::finger::finger;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::{OnEof, Port, Reactor};
 
 /// How long another server may take.

@@ -1,9 +1,9 @@
 //! Sends a ping to a multicast group, and shows what comes: `multicast_client`. It is a member of the group, too.
 
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Interface, Reactor};
+use reactor::Reactor;
+use reactor::datagram::{DatagramOptions, DatagramProtocol, DatagramTransport, Interface};
 
 const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(228, 0, 0, 5), 9999);
 
@@ -20,7 +20,7 @@ impl DatagramProtocol for Ping {
     }
 }
 
-fn main() -> io::Result<()> {
+fn main() -> std::io::Result<()> {
     let reactor = Reactor::new()?;
     reactor.listen_udp(DatagramOptions::new(GROUP.port()).listen_multiple(true), Ping)?;
     reactor.run()

@@ -3,7 +3,8 @@
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 
-use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Interface, Reactor};
+use reactor::Reactor;
+use reactor::datagram::{DatagramOptions, DatagramProtocol, DatagramTransport, Interface};
 
 const GROUP: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(228, 0, 0, 5), 9999);
 

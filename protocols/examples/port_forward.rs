@@ -1,6 +1,6 @@
 //! Forwards connections to another address: `port_forward LISTEN TARGET`, as in `port_forward 8080 example.org:80`.
 
-use protocols::PortForward;
+use protocols::forward::PortForward;
 use reactor::Reactor;
 
 fn main() -> std::io::Result<()> {

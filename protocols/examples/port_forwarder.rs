@@ -1,4 +1,4 @@
-//! Forwards connections to another address, by hand: `port_forwarder [ADDRESS [TARGET]]`. `protocols::PortForward` is
+//! Forwards connections to another address, by hand: `port_forwarder [ADDRESS [TARGET]]`. `protocols::forward::PortForward` is
 //! the same, ready to use, with half-close.
 
 use std::{env, io};

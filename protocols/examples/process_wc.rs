@@ -3,7 +3,8 @@
 use std::io;
 use std::process::{Command, ExitStatus};
 
-use reactor::{ProcessProtocol, ProcessTransport, Reactor};
+use reactor::Reactor;
+use reactor::process::{ProcessProtocol, ProcessTransport};
 
 const VERSE: &str = "Aleph-null bottles of beer on the wall,
 Aleph-null bottles of beer,

@@ -4,7 +4,8 @@
 use std::process::{Command, ExitStatus};
 use std::{env, io};
 
-use reactor::{CloseReason, ProcessProtocol, ProcessTransport, Protocol, Reactor, Transport};
+use reactor::process::{ProcessProtocol, ProcessTransport};
+use reactor::{CloseReason, Protocol, Reactor, Transport};
 
 struct FakeTelnet {
     transport: Transport,

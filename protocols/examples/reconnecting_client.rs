@@ -4,7 +4,8 @@
 use std::f64::consts::E;
 use std::{env, io};
 
-use reactor::{Backoff, Connector, Protocol, Reactor};
+use reactor::connect::Backoff;
+use reactor::{Connector, Protocol, Reactor};
 
 struct Echo;
 
@@ -38,7 +39,7 @@ fn main() -> io::Result<()> {
 mod tests {
     use std::time::Duration;
 
-    use reactor::ConnectorState;
+    use reactor::connect::ConnectorState;
     use reactor::testing::Simulation;
 
     use super::*;

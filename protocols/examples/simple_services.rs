@@ -7,10 +7,9 @@ use std::{env, io};
 
 use async_trait::async_trait;
 use protocols::wire::Echo;
-use reactor::{
-    ClientService, EndpointService, MultiService, Protocol, Reactor, Runner, Service, ServiceError, TimerService,
-    Transport, client_from_string, server_from_string,
-};
+use reactor::endpoint::{client_from_string, server_from_string};
+use reactor::service::{ClientService, EndpointService, MultiService, Runner, Service, ServiceError, TimerService};
+use reactor::{Protocol, Reactor, Transport};
 use tracing::Level;
 
 struct Foo(Transport);

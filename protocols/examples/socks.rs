@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use protocols::{Socks, SocksRequest};
+use protocols::socks::{Socks, SocksRequest};
 use reactor::Reactor;
 
 /// Nobody is to reach by this proxy what he could not reach without it.

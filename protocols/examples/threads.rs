@@ -2,7 +2,8 @@
 
 use std::io;
 
-use reactor::{Reactor, RemoteReactor};
+use reactor::Reactor;
+use reactor::threads::RemoteReactor;
 
 fn do_long_calculation() -> u64 {
     (1..=1_000_000).sum()

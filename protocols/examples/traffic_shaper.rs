@@ -4,8 +4,8 @@
 use std::collections::HashMap;
 use std::{env, io};
 
+use protocols::policies::{Bucket, Throttle};
 use protocols::wire::Chargen;
-use protocols::{Bucket, Throttle};
 use reactor::{Factory, Reactor, Transport};
 
 fn shaped() -> impl Factory {

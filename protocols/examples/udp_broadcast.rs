@@ -6,7 +6,8 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Reactor};
+use reactor::Reactor;
+use reactor::datagram::{DatagramOptions, DatagramProtocol, DatagramTransport};
 
 struct PingPong {
     transport: DatagramTransport,

@@ -4,7 +4,8 @@ use std::env;
 use std::error::Error;
 use std::net::SocketAddr;
 
-use reactor::{DatagramProtocol, DatagramTransport, Reactor};
+use reactor::Reactor;
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
 
 struct EchoClient {
     transport: DatagramTransport,

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::{env, io};
 
-use reactor::{DatagramProtocol, DatagramTransport, Reactor};
+use reactor::Reactor;
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
 
 struct Echo(DatagramTransport);
 

@@ -15,7 +15,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use protocols::{LineHandler, LineReceiver, Lines};
-use reactor::{Address, Incoming, Port, Reactor, TokioStream};
+use reactor::io::{Incoming, TokioStream};
+use reactor::{Address, Port, Reactor};
 
 /// Everything runs on the reactor's thread, but axum asks for what could run anywhere. Among protocols it would be an
 /// `Rc<RefCell<…>>`.

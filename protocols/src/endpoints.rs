@@ -2,21 +2,22 @@ use reactor::Reactor;
 
 use crate::{proxy_header, web_socket};
 
-/// Adds the endpoints of this crate to those that [`server_from_string`](reactor::server_from_string) and
-/// [`client_from_string`](reactor::client_from_string) know for this reactor. They are around other endpoints, whose
+/// Adds the endpoints of this crate to those that [`server_from_string`](reactor::endpoint::server_from_string) and
+/// [`client_from_string`](reactor::endpoint::client_from_string) know for this reactor. They are around other endpoints, whose
 /// descriptions follow their own keywords:
 ///
 /// | description | is |
 /// |---|---|
-/// | `web:ENDPOINT` | [web sockets](crate::WebSocket) in what the endpoint carries, whose messages are bytes, or text with `text=yes`; for `path=` alone, if that is given |
-/// | `haproxy:ENDPOINT` | what a proxy passes on, with a [PROXY header](crate::ProxyHeader) at its beginning, from this machine or from `trust=`, addresses and networks with commas between them; within `deadline=` seconds (5) |
+/// | `web:ENDPOINT` | [web sockets](crate::web_socket::WebSocket) in what the endpoint carries, whose messages are bytes, or text with `text=yes`; for `path=` alone, if that is given |
+/// | `haproxy:ENDPOINT` | what a proxy passes on, with a [PROXY header](crate::proxy_header::ProxyHeader) at its beginning, from this machine or from `trust=`, addresses and networks with commas between them; within `deadline=` seconds (5) |
 ///
 /// Both sides have `web:`, and servers alone `haproxy:`. A client asks for `path=` (`/`) at `host=`, which is that of a
 /// `tcp:` endpoint if it is not given; connecting takes until the server has accepted. What stands last comes first on
 /// the wire: in `web:haproxy:tcp:8007` the header, and the web socket behind it.
 ///
 /// ```
-/// use reactor::{Reactor, client_from_string, server_from_string};
+/// use reactor::Reactor;
+/// use reactor::endpoint::{client_from_string, server_from_string};
 ///
 /// let reactor = Reactor::new()?;
 /// protocols::add_endpoint_schemes(&reactor);

@@ -2,7 +2,8 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use reactor::{DatagramProtocol, DatagramTransport, run_on_threads};
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::run_on_threads;
 
 struct Echo {
     transport: DatagramTransport,

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use reactor::{DatagramProtocol, DatagramTransport, Protocol, Transport};
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::{Protocol, Transport};
 
 /// Sends back what it is sent.
 #[derive(Debug)]

@@ -7,7 +7,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use std::{io, thread};
 
-use reactor::{Port, Reactor, RemoteReactor};
+use reactor::threads::RemoteReactor;
+use reactor::{Port, Reactor};
 use socket2::{Domain, SockRef, Socket, Type};
 
 /// How long a peer waits before it gives the server up as hung.

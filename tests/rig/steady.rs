@@ -8,8 +8,12 @@ use std::sync::mpsc;
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::Duration;
 
-use protocols::{LineHandler, LineReceiver, Lines, PortForward, StringFormat, StringHandler, StringReceiver, Strings};
-use reactor::{DatagramProtocol, DatagramTransport, Factory, Policy, Protocol, Transport, layer};
+use protocols::forward::PortForward;
+use protocols::string::StringFormat;
+use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::layer::{self, Policy};
+use reactor::{Factory, Protocol, Transport};
 
 use crate::allocations::allocations;
 use crate::peer;
@@ -84,7 +88,7 @@ pub fn forwarding(messages: u64) -> u64 {
     let target = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let to = target.local_addr().expect("a listener has an address");
     let (server, counted) =
-        start(messages, move |meter| layer(move |_| Count { meter: Rc::clone(&meter) }, PortForward::new(to)));
+        start(messages, move |meter| layer::around(move |_| Count { meter: Rc::clone(&meter) }, PortForward::new(to)));
     let incoming = server.connect();
     let (outgoing, _) = target.accept().expect("the forwarder connects");
     run(messages, &incoming, &outgoing, &counted)

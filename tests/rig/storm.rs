@@ -9,8 +9,9 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
 use reactor::testing::{Link, Simulation};
-use reactor::{CloseReason, Connector, DatagramProtocol, DatagramTransport, Protocol, Reactor, Transport};
+use reactor::{CloseReason, Connector, Protocol, Reactor, Transport};
 
 use crate::echo::DatagramEcho;
 

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
-use reactor::quote_string_argument;
+use reactor::endpoint::quote_string_argument;
 
 /// Sends the lines you type to a time server, and prints its replies.
 ///

@@ -6,7 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_channel::oneshot;
-use reactor::{ClientEndpoint, CloseReason, DelayedCall, OnEof, Protocol, Transport, connect_protocol};
+use reactor::endpoint::{ClientEndpoint, connect_protocol};
+use reactor::{CloseReason, DelayedCall, OnEof, Protocol, Transport};
 
 use crate::console::{Console, Shown, Typed};
 use crate::reply::{Progress, Reply};

@@ -8,7 +8,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_channel::oneshot;
-use reactor::{DatagramProtocol, DatagramTransport, DelayedCall, Reactor, Target};
+use reactor::address::Target;
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::{DelayedCall, Reactor};
 
 use crate::console::{Console, Shown, Typed};
 use crate::reply::is_whole_reply;

@@ -14,7 +14,9 @@ use std::rc::Rc;
 
 use clap::Parser;
 use protocols::add_endpoint_schemes;
-use reactor::{ClientEndpoint, Reactor, ToTarget, client_from_string};
+use reactor::Reactor;
+use reactor::address::ToTarget;
+use reactor::endpoint::{ClientEndpoint, client_from_string};
 use tracing_subscriber::EnvFilter;
 
 use crate::arguments::{Arguments, fail};

@@ -1,6 +1,7 @@
 use std::rc::Rc;
 
-use reactor::{EndpointService, Reactor, Service, ServiceError};
+use reactor::Reactor;
+use reactor::service::{EndpointService, Service, ServiceError};
 
 use crate::journal::Journal;
 

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
-use reactor::quote_string_argument;
+use reactor::endpoint::quote_string_argument;
 
 /// Answers what it receives with the time and the same bytes.
 ///

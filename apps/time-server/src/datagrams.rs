@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use reactor::{DatagramProtocol, DatagramTransport};
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
 
 use crate::journal::Journal;
 use crate::stamp::ctime;

@@ -17,9 +17,9 @@ use std::rc::Rc;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use protocols::{LineReceiver, add_endpoint_schemes};
-use reactor::{
-    EndpointService, Factory, MultiService, Port, Reactor, Runner, ServiceError, Transport, server_from_string, share,
-};
+use reactor::endpoint::server_from_string;
+use reactor::service::{EndpointService, MultiService, Runner, ServiceError};
+use reactor::{Factory, Port, Reactor, Transport, share};
 
 use crate::announcement::Announcement;
 use crate::arguments::{Arguments, Service};

@@ -3,7 +3,8 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::{LineHandler, Lines, OnLongLine};
+use protocols::line::OnLongLine;
+use protocols::{LineHandler, Lines};
 use reactor::OnEof;
 
 use crate::journal::Journal;

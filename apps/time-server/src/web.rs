@@ -11,8 +11,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
-use protocols::{IdleTimeout, WebSocket};
-use reactor::{Factory, TokioStream};
+use protocols::policies::IdleTimeout;
+use protocols::web_socket::WebSocket;
+use reactor::Factory;
+use reactor::io::TokioStream;
 
 use crate::by_chunk;
 use crate::journal::Journal;

@@ -12,14 +12,14 @@ use crate::amp::value::{FromAmp, ToAmp};
 /// [`FromAmp`] convert what Twisted's argument types do.
 ///
 /// ```
-/// use protocols::AmpBox;
+/// use protocols::amp::AmpBox;
 ///
 /// let arguments = AmpBox::new().with("a", 13).with("name", "Ada").with("list", vec![1, 2, 3]);
 /// assert_eq!(arguments.get::<i64>("a")?, 13);
 /// assert_eq!(arguments.get::<Vec<i64>>("list")?, [1, 2, 3]);
 /// assert_eq!(arguments.get::<i64>("name").unwrap_err().to_string(), "the value of \"name\" is not an integer: \"Ada\"");
 /// assert_eq!(AmpBox::new().with("a", 13).encode()?, b"\0\x01a\0\x0213\0\0");
-/// # Ok::<(), protocols::AmpError>(())
+/// # Ok::<(), protocols::amp::AmpError>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct AmpBox {

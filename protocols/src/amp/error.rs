@@ -5,10 +5,10 @@ use reactor::CloseReason;
 
 use crate::amp::splitter::BoxError;
 
-/// Why a call has no answer, or an [`AmpBox`](crate::AmpBox) not what is asked of it.
+/// Why a call has no answer, or an [`AmpBox`](crate::amp::AmpBox) not what is asked of it.
 ///
 /// A handler that returns [`Remote`](Self::Remote) has the peer told of it. Whatever else it returns is not for the
-/// peer: see [`AmpHandler::call_received`](crate::AmpHandler::call_received).
+/// peer: see [`AmpHandler::call_received`](crate::amp::AmpHandler::call_received).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum AmpError {

@@ -10,7 +10,7 @@ use crate::receiver::into_handler::IntoHandler;
 /// Builds an [`AmpReceiver`] for each connection, by [`AmpReceiver::factory`].
 ///
 /// ```
-/// # use protocols::{AmpHandler, AmpReceiver};
+/// # use protocols::amp::{AmpHandler, AmpReceiver};
 /// # struct Calculator;
 /// # impl AmpHandler for Calculator {}
 /// # let reactor = reactor::Reactor::new()?;
@@ -36,14 +36,14 @@ impl<F> AmpFactory<F> {
 
     /// How large a box of the peer may be: the bytes that it is sent as, and 64 for each key. 1 MiB if this is never
     /// called; Twisted has no limit. A larger one ends the connection. When the calls that are waiting for an
-    /// [`AmpAnswer::later`](crate::AmpAnswer::later) are larger than that together, others wait.
+    /// [`AmpAnswer::later`](crate::amp::AmpAnswer::later) are larger than that together, others wait.
     #[must_use]
     pub fn max_box_size(mut self, bytes: usize) -> Self {
         self.limits.max_box_size = bytes;
         self
     }
 
-    /// How many calls of the peer may be waiting for an [`AmpAnswer::later`](crate::AmpAnswer::later): 1,024 if this is
+    /// How many calls of the peer may be waiting for an [`AmpAnswer::later`](crate::amp::AmpAnswer::later): 1,024 if this is
     /// never called. While there are so many, others wait.
     ///
     /// # Panics

@@ -10,7 +10,7 @@ use reactor::{CloseReason, DeferredCall, Transport};
 use crate::amp::amp_box::AmpBox;
 use crate::amp::error::AmpError;
 
-/// A handle of one connection whose protocol is an [`AmpReceiver`](crate::AmpReceiver): how the peer is called.
+/// A handle of one connection whose protocol is an [`AmpReceiver`](crate::amp::AmpReceiver): how the peer is called.
 ///
 /// Like [`Transport`] it is cheap to clone and may be used from any callback of any connection of the same reactor. Its
 /// methods only take note: **they never call user code**. A handle that outlives its connection is harmless: its calls
@@ -56,7 +56,7 @@ impl Amp {
     /// [`Reactor::spawn`](reactor::Reactor::spawn) and [`Reactor::run_until`](reactor::Reactor::run_until):
     ///
     /// ```
-    /// # use protocols::{Amp, AmpBox, AmpError};
+    /// # use protocols::amp::{Amp, AmpBox, AmpError};
     /// async fn divide(amp: Amp, numerator: i64, denominator: i64) -> Result<f64, AmpError> {
     ///     let arguments = AmpBox::new().with("numerator", numerator).with("denominator", denominator);
     ///     amp.call("Divide", arguments).await?.get("result")
@@ -103,10 +103,10 @@ impl Amp {
 
     /// As [`Transport::defer`]: runs `future`, such as a [`call`](Self::call), beside the handler, and calls `call` with
     /// its output. Both are dropped when the connection ends, so that they never see that of their own;
-    /// [`AmpHandler::connection_lost`](crate::AmpHandler::connection_lost) does.
+    /// [`AmpHandler::connection_lost`](crate::amp::AmpHandler::connection_lost) does.
     ///
     /// ```
-    /// use protocols::{Amp, AmpBox, AmpHandler};
+    /// use protocols::amp::{Amp, AmpBox, AmpHandler};
     ///
     /// struct Client { amp: Amp }
     ///

@@ -4,9 +4,9 @@ use crate::amp::amp_box::AmpBox;
 use crate::amp::answer::AmpAnswer;
 use crate::amp::error::AmpError;
 
-/// What a user of [`AmpReceiver`](crate::AmpReceiver) writes: a protocol that answers the calls of its peer.
+/// What a user of [`AmpReceiver`](crate::amp::AmpReceiver) writes: a protocol that answers the calls of its peer.
 ///
-/// It is built with its [`Amp`](crate::Amp), the handle that calls the peer, and keeps it in a plain field if it wants
+/// It is built with its [`Amp`](crate::amp::Amp), the handle that calls the peer, and keeps it in a plain field if it wants
 /// to. Nothing must be written: a side that only calls has `impl AmpHandler for Client {}`. Twisted's `CommandLocator`.
 ///
 /// Callbacks come in the order that [`Protocol`](reactor::Protocol) has, and none begins before the one before it has
@@ -16,13 +16,13 @@ use crate::amp::error::AmpError;
 /// # When calls wait
 ///
 /// No call is received once the connection is closing. They wait while as many are being answered as may be
-/// ([`AmpFactory::max_answering`](crate::AmpFactory::max_answering), and
-/// [`max_box_size`](crate::AmpFactory::max_box_size) for all of them together), and, when more than 64 KiB of
+/// ([`AmpFactory::max_answering`](crate::amp::AmpFactory::max_answering), and
+/// [`max_box_size`](crate::amp::AmpFactory::max_box_size) for all of them together), and, when more than 64 KiB of
 /// answers are unsent, until the output has been sent. Answers to this side's own calls do not wait. While the calls that
 /// wait count more than 1 MiB, their bytes and 64 for each key, nothing is read.
 ///
 /// ```
-/// use protocols::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
+/// use protocols::amp::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
 /// use reactor::testing::StringTransport;
 ///
 /// struct Calculator;

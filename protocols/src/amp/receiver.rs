@@ -54,7 +54,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
     /// returns the handler, or an `Option` of it, where `None` refuses the connection.
     ///
     /// ```
-    /// use protocols::{Amp, AmpBox, AmpError, AmpHandler, AmpReceiver};
+    /// use protocols::amp::{Amp, AmpBox, AmpError, AmpHandler, AmpReceiver};
     /// use reactor::Reactor;
     ///
     /// struct Client;

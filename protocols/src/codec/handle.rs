@@ -7,8 +7,8 @@ use tokio_util::codec::Encoder;
 use crate::receiver::handle::Handle;
 use crate::receiver::input::SPARE;
 
-/// A handle of one connection whose protocol is a [`CodecReceiver`](crate::CodecReceiver): how a
-/// [`CodecHandler`](crate::CodecHandler) sends messages. How it closes, paces and times is said at [`Handle`].
+/// A handle of one connection whose protocol is a [`CodecReceiver`](crate::codec::CodecReceiver): how a
+/// [`CodecHandler`](crate::codec::CodecHandler) sends messages. How it closes, paces and times is said at [`Handle`].
 pub type Messages<C> = Handle<CodecKind<C>>;
 
 /// What messages share besides.

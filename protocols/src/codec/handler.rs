@@ -4,7 +4,7 @@ use tokio_util::codec::Decoder;
 use crate::codec::handle::Messages;
 use crate::receiver::into_handler::IntoHandler;
 
-/// What a user of [`CodecReceiver`](crate::CodecReceiver) writes: a protocol that is called back with the messages of a
+/// What a user of [`CodecReceiver`](crate::codec::CodecReceiver) writes: a protocol that is called back with the messages of a
 /// codec.
 ///
 /// It is built with its [`Messages`], the handle that sends messages and closes, and keeps it in a plain
@@ -12,7 +12,7 @@ use crate::receiver::into_handler::IntoHandler;
 /// wait, as [`LineHandler`](crate::LineHandler) has it.
 ///
 /// ```
-/// use protocols::{CodecHandler, CodecReceiver, Messages};
+/// use protocols::codec::{CodecHandler, CodecReceiver, Messages};
 /// use reactor::testing::StringTransport;
 /// use tokio_util::codec::LinesCodec;
 ///
@@ -44,7 +44,7 @@ pub trait CodecHandler: 'static {
     fn message_received(&mut self, message: <Self::Codec as Decoder>::Item);
 
     /// What the peer sent cannot be decoded, or too much of it would have to be kept
-    /// ([`CodecFactory::max_kept`](crate::CodecFactory::max_kept)): then the error is made of an
+    /// ([`CodecFactory::max_kept`](crate::codec::CodecFactory::max_kept)): then the error is made of an
     /// [`io::Error`](std::io::Error) of the kind [`InvalidData`](std::io::ErrorKind::InvalidData). Nothing more is
     /// delivered: when this has returned, the connection sends what was written and closes.
     fn decoding_failed(&mut self, error: <Self::Codec as Decoder>::Error) {

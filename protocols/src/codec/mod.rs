@@ -1,6 +1,12 @@
+//! Messages of any codec of `tokio_util`.
+
 pub(crate) mod factory;
 pub(crate) mod handle;
 pub(crate) mod handler;
+
+pub use factory::CodecFactory;
+pub use handle::Messages;
+pub use handler::CodecHandler;
 
 use std::any::Any;
 use std::{fmt, io};
@@ -9,9 +15,6 @@ use reactor::{CloseReason, OnEof, Protocol};
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
-use crate::codec::factory::CodecFactory;
-use crate::codec::handle::Messages;
-use crate::codec::handler::CodecHandler;
 use crate::receiver::delivery::Receiver;
 use crate::receiver::input::SPARE;
 use crate::receiver::into_handler::IntoHandler;
@@ -36,7 +39,7 @@ impl<H: CodecHandler> CodecReceiver<H> {
     /// and returns the handler, or an `Option` of it, where `None` refuses the connection.
     ///
     /// ```
-    /// use protocols::{CodecHandler, CodecReceiver, Messages};
+    /// use protocols::codec::{CodecHandler, CodecReceiver, Messages};
     /// use reactor::Reactor;
     /// use tokio_util::bytes::BytesMut;
     /// use tokio_util::codec::LengthDelimitedCodec;

@@ -4,7 +4,8 @@ use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
 
-use reactor::{CloseReason, ConnectError, ConnectOptions, OnEof, Protocol, Reactor, Transport};
+use reactor::net::ConnectOptions;
+use reactor::{CloseReason, ConnectError, OnEof, Protocol, Reactor, Transport};
 
 use crate::finger::query::{FingerQuery, InvalidFingerQuery};
 
@@ -14,7 +15,7 @@ use crate::finger::query::{FingerQuery, InvalidFingerQuery};
 /// RFC's section 3.3 wants it: what a stranger has written is about to be shown at a terminal.
 ///
 /// ```no_run
-/// use protocols::finger;
+/// use protocols::finger::finger;
 /// use reactor::Reactor;
 ///
 /// let reactor = Reactor::new()?;
@@ -132,7 +133,7 @@ mod tests {
     use reactor::testing::Simulation;
 
     use super::*;
-    use crate::Finger;
+    use crate::finger::Finger;
 
     fn ask(query: &str, answer: &'static str) -> Result<String, FingerError> {
         let sim = Simulation::new(1);

@@ -1,12 +1,16 @@
+//! Finger (RFC 1288): who is a user.
+
 pub(crate) mod client;
 pub(crate) mod query;
+
+pub use client::{FingerError, finger};
+pub use query::{FingerQuery, InvalidFingerQuery};
 
 use std::fmt;
 use std::rc::Rc;
 
 use reactor::{Factory, OnEof};
 
-use crate::finger::query::FingerQuery;
 use crate::line::LineReceiver;
 use crate::line::handle::Lines;
 use crate::line::handler::LineHandler;
@@ -27,7 +31,7 @@ impl<L: AsyncFn(FingerQuery) -> Option<String> + 'static> Finger<L> {
     /// behind each; or `None`, for a user who is not known, or where it is not told who is here.
     ///
     /// ```no_run
-    /// use protocols::Finger;
+    /// use protocols::finger::Finger;
     /// use reactor::Reactor;
     ///
     /// let reactor = Reactor::new()?;

@@ -6,13 +6,13 @@ use std::fmt;
 /// It displays as the line that is sent for it, without the line end:
 ///
 /// ```
-/// use protocols::FingerQuery;
+/// use protocols::finger::FingerQuery;
 ///
 /// let query = FingerQuery::parse(b"/W root")?;
 /// assert_eq!((query.verbose, query.user.as_deref(), query.host), (true, Some("root"), None));
 /// assert_eq!(FingerQuery::parse(b"root@a@b")?.host.as_deref(), Some("a@b"));
 /// assert_eq!(FingerQuery::parse(b"")?, FingerQuery::default());
-/// # Ok::<(), protocols::InvalidFingerQuery>(())
+/// # Ok::<(), protocols::finger::InvalidFingerQuery>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FingerQuery {

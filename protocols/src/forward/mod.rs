@@ -1,13 +1,16 @@
+//! Forwarding connections to another address.
+
 pub(crate) mod splice;
 
-use reactor::{CloseReason, ConnectOptions, Factory, OnEof, Protocol, Transport};
+use reactor::net::ConnectOptions;
+use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 use crate::forward::splice::Forward;
 
 /// A factory of connections that are forwarded to another address. Twisted's `portforward.ProxyFactory`.
 ///
 /// ```no_run
-/// use protocols::PortForward;
+/// use protocols::forward::PortForward;
 /// use reactor::Reactor;
 ///
 /// let reactor = Reactor::new()?;
@@ -35,8 +38,8 @@ use crate::forward::splice::Forward;
 ///   already sees a connection without a byte.
 ///
 /// A peer that has vanished without a word is noticed by
-/// [`ListenOptions::keep_alive`](reactor::ListenOptions::keep_alive) and
-/// [`ConnectOptions::keep_alive`](reactor::ConnectOptions::keep_alive), or by a policy that limits idle time.
+/// [`ListenOptions::keep_alive`](reactor::net::ListenOptions::keep_alive) and
+/// [`ConnectOptions::keep_alive`](reactor::net::ConnectOptions::keep_alive), or by a policy that limits idle time.
 #[derive(Clone, Debug)]
 pub struct PortForward {
     target: ConnectOptions,

@@ -1,6 +1,7 @@
 //! Two connections, each of which is sent what the other receives: what a forwarder and a proxy do in the end.
 
-use reactor::{CloseReason, ConnectError, ConnectOptions, Connector, OnEof, Protocol, Transport};
+use reactor::net::ConnectOptions;
+use reactor::{CloseReason, ConnectError, Connector, OnEof, Protocol, Transport};
 
 /// The accepted connection's side: its protocol passes its callbacks on to this.
 ///

@@ -5,7 +5,8 @@ use std::future::Future;
 use std::rc::Rc;
 
 use futures_channel::oneshot;
-use reactor::{CloseReason, ConnectOptions, Connector, Reactor};
+use reactor::net::ConnectOptions;
+use reactor::{CloseReason, Connector, Reactor};
 
 use crate::ident::LONGEST_LINE;
 use crate::ident::reply::{IdentError, IdentReply, parse_line};
@@ -18,7 +19,7 @@ use crate::line::handler::LineHandler;
 /// It is a handle of one connection: cloning it is cheap, and dropping it changes nothing.
 ///
 /// ```no_run
-/// use protocols::IdentClient;
+/// use protocols::ident::IdentClient;
 /// use reactor::Reactor;
 ///
 /// let reactor = Reactor::new()?;
@@ -167,7 +168,7 @@ mod tests {
     use reactor::{Protocol, Transport};
 
     use super::*;
-    use crate::IdentServer;
+    use crate::ident::IdentServer;
 
     fn net() -> (Simulation, Reactor, Reactor) {
         let sim = Simulation::new(1);

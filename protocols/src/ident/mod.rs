@@ -1,14 +1,20 @@
+//! Ident (RFC 1413): who owns a connection.
+
 pub(crate) mod client;
 pub(crate) mod query;
 pub(crate) mod reply;
+
+pub use client::IdentClient;
+pub use query::IdentQuery;
+pub use reply::{IdentError, IdentReply};
 
 use std::fmt;
 use std::rc::Rc;
 
 use reactor::{Factory, OnEof};
 
-use crate::ident::query::{IdentQuery, port_pair};
-use crate::ident::reply::{IdentError, IdentReply, line_of};
+use crate::ident::query::port_pair;
+use crate::ident::reply::line_of;
 use crate::line::LineReceiver;
 use crate::line::handle::Lines;
 use crate::line::handler::LineHandler;
@@ -28,7 +34,7 @@ impl<L: AsyncFn(IdentQuery) -> Result<IdentReply, IdentError> + 'static> IdentSe
     /// A factory of ident servers; `lookup` is asked about each connection whose ports are valid.
     ///
     /// ```no_run
-    /// use protocols::{IdentError, IdentReply, IdentServer};
+    /// use protocols::ident::{IdentError, IdentReply, IdentServer};
     /// use reactor::Reactor;
     ///
     /// let reactor = Reactor::new()?;

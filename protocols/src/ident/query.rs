@@ -1,6 +1,6 @@
 use reactor::Address;
 
-/// What a client of [`IdentServer`](crate::IdentServer) asks: who owns the connection with these ports, one of those
+/// What a client of [`IdentServer`](crate::ident::IdentServer) asks: who owns the connection with these ports, one of those
 /// between the two hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,7 +1,13 @@
+//! Lines, and raw data between them.
+
 pub(crate) mod factory;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod splitter;
+
+pub use factory::LineFactory;
+pub use handle::Lines;
+pub use handler::{LineHandler, OnLongLine};
 
 use std::any::Any;
 use std::fmt;
@@ -9,9 +15,6 @@ use std::rc::Rc;
 
 use reactor::{CloseReason, OnEof, Protocol};
 
-use crate::line::factory::LineFactory;
-use crate::line::handle::Lines;
-use crate::line::handler::{LineHandler, OnLongLine};
 use crate::line::splitter::{Framing, LineSplitter, LineTooLong};
 use crate::receiver::delivery::Receiver;
 use crate::receiver::handle::Shared;
@@ -145,8 +148,9 @@ mod tests {
     use std::io;
     use std::time::Duration;
 
+    use reactor::Factory;
+    use reactor::layer::{self, Policy};
     use reactor::testing::{StringTransport, every_cut};
-    use reactor::{Factory, Policy, layer};
 
     use super::*;
 
@@ -719,7 +723,7 @@ mod tests {
         };
         let (made, received) = (Made::default(), Rc::new(Cell::new(0)));
         let (count, inside) = (Rc::clone(&received), factory(&made, act, |_| ()));
-        let mut test = start(&made, layer(move |_| Count(Rc::clone(&count)), inside));
+        let mut test = start(&made, layer::around(move |_| Count(Rc::clone(&count)), inside));
         test.lines.transport().set_output_limit(100_000);
         test.wire.stall(true);
         test.wire.receive("\r\n".repeat(LINES));
@@ -765,7 +769,7 @@ mod tests {
             }
         };
         let (count, inside) = (Rc::clone(&told), factory(&made, act, |_| ()));
-        let mut test = start(&made, layer(move |_| Told(Rc::clone(&count)), inside));
+        let mut test = start(&made, layer::around(move |_| Told(Rc::clone(&count)), inside));
         test.receive("a");
         assert_eq!(told.get(), 0);
         test.receive("\r\nb\r\npause\r\nc\r\n");
@@ -786,7 +790,7 @@ mod tests {
             }
         };
         let inside = factory(&made, act, |_| ());
-        let mut test = start(&made, layer(|_| Count(Rc::default()), inside));
+        let mut test = start(&made, layer::around(|_| Count(Rc::default()), inside));
         test.wire.stall(true);
         assert_eq!(test.receive("a\r\npause\r\nb\r\nc\r\nd\r\n"), ["line a", "line pause", "pause", "resume"]);
         test.wire.receive_eof();

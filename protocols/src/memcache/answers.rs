@@ -2,11 +2,12 @@ use std::rc::Rc;
 
 use reactor::CloseReason;
 
+use crate::LineHandler;
+use crate::line::OnLongLine;
 use crate::memcache::client::MemcacheClient;
 use crate::memcache::error::MemcacheError;
 use crate::memcache::item::MemcacheItem;
 use crate::memcache::waiting::{Progress, ValueHeader};
-use crate::{LineHandler, OnLongLine};
 
 /// Reads what the server answers, and gives it to the requests that wait for it, in their order.
 pub(crate) struct Answers {

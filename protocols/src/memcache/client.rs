@@ -29,7 +29,7 @@ use crate::memcache::waiting::{Answer, Waiting};
 /// ```no_run
 /// use std::time::Duration;
 ///
-/// use protocols::{MemcacheClient, MemcacheError};
+/// use protocols::memcache::{MemcacheClient, MemcacheError};
 /// use reactor::Reactor;
 ///
 /// async fn greet(memcache: &MemcacheClient) -> Result<(), MemcacheError> {

@@ -3,7 +3,7 @@ use std::fmt;
 
 use reactor::CloseReason;
 
-/// Why a [`MemcacheClient`](crate::MemcacheClient) has no answer.
+/// Why a [`MemcacheClient`](crate::memcache::MemcacheClient) has no answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum MemcacheError {

@@ -7,7 +7,7 @@ pub struct MemcacheItem {
     pub value: Bytes,
     /// A number that was stored with it, and means what the program likes.
     pub flags: u32,
-    /// What [`check_and_set`](crate::MemcacheClient::check_and_set) is to be given. It changes with every change of the
+    /// What [`check_and_set`](crate::memcache::MemcacheClient::check_and_set) is to be given. It changes with every change of the
     /// value.
     pub cas: u64,
 }

@@ -5,13 +5,13 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 /// A token bucket: an allowance of bytes that fills up at a steady rate, for one connection or for many. Twisted's
-/// `htb.Bucket`. See [`Throttle`](crate::Throttle).
+/// `htb.Bucket`. See [`Throttle`](crate::policies::Throttle).
 ///
 /// It is a handle, and cheap to clone: clones are the same bucket, for connections of one reactor. Buckets form a
 /// hierarchy: a byte that passes one passes everything above it, too.
 ///
 /// ```
-/// use protocols::Bucket;
+/// use protocols::policies::Bucket;
 ///
 /// let everybody = Bucket::new(1_000_000, 64_000);
 /// let one_peer = everybody.child(10_000, 4_000);

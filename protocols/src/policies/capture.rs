@@ -4,16 +4,17 @@ use std::io::Write;
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use reactor::{CloseReason, Factory, Policy, Transport, layer};
+use reactor::layer::Policy;
+use reactor::{CloseReason, Factory, Transport, layer};
 
 use crate::policies::pcap;
 use crate::policies::sink::Sink;
 
 /// A policy that captures every byte that passes, with its time, so that a connection can be
-/// [replayed](crate::CapturedConnection).
+/// [replayed](crate::policies::CapturedConnection).
 ///
 /// It is a handle, and cheap to clone; all that it is around write into one file. What is said of
-/// [`TrafficLog`](crate::TrafficLog)'s writer holds for this one, too. A capture holds everything in the clear,
+/// [`TrafficLog`](crate::policies::TrafficLog)'s writer holds for this one, too. A capture holds everything in the clear,
 /// passwords included.
 ///
 /// # The file
@@ -32,7 +33,7 @@ use crate::policies::sink::Sink;
 /// ```no_run
 /// use std::fs::File;
 /// use std::io::BufWriter;
-/// use protocols::Capture;
+/// use protocols::policies::Capture;
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
@@ -66,7 +67,7 @@ impl Capture {
     /// A factory around a factory: its connections are captured.
     pub fn around<F: Factory>(&self, inside: F) -> impl Factory + use<F> {
         let capture = self.clone();
-        layer(
+        layer::around(
             move |outer| {
                 let connection = capture.0.borrow_mut().next_connection();
                 Captured { capture: capture.clone(), outer, connection }

@@ -8,10 +8,10 @@ use reactor::testing::StringTransport;
 use crate::policies::capture::{ENDED, LOST, MADE, RECEIVED, SENT};
 use crate::policies::pcap::{Records, invalid};
 
-/// One connection of a [`Capture`](crate::Capture), read back to be replayed.
+/// One connection of a [`Capture`](crate::policies::Capture), read back to be replayed.
 ///
 /// ```
-/// use protocols::{Capture, CapturedConnection};
+/// use protocols::policies::{Capture, CapturedConnection};
 /// use reactor::testing::StringTransport;
 /// # use std::cell::RefCell;
 /// # use std::io;
@@ -63,7 +63,7 @@ impl CapturedConnection {
     ///
     /// # Errors
     ///
-    /// `InvalidData`, with what is wrong, if it was not written by [`Capture`](crate::Capture); otherwise that of the
+    /// `InvalidData`, with what is wrong, if it was not written by [`Capture`](crate::policies::Capture); otherwise that of the
     /// reader. No input makes it panic, or use more memory than the capture is long.
     pub fn read_all(capture: impl Read) -> io::Result<Vec<Self>> {
         let mut records = Records::new(capture)?;
@@ -133,10 +133,11 @@ impl CapturedConnection {
 
 #[cfg(test)]
 mod tests {
-    use reactor::{Factory, OnEof, Protocol, Tick, Transport};
+    use reactor::task::Tick;
+    use reactor::{Factory, OnEof, Protocol, Transport};
 
     use super::*;
-    use crate::Capture;
+    use crate::policies::Capture;
     use crate::policies::kept::Kept;
     use crate::policies::pcap::HEADER;
 

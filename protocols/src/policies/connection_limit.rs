@@ -3,7 +3,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 
-use reactor::{Address, CloseReason, Factory, Policy, Protocol, Transport, layer};
+use reactor::layer::{self, Policy};
+use reactor::{Address, CloseReason, Factory, Protocol, Transport};
 
 use crate::policies::log_limit::LogLimit;
 
@@ -15,7 +16,7 @@ use crate::policies::log_limit::LogLimit;
 /// that is too many is closed at once, and nothing is built for it.
 ///
 /// ```
-/// use protocols::ConnectionLimit;
+/// use protocols::policies::ConnectionLimit;
 /// use reactor::Reactor;
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
@@ -65,7 +66,7 @@ impl ConnectionLimit {
     /// A factory around a factory: refuses what is too many.
     pub fn around<F: Factory>(&self, inside: F) -> impl Factory + use<F> {
         let limit = self.clone();
-        layer(move |outer: Transport| limit.admit(&outer), inside)
+        layer::around(move |outer: Transport| limit.admit(&outer), inside)
     }
 
     /// The same, but what is too many gets a protocol of `overflow`, for example one that says so and closes. Those are

@@ -1,23 +1,25 @@
 use std::fmt;
 use std::time::Duration;
 
-use reactor::{CloseReason, DelayedCall, Factory, Policy, Transport, layer};
+use reactor::layer::Policy;
+use reactor::{CloseReason, DelayedCall, Factory, Transport, layer};
 
 /// A policy that resets connections whose first message is not complete in time, however the peer drips it: what other
 /// servers call a request or header time-out.
 ///
 /// It runs from the moment that the connection is made until the protocol inside has got a whole message, which the
 /// receivers of this crate say by themselves: a line, a string, a segment, a codec's message, a call of AMP. A protocol of
-/// your own, a handler that begins in raw mode, or one of [`StatefulReceiver`](crate::StatefulReceiver), whose parts may
+/// your own, a handler that begins in raw mode, or one of [`StatefulReceiver`](crate::stateful::StatefulReceiver), whose parts may
 /// be less than a message, calls [`note_message`](Transport::note_message). Nothing else stops it, least of all what is
 /// sent.
 ///
 /// The protocol inside ends with [`CloseReason::TimedOut`]. For later messages there is
-/// [`IdleTimeout`](crate::IdleTimeout), or a timer of the protocol's own.
+/// [`IdleTimeout`](crate::policies::IdleTimeout), or a timer of the protocol's own.
 ///
 /// ```
 /// use std::time::Duration;
-/// use protocols::{FirstMessageTimeout, LineHandler, LineReceiver, Lines};
+/// use protocols::{LineHandler, LineReceiver, Lines};
+/// use protocols::policies::FirstMessageTimeout;
 /// use reactor::testing::StringTransport;
 /// # struct Echo { lines: Lines }
 /// # impl LineHandler for Echo {
@@ -41,7 +43,7 @@ pub struct FirstMessageTimeout {
 impl FirstMessageTimeout {
     /// A factory around a factory: its connections are reset unless they have got a whole message within `limit`.
     pub fn around(limit: Duration, inside: impl Factory) -> impl Factory {
-        layer(move |outer| Self { outer, limit, timer: None }, inside)
+        layer::around(move |outer| Self { outer, limit, timer: None }, inside)
     }
 }
 

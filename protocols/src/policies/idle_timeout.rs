@@ -1,7 +1,8 @@
 use std::fmt;
 use std::time::{Duration, Instant};
 
-use reactor::{CloseReason, Factory, Policy, Transport, layer};
+use reactor::layer::Policy;
+use reactor::{CloseReason, Factory, Transport, layer};
 
 /// A policy that closes connections on which nothing moves. Twisted's `TimeoutFactory` and `TimeoutProtocol`.
 ///
@@ -15,7 +16,7 @@ use reactor::{CloseReason, Factory, Policy, Transport, layer};
 ///
 /// ```
 /// use std::time::Duration;
-/// use protocols::IdleTimeout;
+/// use protocols::policies::IdleTimeout;
 /// use reactor::testing::StringTransport;
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
@@ -43,7 +44,7 @@ pub struct IdleTimeout {
 impl IdleTimeout {
     /// A factory around a factory: its connections are closed when nothing was received or sent for `period`.
     pub fn around(period: Duration, inside: impl Factory) -> impl Factory {
-        layer(
+        layer::around(
             move |outer: Transport| {
                 let active_at = outer.reactor().now();
                 Self { outer, period, active_at, unsent: 0 }
@@ -108,11 +109,12 @@ impl fmt::Debug for IdleTimeout {
 
 #[cfg(test)]
 mod tests {
+    use reactor::Protocol;
+    use reactor::task::Tick;
     use reactor::testing::StringTransport;
-    use reactor::{Protocol, Tick};
 
     use super::*;
-    use crate::{Bucket, Throttle};
+    use crate::policies::{Bucket, Throttle};
 
     /// Writes ten bytes every second.
     struct Ticker(Transport);

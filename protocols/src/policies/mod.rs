@@ -14,3 +14,12 @@ pub(crate) mod pcap;
 pub(crate) mod sink;
 pub(crate) mod throttle;
 pub(crate) mod traffic_log;
+
+pub use bucket::Bucket;
+pub use capture::Capture;
+pub use captured_connection::CapturedConnection;
+pub use connection_limit::ConnectionLimit;
+pub use first_message_timeout::FirstMessageTimeout;
+pub use idle_timeout::IdleTimeout;
+pub use throttle::Throttle;
+pub use traffic_log::TrafficLog;

@@ -2,7 +2,8 @@
 
 use std::mem;
 
-use reactor::{Nested, OnEof, Transport};
+use reactor::layer::Nested;
+use reactor::{OnEof, Transport};
 
 /// A connection inside another, whose bytes pass unchanged from here on.
 pub(crate) struct PassThrough {

@@ -1,6 +1,7 @@
 use std::mem;
 
-use reactor::{Factory, Policy, Transport, layer};
+use reactor::layer::{self, Policy};
+use reactor::{Factory, Transport};
 
 use crate::policies::bucket::Bucket;
 
@@ -13,12 +14,12 @@ use crate::policies::bucket::Bucket;
 ///
 /// **Receiving**: what has come cannot be sent back. So whatever was read (65,536 bytes at the most) is delivered, and
 /// the connection is not read again until the bucket has made up for it; the peer is slowed down by the network. An
-/// [`IdleTimeout`](crate::IdleTimeout) around this has to be longer than that takes.
+/// [`IdleTimeout`](crate::policies::IdleTimeout) around this has to be longer than that takes.
 ///
 /// Every connection may send ten kilobytes a second, and all together a megabyte:
 ///
 /// ```
-/// use protocols::{Bucket, Throttle};
+/// use protocols::policies::{Bucket, Throttle};
 /// use reactor::Reactor;
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
@@ -64,7 +65,10 @@ impl Throttle {
     /// A factory around a factory. `throttle` is called for each connection, with its transport, for example to look at
     /// [`peer`](Transport::peer), and answers with buckets of its own, shared ones, or children of shared ones.
     pub fn around(mut throttle: impl FnMut(&Transport) -> Self + 'static, inside: impl Factory) -> impl Factory {
-        layer(move |outer: Transport| Throttled { throttle: throttle(&outer), outer, taken: 0, waiting: false }, inside)
+        layer::around(
+            move |outer: Transport| Throttled { throttle: throttle(&outer), outer, taken: 0, waiting: false },
+            inside,
+        )
     }
 }
 
@@ -111,7 +115,7 @@ mod tests {
     use reactor::testing::StringTransport;
 
     use super::*;
-    use crate::TrafficLog;
+    use crate::policies::TrafficLog;
     use crate::policies::kept::Kept;
 
     struct Echo(Transport);

@@ -4,7 +4,8 @@ use std::io::Write;
 use std::rc::Rc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use reactor::{CloseReason, Factory, Policy, Transport, layer};
+use reactor::layer::Policy;
+use reactor::{CloseReason, Factory, Transport, layer};
 
 use crate::policies::sink::Sink;
 
@@ -12,14 +13,14 @@ use crate::policies::sink::Sink;
 /// connection, and what happened. Twisted's `SpewingFactory` and `TrafficLoggingFactory`.
 ///
 /// It is a handle, and cheap to clone; all that it is around write into one text. What is too long is cut; to have
-/// every byte, see [`Capture`](crate::Capture).
+/// every byte, see [`Capture`](crate::policies::Capture).
 ///
 /// The writer is called from the event loop, once for each line: give it a [`LineWriter`](std::io::LineWriter) or
 /// [`BufWriter`](std::io::BufWriter) if a call is dear, and nothing that may block for long. When it fails, that is
 /// logged, and no more is written; connections go on.
 ///
 /// ```
-/// use protocols::TrafficLog;
+/// use protocols::policies::TrafficLog;
 /// use reactor::testing::StringTransport;
 /// # use std::cell::RefCell;
 /// # use std::rc::Rc;
@@ -79,7 +80,7 @@ impl TrafficLog {
     /// A factory around a factory: what its connections receive and send is written down.
     pub fn around<F: Factory>(&self, inside: F) -> impl Factory + use<F> {
         let log = self.clone();
-        layer(
+        layer::around(
             move |outer| {
                 let connection = log.sink.borrow_mut().next_connection();
                 Logged { log: log.clone(), outer, connection }

@@ -4,7 +4,8 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use async_trait::async_trait;
-use reactor::{Arguments, EndpointError, Factory, Port, Reactor, ServerEndpoint};
+use reactor::endpoint::{Arguments, EndpointError, ServerEndpoint};
+use reactor::{Factory, Port, Reactor};
 
 use crate::proxy_header::{ProxyHeader, network};
 

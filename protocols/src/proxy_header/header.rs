@@ -11,7 +11,8 @@ use std::str::FromStr;
 use bytes::Buf as _;
 use crc::{CRC_32_ISCSI, Crc};
 use memchr::memchr;
-use reactor::{Address, UnixAddress};
+use reactor::Address;
+use reactor::address::UnixAddress;
 
 /// What a header says.
 #[derive(Debug, PartialEq, Eq)]

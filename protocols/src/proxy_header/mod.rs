@@ -31,7 +31,7 @@ pub use refused::ProxyRefused;
 ///
 /// ```
 /// use std::time::Duration;
-/// use protocols::ProxyHeader;
+/// use protocols::proxy_header::ProxyHeader;
 /// use reactor::testing::StringTransport;
 /// use reactor::{Protocol, Reactor, Transport};
 ///
@@ -67,7 +67,7 @@ pub use refused::ProxyRefused;
 /// [`refused`](Self::refused), and logged, once in five seconds for each reason.
 ///
 /// Policies inside see the client's addresses, those around this see the proxy's:
-/// [`ConnectionLimit::per_peer`](crate::ConnectionLimit::per_peer) belongs inside.
+/// [`ConnectionLimit::per_peer`](crate::policies::ConnectionLimit::per_peer) belongs inside.
 /// [`peer_credentials`](Transport::peer_credentials) are the proxy's in any case.
 ///
 /// # What is valid
@@ -129,7 +129,7 @@ impl ProxyHeader {
     /// names these addresses. If they are not both of IPv4, or both of IPv6, it says that they are unknown.
     ///
     /// ```no_run
-    /// use protocols::ProxyHeader;
+    /// use protocols::proxy_header::ProxyHeader;
     /// use reactor::{Connector, Factory, Transport};
     ///
     /// /// Connects to the server that really answers this client.
@@ -149,7 +149,7 @@ impl ProxyHeader {
     }
 
     fn send(header: Vec<u8>, inside: impl Factory) -> impl Factory {
-        layer(move |outer| Sender { outer, header: header.clone() }, inside)
+        layer::around(move |outer| Sender { outer, header: header.clone() }, inside)
     }
 
     /// How many connections were refused so far, of this factory and of all clones of it.

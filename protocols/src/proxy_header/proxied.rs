@@ -4,7 +4,9 @@ use std::mem;
 use std::rc::Rc;
 use std::task::Context;
 
-use reactor::{CloseReason, DelayedCall, Nested, OnEof, Pending, Protocol, Transport};
+use reactor::layer::Nested;
+use reactor::port::Pending;
+use reactor::{CloseReason, DelayedCall, OnEof, Protocol, Transport};
 
 use crate::policies::pass_through::PassThrough;
 use crate::proxy_header::header::Header;

@@ -5,7 +5,7 @@ use reactor::Transport;
 
 use crate::policies::log_limit::LogLimit;
 
-/// How many connections a [`ProxyHeader`](crate::ProxyHeader) has refused so far, and why.
+/// How many connections a [`ProxyHeader`](crate::proxy_header::ProxyHeader) has refused so far, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProxyRefused {

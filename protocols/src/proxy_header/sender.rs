@@ -3,7 +3,9 @@
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 
-use reactor::{Address, Policy, Transport, UnixAddress};
+use reactor::address::UnixAddress;
+use reactor::layer::Policy;
+use reactor::{Address, Transport};
 
 use crate::proxy_header::header::{INET, INET6, PROXY, STREAM, UNIX, UNIX_PATH, UNSPEC, VERSION_2};
 

@@ -3,7 +3,8 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::{Address, DeferredCall, DelayedCall, LoopingCall, Reactor, Tick, Transport};
+use reactor::task::{LoopingCall, Tick};
+use reactor::{Address, DeferredCall, DelayedCall, Reactor, Transport};
 
 use crate::receiver::delivery::{Delivery, Receiver};
 
@@ -11,8 +12,8 @@ use crate::receiver::delivery::{Delivery, Receiver};
 /// cut.
 ///
 /// There is one for each kind of receiver, with a name of its own: [`Lines`](crate::Lines),
-/// [`Strings`](crate::Strings), [`States`](crate::States), [`Segments`](crate::Segments),
-/// [`Messages`](crate::Messages). What they have in common is said here once; what only one can do is below, at its
+/// [`Strings`](crate::Strings), [`States`](crate::stateful::States), [`Segments`](crate::segment::Segments),
+/// [`Messages`](crate::codec::Messages). What they have in common is said here once; what only one can do is below, at its
 /// kind.
 ///
 /// Like [`Transport`] it is cheap to clone and may be used from any callback of any connection of the same reactor. Its

@@ -3,8 +3,8 @@ use std::cell::{Cell, RefCell};
 use crate::receiver::handle::Handle;
 use crate::segment::terminator::Terminator;
 
-/// A handle of one connection whose protocol is a [`TerminatorReceiver`](crate::TerminatorReceiver): how a
-/// [`TerminatorHandler`](crate::TerminatorHandler) says where segments end. How it closes, paces and times is said
+/// A handle of one connection whose protocol is a [`TerminatorReceiver`](crate::segment::TerminatorReceiver): how a
+/// [`TerminatorHandler`](crate::segment::TerminatorHandler) says where segments end. How it closes, paces and times is said
 /// at [`Handle`]; it sends by [`transport`](Handle::transport).
 pub type Segments = Handle<SegmentKind>;
 

@@ -3,7 +3,7 @@ use reactor::{CloseReason, OnEof};
 use crate::receiver::into_handler::IntoHandler;
 use crate::segment::handle::Segments;
 
-/// What a user of [`TerminatorReceiver`](crate::TerminatorReceiver) writes: a protocol that is handed what it is sent
+/// What a user of [`TerminatorReceiver`](crate::segment::TerminatorReceiver) writes: a protocol that is handed what it is sent
 /// as it comes, and told where a segment ends. Python's `asynchat.async_chat`.
 ///
 /// It is built with its [`Segments`], the handle that sets terminators, closes and paces, and keeps it
@@ -13,7 +13,7 @@ use crate::segment::handle::Segments;
 /// A request of HTTP, with a head that ends with an empty line and a body whose length that tells:
 ///
 /// ```
-/// use protocols::{Segments, TerminatorHandler, TerminatorReceiver};
+/// use protocols::segment::{Segments, TerminatorHandler, TerminatorReceiver};
 /// use reactor::testing::StringTransport;
 ///
 /// struct Request { segments: Segments, segment: Vec<u8>, head: Option<String> }

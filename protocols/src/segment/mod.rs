@@ -1,8 +1,15 @@
+//! Segments of any size, up to terminators that change.
+
 pub(crate) mod factory;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod splitter;
 pub(crate) mod terminator;
+
+pub use factory::TerminatorFactory;
+pub use handle::Segments;
+pub use handler::TerminatorHandler;
+pub use terminator::Terminator;
 
 use std::any::Any;
 use std::fmt;
@@ -13,11 +20,7 @@ use crate::receiver::delivery::Receiver;
 use crate::receiver::handle::Shared;
 use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
-use crate::segment::factory::TerminatorFactory;
-use crate::segment::handle::Segments;
-use crate::segment::handler::TerminatorHandler;
 use crate::segment::splitter::Piece;
-use crate::segment::terminator::Terminator;
 
 /// A protocol that hands over what is received as it comes, and tells a [`TerminatorHandler`] where a segment ends: at
 /// some bytes, or after so many, as the handler says from one segment to the next. Python's `asynchat.async_chat`.

@@ -1,9 +1,9 @@
 use std::borrow::Cow;
 
-/// What a [`TerminatorReceiver`](crate::TerminatorReceiver) looks for.
+/// What a [`TerminatorReceiver`](crate::segment::TerminatorReceiver) looks for.
 ///
 /// ```
-/// use protocols::Terminator;
+/// use protocols::segment::Terminator;
 ///
 /// assert_eq!(Terminator::from("\r\n\r\n"), Terminator::Bytes(b"\r\n\r\n".into()));
 /// assert_eq!(Terminator::from(42), Terminator::Count(42));

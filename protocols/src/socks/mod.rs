@@ -1,5 +1,9 @@
+//! A SOCKS proxy, versions 4, 4a and 5.
+
 pub(crate) mod parser;
 pub(crate) mod request;
+
+pub use request::SocksRequest;
 
 use std::cell::RefCell;
 use std::future::{Future, ready};
@@ -10,16 +14,15 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::{fmt, io, vec};
 
-use reactor::{
-    CloseReason, ConnectError, ConnectErrorKind, ConnectOptions, DelayedCall, Factory, OnEof, Protocol, Transport,
-};
+use reactor::connect::ConnectErrorKind;
+use reactor::net::ConnectOptions;
+use reactor::{CloseReason, ConnectError, DelayedCall, Factory, OnEof, Protocol, Transport};
 
 use crate::forward::splice::Forward;
 use crate::socks::parser::{
     CONNECT, Malformed, Message, NO_METHOD, NO_PASSWORD, PASSWORD, PASSWORD_ACCEPTED, PASSWORD_REFUSED, Reply, Request,
     Stage, Version, parse, reply,
 };
-use crate::socks::request::SocksRequest;
 
 /// A factory of SOCKS servers: clients say where they want to be connected to. Versions 4, 4a and 5 (RFC 1928) are told
 /// apart by the first byte. Twisted's `SOCKSv4Factory`, which knows 4 and 4a.
@@ -28,7 +31,7 @@ use crate::socks::request::SocksRequest;
 /// clients whatever the machine it runs on can reach:
 ///
 /// ```no_run
-/// use protocols::Socks;
+/// use protocols::socks::Socks;
 /// use reactor::Reactor;
 ///
 /// let reactor = Reactor::new()?;
@@ -40,7 +43,7 @@ use crate::socks::request::SocksRequest;
 ///
 /// Names are resolved here, and the rule is asked about each address of a name; those that it allows are tried one after
 /// another, each for ten seconds. A client that is not connected within thirty seconds is told so, and closed.
-/// From then on everything is as with [`PortForward`](crate::PortForward), and nothing that the client sent early is
+/// From then on everything is as with [`PortForward`](crate::forward::PortForward), and nothing that the client sent early is
 /// lost.
 ///
 /// Of the commands there is `CONNECT`; `BIND` and `UDP ASSOCIATE` are answered as not supported.
@@ -68,7 +71,7 @@ impl Socks {
     /// On the network both can be read by everybody who listens.
     ///
     /// ```
-    /// use protocols::Socks;
+    /// use protocols::socks::Socks;
     ///
     /// let socks = Socks::with_password(
     ///     async |user, password| user == "me" && password == "secret",

@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 
 use reactor::Address;
 
-/// What a client of [`Socks`](crate::Socks) asks for, as the rule sees it.
+/// What a client of [`Socks`](crate::socks::Socks) asks for, as the rule sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocksRequest {

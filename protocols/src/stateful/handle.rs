@@ -1,7 +1,7 @@
 use crate::receiver::handle::Handle;
 
-/// A handle of one connection whose protocol is a [`StatefulReceiver`](crate::StatefulReceiver): how a
-/// [`StatefulHandler`](crate::StatefulHandler) closes, paces and times, as every [`Handle`]
+/// A handle of one connection whose protocol is a [`StatefulReceiver`](crate::stateful::StatefulReceiver): how a
+/// [`StatefulHandler`](crate::stateful::StatefulHandler) closes, paces and times, as every [`Handle`]
 /// does. It sends by [`transport`](Handle::transport).
 pub type States = Handle<StateKind>;
 

@@ -4,7 +4,7 @@ use crate::receiver::into_handler::IntoHandler;
 use crate::stateful::handle::States;
 use crate::stateful::state::State;
 
-/// What a user of [`StatefulReceiver`](crate::StatefulReceiver) writes: a protocol that says of how many bytes the next
+/// What a user of [`StatefulReceiver`](crate::stateful::StatefulReceiver) writes: a protocol that says of how many bytes the next
 /// part of a message consists, and which of its methods takes it.
 ///
 /// It is built with its [`States`], the handle that closes and paces, and keeps it in a plain field. Only
@@ -12,7 +12,7 @@ use crate::stateful::state::State;
 /// [`LineHandler`](crate::LineHandler) has it.
 ///
 /// ```
-/// use protocols::{State, StatefulHandler, StatefulReceiver, States};
+/// use protocols::stateful::{State, StatefulHandler, StatefulReceiver, States};
 /// use reactor::testing::StringTransport;
 ///
 /// /// Takes records of a kind (one byte), a length (two bytes) and a body; tells how long each was.
@@ -49,7 +49,7 @@ pub trait StatefulHandler: Sized + 'static {
     fn connection_made(&mut self) {}
 
     /// The handler itself has asked for more bytes than it may
-    /// ([`StatefulFactory::max_length`](crate::StatefulFactory::max_length)), most likely since the peer has told a
+    /// ([`StatefulFactory::max_length`](crate::stateful::StatefulFactory::max_length)), most likely since the peer has told a
     /// length. Nothing more is delivered: when this has returned, the connection sends what was written and closes.
     fn length_limit_exceeded(&mut self, length: usize) {
         let _ = length;

@@ -1,7 +1,14 @@
+//! Parts, each of which tells how long the next is.
+
 pub(crate) mod factory;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod state;
+
+pub use factory::StatefulFactory;
+pub use handle::States;
+pub use handler::StatefulHandler;
+pub use state::State;
 
 use std::any::Any;
 use std::fmt;
@@ -11,10 +18,6 @@ use reactor::{CloseReason, OnEof, Protocol};
 use crate::receiver::delivery::Receiver;
 use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
-use crate::stateful::factory::StatefulFactory;
-use crate::stateful::handle::States;
-use crate::stateful::handler::StatefulHandler;
-use crate::stateful::state::State;
 
 /// A protocol that cuts what is received into parts, of which each says how long the next one is, and calls the methods
 /// of a [`StatefulHandler`] with them. Twisted's `StatefulProtocol`.

@@ -1,6 +1,6 @@
 use std::fmt;
 
-/// What a [`StatefulReceiver`](crate::StatefulReceiver) waits for: so many bytes, and the function to call with them.
+/// What a [`StatefulReceiver`](crate::stateful::StatefulReceiver) waits for: so many bytes, and the function to call with them.
 pub struct State<H> {
     pub(crate) length: usize,
     pub(crate) function: fn(&mut H, &[u8]) -> Option<Self>,

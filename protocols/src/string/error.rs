@@ -4,7 +4,7 @@ use std::fmt;
 /// Why what the peer sent is no string, or none that it may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StringError {
-    /// It is longer than [`StringFactory::max_length`](crate::StringFactory::max_length) allows.
+    /// It is longer than [`StringFactory::max_length`](crate::string::StringFactory::max_length) allows.
     TooLong {
         /// Its length; where this is refused before it is told to the end, as far as it is told.
         length: u64,

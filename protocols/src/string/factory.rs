@@ -12,7 +12,8 @@ use crate::string::splitter::StringSplitter;
 /// Builds a [`StringReceiver`] for each connection, by [`StringReceiver::factory`].
 ///
 /// ```
-/// # use protocols::{StringFormat, StringHandler, StringReceiver, Strings};
+/// # use protocols::{StringHandler, StringReceiver, Strings};
+/// # use protocols::string::StringFormat;
 /// # struct Log { strings: Strings }
 /// # impl StringHandler for Log {
 /// #     fn string_received(&mut self, string: &[u8]) {}

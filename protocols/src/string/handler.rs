@@ -12,7 +12,8 @@ use crate::string::handle::Strings;
 /// wait, as [`LineHandler`](crate::LineHandler) has it.
 ///
 /// ```
-/// use protocols::{StringFormat, StringHandler, StringReceiver, Strings};
+/// use protocols::{StringHandler, StringReceiver, Strings};
+/// use protocols::string::StringFormat;
 /// use reactor::testing::StringTransport;
 ///
 /// struct Shout { strings: Strings }

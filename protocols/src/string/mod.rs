@@ -1,9 +1,17 @@
+//! Strings that tell their lengths.
+
 pub(crate) mod error;
 pub(crate) mod factory;
 pub(crate) mod format;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod splitter;
+
+pub use error::StringError;
+pub use factory::StringFactory;
+pub use format::StringFormat;
+pub use handle::{StringTooLong, Strings};
+pub use handler::StringHandler;
 
 use std::any::Any;
 use std::fmt;
@@ -13,10 +21,6 @@ use reactor::{CloseReason, OnEof, Protocol};
 use crate::receiver::delivery::Receiver;
 use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
-use crate::string::factory::StringFactory;
-use crate::string::format::StringFormat;
-use crate::string::handle::Strings;
-use crate::string::handler::StringHandler;
 use crate::string::splitter::StringSplitter;
 
 /// A protocol that cuts what is received into strings, each of which says how long it is, and calls a
@@ -35,7 +39,8 @@ impl<H: StringHandler> StringReceiver<H> {
     /// given its [`Strings`] and returns the handler, or an `Option` of it, where `None` refuses the connection.
     ///
     /// ```
-    /// use protocols::{StringFormat, StringHandler, StringReceiver, Strings};
+    /// use protocols::{StringHandler, StringReceiver, Strings};
+    /// use protocols::string::StringFormat;
     /// use reactor::Reactor;
     ///
     /// struct Echo { strings: Strings }

@@ -3,10 +3,9 @@
 use std::{fmt, io};
 
 use async_trait::async_trait;
-use reactor::{
-    Argument, Arguments, ClientEndpoint, ConnectError, ConnectErrorKind, EndpointError, Factory, Made, Port, Reactor,
-    ServerEndpoint, Transport,
-};
+use reactor::connect::ConnectErrorKind;
+use reactor::endpoint::{Argument, Arguments, ClientEndpoint, EndpointError, Made, ServerEndpoint};
+use reactor::{ConnectError, Factory, Port, Reactor, Transport};
 
 use crate::web_socket::{WebSocket, answer};
 

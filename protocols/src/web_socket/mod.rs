@@ -19,7 +19,7 @@ use crate::web_socket::upgrade::Upgrade;
 /// around it and inside.
 ///
 /// ```
-/// use protocols::WebSocket;
+/// use protocols::web_socket::WebSocket;
 /// use reactor::{Protocol, Reactor, Transport};
 ///
 /// struct Echo { transport: Transport }
@@ -90,7 +90,7 @@ impl WebSocket {
     /// [`Failed`](reactor::CloseReason::Failed) that says why, and nothing is built inside.
     ///
     /// ```no_run
-    /// # use protocols::WebSocket;
+    /// # use protocols::web_socket::WebSocket;
     /// # use reactor::{Protocol, Reactor, Transport};
     /// # struct Client { transport: Transport }
     /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
@@ -202,7 +202,8 @@ mod tests {
     use tungstenite::protocol::frame::FrameHeader;
 
     use super::*;
-    use crate::{IdleTimeout, LineHandler, LineReceiver, Lines};
+    use crate::policies::IdleTimeout;
+    use crate::{LineHandler, LineReceiver, Lines};
 
     const REQUEST: &str = "GET /socket?x=1 HTTP/1.1\r\nHost: example.org:80\r\nConnection: keep-alive, Upgrade\r\n\
         Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";

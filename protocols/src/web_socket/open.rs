@@ -4,7 +4,8 @@ use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::{io, str};
 
-use reactor::{CloseReason, Nested, OnEof, Transport};
+use reactor::layer::Nested;
+use reactor::{CloseReason, OnEof, Transport};
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
 use tungstenite::protocol::frame::{Frame, FrameHeader};
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};

@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::task::Context;
 use std::time::Duration;
 
-use reactor::{CloseReason, Nested, OnEof, Pending, Protocol, SharedFactory, Transport};
+use reactor::layer::Nested;
+use reactor::port::Pending;
+use reactor::{CloseReason, OnEof, Protocol, SharedFactory, Transport};
 use tungstenite::http::StatusCode;
 
 use crate::policies::pass_through::PassThrough;

@@ -245,8 +245,10 @@ const SECONDS_FROM_1900_TO_1970: i64 = 2_208_988_800;
 mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
+    use reactor::Factory;
+    use reactor::layer::{self, Policy};
+    use reactor::net::ListenOptions;
     use reactor::testing::{Pair, Simulation, StringTransport, every_cut};
-    use reactor::{Factory, ListenOptions, Policy, layer};
 
     use super::*;
 
@@ -321,7 +323,7 @@ mod tests {
                 self.0.lose_connection();
             }
         }
-        let wire = StringTransport::connect(layer(Closing, Chargen::new));
+        let wire = StringTransport::connect(layer::around(Closing, Chargen::new));
         assert_eq!((wire.written(), wire.closed().is_some()), (&b""[..], true));
 
         let mut pair = Pair::connect(Discard::new, Chargen::new);

@@ -22,7 +22,7 @@
 
 use std::net::SocketAddr;
 
-use reactor::{DatagramProtocol, DatagramTransport};
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
 
 use crate::wire::{PRINTING, pattern_line, seconds_since_1900};
 

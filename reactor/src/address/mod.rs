@@ -1,12 +1,17 @@
+//! Who and where: the addresses of peers, and the targets that programs connect to.
+
 pub(crate) mod datagram;
 pub(crate) mod peer_credentials;
 pub(crate) mod target;
 pub(crate) mod unix;
 
+pub use datagram::DatagramAddress;
+pub use peer_credentials::PeerCredentials;
+pub use target::{Target, ToTarget};
+pub use unix::UnixAddress;
+
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-
-use crate::address::unix::UnixAddress;
 
 /// One end of a connection: Twisted's `IPv4Address`, `IPv6Address`, `UNIXAddress` as one value.
 ///

@@ -70,7 +70,7 @@ impl fmt::Display for Target {
 /// where every other failure to connect is:
 ///
 /// ```
-/// use reactor::{Target, ToTarget};
+/// use reactor::address::{Target, ToTarget};
 ///
 /// assert_eq!("localhost:21567".to_target().to_string(), "localhost:21567");
 /// assert_eq!(("::1", 21567).to_target().to_string(), "[::1]:21567");

@@ -17,7 +17,7 @@ use socket2::SockAddr;
 /// Cloning it is cheap. It displays as the path, as `@name`, or as `(unnamed)`.
 ///
 /// ```
-/// use reactor::UnixAddress;
+/// use reactor::address::UnixAddress;
 ///
 /// assert_eq!(UnixAddress::from("/run/time.sock"), UnixAddress::from_path("/run/time.sock"));
 /// assert_eq!(UnixAddress::from("@time"), UnixAddress::from_abstract_name("time"));

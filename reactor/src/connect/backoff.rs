@@ -15,7 +15,7 @@ use crate::reactor::Reactor;
 /// back to the beginning, and a clone goes on by itself.
 ///
 /// ```
-/// use reactor::Backoff;
+/// use reactor::connect::Backoff;
 /// use reactor::testing::Simulation;
 ///
 /// let sim = Simulation::new(0);

@@ -34,7 +34,8 @@ use crate::util::wakers::Wakers;
 /// that to [`retry`](Self::retry):
 ///
 /// ```no_run
-/// use reactor::{Backoff, Protocol, Reactor, Transport};
+/// use reactor::{Protocol, Reactor, Transport};
+/// use reactor::connect::Backoff;
 /// # struct Client { transport: Transport }
 /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
 ///

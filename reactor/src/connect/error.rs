@@ -34,7 +34,7 @@ pub enum ConnectErrorKind {
     Unreachable,
     /// The operating system has given up waiting. Twisted's `TCPTimedOutError`.
     TimedOut,
-    /// [`ConnectOptions::deadline`](crate::ConnectOptions::deadline) has passed, which is this long. Twisted's
+    /// [`ConnectOptions::deadline`](crate::net::ConnectOptions::deadline) has passed, which is this long. Twisted's
     /// `TimeoutError`.
     Deadline(Duration),
     /// [`Connector::disconnect`](crate::Connector::disconnect) was called, or the reactor stopped. Twisted's
@@ -72,7 +72,7 @@ impl ConnectError {
         &self.kind
     }
 
-    /// What the caller wanted to connect to, as `host:port`, or as a [`UnixAddress`](crate::UnixAddress) displays.
+    /// What the caller wanted to connect to, as `host:port`, or as a [`UnixAddress`](crate::address::UnixAddress) displays.
     pub fn target(&self) -> &str {
         &self.target
     }

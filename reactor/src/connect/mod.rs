@@ -1,4 +1,4 @@
-//! Connecting.
+//! Clients: how connections come about, fail, and come back.
 
 pub(crate) mod backoff;
 pub(crate) mod connector;
@@ -7,14 +7,16 @@ pub(crate) mod error;
 pub(crate) mod happy_eyeballs;
 pub(crate) mod retry;
 
+pub use backoff::Backoff;
+pub use connector::{Connector, ConnectorState};
+pub use error::{ConnectError, ConnectErrorKind};
+
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 
-use crate::connect::connector::Connector;
 use crate::connect::destination::Destination;
-use crate::connect::error::{ConnectError, ConnectErrorKind};
 use crate::connect::happy_eyeballs::{interleave, race};
 use crate::connection::factory::{Factory, FactoryCell};
 use crate::driver::stream::Accepted;

@@ -35,7 +35,7 @@ impl Connector {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use reactor::{Backoff, ConnectorState};
+    /// use reactor::connect::{Backoff, ConnectorState};
     /// use reactor::testing::Simulation;
     /// # use reactor::{Protocol, Transport};
     /// # struct Client { transport: Transport }

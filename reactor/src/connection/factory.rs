@@ -103,7 +103,7 @@ impl Factory for Box<dyn Factory> {
 /// last.
 ///
 /// ```
-/// use reactor::{share, Protocol, Reactor, Transport};
+/// use reactor::{Protocol, Reactor, Transport, share};
 ///
 /// struct Echo { transport: Transport }
 /// # impl Protocol for Echo {

@@ -1,12 +1,16 @@
+//! The traits that users implement, and the rules between a protocol and its transport, without any I/O.
+
 pub(crate) mod factory;
 pub(crate) mod protocol;
+
+pub use factory::{Factory, IntoProtocol, SharedFactory, share};
+pub use protocol::{OnEof, Protocol};
 
 use std::any::Any;
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::task::Context;
 
-use crate::connection::protocol::{OnEof, Protocol};
 use crate::time::calls::{CallTarget, Callee};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
@@ -15,7 +19,7 @@ use crate::util::panics::catch;
 
 /// One connection without any I/O: a protocol, its transport, and the rules between them.
 ///
-/// Most programs never name it. It is for those who write layers (see [`layer`](crate::layer), which does the common
+/// Most programs never name it. It is for those who write layers (see [`layer::around`](crate::layer::around), which does the common
 /// case): a driver tells it what happened, and then asks what to do next. It knows no socket and no clock.
 ///
 /// - **Input**: [`made`](Self::made) first, then [`received`](Self::received), [`ended`](Self::ended) and
@@ -31,7 +35,8 @@ use crate::util::panics::catch;
 /// Dropping it without [`lost`](Self::lost) ends the handles of it, but calls nothing back.
 ///
 /// ```
-/// use reactor::{Connection, Protocol, Transport};
+/// use reactor::{Protocol, Transport};
+/// use reactor::connection::Connection;
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
 /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }

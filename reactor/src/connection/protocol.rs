@@ -102,17 +102,17 @@ pub trait Protocol: Any {
         None
     }
 
-    /// The protocol inside a layer: see [`Nested`](crate::Nested).
+    /// The protocol inside a layer: see [`Nested`](crate::layer::Nested).
     fn inside(&mut self) -> Option<&mut dyn Protocol> {
         None
     }
 
-    /// Whether there is a nested connection to drive: see [`Nested`](crate::Nested).
+    /// Whether there is a nested connection to drive: see [`Nested`](crate::layer::Nested).
     fn is_layer(&self) -> bool {
         false
     }
 
-    /// The connection's turn, for a layer to drive its nested connection in: see [`Nested`](crate::Nested).
+    /// The connection's turn, for a layer to drive its nested connection in: see [`Nested`](crate::layer::Nested).
     fn turn(&mut self, cx: &mut Context<'_>) {
         let _ = cx;
     }

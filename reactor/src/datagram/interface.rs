@@ -28,16 +28,16 @@ impl fmt::Display for Interface {
 
 impl DatagramTransport {
     /// Receives what is sent to a multicast group and the port's own port number, too, as far as it comes in at
-    /// `interface`. How far what the port itself sends to groups gets, [`DatagramOptions`](crate::DatagramOptions)
+    /// `interface`. How far what the port itself sends to groups gets, [`DatagramOptions`](crate::datagram::DatagramOptions)
     /// tells; to send, nobody need join. A port hears the groups that it has joined, and none that others have. All
     /// are left when the port closes. Twisted's `joinGroup`.
     ///
     /// The port must listen on all addresses, or on the group's. To have several ports for one group and number on a
-    /// machine, see [`listen_multiple`](crate::DatagramOptions::listen_multiple).
+    /// machine, see [`listen_multiple`](crate::datagram::DatagramOptions::listen_multiple).
     ///
     /// ```
     /// use std::net::{Ipv4Addr, SocketAddr};
-    /// use reactor::{DatagramProtocol, DatagramTransport, Interface};
+    /// use reactor::datagram::{DatagramProtocol, DatagramTransport, Interface};
     ///
     /// /// Hears what is announced by multicast DNS.
     /// struct Listener { transport: DatagramTransport }

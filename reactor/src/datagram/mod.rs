@@ -1,7 +1,15 @@
+//! Datagrams: a protocol that is given each one, and its transport.
+
 pub(crate) mod driver;
 pub(crate) mod interface;
+pub(crate) mod options;
 pub(crate) mod socket;
 pub(crate) mod transport;
+pub(crate) mod udp;
+
+pub use interface::Interface;
+pub use options::DatagramOptions;
+pub use transport::DatagramTransport;
 
 use std::any::{Any, type_name};
 use std::net::SocketAddr;
@@ -12,7 +20,7 @@ use crate::address::datagram::DatagramAddress;
 /// [`Reactor::listen_udp`](crate::Reactor::listen_udp) does, and is called back. For a UNIX socket, of
 /// [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram), it is `DatagramProtocol<UnixAddress>`.
 ///
-/// It is built with its [`DatagramTransport`](crate::DatagramTransport), which it keeps in a plain field. Only
+/// It is built with its [`DatagramTransport`], which it keeps in a plain field. Only
 /// [`datagram_received`](Self::datagram_received) must be written. Twisted's `DatagramProtocol`.
 ///
 /// # The order of callbacks
@@ -32,7 +40,8 @@ use crate::address::datagram::DatagramAddress;
 ///
 /// ```
 /// use std::net::SocketAddr;
-/// use reactor::{DatagramProtocol, DatagramTransport, Reactor};
+/// use reactor::Reactor;
+/// use reactor::datagram::{DatagramProtocol, DatagramTransport};
 ///
 /// struct Echo { transport: DatagramTransport }
 ///
@@ -59,12 +68,12 @@ pub trait DatagramProtocol<A: DatagramAddress = SocketAddr>: Any {
     /// must be copied. Twisted's `datagramReceived`.
     ///
     /// On a port that listens on both families an IPv4 peer is shown as one. A
-    /// [connected](crate::DatagramTransport::connect) port receives from its peer only. None comes after the port was
+    /// [connected](crate::datagram::DatagramTransport::connect) port receives from its peer only. None comes after the port was
     /// asked to stop. A peer with an unnamed UNIX socket cannot be answered; of 65,536 bytes or more, which UDP does not
     /// have, a datagram is dropped, and that is logged.
     fn datagram_received(&mut self, data: &[u8], peer: A);
 
-    /// Nobody listens where this [connected](crate::DatagramTransport::connect) port sends to: an earlier datagram
+    /// Nobody listens where this [connected](crate::datagram::DatagramTransport::connect) port sends to: an earlier datagram
     /// was answered by an ICMP "port unreachable". The port goes on: the peer may come back. Refusals in short
     /// succession may be told as one. Twisted's `connectionRefused`; a port that is not connected hears of none.
     fn connection_refused(&mut self) {}
@@ -74,8 +83,8 @@ pub trait DatagramProtocol<A: DatagramAddress = SocketAddr>: Any {
     fn stop_protocol(&mut self) {}
 
     /// The object directly inside this one, for adapters: what
-    /// [`DatagramTransport::call_later`](crate::DatagramTransport::call_later) and
-    /// [`defer`](crate::DatagramTransport::defer) can mean besides the protocol itself.
+    /// [`DatagramTransport::call_later`](crate::datagram::DatagramTransport::call_later) and
+    /// [`defer`](crate::datagram::DatagramTransport::defer) can mean besides the protocol itself.
     fn handler(&mut self) -> Option<&mut dyn Any> {
         None
     }

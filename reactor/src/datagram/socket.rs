@@ -9,7 +9,7 @@ use crate::datagram::interface::Interface;
 use crate::hub::Hub;
 
 /// A bound socket, as [`DatagramDriver`](crate::datagram::driver::DatagramDriver) and
-/// [`DatagramTransport`](crate::DatagramTransport) use it.
+/// [`DatagramTransport`](crate::datagram::DatagramTransport) use it.
 pub(crate) trait DatagramSocket<A = SocketAddr> {
     /// Receives what is there, but `most` datagrams at most (1 to [`BATCH`](crate::hub::BATCH)), and calls `deliver`
     /// with each; or the socket's pending error, such as a refusal, even if nothing else is to be read or written. With

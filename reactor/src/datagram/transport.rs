@@ -30,7 +30,7 @@ use crate::util::panics::message;
 /// ```
 /// use std::net::SocketAddr;
 /// use std::time::Duration;
-/// use reactor::{DatagramProtocol, DatagramTransport};
+/// use reactor::datagram::{DatagramProtocol, DatagramTransport};
 ///
 /// /// Asks a server for the time, again and again until it answers.
 /// struct Client { transport: DatagramTransport, server: SocketAddr }
@@ -97,7 +97,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     /// no room, though it took the first, they wait for it. Should it refuse them, that is logged.
     ///
     /// Where the system tells of a refusal in place of sending, that belongs to an earlier datagram:
-    /// [`connection_refused`](crate::DatagramProtocol::connection_refused) is called later, and this one is sent all the
+    /// [`connection_refused`](crate::datagram::DatagramProtocol::connection_refused) is called later, and this one is sent all the
     /// same.
     ///
     /// # Errors
@@ -108,7 +108,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     ///   is of another family than the port, or the port is [connected](Self::connect) to another peer.
     /// - [`NotConnected`](io::ErrorKind::NotConnected): the port was stopped.
     /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied): a broadcast address needs a port that was
-    ///   [opened for it](crate::DatagramOptions::broadcast).
+    ///   [opened for it](crate::datagram::DatagramOptions::broadcast).
     /// - Any other, as the system says it: on a UNIX socket that there is no such file, or that nobody listens there
     ///   ([`ConnectionRefused`](io::ErrorKind::ConnectionRefused)).
     pub fn write(&self, data: impl AsRef<[u8]>, peer: A) -> io::Result<()> {
@@ -132,7 +132,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     }
 
     /// Makes `peer` the only one that the port sends to and receives from, for good. From here on
-    /// [`connection_refused`](crate::DatagramProtocol::connection_refused) tells when nobody listens there. Nothing is
+    /// [`connection_refused`](crate::datagram::DatagramProtocol::connection_refused) tells when nobody listens there. Nothing is
     /// sent by this, so it says nothing about whether the peer exists.
     ///
     /// # Errors
@@ -164,7 +164,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     }
 
     /// Stops the port: nothing more is received or sent. Behind the running callback, in the reactor's next turn,
-    /// [`stop_protocol`](crate::DatagramProtocol::stop_protocol) follows.
+    /// [`stop_protocol`](crate::datagram::DatagramProtocol::stop_protocol) follows.
     ///
     /// What it returns can be awaited: then the port is closed, and can be bound again. It need not be. Twisted's
     /// `stopListening`.
@@ -191,7 +191,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     ///
     /// ```
     /// # use std::net::SocketAddr;
-    /// # use reactor::{DatagramProtocol, DatagramTransport};
+    /// # use reactor::datagram::{DatagramProtocol, DatagramTransport};
     /// # struct Asker { transport: DatagramTransport }
     /// # async fn lookup(_name: Vec<u8>) -> Option<String> { None }
     /// # impl DatagramProtocol for Asker {

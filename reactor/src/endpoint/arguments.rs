@@ -226,7 +226,7 @@ impl fmt::Display for Arguments {
 ///
 /// ```
 /// let path = "C:\\a=b";
-/// assert_eq!(reactor::quote_string_argument(path), "C\\:\\\\a\\=b");
+/// assert_eq!(reactor::endpoint::quote_string_argument(path), "C\\:\\\\a\\=b");
 /// ```
 pub fn quote_string_argument(argument: &str) -> String {
     let mut quoted = String::with_capacity(argument.len());

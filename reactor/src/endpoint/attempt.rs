@@ -6,7 +6,7 @@ use crate::connection::factory::Factory;
 use crate::endpoint::Made;
 use crate::transport::Transport;
 
-/// Has `connect` make one attempt, and resolves as [`ClientEndpoint::connect`](crate::ClientEndpoint::connect) does.
+/// Has `connect` make one attempt, and resolves as [`ClientEndpoint::connect`](crate::endpoint::ClientEndpoint::connect) does.
 pub(super) async fn attempt(
     factory: Box<dyn Factory>,
     target: String,

@@ -17,8 +17,8 @@ pub trait ClientEndpoint: fmt::Display {
     /// # Errors
     ///
     /// Whatever goes wrong until then, be it that the factory refuses
-    /// ([`NoProtocol`](crate::ConnectErrorKind::NoProtocol)) or that it or `connection_made` panics
-    /// ([`Panicked`](crate::ConnectErrorKind::Panicked)).
+    /// ([`NoProtocol`](crate::connect::ConnectErrorKind::NoProtocol)) or that it or `connection_made` panics
+    /// ([`Panicked`](crate::connect::ConnectErrorKind::Panicked)).
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError>;
 }
 
@@ -40,7 +40,8 @@ impl fmt::Debug for dyn ClientEndpoint {
 ///
 /// ```
 /// use reactor::testing::Simulation;
-/// use reactor::{client_from_string, connect_protocol, Protocol, Transport};
+/// use reactor::{Protocol, Transport};
+/// use reactor::endpoint::{client_from_string, connect_protocol};
 ///
 /// struct Question { transport: Transport, text: String }
 ///

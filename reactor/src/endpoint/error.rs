@@ -5,8 +5,8 @@ use std::fmt;
 /// tells which piece is wrong, where that begins, and what was expected:
 /// `tcp:80x: "80x" (at 4) is not a port: a port is a number from 0 to 65535`.
 ///
-/// Those who add schemes make it by [`Argument::error`](crate::Argument::error) and
-/// [`Arguments::error`](crate::Arguments::error).
+/// Those who add schemes make it by [`Argument::error`](crate::endpoint::Argument::error) and
+/// [`Arguments::error`](crate::endpoint::Arguments::error).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointError {
     description: String,

@@ -14,10 +14,13 @@ use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::util::panics::message;
 
-/// What becomes of a factory's first connection: for those who write a [`ClientEndpoint`](crate::ClientEndpoint).
+/// What becomes of a factory's first connection: for those who write a [`ClientEndpoint`](crate::endpoint::ClientEndpoint).
 ///
 /// ```
-/// # use reactor::{Address, ConnectError, ConnectErrorKind, ConnectOptions, Factory, Made, Reactor, Transport};
+/// # use reactor::{Address, ConnectError, Factory, Reactor, Transport};
+/// # use reactor::connect::ConnectErrorKind;
+/// # use reactor::endpoint::Made;
+/// # use reactor::net::ConnectOptions;
 /// # async fn connect(reactor: Reactor, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
 /// let (factory, made) = Made::around(factory, "localhost:8007");
 /// let connector = reactor.connect_tcp("localhost:8007", factory);

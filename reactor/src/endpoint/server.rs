@@ -10,7 +10,8 @@ use crate::port::Port;
 ///
 /// ```
 /// use reactor::testing::Simulation;
-/// use reactor::{server_from_string, Protocol, Transport};
+/// use reactor::{Protocol, Transport};
+/// use reactor::endpoint::server_from_string;
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
 /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }

@@ -5,3 +5,6 @@ pub(crate) mod async_stream;
 pub(crate) mod pipe;
 pub(crate) mod stdio;
 pub(crate) mod tokio_stream;
+
+pub use adopt_stream::ConnectionEnd;
+pub use tokio_stream::{Incoming, TokioStream};

@@ -44,7 +44,8 @@ impl TokioStream {
     ///
     /// ```
     /// use std::io;
-    /// use reactor::{Reactor, TokioStream};
+    /// use reactor::Reactor;
+    /// use reactor::io::TokioStream;
     /// use reactor::testing::Simulation;
     /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
     ///
@@ -94,7 +95,7 @@ impl TokioStream {
     ///
     /// ```
     /// use reactor::testing::StringTransport;
-    /// use reactor::TokioStream;
+    /// use reactor::io::TokioStream;
     /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
     ///
     /// let mut wire = StringTransport::connect(TokioStream::factory(async |mut stream| {
@@ -127,7 +128,8 @@ impl TokioStream {
     /// A factory and, for whoever wants to accept, the connections that come of it.
     ///
     /// ```no_run
-    /// use reactor::{Reactor, TokioStream};
+    /// use reactor::Reactor;
+    /// use reactor::io::TokioStream;
     ///
     /// let reactor = Reactor::new()?;
     /// let (factory, mut incoming) = TokioStream::incoming();
@@ -140,7 +142,7 @@ impl TokioStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// As many connections may wait to be accepted as the port [allows](crate::ListenOptions::max_connections). When
+    /// As many connections may wait to be accepted as the port [allows](crate::net::ListenOptions::max_connections). When
     /// [`Incoming`] is dropped they are closed, and others refused.
     pub fn incoming() -> (impl Factory, Incoming) {
         let (sender, receiver) = mpsc::unbounded_channel();

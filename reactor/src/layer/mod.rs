@@ -2,3 +2,6 @@
 
 pub(crate) mod nested;
 pub(crate) mod policy;
+
+pub use nested::Nested;
+pub use policy::{IntoPolicy, Policy, around};

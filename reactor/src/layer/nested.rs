@@ -8,7 +8,7 @@ use crate::transport::Transport;
 use crate::transport::state::HIGH_WATER;
 use crate::util::panics::contained;
 
-/// A connection inside another: what a layer consists of besides its own rules. [`layer`](crate::layer) has one, and so
+/// A connection inside another: what a layer consists of besides its own rules. [`layer::around`](crate::layer::around) has one, and so
 /// has whoever writes a protocol that changes the bytes that pass, as a web socket does.
 ///
 /// The layer is the outer connection's [`Protocol`](crate::Protocol). It tells the inner connection what happens
@@ -23,7 +23,8 @@ use crate::util::panics::contained;
 /// ```
 /// use std::task::Context;
 /// use reactor::testing::StringTransport;
-/// use reactor::{CloseReason, Factory, Nested, OnEof, Protocol, Transport};
+/// use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
+/// use reactor::layer::Nested;
 ///
 /// /// Flips every bit on the wire.
 /// struct Flip { outer: Transport, nested: Nested }

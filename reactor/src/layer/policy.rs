@@ -11,7 +11,7 @@ use crate::transport::close_reason::CloseReason;
 use crate::util::panics::contained;
 
 /// What stands between a connection and the protocol inside it, and sees everything that passes: a time limit, a
-/// throttle, a log. [`layer`] makes a factory of it.
+/// throttle, a log. [`around`] makes a factory of it.
 ///
 /// It keeps the outer transport it was made with: by that it closes the connection, and its
 /// [`call_later`](Transport::call_later) and [`defer`](Transport::defer) call the policy. Twisted's
@@ -43,7 +43,7 @@ pub trait Policy: 'static {
     }
 }
 
-/// What the closure given to [`layer`] may return: a policy, or an `Option` of one, where `None` refuses the connection.
+/// What the closure given to [`around`] may return: a policy, or an `Option` of one, where `None` refuses the connection.
 pub trait IntoPolicy {
     /// The policy's type.
     type Policy: Policy;
@@ -75,7 +75,8 @@ impl<P: Policy> IntoPolicy for Option<P> {
 ///
 /// ```
 /// use std::time::Duration;
-/// use reactor::{layer, DelayedCall, Factory, Policy, Transport};
+/// use reactor::{DelayedCall, Factory, Transport};
+/// use reactor::layer::{self, Policy};
 ///
 /// struct IdleTimeout { timer: DelayedCall, limit: Duration }
 ///
@@ -86,7 +87,7 @@ impl<P: Policy> IntoPolicy for Option<P> {
 /// }
 ///
 /// fn idle_timeout(limit: Duration, inside: impl Factory) -> impl Factory {
-///     layer(
+///     layer::around(
 ///         move |outer: Transport| {
 ///             let closing = outer.clone();
 ///             let timer = outer.call_later(limit, move |_: &mut IdleTimeout| closing.lose_connection());
@@ -96,7 +97,7 @@ impl<P: Policy> IntoPolicy for Option<P> {
 ///     )
 /// }
 /// ```
-pub fn layer<P: IntoPolicy>(policy: impl FnMut(Transport) -> P + 'static, inside: impl Factory) -> impl Factory {
+pub fn around<P: IntoPolicy>(policy: impl FnMut(Transport) -> P + 'static, inside: impl Factory) -> impl Factory {
     LayerFactory { policy, inside }
 }
 

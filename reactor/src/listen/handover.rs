@@ -33,7 +33,8 @@ use crate::unix::options::UnixListenOptions;
 /// the same address with the same words, and open one of their own otherwise.
 ///
 /// ```no_run
-/// use reactor::{Handover, Protocol, Reactor, Transport};
+/// use reactor::{Protocol, Reactor, Transport};
+/// use reactor::listen::Handover;
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
 /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }

@@ -1,4 +1,4 @@
-//! Listening, for connections and for datagrams.
+//! Servers: ports for connections and for datagrams, adopted, inherited and handed over.
 
 pub(crate) mod acceptor;
 pub(crate) mod adopt;
@@ -6,6 +6,8 @@ pub(crate) mod handover;
 pub(crate) mod inheritable;
 pub(crate) mod listen_fds;
 pub(crate) mod socket_activation;
+
+pub use handover::Handover;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -20,14 +22,14 @@ use crate::address::datagram::DatagramAddress;
 use crate::address::unix::UnixAddress;
 use crate::connection::factory::{Factory, FactoryCell};
 use crate::datagram::DatagramProtocol;
+use crate::datagram::options::DatagramOptions;
 use crate::datagram::socket::DatagramSocket;
 use crate::datagram::transport::DatagramTransport;
+use crate::datagram::udp::UdpPort;
 use crate::driver::stream::Listener;
 use crate::listen::inheritable::LeftSocket;
-use crate::net::datagram_options::DatagramOptions;
 use crate::net::listen_options::{ConnectionOptions, ListenOptions};
 use crate::net::tcp::TcpPort;
-use crate::net::udp::UdpPort;
 use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
 use crate::reactor::{Backend, Reactor, no_network};
@@ -160,7 +162,9 @@ impl Reactor {
     /// `start_protocol`, its `connectUNIXDatagram`: a client that wants answers needs a name of its own.
     ///
     /// ```no_run
-    /// use reactor::{DatagramProtocol, DatagramTransport, Reactor, UnixAddress};
+    /// use reactor::Reactor;
+    /// use reactor::address::UnixAddress;
+    /// use reactor::datagram::{DatagramProtocol, DatagramTransport};
     ///
     /// struct Log { transport: DatagramTransport<UnixAddress> }
     ///

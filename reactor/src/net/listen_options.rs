@@ -14,7 +14,8 @@ use crate::transport::state::OUTPUT_LIMIT;
 /// - a text: `"8007"`, `"127.0.0.1:8007"` or `"[::1]:8007"`; one that is neither is an error when listening
 ///
 /// ```
-/// use reactor::{ListenOptions, Reactor};
+/// use reactor::Reactor;
+/// use reactor::net::ListenOptions;
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
@@ -214,7 +215,7 @@ impl From<String> for ListenOptions {
 ///
 /// ```
 /// use std::time::Duration;
-/// use reactor::ConnectOptions;
+/// use reactor::net::ConnectOptions;
 ///
 /// let options = ConnectOptions::new("localhost:21567").deadline(Some(Duration::from_secs(5)));
 /// ```

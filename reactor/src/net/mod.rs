@@ -1,8 +1,9 @@
 //! TCP and UDP: sockets, their options, and the names of hosts.
 
-pub(crate) mod datagram_options;
 pub(crate) mod listen_options;
 pub(crate) mod resolver;
 pub(crate) mod socket;
 pub(crate) mod tcp;
-pub(crate) mod udp;
+
+pub use listen_options::{ConnectOptions, ListenOptions};
+pub use resolver::Resolver;

@@ -32,7 +32,7 @@ use crate::util::thread_pool::ThreadPool;
 /// use std::net::{IpAddr, SocketAddr};
 ///
 /// use async_trait::async_trait;
-/// use reactor::Resolver;
+/// use reactor::net::Resolver;
 ///
 /// struct Table(HashMap<String, IpAddr>);
 ///

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The limits of one port; what they mean the methods of [`ListenOptions`](crate::ListenOptions) say.
+/// The limits of one port; what they mean the methods of [`ListenOptions`](crate::net::ListenOptions) say.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AcceptLimits {
     pub(crate) connections: usize,

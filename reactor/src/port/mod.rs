@@ -1,7 +1,12 @@
+//! The handle of a listening port, and whom the port admits.
+
 pub(crate) mod accept_limits;
 pub(crate) mod admission;
 pub(crate) mod pending;
 pub(crate) mod refusals;
+
+pub use pending::Pending;
+pub use refusals::Refusals;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
@@ -13,7 +18,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use crate::address::Address;
-use crate::port::refusals::{Refusal, Refusals};
+use crate::port::refusals::Refusal;
 use crate::time::timers::{Sleep, Timers};
 use crate::transport::Transport;
 use crate::util::wakers::Wakers;
@@ -113,7 +118,7 @@ impl Port {
 
     /// Stops accepting, at once; the socket is closed in the reactor's next turn. Connections that were accepted go
     /// on. A port for datagrams receives and sends nothing more, and calls
-    /// [`stop_protocol`](crate::DatagramProtocol::stop_protocol) when it is closed. Twisted's `stopListening`.
+    /// [`stop_protocol`](crate::datagram::DatagramProtocol::stop_protocol) when it is closed. Twisted's `stopListening`.
     ///
     /// What it returns can be awaited: then the port is closed, and can be bound again. It need not be.
     pub fn stop_listening(&self) -> PortClosed {
@@ -167,7 +172,7 @@ impl Port {
         self.0.alive.get()
     }
 
-    /// How many of these are not established yet: see [`ListenOptions::max_pending`](crate::ListenOptions::max_pending).
+    /// How many of these are not established yet: see [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending).
     pub fn pending(&self) -> usize {
         self.0.pending.get()
     }
@@ -183,7 +188,7 @@ impl Port {
     }
 
     /// How many clients had to wait because more came than the port
-    /// [may accept in a time](crate::ListenOptions::accept_rate); those behind them, with the system, not counted.
+    /// [may accept in a time](crate::net::ListenOptions::accept_rate); those behind them, with the system, not counted.
     pub fn accept_waits(&self) -> u64 {
         self.0.accept_waits.get()
     }

@@ -12,13 +12,15 @@ pub struct Pending(Option<Port>);
 impl Transport {
     /// For layers that build what is inside them only behind a header or a handshake: counts the connection as not yet
     /// established until the value is dropped, so that its port takes only
-    /// [so many](crate::ListenOptions::max_pending) of them at a time. A connection that no port has accepted is not
+    /// [so many](crate::net::ListenOptions::max_pending) of them at a time. A connection that no port has accepted is not
     /// counted.
     ///
     /// A layer asks for it when it is built, and keeps it where it keeps what has come of the header:
     ///
     /// ```
-    /// use reactor::{Factory, Nested, Pending, Transport};
+    /// use reactor::{Factory, Transport};
+    /// use reactor::layer::Nested;
+    /// use reactor::port::Pending;
     ///
     /// enum Stage {
     ///     Header(Vec<u8>, Pending),

@@ -2,7 +2,8 @@
 /// [`Port::refusals`](crate::Port::refusals). Each kind is also logged, once in five seconds at the most.
 ///
 /// ```
-/// use reactor::{ListenOptions, Reactor};
+/// use reactor::Reactor;
+/// use reactor::net::ListenOptions;
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
@@ -20,11 +21,11 @@
 pub struct Refusals {
     /// The process had no descriptor left.
     pub no_descriptor: u64,
-    /// The port had [as many connections](crate::ListenOptions::max_connections) as it may have.
+    /// The port had [as many connections](crate::net::ListenOptions::max_connections) as it may have.
     pub connections: u64,
-    /// The peer had [as many](crate::ListenOptions::max_connections_per_peer) as one may have.
+    /// The peer had [as many](crate::net::ListenOptions::max_connections_per_peer) as one may have.
     pub per_peer: u64,
-    /// As many [were not established](crate::ListenOptions::max_pending) as may be.
+    /// As many [were not established](crate::net::ListenOptions::max_pending) as may be.
     pub pending: u64,
     /// The reactor had as many connections as [its budget](crate::Reactor::connection_budget) is.
     pub budget: u64,

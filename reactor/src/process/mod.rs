@@ -1,10 +1,14 @@
-//! Child processes.
+//! Child processes: as connections, or with a protocol that is told everything that becomes of the child.
 
 pub(crate) mod adapter;
 pub(crate) mod child;
 pub(crate) mod protocol;
 pub(crate) mod terminated;
 pub(crate) mod transport;
+
+pub use protocol::ProcessProtocol;
+pub use terminated::ProcessTerminated;
+pub use transport::ProcessTransport;
 
 use std::cell::Cell;
 use std::error::Error;
@@ -21,8 +25,7 @@ use crate::driver::Started;
 use crate::io::stdio::{Sole, between_pipes};
 use crate::process::adapter::ProcessAdapter;
 use crate::process::child::ChildStream;
-use crate::process::protocol::ProcessProtocol;
-use crate::process::transport::{Process, ProcessTransport};
+use crate::process::transport::Process;
 use crate::reactor::Reactor;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::state::OUTPUT_LIMIT;
@@ -87,7 +90,7 @@ impl Reactor {
     ///
     /// The stream ends when the child has ended and all that it has written was received: with
     /// [`eof_received`](crate::Protocol::eof_received) if its exit code was 0, otherwise the connection is
-    /// [lost](CloseReason::Lost), with [`ProcessTerminated`](crate::ProcessTerminated) inside. The connection also waits
+    /// [lost](CloseReason::Lost), with [`ProcessTerminated`] inside. The connection also waits
     /// for the child's end when this side closes it; [`abort_connection`](crate::Transport::abort_connection) kills the
     /// child.
     ///

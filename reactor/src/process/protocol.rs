@@ -4,7 +4,7 @@ use std::process::ExitStatus;
 /// What a user writes for a child process: the object that lives as long as
 /// [`Reactor::spawn_process`](crate::Reactor::spawn_process)'s child does, and is called back.
 ///
-/// It is built with its [`ProcessTransport`](crate::ProcessTransport), which it keeps in a plain field. No callback must
+/// It is built with its [`ProcessTransport`](crate::process::ProcessTransport), which it keeps in a plain field. No callback must
 /// be written. Twisted's `ProcessProtocol`.
 ///
 /// # The order of callbacks
@@ -24,7 +24,8 @@ use std::process::ExitStatus;
 ///
 /// ```
 /// use std::process::{Command, ExitStatus};
-/// use reactor::{ProcessProtocol, ProcessTransport, Reactor};
+/// use reactor::Reactor;
+/// use reactor::process::{ProcessProtocol, ProcessTransport};
 ///
 /// /// Counts the words of a text.
 /// struct WordCount { process: ProcessTransport, output: Vec<u8> }

@@ -8,7 +8,8 @@ use std::process::ExitStatus;
 ///
 /// ```
 /// use std::process::ExitStatus;
-/// use reactor::{CloseReason, ProcessTerminated};
+/// use reactor::CloseReason;
+/// use reactor::process::ProcessTerminated;
 ///
 /// fn status(reason: &CloseReason) -> Option<ExitStatus> {
 ///     let CloseReason::Lost(error) = reason else { return None };

@@ -13,7 +13,7 @@ use crate::time::calls::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
 use crate::transport::Transport;
 
-/// A handle of one child process: how a [`ProcessProtocol`](crate::ProcessProtocol) writes to it, signals it and closes
+/// A handle of one child process: how a [`ProcessProtocol`](crate::process::ProcessProtocol) writes to it, signals it and closes
 /// its pipes.
 ///
 /// It is cheap to clone, and may be used from any callback of any connection of the same reactor. Its methods **never
@@ -22,7 +22,8 @@ use crate::transport::Transport;
 /// ```
 /// use std::process::{Command, ExitStatus};
 /// use std::time::Duration;
-/// use reactor::{ProcessProtocol, ProcessTransport, Reactor};
+/// use reactor::Reactor;
+/// use reactor::process::{ProcessProtocol, ProcessTransport};
 ///
 /// /// Gives a process its time, and no more.
 /// struct Limited { process: ProcessTransport }
@@ -76,7 +77,7 @@ impl ProcessTransport {
 
     /// Closes all three pipes, or the pseudo-terminal, which hangs up on the process; standard input when all that was
     /// written is sent. Nothing more is received, but
-    /// [`process_ended`](crate::ProcessProtocol::process_ended) still waits for the end of the process, which is not
+    /// [`process_ended`](crate::process::ProcessProtocol::process_ended) still waits for the end of the process, which is not
     /// signalled. Twisted's `loseConnection`.
     pub fn lose_connection(&self) {
         self.transport.lose_connection();

@@ -5,7 +5,7 @@ use crate::reactor::Reactor;
 impl Reactor {
     /// How many connections it may have in all, accepted or made, those included whose sockets still linger. Clients
     /// that come while there are as many are closed as soon as they are accepted, and counted
-    /// ([`Refusals::budget`](crate::Refusals::budget)); connections that the program makes are not refused.
+    /// ([`Refusals::budget`](crate::port::Refusals::budget)); connections that the program makes are not refused.
     ///
     /// When the reactor is made, this is what the soft limit of open files leaves (`RLIMIT_NOFILE`), less a reserve of a
     /// 64th of it, at least 16, for ports and for the files that the program opens. So these go on working under any

@@ -1,3 +1,5 @@
+//! The event loop.
+
 pub(crate) mod budgets;
 pub(crate) mod run;
 

@@ -32,7 +32,10 @@ use crate::util::panics::catch_async;
 /// ```
 /// use std::rc::Rc;
 /// use std::time::Duration;
-/// use reactor::{Backoff, ClientEndpoint, ClientService, Protocol, Reactor, Transport};
+/// use reactor::{Protocol, Reactor, Transport};
+/// use reactor::connect::Backoff;
+/// use reactor::endpoint::ClientEndpoint;
+/// use reactor::service::ClientService;
 /// # struct Client { transport: Transport }
 /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
 ///
@@ -117,7 +120,9 @@ impl ClientService {
     /// end meanwhile make it a failed attempt, and close it. Twisted's `prepareConnection`.
     ///
     /// ```
-    /// # use reactor::{ClientEndpoint, ClientService, Protocol, Reactor, Transport};
+    /// # use reactor::{Protocol, Reactor, Transport};
+    /// # use reactor::endpoint::ClientEndpoint;
+    /// # use reactor::service::ClientService;
     /// # struct Client { transport: Transport }
     /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
     /// # async fn answer_to(_transport: &Transport, _question: &str) -> String { String::new() }

@@ -31,7 +31,9 @@ impl EndpointService {
     /// Listens on `endpoint`, whose description is the name; for each connection `factory` builds a protocol.
     ///
     /// ```
-    /// use reactor::{EndpointService, Protocol, ServerEndpoint, Transport};
+    /// use reactor::{Protocol, Transport};
+    /// use reactor::endpoint::ServerEndpoint;
+    /// use reactor::service::EndpointService;
     /// # struct Echo { transport: Transport }
     /// # impl Protocol for Echo {
     /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
@@ -51,7 +53,9 @@ impl EndpointService {
     /// Listens by calling `listen`, for what there is no endpoint for: ports of datagrams, or special options.
     ///
     /// ```
-    /// use reactor::{DatagramProtocol, DatagramTransport, EndpointService, Reactor};
+    /// use reactor::Reactor;
+    /// use reactor::datagram::{DatagramProtocol, DatagramTransport};
+    /// use reactor::service::EndpointService;
     /// # struct Echo { transport: DatagramTransport }
     /// # impl DatagramProtocol for Echo {
     /// #     fn datagram_received(&mut self, data: &[u8], from: std::net::SocketAddr) { self.transport.write(data, from); }

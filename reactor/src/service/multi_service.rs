@@ -32,7 +32,8 @@ use crate::time::timers::Timers;
 ///
 /// ```
 /// use std::time::Duration;
-/// use reactor::{EndpointService, MultiService, Reactor, TimerService};
+/// use reactor::Reactor;
+/// use reactor::service::{EndpointService, MultiService, TimerService};
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a program serves, from [`Runner::readiness`](crate::Runner::readiness): for a health check, on whatever
+/// Whether a program serves, from [`Runner::readiness`](crate::service::Runner::readiness): for a health check, on whatever
 /// thread that is. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);

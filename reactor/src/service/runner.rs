@@ -24,7 +24,8 @@ use crate::time::timers::{Sleep, Timers};
 ///
 /// ```no_run
 /// use std::process::ExitCode;
-/// use reactor::{EndpointService, Protocol, Runner, Transport};
+/// use reactor::{Protocol, Transport};
+/// use reactor::service::{EndpointService, Runner};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
 /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
@@ -87,7 +88,8 @@ impl Runner {
     /// Whether the program serves, for its health check.
     ///
     /// ```no_run
-    /// use reactor::{EndpointService, MultiService, Runner, Transport};
+    /// use reactor::Transport;
+    /// use reactor::service::{EndpointService, MultiService, Runner};
     /// # use reactor::Protocol;
     /// # struct Idle;
     /// # impl Protocol for Idle { fn data_received(&mut self, _: &[u8]) {} }

@@ -5,15 +5,16 @@ use std::rc::Rc;
 use async_trait::async_trait;
 
 /// Something that starts and stops: a port, a timer, a connection that is kept up, or several of them as a
-/// [`MultiService`](crate::MultiService). Twisted's `IService`.
+/// [`MultiService`](crate::service::MultiService). Twisted's `IService`.
 ///
-/// Who starts a service is its parent: a `MultiService`, or the [`Runner`](crate::Runner) of the program. Parents call
+/// Who starts a service is its parent: a `MultiService`, or the [`Runner`](crate::service::Runner) of the program. Parents call
 /// `start` and `stop` in turns and one at a time, and contain a panic in any method: it counts as a failure. Whatever is
 /// waited for may be dropped halfway, because a signal has come.
 ///
 /// ```
 /// use std::cell::RefCell;
-/// use reactor::{Port, Protocol, Reactor, Service, ServiceError, Transport};
+/// use reactor::{Port, Protocol, Reactor, Transport};
+/// use reactor::service::{Service, ServiceError};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
 /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }

@@ -19,7 +19,8 @@ use crate::util::panics::catch;
 ///
 /// ```
 /// use std::time::Duration;
-/// use reactor::{Reactor, TimerService};
+/// use reactor::Reactor;
+/// use reactor::service::TimerService;
 ///
 /// fn statistics(reactor: &Reactor) -> TimerService {
 ///     let counting = reactor.clone();

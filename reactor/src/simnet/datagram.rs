@@ -9,9 +9,9 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::datagram::interface::Interface;
+use crate::datagram::options::DatagramOptions;
 use crate::datagram::socket::{DatagramSocket, Ends, TooLong, WrongFamily};
 use crate::hub::Hub;
-use crate::net::datagram_options::DatagramOptions;
 use crate::simnet::packet::{Datagram, Packet};
 use crate::simnet::{Host, HostId, Network, State, What, covers, overlap, source_address};
 

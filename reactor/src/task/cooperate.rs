@@ -24,7 +24,7 @@ use crate::util::wakers::Wakers;
 ///
 /// ```
 /// use reactor::testing::Simulation;
-/// use reactor::TaskEnd;
+/// use reactor::task::TaskEnd;
 ///
 /// let sim = Simulation::new(0);
 /// let reactor = sim.host("here");
@@ -70,7 +70,8 @@ impl Reactor {
     /// [`when_done`](CooperativeTask::when_done), its `coiterate`.
     ///
     /// ```
-    /// use reactor::{Reactor, TaskEnd};
+    /// use reactor::Reactor;
+    /// use reactor::task::TaskEnd;
     ///
     /// # fn index(_page: u32) {}
     /// let reactor = Reactor::new()?;
@@ -83,7 +84,8 @@ impl Reactor {
     ///
     /// ```
     /// # use std::time::Duration;
-    /// # use reactor::{Reactor, Step};
+    /// # use reactor::Reactor;
+    /// # use reactor::task::Step;
     /// # fn visit(_host: &str) {}
     /// # fn crawl(reactor: &Reactor, hosts: Vec<String>) {
     /// let (pacing, mut hosts) = (reactor.clone(), hosts.into_iter());

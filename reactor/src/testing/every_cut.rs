@@ -39,7 +39,7 @@ use fastrand::Rng;
 /// or a protocol on a [`StringTransport`](super::StringTransport):
 ///
 /// ```
-/// use reactor::testing::{every_cut, StringTransport};
+/// use reactor::testing::{StringTransport, every_cut};
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {

@@ -53,7 +53,7 @@ impl RemoteReactor {
     /// everything else, and its output is waited for. Twisted's `blockingCallFromThread` of what returns a `Deferred`.
     ///
     /// ```
-    /// # use reactor::RemoteReactor;
+    /// # use reactor::threads::RemoteReactor;
     /// # fn on_another_thread(remote: &RemoteReactor) -> Result<(), Box<dyn std::error::Error>> {
     /// let addresses = remote.block_on(|reactor| reactor.resolve("localhost:80"))??;
     /// # Ok(())

@@ -1,6 +1,12 @@
+//! Other threads: several reactors, the way in from outside, and work that blocks.
+
 pub(crate) mod blocking_call;
 pub(crate) mod jobs;
 pub(crate) mod remote;
+
+pub use crate::util::thread_pool::JobError;
+pub use blocking_call::BlockingCallError;
+pub use remote::{RemoteReactor, RemoteTransport};
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -10,7 +16,6 @@ use std::{io, thread};
 
 use crate::hub::connection_budget::ConnectionBudget;
 use crate::reactor::Reactor;
-use crate::threads::remote::RemoteReactor;
 use crate::unix::file::NamedSocket;
 
 /// Runs `threads` reactors, each on a thread of its own and set up by `setup`, so that all cores serve the same ports.
@@ -25,7 +30,7 @@ use crate::unix::file::NamedSocket;
 /// When one reactor is stopped, by a signal or by [`Reactor::stop`], all stop.
 ///
 /// ```
-/// use reactor::{run_on_threads, Protocol, Transport};
+/// use reactor::{Protocol, Transport, run_on_threads};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
 /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }

@@ -55,7 +55,7 @@ impl Transport {
     }
 
     /// A transport inside another: what a layer gives to the protocol within. Whoever makes it drives a
-    /// [`Connection`](crate::Connection) with it, and carries its bytes to and from `outer`.
+    /// [`Connection`](crate::connection::Connection) with it, and carries its bytes to and from `outer`.
     pub fn nested(outer: &Self) -> Self {
         Self::nested_at(outer, outer.host(), outer.peer())
     }
@@ -116,7 +116,7 @@ impl Transport {
     /// closing, as [`write`](Self::write) is.
     ///
     /// If this side's stream is to end and descriptors are left for which no byte was written, the connection ends
-    /// with [`CloseReason::DescriptorOverrun`]. What [`layer`](crate::layer) makes passes descriptors through. Twisted's
+    /// with [`CloseReason::DescriptorOverrun`]. What [`layer::around`](crate::layer::around) makes passes descriptors through. Twisted's
     /// `sendFileDescriptor`.
     ///
     /// ```
@@ -239,7 +239,7 @@ impl Transport {
     }
 
     /// Tells the policies around this connection that a whole message has been received
-    /// ([`Policy::message_received`](crate::Policy::message_received)), which they cannot see in its bytes. Receivers
+    /// ([`Policy::message_received`](crate::layer::Policy::message_received)), which they cannot see in its bytes. Receivers
     /// do that; a protocol that cuts messages itself calls it for each.
     pub fn note_message(&self) {
         self.0.note_message();
@@ -358,8 +358,8 @@ impl Transport {
         self.0.set_output_limit(bytes);
     }
 
-    /// Switches `TCP_NODELAY`, which is on unless [`ListenOptions`](crate::ListenOptions) or
-    /// [`ConnectOptions`](crate::ConnectOptions) say otherwise. Does nothing where there is no such thing.
+    /// Switches `TCP_NODELAY`, which is on unless [`ListenOptions`](crate::net::ListenOptions) or
+    /// [`ConnectOptions`](crate::net::ConnectOptions) say otherwise. Does nothing where there is no such thing.
     /// Twisted's `setTcpNoDelay`.
     pub fn set_no_delay(&self, on: bool) {
         self.0.set_option(|options| options.no_delay = Some(on));

@@ -1,9 +1,11 @@
-//! UNIX sockets as streams.
+//! UNIX sockets: streams and datagrams within one machine, and what they leave in the file system.
 
 pub(crate) mod datagram;
 pub(crate) mod file;
 pub(crate) mod lock;
 pub(crate) mod options;
+
+pub use options::{UnixConnectOptions, UnixDatagramOptions, UnixListenOptions};
 
 use std::io;
 use std::io::{IoSlice, IoSliceMut};
@@ -30,7 +32,6 @@ use crate::net::socket::{Reserve, poll_end};
 use crate::transport::state::SocketOptions;
 use crate::unix::file::NamedSocket;
 use crate::unix::lock::Lock;
-use crate::unix::options::{UnixConnectOptions, UnixListenOptions};
 
 /// A connected socket.
 pub(crate) struct Unix {

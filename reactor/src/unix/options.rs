@@ -8,7 +8,8 @@ use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 /// defaults do.
 ///
 /// ```
-/// use reactor::{Reactor, UnixListenOptions};
+/// use reactor::Reactor;
+/// use reactor::unix::UnixListenOptions;
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
@@ -62,25 +63,25 @@ impl UnixListenOptions {
         self
     }
 
-    /// As [`ListenOptions::backlog`](crate::ListenOptions::backlog): a client that finds no room fails at once.
+    /// As [`ListenOptions::backlog`](crate::net::ListenOptions::backlog): a client that finds no room fails at once.
     pub fn backlog(mut self, connections: u32) -> Self {
         self.backlog = connections;
         self
     }
 
-    /// As [`ListenOptions::max_connections`](crate::ListenOptions::max_connections).
+    /// As [`ListenOptions::max_connections`](crate::net::ListenOptions::max_connections).
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.connections = connections;
         self
     }
 
-    /// As [`ListenOptions::max_pending`](crate::ListenOptions::max_pending).
+    /// As [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending).
     pub fn max_pending(mut self, connections: usize) -> Self {
         self.limits.pending = connections;
         self
     }
 
-    /// As [`ListenOptions::accept_rate`](crate::ListenOptions::accept_rate).
+    /// As [`ListenOptions::accept_rate`](crate::net::ListenOptions::accept_rate).
     ///
     /// # Panics
     ///
@@ -91,13 +92,13 @@ impl UnixListenOptions {
         self
     }
 
-    /// As [`ListenOptions::output_limit`](crate::ListenOptions::output_limit).
+    /// As [`ListenOptions::output_limit`](crate::net::ListenOptions::output_limit).
     pub fn output_limit(mut self, bytes: usize) -> Self {
         self.socket.output_limit = bytes;
         self
     }
 
-    /// As [`ListenOptions::linger`](crate::ListenOptions::linger); without it the peer would see a reset, even though
+    /// As [`ListenOptions::linger`](crate::net::ListenOptions::linger); without it the peer would see a reset, even though
     /// it loses nothing.
     pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
         self.socket.linger = LingerLimits { silence, in_all };
@@ -116,7 +117,7 @@ impl<A: Into<UnixAddress>> From<A> for UnixListenOptions {
 ///
 /// ```
 /// use std::time::Duration;
-/// use reactor::UnixConnectOptions;
+/// use reactor::unix::UnixConnectOptions;
 ///
 /// let options = UnixConnectOptions::new("/run/time.sock").check_lock(true);
 /// ```
@@ -141,7 +142,7 @@ impl UnixConnectOptions {
         self
     }
 
-    /// As [`ListenOptions::output_limit`](crate::ListenOptions::output_limit).
+    /// As [`ListenOptions::output_limit`](crate::net::ListenOptions::output_limit).
     pub fn output_limit(mut self, bytes: usize) -> Self {
         self.socket.output_limit = bytes;
         self
@@ -190,14 +191,14 @@ impl UnixDatagramOptions {
         self
     }
 
-    /// As [`DatagramOptions::receive_buffer`](crate::DatagramOptions::receive_buffer), but nothing is lost without a
-    /// word: see [`DatagramTransport::write`](crate::DatagramTransport::write).
+    /// As [`DatagramOptions::receive_buffer`](crate::datagram::DatagramOptions::receive_buffer), but nothing is lost without a
+    /// word: see [`DatagramTransport::write`](crate::datagram::DatagramTransport::write).
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
         self
     }
 
-    /// As [`DatagramOptions::send_buffer`](crate::DatagramOptions::send_buffer); it also limits how long a datagram
+    /// As [`DatagramOptions::send_buffer`](crate::datagram::DatagramOptions::send_buffer); it also limits how long a datagram
     /// can be.
     pub fn send_buffer(mut self, bytes: usize) -> Self {
         self.send_buffer = Some(bytes);

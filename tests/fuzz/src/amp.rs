@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
 use futures_channel::oneshot;
-use protocols::{Amp, AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
+use protocols::amp::{Amp, AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use reactor::testing::StringTransport;
 
 use crate::receiving::cuts;

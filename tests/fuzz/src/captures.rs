@@ -1,6 +1,6 @@
 //! Captures of traffic.
 
-use protocols::CapturedConnection;
+use protocols::policies::CapturedConnection;
 use reactor::testing::StringTransport;
 use reactor::{Protocol, Transport};
 

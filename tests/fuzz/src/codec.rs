@@ -2,7 +2,7 @@
 
 use std::io;
 
-use protocols::{CodecHandler, CodecReceiver, Messages};
+use protocols::codec::{CodecHandler, CodecReceiver, Messages};
 use reactor::OnEof;
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::LengthDelimitedCodec;

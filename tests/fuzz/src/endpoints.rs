@@ -6,8 +6,9 @@ mod activation;
 use std::fmt::Debug;
 
 use activation::Activation;
+use reactor::Reactor;
+use reactor::endpoint::{EndpointError, client_from_string, quote_string_argument, server_from_string};
 use reactor::testing::Simulation;
-use reactor::{EndpointError, Reactor, client_from_string, quote_string_argument, server_from_string};
 
 thread_local! {
     /// A reactor on which nothing is opened, with all schemes there are.

@@ -1,6 +1,6 @@
 //! Questions of the Finger protocol.
 
-use protocols::{Finger, FingerQuery};
+use protocols::finger::{Finger, FingerQuery};
 use reactor::testing::StringTransport;
 
 use crate::receiving::alike_in_every_cut;

@@ -1,6 +1,6 @@
 //! Both sides of the Identification Protocol.
 
-use protocols::{IdentClient, IdentError, IdentReply, IdentServer};
+use protocols::ident::{IdentClient, IdentError, IdentReply, IdentServer};
 use reactor::testing::{Simulation, StringTransport};
 use reactor::{Protocol, Transport};
 

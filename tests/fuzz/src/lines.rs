@@ -1,6 +1,7 @@
 //! Lines: what a receiver makes of a stream, however that is cut.
 
-use protocols::{LineHandler, LineReceiver, Lines, OnLongLine};
+use protocols::line::OnLongLine;
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::OnEof;
 
 use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};

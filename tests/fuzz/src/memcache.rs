@@ -6,7 +6,7 @@ use std::fmt::Debug;
 use std::future::Future;
 use std::rc::Rc;
 
-use protocols::{MemcacheClient, MemcacheError, MemcacheItem};
+use protocols::memcache::{MemcacheClient, MemcacheError, MemcacheItem};
 use reactor::testing::StringTransport;
 
 use crate::receiving::cuts;

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use protocols::ProxyHeader;
+use protocols::proxy_header::ProxyHeader;
 use reactor::testing::{Pair, StringTransport};
 use reactor::{Address, CloseReason, Protocol, Transport};
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt::Debug;
 use std::rc::Rc;
 
-use protocols::Handle;
+use protocols::receiver::Handle;
 use reactor::Factory;
 use reactor::testing::StringTransport;
 

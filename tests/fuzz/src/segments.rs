@@ -1,6 +1,6 @@
 //! Segments up to terminators that change, however their stream is cut.
 
-use protocols::{Segments, Terminator, TerminatorHandler, TerminatorReceiver};
+use protocols::segment::{Segments, Terminator, TerminatorHandler, TerminatorReceiver};
 use reactor::OnEof;
 
 use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};

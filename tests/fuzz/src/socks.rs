@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::{Socks, SocksRequest};
+use protocols::socks::{Socks, SocksRequest};
 use reactor::testing::Simulation;
 
 use crate::receiving::alike_in_every_cut;

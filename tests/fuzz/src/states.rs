@@ -1,6 +1,6 @@
 //! Parts of which each tells how long the next is, however their stream is cut.
 
-use protocols::{State, StatefulHandler, StatefulReceiver, States};
+use protocols::stateful::{State, StatefulHandler, StatefulReceiver, States};
 use reactor::OnEof;
 
 use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};

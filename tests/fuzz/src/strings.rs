@@ -1,6 +1,7 @@
 //! Strings: what a receiver makes of a stream, however that is cut.
 
-use protocols::{StringError, StringFormat, StringHandler, StringReceiver, Strings};
+use protocols::string::{StringError, StringFormat};
+use protocols::{StringHandler, StringReceiver, Strings};
 use reactor::OnEof;
 
 use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};

@@ -2,7 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use reactor::{ListenOptions, Target, ToTarget};
+use reactor::address::{Target, ToTarget};
+use reactor::net::ListenOptions;
 
 /// A text as a target: it comes back as it was, it means what it says, and nothing that could be one is refused.
 pub fn target_text(data: &[u8]) {

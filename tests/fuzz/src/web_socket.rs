@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use protocols::WebSocket;
+use protocols::web_socket::WebSocket;
 use reactor::testing::StringTransport;
 use reactor::{CloseReason, Protocol, Transport};
 

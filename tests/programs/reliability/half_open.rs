@@ -10,7 +10,8 @@ use std::{io, thread};
 
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::gettid;
-use reactor::{CloseReason, ConnectOptions, Protocol, Reactor, Transport};
+use reactor::net::ConnectOptions;
+use reactor::{CloseReason, Protocol, Reactor, Transport};
 use rig::now;
 
 use crate::Figure;

@@ -10,12 +10,12 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, setrlimit};
-use protocols::{
-    FirstMessageTimeout, LineHandler, LineReceiver, Lines, StringFormat, StringHandler, StringReceiver, Strings,
-};
-use reactor::{
-    CloseReason, EndpointService, Factory, Handover, Port, Protocol, Reactor, Runner, Transport, run_on_threads, share,
-};
+use protocols::policies::FirstMessageTimeout;
+use protocols::string::StringFormat;
+use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
+use reactor::listen::Handover;
+use reactor::service::{EndpointService, Runner};
+use reactor::{CloseReason, Factory, Port, Protocol, Reactor, Transport, run_on_threads, share};
 use rig::echo::{DatagramEcho, Echo};
 use rig::faulty::{Faulty, Tally};
 

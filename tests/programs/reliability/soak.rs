@@ -6,7 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use std::{io, thread};
 
-use protocols::{FirstMessageTimeout, IdleTimeout, LineHandler, LineReceiver, Lines};
+use protocols::policies::{FirstMessageTimeout, IdleTimeout};
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Factory;
 use rig::allocations::live_bytes;
 use rig::{now, peer};

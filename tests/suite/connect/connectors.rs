@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::join_all;
-use reactor::{
-    ConnectErrorKind, ConnectOptions, Connector, ConnectorState, Factory, Protocol, Resolver, Transport, share,
-};
+use reactor::connect::{ConnectErrorKind, ConnectorState};
+use reactor::net::{ConnectOptions, Resolver};
+use reactor::{Connector, Factory, Protocol, Transport, share};
 
 use crate::support::{Callback, Log, Recorder, every_reactor, greeter, in_time, nobody, test_reactor};
 

@@ -8,11 +8,10 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
+use reactor::connect::{Backoff, ConnectErrorKind, ConnectorState};
+use reactor::net::ConnectOptions;
 use reactor::testing::{Link, Simulation};
-use reactor::{
-    Backoff, CloseReason, ConnectErrorKind, ConnectOptions, Connector, ConnectorState, Factory, Protocol, Reactor,
-    Transport,
-};
+use reactor::{CloseReason, Connector, Factory, Protocol, Reactor, Transport};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{Callback, Log, Recorder, Starting, Times, count_logged, echo, every_reactor, nobody};

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use reactor::net::ListenOptions;
 use reactor::testing::Simulation;
-use reactor::{CloseReason, ListenOptions, OnEof, Protocol, Transport};
+use reactor::{CloseReason, OnEof, Protocol, Transport};
 
 use crate::support::{
     Callback, Ending, HUGE, Log, PATIENCE, Recorder, every_world, every_world_and_pipes, every_world_and_web_sockets,

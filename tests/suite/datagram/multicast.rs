@@ -6,7 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::process::Command;
 use std::time::Duration;
 
-use reactor::{DatagramOptions, DatagramTransport, Interface, Tick};
+use reactor::datagram::{DatagramOptions, DatagramTransport, Interface};
+use reactor::task::Tick;
 use socket2::SockRef;
 
 use crate::apps::peers::{script, socat, twisted};

@@ -6,8 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use reactor::Port;
+use reactor::datagram::{DatagramOptions, DatagramProtocol, DatagramTransport, Interface};
 use reactor::testing::{Link, Simulation};
-use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Interface, Port};
 
 /// Keeps what it receives, and answers if it is told to.
 struct Keeper {

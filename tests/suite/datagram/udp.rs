@@ -11,8 +11,9 @@ use std::task::Poll;
 use std::time::Duration;
 use std::{io, thread};
 
+use reactor::datagram::{DatagramOptions, DatagramProtocol, DatagramTransport};
 use reactor::testing::StringTransport;
-use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Protocol, Reactor, Transport, run_on_threads};
+use reactor::{Protocol, Reactor, Transport, run_on_threads};
 
 use crate::support::datagrams::{
     LOOPBACK, Moment, Recorder, listen, play, play_at, play_on_sockets, receive, socket, socket_at,

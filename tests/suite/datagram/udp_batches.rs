@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 use std::{fs, io, thread};
 
-use reactor::DatagramOptions;
+use reactor::datagram::DatagramOptions;
 use socket2::SockRef;
 
 use crate::support::datagrams::{

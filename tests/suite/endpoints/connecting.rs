@@ -7,10 +7,11 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use reactor::connect::ConnectErrorKind;
+use reactor::endpoint::{client_from_string, connect_protocol};
+use reactor::process::ProcessTerminated;
 use reactor::testing::Simulation;
-use reactor::{
-    CloseReason, ConnectErrorKind, ProcessTerminated, Protocol, Transport, client_from_string, connect_protocol,
-};
+use reactor::{CloseReason, Protocol, Transport};
 
 use crate::endpoints::{Logging, every_client, every_client_and_web_sockets};
 use crate::support::{Callback, Log, Recorder, fresh_path, in_time, test_reactor};
@@ -80,7 +81,7 @@ fn s130_whatever_keeps_a_connection_from_being_made_is_in_the_result() {
 struct Nobody;
 
 #[async_trait::async_trait(?Send)]
-impl reactor::Resolver for Nobody {
+impl reactor::net::Resolver for Nobody {
     async fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
         Ok(Vec::new())
     }

@@ -5,11 +5,12 @@ use std::{fmt, io};
 
 use async_trait::async_trait;
 use proptest::prelude::*;
-use reactor::testing::Simulation;
-use reactor::{
-    Arguments, EndpointError, Factory, Port, Reactor, Resolver, ServerEndpoint, client_from_string,
-    quote_string_argument, server_from_string,
+use reactor::endpoint::{
+    Arguments, EndpointError, ServerEndpoint, client_from_string, quote_string_argument, server_from_string,
 };
+use reactor::net::Resolver;
+use reactor::testing::Simulation;
+use reactor::{Factory, Port, Reactor};
 
 fn in_a_simulation() -> Reactor {
     // The reactor outlives it: nothing runs here.

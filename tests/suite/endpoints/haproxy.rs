@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use reactor::Transport;
+use reactor::endpoint::server_from_string;
 use reactor::testing::Simulation;
-use reactor::{Transport, server_from_string};
 
 use crate::support::{Callback, Log, Recorder};
 

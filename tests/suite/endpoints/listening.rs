@@ -5,8 +5,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use futures_util::FutureExt;
+use reactor::endpoint::server_from_string;
 use reactor::testing::Simulation;
-use reactor::{Factory, Port, Reactor, server_from_string};
+use reactor::{Factory, Port, Reactor};
 
 use crate::endpoints::{Logging, echoing};
 use crate::support::{Callback, Log, Recorder, connect, connect_unix, fresh_path, in_time, test_reactor};

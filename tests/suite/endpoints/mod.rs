@@ -8,10 +8,8 @@ mod simulated;
 mod web;
 
 use futures_util::FutureExt;
-use reactor::{
-    ClientEndpoint, Factory, Protocol, Reactor, Transport, client_from_string, quote_string_argument,
-    server_from_string,
-};
+use reactor::endpoint::{ClientEndpoint, client_from_string, quote_string_argument, server_from_string};
+use reactor::{Factory, Protocol, Reactor, Transport};
 
 use crate::support::{Log, Recorder, address_of, echo, every_reactor, fresh_path, in_time, test_reactor};
 

@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::Reactor;
+use reactor::endpoint::{ClientEndpoint, client_from_string, server_from_string};
 use reactor::testing::{Link, Simulation};
-use reactor::{ClientEndpoint, Reactor, client_from_string, server_from_string};
 
 /// Answers each line with what the next relay says to it, and its own name; the last one with the line.
 struct Relay {

@@ -5,8 +5,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use reactor::connect::ConnectErrorKind;
+use reactor::endpoint::{client_from_string, server_from_string};
 use reactor::testing::Simulation;
-use reactor::{ConnectErrorKind, Reactor, Transport, client_from_string, server_from_string};
+use reactor::{Reactor, Transport};
 
 use crate::endpoints::echoing;
 use crate::support::{Callback, Log, Recorder};

@@ -10,8 +10,9 @@ use std::{fs, io, thread};
 use futures_util::future::join_all;
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
+use reactor::process::{ProcessProtocol, ProcessTerminated, ProcessTransport};
 use reactor::testing::Simulation;
-use reactor::{CloseReason, OnEof, ProcessProtocol, ProcessTerminated, ProcessTransport, Protocol, Reactor, Transport};
+use reactor::{CloseReason, OnEof, Protocol, Reactor, Transport};
 use rig::descriptors_of;
 
 use crate::apps::peers::{script, twisted};

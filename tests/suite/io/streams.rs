@@ -8,9 +8,11 @@ use std::time::Duration;
 use std::{io, thread};
 
 use futures_util::future::join;
-use protocols::WebSocket;
+use protocols::web_socket::WebSocket;
+use reactor::connect::ConnectErrorKind;
+use reactor::io::TokioStream;
 use reactor::testing::{Link, Simulation};
-use reactor::{Address, CloseReason, ConnectErrorKind, OnEof, Protocol, Reactor, TokioStream, Transport};
+use reactor::{Address, CloseReason, OnEof, Protocol, Reactor, Transport};
 use rig::peer;
 use rig::peer::pattern;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, duplex, split};

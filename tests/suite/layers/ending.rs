@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use reactor::layer::{self, Policy};
 use reactor::testing::StringTransport;
-use reactor::{CloseReason, Factory, OnEof, Policy, Transport, layer};
+use reactor::{CloseReason, Factory, OnEof, Transport};
 
 use crate::support::{
     Callback, Ending, HUGE, Log, Recorder, echo, every_world_with, on_sockets_with, panicking_tap, recorder, tap,
@@ -69,7 +70,7 @@ fn a_close_asked_for_by_a_policy_flushes_what_the_protocol_inside_wrote() {
                 let log = log.clone();
                 move |outer| Closer { outer, inner: Rc::clone(&slot), log: log.clone() }
             };
-            Box::new(layer(policy, throttle(10, tap("inner", &log, throttle(1000, inside)))))
+            Box::new(layer::around(policy, throttle(10, tap("inner", &log, throttle(1000, inside)))))
         },
         |peer| {
             peer.send("go");

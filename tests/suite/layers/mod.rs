@@ -10,8 +10,9 @@ use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
 
+use reactor::layer::Policy;
 use reactor::testing::StringTransport;
-use reactor::{Factory, OnEof, Policy, Transport, layer};
+use reactor::{Factory, OnEof, Transport, layer};
 
 use crate::support::{Callback, Ending, Log, Recorder, Starting, echo, every_world_with, recorder, tap, throttle};
 
@@ -239,7 +240,7 @@ fn what_is_deferred_when_a_layer_has_let_everything_out_waits_for_nothing_else()
     let dam = Rc::clone(&open);
     let inside = Rc::new(RefCell::new(None));
     let handle = Rc::clone(&inside);
-    let mut wire = StringTransport::connect(layer(
+    let mut wire = StringTransport::connect(layer::around(
         move |_| Dam(Rc::clone(&dam)),
         move |transport: Transport| {
             handle.replace(Some(transport.clone()));
@@ -278,7 +279,7 @@ impl Policy for Told {
 
 fn told(name: &'static str, log: &Log, inside: impl Factory) -> impl Factory {
     let log = log.clone();
-    layer(move |_| Told { name, log: log.clone() }, inside)
+    layer::around(move |_| Told { name, log: log.clone() }, inside)
 }
 
 #[test]
@@ -352,7 +353,7 @@ fn a_policy_is_offered_what_can_leave_at_once_and_sees_no_byte_twice() {
 fn a_policy_that_is_none_refuses_and_nothing_is_built_inside() {
     let (policies, built) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let (made, inside) = (Rc::clone(&policies), Rc::clone(&built));
-    let mut factory = layer(
+    let mut factory = layer::around(
         move |_| {
             made.set(made.get() + 1);
             None::<Told>

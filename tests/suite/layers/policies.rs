@@ -6,9 +6,8 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use protocols::{
-    Bucket, ConnectionLimit, FirstMessageTimeout, IdleTimeout, LineHandler, LineReceiver, Lines, Throttle, TrafficLog,
-};
+use protocols::policies::{Bucket, ConnectionLimit, FirstMessageTimeout, IdleTimeout, Throttle, TrafficLog};
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::testing::{Simulation, StringTransport};
 use reactor::{CloseReason, DelayedCall, Factory, Protocol, Reactor, Transport};
 use tracing_subscriber::filter::LevelFilter;

@@ -6,10 +6,8 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::{
-    Bucket, Capture, ConnectionLimit, FirstMessageTimeout, IdleTimeout, LineHandler, LineReceiver, Lines, Throttle,
-    TrafficLog,
-};
+use protocols::policies::{Bucket, Capture, ConnectionLimit, FirstMessageTimeout, IdleTimeout, Throttle, TrafficLog};
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::testing::{Link, Simulation, StringTransport};
 use reactor::{CloseReason, Factory, OnEof, Protocol, Reactor, Transport};
 

@@ -5,8 +5,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use protocols::{LineHandler, LineReceiver, Lines};
+use reactor::connect::Backoff;
+use reactor::port::CutOff;
 use reactor::testing::{Simulation, StringTransport};
-use reactor::{Backoff, CloseReason, CutOff, Factory, Port, Protocol, Reactor, Transport};
+use reactor::{CloseReason, Factory, Port, Protocol, Reactor, Transport};
 
 use crate::support::{Callback, Log, Recorder, tap};
 

@@ -10,11 +10,12 @@ use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::{io, thread};
 
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::listen::Handover;
 use reactor::testing::Simulation;
-use reactor::{
-    DatagramProtocol, DatagramTransport, Handover, Protocol, Reactor, RemoteReactor, Transport, UnixListenOptions,
-    run_on_threads,
-};
+use reactor::threads::RemoteReactor;
+use reactor::unix::UnixListenOptions;
+use reactor::{Protocol, Reactor, Transport, run_on_threads};
 
 use crate::support::datagrams::{receive, socket};
 use crate::support::{PATIENCE, connect, connect_unix, fresh_path, in_time, test_reactor};

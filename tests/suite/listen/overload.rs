@@ -5,9 +5,12 @@ use std::sync::Mutex;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use protocols::{IdleTimeout, ProxyHeader, WebSocket};
+use protocols::policies::IdleTimeout;
+use protocols::proxy_header::ProxyHeader;
+use protocols::web_socket::WebSocket;
+use reactor::net::{ConnectOptions, ListenOptions};
 use reactor::testing::Simulation;
-use reactor::{ConnectOptions, ListenOptions, Port, Transport, run_on_threads};
+use reactor::{Port, Transport, run_on_threads};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{Callback, Log, Recorder, count_logged};

@@ -8,7 +8,8 @@ use std::rc::Rc;
 use std::sync::mpsc;
 
 use futures_util::FutureExt;
-use reactor::{ListenOptions, Port, Transport};
+use reactor::net::ListenOptions;
+use reactor::{Port, Transport};
 
 use crate::support::{
     Callback, Ending, Log, PATIENCE, Recorder, address_of, connect, echo, every_reactor, in_time, read_to_the_end,

@@ -13,7 +13,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
-use protocols::{Amp, AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
+use protocols::amp::{Amp, AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use reactor::testing::{Link, Pair, Simulation};
 use reactor::{Factory, Reactor};
 use rig::peer::serve;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{fs, thread};
 
 use futures_util::future::join_all;
-use protocols::{MemcacheClient, MemcacheError};
+use protocols::memcache::{MemcacheClient, MemcacheError};
 use tokio::sync::mpsc;
 
 use crate::apps::program::Program;

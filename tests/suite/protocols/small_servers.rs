@@ -7,9 +7,14 @@ use std::process::Command;
 
 use chrono::NaiveDateTime;
 use futures_util::future::join_all;
+use protocols::finger::{Finger, finger};
+use protocols::forward::PortForward;
+use protocols::ident::{IdentError, IdentReply, IdentServer};
+use protocols::socks::Socks;
+use protocols::wire;
 use protocols::wire::udp;
-use protocols::{Finger, IdentError, IdentReply, IdentServer, PortForward, Socks, finger, wire};
-use reactor::{DatagramProtocol, DatagramTransport, Factory, Protocol, Transport};
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::{Factory, Protocol, Transport};
 use rig::peer;
 use rig::peer::{End, Serving, pattern};
 

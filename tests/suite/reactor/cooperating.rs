@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use reactor::task::{CooperativeTask, Step, TaskEnd};
 use reactor::testing::Simulation;
-use reactor::{CooperativeTask, Reactor, Step, TaskEnd, Transport};
+use reactor::{Reactor, Transport};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{Guard, Log, Recorder, address_of, count_logged, echo, every_reactor, in_time, test_reactor};

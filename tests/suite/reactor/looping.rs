@@ -7,8 +7,9 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use reactor::task::{LoopingCall, Tick};
 use reactor::testing::{Simulation, StringTransport};
-use reactor::{CloseReason, LoopingCall, Protocol, Reactor, Tick, Transport};
+use reactor::{CloseReason, Protocol, Reactor, Transport};
 
 use crate::support::Times;
 

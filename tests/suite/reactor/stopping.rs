@@ -5,8 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use reactor::connect::ConnectErrorKind;
 use reactor::testing::Simulation;
-use reactor::{CloseReason, ConnectErrorKind, Protocol, Transport};
+use reactor::{CloseReason, Protocol, Transport};
 
 use crate::support::{Callback, Ending, HUGE, Log, Recorder, on_sockets};
 

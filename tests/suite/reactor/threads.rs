@@ -11,7 +11,8 @@ use std::{io, thread};
 
 use futures_util::future::{Ready, join_all, pending, ready};
 use reactor::testing::Simulation;
-use reactor::{BlockingCallError, JobError, Reactor, RemoteReactor, Transport, run_on_threads};
+use reactor::threads::{BlockingCallError, JobError, RemoteReactor};
+use reactor::{Reactor, Transport, run_on_threads};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{

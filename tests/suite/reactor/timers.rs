@@ -4,8 +4,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
+use reactor::layer::Policy;
 use reactor::testing::StringTransport;
-use reactor::{DelayedCall, Factory, Policy, Protocol, Transport, layer};
+use reactor::{DelayedCall, Factory, Protocol, Transport, layer};
 
 use crate::support::{
     Callback, Guard, Log, Peer, Recorder, every_world, every_world_with, in_memory, in_memory_with, on_sockets,
@@ -31,7 +32,7 @@ fn s146_equal_deadlines_keep_their_order_across_the_reactor_and_connections() {
             };
             let outer = Rc::new(RefCell::new(None));
             let kept = Rc::clone(&outer);
-            Box::new(layer(
+            Box::new(layer::around(
                 move |transport| {
                     kept.replace(Some(transport));
                     Quiet

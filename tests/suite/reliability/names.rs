@@ -7,9 +7,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reactor::{
-    CloseReason, ConnectError, ConnectErrorKind, ConnectOptions, Connector, Protocol, Reactor, Resolver, Transport,
-};
+use reactor::connect::ConnectErrorKind;
+use reactor::net::{ConnectOptions, Resolver};
+use reactor::{CloseReason, ConnectError, Connector, Protocol, Reactor, Transport};
 use rig::peer;
 
 /// What the fake name server does with every question.

@@ -7,7 +7,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reactor::{Protocol, Resolver, Transport};
+use reactor::net::Resolver;
+use reactor::{Protocol, Transport};
 
 use crate::support::datagrams::{play_on_sockets_at, receive, socket};
 use crate::support::namespace::in_namespace;

@@ -3,7 +3,8 @@
 use std::io::Write as _;
 use std::net::Shutdown;
 
-use reactor::{ConnectErrorKind, Protocol, Reactor};
+use reactor::connect::ConnectErrorKind;
+use reactor::{Protocol, Reactor};
 use rig::faulty::Fault;
 use rig::peer::End;
 use rig::{Child, peer};

@@ -5,7 +5,8 @@ use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
-use reactor::{JobError, Reactor};
+use reactor::Reactor;
+use reactor::threads::JobError;
 use rig::peer;
 
 /// Eight run, and 1,024 wait.

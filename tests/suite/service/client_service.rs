@@ -7,11 +7,11 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use reactor::connect::{Backoff, ConnectErrorKind};
+use reactor::endpoint::{ClientEndpoint, client_from_string};
+use reactor::service::{ClientService, Service};
 use reactor::testing::Simulation;
-use reactor::{
-    Backoff, ClientEndpoint, ClientService, CloseReason, ConnectError, ConnectErrorKind, Factory, Protocol, Reactor,
-    Service, Transport, client_from_string,
-};
+use reactor::{CloseReason, ConnectError, Factory, Protocol, Reactor, Transport};
 
 use crate::support::Log;
 

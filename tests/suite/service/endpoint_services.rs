@@ -5,10 +5,11 @@ use std::rc::Rc;
 use std::time::Duration;
 use std::{fmt, io};
 
+use reactor::endpoint::ServerEndpoint;
+use reactor::service::{EndpointService, MultiService, Service, TimerService};
+use reactor::task::Tick;
 use reactor::testing::Simulation;
-use reactor::{
-    EndpointService, Factory, MultiService, Port, Reactor, ServerEndpoint, Service, Tick, TimerService, Transport,
-};
+use reactor::{Factory, Port, Reactor, Transport};
 
 use crate::support::{Log, Recorder, Starting, echo};
 

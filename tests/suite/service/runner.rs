@@ -9,8 +9,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use reactor::service::{EndpointService, MultiService, Readiness, Runner, Service, ServiceError};
 use reactor::testing::Simulation;
-use reactor::{EndpointService, MultiService, Protocol, Readiness, Runner, Service, ServiceError, Transport};
+use reactor::{Protocol, Transport};
 use rig::peer;
 use tracing_subscriber::filter::LevelFilter;
 

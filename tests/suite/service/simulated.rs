@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use reactor::Reactor;
+use reactor::service::{EndpointService, MultiService, Service, ServiceError};
 use reactor::testing::{Link, Simulation};
-use reactor::{EndpointService, MultiService, Reactor, Service, ServiceError};
 
 use crate::support::{Log, Recorder, echo};
 

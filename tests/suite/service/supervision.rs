@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::{Either, join_all, select};
+use reactor::Reactor;
+use reactor::service::{MultiService, Service, ServiceError};
 use reactor::testing::Simulation;
-use reactor::{MultiService, Reactor, Service, ServiceError};
 use tokio::sync::Notify;
 
 use crate::support::Log;

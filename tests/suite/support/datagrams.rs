@@ -9,8 +9,10 @@ use std::sync::mpsc;
 use std::time::Duration;
 use std::{io, thread};
 
+use reactor::datagram::{DatagramOptions, DatagramProtocol, DatagramTransport};
 use reactor::testing::Simulation;
-use reactor::{DatagramOptions, DatagramProtocol, DatagramTransport, Port, Reactor, RemoteReactor};
+use reactor::threads::RemoteReactor;
+use reactor::{Port, Reactor};
 
 use crate::support::{Guard, Log, PATIENCE, test_reactor};
 

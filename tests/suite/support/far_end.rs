@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::WebSocket;
+use protocols::web_socket::WebSocket;
 use reactor::testing::Simulation;
 use reactor::{CloseReason, OnEof, Protocol, Transport};
 

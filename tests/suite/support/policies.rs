@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use reactor::{CloseReason, Factory, Policy, Protocol, Transport, layer};
+use reactor::layer::{self, Policy};
+use reactor::{CloseReason, Factory, Protocol, Transport};
 
 use crate::support::{Callback, Log, Recorder};
 
@@ -47,7 +48,7 @@ pub(crate) fn panicking_tap(
     inside: impl Factory,
 ) -> impl Factory {
     let log = log.clone();
-    layer(move |_| Tap { name, log: log.clone(), panics_at }, inside)
+    layer::around(move |_| Tap { name, log: log.clone(), panics_at }, inside)
 }
 
 /// Lets a number of bytes out in a millisecond.
@@ -73,7 +74,7 @@ impl Policy for Throttle {
 }
 
 pub(crate) fn throttle(rate: usize, inside: impl Factory) -> impl Factory {
-    layer(move |outer| Throttle { outer, rate, left: rate, waiting: false }, inside)
+    layer::around(move |outer| Throttle { outer, rate, left: rate, waiting: false }, inside)
 }
 
 pub(crate) fn recorder(

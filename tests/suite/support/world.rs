@@ -10,9 +10,10 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use std::{io, thread};
 
-use protocols::WebSocket;
+use protocols::web_socket::WebSocket;
 use reactor::testing::{Link, Simulation, StringTransport};
-use reactor::{Factory, Port, Reactor, RemoteReactor, Transport};
+use reactor::threads::RemoteReactor;
+use reactor::{Factory, Port, Reactor, Transport};
 use socket2::SockRef;
 
 use crate::support::far_end::{Carrier, FarEnd};

@@ -8,8 +8,9 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use reactor::layer::{self, Policy};
 use reactor::testing::{Pair, StringTransport, every_cut};
-use reactor::{CloseReason, OnEof, Policy, Protocol, Transport, layer};
+use reactor::{CloseReason, OnEof, Protocol, Transport};
 
 /// What a panic said.
 #[track_caller]
@@ -166,8 +167,10 @@ impl Policy for Count {
 
 #[test]
 fn handlers_policies_and_what_is_inside_layers_are_found() {
-    let mut wire =
-        StringTransport::connect(layer(|_| Count(0), layer(|_| Count(100), |_: Transport| Receiver(Handler(0)))));
+    let mut wire = StringTransport::connect(layer::around(
+        |_| Count(0),
+        layer::around(|_| Count(100), |_: Transport| Receiver(Handler(0))),
+    ));
     wire.receive("four");
     assert_eq!(wire.protocol::<Handler>().0, 1);
     assert_eq!(wire.protocol::<Receiver>().0.0, 1);

@@ -4,8 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
+use reactor::connect::ConnectErrorKind;
+use reactor::net::ConnectOptions;
 use reactor::testing::{Link, Simulation};
-use reactor::{CloseReason, ConnectErrorKind, ConnectOptions, Connector, Protocol, Reactor, Transport};
+use reactor::{CloseReason, Connector, Protocol, Reactor, Transport};
 use rig::storm;
 
 /// Sends back what it gets.

@@ -6,10 +6,10 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use reactor::connect::{ConnectErrorKind, ConnectorState};
+use reactor::net::ConnectOptions;
 use reactor::testing::Simulation;
-use reactor::{
-    ConnectErrorKind, ConnectOptions, Connector, ConnectorState, Factory, Port, Protocol, Reactor, Transport,
-};
+use reactor::{Connector, Factory, Port, Protocol, Reactor, Transport};
 
 use crate::support::{Callback, Log, Recorder, Starting, address_of, echo, every_reactor, greeter};
 

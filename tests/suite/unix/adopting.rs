@@ -7,7 +7,8 @@ use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::rc::Rc;
 use std::thread;
 
-use reactor::{DatagramProtocol, DatagramTransport, Factory, Protocol, Transport};
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::{Factory, Protocol, Transport};
 
 use crate::support::datagrams::socket;
 use crate::support::{

@@ -3,11 +3,10 @@ use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
 use std::{fs, io, process};
 
+use reactor::connect::{ConnectErrorKind, ConnectorState};
 use reactor::testing::Simulation;
-use reactor::{
-    CloseReason, ConnectError, ConnectErrorKind, ConnectorState, Factory, Protocol, Transport, UnixConnectOptions,
-    UnixListenOptions,
-};
+use reactor::unix::{UnixConnectOptions, UnixListenOptions};
+use reactor::{CloseReason, ConnectError, Factory, Protocol, Transport};
 use socket2::{Domain, SockAddr, Socket, Type};
 use tempfile::tempdir;
 

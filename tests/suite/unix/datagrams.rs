@@ -5,7 +5,10 @@ use std::path::Path;
 use std::rc::Rc;
 use std::{fs, io};
 
-use reactor::{DatagramProtocol, DatagramTransport, Reactor, UnixAddress, UnixDatagramOptions};
+use reactor::Reactor;
+use reactor::address::UnixAddress;
+use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::unix::UnixDatagramOptions;
 use tempfile::tempdir;
 
 use crate::support::{Log, PATIENCE, in_time, test_reactor};

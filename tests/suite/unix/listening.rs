@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::{fs, io, process, thread};
 
+use reactor::address::UnixAddress;
 use reactor::testing::Simulation;
-use reactor::{Address, Port, Reactor, Transport, UnixAddress, UnixListenOptions, run_on_threads};
+use reactor::unix::UnixListenOptions;
+use reactor::{Address, Port, Reactor, Transport, run_on_threads};
 use tempfile::tempdir;
 
 use crate::support::{Callback, Log, PATIENCE, Recorder, connect_unix, fresh_path, in_time, test_reactor};

@@ -7,7 +7,9 @@ use std::path::Path;
 use std::process;
 use std::process::Command;
 
-use reactor::{CloseReason, Protocol, Reactor, Transport, UnixAddress, UnixConnectOptions, UnixListenOptions};
+use reactor::address::UnixAddress;
+use reactor::unix::{UnixConnectOptions, UnixListenOptions};
+use reactor::{CloseReason, Protocol, Reactor, Transport};
 
 use crate::apps::peers::{script, socat, twisted};
 use crate::apps::program::Program;
@@ -72,8 +74,8 @@ fn socat_sends_datagrams() {
     if !socat("socat_sends_datagrams") {
         return;
     }
-    struct Once(reactor::DatagramTransport<UnixAddress>, Log);
-    impl reactor::DatagramProtocol<UnixAddress> for Once {
+    struct Once(reactor::datagram::DatagramTransport<UnixAddress>, Log);
+    impl reactor::datagram::DatagramProtocol<UnixAddress> for Once {
         fn datagram_received(&mut self, data: &[u8], _peer: UnixAddress) {
             self.1.data(data);
             self.0.reactor().stop();

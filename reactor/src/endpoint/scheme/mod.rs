@@ -41,7 +41,7 @@ impl Schemes {
 /// |---|---|
 /// | `tcp:PORT` | a TCP port of all IPv4 interfaces, or of the address `interface=`, of either family |
 /// | `tcp6:PORT` | a TCP port of all interfaces, for IPv6 and IPv4 at once, or of the IPv6 address `interface=` |
-/// | `unix:PATH` | a UNIX socket, or by `@` an abstract name; `mode=` are the permissions of its file, in octal (666); it is [locked](crate::UnixListenOptions::lock), unless `lockfile=no` |
+/// | `unix:PATH` | a UNIX socket, or by `@` an abstract name; `mode=` are the permissions of its file, in octal (666); it is [locked](crate::unix::UnixListenOptions::lock), unless `lockfile=no` |
 /// | `stdio:` | standard input and output as the only connection, see [`Reactor::stdio`]; the port closes when that ends |
 /// | `systemd:name=NAME` or `systemd:index=N` | a socket that the service manager has opened for this program (`LISTEN_FDS`), the next of this name, or the one with this index, from 0; with `domain=` (`INET`, `INET6` or `UNIX`) only if it is of that family |
 /// | `fd:N` | a listening socket that this program was started with, by its number; in place of 0, 1 and 2 there is `/dev/null` then |
@@ -51,13 +51,14 @@ impl Schemes {
 /// too, as in `tcp:port=8007`. Other crates [add schemes](Reactor::add_server_scheme).
 ///
 /// A colon parts arguments, and the first `=` in one a keyword from its value. To stand for themselves they have a
-/// backslash before them, as in `interface=\:\:1`: see [`quote_string_argument`](crate::quote_string_argument).
+/// backslash before them, as in `interface=\:\:1`: see [`quote_string_argument`](crate::endpoint::quote_string_argument).
 ///
 /// A socket that the program was started with is taken when it is listened on, once in the whole process; a second
 /// time is an error. By its number only such a one can be taken, and none that the program has opened itself.
 ///
 /// ```
-/// use reactor::{Protocol, Reactor, Transport, server_from_string};
+/// use reactor::{Protocol, Reactor, Transport};
+/// use reactor::endpoint::server_from_string;
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
 /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
@@ -93,7 +94,8 @@ pub fn server_from_string(reactor: &Reactor, description: &str) -> Result<Box<dy
 /// Otherwise all is as with [`server_from_string`].
 ///
 /// ```no_run
-/// use reactor::{Protocol, Reactor, Transport, client_from_string};
+/// use reactor::{Protocol, Reactor, Transport};
+/// use reactor::endpoint::client_from_string;
 /// # struct Client { transport: Transport }
 /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
 ///
@@ -124,7 +126,8 @@ impl Reactor {
     /// use std::fmt;
     /// use std::io;
     /// use async_trait::async_trait;
-    /// use reactor::{Arguments, Factory, Port, Reactor, ServerEndpoint, server_from_string};
+    /// use reactor::{Factory, Port, Reactor};
+    /// use reactor::endpoint::{Arguments, ServerEndpoint, server_from_string};
     ///
     /// /// Says that it listens.
     /// struct Loud { arguments: Arguments, greeting: String, inside: Box<dyn ServerEndpoint> }

@@ -10,8 +10,9 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use bytes::Bytes;
+use reactor::connection::Connection;
 use reactor::testing::StringTransport;
-use reactor::{CloseReason, Connection, DeferredCall, DelayedCall, OnEof, Protocol, Transport};
+use reactor::{CloseReason, DeferredCall, DelayedCall, OnEof, Protocol, Transport};
 
 use super::script::{Act, Awaited, Event, Input, Outcome, Payload, Questions, Step, View, Who, text};
 

@@ -8,7 +8,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use proxy_protocol_rs::{HeaderBuilder, InvalidReason, ParseError, ProxyAddress, TransportProtocol, parse};
-use reactor::{Address, UnixAddress};
+use reactor::Address;
+use reactor::address::UnixAddress;
 
 use crate::protocols::proxy_header::{addresses, binary, play, tlv};
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::process::Command;
 
-use protocols::ProxyHeader;
+use protocols::proxy_header::ProxyHeader;
 use reactor::{Address, Factory};
 use rig::peer;
 use rig::peer::{Serving, round_trip};

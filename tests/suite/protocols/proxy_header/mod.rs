@@ -7,10 +7,13 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use protocols::{ConnectionLimit, FirstMessageTimeout, LineHandler, LineReceiver, Lines, ProxyHeader, ProxyRefused};
+use protocols::policies::{ConnectionLimit, FirstMessageTimeout};
+use protocols::proxy_header::{ProxyHeader, ProxyRefused};
+use protocols::{LineHandler, LineReceiver, Lines};
 use proxy_protocol_rs::{HeaderBuilder, TransportProtocol, V2_SIGNATURE};
+use reactor::address::UnixAddress;
 use reactor::testing::{Link, Pair, Simulation, StringTransport, every_cut};
-use reactor::{Address, CloseReason, Factory, Transport, UnixAddress};
+use reactor::{Address, CloseReason, Factory, Transport};
 use rig::peer::pattern;
 use tokio::io::duplex;
 use tracing_subscriber::filter::LevelFilter;

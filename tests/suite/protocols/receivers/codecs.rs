@@ -3,7 +3,9 @@
 use std::io;
 
 use bytes::{Bytes, BytesMut};
-use protocols::{CodecHandler, CodecReceiver, Messages, StringFormat, StringHandler, StringReceiver, Strings};
+use protocols::codec::{CodecHandler, CodecReceiver, Messages};
+use protocols::string::StringFormat;
+use protocols::{StringHandler, StringReceiver, Strings};
 use reactor::testing::{StringTransport, every_cut};
 use redis_protocol::codec::Resp2;
 use redis_protocol::error::RedisProtocolError;

@@ -5,13 +5,15 @@ use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
 
-use protocols::{
-    CodecHandler, CodecReceiver, Handle, LineHandler, LineReceiver, Lines, Messages, Segments, State, StatefulHandler,
-    StatefulReceiver, States, StringFormat, StringHandler, StringReceiver, Strings, TerminatorHandler,
-    TerminatorReceiver,
-};
+use protocols::codec::{CodecHandler, CodecReceiver, Messages};
+use protocols::receiver::Handle;
+use protocols::segment::{Segments, TerminatorHandler, TerminatorReceiver};
+use protocols::stateful::{State, StatefulHandler, StatefulReceiver, States};
+use protocols::string::StringFormat;
+use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
+use reactor::layer::{self, Policy};
 use reactor::testing::StringTransport;
-use reactor::{CloseReason, Factory, OnEof, Policy, layer};
+use reactor::{CloseReason, Factory, OnEof};
 use tokio_util::codec::LinesCodec;
 
 /// A receiver, and how a message looks to it.
@@ -109,7 +111,7 @@ fn connect<K: 'static, F: Factory>(factory: impl FnOnce(Make<K>) -> F) -> Test {
     };
     let messages = Rc::new(Cell::new(0));
     let told = Rc::clone(&messages);
-    let wire = StringTransport::connect(layer(move |_| Told(Rc::clone(&told)), factory(Box::new(make))));
+    let wire = StringTransport::connect(layer::around(move |_| Told(Rc::clone(&told)), factory(Box::new(make))));
     let handle = handle.take().unwrap();
     assert_eq!(log.take(), ["made"]);
     Test { wire, log, messages, resume: Box::new(move || handle.resume_reading()) }

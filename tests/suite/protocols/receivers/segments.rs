@@ -1,6 +1,6 @@
 //! What a `TerminatorReceiver` alone does.
 
-use protocols::{Segments, Terminator, TerminatorHandler, TerminatorReceiver};
+use protocols::segment::{Segments, Terminator, TerminatorHandler, TerminatorReceiver};
 use reactor::testing::StringTransport;
 
 /// Writes down what comes, and sets terminators in turn.

@@ -1,6 +1,6 @@
 //! What a `StatefulReceiver` alone does.
 
-use protocols::{State, StatefulHandler, StatefulReceiver, States};
+use protocols::stateful::{State, StatefulHandler, StatefulReceiver, States};
 use reactor::testing::StringTransport;
 
 /// A message is the number of its fields, and for each its length and itself. Writes down what comes.

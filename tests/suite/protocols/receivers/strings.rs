@@ -1,6 +1,7 @@
 //! What a `StringReceiver` alone does.
 
-use protocols::{StringError, StringFormat, StringHandler, StringReceiver, Strings};
+use protocols::string::{StringError, StringFormat};
+use protocols::{StringHandler, StringReceiver, Strings};
 use reactor::OnEof;
 use reactor::testing::StringTransport;
 

@@ -12,10 +12,11 @@ use std::rc::Rc;
 use std::thread;
 
 use fastrand::Rng;
-use protocols::{
-    Handle, LineHandler, LineReceiver, Lines, OnLongLine, State, StatefulHandler, StatefulReceiver, States,
-    StringError, StringFormat, StringHandler, StringReceiver, Strings,
-};
+use protocols::line::OnLongLine;
+use protocols::receiver::Handle;
+use protocols::stateful::{State, StatefulHandler, StatefulReceiver, States};
+use protocols::string::{StringError, StringFormat};
+use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
 use reactor::Factory;
 use reactor::testing::StringTransport;
 

@@ -8,9 +8,10 @@ use crate::net::listen_options::ListenOptions;
 /// where the defaults do.
 ///
 /// ```
-/// use reactor::{DatagramOptions, Reactor};
+/// use reactor::Reactor;
+/// use reactor::datagram::DatagramOptions;
 /// # use std::net::SocketAddr;
-/// # use reactor::{DatagramProtocol, DatagramTransport};
+/// # use reactor::datagram::{DatagramProtocol, DatagramTransport};
 /// # struct Meter { transport: DatagramTransport }
 /// # impl DatagramProtocol for Meter {
 /// #     fn datagram_received(&mut self, _: &[u8], _: SocketAddr) {}
@@ -50,7 +51,7 @@ impl DatagramOptions {
     }
 
     /// `SO_SNDBUF`: how many bytes the system may hold of what leaves (the system's default and maximum). What finds
-    /// no room is [refused](crate::DatagramTransport::write).
+    /// no room is [refused](crate::datagram::DatagramTransport::write).
     pub fn send_buffer(mut self, bytes: usize) -> Self {
         self.send_buffer = Some(bytes);
         self

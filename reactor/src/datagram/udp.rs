@@ -19,9 +19,9 @@ use tokio::net::UdpSocket;
 
 use crate::address::unmapped;
 use crate::datagram::interface::{Interface, invalid};
+use crate::datagram::options::DatagramOptions;
 use crate::datagram::socket::{DatagramSocket, Ends, WrongFamily, unsent};
 use crate::hub::{BATCH, Hub, READ_BUFFER};
-use crate::net::datagram_options::DatagramOptions;
 
 /// A bound socket.
 pub(crate) struct UdpPort {
