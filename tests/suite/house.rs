@@ -107,6 +107,15 @@ fn no_file_is_longer_than_five_hundred_lines_before_its_tests() {
 }
 
 #[test]
+fn unit_tests_longer_than_their_code_have_a_file_of_their_own() {
+    for file in ["reactor/src", "protocols/src", "apps"].into_iter().flat_map(sources) {
+        let (code, all) = (code_of(&file).lines().count(), fs::read_to_string(&file).unwrap().lines().count());
+        let tests = all - code;
+        assert!(code == 0 || tests <= code.max(100), "{} has {tests} lines of tests for {code}", file.display());
+    }
+}
+
+#[test]
 fn no_test_sleeps() {
     for file in all_sources() {
         let text = fs::read_to_string(&file).unwrap();
@@ -186,8 +195,11 @@ fn sources(folder: &str) -> Vec<PathBuf> {
     files
 }
 
-/// What stands before the unit tests.
+/// What stands before the unit tests; nothing, in a file of tests.
 fn code_of(file: &Path) -> String {
+    if file.ends_with("tests.rs") {
+        return String::new();
+    }
     let text = fs::read_to_string(file).unwrap();
     text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
 }

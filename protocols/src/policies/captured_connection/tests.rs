@@ -1,0 +1,159 @@
+use reactor::task::Tick;
+use reactor::{Factory, OnEof, Protocol, Transport};
+
+use super::*;
+use crate::policies::Capture;
+use crate::policies::kept::Kept;
+use crate::policies::pcap::HEADER;
+
+/// Answers everything, the end too, and says how time goes by.
+struct Answering(Transport);
+
+impl Protocol for Answering {
+    fn connection_made(&mut self) {
+        self.0.call_every(Duration::from_secs(1), |this: &mut Self, _: Tick| this.0.write("tick "));
+    }
+    fn data_received(&mut self, data: &[u8]) {
+        write!(self.0, "{} bytes ", data.len());
+    }
+    fn eof_received(&mut self) -> OnEof {
+        self.0.write("bye");
+        OnEof::Close
+    }
+}
+
+fn captured(play: impl FnOnce(&mut StringTransport, &dyn Fn() -> Box<dyn Factory>)) -> Vec<u8> {
+    let kept = Kept::default();
+    let capture = Capture::new(kept.clone());
+    let around: &dyn Fn() -> Box<dyn Factory> = &|| Box::new(capture.around(Answering));
+    play(&mut StringTransport::connect(around()), around);
+    kept.take()
+}
+
+fn example() -> Vec<u8> {
+    captured(|wire, _| {
+        wire.receive("hello");
+        wire.advance(Duration::from_millis(2500));
+        wire.receive([b'x'; 70_000]);
+        wire.receive("y");
+        wire.advance(Duration::from_millis(1000));
+        wire.receive_eof();
+    })
+}
+
+/// What is read of a capture whose fields are all written in the other byte order.
+fn swapped(capture: &[u8]) -> Vec<u8> {
+    let mut swapped = capture.to_vec();
+    let swap = |bytes: &mut [u8]| bytes.chunks_exact_mut(4).for_each(<[u8]>::reverse);
+    swap(&mut swapped[..4]);
+    swapped[4..6].reverse();
+    swapped[6..8].reverse();
+    swap(&mut swapped[8..24]);
+    let mut at = HEADER.len();
+    while at < swapped.len() {
+        let len = u32::from_be_bytes(capture[at + 8..at + 12].try_into().unwrap()) as usize;
+        swap(&mut swapped[at..at + 16]);
+        at += 16 + len;
+    }
+    swapped
+}
+
+#[test]
+fn s253_a_captured_connection_can_be_replayed_and_compared() {
+    let capture = example();
+    for capture in [swapped(&capture), capture] {
+        let connections = CapturedConnection::read_all(&*capture).unwrap();
+        let [connection] = &connections[..] else { panic!("{connections:?}") };
+        assert_eq!(connection.peer(), "memory:test");
+        assert_eq!(connection.received().len(), 70_006);
+        let mut wire = StringTransport::connect(Answering);
+        connection.replay(&mut wire);
+        assert_eq!(wire.written(), b"5 bytes tick tick 65536 bytes 4464 bytes 1 bytes tick bye");
+        assert_eq!(wire.written(), connection.sent());
+        assert!(wire.closed().unwrap().is_clean());
+    }
+}
+
+#[test]
+fn connections_are_told_apart() {
+    let capture = captured(|wire, around| {
+        let mut other = StringTransport::connect(around());
+        other.receive("b");
+        wire.receive("a");
+        other.receive("d");
+        wire.receive("c");
+    });
+    let connections = CapturedConnection::read_all(&*capture).unwrap();
+    let received: Vec<_> = connections.iter().map(CapturedConnection::received).collect();
+    assert_eq!(received, [b"ac", b"bd"]);
+}
+
+#[test]
+fn the_last_record_may_be_cut_off() {
+    let capture = captured(|wire, _| {
+        wire.receive("hello");
+        wire.receive("you");
+        wire.receive_eof();
+    });
+    let whole = CapturedConnection::read_all(&*capture).unwrap();
+    for end in 0..capture.len() {
+        match CapturedConnection::read_all(&capture[..end]) {
+            Ok(connections) => {
+                assert!(end >= HEADER.len());
+                let received = connections.first().map(CapturedConnection::received).unwrap_or_default();
+                assert!(whole[0].received().starts_with(&received));
+            }
+            Err(error) => assert!(end < HEADER.len() && error.kind() == io::ErrorKind::UnexpectedEof, "{error}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_no_capture_says_so() {
+    let header = HEADER.to_vec();
+    let record = |event: &[u8]| {
+        let mut file = HEADER.to_vec();
+        crate::policies::pcap::record(&mut file, Duration::ZERO, b"", event);
+        file
+    };
+    let mut ethernet = header.clone();
+    ethernet[23] = 1;
+    let mut short = record(b"........M");
+    short[HEADER.len() + 15] += 1;
+    for (file, says) in [
+        (b"\x0a\x0d\x0d\x0a and some more of it....".to_vec(), r"not a pcap file: it begins with \n\r\r\n"),
+        (ethernet, "a capture of another kind: its link type is 1, not 147"),
+        (record(b"1234567"), "a record of 7 bytes: there are at least 9"),
+        (record(b"\0\0\0\0\0\0\0\x07"), "an event of connection 7 that is of no known kind"),
+        (record(b"\0\0\0\0\0\0\0\x07?"), "an event of connection 7 that is of no known kind"),
+        (record(b"\0\0\0\0\0\0\0\x07R"), "an event of connection 7, which was not made before"),
+        (short, "of 10 bytes only 9 were captured: it cannot be replayed"),
+    ] {
+        let error = CapturedConnection::read_all(&*file).unwrap_err();
+        assert_eq!((error.kind(), error.to_string().as_str()), (io::ErrorKind::InvalidData, says));
+    }
+    assert!(CapturedConnection::read_all(&*header).unwrap().is_empty());
+}
+
+#[test]
+fn no_input_makes_it_panic_or_use_more_memory_than_there_is() {
+    let mut claims = HEADER.to_vec();
+    claims.extend([0xff; 16]);
+    assert!(CapturedConnection::read_all(&*claims).unwrap().is_empty(), "4 GiB of nothing");
+    let seed = captured(|wire, _| {
+        wire.receive("hello");
+        wire.receive_eof();
+    });
+    let mut random = fastrand::Rng::with_seed(1);
+    for _ in 0..20_000 {
+        let mut file = seed.clone();
+        for _ in 0..random.usize(1..6) {
+            let index = random.usize(..file.len());
+            file[index] = random.u8(..);
+        }
+        file.truncate(random.usize(..=file.len()));
+        if let Ok(connections) = CapturedConnection::read_all(&*file) {
+            assert!(connections.iter().map(|connection| connection.received().len()).sum::<usize>() <= file.len());
+        }
+    }
+}

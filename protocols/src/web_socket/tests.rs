@@ -1,0 +1,574 @@
+use std::cell::RefCell;
+use std::io;
+use std::io::Cursor;
+use std::time::Duration;
+
+use reactor::testing::{Pair, StringTransport, every_cut};
+use reactor::{CloseReason, OnEof};
+use tungstenite::protocol::frame::FrameHeader;
+
+use super::*;
+use crate::policies::IdleTimeout;
+use crate::{LineHandler, LineReceiver, Lines};
+
+const REQUEST: &str = "GET /socket?x=1 HTTP/1.1\r\nHost: example.org:80\r\nConnection: keep-alive, Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+
+/// The example of RFC 6455.
+const ACCEPTED: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\nupgrade: websocket\r\n\
+    sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
+type Log = Rc<RefCell<Vec<String>>>;
+
+/// Logs what happens, and sends everything back.
+struct Echo {
+    transport: Transport,
+    log: Log,
+    on_eof: OnEof,
+}
+
+impl Echo {
+    fn log(&self, line: String) {
+        self.log.borrow_mut().push(line);
+    }
+}
+
+impl Protocol for Echo {
+    fn connection_made(&mut self) {
+        self.log("made".to_owned());
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.log(if data.len() > 64 { format!("{} bytes", data.len()) } else { data.escape_ascii().to_string() });
+        match data {
+            b"close" => self.transport.lose_connection(),
+            b"eof" => self.transport.write_eof(),
+            b"pause" => self.transport.pause_reading(),
+            b"broken" => self.transport.write(b"\xff"),
+            b"half" => self.transport.write(b"\xe2\x82"),
+            b"other half" => self.transport.write(b"\xac!"),
+            _ => self.transport.write(data),
+        }
+    }
+
+    fn eof_received(&mut self) -> OnEof {
+        self.log("eof".to_owned());
+        self.transport.write("bye");
+        self.on_eof
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        self.log(format!("lost: {reason}"));
+    }
+}
+
+fn echo(log: &Log) -> WebSocket {
+    let log = Rc::clone(log);
+    WebSocket::around(move |transport| Echo { transport, log: Rc::clone(&log), on_eof: OnEof::KeepWriting })
+}
+
+struct Test {
+    wire: StringTransport,
+    log: Log,
+}
+
+impl Test {
+    fn open(set: impl FnOnce(WebSocket) -> WebSocket) -> Self {
+        let log = Log::default();
+        let mut wire = StringTransport::connect(set(echo(&log)));
+        wire.receive(format!("{REQUEST}\r\n"));
+        assert_eq!(String::from_utf8_lossy(&wire.take_written()), ACCEPTED);
+        assert_eq!(log.take(), ["made"]);
+        Self { wire, log }
+    }
+
+    fn receive(&mut self, frames: &[Vec<u8>]) -> Vec<String> {
+        self.wire.receive(frames.concat());
+        self.log.take()
+    }
+
+    /// The frames that were written, and what they carry.
+    fn sent(&mut self) -> Vec<(u8, Vec<u8>)> {
+        frames(&self.wire.take_written())
+    }
+
+    fn sent_texts(&mut self) -> Vec<String> {
+        self.sent().into_iter().map(|(_, data)| String::from_utf8(data).unwrap()).collect()
+    }
+}
+
+const CONTINUED: u8 = 0;
+const TEXT: u8 = 0x81;
+const BINARY: u8 = 0x82;
+const CLOSE: u8 = 0x88;
+const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
+const FINAL: u8 = 0x80;
+
+/// A frame as a client sends it, masked.
+fn frame(first: u8, data: impl AsRef<[u8]>) -> Vec<u8> {
+    let (data, mask) = (data.as_ref(), [1, 2, 3, 4]);
+    let mut frame = vec![first];
+    match data.len() {
+        short @ ..126 => frame.push(FINAL | short as u8),
+        middle @ ..65_536 => {
+            frame.push(FINAL | 126);
+            frame.extend((middle as u16).to_be_bytes());
+        }
+        long => {
+            frame.push(FINAL | 127);
+            frame.extend((long as u64).to_be_bytes());
+        }
+    }
+    frame.extend(mask);
+    frame.extend(data.iter().zip(mask.iter().cycle()).map(|(byte, mask)| byte ^ mask));
+    frame
+}
+
+fn frames(mut data: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut frames = Vec::new();
+    while let Some(first) = data.first() {
+        let mut cursor = Cursor::new(data);
+        let (_, length) = FrameHeader::parse(&mut cursor).unwrap().expect("a whole header");
+        let (start, length) = (cursor.position() as usize, length as usize);
+        frames.push((*first, data[start..start + length].to_vec()));
+        data = &data[start + length..];
+    }
+    frames
+}
+
+fn closing(code: u16) -> Vec<u8> {
+    code.to_be_bytes().to_vec()
+}
+
+#[test]
+fn a_message_is_one_chunk_and_its_answer_one_message() {
+    let mut test = Test::open(|socket| socket);
+    assert_eq!(test.receive(&[frame(TEXT, "one"), frame(BINARY, b"\xff"), frame(TEXT, "")]), ["one", "\\xff"]);
+    assert_eq!(test.sent(), [(BINARY, b"one".to_vec()), (BINARY, b"\xff".to_vec())]);
+    let mut test = Test::open(WebSocket::text);
+    test.receive(&[frame(TEXT, "one"), frame(TEXT, "two")]);
+    assert_eq!(test.sent(), [(TEXT, b"one".to_vec()), (TEXT, b"two".to_vec())]);
+}
+
+#[test]
+fn fragments_are_put_together_and_pings_between_them_answered() {
+    let mut test = Test::open(|socket| socket);
+    let frames = [frame(1, "he"), frame(PING, "?"), frame(CONTINUED, "ll"), frame(CONTINUED | FINAL, "o")];
+    assert_eq!(test.receive(&frames), ["hello"]);
+    assert_eq!(test.sent(), [(PONG, b"?".to_vec()), (BINARY, b"hello".to_vec())]);
+}
+
+#[test]
+fn nothing_depends_on_how_a_conversation_is_cut() {
+    let frames = [frame(1, "he"), frame(PING, "?"), frame(CONTINUED | FINAL, "llo"), frame(CLOSE, closing(1000))];
+    let input = [format!("{REQUEST}\r\n").into_bytes(), frames.concat()].concat();
+    let (log, written, clean) = every_cut(&input, |pieces| {
+        let log = Log::default();
+        let mut wire = StringTransport::connect(echo(&log));
+        for piece in pieces {
+            wire.receive(piece);
+        }
+        let written = wire.take_written();
+        (log.take(), written, wire.closed().is_some_and(|reason| reason.is_clean()))
+    });
+    assert_eq!(log, ["made", "hello", "eof", "lost: connection closed cleanly"]);
+    assert!(written.starts_with(ACCEPTED.as_bytes()) && clean);
+}
+
+#[test]
+fn a_peer_that_closes_gets_what_was_written_and_the_same_code() {
+    let mut test = Test::open(|socket| socket);
+    let log = test.receive(&[frame(BINARY, "last"), frame(CLOSE, closing(1001)), frame(BINARY, "behind")]);
+    assert_eq!(log, ["last", "eof", "lost: connection closed cleanly"]);
+    assert_eq!(test.sent(), [(BINARY, b"last".to_vec()), (BINARY, b"bye".to_vec()), (CLOSE, closing(1001))]);
+    assert!(test.wire.eof_written() && !test.wire.was_reset());
+}
+
+#[test]
+fn a_close_on_this_side_is_over_when_the_peer_has_closed() {
+    let mut test = Test::open(|socket| socket);
+    assert_eq!(test.receive(&[frame(TEXT, "close"), frame(TEXT, "dropped")]), ["close"]);
+    assert_eq!(test.sent(), [(CLOSE, closing(1000))]);
+    assert!(test.wire.closed().is_none() && !test.wire.eof_written());
+    assert_eq!(
+        test.receive(&[frame(TEXT, "dropped"), frame(CLOSE, closing(1000))]),
+        ["lost: connection closed cleanly"]
+    );
+    assert!(test.wire.eof_written());
+}
+
+#[test]
+fn a_peer_that_does_not_close_is_given_ten_seconds() {
+    let mut test = Test::open(|socket| socket);
+    test.receive(&[frame(TEXT, "close")]);
+    test.wire.advance(Duration::from_millis(9999));
+    assert!(test.wire.closed().is_none());
+    test.wire.advance(Duration::from_millis(1));
+    assert_eq!(test.log.take(), ["lost: connection timed out"]);
+    assert!(test.wire.was_reset());
+}
+
+#[test]
+fn behind_the_end_of_its_own_stream_a_protocol_gets_what_comes_before_the_peers() {
+    let mut test = Test::open(|socket| socket);
+    assert_eq!(test.receive(&[frame(TEXT, "eof"), frame(TEXT, "more")]), ["eof", "more"]);
+    assert_eq!(test.sent(), [(CLOSE, closing(1000))]);
+    assert_eq!(test.receive(&[frame(CLOSE, closing(1000))]), ["eof", "lost: connection closed cleanly"]);
+    assert_eq!(test.sent(), []);
+}
+
+#[test]
+fn a_connection_that_ends_without_a_close_is_lost() {
+    let mut test = Test::open(|socket| socket);
+    test.wire.receive_eof();
+    assert_eq!(test.log.take(), ["lost: connection lost: the peer has not closed the web socket before"]);
+    let mut test = Test::open(|socket| socket);
+    test.wire.break_connection(io::ErrorKind::ConnectionReset.into());
+    assert_eq!(test.log.take(), ["lost: connection lost: connection reset"]);
+    let mut test = Test::open(|socket| socket);
+    test.receive(&[frame(TEXT, "close")]);
+    test.wire.receive_eof();
+    assert!(matches!(test.wire.closed(), Some(CloseReason::Lost(_))));
+}
+
+#[test]
+fn whoever_breaks_the_rules_is_told_why_it_ends() {
+    let unmasked = vec![BINARY, 1, b'x'];
+    let claimed = [&[BINARY, FINAL | 127][..], &[0x7f; 8], &[0; 4]].concat();
+    let long = vec![b'x'; 40_000];
+    for (code, sent) in [
+        (1002, vec![unmasked]),
+        (1009, vec![claimed]),
+        (1009, vec![frame(BINARY, vec![b'x'; 65_537])]),
+        (1009, vec![frame(2, &long), frame(CONTINUED | FINAL, &long)]),
+        (1007, vec![frame(TEXT, b"\xff")]),
+        (1007, vec![frame(1, b"\xe2"), frame(CONTINUED | FINAL, b"\x82")]),
+        (1002, vec![frame(CONTINUED | FINAL, "x")]),
+        (1002, vec![frame(1, "x"), frame(TEXT, "x")]),
+        (1002, vec![frame(PING & !FINAL, "x")]),
+        (1002, vec![frame(PING, [b'x'; 126])]),
+        (1002, vec![frame(BINARY | 0x40, "x")]),
+        (1002, vec![frame(0x83, "x")]),
+        (1002, vec![frame(0x8b, "x")]),
+    ] {
+        let mut test = Test::open(|socket| socket);
+        let log = test.receive(&sent);
+        assert!(log.len() == 1 && log[0].starts_with("lost: "), "{log:?}");
+        assert_eq!(test.sent(), [(CLOSE, closing(code))], "{log:?}");
+        assert!(test.wire.eof_written() && !test.wire.was_reset());
+    }
+}
+
+#[test]
+fn the_longest_message_can_be_set() {
+    let mut test = Test::open(|socket| socket.max_message(200_000));
+    let long = vec![b'x'; 200_000];
+    assert_eq!(test.receive(&[frame(BINARY, &long)]), ["65536 bytes", "65536 bytes", "65536 bytes", "3392 bytes"]);
+    assert!(test.sent().iter().map(|(_, data)| data.len()).sum::<usize>() == long.len());
+    assert_eq!(test.receive(&[frame(BINARY, vec![b'x'; 200_001])]).len(), 1);
+    assert_eq!(test.sent(), [(CLOSE, closing(1009))]);
+}
+
+#[test]
+fn text_is_sent_in_whole_characters_or_not_at_all() {
+    let mut test = Test::open(WebSocket::text);
+    test.receive(&[frame(TEXT, "half")]);
+    assert_eq!(test.sent(), []);
+    test.receive(&[frame(TEXT, "other half")]);
+    assert_eq!(test.sent_texts(), ["\u{20ac}!"]);
+    for bad in ["broken", "half"] {
+        let mut test = Test::open(WebSocket::text);
+        let log = test.receive(&[frame(TEXT, bad), frame(TEXT, "close")]);
+        assert_eq!(log.last().unwrap(), "lost: what was to be sent as text is not UTF-8");
+        assert!(test.wire.was_reset());
+    }
+}
+
+#[test]
+fn a_protocol_that_pauses_gets_nothing_until_it_resumes() {
+    let mut test = Test::open(|socket| socket);
+    let frames: Vec<_> = ["pause", "one", "pause", "two"].map(|text| frame(TEXT, text)).into();
+    assert_eq!(test.receive(&frames), ["pause"]);
+    assert_eq!(test.receive(&[frame(TEXT, "three"), frame(CLOSE, closing(1000))]), [""; 0]);
+    test.wire.receive_eof();
+    assert!(test.wire.closed().is_none());
+    for expected in [&["one", "pause"][..], &["two", "three", "eof", "lost: connection closed cleanly"]] {
+        test.wire.protocol::<Echo>().transport.resume_reading();
+        test.wire.settle();
+        assert_eq!(test.log.take(), expected);
+    }
+}
+
+#[test]
+fn a_peer_that_does_not_read_is_not_read_either() {
+    let mut test = Test::open(|socket| socket);
+    test.wire.stall(true);
+    let message = frame(BINARY, vec![7; 8192]);
+    for _ in 0..1024 {
+        test.wire.receive(&message);
+    }
+    assert!(test.wire.transport().unsent() < 200_000, "{}", test.wire.transport().unsent());
+    assert!(test.log.borrow().len() < 40, "{}", test.log.borrow().len());
+    test.wire.stall(false);
+    let sent: usize = test.sent().iter().map(|(_, data)| data.len()).sum();
+    assert_eq!(sent, 1024 * 8192);
+}
+
+#[test]
+fn pings_whose_answers_are_not_read_do_not_pile_up() {
+    let mut test = Test::open(|socket| socket);
+    test.wire.stall(true);
+    for _ in 0..10_000 {
+        test.wire.receive(frame(PING, [7; 125]));
+    }
+    assert!(test.wire.transport().unsent() < 200_000, "{}", test.wire.transport().unsent());
+}
+
+#[test]
+fn a_close_from_outside_tells_the_peer_that_this_side_goes_away() {
+    let mut test = Test::open(|socket| socket);
+    test.wire.transport().lose_connection();
+    test.wire.settle();
+    assert_eq!(test.sent(), [(CLOSE, closing(1001))]);
+    assert_eq!(test.log.take(), ["lost: connection closed cleanly"]);
+
+    let log = Log::default();
+    let mut wire = StringTransport::connect(IdleTimeout::around(Duration::from_secs(60), echo(&log)));
+    wire.receive(format!("{REQUEST}\r\n"));
+    wire.take_written();
+    wire.advance(Duration::from_secs(60));
+    assert_eq!(frames(wire.written()), [(CLOSE, closing(1001))]);
+    assert!(wire.eof_written());
+}
+
+#[test]
+fn policies_stand_inside_as_well() {
+    let log = Log::default();
+    let inside = Rc::clone(&log);
+    let echo = move |transport| Echo { transport, log: Rc::clone(&inside), on_eof: OnEof::Close };
+    let factory = WebSocket::around(IdleTimeout::around(Duration::from_secs(60), echo));
+    let mut test = Test { wire: StringTransport::connect(factory), log };
+    test.wire.receive(format!("{REQUEST}\r\n"));
+    test.wire.take_written();
+    assert_eq!(test.receive(&[frame(TEXT, "hi")]), ["made", "hi"]);
+    test.wire.advance(Duration::from_secs(60));
+    assert_eq!(test.sent(), [(BINARY, b"hi".to_vec()), (CLOSE, closing(1000))]);
+}
+
+struct Shout(Lines);
+
+impl LineHandler for Shout {
+    fn line_received(&mut self, line: &[u8]) {
+        self.0.send_line(line.to_ascii_uppercase());
+    }
+}
+
+#[test]
+fn a_receiver_inside_finds_its_lines_wherever_messages_end() {
+    let factory = WebSocket::around(LineReceiver::factory(Shout)).text();
+    let mut test = Test { wire: StringTransport::connect(factory), log: Log::default() };
+    test.wire.receive(format!("{REQUEST}\r\n"));
+    test.wire.take_written();
+    test.receive(&[frame(TEXT, "on"), frame(TEXT, "e\r\ntwo\r\nth"), frame(TEXT, "ree\r\n")]);
+    assert_eq!(test.sent_texts().concat(), "ONE\r\nTWO\r\nTHREE\r\n");
+}
+
+#[test]
+fn a_client_and_a_server_talk_and_close_in_order() {
+    let (log, server_log) = (Log::default(), Log::default());
+    let kept = Rc::clone(&log);
+    let client = move |transport: Transport| {
+        transport.write("he\u{20ac}o");
+        transport.call_later(Duration::from_secs(1), |this: &mut Quiet| this.0.lose_connection());
+        Quiet(transport, Rc::clone(&kept))
+    };
+    let client = WebSocket::client("ws://here/socket", client).text().subprotocol("a").subprotocol("b");
+    let mut pair = Pair::connect(client, echo(&server_log).path("/socket").text().subprotocol("b"));
+    pair.run_until_quiet();
+    assert_eq!(log.take(), ["he\u{20ac}o"]);
+    pair.advance(Duration::from_secs(1));
+    pair.run_until_quiet();
+    assert_eq!(log.take(), ["connection closed cleanly"]);
+    assert_eq!(server_log.take().last().unwrap(), "lost: connection closed cleanly");
+}
+
+/// Only listens.
+struct Quiet(Transport, Log);
+
+impl Protocol for Quiet {
+    fn data_received(&mut self, data: &[u8]) {
+        self.1.borrow_mut().push(String::from_utf8_lossy(data).into_owned());
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        self.1.borrow_mut().push(reason.to_string());
+    }
+}
+
+#[test]
+fn many_bytes_pass_a_client_and_a_server_that_pushes_them() {
+    let log = Log::default();
+    let kept = Rc::clone(&log);
+    let server = WebSocket::around(|transport: Transport| {
+        transport.write(vec![b'x'; 1_000_000]);
+        transport.lose_connection();
+        Quiet(transport, Log::default())
+    });
+    let client = WebSocket::client("ws://here/", move |transport| Quiet(transport, Rc::clone(&kept)));
+    let mut pair = Pair::connect(client, server);
+    pair.run_until_quiet();
+    let mut log = log.take();
+    assert_eq!(log.pop().unwrap(), "connection closed cleanly");
+    assert_eq!(log.concat().len(), 1_000_000);
+}
+
+#[test]
+fn a_client_ends_with_the_reason_why_it_is_no_web_socket() {
+    let accepting = |more: &str| format!("HTTP/1.1 101 x\r\n{more}Connection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+    for (answer, reason) in [
+        ("HTTP/1.1 404 x\r\n\r\n".to_owned(), "the server refuses the web socket: 404 Not Found"),
+        (accepting("Sec-WebSocket-Accept: x\r\n"), "the server's answer does not fit the question"),
+        (accepting(""), "the server's answer does not fit the question"),
+        ("SSH-2.0\r\n\r\n".to_owned(), "what the server answers is no HTTP"),
+        ("x".repeat(8193), "what the server answers is too long"),
+        (String::new(), "the server has closed instead of answering"),
+    ] {
+        let client = WebSocket::client("ws://here/", |_: Transport| -> Echo { unreachable!("never built") });
+        let mut wire = StringTransport::connect(client);
+        assert!(wire.take_written().starts_with(b"GET / HTTP/1.1\r\nHost: here\r\n"));
+        wire.receive(&answer);
+        wire.receive_eof();
+        let found = wire.closed().unwrap().to_string();
+        assert!(found.starts_with(reason), "{found}");
+    }
+    let wire = StringTransport::connect(WebSocket::client("no url", |_: Transport| None::<Echo>));
+    assert!(matches!(wire.closed(), Some(CloseReason::Failed(_))));
+}
+
+/// What a request is answered with, and the status of the answer.
+fn ask(socket: WebSocket, request: &str) -> (String, String) {
+    let mut wire = StringTransport::connect(socket);
+    wire.receive(request);
+    let answer = String::from_utf8(wire.take_written()).unwrap();
+    let status = answer.split(' ').nth(1).unwrap_or_default().to_owned();
+    assert_eq!(status != "101", wire.eof_written(), "{answer}");
+    (status, answer)
+}
+
+#[test]
+fn a_request_that_is_not_for_a_web_socket_of_this_path_is_refused() {
+    let log = Log::default();
+    let socket = || echo(&log).path("/socket");
+    for (status, request) in [
+        ("101", format!("{REQUEST}\r\n")),
+        ("404", format!("{}\r\n", REQUEST.replace("/socket", "/other"))),
+        ("400", format!("{}\r\n", REQUEST.replace("GET", "POST"))),
+        ("400", "nonsense\r\n\r\n".to_owned()),
+        ("426", "GET /socket HTTP/1.1\r\nHost: x\r\n\r\n".to_owned()),
+        ("426", format!("{}\r\n", REQUEST.replace("Version: 13", "Version: 8"))),
+        ("426", format!("{}\r\n", REQUEST.replace("ZQ==", "!!!!"))),
+        ("431", format!("{REQUEST}X: {}\r\n", "x".repeat(8192))),
+        ("431", format!("{REQUEST}X: {}\r\n\r\n", "x".repeat(8192))),
+    ] {
+        assert_eq!(ask(socket(), &request).0, status, "{request}");
+    }
+    assert_eq!(log.take(), ["made"]);
+}
+
+#[test]
+fn pages_of_other_origins_are_refused_unless_they_are_allowed() {
+    let log = Log::default();
+    let from = |origin: &str| format!("{REQUEST}Origin: {origin}\r\n\r\n");
+    for (status, origin) in [
+        ("101", "http://example.org:80"),
+        ("101", "https://EXAMPLE.org:80"),
+        ("403", "http://example.org"),
+        ("403", "https://evil.example"),
+        ("403", "null"),
+        ("403", "example.org:80"),
+        ("101", "https://friend.example"),
+    ] {
+        assert_eq!(ask(echo(&log).origin("https://friend.example"), &from(origin)).0, status, "{origin}");
+    }
+    assert_eq!(ask(echo(&log).any_origin(), &from("null")).0, "101");
+}
+
+#[test]
+fn the_first_subprotocol_that_both_know_is_chosen() {
+    let log = Log::default();
+    let socket = || echo(&log).subprotocol("b").subprotocol("a");
+    let offering = |names: &str| format!("{REQUEST}Sec-WebSocket-Protocol: {names}\r\n\r\n");
+    for (names, chosen) in [("a, b", Some("b")), ("c,a", Some("a")), ("c", None), ("bb", None)] {
+        let (_, answer) = ask(socket(), &offering(names));
+        let found = answer.lines().find_map(|line| line.strip_prefix("sec-websocket-protocol: "));
+        assert_eq!(found, chosen, "{answer}");
+    }
+}
+
+#[test]
+fn a_refusal_inside_is_an_answer_too() {
+    let refusing = WebSocket::around(|_: Transport| None::<Echo>);
+    assert_eq!(ask(refusing, &format!("{REQUEST}\r\n")).0, "503");
+}
+
+#[test]
+fn a_request_has_to_be_complete_after_ten_seconds() {
+    let mut wire = StringTransport::connect(echo(&Log::default()));
+    wire.receive("GET ");
+    wire.advance(Duration::from_secs(10));
+    assert!(matches!(wire.closed(), Some(CloseReason::TimedOut)));
+}
+
+#[test]
+fn what_is_no_request_for_a_web_socket_goes_elsewhere_from_the_first_byte_on() {
+    let web = Log::default();
+    let long = format!("X: {}", "x".repeat(10_000));
+    for request in ["GET / HTTP/1.1\r\nHost: x\r\n\r\nmore", "POST /socket HTTP/1.1\r\n\r\nbody", "HELO", &long] {
+        let log = Log::default();
+        let socket = echo(&log).path("/socket").otherwise({
+            let web = Rc::clone(&web);
+            move |transport| Echo { transport, log: Rc::clone(&web), on_eof: OnEof::Close }
+        });
+        let mut wire = StringTransport::connect(socket);
+        wire.receive(request);
+        wire.advance(Duration::from_secs(9));
+        wire.receive_eof();
+        wire.advance(Duration::from_secs(9));
+        assert_eq!(String::from_utf8_lossy(wire.written()), format!("{request}bye"));
+        assert!(wire.closed().unwrap().is_clean());
+        assert_eq!(log.take(), [""; 0]);
+        assert_eq!(web.take().last().unwrap(), "lost: connection closed cleanly");
+    }
+}
+
+#[test]
+fn who_gets_a_request_for_somebody_else_may_pause_before_what_is_behind_it() {
+    struct Slow(Transport, Log);
+
+    impl Protocol for Slow {
+        fn data_received(&mut self, data: &[u8]) {
+            assert!(data.len() <= 65_536);
+            self.1.borrow_mut().push(data.len().to_string());
+            self.0.pause_reading();
+        }
+    }
+
+    for (request, expected) in [
+        ([b"GET / HTTP/1.1\r\n\r\n", &[b'x'; 60_000][..]].concat(), ["18", "60000"]),
+        (vec![b'x'; 65_537], ["65536", "1"]),
+    ] {
+        let log = Log::default();
+        let kept = Rc::clone(&log);
+        let slow = move |transport| Slow(transport, Rc::clone(&kept));
+        let mut wire = StringTransport::connect(echo(&Log::default()).path("/socket").otherwise(slow));
+        wire.receive(request);
+        wire.receive_eof();
+        assert_eq!(log.take(), [expected[0]]);
+        assert!(wire.closed().is_none());
+        wire.protocol::<Slow>().0.resume_reading();
+        wire.settle();
+        assert_eq!(log.take(), [expected[1]]);
+        assert!(wire.closed().unwrap().is_clean());
+    }
+}
