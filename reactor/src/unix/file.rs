@@ -1,7 +1,8 @@
 //! What the name of a UNIX socket leaves in the file system.
 
-use std::fs::Permissions;
-use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
+use std::fs::{File, Metadata, OpenOptions, Permissions};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf, absolute};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io, mem};
@@ -10,7 +11,7 @@ use rustix::fs::{Mode, fchmod};
 use socket2::{Domain, Socket, Type};
 
 use crate::address::unix::UnixAddress;
-use crate::unix::lock::Lock;
+use crate::unix::lock::{Lock, is_open};
 
 /// A socket with a name, from which ports are made: one, or one for each of several reactors.
 pub(crate) struct NamedSocket {
@@ -77,7 +78,7 @@ impl BoundName {
         };
         // The process may change its directory.
         let path = absolute(path)?;
-        let lock = if lock { Some(Lock::acquire(&path)?) } else { None };
+        let (lock, _turn) = if lock { Some(Lock::acquire(&path)?).unzip() } else { (None, None) };
         if lock.as_ref().is_some_and(|lock| lock.was_stale) {
             remove_dead(&path)?;
         }
@@ -85,9 +86,7 @@ impl BoundName {
         // does not know that, what follows does.
         let _ = fchmod(socket, Mode::from_raw_mode(mode));
         socket.bind(&system_address)?;
-        let file = SocketFile::new(path.clone())?;
-        fs::set_permissions(&path, Permissions::from_mode(mode))?;
-        Ok(Self { file: Some(file), lock })
+        Ok(Self { file: Some(SocketFile::with_mode(path, mode)?), lock })
     }
 
     fn take_over(path: PathBuf, lock: bool) -> io::Result<Self> {
@@ -116,7 +115,24 @@ struct SocketFile {
 
 impl SocketFile {
     fn new(path: PathBuf) -> io::Result<Self> {
-        Ok(Self { id: id_of(&path)?, path, left: false })
+        Ok(Self { id: id_of(&fs::symlink_metadata(&path)?), path, left: false })
+    }
+
+    /// The file of a socket that was just bound, with these permissions, whatever the umask was.
+    ///
+    /// They are set on the file that was looked at, not on whatever has its name by then: one who can write in the directory
+    /// may put a link there to a file of somebody else's.
+    fn with_mode(path: PathBuf, mode: u32) -> io::Result<Self> {
+        let file = open_itself(&path)?;
+        let found = file.metadata()?;
+        if !found.file_type().is_socket() {
+            return Err(io::Error::other("another file has taken the place of the socket"));
+        }
+        if found.mode() & PERMISSIONS != mode & PERMISSIONS {
+            // By its name among this process's descriptors, for what was not opened to be read takes no other.
+            fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), Permissions::from_mode(mode))?;
+        }
+        Ok(Self { id: id_of(&found), path, left: false })
     }
 
     /// Lets the file be.
@@ -128,7 +144,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if !self.left
-            && id_of(&self.path).is_ok_and(|id| id == self.id)
+            && fs::symlink_metadata(&self.path).is_ok_and(|file| id_of(&file) == self.id)
             && let Err(error) = fs::remove_file(&self.path)
         {
             tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket");
@@ -136,27 +152,22 @@ impl Drop for SocketFile {
     }
 }
 
-fn id_of(path: &Path) -> io::Result<(u64, u64)> {
-    fs::symlink_metadata(path).map(|file| (file.dev(), file.ino()))
+fn id_of(file: &Metadata) -> (u64, u64) {
+    (file.dev(), file.ino())
 }
 
-/// Removes a socket that nobody answers at. Nothing else is touched: then binding fails.
+/// What has this name, be it a link, without opening what it stands for.
+fn open_itself(path: &Path) -> io::Result<File> {
+    OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW).open(path)
+}
+
+/// Removes a socket that nobody has open. Nothing else is touched: then binding fails.
 fn remove_dead(path: &Path) -> io::Result<()> {
-    match is_dead(path) {
-        Ok(true) => fs::remove_file(path),
-        _ => Ok(()),
-    }
+    if is_open(path) == Some(false) { fs::remove_file(path) } else { Ok(()) }
 }
 
-fn is_dead(path: &Path) -> io::Result<bool> {
-    if !fs::symlink_metadata(path)?.file_type().is_socket() {
-        return Ok(false);
-    }
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    let tried = socket.connect(&UnixAddress::from_path(path).to_system()?);
-    Ok(tried.is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
-}
+/// The bits of a mode that `chmod` sets.
+const PERMISSIONS: u32 = 0o7777;
 
 /// Why a socket could not be bound to a name, in words that say what to do.
 pub(crate) fn explain(address: &UnixAddress, error: &io::Error) -> String {

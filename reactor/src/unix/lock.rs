@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{File, TryLockError};
-use std::os::unix::fs::symlink;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::{fs, io, process};
 
 use rustix::io::Errno;
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, geteuid, test_kill_process};
+use socket2::{Domain, Socket, Type};
+
+use crate::address::unix::UnixAddress;
 
 /// A lock that this process holds; dropping it lets it go.
 pub(crate) struct Lock {
@@ -20,9 +23,11 @@ pub(crate) struct Lock {
 }
 
 impl Lock {
-    /// Takes the lock of the socket at an absolute path, if no living process has it.
-    pub(crate) fn acquire(socket: &Path) -> io::Result<Self> {
+    /// Takes the lock of the socket at an absolute path, if nobody has it who serves that socket. The socket is to be bound
+    /// before the turn ends.
+    pub(crate) fn acquire(socket: &Path) -> io::Result<(Self, Turn)> {
         let path = beside(socket);
+        let turn = Turn::take(&path)?;
         let mut was_stale = false;
         loop {
             match symlink(process::id().to_string(), &path) {
@@ -32,12 +37,13 @@ impl Lock {
             }
             match holder(&path)? {
                 None => continue,
-                Some(holder) if is_alive(holder, &path) => return Err(held(&path, holder)),
-                Some(_) => was_stale |= break_stale(&path)?,
+                Some(holder) if is_held_by(holder, &path, socket) => return Err(held(&path, holder)),
+                Some(_) => fs::remove_file(&path)?,
             }
+            was_stale = true;
         }
         held_here(|locks| locks.insert(path.clone()));
-        Ok(Self { path, was_stale, left: false })
+        Ok((Self { path, was_stale, left: false }, turn))
     }
 
     /// Takes the lock of the socket at an absolute path from the process that has it, which agrees to that.
@@ -57,7 +63,7 @@ impl Lock {
         self.left = true;
     }
 
-    /// Whether a living process has the lock of the socket at this path.
+    /// Whether a living process has the lock of the socket at this path. Whether it serves that, connecting tells.
     pub(crate) fn is_held(socket: &Path) -> io::Result<bool> {
         let path = beside(&std::path::absolute(socket)?);
         Ok(holder(&path)?.is_some_and(|holder| is_alive(holder, &path)))
@@ -97,6 +103,29 @@ fn holder(path: &Path) -> io::Result<Option<u32>> {
     process.map(Some).ok_or_else(|| no_lock(path))
 }
 
+/// A number is no proof of life: it may by now be another program's, or a process's in another container. The socket is
+/// one; only where there is none yet the number must do.
+fn is_held_by(holder: u32, path: &Path, socket: &Path) -> bool {
+    is_open(socket).unwrap_or_else(|| is_alive(holder, path))
+}
+
+/// Whether a process has the socket with this name open; `None` if there is no such socket, or it cannot be asked.
+pub(crate) fn is_open(path: &Path) -> Option<bool> {
+    if !fs::symlink_metadata(path).ok()?.file_type().is_socket() {
+        return None;
+    }
+    // Nobody listens for this type of connection, so whoever is there is not bothered, but told apart from nobody.
+    let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None).ok()?;
+    socket.set_nonblocking(true).ok()?;
+    match socket.connect(&UnixAddress::from_path(path).to_system().ok()?) {
+        Ok(()) => Some(true),
+        Err(error) if error.raw_os_error() == Some(libc::EPROTOTYPE) => Some(true),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(true),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Some(false),
+        Err(_) => None,
+    }
+}
+
 fn is_alive(process: u32, path: &Path) -> bool {
     if process == process::id() {
         // In a container one start after the other has the same number.
@@ -106,20 +135,51 @@ fn is_alive(process: u32, path: &Path) -> bool {
     process.is_some_and(|process| test_kill_process(process) != Err(Errno::SRCH))
 }
 
-/// Removes the lock if it is still stale; false if somebody else was faster.
-fn break_stale(path: &Path) -> io::Result<bool> {
-    // One at a time: two who have both seen the stale lock would remove each other's new one.
-    let directory = File::open(path.parent().unwrap_or(path))?;
-    match directory.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => {
-            return Err(in_use(format!("somebody else is taking the lock {}", path.display())));
+/// The right to look at a lock, to break it and to bind the socket beside it: two who have both seen a stale lock would
+/// remove each other's new one, and one who has a new lock beside a dead socket would seem to be dead.
+///
+/// It is a locked file that nobody but the owner can open: of a file that others can read, anybody has the lock who wants it.
+pub(crate) struct Turn {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Turn {
+    fn take(lock: &Path) -> io::Result<Self> {
+        let mut path = OsString::from(lock);
+        path.push(".turn");
+        let path = PathBuf::from(path);
+        loop {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+            let file = options.open(&path).map_err(|error| match error.raw_os_error() {
+                Some(libc::ELOOP) => no_lock(&path),
+                _ => error,
+            })?;
+            let opened = file.metadata()?;
+            if opened.uid() != geteuid().as_raw() {
+                return Err(in_use(format!("{} is in the way, and is another user's", path.display())));
+            }
+            match file.try_lock() {
+                Ok(()) => {}
+                Err(TryLockError::WouldBlock) => {
+                    return Err(in_use(format!("somebody else is taking the lock {}", lock.display())));
+                }
+                Err(TryLockError::Error(error)) => return Err(error),
+            }
+            // Or else the last who had it has removed it meanwhile.
+            let is_there = |file: fs::Metadata| (file.dev(), file.ino()) == (opened.dev(), opened.ino());
+            if fs::symlink_metadata(&path).is_ok_and(is_there) {
+                return Ok(Self { path, _file: file });
+            }
         }
-        Err(TryLockError::Error(error)) => return Err(error),
     }
-    match holder(path)? {
-        Some(holder) if !is_alive(holder, path) => fs::remove_file(path).map(|()| true),
-        _ => Ok(false),
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        // If it fails, the next has its turn all the same.
+        let _ = fs::remove_file(&self.path);
     }
 }
 

@@ -55,9 +55,10 @@ impl UnixListenOptions {
     }
 
     /// Whether to hold a lock while listening (not): a symbolic link beside the socket, `PATH.lock`, whose target is
-    /// the number of the process. Whoever comes second is told who holds it. A lock whose process has ended is broken,
-    /// and the socket that it left behind is removed, if nobody answers there. An abstract name needs none. Twisted's
-    /// `wantPID`; the two respect each other's locks.
+    /// the number of the process. The second to come is told who holds it. The lock of a process that has ended is broken,
+    /// and the socket that it left behind is removed: what tells is the socket, which nobody has open any more, and the
+    /// number only where there is no socket. While it is taken there is a file `PATH.lock.turn` that other users cannot
+    /// open. An abstract name needs no lock. Twisted's `wantPID`; the two respect each other's locks.
     pub fn lock(mut self, on: bool) -> Self {
         self.lock = on;
         self

@@ -4,6 +4,7 @@ mod adopting;
 mod connecting;
 mod datagrams;
 mod descriptors;
+mod intruders;
 mod listening;
 mod peers;
 
