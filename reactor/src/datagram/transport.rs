@@ -145,6 +145,11 @@ impl<A: DatagramAddress> DatagramTransport<A> {
             return Err(invalid(format!("the port is connected to {peer} already")));
         }
         let ends = socket.connect(peer)?;
+        if ends.host.is_same(&ends.peer) {
+            // It would take what it sends for answers. The system's connection cannot be undone, but is not used.
+            let message = format!("the port would be connected to itself, {}", ends.peer);
+            return Err(io::Error::new(io::ErrorKind::ConnectionRefused, message));
+        }
         self.0.host.replace(ends.host);
         self.0.peer.replace(Some(ends.peer));
         self.0.wake();

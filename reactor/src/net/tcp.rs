@@ -189,5 +189,11 @@ pub(crate) async fn connect(address: SocketAddr, options: ConnectOptions) -> io:
         socket.bind(&local.into()).map_err(|error| BindError { address: local, error })?;
     }
     let socket = TcpSocket::from_std_stream(socket.into()).connect(address).await?;
+    if socket.local_addr()?.port() == address.port() && socket.local_addr()? == socket.peer_addr()? {
+        // Where nobody listens, one who asks from that very port is its own answer (RFC 9293, section 3.5: simultaneous
+        // open). Reset, so that the port is free at once for who is to listen there.
+        SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused: nobody but itself is there"));
+    }
     Tcp::connected(socket, unmapped(address))
 }

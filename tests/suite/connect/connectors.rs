@@ -416,3 +416,19 @@ fn hooks_and_factories_are_dropped_with_the_reactor_even_if_they_own_the_connect
     }
     assert_eq!(Rc::strong_count(&token), 1);
 }
+
+/// A client that asks again and again for a port of its own machine gets that very port in the end.
+#[test]
+fn a_connection_with_itself_is_a_refusal_and_leaves_the_port_free() {
+    in_time(|| {
+        let reactor = test_reactor();
+        let address = nobody();
+        let options = ConnectOptions::new(address).local_address(address);
+        let client = reactor.connect_tcp(options, |transport| Recorder::new(transport, Log::default()));
+        let error = reactor.run_until(client.finished()).unwrap().unwrap_err();
+        assert_eq!(*error.kind(), ConnectErrorKind::Refused);
+        let reason = "connection refused: nobody but itself is there";
+        assert_eq!(error.to_string(), format!("cannot connect to {address}: {reason}"));
+        test_reactor().listen_tcp(address, |transport| Recorder::new(transport, Log::default())).unwrap();
+    });
+}

@@ -888,3 +888,17 @@ impl DatagramProtocol for Named {
         self.transport.write(format!("{:?}", thread::current().id()), peer).unwrap();
     }
 }
+
+#[test]
+fn a_port_is_not_connected_to_itself() {
+    let reactor = test_reactor();
+    let connected = Rc::new(RefCell::new(None));
+    let told = Rc::clone(&connected);
+    listen(&reactor, &Log::default(), move |this| {
+        told.replace(Some(this.transport.connect(this.transport.host())));
+        this
+    });
+    let error = connected.take().unwrap().unwrap_err();
+    assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused);
+    assert!(error.to_string().starts_with("the port would be connected to itself, 127.0.0.1:"), "{error}");
+}
