@@ -43,7 +43,7 @@ mod tests {
         let mut wire =
             StringTransport::connect(LineReceiver::factory(move |lines| Finger { lines, users: Rc::clone(&users) }));
         wire.receive(question);
-        assert!(wire.closed().is_some());
+        assert!(wire.close_reason().is_some());
         String::from_utf8(wire.take_written()).unwrap()
     }
 

@@ -32,7 +32,7 @@ fn multiply(reactor: &Reactor, numbers: Vec<i128>) -> impl Future<Output = Optio
     let product = Rc::new(Cell::new(Some(1_i128)));
     let so_far = Rc::clone(&product);
     let steps = numbers.into_iter().map(move |number| so_far.set(so_far.get().and_then(|it| it.checked_mul(number))));
-    let done = reactor.cooperate(steps).when_done();
+    let done = reactor.cooperate(steps).finished();
     async move {
         done.await;
         product.get()

@@ -90,8 +90,8 @@ mod tests {
         wire.receive("get key\n");
         assert_eq!(wire.written(), b"500 no such key\n");
         wire.advance(TIMEOUT - Duration::from_millis(1));
-        assert!(wire.closed().is_none());
+        assert!(wire.close_reason().is_none());
         wire.advance(Duration::from_millis(1));
-        assert!(wire.closed().unwrap().is_clean());
+        assert!(wire.close_reason().unwrap().is_clean());
     }
 }

@@ -53,8 +53,8 @@ mod tests {
         let mut waited = Vec::new();
         let mut attempts = |number| {
             for _ in 0..number {
-                let (before, failures) = (sim.elapsed(), client.failures());
-                assert!(sim.run_until(|| client.failures() > failures));
+                let (before, failures) = (sim.elapsed(), client.failure_count());
+                assert!(sim.run_until(|| client.failure_count() > failures));
                 waited.push((sim.elapsed() - before).as_millis() / 10);
             }
         };

@@ -121,7 +121,7 @@
 //! | [`Throttle`](policies::Throttle) | limits how fast is received and sent, by [`Bucket`](policies::Bucket)s in a hierarchy |
 //! | [`TrafficLog`](policies::TrafficLog) | writes down what passes, for people |
 //! | [`Capture`](policies::Capture) | captures every byte, to be replayed by [`CapturedConnection`](policies::CapturedConnection) |
-//! | [`ProxyHeader`](proxy_header::ProxyHeader) | behind a proxy: reads whose the connection is, for the protocol and the policies inside; what it refuses is [`ProxyRefused`](proxy_header::ProxyRefused) |
+//! | [`ProxyHeader`](proxy_header::ProxyHeader) | behind a proxy: reads whose the connection is, for the protocol and the policies inside; what it refuses is [`ProxyRefusals`](proxy_header::ProxyRefusals) |
 //!
 //! More of them are made by [`reactor::layer::around`]. A time limit that only the protocol itself can judge is no policy but a
 //! timer of the protocol, which is Twisted's `TimeoutMixin`: it is dropped with its connection.

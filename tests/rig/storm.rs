@@ -70,7 +70,12 @@ pub fn play(sim: &Simulation) -> Outcome {
     sim.run_until_quiet(Duration::from_secs(3_600));
     for host in &hosts {
         let reactor = sim.host(host.name);
-        assert_eq!((reactor.connections(), reactor.pending_calls()), (0, 0), "something is left on {}", host.name);
+        assert_eq!(
+            (reactor.connection_count(), reactor.pending_call_count()),
+            (0, 0),
+            "something is left on {}",
+            host.name
+        );
     }
     let wrong = ledger.wrong.borrow();
     assert!(wrong.is_empty(), "{wrong:#?}");

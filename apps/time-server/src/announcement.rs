@@ -35,7 +35,7 @@ impl Service for Announcement {
         let reactor = self.reactor.clone();
         self.reactor.spawn(async move {
             for port in listening {
-                port.closed().await;
+                port.finished().await;
             }
             reactor.stop();
         });

@@ -82,7 +82,7 @@ mod tests {
     fn ask(request: &str) -> String {
         let mut wire = connect();
         wire.receive(format!("{request} HTTP/1.1\r\nHost: here\r\n\r\n"));
-        assert!(wire.closed().is_none(), "the next request may follow");
+        assert!(wire.close_reason().is_none(), "the next request may follow");
         String::from_utf8(wire.take_written()).unwrap()
     }
 
@@ -102,6 +102,6 @@ mod tests {
         let mut wire = connect();
         wire.receive("GET / HTTP/1.1\r\nHost: here\r\n\r\n");
         wire.advance(PATIENCE);
-        assert!(wire.closed().unwrap().is_clean());
+        assert!(wire.close_reason().unwrap().is_clean());
     }
 }

@@ -31,7 +31,7 @@ pub(crate) enum Failure {
 
 struct Question {
     answered: Box<dyn FnOnce(Result<i64, Failure>)>,
-    time_out: DelayedCall,
+    timeout: DelayedCall,
 }
 
 impl Client {
@@ -44,8 +44,8 @@ impl Client {
     /// Sends a question; `answered` is called with its result when that comes, or cannot come any more.
     pub(crate) fn ask(&mut self, question: &str, answered: impl FnOnce(Result<i64, Failure>) + 'static) {
         self.lines.send_line(question);
-        let time_out = self.lines.call_later(PATIENCE, Self::timed_out);
-        self.waiting.push_back(Question { answered: Box::new(answered), time_out });
+        let timeout = self.lines.call_later(PATIENCE, Self::timed_out);
+        self.waiting.push_back(Question { answered: Box::new(answered), timeout });
     }
 
     pub(crate) fn lines(&self) -> Lines {
@@ -61,7 +61,7 @@ impl Client {
     /// Answers the oldest question. False if there is none.
     fn answer(&mut self, answer: Result<i64, Failure>) -> bool {
         let Some(question) = self.waiting.pop_front() else { return false };
-        question.time_out.cancel();
+        question.timeout.cancel();
         (question.answered)(answer);
         true
     }
@@ -161,10 +161,10 @@ mod tests {
         let mut asked = Asked::new();
         asked.ask("add 2 3");
         asked.wire.advance(PATIENCE - Duration::from_millis(1));
-        assert_eq!((asked.answers(), asked.wire.closed().is_some()), (vec![], false));
+        assert_eq!((asked.answers(), asked.wire.close_reason().is_some()), (vec![], false));
         asked.wire.advance(Duration::from_millis(1));
         assert_eq!(asked.answers(), [Err(Failure::TimedOut)]);
-        assert!(matches!(asked.wire.closed(), Some(CloseReason::TimedOut)));
+        assert!(matches!(asked.wire.close_reason(), Some(CloseReason::TimedOut)));
     }
 
     #[test]
@@ -172,9 +172,9 @@ mod tests {
         let mut asked = Asked::new();
         asked.ask("add 2 3");
         asked.wire.receive("5\r\n");
-        assert_eq!((asked.answers(), asked.wire.reactor().pending_calls()), (vec![Ok(5)], 0));
+        assert_eq!((asked.answers(), asked.wire.reactor().pending_call_count()), (vec![Ok(5)], 0));
         asked.wire.advance(PATIENCE * 2);
-        assert!(asked.wire.closed().is_none());
+        assert!(asked.wire.close_reason().is_none());
     }
 
     #[test]
@@ -191,6 +191,6 @@ mod tests {
     fn an_answer_that_nobody_asked_for_ends_the_connection() {
         let mut asked = Asked::new();
         asked.wire.receive("42\r\n");
-        assert!(matches!(asked.wire.closed(), Some(CloseReason::Failed(_))));
+        assert!(matches!(asked.wire.close_reason(), Some(CloseReason::Failed(_))));
     }
 }

@@ -126,7 +126,7 @@ mod tests {
         let answers = Answers::default();
         let (client, kept) = (sim.host("client"), Rc::clone(&answers));
         let connector = ask(&client, "server:8123", "add 2 3", move |answer| kept.borrow_mut().push(answer));
-        assert!(sim.run_until(|| client.connections() == 1));
+        assert!(sim.run_until(|| client.connection_count() == 1));
         sim.partition("client", "server");
         sim.run_for(Duration::from_secs(61));
         assert_eq!(*answers.borrow(), [Err(Failure::TimedOut)]);

@@ -156,7 +156,7 @@ impl Amp {
 
     /// How many bytes of answers are unsent, at most. This side's own calls are none that the peer has to read first.
     pub(crate) fn owed(&self) -> usize {
-        self.0.owed.get().min(self.transport().unsent())
+        self.0.owed.get().min(self.transport().unsent_bytes())
     }
 
     /// Ends a call; false if there is none of this tag.

@@ -216,7 +216,7 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
     fn data_received(&mut self, mut data: &[u8]) {
         // Were more answered here, the reactor would take all that is unsent for answers, this side's own calls included,
         // and not read before it is sent: then two sides could wait for each other for ever.
-        let at_once = |this: &Self| this.waiting.is_empty() && this.amp.transport().unsent() <= MOST_OWED / 2;
+        let at_once = |this: &Self| this.waiting.is_empty() && this.amp.transport().unsent_bytes() <= MOST_OWED / 2;
         while !self.amp.transport().is_closing() && !matches!(self.waiting.back(), Some(Err(_))) {
             match self.next_call(&mut data) {
                 Ok(Some(call)) if at_once(self) && self.goes_on() => self.call_received(call),

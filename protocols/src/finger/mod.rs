@@ -112,7 +112,7 @@ mod tests {
             for piece in pieces {
                 wire.receive(piece);
             }
-            assert!(wire.closed().is_some_and(|reason| reason.is_clean()), "{line:?} is answered and closed");
+            assert!(wire.close_reason().is_some_and(|reason| reason.is_clean()), "{line:?} is answered and closed");
             String::from_utf8(wire.take_written()).unwrap()
         })
     }
@@ -163,6 +163,6 @@ mod tests {
     fn a_client_that_asks_nothing_gets_nothing() {
         let mut wire = StringTransport::connect(Finger::factory(lookup));
         wire.receive_eof();
-        assert!(wire.closed().is_some_and(|reason| reason.is_clean()) && wire.written().is_empty());
+        assert!(wire.close_reason().is_some_and(|reason| reason.is_clean()) && wire.written().is_empty());
     }
 }

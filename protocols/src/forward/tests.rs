@@ -34,7 +34,7 @@ impl Chain {
     }
 
     fn forwarded(&self) -> usize {
-        self.sim.host("forwarder").connections()
+        self.sim.host("forwarder").connection_count()
     }
 }
 
@@ -127,7 +127,7 @@ fn s264_a_target_that_refuses_has_the_client_see_a_reset_and_no_empty_answer() {
     sim.host("client").connect_tcp("forwarder:8080", client.factory());
     sim.run_until_quiet(Duration::from_secs(1));
     assert!(client.was_reset() && !client.has_eof(), "{:?}", client.lost());
-    assert_eq!(sim.host("forwarder").connections(), 0);
+    assert_eq!(sim.host("forwarder").connection_count(), 0);
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn s264_a_client_that_leaves_while_the_target_is_tried_ends_the_attempt() {
     chain.run();
     chain.client.transport().abort_connection();
     chain.run();
-    assert_eq!((chain.forwarded(), chain.sim.host("forwarder").pending_calls()), (0, 0));
+    assert_eq!((chain.forwarded(), chain.sim.host("forwarder").pending_call_count()), (0, 0));
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn s264_each_side_that_does_not_read_stops_the_other_from_being_read() {
     chain.run();
     for end in [&chain.client, &chain.target] {
         // What the forwarder holds, and what is on its way before and behind it.
-        let taken = BYTES - end.transport().unsent();
+        let taken = BYTES - end.transport().unsent_bytes();
         assert!(taken < 1 << 20, "{taken} bytes were taken");
     }
     chain.client.transport().resume_reading();

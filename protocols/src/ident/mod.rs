@@ -116,7 +116,7 @@ mod tests {
             for piece in pieces {
                 wire.receive(piece);
             }
-            (String::from_utf8(wire.take_written()).unwrap(), wire.closed().is_none())
+            (String::from_utf8(wire.take_written()).unwrap(), wire.close_reason().is_none())
         })
     }
 

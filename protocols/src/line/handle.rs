@@ -208,7 +208,7 @@ mod tests {
         lines.send_line([b'x'; 20]);
         wire.settle();
         assert_eq!(wire.written().len(), 22);
-        assert!(wire.closed().is_none());
+        assert!(wire.close_reason().is_none());
     }
 
     #[test]

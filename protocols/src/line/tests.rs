@@ -488,7 +488,7 @@ fn the_end_of_the_stream_waits_behind_lines_that_wait() {
         assert_eq!(log[..2], ["line a", "eof b"]);
         assert_eq!(log.len(), if closes { 3 } else { 2 });
         assert_eq!(test.wire.written(), b"made\r\nline\r\nline\r\neof\r\n");
-        assert_eq!(test.wire.closed().is_some(), closes);
+        assert_eq!(test.wire.close_reason().is_some(), closes);
     }
 }
 
@@ -585,7 +585,7 @@ fn lines_wait_while_the_answers_to_others_fill_the_output() {
     for _ in 0..LINES {
         lines += test.log().iter().filter(|entry| *entry == "line").count();
         assert!(received.get() <= 2 * lines + 65_536, "no more is read than one chunk");
-        assert!(test.lines.transport().unsent() <= 65_536 + 100);
+        assert!(test.lines.transport().unsent_bytes() <= 65_536 + 100);
         if test.wire.written().len() == LINES * 100 {
             break;
         }

@@ -57,13 +57,13 @@ use crate::memcache::waiting::{Answer, Waiting};
 ///
 /// Every answer can be a [`MemcacheError`] instead. All requests under way fail with
 /// [`ConnectionLost`](MemcacheError::ConnectionLost) when the connection ends, as it does when the oldest has waited for
-/// a minute ([`time_out`](MemcacheFactory::time_out)) and when the server does not keep to the protocol.
+/// a minute ([`timeout`](MemcacheFactory::timeout)) and when the server does not keep to the protocol.
 #[derive(Clone)]
 pub struct MemcacheClient(Rc<Shared>);
 
 struct Shared {
     lines: Lines,
-    time_out: Duration,
+    timeout: Duration,
     max_value_length: usize,
     waiting: RefCell<VecDeque<Waiting>>,
     /// Gives up the oldest request.
@@ -78,10 +78,10 @@ impl MemcacheClient {
         MemcacheFactory::new(Rc::new(connected))
     }
 
-    pub(crate) fn new(lines: Lines, time_out: Duration, max_value_length: usize) -> Self {
+    pub(crate) fn new(lines: Lines, timeout: Duration, max_value_length: usize) -> Self {
         Self(Rc::new(Shared {
             lines,
-            time_out,
+            timeout,
             max_value_length,
             waiting: RefCell::default(),
             timer: RefCell::default(),
@@ -308,7 +308,7 @@ impl MemcacheClient {
                 let is_oldest = self.0.waiting.borrow().is_empty();
                 self.0.waiting.borrow_mut().push_back(waiting);
                 if is_oldest {
-                    let timer = self.0.lines.call_later(self.0.time_out, Answers::timed_out);
+                    let timer = self.0.lines.call_later(self.0.timeout, Answers::timed_out);
                     self.0.timer.replace(Some(timer));
                 }
             }
@@ -346,7 +346,7 @@ impl MemcacheClient {
                 timer.cancel();
             }
         } else if let Some(timer) = &*self.0.timer.borrow() {
-            timer.reset(self.0.time_out);
+            timer.reset(self.0.timeout);
         }
     }
 

@@ -11,20 +11,20 @@ use crate::{LineReceiver, Lines};
 /// Builds the protocol of a connection to a memcached server, by [`MemcacheClient::factory`].
 pub struct MemcacheFactory {
     connected: Rc<dyn Fn(MemcacheClient)>,
-    time_out: Duration,
+    timeout: Duration,
     max_value_length: usize,
 }
 
 impl MemcacheFactory {
     pub(crate) fn new(connected: Rc<dyn Fn(MemcacheClient)>) -> Self {
-        Self { connected, time_out: Duration::from_secs(60), max_value_length: 1 << 20 }
+        Self { connected, timeout: Duration::from_secs(60), max_value_length: 1 << 20 }
     }
 
     /// How long the oldest request may wait for its answer before the connection is given up: a minute if this is never
     /// called. Twisted's `persistentTimeOut`.
     #[must_use]
-    pub fn time_out(mut self, time_out: Duration) -> Self {
-        self.time_out = time_out;
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
         self
     }
 
@@ -39,10 +39,9 @@ impl MemcacheFactory {
 
 impl Factory for MemcacheFactory {
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-        let (connected, time_out, max_value_length) =
-            (Rc::clone(&self.connected), self.time_out, self.max_value_length);
+        let (connected, timeout, max_value_length) = (Rc::clone(&self.connected), self.timeout, self.max_value_length);
         let build = move |lines: Lines| {
-            Answers::new(MemcacheClient::new(lines, time_out, max_value_length), Rc::clone(&connected))
+            Answers::new(MemcacheClient::new(lines, timeout, max_value_length), Rc::clone(&connected))
         };
         LineReceiver::factory(build).max_length(MAX_LINE_LENGTH).build_protocol(transport)
     }
@@ -51,7 +50,7 @@ impl Factory for MemcacheFactory {
 impl fmt::Debug for MemcacheFactory {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemcacheFactory")
-            .field("time_out", &self.time_out)
+            .field("timeout", &self.timeout)
             .field("max_value_length", &self.max_value_length)
             .finish_non_exhaustive()
     }

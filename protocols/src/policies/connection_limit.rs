@@ -9,7 +9,7 @@ use reactor::{Address, CloseReason, Factory, Protocol, Transport};
 use crate::policies::log_limit::LogLimit;
 
 /// A policy that refuses connections while there are too many. Twisted's `LimitTotalConnectionsFactory`, by
-/// [`in_all`](Self::in_all), and `LimitConnectionsByPeer`, by [`per_peer`](Self::per_peer).
+/// [`total`](Self::total), and `LimitConnectionsByPeer`, by [`per_peer`](Self::per_peer).
 ///
 /// It is a handle, and cheap to clone: ports whose factories it is around are counted together. A connection counts
 /// from before its protocol is built until `connection_lost`, which frees its place before the protocol is told. One
@@ -25,10 +25,10 @@ use crate::policies::log_limit::LogLimit;
 /// # }
 ///
 /// let reactor = Reactor::new()?;
-/// let (in_all, per_peer) = (ConnectionLimit::in_all(10_000), ConnectionLimit::per_peer(20));
-/// let limited = in_all.around(per_peer.around(|transport| Echo { transport }));
+/// let (total, per_peer) = (ConnectionLimit::total(10_000), ConnectionLimit::per_peer(20));
+/// let limited = total.around(per_peer.around(|transport| Echo { transport }));
 /// reactor.listen_tcp("127.0.0.1:0", limited)?;
-/// println!("{} connections, {} refused", in_all.connections(), in_all.refused() + per_peer.refused());
+/// println!("{} connections, {} refused", total.connection_count(), total.refused_count() + per_peer.refused_count());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
@@ -48,7 +48,7 @@ type Peer = Option<Address>;
 
 impl ConnectionLimit {
     /// At most so many connections at a time.
-    pub fn in_all(most: usize) -> Self {
+    pub fn total(most: usize) -> Self {
         Self::new(most, |_| None)
     }
 
@@ -76,12 +76,12 @@ impl ConnectionLimit {
     }
 
     /// How many connections count now.
-    pub fn connections(&self) -> usize {
+    pub fn connection_count(&self) -> usize {
         self.0.connections.borrow().values().sum()
     }
 
     /// How many connections were refused so far.
-    pub fn refused(&self) -> u64 {
+    pub fn refused_count(&self) -> u64 {
         self.0.refused.get()
     }
 
@@ -171,8 +171,8 @@ impl fmt::Debug for ConnectionLimit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectionLimit")
             .field("most", &self.0.most)
-            .field("connections", &self.connections())
-            .field("refused", &self.refused())
+            .field("connections", &self.connection_count())
+            .field("refused", &self.refused_count())
             .finish_non_exhaustive()
     }
 }
@@ -198,17 +198,17 @@ mod tests {
 
     #[test]
     fn s251_what_is_over_the_limit_is_refused_until_there_is_room_again() {
-        let limit = ConnectionLimit::in_all(2);
+        let limit = ConnectionLimit::total(2);
         let mut first = connect(limit.around(|_| Silent)).unwrap();
         let second = connect(limit.around(|_| Silent));
         assert!(connect(limit.around(|_| Silent)).is_none());
-        assert_eq!((limit.connections(), limit.refused()), (2, 1));
+        assert_eq!((limit.connection_count(), limit.refused_count()), (2, 1));
         first.receive_eof();
-        assert_eq!(limit.connections(), 1);
+        assert_eq!(limit.connection_count(), 1);
         let third = connect(limit.around(|_| Silent));
         assert!(connect(limit.around(|_| Silent)).is_none());
         drop((second, third));
-        assert_eq!((limit.connections(), limit.refused()), (0, 2));
+        assert_eq!((limit.connection_count(), limit.refused_count()), (0, 2));
     }
 
     #[test]
@@ -221,13 +221,13 @@ mod tests {
             }
             fn data_received(&mut self, _data: &[u8]) {}
         }
-        let limit = ConnectionLimit::in_all(1);
+        let limit = ConnectionLimit::total(1);
         let first = connect(limit.around_or(Busy, |_| Silent)).unwrap();
-        assert!(first.closed().is_none());
+        assert!(first.close_reason().is_none());
         let second = connect(limit.around_or(Busy, |_| Silent)).unwrap();
         assert_eq!(second.written(), b"busy");
-        assert!(second.closed().unwrap().is_clean());
-        assert_eq!((limit.connections(), limit.refused()), (1, 1));
+        assert!(second.close_reason().unwrap().is_clean());
+        assert_eq!((limit.connection_count(), limit.refused_count()), (1, 1));
     }
 
     #[test]
@@ -238,20 +238,20 @@ mod tests {
                 panic!("oh");
             }
             fn connection_lost(&mut self, _reason: CloseReason) {
-                self.1.set(self.0.connections());
+                self.1.set(self.0.connection_count());
             }
         }
-        let limit = ConnectionLimit::in_all(1);
+        let limit = ConnectionLimit::total(1);
         assert!(connect(limit.around(|_| None::<Silent>)).is_none());
         assert!(connect(limit.around(|_| -> Silent { panic!("oh") })).is_none());
-        assert_eq!((limit.connections(), limit.refused()), (0, 0));
+        assert_eq!((limit.connection_count(), limit.refused_count()), (0, 0));
         let (inside, seen) = (limit.clone(), Rc::new(Cell::new(9)));
         let kept = Rc::clone(&seen);
         let mut wire = connect(limit.around(move |_| Last(inside.clone(), Rc::clone(&kept)))).unwrap();
-        assert_eq!(limit.connections(), 1);
+        assert_eq!(limit.connection_count(), 1);
         wire.receive("x");
         assert!(wire.was_reset());
-        assert_eq!((seen.get(), limit.connections()), (0, 0));
+        assert_eq!((seen.get(), limit.connection_count()), (0, 0));
     }
 
     #[test]

@@ -102,9 +102,9 @@ mod tests {
             wire.advance(SECOND);
             wire.receive("\n");
         }
-        assert!(wire.closed().is_none());
+        assert!(wire.close_reason().is_none());
         wire.advance(SECOND);
-        assert!(matches!(wire.closed(), Some(CloseReason::TimedOut)));
+        assert!(matches!(wire.close_reason(), Some(CloseReason::TimedOut)));
         assert!(wire.was_reset());
     }
 
@@ -115,7 +115,7 @@ mod tests {
         wire.receive("hello\r\n");
         wire.receive("and");
         wire.advance(1000 * SECOND);
-        assert!(wire.closed().is_none());
+        assert!(wire.close_reason().is_none());
         wire.receive(" more\r\n");
         assert!(wire.written().ends_with(b"and more\r\n"));
     }

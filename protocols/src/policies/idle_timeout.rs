@@ -29,9 +29,9 @@ use reactor::{CloseReason, Factory, Transport, layer};
 /// wire.advance(Duration::from_secs(50));
 /// wire.receive("still here");
 /// wire.advance(Duration::from_secs(59));
-/// assert!(wire.closed().is_none());
+/// assert!(wire.close_reason().is_none());
 /// wire.advance(Duration::from_secs(1));
-/// assert!(wire.closed().unwrap().is_clean());
+/// assert!(wire.close_reason().unwrap().is_clean());
 /// ```
 pub struct IdleTimeout {
     outer: Transport,
@@ -64,7 +64,7 @@ impl IdleTimeout {
     }
 
     fn look(&mut self) {
-        let unsent = self.outer.unsent();
+        let unsent = self.outer.unsent_bytes();
         // The peer reads, if slowly. An empty output tells nothing new: that it would be sent was expected.
         if unsent > 0 && unsent < self.unsent {
             self.note_activity();
@@ -92,7 +92,7 @@ impl Policy for IdleTimeout {
     }
 
     fn outgoing(&mut self, data: &[u8]) -> usize {
-        let unsent = self.outer.unsent();
+        let unsent = self.outer.unsent_bytes();
         if unsent == 0 || unsent < self.unsent {
             self.note_activity();
         }

@@ -46,7 +46,7 @@ impl PassThrough {
         if !self.kept.is_empty() && !self.nested.inside().transport().is_closing() {
             return OnEof::NotYet;
         }
-        let answer = self.nested.inside().ended();
+        let answer = self.nested.inside().received_eof();
         self.go_on();
         // Otherwise the inner connection closes the outer one.
         if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }

@@ -18,7 +18,7 @@ use crate::proxy_header::proxied::Proxied;
 use crate::proxy_header::refused::{Refusal, Refusals};
 use crate::proxy_header::sender::Sender;
 
-pub use refused::ProxyRefused;
+pub use refused::ProxyRefusals;
 
 /// A factory around a factory, for servers behind a proxy such as HAProxy or a cloud's load balancer: each connection
 /// begins with a header, by which the proxy tells whose it is. Versions 1 and 2 of the [PROXY protocol] are read.
@@ -52,7 +52,7 @@ pub use refused::ProxyRefused;
 /// let reactor = Reactor::new()?;
 /// let proxied = greeter().trust(["10.0.0.0/8", "fd00::1"])?.deadline(Duration::from_secs(3));
 /// reactor.listen_tcp("127.0.0.1:0", proxied.clone())?;
-/// println!("{} connections refused", proxied.refused().in_all());
+/// println!("{} connections refused", proxied.refusals().total());
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
@@ -64,7 +64,7 @@ pub use refused::ProxyRefused;
 ///
 /// A connection is refused if it comes from elsewhere, begins with something else, has sent no whole header by the
 /// [deadline](Self::deadline), or ends before. Nothing is built for it; it is closed, most often by a reset, counted in
-/// [`refused`](Self::refused), and logged, once in five seconds for each reason.
+/// [`refusals`](Self::refusals), and logged, once in five seconds for each reason.
 ///
 /// Policies inside see the client's addresses, those around this see the proxy's:
 /// [`ConnectionLimit::per_peer`](crate::policies::ConnectionLimit::per_peer) belongs inside.
@@ -153,7 +153,7 @@ impl ProxyHeader {
     }
 
     /// How many connections were refused so far, of this factory and of all clones of it.
-    pub fn refused(&self) -> ProxyRefused {
+    pub fn refusals(&self) -> ProxyRefusals {
         self.0.refusals.counts()
     }
 
@@ -201,7 +201,7 @@ impl fmt::Debug for ProxyHeader {
         f.debug_struct("ProxyHeader")
             .field("trusted", &self.0.trusted)
             .field("deadline", &self.0.deadline)
-            .field("refused", &self.refused())
+            .field("refusals", &self.refusals())
             .finish_non_exhaustive()
     }
 }

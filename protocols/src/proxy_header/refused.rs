@@ -8,7 +8,7 @@ use crate::policies::log_limit::LogLimit;
 /// How many connections a [`ProxyHeader`](crate::proxy_header::ProxyHeader) has refused so far, and why.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ProxyRefused {
+pub struct ProxyRefusals {
     /// They came from others than the trusted sources.
     pub untrusted: u64,
     /// They began with something else than a valid header.
@@ -19,9 +19,9 @@ pub struct ProxyRefused {
     pub cut_short: u64,
 }
 
-impl ProxyRefused {
+impl ProxyRefusals {
     /// All of them together.
-    pub fn in_all(&self) -> u64 {
+    pub fn total(&self) -> u64 {
         self.untrusted + self.malformed + self.late + self.cut_short
     }
 }
@@ -40,7 +40,7 @@ pub(super) enum Refusal {
 /// Counts them, and logs one of each kind in a while.
 #[derive(Default)]
 pub(super) struct Refusals {
-    counts: Cell<ProxyRefused>,
+    counts: Cell<ProxyRefusals>,
     untrusted: LogLimit,
     malformed: LogLimit,
     late: LogLimit,
@@ -48,7 +48,7 @@ pub(super) struct Refusals {
 }
 
 impl Refusals {
-    pub(super) fn counts(&self) -> ProxyRefused {
+    pub(super) fn counts(&self) -> ProxyRefusals {
         self.counts.get()
     }
 
@@ -64,7 +64,7 @@ impl Refusals {
         self.counts.set(counts);
         // Nobody has to be told every few seconds that a monitor is at work.
         if !matches!(refusal, Refusal::Silent) && limit.allows(transport.reactor().now()) {
-            tracing::warn!(peer = %transport.peer(), refused = counts.in_all(), "refused a client: {refusal}");
+            tracing::warn!(peer = %transport.peer(), refused = counts.total(), "refused a client: {refusal}");
         }
     }
 }

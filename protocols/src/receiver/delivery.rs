@@ -111,7 +111,7 @@ impl Delivery {
     /// was stopped before there were no more.
     pub(crate) fn run(&self, mut next: impl FnMut() -> bool) -> bool {
         self.phase.set(Phase::Running);
-        let unsent = self.transport.unsent();
+        let unsent = self.transport.unsent_bytes();
         loop {
             if !self.goes_on(unsent) {
                 return true;
@@ -124,7 +124,7 @@ impl Delivery {
 
     /// Whether a delivery goes on that began when so much was unsent.
     fn goes_on(&self, unsent: usize) -> bool {
-        let answers = self.transport.unsent().saturating_sub(unsent);
+        let answers = self.transport.unsent_bytes().saturating_sub(unsent);
         !self.paused.get() && !self.transport.is_closing() && answers <= MOST_ANSWERS
     }
 

@@ -39,7 +39,7 @@ impl Net {
     }
 
     fn proxied(&self) -> usize {
-        self.sim.host("proxy").connections()
+        self.sim.host("proxy").connection_count()
     }
 }
 
@@ -50,7 +50,7 @@ fn answer(socks: fn() -> Socks, input: &[u8]) -> (Vec<u8>, bool) {
         for piece in pieces {
             wire.receive(piece);
         }
-        (wire.take_written(), wire.closed().is_some())
+        (wire.take_written(), wire.close_reason().is_some())
     })
 }
 
@@ -188,7 +188,7 @@ fn a_client_that_leaves_while_the_target_is_tried_ends_the_attempt() {
     net.send([METHODS, TO_TARGET].concat());
     net.client.transport().abort_connection();
     net.sim.run_for(SECOND);
-    assert_eq!((net.proxied(), net.sim.host("proxy").pending_calls()), (0, 0));
+    assert_eq!((net.proxied(), net.sim.host("proxy").pending_call_count()), (0, 0));
 }
 
 #[test]
@@ -196,7 +196,7 @@ fn a_client_that_says_too_little_is_got_rid_of() {
     let mut wire = StringTransport::connect(open());
     wire.receive(b"\x05");
     wire.advance(LIMIT);
-    assert!(matches!(wire.closed(), Some(CloseReason::TimedOut)), "{:?}", wire.closed());
+    assert!(matches!(wire.close_reason(), Some(CloseReason::TimedOut)), "{:?}", wire.close_reason());
     assert!(wire.was_reset());
 }
 
@@ -206,7 +206,7 @@ fn nothing_is_timed_once_it_is_connected() {
     let replied = net.send([METHODS, TO_TARGET].concat());
     net.sim.run_for(10 * LIMIT);
     assert!(net.client.received() == replied && !net.client.has_eof());
-    assert_eq!(net.sim.host("proxy").pending_calls(), 0);
+    assert_eq!(net.sim.host("proxy").pending_call_count(), 0);
 }
 
 #[test]
@@ -240,7 +240,7 @@ fn what_a_client_sends_early_waits_while_its_password_is_checked() {
     let check = async move |_, _| told.take().unwrap().await.is_ok();
     let net = Net::new(Socks::with_password(check, |_| true));
     net.send([b"\x05\x01\x02\x01\x02me\x06secret", TO_TARGET, &[b'x'; BYTES]].concat());
-    assert!(BYTES - net.client.transport().unsent() < 1 << 20);
+    assert!(BYTES - net.client.transport().unsent_bytes() < 1 << 20);
     tell.send(()).unwrap();
     net.client.transport().write_eof();
     net.sim.run_for(SECOND);

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 use async_trait::async_trait;
 use reactor::connect::ConnectErrorKind;
-use reactor::endpoint::{Argument, Arguments, ClientEndpoint, EndpointError, Made, ServerEndpoint};
+use reactor::endpoint::{Argument, Arguments, ClientEndpoint, EndpointError, FirstConnection, ServerEndpoint};
 use reactor::{ConnectError, Factory, Port, Reactor, Transport};
 
 use crate::web_socket::{WebSocket, answer};
@@ -91,7 +91,7 @@ struct Client {
 #[async_trait(?Send)]
 impl ClientEndpoint for Client {
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
-        let (factory, made) = Made::around(factory, &self.url);
+        let (factory, made) = FirstConnection::around(factory, &self.url);
         let web_socket = WebSocket::client(&self.url, factory);
         let web_socket = if self.text { web_socket.text() } else { web_socket };
         let mut around = AbortOnDrop(Some(self.inside.connect(Box::new(web_socket)).await?));

@@ -155,13 +155,13 @@ impl Open {
 
     fn drain(&mut self) {
         self.send();
-        if self.peer_closed && self.message.is_empty() && self.nested.inside().ended() != OnEof::NotYet {
+        if self.peer_closed && self.message.is_empty() && self.nested.inside().received_eof() != OnEof::NotYet {
             // It cannot go on sending: the closing handshake is for both directions.
             self.nested.inside().transport().lose_connection();
             self.send();
         }
         let inside = self.nested.inside();
-        if !self.closed && inside.failure().is_none() && (inside.wants_close() || inside.wants_shut()) {
+        if !self.closed && inside.failure().is_none() && (inside.wants_close() || inside.wants_write_eof()) {
             if self.character.is_empty() {
                 self.close();
             } else {
@@ -187,8 +187,8 @@ impl Open {
             // An error says no more than that this is the end.
             let _ = self.context.flush(&mut Wire::to(&self.outer));
         }
-        if self.nested.inside().wants_shut() {
-            self.nested.inside().shut();
+        if self.nested.inside().wants_write_eof() {
+            self.nested.inside().write_eof_sent();
         }
     }
 

@@ -170,7 +170,7 @@ fn nothing_depends_on_how_a_conversation_is_cut() {
             wire.receive(piece);
         }
         let written = wire.take_written();
-        (log.take(), written, wire.closed().is_some_and(|reason| reason.is_clean()))
+        (log.take(), written, wire.close_reason().is_some_and(|reason| reason.is_clean()))
     });
     assert_eq!(log, ["made", "hello", "eof", "lost: connection closed cleanly"]);
     assert!(written.starts_with(ACCEPTED.as_bytes()) && clean);
@@ -190,7 +190,7 @@ fn a_close_on_this_side_is_over_when_the_peer_has_closed() {
     let mut test = Test::open(|socket| socket);
     assert_eq!(test.receive(&[frame(TEXT, "close"), frame(TEXT, "dropped")]), ["close"]);
     assert_eq!(test.sent(), [(CLOSE, closing(1000))]);
-    assert!(test.wire.closed().is_none() && !test.wire.eof_written());
+    assert!(test.wire.close_reason().is_none() && !test.wire.eof_written());
     assert_eq!(
         test.receive(&[frame(TEXT, "dropped"), frame(CLOSE, closing(1000))]),
         ["lost: connection closed cleanly"]
@@ -203,7 +203,7 @@ fn a_peer_that_does_not_close_is_given_ten_seconds() {
     let mut test = Test::open(|socket| socket);
     test.receive(&[frame(TEXT, "close")]);
     test.wire.advance(Duration::from_millis(9999));
-    assert!(test.wire.closed().is_none());
+    assert!(test.wire.close_reason().is_none());
     test.wire.advance(Duration::from_millis(1));
     assert_eq!(test.log.take(), ["lost: connection timed out"]);
     assert!(test.wire.was_reset());
@@ -229,7 +229,7 @@ fn a_connection_that_ends_without_a_close_is_lost() {
     let mut test = Test::open(|socket| socket);
     test.receive(&[frame(TEXT, "close")]);
     test.wire.receive_eof();
-    assert!(matches!(test.wire.closed(), Some(CloseReason::Lost(_))));
+    assert!(matches!(test.wire.close_reason(), Some(CloseReason::Lost(_))));
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn a_protocol_that_pauses_gets_nothing_until_it_resumes() {
     assert_eq!(test.receive(&frames), ["pause"]);
     assert_eq!(test.receive(&[frame(TEXT, "three"), frame(CLOSE, closing(1000))]), [""; 0]);
     test.wire.receive_eof();
-    assert!(test.wire.closed().is_none());
+    assert!(test.wire.close_reason().is_none());
     for expected in [&["one", "pause"][..], &["two", "three", "eof", "lost: connection closed cleanly"]] {
         test.wire.protocol::<Echo>().transport.resume_reading();
         test.wire.settle();
@@ -308,7 +308,7 @@ fn a_peer_that_does_not_read_is_not_read_either() {
     for _ in 0..1024 {
         test.wire.receive(&message);
     }
-    assert!(test.wire.transport().unsent() < 200_000, "{}", test.wire.transport().unsent());
+    assert!(test.wire.transport().unsent_bytes() < 200_000, "{}", test.wire.transport().unsent_bytes());
     assert!(test.log.borrow().len() < 40, "{}", test.log.borrow().len());
     test.wire.stall(false);
     let sent: usize = test.sent().iter().map(|(_, data)| data.len()).sum();
@@ -322,7 +322,7 @@ fn pings_whose_answers_are_not_read_do_not_pile_up() {
     for _ in 0..10_000 {
         test.wire.receive(frame(PING, [7; 125]));
     }
-    assert!(test.wire.transport().unsent() < 200_000, "{}", test.wire.transport().unsent());
+    assert!(test.wire.transport().unsent_bytes() < 200_000, "{}", test.wire.transport().unsent_bytes());
 }
 
 #[test]
@@ -439,11 +439,11 @@ fn a_client_ends_with_the_reason_why_it_is_no_web_socket() {
         assert!(wire.take_written().starts_with(b"GET / HTTP/1.1\r\nHost: here\r\n"));
         wire.receive(&answer);
         wire.receive_eof();
-        let found = wire.closed().unwrap().to_string();
+        let found = wire.close_reason().unwrap().to_string();
         assert!(found.starts_with(reason), "{found}");
     }
     let wire = StringTransport::connect(WebSocket::client("no url", |_: Transport| None::<Echo>));
-    assert!(matches!(wire.closed(), Some(CloseReason::Failed(_))));
+    assert!(matches!(wire.close_reason(), Some(CloseReason::Failed(_))));
 }
 
 /// What a request is answered with, and the status of the answer.
@@ -517,7 +517,7 @@ fn a_request_has_to_be_complete_after_ten_seconds() {
     let mut wire = StringTransport::connect(echo(&Log::default()));
     wire.receive("GET ");
     wire.advance(Duration::from_secs(10));
-    assert!(matches!(wire.closed(), Some(CloseReason::TimedOut)));
+    assert!(matches!(wire.close_reason(), Some(CloseReason::TimedOut)));
 }
 
 #[test]
@@ -536,7 +536,7 @@ fn what_is_no_request_for_a_web_socket_goes_elsewhere_from_the_first_byte_on() {
         wire.receive_eof();
         wire.advance(Duration::from_secs(9));
         assert_eq!(String::from_utf8_lossy(wire.written()), format!("{request}bye"));
-        assert!(wire.closed().unwrap().is_clean());
+        assert!(wire.close_reason().unwrap().is_clean());
         assert_eq!(log.take(), [""; 0]);
         assert_eq!(web.take().last().unwrap(), "lost: connection closed cleanly");
     }
@@ -565,10 +565,10 @@ fn who_gets_a_request_for_somebody_else_may_pause_before_what_is_behind_it() {
         wire.receive(request);
         wire.receive_eof();
         assert_eq!(log.take(), [expected[0]]);
-        assert!(wire.closed().is_none());
+        assert!(wire.close_reason().is_none());
         wire.protocol::<Slow>().0.resume_reading();
         wire.settle();
         assert_eq!(log.take(), [expected[1]]);
-        assert!(wire.closed().unwrap().is_clean());
+        assert!(wire.close_reason().unwrap().is_clean());
     }
 }

@@ -87,9 +87,9 @@ impl Protocol for Chargen {
 
     fn resume_writing(&mut self) {
         while !self.transport.is_full() {
-            let unsent = self.transport.unsent();
+            let unsent = self.transport.unsent_bytes();
             self.transport.write(pattern_line(self.line));
-            if self.transport.unsent() == unsent {
+            if self.transport.unsent_bytes() == unsent {
                 // Nothing more is taken: it ends, or its limit is below what would make it full.
                 return;
             }
@@ -255,7 +255,7 @@ mod tests {
     /// What a service sends that closes by itself.
     fn answer(factory: impl Factory) -> Vec<u8> {
         let wire = StringTransport::connect(factory);
-        assert!(wire.closed().is_some_and(|reason| reason.is_clean()));
+        assert!(wire.close_reason().is_some_and(|reason| reason.is_clean()));
         assert!(wire.eof_written());
         wire.written().to_vec()
     }
@@ -277,9 +277,9 @@ mod tests {
     fn s262_discard_ignores_what_comes_and_ends_with_the_peer() {
         let mut wire = StringTransport::connect(Discard::new);
         wire.receive("anything");
-        assert_eq!((wire.written(), wire.closed().is_none()), (&b""[..], true));
+        assert_eq!((wire.written(), wire.close_reason().is_none()), (&b""[..], true));
         wire.receive_eof();
-        assert_eq!((wire.written(), wire.closed().is_some()), (&b""[..], true));
+        assert_eq!((wire.written(), wire.close_reason().is_some()), (&b""[..], true));
     }
 
     #[test]
@@ -288,7 +288,7 @@ mod tests {
         let mut received: Vec<u8> = Vec::new();
         for _ in 0..10 {
             received.extend(pair.server.written());
-            assert!(pair.server.transport().unsent() <= 65_536 + LINE + 2);
+            assert!(pair.server.transport().unsent_bytes() <= 65_536 + LINE + 2);
             pair.pump();
         }
         assert!(received.len() >= 10 * 65_536);
@@ -312,7 +312,7 @@ mod tests {
         pair.client.transport().write("stop it");
         pair.client.transport().lose_connection();
         pair.run_until_quiet();
-        assert!(pair.server.closed().is_some_and(|reason| reason.is_clean()));
+        assert!(pair.server.close_reason().is_some_and(|reason| reason.is_clean()));
     }
 
     #[test]
@@ -324,13 +324,13 @@ mod tests {
             }
         }
         let wire = StringTransport::connect(layer::around(Closing, Chargen::new));
-        assert_eq!((wire.written(), wire.closed().is_some()), (&b""[..], true));
+        assert_eq!((wire.written(), wire.close_reason().is_some()), (&b""[..], true));
 
         let mut pair = Pair::connect(Discard::new, Chargen::new);
         pair.server.transport().write_eof();
         pair.client.transport().write_eof();
         pair.run_until_quiet();
-        assert!(pair.server.closed().is_some_and(|reason| reason.is_clean()));
+        assert!(pair.server.close_reason().is_some_and(|reason| reason.is_clean()));
 
         let sim = Simulation::new(0);
         let server = sim.host("server");

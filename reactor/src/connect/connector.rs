@@ -19,7 +19,7 @@ use crate::reactor::{Core, Reactor};
 use crate::time::timers::Sleep;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::util::panics::contained;
+use crate::util::panics::log_panic;
 use crate::util::wakers::Wakers;
 
 /// An outgoing connection, and the way to make it again: what [`Reactor::connect_tcp`](crate::Reactor::connect_tcp) and
@@ -92,19 +92,19 @@ pub enum ConnectorState {
 
 impl Connector {
     /// Sets what to do when an attempt has failed, in place of the hook set before. Twisted's
-    /// `clientConnectionFailed`.
-    pub fn on_failed(self, hook: impl FnMut(&Self, ConnectError) + 'static) -> Self {
+    /// `clientConnectionFailed`. Returns the handle, for the next call of a chain.
+    pub fn on_failed(&self, hook: impl FnMut(&Self, ConnectError) + 'static) -> Self {
         let old = self.0.on_failed.replace(Some(Box::new(hook)));
         drop(old);
-        self
+        self.clone()
     }
 
     /// Sets what to do when a connection has ended, in place of the hook set before. Twisted's
-    /// `clientConnectionLost`.
-    pub fn on_lost(self, hook: impl FnMut(&Self, CloseReason) + 'static) -> Self {
+    /// `clientConnectionLost`. Returns the handle, for the next call of a chain.
+    pub fn on_lost(&self, hook: impl FnMut(&Self, CloseReason) + 'static) -> Self {
         let old = self.0.on_lost.replace(Some(Box::new(hook)));
         drop(old);
-        self
+        self.clone()
     }
 
     /// Begins another attempt. Does nothing unless it is [`Disconnected`](ConnectorState::Disconnected) or
@@ -216,7 +216,7 @@ impl Connector {
     /// Drops the hooks and the factory, which may own this very connector: it begins nothing any more.
     pub(crate) fn discard(&self) {
         let hooks = (self.0.on_failed.take(), self.0.on_lost.take());
-        contained("drop of a connector's hook", || drop(hooks));
+        log_panic("drop of a connector's hook", || drop(hooks));
         self.0.factory.discard();
     }
 
@@ -303,7 +303,7 @@ impl Connector {
     /// Calls a hook, which is out of its place meanwhile: it may set another.
     fn call<T>(&self, place: &Hook<T>, argument: T) -> bool {
         let Some(mut hook) = place.take() else { return false };
-        contained("connector's hook", || hook(self, argument));
+        log_panic("connector's hook", || hook(self, argument));
         let set_meanwhile = place.borrow().is_some();
         if !set_meanwhile {
             place.replace(Some(hook));

@@ -48,7 +48,7 @@ impl Connector {
     ///     .connect_tcp("server:7", |transport| Client { transport })
     ///     .retry(Backoff::new().max_delay(Duration::from_secs(5)));
     /// sim.run_for(Duration::from_secs(600));
-    /// assert!(client.failures() > 100);
+    /// assert!(client.failure_count() > 100);
     ///
     /// sim.host("server").listen_tcp(7, |transport| Client { transport })?;
     /// sim.run_for(Duration::from_secs(6));
@@ -57,9 +57,9 @@ impl Connector {
     /// ```
     ///
     /// It holds from the next failure or loss on, in place of the back-off set before.
-    pub fn retry(self, backoff: Backoff) -> Self {
+    pub fn retry(&self, backoff: Backoff) -> Self {
         self.0.retry.backoff.replace(Some(Box::new(backoff)));
-        self
+        self.clone()
     }
 
     /// Makes no further attempt: ends a wait, and gives up the attempt under way, which fails with
@@ -85,12 +85,12 @@ impl Connector {
 
     /// How many attempts have failed in a row; the loss of a connection is the first failure of a row. Zero while there
     /// is a connection, as soon as its `connection_made` has returned. The hooks find counted what they are told of.
-    pub fn failures(&self) -> u32 {
+    pub fn failure_count(&self) -> u32 {
         self.0.retry.failures.get()
     }
 
     pub(crate) fn count_failure(&self) {
-        self.0.retry.failures.set(self.failures().saturating_add(1));
+        self.0.retry.failures.set(self.failure_count().saturating_add(1));
     }
 
     /// Waits for the next attempt, unless there is to be none.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use crate::connection::protocol::Protocol;
 use crate::transport::Transport;
-use crate::util::panics::{catch, contained};
+use crate::util::panics::{catch_panic, log_panic};
 
 /// Builds a protocol for each connection of a port or a connector. Twisted's `IProtocolFactory`.
 ///
@@ -179,12 +179,12 @@ impl FactoryCell {
 
     pub(crate) fn start(&self) {
         if !self.started.replace(true) {
-            contained("start_factory", || self.with(Factory::start_factory));
+            log_panic("start_factory", || self.with(Factory::start_factory));
         }
     }
 
     pub(crate) fn build(&self, transport: Transport) -> Built {
-        match catch(|| self.factory.borrow_mut().as_mut()?.build_protocol(transport)) {
+        match catch_panic(|| self.factory.borrow_mut().as_mut()?.build_protocol(transport)) {
             Ok(Some(protocol)) => Built::Protocol(protocol),
             Ok(None) => Built::Refused,
             Err(message) => {
@@ -196,7 +196,7 @@ impl FactoryCell {
 
     pub(crate) fn stop(&self) {
         if self.started.replace(false) {
-            contained("stop_factory", || self.with(Factory::stop_factory));
+            log_panic("stop_factory", || self.with(Factory::stop_factory));
         }
     }
 
@@ -204,7 +204,7 @@ impl FactoryCell {
     pub(crate) fn discard(&self) {
         self.stop();
         let factory = self.factory.take();
-        contained("drop of a factory", || drop(factory));
+        log_panic("drop of a factory", || drop(factory));
     }
 
     fn with(&self, call: impl FnOnce(&mut dyn Factory)) {

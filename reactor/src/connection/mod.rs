@@ -15,18 +15,18 @@ use crate::time::calls::{CallTarget, Callee};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::state::State;
-use crate::util::panics::catch;
+use crate::util::panics::catch_panic;
 
 /// One connection without any I/O: a protocol, its transport, and the rules between them.
 ///
 /// Most programs never name it. It is for those who write layers (see [`layer::around`](crate::layer::around), which does the common
 /// case): a driver tells it what happened, and then asks what to do next. It knows no socket and no clock.
 ///
-/// - **Input**: [`made`](Self::made) first, then [`received`](Self::received), [`ended`](Self::ended) and
+/// - **Input**: [`made`](Self::made) first, then [`received`](Self::received), [`received_eof`](Self::received_eof) and
 ///   [`turn`](Self::turn), at last [`lost`](Self::lost). Each runs the callbacks it gives rise to.
 /// - **Output**: [`with_output`](Self::with_output) lends the bytes to send, [`sent`](Self::sent) takes note of how
-///   many have left, [`shut`](Self::shut) that the end of the stream has.
-/// - **Questions**: [`wants_read`](Self::wants_read), [`wants_shut`](Self::wants_shut),
+///   many have left, [`write_eof_sent`](Self::write_eof_sent) that the end of the stream has.
+/// - **Questions**: [`wants_read`](Self::wants_read), [`wants_write_eof`](Self::wants_write_eof),
 ///   [`wants_close`](Self::wants_close), [`failure`](Self::failure).
 ///
 /// **One input, then a full drain, then the next input**: after every input the driver sends what it can and asks the
@@ -130,7 +130,7 @@ impl Connection {
 
     /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`], or this side has ended its own
     /// stream already, the connection is closing from here on.
-    pub fn ended(&mut self) -> OnEof {
+    pub fn received_eof(&mut self) -> OnEof {
         if self.eof {
             return if self.eof_waits { OnEof::NotYet } else { OnEof::KeepWriting };
         }
@@ -171,8 +171,8 @@ impl Connection {
             if self.protocol.is_none() || self.transport.has_failed() {
                 return;
             }
-            match catch(|| self.transport.0.calls.next(cx)) {
-                Ok(Some(call)) => self.call(|protocol| call(&mut Whole(protocol))),
+            match catch_panic(|| self.transport.0.calls.next(cx)) {
+                Ok(Some(call)) => self.call(|protocol| call(&mut ProtocolCallee(protocol))),
                 Ok(None) => return self.call(|protocol| protocol.turn(cx)),
                 Err(message) => self.panicked(message),
             }
@@ -187,9 +187,9 @@ impl Connection {
     pub fn lost(&mut self, reason: CloseReason) {
         let Some(mut protocol) = self.protocol.take() else { return };
         let watchers = self.state().take_watchers();
-        let end = catch(|| self.state().end());
-        let lost = if self.made { catch(|| protocol.connection_lost(reason.clone())) } else { Ok(()) };
-        let drop = catch(|| drop(protocol));
+        let end = catch_panic(|| self.state().end());
+        let lost = if self.made { catch_panic(|| protocol.connection_lost(reason.clone())) } else { Ok(()) };
+        let drop = catch_panic(|| drop(protocol));
         for message in [end, lost, drop].into_iter().filter_map(Result::err) {
             tracing::error!(panic = message, "a protocol panicked while its connection ended");
         }
@@ -233,8 +233,8 @@ impl Connection {
         resumes
     }
 
-    /// Output: the end of this side's stream, which [`wants_shut`](Self::wants_shut) asked for, has left.
-    pub fn shut(&mut self) {
+    /// Output: the end of this side's stream, which [`wants_write_eof`](Self::wants_write_eof) asked for, has left.
+    pub fn write_eof_sent(&mut self) {
         self.state().set_eof_sent();
         if self.eof && !self.eof_waits {
             self.transport.lose_connection();
@@ -248,8 +248,8 @@ impl Connection {
     }
 
     /// Whether everything was sent and the end of this side's stream is to follow.
-    pub fn wants_shut(&self) -> bool {
-        self.state().wants_shut()
+    pub fn wants_write_eof(&self) -> bool {
+        self.state().wants_write_eof()
     }
 
     /// Whether everything was sent and the connection is to be closed: by then the driver calls [`lost`](Self::lost)
@@ -289,7 +289,7 @@ impl Connection {
     #[inline]
     fn run(&mut self, callback: impl FnOnce(&mut dyn Protocol)) -> bool {
         let Some(protocol) = &mut self.protocol else { return false };
-        match catch(|| callback(&mut **protocol)) {
+        match catch_panic(|| callback(&mut **protocol)) {
             Ok(()) => true,
             Err(message) => {
                 self.panicked(message);
@@ -316,7 +316,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if !self.state().has_ended()
-            && let Err(message) = catch(|| self.state().end())
+            && let Err(message) = catch_panic(|| self.state().end())
         {
             tracing::error!(panic = message, "dropping a connection's calls panicked");
         }
@@ -334,9 +334,9 @@ impl fmt::Debug for Connection {
 }
 
 /// A protocol as the receiver of timed and deferred calls.
-struct Whole<'a>(&'a mut dyn Protocol);
+struct ProtocolCallee<'a>(&'a mut dyn Protocol);
 
-impl Callee for Whole<'_> {
+impl Callee for ProtocolCallee<'_> {
     fn protocol(&mut self) -> &mut dyn Any {
         self.0
     }

@@ -22,7 +22,7 @@ use crate::time::calls::{CallTarget, Callee};
 use crate::time::timers::Sleep;
 use crate::transport::state::Driver;
 use crate::util::log_limit::LogLimit;
-use crate::util::panics::{catch, contained};
+use crate::util::panics::{catch_panic, log_panic};
 
 /// Builds the protocol for a socket. The task, which makes all the callbacks, is to be spawned.
 ///
@@ -188,8 +188,8 @@ impl<A: DatagramAddress> Link<A> {
             self.call("start_protocol", DatagramProtocol::start_protocol);
         }
         while budget.allows_calls() && !self.state.port.is_stopping() && self.state.calls.any_ready() {
-            match catch(|| self.state.calls.next(cx)) {
-                Ok(Some(call)) => self.call("timed or deferred call", |protocol| call(&mut Whole(protocol))),
+            match catch_panic(|| self.state.calls.next(cx)) {
+                Ok(Some(call)) => self.call("timed or deferred call", |protocol| call(&mut ProtocolCallee(protocol))),
                 Ok(None) => return,
                 Err(message) => tracing::error!(panic = message, "dropping a deferred future panicked"),
             }
@@ -225,7 +225,7 @@ impl<A: DatagramAddress> Link<A> {
 
     fn call(&mut self, what: &'static str, callback: impl FnOnce(&mut dyn DatagramProtocol<A>)) {
         if let Some(protocol) = &mut self.protocol {
-            contained(what, || callback(&mut **protocol));
+            log_panic(what, || callback(&mut **protocol));
         }
     }
 
@@ -235,13 +235,13 @@ impl<A: DatagramAddress> Link<A> {
         if state.port.has_closed() {
             return;
         }
-        contained("drop of a timed or deferred call", || state.close());
+        log_panic("drop of a timed or deferred call", || state.close());
         tracing::debug!(received = self.received, sent = state.sent(), "closed");
         if let Some(mut protocol) = self.protocol.take() {
             if self.started {
-                contained("stop_protocol", || protocol.stop_protocol());
+                log_panic("stop_protocol", || protocol.stop_protocol());
             }
-            contained("drop of a protocol", || drop(protocol));
+            log_panic("drop of a protocol", || drop(protocol));
         }
         state.port.set_closed();
     }
@@ -278,9 +278,9 @@ impl Budget {
 }
 
 /// A protocol as the receiver of timed and deferred calls.
-struct Whole<'a, A>(&'a mut dyn DatagramProtocol<A>);
+struct ProtocolCallee<'a, A>(&'a mut dyn DatagramProtocol<A>);
 
-impl<A: DatagramAddress> Callee for Whole<'_, A> {
+impl<A: DatagramAddress> Callee for ProtocolCallee<'_, A> {
     fn protocol(&mut self) -> &mut dyn Any {
         self.0
     }

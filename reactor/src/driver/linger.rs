@@ -34,7 +34,7 @@ impl Linger {
                 Poll::Ready(Ok(_)) => self.quiet_since = hub.timers.now(),
                 Poll::Pending => {
                     let now = hub.timers.now();
-                    let left = limits.silence.saturating_sub(now - self.quiet_since).min(self.left(limits, now));
+                    let left = limits.idle.saturating_sub(now - self.quiet_since).min(self.left(limits, now));
                     if left.is_zero() {
                         break;
                     }
@@ -62,7 +62,7 @@ impl Linger {
 
     /// How long it may go on at the most. No time is added up, for it may be without end.
     fn left(&self, limits: LingerLimits, now: Instant) -> Duration {
-        limits.in_all.saturating_sub(now - self.closed_at)
+        limits.total.saturating_sub(now - self.closed_at)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::net::listen_options::LingerLimits;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::state::State;
 use crate::transport::{Transport, state};
-use crate::util::panics::{catch, contained};
+use crate::util::panics::{catch_panic, log_panic};
 
 /// Whoever has brought a connection about and is told of its end: a port or a connector.
 pub(crate) trait Keeper {
@@ -89,14 +89,16 @@ pub(crate) fn prepare<S: Stream>(
     let transport = Transport::new(hub, host.clone(), peer.clone(), output_limit);
     transport.0.passes_descriptors.set(S::PASSES_DESCRIPTORS);
     if let Some(credentials) = stream.peer_credentials() {
-        transport.0.with_rare(|rare| rare.peer_credentials = Some(credentials));
+        transport.0.with_cold(|cold| cold.peer_credentials = Some(credentials));
     }
     let span = span(&transport, &host, &peer);
     let entered = span.enter();
     keeper.connection_begins(&transport);
     let connection = match build(transport.clone()) {
         // Asking it for its handler runs user code.
-        Built::Protocol(protocol) => catch(|| Connection::new(transport.clone(), protocol)).map_err(Started::Panicked),
+        Built::Protocol(protocol) => {
+            catch_panic(|| Connection::new(transport.clone(), protocol)).map_err(Started::Panicked)
+        }
         Built::Refused => Err(Started::Refused),
         Built::Panicked(message) => Err(Started::Panicked(message)),
     };
@@ -105,7 +107,7 @@ pub(crate) fn prepare<S: Stream>(
         Err(refused) => {
             tracing::debug!("refused by the factory");
             // The factory may have kept the handle, and asked for calls.
-            contained("drop of a call", || transport.0.end());
+            log_panic("drop of a call", || transport.0.end());
             return refused;
         }
     };
@@ -262,7 +264,7 @@ impl<S: Stream> Link<S> {
     fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
         let Phase::Open(connection) = &self.phase else { return Step::Again };
         let state = &connection.transport().0;
-        if (state.is_to_drain() || state.unsent() > 0 || connection.is_layered())
+        if (state.is_to_drain() || state.unsent_bytes() > 0 || connection.is_layered())
             && let Some(step) = self.drain(cx, budget)
         {
             return step;
@@ -322,15 +324,17 @@ impl<S: Stream> Link<S> {
             return Some(Step::End(CloseReason::Lost(Arc::new(error))));
         }
 
-        let ends = connection.wants_shut() || connection.wants_close();
+        let ends = connection.wants_write_eof() || connection.wants_close();
         if ends && connection.transport().0.waiting_descriptors() > 0 {
             connection.transport().fail_connection(CloseReason::DescriptorOverrun);
             return Some(Step::Again);
         }
-        if connection.wants_shut() || (connection.wants_close() && !connection.transport().0.eof_sent() && !self.eof) {
+        if connection.wants_write_eof()
+            || (connection.wants_close() && !connection.transport().0.eof_sent() && !self.eof)
+        {
             match stream.poll_shut(cx) {
                 Poll::Ready(Ok(())) => {
-                    connection.shut();
+                    connection.write_eof_sent();
                     return Some(Step::Again);
                 }
                 // The peer was faster; what it did shows when reading, if this side still reads.
@@ -338,7 +342,7 @@ impl<S: Stream> Link<S> {
                     return Some(Step::End(CloseReason::Lost(Arc::new(error))));
                 }
                 Poll::Ready(Err(_)) => {
-                    connection.shut();
+                    connection.write_eof_sent();
                     return Some(Step::Again);
                 }
                 Poll::Pending => return Some(Step::Sleep),
@@ -380,7 +384,7 @@ impl<S: Stream> Link<S> {
             match read {
                 Poll::Ready(Ok(0)) => {
                     self.eof = true;
-                    connection.ended();
+                    connection.received_eof();
                 }
                 Poll::Ready(Ok(n)) => self.received += n as u64,
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -393,7 +397,7 @@ impl<S: Stream> Link<S> {
             match stream.poll_end(cx) {
                 Poll::Ready(Ok(())) => {
                     self.eof = true;
-                    connection.ended();
+                    connection.received_eof();
                     return Step::Again;
                 }
                 Poll::Ready(Err(error)) => return Step::End(CloseReason::Lost(Arc::new(error))),
@@ -418,7 +422,7 @@ impl<S: Stream> Link<S> {
             self.stream.reset();
         }
         let Phase::Open(mut connection) = std::mem::replace(&mut self.phase, next) else { return };
-        tracing::debug!(%reason, received = self.received, sent = self.sent, unsent = connection.transport().unsent(), "closed");
+        tracing::debug!(%reason, received = self.received, sent = self.sent, unsent = connection.transport().unsent_bytes(), "closed");
         connection.lost(reason.clone());
         drop(connection);
         self.keeper.connection_lost(&reason);

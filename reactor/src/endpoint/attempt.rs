@@ -3,7 +3,7 @@
 use crate::connect::connector::{Attempt, Connector};
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
-use crate::endpoint::Made;
+use crate::endpoint::FirstConnection;
 use crate::transport::Transport;
 
 /// Has `connect` make one attempt, and resolves as [`ClientEndpoint::connect`](crate::endpoint::ClientEndpoint::connect) does.
@@ -12,7 +12,7 @@ pub(super) async fn attempt(
     target: String,
     connect: impl FnOnce(Box<dyn Factory>) -> Connector,
 ) -> Result<Transport, ConnectError> {
-    let (factory, made) = Made::around(factory, target);
+    let (factory, made) = FirstConnection::around(factory, target);
     let attempt = Attempt(connect(factory));
     made.unless(async { attempt.0.finished().await.err() }).await
 }

@@ -19,10 +19,10 @@ use crate::util::panics::message;
 /// ```
 /// # use reactor::{Address, ConnectError, Factory, Reactor, Transport};
 /// # use reactor::connect::ConnectErrorKind;
-/// # use reactor::endpoint::Made;
+/// # use reactor::endpoint::FirstConnection;
 /// # use reactor::net::ConnectOptions;
 /// # async fn connect(reactor: Reactor, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
-/// let (factory, made) = Made::around(factory, "localhost:8007");
+/// let (factory, made) = FirstConnection::around(factory, "localhost:8007");
 /// let connector = reactor.connect_tcp("localhost:8007", factory);
 /// made.unless(async move {
 ///     // None if it has ended before it had a protocol.
@@ -33,7 +33,7 @@ use crate::util::panics::message;
 /// ```
 ///
 /// Dropped before it has resolved, it gives up: the protocol is not built any more, or its connection is aborted.
-pub struct Made {
+pub struct FirstConnection {
     target: String,
     built: Awaited,
 }
@@ -41,7 +41,7 @@ pub struct Made {
 /// The transport and the reason of its end, or why there is none.
 type Built = Result<(Transport, LocalBoxFuture<'static, Option<CloseReason>>), ConnectErrorKind>;
 
-impl Made {
+impl FirstConnection {
     /// A factory around a factory, which tells what becomes of its first connection. `target` is what errors name.
     pub fn around(factory: Box<dyn Factory>, target: impl Into<String>) -> (Box<dyn Factory>, Self) {
         let (tell, built) = oneshot::channel();
@@ -140,8 +140,8 @@ impl Factory for Telling {
     }
 }
 
-impl fmt::Debug for Made {
+impl fmt::Debug for FirstConnection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Made").field("target", &self.target).finish_non_exhaustive()
+        f.debug_struct("FirstConnection").field("target", &self.target).finish_non_exhaustive()
     }
 }

@@ -6,7 +6,7 @@ use crate::hub::Hub;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::state::State;
 use crate::util::log_limit::LogLimit;
-use crate::util::panics::contained;
+use crate::util::panics::log_panic;
 
 /// The bytes that all connections may have unsent, and have.
 pub(crate) struct OutputBudget {
@@ -30,7 +30,7 @@ impl OutputBudget {
         self.limit.set(bytes);
     }
 
-    pub(crate) fn unsent(&self) -> usize {
+    pub(crate) fn unsent_bytes(&self) -> usize {
         self.unsent.get()
     }
 
@@ -84,7 +84,7 @@ impl State {
         }
         // It is borrowed while a stream writes, which may be a user's, and in the end come here.
         let unsent = self.output().try_borrow_mut().map(|mut output| output.clear(&self.hub));
-        contained("drop of bytes that were not sent", || drop(unsent));
+        log_panic("drop of bytes that were not sent", || drop(unsent));
     }
 
     /// Counts bytes that were written to this connection or to one inside it.

@@ -74,8 +74,8 @@ impl Reactor {
 
     /// As [`stdio`](Self::stdio), but as a port that has this connection alone.
     pub(crate) fn listen_stdio(&self, factory: impl Factory) -> io::Result<Port> {
-        let only = Only(Some(self.take_stdio()?));
-        Ok(self.accept_on(only, AcceptLimits::default(), ConnectionOptions::default(), FactoryCell::new(factory)))
+        let listener = StdioListener(Some(self.take_stdio()?));
+        Ok(self.accept_on(listener, AcceptLimits::default(), ConnectionOptions::default(), FactoryCell::new(factory)))
     }
 
     fn take_stdio(&self) -> io::Result<PipeStream> {
@@ -150,7 +150,8 @@ impl Reactor {
     ) -> impl Future<Output = CloseReason> + 'static + use<S, F> {
         let (tell, told) = oneshot::channel();
         let factory = Rc::new(FactoryCell::new(factory));
-        let keeper = Rc::new(Sole { process, factory: Some(Rc::clone(&factory)), tell: Cell::new(Some(tell)) });
+        let keeper =
+            Rc::new(StandaloneKeeper { process, factory: Some(Rc::clone(&factory)), tell: Cell::new(Some(tell)) });
         let hub = Rc::clone(&self.0.hub);
         self.0.spawn_task(async move {
             factory.start();
@@ -175,9 +176,9 @@ pub(crate) fn between_pipes<S>(stream: S) -> Accepted<S> {
 }
 
 /// Where one stream arrives, and nothing else ever.
-struct Only(Option<PipeStream>);
+struct StdioListener(Option<PipeStream>);
 
-impl Listener for Only {
+impl Listener for StdioListener {
     type Stream = PipeStream;
 
     fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<PipeStream>>> {
@@ -194,7 +195,7 @@ impl Listener for Only {
 }
 
 /// Keeps one connection that nobody else does.
-pub(crate) struct Sole {
+pub(crate) struct StandaloneKeeper {
     /// The child that it is to, if it is to one.
     pub(crate) process: Option<Rc<Process>>,
     /// The factory that is for this connection alone, if it came from one.
@@ -203,7 +204,7 @@ pub(crate) struct Sole {
     pub(crate) tell: Cell<Option<oneshot::Sender<CloseReason>>>,
 }
 
-impl Keeper for Sole {
+impl Keeper for StandaloneKeeper {
     fn connection_begins(&self, transport: &Transport) {
         if let Some(process) = &self.process {
             process.set_transport(transport);

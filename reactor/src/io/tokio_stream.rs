@@ -105,7 +105,7 @@ impl TokioStream {
     /// wire.receive([1]);
     /// wire.receive([2]);
     /// assert_eq!(wire.written(), b"258 is a nice number");
-    /// assert!(wire.closed().unwrap().is_clean());
+    /// assert!(wire.close_reason().unwrap().is_clean());
     /// ```
     pub fn factory<R>(mut run: impl FnMut(Self) -> R + 'static) -> impl Factory
     where
@@ -427,7 +427,7 @@ mod tests {
         wire.receive(" again");
         wire.receive_eof();
         assert_eq!(wire.written(), b" again");
-        assert!(wire.closed().unwrap().is_clean());
+        assert!(wire.close_reason().unwrap().is_clean());
     }
 
     #[test]
@@ -438,7 +438,7 @@ mod tests {
         for _ in 0..2048 {
             wire.receive(chunk);
         }
-        assert!(wire.transport().unsent() <= 3 * MOST_WAITING, "{}", wire.transport().unsent());
+        assert!(wire.transport().unsent_bytes() <= 3 * MOST_WAITING, "{}", wire.transport().unsent_bytes());
         wire.stall(false);
         assert_eq!(wire.written().len(), 2048 * chunk.len());
     }
@@ -463,7 +463,7 @@ mod tests {
         assert!(written.get() <= 3 * MOST_WAITING, "{}", written.get());
         wire.stall(false);
         assert_eq!(wire.written().len(), 1000 * 8192);
-        assert!(wire.closed().is_some_and(|reason| reason.is_clean()));
+        assert!(wire.close_reason().is_some_and(|reason| reason.is_clean()));
     }
 
     /// The text that was read, and the kind of the error.
@@ -523,7 +523,7 @@ mod tests {
     fn an_error_ends_the_connection_with_it() {
         let wire = StringTransport::connect(TokioStream::factory(async |_stream| Err(io::Error::other("no luck"))));
         assert!(wire.was_reset());
-        assert_eq!(wire.closed().unwrap().to_string(), "no luck");
+        assert_eq!(wire.close_reason().unwrap().to_string(), "no luck");
     }
 
     #[test]
@@ -546,7 +546,7 @@ mod tests {
         assert_eq!(outcome.get(), Some(io::ErrorKind::BrokenPipe));
         wire.receive("rest");
         wire.receive_eof();
-        assert!(wire.closed().unwrap().is_clean());
+        assert!(wire.close_reason().unwrap().is_clean());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::connection::Connection;
 use crate::connection::factory::Factory;
 use crate::transport::Transport;
 use crate::transport::state::HIGH_WATER;
-use crate::util::panics::contained;
+use crate::util::panics::log_panic;
 
 /// A connection inside another: what a layer consists of besides its own rules. [`layer::around`](crate::layer::around) has one, and so
 /// has whoever writes a protocol that changes the bytes that pass, as a web socket does.
@@ -57,7 +57,7 @@ use crate::util::panics::contained;
 ///         self.pass();
 ///     }
 ///     fn eof_received(&mut self) -> OnEof {
-///         let answer = self.nested.inside().ended();
+///         let answer = self.nested.inside().received_eof();
 ///         self.pass();
 ///         // Otherwise the inner connection closes the outer one.
 ///         if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
@@ -177,9 +177,9 @@ impl Nested {
         self.settle_outer(false);
         if self.inside.wants_close() {
             self.outer.lose_connection();
-        } else if self.inside.failure().is_none() && self.inside.wants_shut() {
+        } else if self.inside.failure().is_none() && self.inside.wants_write_eof() {
             self.outer.write_eof();
-            self.inside.shut();
+            self.inside.write_eof_sent();
         }
         self.hold(!self.inside.wants_read());
     }
@@ -214,7 +214,7 @@ struct Unbuilt(Option<Transport>);
 impl Drop for Unbuilt {
     fn drop(&mut self) {
         if let Some(transport) = &self.0 {
-            contained("drop of a call", || transport.0.end());
+            log_panic("drop of a call", || transport.0.end());
         }
     }
 }

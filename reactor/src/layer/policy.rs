@@ -8,7 +8,7 @@ use crate::connection::protocol::{OnEof, Protocol};
 use crate::layer::nested::Nested;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::util::panics::contained;
+use crate::util::panics::log_panic;
 
 /// What stands between a connection and the protocol inside it, and sees everything that passes: a time limit, a
 /// throttle, a log. [`around`] makes a factory of it.
@@ -157,7 +157,7 @@ impl<P: Policy> Protocol for Layer<P> {
             self.policy.eof_received();
             self.nested.pass_on_close();
         }
-        let answer = self.nested.inside().ended();
+        let answer = self.nested.inside().received_eof();
         self.drain();
         if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
     }
@@ -167,7 +167,7 @@ impl<P: Policy> Protocol for Layer<P> {
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {
-        contained("policy", || self.policy.connection_lost(&reason));
+        log_panic("policy", || self.policy.connection_lost(&reason));
         self.nested.inside().lost(reason);
     }
 

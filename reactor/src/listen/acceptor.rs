@@ -158,7 +158,7 @@ impl Acceptor {
             return self.admission.refuse(why, 1);
         }
         let keeper: Rc<dyn Keeper> = if self.admission.counts_peers() {
-            Rc::new(OfPeer { acceptor: Rc::clone(self), peer: accepted.peer.clone() })
+            Rc::new(PerPeerKeeper { acceptor: Rc::clone(self), peer: accepted.peer.clone() })
         } else {
             Rc::clone(self) as _
         };
@@ -209,12 +209,12 @@ impl Keeper for Acceptor {
 }
 
 /// What keeps a connection that counts for its peer.
-struct OfPeer {
+struct PerPeerKeeper {
     acceptor: Rc<Acceptor>,
     peer: Address,
 }
 
-impl Keeper for OfPeer {
+impl Keeper for PerPeerKeeper {
     fn connection_begins(&self, transport: &Transport) {
         self.acceptor.connection_begins(transport);
     }
@@ -338,9 +338,13 @@ mod tests {
         let port = start(&reactor.0, listener, AcceptLimits::default(), ConnectionOptions::default(), factory);
         for pauses in 0..=4 {
             reactor.0.settle();
-            assert_eq!(port.connections(), 5 + pauses, "it waits before it tries again, but with a client's trouble");
+            assert_eq!(
+                port.connection_count(),
+                5 + pauses,
+                "it waits before it tries again, but with a client's trouble"
+            );
             reactor.0.advance(PAUSE);
         }
-        assert_eq!((turned_away.get(), port.refused()), (1, 1));
+        assert_eq!((turned_away.get(), port.refusals().total()), (1, 1));
     }
 }

@@ -106,7 +106,7 @@ impl Handover {
     }
 
     /// How many sockets the process before has left: 0 if there was none.
-    pub fn taken(&self) -> usize {
+    pub fn taken_count(&self) -> usize {
         self.taken
     }
 
@@ -141,9 +141,9 @@ impl Handover {
                 return Err(cannot_take_over(&path, &io::Error::other(error)));
             }
             for port in reactor.0.ports() {
-                if let Some(legacy) = port.legacy() {
-                    legacy.take_file().map_err(|error| {
-                        let what = format!("{} is not to be had: {error}", legacy.name());
+                if let Some(inheritable) = port.inheritable() {
+                    inheritable.take_file().map_err(|error| {
+                        let what = format!("{} is not to be had: {error}", inheritable.name());
                         cannot_take_over(&path, &io::Error::new(error.kind(), what))
                     })?;
                 }
@@ -298,16 +298,16 @@ impl ToSuccessor {
     /// The ports that can be left to another process.
     fn ports(&self) -> Vec<Port> {
         let mut ports = self.transport.reactor().0.ports();
-        ports.retain(|port| port.legacy().is_some_and(|legacy| legacy.name() != self.offer.name));
+        ports.retain(|port| port.inheritable().is_some_and(|inheritable| inheritable.name() != self.offer.name));
         ports
     }
 
     fn leave(&self) -> io::Result<()> {
         for port in self.ports() {
-            let Some(legacy) = port.legacy() else { continue };
-            let Some(descriptor) = legacy.descriptor() else { continue };
+            let Some(inheritable) = port.inheritable() else { continue };
+            let Some(descriptor) = inheritable.descriptor() else { continue };
             self.transport.send_file_descriptor(descriptor?)?;
-            self.transport.write_sequence(&[legacy.name().as_bytes(), b"\n"]);
+            self.transport.write_sequence(&[inheritable.name().as_bytes(), b"\n"]);
         }
         self.transport.write("\n");
         Ok(())
@@ -323,8 +323,8 @@ impl ToSuccessor {
             }
         }
         let ports = self.ports();
-        for legacy in ports.iter().filter_map(Port::legacy) {
-            legacy.leave_file();
+        for inheritable in ports.iter().filter_map(Port::inheritable) {
+            inheritable.leave_file();
         }
         let closed: Vec<_> = ports.iter().chain(self.offer.port.get()).map(Port::stop_listening).collect();
         let transport = self.transport.clone();

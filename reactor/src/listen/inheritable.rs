@@ -7,11 +7,11 @@ use std::{io, sync};
 
 use tokio::net::{TcpListener, UdpSocket};
 
-use crate::port::Legacy;
+use crate::port::Inheritable;
 use crate::unix::file::NamedSocket;
 
 /// A port's socket, as long as the port is open, and how it was asked for.
-pub(crate) struct LeftSocket {
+pub(crate) struct InheritableSocket {
     name: String,
     socket: Kind,
 }
@@ -22,7 +22,7 @@ enum Kind {
     Unix(sync::Weak<NamedSocket>),
 }
 
-impl LeftSocket {
+impl InheritableSocket {
     pub(crate) fn tcp(name: String, socket: &Rc<TcpListener>) -> Self {
         Self { name, socket: Kind::Tcp(Rc::downgrade(socket)) }
     }
@@ -43,7 +43,7 @@ impl LeftSocket {
     }
 }
 
-impl Legacy for LeftSocket {
+impl Inheritable for InheritableSocket {
     fn name(&self) -> &str {
         &self.name
     }

@@ -27,7 +27,7 @@ use crate::datagram::socket::DatagramSocket;
 use crate::datagram::transport::DatagramTransport;
 use crate::datagram::udp::UdpPort;
 use crate::driver::stream::Listener;
-use crate::listen::inheritable::LeftSocket;
+use crate::listen::inheritable::InheritableSocket;
 use crate::net::listen_options::{ConnectionOptions, ListenOptions};
 use crate::net::tcp::TcpPort;
 use crate::port::Port;
@@ -60,9 +60,9 @@ impl Reactor {
             let name = format!("tcp {wanted}");
             let bind = |address, share| TcpPort::bind(address, &options, share);
             let listener = self.bind(wanted, &name, TcpPort::adopt, bind, TcpPort::socket_addr)?;
-            let legacy = LeftSocket::tcp(name, listener.socket());
+            let inheritable = InheritableSocket::tcp(name, listener.socket());
             let port = self.accept_on(listener, options.limits, options.socket, factory);
-            port.set_legacy(legacy);
+            port.set_inheritable(inheritable);
             port
         })
     }
@@ -82,10 +82,10 @@ impl Reactor {
     pub fn listen_unix(&self, address: impl Into<UnixListenOptions>, factory: impl Factory) -> io::Result<Port> {
         let options = address.into();
         let bind = || UnixPort::bind(&options);
-        let (listener, legacy) = self.bind_unix("unix", &options.address, options.lock, bind, UnixPort::on)?;
+        let (listener, inheritable) = self.bind_unix("unix", &options.address, options.lock, bind, UnixPort::on)?;
         let factory = FactoryCell::new(factory);
         let port = self.accept_on(listener, options.limits, options.socket, factory);
-        port.set_legacy(legacy);
+        port.set_inheritable(inheritable);
         Ok(port)
     }
 
@@ -109,7 +109,7 @@ impl Reactor {
         lock: bool,
         bind: impl FnOnce() -> io::Result<NamedSocket>,
         port: impl FnOnce(Arc<NamedSocket>) -> io::Result<S>,
-    ) -> io::Result<(S, LeftSocket)> {
+    ) -> io::Result<(S, InheritableSocket)> {
         let name = format!("{kind} {address}");
         let bind = || match self.inherited(&name) {
             Some(socket) => NamedSocket::take_over(socket, address, lock),
@@ -123,7 +123,7 @@ impl Reactor {
             Ok((port(Arc::clone(&named))?, named))
         };
         let opened = self.unless_stopped(|| self.in_context(open));
-        let opened = opened.map(|(port, named)| (port, LeftSocket::unix(name.clone(), &named)));
+        let opened = opened.map(|(port, named)| (port, InheritableSocket::unix(name.clone(), &named)));
         opened.map_err(|error| CannotListen::on(address.clone(), unix::file::explain(address, &error), error))
     }
 
@@ -150,9 +150,9 @@ impl Reactor {
         let name = format!("udp {wanted}");
         let bind = |address, share| UdpPort::bind(address, &options, share);
         let socket = self.bind(wanted, &name, UdpPort::adopt, bind, UdpPort::socket_addr)?;
-        let legacy = LeftSocket::udp(name, socket.socket());
+        let inheritable = InheritableSocket::udp(name, socket.socket());
         let port = self.start_datagrams(Rc::new(socket), build);
-        port.set_legacy(legacy);
+        port.set_inheritable(inheritable);
         Ok(port)
     }
 
@@ -190,10 +190,10 @@ impl Reactor {
     ) -> io::Result<Port> {
         let options = address.into();
         let bind = || UnixDatagramPort::bind(&options);
-        let (socket, legacy) =
+        let (socket, inheritable) =
             self.bind_unix("unix-datagram", &options.address, options.lock, bind, UnixDatagramPort::on)?;
         let port = self.start_datagrams(Rc::new(socket), build);
-        port.set_legacy(legacy);
+        port.set_inheritable(inheritable);
         Ok(port)
     }
 

@@ -53,8 +53,8 @@ pub(crate) struct ConnectionOptions {
 /// How long a closed socket waits for the peer to take what was sent and to end its own stream.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct LingerLimits {
-    pub(crate) silence: Duration,
-    pub(crate) in_all: Duration,
+    pub(crate) idle: Duration,
+    pub(crate) total: Duration,
 }
 
 impl ListenOptions {
@@ -110,7 +110,7 @@ impl ListenOptions {
 
     /// How many connections are accepted in a second, and how many at once when fewer have come for a while (no limit).
     /// Clients beyond are not refused: they wait, up to the [backlog](Self::backlog) with the system, until they are
-    /// accepted. [`Port::accept_waits`](crate::Port::accept_waits) tells how often.
+    /// accepted. [`Port::accept_wait_count`](crate::Port::accept_wait_count) tells how often.
     ///
     /// # Panics
     ///
@@ -128,16 +128,16 @@ impl ListenOptions {
     }
 
     /// As [`Transport::set_keep_alive`](crate::Transport::set_keep_alive) (off).
-    pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
-        self.socket.keep_alive = silence;
+    pub fn keep_alive(mut self, idle: Option<Duration>) -> Self {
+        self.socket.keep_alive = idle;
         self
     }
 
     /// `TCP_USER_TIMEOUT` (RFC 5482): after how long a connection is lost on which the peer acknowledges nothing of what was
     /// sent (off: the system's, which is about 15 minutes). Keep-alive says nothing of that, for it begins where nothing
     /// is on its way; where both are set, this is how long the peer may leave its probes without an answer.
-    pub fn user_timeout(mut self, silence: Option<Duration>) -> Self {
-        self.socket.user_timeout = silence;
+    pub fn user_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.socket.user_timeout = timeout;
         self
     }
 
@@ -150,8 +150,8 @@ impl ListenOptions {
     /// After the end of a connection on which this side closed first: how long its socket waits for the peer to end,
     /// too, since the peer last sent anything (2 s), and in all (30 s). What arrives meanwhile is thrown away. Without
     /// this wait the system might reset the connection and destroy bytes that the peer has not read yet.
-    pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
-        self.socket.linger = LingerLimits { silence, in_all };
+    pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
+        self.socket.linger = LingerLimits { idle, total };
         self
     }
 
@@ -167,7 +167,7 @@ impl Default for ConnectionOptions {
             keep_alive: None,
             user_timeout: None,
             output_limit: OUTPUT_LIMIT,
-            linger: LingerLimits { silence: Duration::from_secs(2), in_all: Duration::from_secs(30) },
+            linger: LingerLimits { idle: Duration::from_secs(2), total: Duration::from_secs(30) },
         }
     }
 }
@@ -258,14 +258,14 @@ impl ConnectOptions {
     }
 
     /// As [`ListenOptions::keep_alive`].
-    pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
-        self.socket.keep_alive = silence;
+    pub fn keep_alive(mut self, idle: Option<Duration>) -> Self {
+        self.socket.keep_alive = idle;
         self
     }
 
     /// As [`ListenOptions::user_timeout`].
-    pub fn user_timeout(mut self, silence: Option<Duration>) -> Self {
-        self.socket.user_timeout = silence;
+    pub fn user_timeout(mut self, timeout: Option<Duration>) -> Self {
+        self.socket.user_timeout = timeout;
         self
     }
 
@@ -276,8 +276,8 @@ impl ConnectOptions {
     }
 
     /// As [`ListenOptions::linger`].
-    pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
-        self.socket.linger = LingerLimits { silence, in_all };
+    pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
+        self.socket.linger = LingerLimits { idle, total };
         self
     }
 }

@@ -88,20 +88,20 @@ impl Stream for Tcp {
         if let Some(on) = options.no_delay {
             socket.set_tcp_nodelay(on)?;
         }
-        if let Some(silence) = options.keep_alive {
-            set_keep_alive(&socket, silence)?;
+        if let Some(idle) = options.keep_alive {
+            set_keep_alive(&socket, idle)?;
         }
         Ok(())
     }
 }
 
-fn set_keep_alive(socket: &Socket, silence: Option<Duration>) -> io::Result<()> {
-    match silence {
-        Some(silence) => {
+fn set_keep_alive(socket: &Socket, idle: Option<Duration>) -> io::Result<()> {
+    match idle {
+        Some(idle) => {
             // The system counts in whole seconds, and takes no zero.
-            let silence = silence.max(Duration::from_secs(1));
-            let interval = (silence / 10).max(Duration::from_secs(1));
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(silence).with_interval(interval).with_retries(9))
+            let idle = idle.max(Duration::from_secs(1));
+            let interval = (idle / 10).max(Duration::from_secs(1));
+            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(9))
         }
         None => socket.set_keepalive(false),
     }

@@ -53,7 +53,7 @@ impl Admission {
         if self.waits.allows(now) {
             tracing::warn!(
                 port = %self.port.host(),
-                waits = self.port.accept_waits(),
+                waits = self.port.accept_wait_count(),
                 "clients come faster than they may be accepted: they wait"
             );
         }
@@ -65,10 +65,10 @@ impl Admission {
         if self.budget.is_spent() {
             return Some(Refusal::Budget);
         }
-        if self.port.connections() >= self.limits.connections {
+        if self.port.connection_count() >= self.limits.connections {
             return Some(Refusal::Connections);
         }
-        if self.port.pending() >= self.limits.pending {
+        if self.port.pending_count() >= self.limits.pending {
             return Some(Refusal::Pending);
         }
         if self.counts_peers() && self.of_peer(peer) >= self.limits.per_peer {
@@ -81,7 +81,7 @@ impl Admission {
     pub(crate) fn refuse(&self, why: Refusal, clients: usize) {
         self.port.add_refused(why, clients);
         if self.refusals[why as usize].allows(self.timers.now()) {
-            tracing::warn!(port = %self.port.host(), refused = self.port.refused(), "{}", why.text());
+            tracing::warn!(port = %self.port.host(), refused = self.port.refusals().total(), "{}", why.text());
         }
     }
 

@@ -42,7 +42,7 @@ use crate::util::wakers::Wakers;
 /// println!("listening on {}", port.host());
 /// let watched = port.clone();
 /// reactor.call_every(Duration::from_secs(60), move |_| {
-///     println!("{} connections, {} refused", watched.connections(), watched.refused());
+///     println!("{} connections, {} refused", watched.connection_count(), watched.refusals().total());
 /// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -57,7 +57,7 @@ struct PortState {
     /// Those of them that are not established yet.
     pending: Cell<usize>,
     refusals: Cell<Refusals>,
-    accept_waits: Cell<u64>,
+    accept_wait_count: Cell<u64>,
     stopping: Cell<bool>,
     closed: Cell<bool>,
     /// Of the task that listens.
@@ -68,7 +68,7 @@ struct PortState {
     draining: Wakers,
     acceptor: RefCell<Option<Weak<dyn Accepts>>>,
     /// None for one that no other process can have: adopted, or simulated.
-    legacy: OnceCell<Box<dyn Legacy>>,
+    inheritable: OnceCell<Box<dyn Inheritable>>,
 }
 
 /// What accepts a port's connections.
@@ -79,7 +79,7 @@ pub(crate) trait Accepts {
 }
 
 /// What the next process needs to go on listening where a port does.
-pub(crate) trait Legacy: 'static {
+pub(crate) trait Inheritable: 'static {
     /// How the socket was asked for: whoever asks for the same in the next process gets it.
     fn name(&self) -> &str;
     /// Another descriptor of the socket; `None` when it is closed.
@@ -96,15 +96,15 @@ pub struct CutOff {
     /// The peer's address.
     pub peer: Address,
     /// How many bytes were written and not handed to the system.
-    pub unsent: usize,
+    pub unsent_bytes: usize,
 }
 
 impl CutOff {
     /// Aborts the connection, and tells whose it was.
     pub(crate) fn abort(transport: &Transport) -> Self {
-        let cut_off = Self { peer: transport.peer(), unsent: transport.unsent() };
-        tracing::warn!(peer = %cut_off.peer, unsent = cut_off.unsent, "cut off: it did not end in time");
-        transport.0.hub.count_cut_off(cut_off.unsent);
+        let cut_off = Self { peer: transport.peer(), unsent_bytes: transport.unsent_bytes() };
+        tracing::warn!(peer = %cut_off.peer, unsent = cut_off.unsent_bytes, "cut off: it did not end in time");
+        transport.0.hub.count_cut_off(cut_off.unsent_bytes);
         transport.abort_connection();
         cut_off
     }
@@ -128,7 +128,7 @@ impl Port {
     }
 
     /// Resolves when the port has closed, whoever has stopped it.
-    pub fn closed(&self) -> PortClosed {
+    pub fn finished(&self) -> PortClosed {
         PortClosed(Rc::clone(&self.0))
     }
 
@@ -150,7 +150,7 @@ impl Port {
     /// let port = reactor.listen_tcp(8007, |transport| Echo { transport })?;
     /// reactor.before_shutdown(async move || {
     ///     for cut in port.drain(Duration::from_secs(30)).await {
-    ///         eprintln!("{}: {} bytes were not sent", cut.peer, cut.unsent);
+    ///         eprintln!("{}: {} bytes were not sent", cut.peer, cut.unsent_bytes);
     ///     }
     /// });
     /// reactor.run()?;
@@ -168,18 +168,13 @@ impl Port {
     }
 
     /// How many of the connections it has accepted are alive; a port for datagrams has none.
-    pub fn connections(&self) -> usize {
+    pub fn connection_count(&self) -> usize {
         self.0.alive.get()
     }
 
     /// How many of these are not established yet: see [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending).
-    pub fn pending(&self) -> usize {
+    pub fn pending_count(&self) -> usize {
         self.0.pending.get()
-    }
-
-    /// How many clients were closed as soon as they were accepted, for whatever reason.
-    pub fn refused(&self) -> u64 {
-        self.refusals().in_all()
     }
 
     /// How many clients were closed as soon as they were accepted, by reasons.
@@ -189,8 +184,8 @@ impl Port {
 
     /// How many clients had to wait because more came than the port
     /// [may accept in a time](crate::net::ListenOptions::accept_rate); those behind them, with the system, not counted.
-    pub fn accept_waits(&self) -> u64 {
-        self.0.accept_waits.get()
+    pub fn accept_wait_count(&self) -> u64 {
+        self.0.accept_wait_count.get()
     }
 
     pub(crate) fn new(host: Address) -> Self {
@@ -199,14 +194,14 @@ impl Port {
             alive: Cell::new(0),
             pending: Cell::new(0),
             refusals: Cell::default(),
-            accept_waits: Cell::new(0),
+            accept_wait_count: Cell::new(0),
             stopping: Cell::new(false),
             closed: Cell::new(false),
             listening: RefCell::new(None),
             waiting: Wakers::default(),
             draining: Wakers::default(),
             acceptor: RefCell::new(None),
-            legacy: OnceCell::new(),
+            inheritable: OnceCell::new(),
         }))
     }
 
@@ -261,16 +256,16 @@ impl Port {
     }
 
     pub(crate) fn add_accept_wait(&self) {
-        self.0.accept_waits.set(self.0.accept_waits.get() + 1);
+        self.0.accept_wait_count.set(self.0.accept_wait_count.get() + 1);
     }
 
     /// Says what the next process needs in its place.
-    pub(crate) fn set_legacy(&self, legacy: impl Legacy) {
-        let _ = self.0.legacy.set(Box::new(legacy));
+    pub(crate) fn set_inheritable(&self, inheritable: impl Inheritable) {
+        let _ = self.0.inheritable.set(Box::new(inheritable));
     }
 
-    pub(crate) fn legacy(&self) -> Option<&dyn Legacy> {
-        self.0.legacy.get().map(|legacy| &**legacy)
+    pub(crate) fn inheritable(&self) -> Option<&dyn Inheritable> {
+        self.0.inheritable.get().map(|inheritable| &**inheritable)
     }
 
     /// Says who accepts.
@@ -324,7 +319,7 @@ impl Port {
     }
 }
 
-/// Resolves when a port has closed, from [`Port::stop_listening`] or [`Port::closed`]. Dropping it changes nothing.
+/// Resolves when a port has closed, from [`Port::stop_listening`] or [`Port::finished`]. Dropping it changes nothing.
 #[derive(Clone)]
 pub struct PortClosed(Rc<PortState>);
 

@@ -32,8 +32,8 @@ pub struct Refusals {
 }
 
 impl Refusals {
-    /// For whatever reason.
-    pub fn in_all(&self) -> u64 {
+    /// The sum of all.
+    pub fn total(&self) -> u64 {
         self.no_descriptor + self.connections + self.per_peer + self.pending + self.budget
     }
 }

@@ -9,7 +9,7 @@ use crate::connection::protocol::Protocol;
 use crate::process::protocol::ProcessProtocol;
 use crate::process::transport::{ChildFd, Process};
 use crate::transport::close_reason::CloseReason;
-use crate::util::panics::contained;
+use crate::util::panics::log_panic;
 
 /// Tells a [`ProcessProtocol`] what becomes of a child, with the order, the pace and the calls of a connection.
 pub(crate) struct ProcessAdapter<P> {
@@ -73,7 +73,7 @@ impl<P: ProcessProtocol> Protocol for ProcessAdapter<P> {
         }
         let mut more = true;
         while more {
-            contained("callback of a process", || more = self.tell_next());
+            log_panic("callback of a process", || more = self.tell_next());
         }
         // There is one: the driver has waited for the child.
         if let Some(status) = self.process.status() {

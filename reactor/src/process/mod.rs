@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 use crate::connection::factory::{Built, Factory};
 use crate::driver;
 use crate::driver::Started;
-use crate::io::stdio::{Sole, between_pipes};
+use crate::io::stdio::{StandaloneKeeper, between_pipes};
 use crate::process::adapter::ProcessAdapter;
 use crate::process::child::ChildStream;
 use crate::process::transport::Process;
@@ -203,7 +203,8 @@ impl Reactor {
         process: Rc<Process>,
         build: impl FnOnce(ProcessTransport) -> P,
     ) -> ProcessTransport {
-        let keeper = Rc::new(Sole { process: Some(Rc::clone(&process)), factory: None, tell: Cell::new(None) });
+        let keeper =
+            Rc::new(StandaloneKeeper { process: Some(Rc::clone(&process)), factory: None, tell: Cell::new(None) });
         let mut handle = None;
         let built = |transport| {
             let transport = ProcessTransport { transport, process: Rc::clone(&process) };

@@ -247,7 +247,7 @@ impl fmt::Debug for ProcessTransport {
         f.debug_struct("ProcessTransport")
             .field("pid", &self.pid())
             .field("status", &self.status())
-            .field("unsent", &self.transport.unsent())
+            .field("unsent", &self.transport.unsent_bytes())
             .finish_non_exhaustive()
     }
 }

@@ -43,7 +43,7 @@ impl Reactor {
     }
 
     /// How many bytes all its connections together have unsent.
-    pub fn unsent(&self) -> usize {
-        self.0.hub.output_budget.unsent()
+    pub fn unsent_bytes(&self) -> usize {
+        self.0.hub.output_budget.unsent_bytes()
     }
 }

@@ -36,7 +36,7 @@ use crate::time::delayed_call::DelayedCall;
 use crate::time::timers::Action;
 use crate::transport::Transport;
 use crate::util::executor::Executor;
-use crate::util::panics::{contained, message};
+use crate::util::panics::{log_panic, message};
 use crate::util::thread_pool::ThreadPool;
 use crate::util::wakers::Wakers;
 
@@ -204,7 +204,7 @@ impl Reactor {
     }
 
     /// How many timed calls are pending, those of connections included. Twisted's `getDelayedCalls`, counted.
-    pub fn pending_calls(&self) -> usize {
+    pub fn pending_call_count(&self) -> usize {
         self.0.hub.timers.len()
     }
 
@@ -224,7 +224,7 @@ impl Reactor {
     pub fn call_when_running(&self, call: impl FnOnce() + 'static) {
         match self.0.phase.get() {
             Phase::New => self.0.starting.borrow_mut().push(Box::new(call)),
-            Phase::Running | Phase::Stopping => contained("function to call when running", call),
+            Phase::Running | Phase::Stopping => log_panic("function to call when running", call),
             Phase::Stopped => {}
         }
     }
@@ -301,7 +301,7 @@ impl Reactor {
     }
 
     /// How many connections are alive.
-    pub fn connections(&self) -> usize {
+    pub fn connection_count(&self) -> usize {
         self.0.hub.connection_count()
     }
 
@@ -411,15 +411,15 @@ impl Core {
     pub(crate) fn clear(&self) {
         let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
         let ports = self.ports.take();
-        contained("drop", || drop((hooks, ports)));
+        log_panic("drop", || drop((hooks, ports)));
         self.schemes.clear();
         let connectors = self.connectors.take();
         connectors.iter().filter_map(Connector::upgrade).for_each(|connector| connector.discard());
         if let Backend::Memory(memory) = &self.backend {
-            contained("drop of a task", || memory.executor.clear());
+            log_panic("drop of a task", || memory.executor.clear());
         }
         self.cooperator.clear();
-        contained("drop of a timed call", || self.hub.timers.clear());
+        log_panic("drop of a timed call", || self.hub.timers.clear());
     }
 }
 
@@ -428,7 +428,7 @@ impl Drop for Core {
         if let Backend::Tokio(runtime) = &self.backend
             && let Some(runtime) = runtime.take()
         {
-            contained("drop", || runtime.shutdown_background());
+            log_panic("drop", || runtime.shutdown_background());
         }
         self.clear();
     }
@@ -442,7 +442,7 @@ impl fmt::Debug for Reactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor")
             .field("phase", &self.0.phase.get())
-            .field("connections", &self.connections())
+            .field("connections", &self.connection_count())
             .finish_non_exhaustive()
     }
 }

@@ -20,7 +20,7 @@ use crate::connect::connector::Connector;
 use crate::port::{CutOff, Port};
 use crate::reactor::{Backend, Core, INSIDE_A_RUNTIME, MemoryBackend, Phase, Reactor, SimHost};
 use crate::time::timers::Sleep;
-use crate::util::panics::{catch_async, contained};
+use crate::util::panics::{catch_panic_async, log_panic};
 
 impl Reactor {
     /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGINT, SIGTERM), then stops in order:
@@ -82,7 +82,7 @@ impl Reactor {
         core.phase.set(Phase::Stopped);
         core.inbox.close();
         // Tasks first: what they own may still use the reactor's handles.
-        contained("drop of a task", || runtime.shutdown_background());
+        log_panic("drop of a task", || runtime.shutdown_background());
         core.clear();
         output.map(|output| output.unwrap_or_else(|panic| resume_unwind(panic)))
     }
@@ -122,7 +122,7 @@ async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
 fn start(core: &Core) {
     core.phase.set(Phase::Running);
     for call in core.starting.take() {
-        contained("function to call when running", call);
+        log_panic("function to call when running", call);
     }
 }
 
@@ -185,7 +185,7 @@ fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::
 /// The steps that [`Reactor::run`] describes.
 async fn shut_down(core: &Rc<Core>) {
     let hooks = core.before_shutdown.take().into_iter().map(|hook| hook()).collect();
-    unless_stopped(core, 2, contained_all(hooks)).await;
+    unless_stopped(core, 2, log_panics(hooks)).await;
     core.phase.set(Phase::Stopping);
 
     let closed: Vec<_> = core.ports().iter().map(Port::stop_listening).collect();
@@ -214,13 +214,13 @@ async fn shut_down(core: &Rc<Core>) {
         unless_stopped(core, 2, at_most(core, LINGER_PATIENCE, gone)).await;
     }
     for hook in core.after_shutdown.take() {
-        contained("shutdown hook", hook);
+        log_panic("shutdown hook", hook);
     }
 }
 
 /// Waits for all, whatever one of them does.
-async fn contained_all(hooks: Vec<LocalBoxFuture<'static, ()>>) {
-    for panic in join_all(hooks.into_iter().map(catch_async)).await.into_iter().filter_map(Result::err) {
+async fn log_panics(hooks: Vec<LocalBoxFuture<'static, ()>>) {
+    for panic in join_all(hooks.into_iter().map(catch_panic_async)).await.into_iter().filter_map(Result::err) {
         tracing::error!(panic, "a hook before shutdown panicked");
     }
 }

@@ -19,7 +19,7 @@ use crate::service::{Service, ServiceError};
 use crate::time::timers::Sleep;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::util::panics::catch_async;
+use crate::util::panics::catch_panic_async;
 
 /// A connection that is kept up: made when the service has started, and made anew, after a [back-off](Backoff), whenever
 /// an attempt fails or the connection ends. Twisted's `ClientService`.
@@ -298,11 +298,11 @@ impl Task {
 
     /// Connects and prepares.
     async fn attempt(&self) -> Result<Transport, ConnectError> {
-        let connected = catch_async(self.endpoint.connect(Box::new(self.factory.clone()))).await;
+        let connected = catch_panic_async(self.endpoint.connect(Box::new(self.factory.clone()))).await;
         let transport = connected.map_err(|panic| self.error(panic))??;
         self.shared.transport.replace(Some(transport.clone()));
         if let Some(prepare) = &self.prepare {
-            let preparing = catch_async(async { prepare(transport.clone()).await });
+            let preparing = catch_panic_async(async { prepare(transport.clone()).await });
             let prepared = match select(pin!(preparing), pin!(transport.finished())).await {
                 Either::Left((Ok(prepared), _)) => prepared,
                 Either::Left((Err(panic), _)) => Err(format!("preparing it panicked: {panic}").into()),
@@ -328,7 +328,7 @@ async fn close(transport: &Transport, deadline: Duration) {
     transport.drain();
     let late = Sleep::new(&transport.0.hub.timers, deadline);
     if let Either::Right(_) = select(&mut ended, late).await {
-        tracing::warn!(peer = %transport.peer(), unsent = transport.unsent(), "cut off: it did not finish in time");
+        tracing::warn!(peer = %transport.peer(), unsent = transport.unsent_bytes(), "cut off: it did not finish in time");
         transport.abort_connection();
         ended.await;
     }

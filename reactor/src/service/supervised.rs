@@ -6,7 +6,7 @@ use futures_util::future::select;
 use tokio::sync::{Mutex, Notify};
 
 use crate::service::{Service, ServiceError};
-use crate::util::panics::catch_async;
+use crate::util::panics::catch_panic_async;
 
 /// A service in the hands of its parent: every start is followed by one stop, and panics are failures.
 pub(crate) struct Supervised {
@@ -81,7 +81,7 @@ impl Supervised {
                 broke.await;
             }
         };
-        let failed = async { self.contained("failed", async { self.service.failed().await }).await };
+        let failed = async { self.catch_panic("failed", async { self.service.failed().await }).await };
         let failed = async { failed.await.unwrap_or_else(|panic| panic) };
         select(pin!(failed), pin!(broken)).await.factor_first().0
     }
@@ -90,7 +90,7 @@ impl Supervised {
         if *self.state.lock().await != State::Started {
             return;
         }
-        if let Err(panic) = self.contained("reload", async { self.service.reload().await }).await {
+        if let Err(panic) = self.catch_panic("reload", async { self.service.reload().await }).await {
             self.broken.replace(Some(panic));
             self.broke.notify_waiters();
         }
@@ -99,7 +99,7 @@ impl Supervised {
     async fn start_anew(&self, state: &mut State) -> Result<(), ServiceError> {
         self.stop_now(state).await;
         *state = State::Halfway;
-        let started = self.contained("start", async { self.service.start().await }).await;
+        let started = self.catch_panic("start", async { self.service.start().await }).await;
         match started.and_then(|started| started) {
             Ok(()) => {
                 tracing::debug!(service = self.name(), "started");
@@ -118,7 +118,7 @@ impl Supervised {
             return;
         }
         *state = State::Halfway;
-        if let Err(error) = self.contained("stop", async { self.service.stop().await }).await {
+        if let Err(error) = self.catch_panic("stop", async { self.service.stop().await }).await {
             tracing::error!(service = self.name(), %error, "a service did not stop in order");
         } else {
             tracing::debug!(service = self.name(), "stopped");
@@ -128,8 +128,8 @@ impl Supervised {
     }
 
     /// The output of a method; a panic is an error.
-    async fn contained<T>(&self, method: &str, future: impl Future<Output = T>) -> Result<T, ServiceError> {
-        let output = catch_async(future).await;
+    async fn catch_panic<T>(&self, method: &str, future: impl Future<Output = T>) -> Result<T, ServiceError> {
+        let output = catch_panic_async(future).await;
         output.map_err(|panic| format!("{} panicked in {method}: {panic}", self.name()).into())
     }
 }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use crate::reactor::{Core, Reactor};
 use crate::service::{Service, ServiceError};
 use crate::task::looping_call::{LoopingCall, Tick};
-use crate::util::panics::catch;
+use crate::util::panics::catch_panic;
 
 /// A function that is called again and again as long as the service runs, as by
 /// [`Reactor::call_every`]; for the first time one interval after the start. Twisted's `TimerService`.
@@ -25,7 +25,7 @@ use crate::util::panics::catch;
 /// fn statistics(reactor: &Reactor) -> TimerService {
 ///     let counting = reactor.clone();
 ///     TimerService::new(reactor, "statistics", Duration::from_secs(60), move |_tick| {
-///         println!("{} connections", counting.connections());
+///         println!("{} connections", counting.connection_count());
 ///     })
 /// }
 /// ```
@@ -107,7 +107,7 @@ impl Service for TimerService {
 
 impl Shared {
     fn call(&self, tick: Tick) {
-        if let Err(panic) = catch(|| (self.call.borrow_mut())(tick)) {
+        if let Err(panic) = catch_panic(|| (self.call.borrow_mut())(tick)) {
             self.panicked.replace(Some(panic));
             if let Some(looping) = &*self.looping.borrow() {
                 looping.stop();

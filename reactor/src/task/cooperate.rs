@@ -13,7 +13,7 @@ use futures_util::future::{AbortHandle, abortable};
 
 use crate::reactor::{Backend, Core, Phase, Reactor};
 use crate::time::timers::Sleep;
-use crate::util::panics::{catch, contained, message};
+use crate::util::panics::{catch_panic, log_panic, message};
 use crate::util::wakers::Wakers;
 
 /// Work of many small steps that goes on beside everything else, from [`Reactor::cooperate`]. Twisted's
@@ -31,9 +31,9 @@ use crate::util::wakers::Wakers;
 /// let task = reactor.cooperate((0..1_000_000).map(|_| ()));
 /// task.pause();
 /// sim.run_for(std::time::Duration::from_secs(1));
-/// assert!(task.active());
+/// assert!(task.is_active());
 /// task.resume();
-/// assert!(matches!(reactor.run_until(task.when_done())?, TaskEnd::Done));
+/// assert!(matches!(reactor.run_until(task.finished())?, TaskEnd::Done));
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
@@ -67,7 +67,7 @@ impl Reactor {
     /// and all the others have theirs. So a step should not take more than a few milliseconds. The first is made in the
     /// reactor's next turn. A panic in a step is logged, and ends the task. In a simulation a thousand steps take a
     /// millisecond. Twisted's `cooperate` and, with
-    /// [`when_done`](CooperativeTask::when_done), its `coiterate`.
+    /// [`finished`](CooperativeTask::finished), its `coiterate`.
     ///
     /// ```
     /// use reactor::Reactor;
@@ -76,7 +76,7 @@ impl Reactor {
     /// # fn index(_page: u32) {}
     /// let reactor = Reactor::new()?;
     /// let indexing = reactor.cooperate((0..10_000).map(|page| index(page)));
-    /// assert_eq!(reactor.run_until(indexing.when_done())?, TaskEnd::Done);
+    /// assert_eq!(reactor.run_until(indexing.finished())?, TaskEnd::Done);
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
@@ -123,7 +123,7 @@ impl Reactor {
 impl CooperativeTask {
     /// Makes no step until [`resume`](Self::resume) was called as often as this. False if the task has ended.
     pub fn pause(&self) -> bool {
-        let active = self.active();
+        let active = self.is_active();
         if active {
             self.0.pauses.set(self.0.pauses.get() + 1);
         }
@@ -134,7 +134,7 @@ impl CooperativeTask {
     pub fn resume(&self) -> bool {
         // What a step waits for is no pause of the user's.
         let pauses = self.0.pauses.get() - u32::from(self.0.waiting.borrow().is_some());
-        let paused = self.active() && pauses > 0;
+        let paused = self.is_active() && pauses > 0;
         if paused {
             self.0.release();
         }
@@ -148,12 +148,12 @@ impl CooperativeTask {
     }
 
     /// Whether it has not ended, be it paused.
-    pub fn active(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         self.0.end.borrow().is_none()
     }
 
     /// Resolves when the task has ended, and tells how.
-    pub fn when_done(&self) -> impl Future<Output = TaskEnd> + use<> {
+    pub fn finished(&self) -> impl Future<Output = TaskEnd> + use<> {
         let task = Rc::clone(&self.0);
         poll_fn(move |cx| {
             if let Some(end) = &*task.end.borrow() {
@@ -217,12 +217,12 @@ impl Task {
     /// Makes one step. Nothing may be borrowed, for that is user code.
     fn step(self: &Rc<Self>) {
         let Some(mut work) = self.work.take() else { return };
-        let step = catch(&mut work);
+        let step = catch_panic(&mut work);
         // What the step has done may have ended it.
         if self.end.borrow().is_none() {
             self.work.replace(Some(work));
         } else {
-            contained("drop of a task's iterator", || drop(work));
+            log_panic("drop of a task's iterator", || drop(work));
         }
         match step {
             Ok(Some(Step::GoOn)) => {}
@@ -234,7 +234,7 @@ impl Task {
 
     fn wait(self: &Rc<Self>, future: Pin<Box<dyn Future<Output = ()>>>) {
         let Some(core) = self.core.upgrade().filter(|_| self.end.borrow().is_none()) else {
-            return contained("drop of a task's future", || drop(future));
+            return log_panic("drop of a task's future", || drop(future));
         };
         let (future, abort) = abortable(AssertUnwindSafe(future).catch_unwind());
         self.waiting.replace(Some(abort));
@@ -275,7 +275,7 @@ impl Task {
             waiting.abort();
         }
         let work = self.work.take();
-        contained("drop of a task's iterator", || drop(work));
+        log_panic("drop of a task's iterator", || drop(work));
         self.watchers.wake_all();
         true
     }

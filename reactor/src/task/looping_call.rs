@@ -208,7 +208,7 @@ impl LoopingCall {
     /// dropped. False if the loop has ended.
     pub fn reset(&self) -> bool {
         let looping = &self.0;
-        let Some(timers) = looping.timers.upgrade().filter(|_| self.active()) else { return false };
+        let Some(timers) = looping.timers.upgrade().filter(|_| self.is_active()) else { return false };
         looping.start.set(timers.now());
         looping.intervals.set(0);
         if let Some(planned) = &*looping.planned.borrow() {
@@ -219,7 +219,7 @@ impl LoopingCall {
 
     /// Whether the loop goes on: it was not stopped, its function did not panic, and its connection or reactor has not
     /// ended. Twisted's `running`.
-    pub fn active(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         self.0.plan.borrow().is_some()
     }
 
@@ -363,7 +363,7 @@ impl fmt::Debug for LoopingCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoopingCall")
             .field("interval", &self.0.interval)
-            .field("active", &self.active())
+            .field("active", &self.is_active())
             .finish_non_exhaustive()
     }
 }

@@ -166,7 +166,7 @@ impl Parcel {
                 _ => Self::Nothing,
             };
         }
-        let was_reset = from.was_reset() || from.closed().is_some_and(|reason| !reason.is_clean());
+        let was_reset = from.was_reset() || from.close_reason().is_some_and(|reason| !reason.is_clean());
         if *has_ended || !(was_reset || from.eof_written()) {
             return Self::Nothing;
         }

@@ -226,7 +226,7 @@ impl Simulation {
     ///
     /// Simulation::for_seeds(0..100, |sim| {
     ///     let server = sim.host("server");
-    ///     assert_eq!(server.connections(), 0);
+    ///     assert_eq!(server.connection_count(), 0);
     /// });
     /// ```
     pub fn for_seeds(seeds: impl IntoIterator<Item = u64>, scenario: impl Fn(&Self)) {

@@ -48,7 +48,7 @@ use crate::transport::state::OUTPUT_LIMIT;
 /// assert_eq!(wire.take_written(), b"who are you? ");
 /// wire.advance(Duration::from_secs(1));
 /// assert_eq!(wire.take_written(), b"too late");
-/// assert!(wire.closed().unwrap().is_clean());
+/// assert!(wire.close_reason().unwrap().is_clean());
 /// ```
 pub struct StringTransport {
     reactor: Reactor,
@@ -225,7 +225,7 @@ impl StringTransport {
     }
 
     /// Why the connection has ended, once it has.
-    pub fn closed(&self) -> Option<CloseReason> {
+    pub fn close_reason(&self) -> Option<CloseReason> {
         self.ending.0.borrow().clone()
     }
 
@@ -297,7 +297,7 @@ impl fmt::Debug for StringTransport {
         f.debug_struct("StringTransport")
             .field("transport", &self.transport)
             .field("written", &self.written.len())
-            .field("closed", &self.closed())
+            .field("closed", &self.close_reason())
             .finish_non_exhaustive()
     }
 }

@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 
 use crate::reactor::Reactor;
 use crate::threads::remote::RemoteReactor;
-use crate::util::panics::{catch, message};
+use crate::util::panics::{catch_panic, message};
 
 impl RemoteReactor {
     /// Has `call` called on the reactor's thread, as [`call_from_thread`](Self::call_from_thread) does, and waits for
@@ -23,7 +23,7 @@ impl RemoteReactor {
     /// let reactor = Reactor::new()?;
     /// let remote = reactor.remote();
     /// let counting = std::thread::spawn(move || {
-    ///     let connections = remote.blocking_call(|reactor| reactor.connections());
+    ///     let connections = remote.blocking_call(|reactor| reactor.connection_count());
     ///     remote.stop();
     ///     connections
     /// });
@@ -43,7 +43,7 @@ impl RemoteReactor {
     ) -> Result<T, BlockingCallError> {
         self.wait_for(|answer| {
             move |reactor: &Reactor| {
-                let result = catch(|| call(reactor));
+                let result = catch_panic(|| call(reactor));
                 let _ = answer.send(result.map_err(BlockingCallError::Panicked));
             }
         })
@@ -68,7 +68,7 @@ impl RemoteReactor {
         F: Future<Output: Send + 'static> + 'static,
     {
         self.wait_for(|answer| {
-            move |reactor: &Reactor| match catch(|| call(reactor)) {
+            move |reactor: &Reactor| match catch_panic(|| call(reactor)) {
                 Ok(future) => reactor.spawn(async move {
                     let result = AssertUnwindSafe(future).catch_unwind().await;
                     let _ = answer.send(result.map_err(|panic| BlockingCallError::Panicked(message(&*panic))));

@@ -5,7 +5,7 @@ use std::future::{Future, ready};
 use futures_util::future::Either;
 
 use crate::reactor::{Backend, Reactor};
-use crate::util::panics::{catch, contained};
+use crate::util::panics::{catch_panic, log_panic};
 use crate::util::thread_pool::{JobError, ThreadPool};
 
 impl Reactor {
@@ -40,7 +40,7 @@ impl Reactor {
     ) -> impl Future<Output = Result<T, JobError>> + 'static + use<T, F> {
         match self.pool() {
             Some(pool) => Either::Right(pool.run(job)),
-            None => Either::Left(ready(catch(job).map_err(JobError::Panicked))),
+            None => Either::Left(ready(catch_panic(job).map_err(JobError::Panicked))),
         }
     }
 
@@ -63,7 +63,7 @@ impl Reactor {
         match self.pool() {
             Some(pool) => pool.call(job),
             None => {
-                contained("job", job);
+                log_panic("job", job);
                 Ok(())
             }
         }

@@ -11,7 +11,7 @@ use futures_util::task::AtomicWaker;
 use crate::reactor::Reactor;
 use crate::time::calls::unchecked_call;
 use crate::transport::Transport;
-use crate::util::panics::contained;
+use crate::util::panics::log_panic;
 
 /// A reactor's handle for other threads, from [`Reactor::remote`](crate::Reactor::remote): `Send`, `Sync` and cheap
 /// to clone. It does not keep the reactor alive, and is harmless when that is gone.
@@ -150,7 +150,7 @@ impl Inbox {
         self.0.waker.register(waker);
         let jobs = std::mem::take(&mut self.0.lock().jobs);
         for job in jobs {
-            contained("call from another thread", || job(reactor));
+            log_panic("call from another thread", || job(reactor));
         }
         !self.is_empty()
     }
@@ -166,7 +166,7 @@ impl Inbox {
             queue.closed = true;
             std::mem::take(&mut queue.jobs)
         };
-        contained("drop of a call from another thread", || drop(jobs));
+        log_panic("drop of a call from another thread", || drop(jobs));
     }
 }
 

@@ -16,7 +16,7 @@ use futures_util::stream::{FuturesUnordered, Stream};
 
 use crate::time::delayed_call::DelayedCall;
 use crate::time::timers::{Action, TimerId, Timers};
-use crate::util::panics::contained;
+use crate::util::panics::log_panic;
 
 /// A call of a protocol, or of the handler directly inside it.
 pub(crate) type Call = Box<dyn FnOnce(&mut dyn Callee)>;
@@ -177,7 +177,7 @@ impl Calls {
         let lists = self.lists.borrow_mut().take();
         if let Some(lists) = lists {
             for timer in &lists.timers {
-                contained("drop of a timed call", || {
+                log_panic("drop of a timed call", || {
                     timers.cancel(*timer);
                 });
             }
@@ -258,19 +258,19 @@ impl DeferredCall {
     /// Forgets the call, and drops the future in the connection's next turn. False if it was cancelled before, has
     /// finished, or the connection has ended.
     pub fn cancel(&self) -> bool {
-        let active = self.active();
+        let active = self.is_active();
         self.abort.abort();
         active
     }
 
     /// Whether the future is still running.
-    pub fn active(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         self.pending.strong_count() > 0 && !self.abort.is_aborted()
     }
 }
 
 impl fmt::Debug for DeferredCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeferredCall").field("active", &self.active()).finish()
+        f.debug_struct("DeferredCall").field("active", &self.is_active()).finish()
     }
 }

@@ -16,7 +16,7 @@ use crate::time::timers::{TimerId, Timers};
 ///
 /// let reactor = Reactor::new()?;
 /// let call = reactor.call_later(Duration::from_secs(60), || println!("never"));
-/// assert!(call.active());
+/// assert!(call.is_active());
 /// assert!(call.cancel());
 /// assert!(!call.cancel());
 /// # Ok::<(), std::io::Error>(())
@@ -48,7 +48,7 @@ impl DelayedCall {
     }
 
     /// Whether the call is still to come.
-    pub fn active(&self) -> bool {
+    pub fn is_active(&self) -> bool {
         self.due_at().is_some()
     }
 

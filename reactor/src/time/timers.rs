@@ -12,7 +12,7 @@ use slab::Slab;
 
 use crate::time::calls::{Call, Owner};
 use crate::time::clock::Clock;
-use crate::util::panics::contained;
+use crate::util::panics::log_panic;
 
 /// Timed calls in the order of their deadlines, first in first out where these are equal.
 pub(crate) struct Timers {
@@ -191,7 +191,7 @@ impl Queue {
 impl Action {
     fn run(self) {
         match self {
-            Self::Run(call) => contained("timed call", call),
+            Self::Run(call) => log_panic("timed call", call),
             Self::Notify(owner, call) => {
                 if let Some(owner) = owner.upgrade() {
                     owner.notify(call);

@@ -59,7 +59,7 @@ impl State {
     }
 
     fn queue_descriptor(&self, descriptor: OwnedFd) {
-        let unsent = self.unsent();
+        let unsent = self.unsent_bytes();
         self.with_descriptors(|waiting| waiting.push(descriptor, unsent));
         self.fill(unsent);
     }
@@ -88,7 +88,7 @@ impl State {
         if !self.passes_descriptors.get() {
             return 0;
         }
-        self.rare.borrow().as_ref().map_or(0, |rare| rare.descriptors.len())
+        self.cold.borrow().as_ref().map_or(0, |cold| cold.descriptors.len())
     }
 
     /// Whether the peer is behind if as many bytes are unsent. Descriptors without a byte wait for this side.
@@ -99,11 +99,11 @@ impl State {
 
     /// What is unsent, with what descriptors stand for.
     pub(crate) fn load(&self) -> usize {
-        self.unsent() + self.waiting_descriptors() * DESCRIPTOR_WEIGHT
+        self.unsent_bytes() + self.waiting_descriptors() * DESCRIPTOR_WEIGHT
     }
 
     pub(crate) fn with_descriptors<R>(&self, look: impl FnOnce(&mut Descriptors) -> R) -> R {
-        self.with_rare(|rare| look(&mut rare.descriptors))
+        self.with_cold(|cold| look(&mut cold.descriptors))
     }
 }
 

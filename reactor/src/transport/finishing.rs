@@ -19,7 +19,7 @@ impl State {
     pub(crate) fn set_on_drain(&self, call: Call) {
         if !self.has_ended() {
             // The old one holds what is the user's: it is dropped with nothing borrowed.
-            let old = self.with_rare(|rare| rare.on_drain.replace(call));
+            let old = self.with_cold(|cold| cold.on_drain.replace(call));
             drop(old);
             if self.draining.get() {
                 self.drain_untold.set(true);
@@ -35,7 +35,7 @@ impl State {
 
     /// Has the call made that was set for this, or closes where nobody inside will.
     pub(crate) fn tell_of_drain(&self, layered: bool) {
-        let call = self.rare.borrow_mut().as_mut().and_then(|rare| rare.on_drain.take());
+        let call = self.cold.borrow_mut().as_mut().and_then(|cold| cold.on_drain.take());
         match call {
             Some(call) => self.calls.push(call),
             None if layered => {}

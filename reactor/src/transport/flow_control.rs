@@ -10,11 +10,11 @@ impl State {
         if self.has_ended() {
             return;
         }
-        let source_is_new = self.with_rare(|rare| {
-            rare.sources.retain(|source| source.strong_count() > 0);
-            let new = !rare.sources.iter().any(|other| std::ptr::eq(other.as_ptr(), Rc::as_ptr(source)));
+        let source_is_new = self.with_cold(|cold| {
+            cold.sources.retain(|source| source.strong_count() > 0);
+            let new = !cold.sources.iter().any(|other| std::ptr::eq(other.as_ptr(), Rc::as_ptr(source)));
             if new {
-                rare.sources.push(Rc::downgrade(source));
+                cold.sources.push(Rc::downgrade(source));
             }
             new
         });
@@ -26,8 +26,8 @@ impl State {
     /// Holds or releases all that are not read while this connection is full.
     pub(crate) fn for_sources(&self, each: impl Fn(&Self)) {
         // Collected first: releasing wakes a driver, and that is not done with something borrowed.
-        let sources: Vec<_> = match &*self.rare.borrow() {
-            Some(rare) => rare.sources.iter().filter_map(Weak::upgrade).collect(),
+        let sources: Vec<_> = match &*self.cold.borrow() {
+            Some(cold) => cold.sources.iter().filter_map(Weak::upgrade).collect(),
             None => return,
         };
         for source in sources {

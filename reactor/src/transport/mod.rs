@@ -152,12 +152,12 @@ impl Transport {
     /// included. From then on until all is
     /// sent the peer is behind: see [`Protocol::pause_writing`](crate::Protocol::pause_writing).
     pub fn is_full(&self) -> bool {
-        self.0.is_much(self.unsent())
+        self.0.is_much(self.unsent_bytes())
     }
 
     /// How many bytes are queued and not yet handed to the system.
-    pub fn unsent(&self) -> usize {
-        self.0.unsent()
+    pub fn unsent_bytes(&self) -> usize {
+        self.0.unsent_bytes()
     }
 
     /// Closes when all that was written is sent; until then the connection goes on sending, but nothing more is
@@ -368,8 +368,8 @@ impl Transport {
     /// Has the system probe a peer that was silent for this long, and again every tenth of it (at least a second)
     /// until nine probes in a row stay unanswered, which ends the connection; `None` switches it off. Does nothing
     /// where there is no such thing. Twisted's `setTcpKeepAlive`.
-    pub fn set_keep_alive(&self, silence: Option<Duration>) {
-        self.0.set_option(|options| options.keep_alive = Some(silence));
+    pub fn set_keep_alive(&self, idle: Option<Duration>) {
+        self.0.set_option(|options| options.keep_alive = Some(idle));
     }
 
     pub(crate) fn owner(&self) -> Weak<dyn Owner> {
@@ -386,7 +386,7 @@ impl fmt::Debug for Transport {
         f.debug_struct("Transport")
             .field("id", &self.0.id)
             .field("peer", self.0.peer())
-            .field("unsent", &self.unsent())
+            .field("unsent", &self.unsent_bytes())
             .field("closing", &self.is_closing())
             .finish_non_exhaustive()
     }

@@ -15,7 +15,7 @@ use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::descriptors::Descriptors;
 use crate::transport::output::Output;
-use crate::util::panics::contained;
+use crate::util::panics::log_panic;
 
 /// The state of one connection, as its handles and its driver see it.
 pub(crate) struct State {
@@ -23,7 +23,7 @@ pub(crate) struct State {
     pub(crate) id: u64,
     host: Address,
     peer: Address,
-    up: OnceCell<Up>,
+    parent: OnceCell<Parent>,
     /// None if it was made, or has another around it.
     pub(crate) accepted_by: OnceCell<Port>,
     pub(crate) calls: Calls,
@@ -47,7 +47,7 @@ pub(crate) struct State {
     /// The driver is at it, and will look at everything again before it goes to sleep.
     driven: Cell<bool>,
     /// Something has changed since the driver last looked.
-    stirred: Cell<bool>,
+    dirty: Cell<bool>,
     closing: Cell<bool>,
     eof_wanted: Cell<bool>,
     eof_sent: Cell<bool>,
@@ -61,12 +61,12 @@ pub(crate) struct State {
     failed: Cell<bool>,
     /// Descriptors can be sent.
     pub(crate) passes_descriptors: Cell<bool>,
-    pub(crate) rare: RefCell<Option<Box<Rare>>>,
+    pub(crate) cold: RefCell<Option<Box<Cold>>>,
 }
 
 /// What most connections never have.
 #[derive(Default)]
-pub(crate) struct Rare {
+pub(crate) struct Cold {
     /// Why it has failed, if it has.
     failure: Option<CloseReason>,
     /// Connections that are not read while this one is full.
@@ -88,7 +88,7 @@ pub(crate) struct SocketOptions {
 }
 
 /// Who is told that there is something to do.
-enum Up {
+enum Parent {
     Driver(Weak<dyn Driver>),
     Outer(Transport),
 }
@@ -108,7 +108,7 @@ impl State {
             id: hub.take_id(),
             host,
             peer,
-            up: OnceCell::new(),
+            parent: OnceCell::new(),
             accepted_by: OnceCell::new(),
             calls: Calls::default(),
             output: RefCell::default(),
@@ -122,7 +122,7 @@ impl State {
             full: Cell::new(false),
             open: Cell::new(true),
             driven: Cell::new(false),
-            stirred: Cell::new(true),
+            dirty: Cell::new(true),
             closing: Cell::new(false),
             eof_wanted: Cell::new(false),
             eof_sent: Cell::new(false),
@@ -132,7 +132,7 @@ impl State {
             ended: Cell::new(false),
             failed: Cell::new(false),
             passes_descriptors: Cell::new(false),
-            rare: RefCell::new(None),
+            cold: RefCell::new(None),
         }
     }
 
@@ -153,17 +153,17 @@ impl State {
     }
 
     pub(crate) fn set_outer(&self, outer: Transport) {
-        let _ = self.up.set(Up::Outer(outer));
+        let _ = self.parent.set(Parent::Outer(outer));
     }
 
     pub(crate) fn set_driver(&self, driver: Weak<dyn Driver>) {
-        let _ = self.up.set(Up::Driver(driver));
+        let _ = self.parent.set(Parent::Driver(driver));
     }
 
     /// The connection that all layers around this one are layers of.
     pub(crate) fn root(&self) -> &Self {
         let mut state = self;
-        while let Some(Up::Outer(outer)) = state.up.get() {
+        while let Some(Parent::Outer(outer)) = state.parent.get() {
             state = &outer.0;
         }
         state
@@ -171,7 +171,7 @@ impl State {
 
     #[inline]
     pub(crate) fn wake(&self) {
-        self.stirred.set(true);
+        self.dirty.set(true);
         if !self.driven.get() {
             self.wake_up();
         }
@@ -185,13 +185,13 @@ impl State {
     /// Whether anything has changed since the driver last looked.
     #[inline]
     pub(crate) fn is_stirred(&self) -> bool {
-        self.stirred.get()
+        self.dirty.get()
     }
 
     /// Whether anything has changed since this was last asked, or goes on by itself.
     #[inline]
     pub(crate) fn is_to_drain(&self) -> bool {
-        self.stirred.replace(false)
+        self.dirty.replace(false)
             || self.closing.get()
             || self.failed.get()
             || self.eof_wanted.get()
@@ -199,13 +199,13 @@ impl State {
     }
 
     fn wake_up(&self) {
-        match self.up.get() {
-            Some(Up::Driver(driver)) => {
+        match self.parent.get() {
+            Some(Parent::Driver(driver)) => {
                 if let Some(driver) = driver.upgrade() {
                     driver.wake();
                 }
             }
-            Some(Up::Outer(outer)) => outer.0.wake(),
+            Some(Parent::Outer(outer)) => outer.0.wake(),
             None => {}
         }
     }
@@ -213,7 +213,7 @@ impl State {
     /// Sends a call to be made at once, from outside of any callback.
     pub(crate) fn call_now(&self, call: Call) {
         self.calls.push(call);
-        if let Some(Up::Driver(driver)) = self.root().up.get()
+        if let Some(Parent::Driver(driver)) = self.root().parent.get()
             && let Some(driver) = driver.upgrade()
         {
             driver.turn();
@@ -225,13 +225,13 @@ impl State {
         // The old reason may hold a user's error: it is dropped with nothing borrowed.
         self.failed.set(true);
         self.open.set(false);
-        let old = self.with_rare(|rare| rare.failure.replace(reason));
+        let old = self.with_cold(|cold| cold.failure.replace(reason));
         drop(old);
         self.wake();
     }
 
     pub(crate) fn failure(&self) -> Option<CloseReason> {
-        self.rare.borrow().as_ref()?.failure.clone()
+        self.cold.borrow().as_ref()?.failure.clone()
     }
 
     pub(crate) fn wants_read(&self) -> bool {
@@ -291,7 +291,7 @@ impl State {
         self.closing.get() && self.is_finished() && !self.failed.get()
     }
 
-    pub(crate) fn wants_shut(&self) -> bool {
+    pub(crate) fn wants_write_eof(&self) -> bool {
         self.eof_wanted.get() && !self.eof_sent.get() && self.is_finished()
     }
 
@@ -325,9 +325,9 @@ impl State {
     }
 
     pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
-        match self.up.get() {
-            Some(Up::Outer(outer)) => outer.0.peer_credentials(),
-            _ => self.rare.borrow().as_ref()?.peer_credentials,
+        match self.parent.get() {
+            Some(Parent::Outer(outer)) => outer.0.peer_credentials(),
+            _ => self.cold.borrow().as_ref()?.peer_credentials,
         }
     }
 
@@ -351,7 +351,7 @@ impl State {
         self.owed.set(self.owed.get() + written);
     }
 
-    pub(crate) fn unsent(&self) -> usize {
+    pub(crate) fn unsent_bytes(&self) -> usize {
         self.output.borrow().len()
     }
 
@@ -371,7 +371,7 @@ impl State {
             self.for_sources(Self::release);
         }
         if gone.is_some() {
-            contained("drop of bytes that were sent", || drop(gone));
+            log_panic("drop of bytes that were sent", || drop(gone));
         }
     }
 
@@ -404,21 +404,21 @@ impl State {
 
     /// The changes of the socket's options that were asked for since the last time.
     pub(crate) fn take_options(&self) -> Option<SocketOptions> {
-        self.rare.borrow_mut().as_mut()?.options.take()
+        self.cold.borrow_mut().as_mut()?.options.take()
     }
 
     /// From here on every handle is stale. Timers, deferred calls and unsent output are dropped.
     pub(crate) fn end(&self) {
         self.ended.set(true);
         self.open.set(false);
-        self.release_output(self.unsent());
+        self.release_output(self.unsent_bytes());
         let unsent = self.output.borrow_mut().clear(&self.hub);
         if self.full.replace(false) {
             self.for_sources(Self::release);
         }
         // What these own is the user's, and may use this very transport when it is dropped, or panic.
-        let rare = self.rare.borrow_mut().take();
-        contained("drop of what a connection had", || drop((unsent, rare)));
+        let cold = self.cold.borrow_mut().take();
+        log_panic("drop of what a connection had", || drop((unsent, cold)));
         self.calls.close(&self.hub.timers);
     }
 
@@ -459,13 +459,13 @@ impl State {
         }
     }
 
-    pub(crate) fn with_rare<R>(&self, change: impl FnOnce(&mut Rare) -> R) -> R {
-        change(self.rare.borrow_mut().get_or_insert_default())
+    pub(crate) fn with_cold<R>(&self, change: impl FnOnce(&mut Cold) -> R) -> R {
+        change(self.cold.borrow_mut().get_or_insert_default())
     }
 
     pub(crate) fn set_option(&self, set: impl FnOnce(&mut SocketOptions)) {
         if !self.ended.get() {
-            self.with_rare(|rare| set(rare.options.get_or_insert_default()));
+            self.with_cold(|cold| set(cold.options.get_or_insert_default()));
             self.wake();
         }
     }

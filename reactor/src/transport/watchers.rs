@@ -11,17 +11,17 @@ impl State {
     /// Adds somebody to be told of the end, unless it is too late for that.
     pub(crate) fn watch(&self, watcher: oneshot::Sender<CloseReason>) {
         if !self.has_ended() {
-            self.with_rare(|rare| {
-                if rare.watchers.len() == rare.watchers.capacity() {
-                    rare.watchers.retain(|watcher| !watcher.is_canceled());
+            self.with_cold(|cold| {
+                if cold.watchers.len() == cold.watchers.capacity() {
+                    cold.watchers.retain(|watcher| !watcher.is_canceled());
                 }
-                rare.watchers.push(watcher);
+                cold.watchers.push(watcher);
             });
         }
     }
 
     pub(crate) fn take_watchers(&self) -> Vec<oneshot::Sender<CloseReason>> {
-        self.rare.borrow_mut().as_mut().map(|rare| mem::take(&mut rare.watchers)).unwrap_or_default()
+        self.cold.borrow_mut().as_mut().map(|cold| mem::take(&mut cold.watchers)).unwrap_or_default()
     }
 }
 

@@ -101,8 +101,8 @@ impl UnixListenOptions {
 
     /// As [`ListenOptions::linger`](crate::net::ListenOptions::linger); without it the peer would see a reset, even though
     /// it loses nothing.
-    pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
-        self.socket.linger = LingerLimits { silence, in_all };
+    pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
+        self.socket.linger = LingerLimits { idle, total };
         self
     }
 }
@@ -150,8 +150,8 @@ impl UnixConnectOptions {
     }
 
     /// As [`UnixListenOptions::linger`].
-    pub fn linger(mut self, silence: Duration, in_all: Duration) -> Self {
-        self.socket.linger = LingerLimits { silence, in_all };
+    pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
+        self.socket.linger = LingerLimits { idle, total };
         self
     }
 }

@@ -10,18 +10,18 @@ use futures_util::FutureExt as _;
 /// Runs user code; a panic comes back as its message.
 ///
 /// What the code had borrowed of ours is never in the middle of a change: callers hold no borrow across it.
-pub(crate) fn catch<R>(code: impl FnOnce() -> R) -> Result<R, String> {
+pub(crate) fn catch_panic<R>(code: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(into_message)
 }
 
 /// Runs a future that is the user's; a panic comes back as its message.
-pub(crate) async fn catch_async<T>(future: impl Future<Output = T>) -> Result<T, String> {
+pub(crate) async fn catch_panic_async<T>(future: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(future).catch_unwind().await.map_err(into_message)
 }
 
 /// Runs user code that belongs to no connection: a panic is logged, and that is all.
-pub(crate) fn contained(what: &'static str, code: impl FnOnce()) {
-    if let Err(message) = catch(code) {
+pub(crate) fn log_panic(what: &'static str, code: impl FnOnce()) {
+    if let Err(message) = catch_panic(code) {
         tracing::error!(panic = message, "a {what} panicked");
     }
 }

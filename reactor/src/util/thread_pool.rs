@@ -9,7 +9,7 @@ use std::{fmt, io, mem, thread};
 
 use futures_channel::oneshot;
 
-use crate::util::panics::{contained, message};
+use crate::util::panics::{log_panic, message};
 
 /// A bounded number of threads, started when there is work for them, and a bounded queue before them.
 ///
@@ -57,7 +57,7 @@ impl ThreadPool {
     /// Queues `job` now, for nobody to wait for. A panic in it is logged.
     pub(crate) fn call(&self, job: impl FnOnce() + Send + 'static) -> Result<(), JobError> {
         self.queue(Box::new(move |shared| {
-            contained("job", job);
+            log_panic("job", job);
             shared.lock().unfinished -= 1;
         }))
     }
@@ -103,7 +103,7 @@ impl Drop for ThreadPool {
         drop(state);
         self.shared.changed.notify_all();
         for job in jobs {
-            contained("queued job's destructor", || drop(job));
+            log_panic("queued job's destructor", || drop(job));
         }
     }
 }

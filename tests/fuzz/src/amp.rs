@@ -153,7 +153,7 @@ impl Limits {
             }
         }
         wire.receive_eof();
-        let end = wire.closed().expect("it has ended");
+        let end = wire.close_reason().expect("it has ended");
         let mut written = &wire.take_written()[..];
         drop(wire);
         let mut came = std::mem::take(&mut state.borrow_mut().came);

@@ -31,5 +31,5 @@ fn answer(pieces: &[&[u8]]) -> (String, bool) {
     for piece in pieces {
         wire.receive(piece);
     }
-    (String::from_utf8(wire.take_written()).unwrap(), wire.closed().is_some())
+    (String::from_utf8(wire.take_written()).unwrap(), wire.close_reason().is_some())
 }

@@ -28,7 +28,7 @@ fn answers(pieces: &[&[u8]]) -> (String, bool) {
     for piece in pieces {
         wire.receive(piece);
     }
-    (String::from_utf8(wire.take_written()).unwrap(), wire.closed().is_some())
+    (String::from_utf8(wire.take_written()).unwrap(), wire.close_reason().is_some())
 }
 
 /// What a client makes of these replies to two questions. That the server closes behind them has it resolve both.

@@ -180,7 +180,7 @@ fn receive(asked: &[Ask], pieces: &[&[u8]]) -> Came {
         wire.receive(piece);
     }
     wire.receive_eof();
-    let broken = !wire.closed().expect("it has ended").is_clean();
+    let broken = !wire.close_reason().expect("it has ended").is_clean();
     drop(wire);
     let outcomes = outcomes.take();
     (outcomes, broken)

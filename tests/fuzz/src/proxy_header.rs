@@ -48,9 +48,9 @@ fn outcome(pieces: &[&[u8]]) -> Outcome {
         wire.receive(piece);
     }
     wire.receive_eof();
-    assert!(wire.closed().is_some());
+    assert!(wire.close_reason().is_some());
     let Seen { addresses, received, lost } = seen.take();
-    Outcome { addresses, received, lost, refused: server.refused().in_all() }
+    Outcome { addresses, received, lost, refused: server.refusals().total() }
 }
 
 /// What the server tells when it is sent a header that names them.

@@ -78,7 +78,7 @@ pub(crate) fn receive<K: 'static, T: 'static, F: Factory>(
         }
     }
     wire.receive_eof();
-    assert!(wire.closed().is_some_and(|reason| reason.is_clean()));
+    assert!(wire.close_reason().is_some_and(|reason| reason.is_clean()));
     drop(wire);
     came.take()
 }

@@ -34,7 +34,7 @@ fn answer(setup: u8, pieces: &[&[u8]]) -> Outcome {
         wire.receive(piece);
     }
     wire.receive_eof();
-    assert!(wire.closed().is_some());
+    assert!(wire.close_reason().is_some());
     let (received, lost) = seen.take();
     // A reset discards what has not left by then.
     let written = if wire.was_reset() { Vec::new() } else { wire.take_written() };

@@ -131,7 +131,7 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
     reactor.call_when_running(move || say_ready(&ready));
     reactor.after_shutdown(move || {
         let refusals = port.refusals();
-        println!("refused {}", refusals.in_all());
+        println!("refused {}", refusals.total());
         println!("over_budget {}", refusals.budget);
     });
     Ok(())

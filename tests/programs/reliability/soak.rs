@@ -237,7 +237,8 @@ impl LineHandler for Soaked {
         match line {
             b"standing" => {
                 let reactor = self.lines.reactor();
-                let standing = format!("{} {} {}", live_bytes(), reactor.connections(), reactor.pending_calls());
+                let standing =
+                    format!("{} {} {}", live_bytes(), reactor.connection_count(), reactor.pending_call_count());
                 self.lines.send_line(standing);
             }
             b"panic" => panic!("as it was told to"),

@@ -84,7 +84,7 @@ fn s120_with_the_settings_of_the_factory_the_delays_are_those_of_the_factory() {
 fn s121_each_delay_is_drawn_anew_and_none_exceeds_the_maximum() {
     let sim = Simulation::new(0);
     let (client, times) = hopeless(&sim.host("client"), Backoff::new());
-    assert!(sim.run_until(|| client.failures() > 5000));
+    assert!(sim.run_until(|| client.failure_count() > 5000));
     let delays = differences(&times.take());
     let mut bound = 1000.0;
     for delay in &delays {
@@ -106,19 +106,19 @@ fn s122_failures_and_losses_are_both_tried_again_and_a_connection_resets_the_del
     let log = Log::default();
     let client = logging(&host, &log, exact());
     sim.run_for(SECOND * 8);
-    assert_eq!((log.count("failed Unresolved"), client.failures()), (4, 4));
+    assert_eq!((log.count("failed Unresolved"), client.failure_count()), (4, 4));
 
     server(&sim);
     sim.run_for(SECOND / 4);
-    assert_eq!((client.state(), client.failures()), (ConnectorState::Connected, 0));
+    assert_eq!((client.state(), client.failure_count()), (ConnectorState::Connected, 0));
     for _ in 0..3 {
         sim.reset_connections("client", "server");
         sim.run_for(Duration::ZERO);
-        assert_eq!((client.state(), client.failures()), (ConnectorState::Waiting, 1));
+        assert_eq!((client.state(), client.failure_count()), (ConnectorState::Waiting, 1));
         sim.run_for(SECOND - Duration::from_millis(1));
         assert_eq!(client.state(), ConnectorState::Waiting);
         sim.run_for(SECOND / 4);
-        assert_eq!((client.state(), client.failures()), (ConnectorState::Connected, 0));
+        assert_eq!((client.state(), client.failure_count()), (ConnectorState::Connected, 0));
     }
     let lines = log.lines();
     assert_eq!(
@@ -135,7 +135,7 @@ fn s123_it_gives_up_when_there_were_as_many_retries_in_a_row_as_there_may_be() {
     let error = host.run_until(client.finished()).unwrap().unwrap_err();
     assert_eq!(*error.kind(), ConnectErrorKind::Unresolved, "it is the last attempt's");
     assert_eq!(times.take(), [0, 1000, 2500, 4750]);
-    assert_eq!((client.state(), client.failures()), (ConnectorState::Disconnected, 4));
+    assert_eq!((client.state(), client.failure_count()), (ConnectorState::Disconnected, 4));
 }
 
 #[test]
@@ -152,7 +152,7 @@ fn s123_only_retries_in_a_row_count() {
     port.stop_listening();
     sim.run_until_quiet(HOUR);
     // The loss, and two attempts that nobody took.
-    assert_eq!((client.state(), client.failures()), (ConnectorState::Disconnected, 3));
+    assert_eq!((client.state(), client.failure_count()), (ConnectorState::Disconnected, 3));
 }
 
 #[test]
@@ -161,9 +161,9 @@ fn s123_stop_trying_ends_the_wait_with_the_last_outcome_and_calls_no_hook() {
     let host = sim.host("client");
     let (client, times) = hopeless(&host, exact());
     sim.run_for(SECOND);
-    assert_eq!((client.state(), host.pending_calls()), (ConnectorState::Waiting, 1));
+    assert_eq!((client.state(), host.pending_call_count()), (ConnectorState::Waiting, 1));
     client.stop_trying();
-    assert_eq!((client.state(), host.pending_calls()), (ConnectorState::Disconnected, 0));
+    assert_eq!((client.state(), host.pending_call_count()), (ConnectorState::Disconnected, 0));
     let error = host.run_until(client.finished()).unwrap().unwrap_err();
     assert_eq!(*error.kind(), ConnectErrorKind::Unresolved);
     assert_eq!(times.take(), [0, 1000]);
@@ -210,12 +210,12 @@ fn s123_a_hook_that_stops_trying_has_the_last_word() {
         .connect_tcp("server:7", |transport| Recorder::new(transport, Log::default()))
         .retry(exact())
         .on_failed(|connector, _| {
-            if connector.failures() == 2 {
+            if connector.failure_count() == 2 {
                 connector.stop_trying();
             }
         });
     host.run_until(client.finished()).unwrap().unwrap_err();
-    assert_eq!((client.failures(), sim.elapsed()), (2, SECOND));
+    assert_eq!((client.failure_count(), sim.elapsed()), (2, SECOND));
 }
 
 #[test]
@@ -246,13 +246,13 @@ fn nobody_waits_where_a_hook_connects_by_itself() {
         .connect_tcp("server:7", |transport| Recorder::new(transport, Log::default()))
         .retry(exact())
         .on_failed(|connector, _| {
-            if connector.failures() % 3 != 0 {
+            if connector.failure_count() % 3 != 0 {
                 connector.connect();
             }
         });
     let failures_in = |time: Duration| {
         sim.run_for(time);
-        client.failures()
+        client.failure_count()
     };
     assert_eq!([failures_in(SECOND / 2), failures_in(SECOND), failures_in(SECOND)], [3, 6, 9]);
 }
@@ -264,7 +264,7 @@ fn connecting_ends_a_wait_and_begins_at_once() {
     let (client, times) = hopeless(&host, exact());
     sim.run_for(SECOND / 2);
     client.connect();
-    assert_eq!((client.state(), host.pending_calls()), (ConnectorState::Connecting, 0));
+    assert_eq!((client.state(), host.pending_call_count()), (ConnectorState::Connecting, 0));
     sim.run_for(SECOND * 4);
     // The back-off goes on where it stands.
     assert_eq!(times.take(), [0, 500, 2000, 4250]);
@@ -276,7 +276,7 @@ fn resetting_the_delay_begins_the_next_wait_with_the_first() {
     let (client, times) = hopeless(&sim.host("client"), exact());
     sim.run_for(SECOND * 3);
     client.reset_delay();
-    assert_eq!(client.failures(), 0);
+    assert_eq!(client.failure_count(), 0);
     sim.run_for(SECOND * 5);
     assert_eq!(times.take(), [0, 1000, 2500, 4750, 5750, 7250]);
 }
@@ -299,7 +299,7 @@ fn a_target_that_is_none_is_not_tried_again() {
         .connect_tcp("server", |transport| Recorder::new(transport, Log::default()))
         .retry(exact().max_retries(Some(3)));
     let error = host.run_until(client.finished()).unwrap().unwrap_err();
-    assert_eq!((error.kind(), client.failures()), (&ConnectErrorKind::InvalidTarget, 1));
+    assert_eq!((error.kind(), client.failure_count()), (&ConnectErrorKind::InvalidTarget, 1));
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn disconnecting_while_it_waits_ends_it_with_the_outcome_of_the_last_attempt() {
     let client = logging(&host, &log, exact());
     sim.run_for(SECOND / 2);
     client.disconnect();
-    assert_eq!((client.state(), host.pending_calls()), (ConnectorState::Disconnected, 0));
+    assert_eq!((client.state(), host.pending_call_count()), (ConnectorState::Disconnected, 0));
     let error = host.run_until(client.finished()).unwrap().unwrap_err();
     assert_eq!(*error.kind(), ConnectErrorKind::Unresolved);
     assert_eq!(log.lines(), ["start", "failed Unresolved", "stop"]);
@@ -496,7 +496,7 @@ fn who_connects_while_the_reactor_stops_does_not_make_it_wait() {
     host.stop();
     host.run().unwrap();
     let error = client.finished().now_or_never().expect("it is over").unwrap_err();
-    assert_eq!((error.kind(), client.failures()), (&ConnectErrorKind::Cancelled, 1));
+    assert_eq!((error.kind(), client.failure_count()), (&ConnectErrorKind::Cancelled, 1));
 }
 
 #[test]
@@ -559,7 +559,7 @@ fn a_client_gets_through_again_whenever_its_server_comes_back() {
         }
         client.disconnect();
         sim.run_until_quiet(HOUR);
-        assert_eq!((client.state(), host.connections()), (ConnectorState::Disconnected, 0));
+        assert_eq!((client.state(), host.connection_count()), (ConnectorState::Disconnected, 0));
 
         assert_eq!((watch.alive.get(), watch.most_alive.get()), (0, 1));
         let waits = watch.waits.take();
@@ -587,7 +587,7 @@ struct Watch {
 
 impl Watch {
     fn over(&self, connector: &Connector) {
-        self.over.set(Some((connector.reactor().now(), connector.failures())));
+        self.over.set(Some((connector.reactor().now(), connector.failure_count())));
     }
 }
 

@@ -263,7 +263,7 @@ fn timers_and_deferred_futures_are_dropped_before_connection_lost() {
                 })
                 .on(Callback::Lost, |this| {
                     // Asked of a dead connection these are dropped at once.
-                    assert!(!this.timer(Duration::ZERO, "two").active());
+                    assert!(!this.timer(Duration::ZERO, "two").is_active());
                     this.deferred_for_ever();
                     this.log.add("end of the last callback");
                 })

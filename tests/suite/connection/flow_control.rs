@@ -23,7 +23,7 @@ fn a_peer_that_sends_and_does_not_read_is_not_read() {
             recorder.without_data().on(Callback::Data, |this| {
                 let data = std::mem::take(&mut this.data);
                 this.transport.write(&data);
-                assert!(this.transport.unsent() <= 2 * HIGH_WATER, "{} unsent", this.transport.unsent());
+                assert!(this.transport.unsent_bytes() <= 2 * HIGH_WATER, "{} unsent", this.transport.unsent_bytes());
             })
         },
         |peer| {
@@ -80,7 +80,7 @@ fn s062_full_is_strictly_more_than_64_kib_counting_what_the_running_callback_wro
             recorder.on(Callback::Data, |this| {
                 this.transport.write(vec![0; HIGH_WATER]);
                 assert!(!this.transport.is_full());
-                assert_eq!(this.transport.unsent(), HIGH_WATER);
+                assert_eq!(this.transport.unsent_bytes(), HIGH_WATER);
                 if this.data.starts_with(b"more") {
                     this.transport.write("x");
                     assert!(this.transport.is_full());
@@ -159,7 +159,7 @@ fn the_hard_limit_is_exact_and_overflow_is_the_end() {
                     this.transport.set_output_limit(100_000);
                     this.transport.write(vec![0; 60_000]);
                     this.transport.write_bytes(vec![0; 40_000].into());
-                    assert_eq!(this.transport.unsent(), 100_000);
+                    assert_eq!(this.transport.unsent_bytes(), 100_000);
                     this.transport.write(vec![0; last]);
                     assert_eq!(this.transport.is_closing(), last > 0);
                     write!(this.transport, "{}", String::new());
@@ -205,7 +205,7 @@ fn a_writer_that_never_stops_is_ended_at_the_limit() {
         |recorder| {
             recorder.on(Callback::Timer, |this| {
                 this.transport.write(vec![0; 10 << 20]);
-                assert!(this.transport.unsent() <= 16 << 20);
+                assert!(this.transport.unsent_bytes() <= 16 << 20);
                 this.timer(Duration::ZERO, "again");
             })
         },
@@ -229,7 +229,7 @@ fn a_stream_of_64_mib_is_sent_with_bounded_memory() {
                     let n = left.min(10_000);
                     this.transport.write(vec![b'x'; n]);
                     left -= n;
-                    assert!(this.transport.unsent() <= HIGH_WATER + 10_000);
+                    assert!(this.transport.unsent_bytes() <= HIGH_WATER + 10_000);
                 }
                 if left == 0 {
                     this.transport.lose_connection();

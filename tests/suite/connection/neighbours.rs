@@ -149,7 +149,7 @@ impl Protocol for Forwarder {
         let other = self.other.borrow();
         let other = other.as_ref().unwrap();
         other.write(data);
-        self.most_unsent.set(self.most_unsent.get().max(other.unsent()));
+        self.most_unsent.set(self.most_unsent.get().max(other.unsent_bytes()));
     }
     fn connection_lost(&mut self, _reason: CloseReason) {
         if let Some(other) = self.other.borrow_mut().take() {

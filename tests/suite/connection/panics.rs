@@ -144,7 +144,7 @@ fn panics_in(callback: Callback, provoke: impl Fn(&mut Peer), lines: &[&str]) {
     every_world(
         move |recorder| {
             recorder.on(callback, move |this| {
-                this.timer(Duration::from_secs(3600), "never").active();
+                this.timer(Duration::from_secs(3600), "never").is_active();
                 this.transport.write("never seen");
                 this.transport.lose_connection();
                 this.transport.abort_connection();

@@ -82,7 +82,7 @@ impl Act {
             Self::Defer => {
                 let other = transport.clone();
                 let future = async move { other.write("from a future") };
-                transport.defer(future, |this: &mut Recorder, ()| this.transport.write("deferred")).active();
+                transport.defer(future, |this: &mut Recorder, ()| this.transport.write("deferred")).is_active();
                 transport.defer(std::future::pending::<()>(), |_: &mut Recorder, ()| ()).cancel();
             }
             Self::Connect => {

@@ -147,7 +147,7 @@ fn s133_an_attempt_is_given_up_by_dropping_it() {
         reactor.run().unwrap();
         assert_eq!(watched.count("stopped"), watched.count("started"));
         assert_eq!(watched.count("building"), 0, "{:?}", watched.lines());
-        assert_eq!(reactor.connections(), 0);
+        assert_eq!(reactor.connection_count(), 0);
     });
 }
 

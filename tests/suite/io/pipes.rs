@@ -50,7 +50,7 @@ fn a_file_is_read_while_others_have_their_turn_and_what_is_written_to_one_is_the
         let reason = reactor.run_until(echo.unwrap()).unwrap();
         assert!(reason.is_clean(), "{reason}");
         assert!(ticks.count("tick") > 200, "{}", ticks.count("tick"));
-        assert_eq!(inside.connections(), 0);
+        assert_eq!(inside.connection_count(), 0);
     });
     output.rewind().unwrap();
     let mut written = Vec::new();

@@ -80,7 +80,7 @@ fn a_reset_is_an_error_of_that_kind() {
     });
     let port = sim.host("server").listen_tcp(7, factory).unwrap();
     sim.host("client").connect_tcp("server:7", TokioStream::factory(echo));
-    assert!(sim.run_until(|| port.connections() == 1));
+    assert!(sim.run_until(|| port.connection_count() == 1));
     sim.reset_connections("server", "client");
     assert!(sim.run_until(|| seen.get().is_some()));
     assert_eq!(seen.get(), Some(io::ErrorKind::ConnectionReset));
@@ -136,7 +136,7 @@ fn an_attempt_that_nobody_waits_for_any_more_is_given_up() {
     sim.run_for(Duration::from_millis(1));
     drop(attempt);
     sim.run_for(Duration::from_secs(1));
-    assert_eq!((client.connections(), accepted.get()), (0, 0));
+    assert_eq!((client.connection_count(), accepted.get()), (0, 0));
 
     // Made, but not taken: it is closed.
     let attempt = TokioStream::connect(&client, "server:7");
@@ -144,7 +144,7 @@ fn an_attempt_that_nobody_waits_for_any_more_is_given_up() {
     assert_eq!(accepted.get(), 1);
     drop(attempt);
     sim.run_for(Duration::from_secs(1));
-    assert_eq!((client.connections(), server.connections()), (0, 0));
+    assert_eq!((client.connection_count(), server.connection_count()), (0, 0));
 }
 
 #[test]

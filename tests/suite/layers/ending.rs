@@ -282,9 +282,9 @@ fn s090_a_refusal_passes_through_layers_and_leaves_no_handle_alive() {
     for transport in handles.borrow().iter() {
         assert!(transport.is_closing());
         transport.write("into the void");
-        assert_eq!(transport.unsent(), 0);
+        assert_eq!(transport.unsent_bytes(), 0);
     }
-    assert_eq!(outside.reactor().pending_calls(), 0);
+    assert_eq!(outside.reactor().pending_call_count(), 0);
 }
 
 #[test]

@@ -87,10 +87,10 @@ fn a_throttle_lets_out_what_it_allows_and_no_more() {
     assert_eq!(wire.take_written(), b"345");
     wire.receive_eof();
     assert_eq!(wire.take_written(), b"");
-    assert!(wire.closed().is_none());
+    assert!(wire.close_reason().is_none());
     wire.advance(Duration::from_millis(2));
     assert_eq!(wire.take_written(), b"6789");
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 }
 
 #[test]
@@ -106,7 +106,11 @@ fn flow_control_holds_through_layers() {
                         recorder.without_data().on(Callback::Data, |this| {
                             let data = std::mem::take(&mut this.data);
                             this.transport.write(&data);
-                            assert!(this.transport.unsent() <= 4 * 65_536, "{} unsent", this.transport.unsent());
+                            assert!(
+                                this.transport.unsent_bytes() <= 4 * 65_536,
+                                "{} unsent",
+                                this.transport.unsent_bytes()
+                            );
                         })
                     }),
                 ),
@@ -181,7 +185,7 @@ fn reading_paused_inside_holds_all_layers_and_is_resumed_from_outside_of_them() 
     wire.receive_eof();
     assert!(log.has("eof"), "an end with nothing unread before it is told at once");
     wire.settle();
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 }
 
 #[test]
@@ -209,7 +213,7 @@ fn the_output_limit_counts_inside_and_a_policys_own_limit_does_not_matter() {
                         |this| {
                             this.transport.write(vec![b'x'; 600]);
                             this.transport.write(vec![b'x'; 400]);
-                            this.log.add(format!("unsent {}", this.transport.unsent()));
+                            this.log.add(format!("unsent {}", this.transport.unsent_bytes()));
                             assert!(!this.transport.is_closing());
                             this.transport.write("x");
                             assert!(this.transport.is_closing());

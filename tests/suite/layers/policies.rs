@@ -67,7 +67,7 @@ fn sink(sim: &Simulation, host: &str) -> Rc<Seen> {
 
 #[test]
 fn s246_start_stop_and_every_callback_are_relayed_in_order() {
-    let (sim, log, limit) = (Simulation::new(1), Log::default(), ConnectionLimit::in_all(9));
+    let (sim, log, limit) = (Simulation::new(1), Log::default(), ConnectionLimit::total(9));
     let overflow = Starting { log: Log::default(), script: identity };
     let inside = limit.around_or(overflow, Starting { log: log.clone(), script: identity });
     let server = sim.host("server");
@@ -82,7 +82,7 @@ fn s246_start_stop_and_every_callback_are_relayed_in_order() {
     server.spawn(async move { port.stop_listening().await });
     sim.run_for(SECOND);
     assert_eq!(log.lines(), ["start", "made", "data hi", "eof", "lost Done", "dropped", "stop"]);
-    assert_eq!(limit.connections(), 0);
+    assert_eq!(limit.connection_count(), 0);
 }
 
 #[test]
@@ -113,26 +113,29 @@ fn s250_a_timer_of_the_protocols_own_is_set_restarted_and_cancelled() {
     }
     wire.receive("longer\r\n");
     wire.advance(59 * SECOND);
-    assert!(wire.closed().is_none());
+    assert!(wire.close_reason().is_none());
     wire.advance(SECOND);
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 
     let mut wire = connect();
     wire.receive("never\r\n");
     wire.advance(1000 * SECOND);
-    assert!(wire.closed().is_none());
+    assert!(wire.close_reason().is_none());
 
     let mut wire = connect();
     let timer = wire.protocol::<Session>().timer.clone();
     wire.receive_eof();
-    assert!(!timer.active() && wire.reactor().pending_calls() == 0, "nobody has to cancel it when the connection ends");
+    assert!(
+        !timer.is_active() && wire.reactor().pending_call_count() == 0,
+        "nobody has to cancel it when the connection ends"
+    );
     assert!(!timer.reset(SECOND));
 }
 
 #[test]
 fn s251_s252_limits_hold_for_all_ports_whatever_becomes_of_the_connections() {
     let sim = Simulation::new(1);
-    let (in_all, per_peer) = (ConnectionLimit::in_all(8), ConnectionLimit::per_peer(5));
+    let (total, per_peer) = (ConnectionLimit::total(8), ConnectionLimit::per_peer(5));
     let server = sim.host("server");
     let built = Rc::new(Cell::new(0));
     for port in [7, 8] {
@@ -145,7 +148,7 @@ fn s251_s252_limits_hold_for_all_ports_whatever_becomes_of_the_connections() {
                 _ => Some(Recorder::new(transport, Log::default())),
             }
         };
-        server.listen_tcp(port, in_all.around(per_peer.around(inside))).unwrap();
+        server.listen_tcp(port, total.around(per_peer.around(inside))).unwrap();
     }
     for (host, connections) in [("one", 6), ("two", 6), ("three", 1)] {
         for number in 0..connections {
@@ -154,19 +157,19 @@ fn s251_s252_limits_hold_for_all_ports_whatever_becomes_of_the_connections() {
         }
     }
     sim.run_for(SECOND);
-    let standing = server.connections();
-    assert_eq!((in_all.connections(), per_peer.connections()), (standing, standing));
+    let standing = server.connection_count();
+    assert_eq!((total.connection_count(), per_peer.connection_count()), (standing, standing));
     assert!(standing <= 8);
-    assert_eq!(built.get() + (in_all.refused() + per_peer.refused()) as usize, 13);
+    assert_eq!(built.get() + (total.refused_count() + per_peer.refused_count()) as usize, 13);
     sim.reset_connections("one", "server");
     sim.crash("two");
     sim.host("three").stop();
     sim.run_for(SECOND);
-    let standing = server.connections();
-    assert_eq!((in_all.connections(), per_peer.connections()), (standing, standing));
+    let standing = server.connection_count();
+    assert_eq!((total.connection_count(), per_peer.connection_count()), (standing, standing));
     server.stop();
     sim.run_for(30 * SECOND);
-    assert_eq!((in_all.connections(), per_peer.connections()), (0, 0));
+    assert_eq!((total.connection_count(), per_peer.connection_count()), (0, 0));
 }
 
 #[test]
@@ -189,14 +192,14 @@ fn s252_the_sixth_connection_of_one_peer_is_refused_and_other_peers_are_not() {
 #[test]
 fn of_many_refused_connections_one_line_is_logged_in_a_while() {
     let (_logging, lines) = count_logged(LevelFilter::WARN);
-    let (sim, limit) = (Simulation::new(1), ConnectionLimit::in_all(0));
+    let (sim, limit) = (Simulation::new(1), ConnectionLimit::total(0));
     sim.host("server").listen_tcp(7, limit.around(Source)).unwrap();
     for (refused, logged) in [(100, 1), (200, 1), (300, 2)] {
         for _ in 0..100 {
             sim.host("client").connect_tcp("server:7", |_| Sink(Rc::default()));
         }
         sim.run_for(3 * SECOND);
-        assert_eq!((limit.refused(), lines.load(Ordering::Relaxed)), (refused, logged));
+        assert_eq!((limit.refused_count(), lines.load(Ordering::Relaxed)), (refused, logged));
     }
 }
 
@@ -274,7 +277,7 @@ fn a_throttled_connection_is_not_idle() {
     ));
     wire.advance(101 * SECOND);
     assert_eq!(wire.written().len(), 10_000);
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 }
 
 /// R9: what a peer can make a connection hold by sending and not reading.
@@ -341,9 +344,9 @@ fn five_thousand_clients_that_drip_their_first_line_are_gone_in_time_and_an_hone
     let honest = LineReceiver::factory(move |lines| Honest(lines, Rc::clone(&count)));
     sim.host("client").connect_tcp("server:7", honest);
     sim.run_for(5 * SECOND);
-    assert_eq!(server.connections(), 5001);
+    assert_eq!(server.connection_count(), 5001);
     sim.run_for(30 * SECOND);
-    assert_eq!(server.connections(), 1);
+    assert_eq!(server.connection_count(), 1);
     sim.run_for(100 * SECOND);
     assert!(answers.get() >= 133, "{}", answers.get());
 }
@@ -351,7 +354,7 @@ fn five_thousand_clients_that_drip_their_first_line_are_gone_in_time_and_an_hone
 #[test]
 fn the_stack_of_the_documentation_works_as_one() {
     let sim = Simulation::new(1);
-    let (limit, everybody) = (ConnectionLimit::in_all(100), Bucket::new(1_000_000, 64_000));
+    let (limit, everybody) = (ConnectionLimit::total(100), Bucket::new(1_000_000, 64_000));
     let throttle = move |_: &Transport| Throttle::new().sending(everybody.child(10_000, 4_000));
     let log = TrafficLog::new(std::io::sink());
     let inside = log.around(LineReceiver::factory(EchoLines));
@@ -365,8 +368,8 @@ fn the_stack_of_the_documentation_works_as_one() {
         Sink(Rc::clone(&kept))
     });
     sim.run_for(59 * SECOND);
-    assert_eq!((seen.bytes.get(), server.connections()), (10_002, 1));
+    assert_eq!((seen.bytes.get(), server.connection_count()), (10_002, 1));
     sim.run_for(2 * SECOND);
     assert_eq!(seen.lost.take().as_deref(), Some("connection closed cleanly"));
-    assert_eq!((limit.connections(), server.connections()), (0, 0));
+    assert_eq!((limit.connection_count(), server.connection_count()), (0, 0));
 }

@@ -102,7 +102,7 @@ fn stack(chance: &Reactor, inside: Box<dyn Factory>) -> (Box<dyn Factory>, Vec<&
         let (name, around): (_, Box<dyn Factory>) = match pick(chance, 8) {
             0 => ("idle time-out", Box::new(IdleTimeout::around(HOUR, factory))),
             1 => ("first message time-out", Box::new(FirstMessageTimeout::around(100 * HOUR, factory))),
-            2 => ("limit in all", Box::new(ConnectionLimit::in_all(1).around(factory))),
+            2 => ("limit in all", Box::new(ConnectionLimit::total(1).around(factory))),
             3 => ("limit per peer", Box::new(ConnectionLimit::per_peer(1).around(factory))),
             4 => {
                 let throttle = Throttle::new().sending(bucket);
@@ -188,11 +188,15 @@ fn play(factory: impl Factory, log: &Log, steps: &[Step]) -> Outcome {
         }
         wire.advance(A_WHILE);
     }
-    assert!(wire.closed().is_none() || wire.reactor().pending_calls() == 0, "calls after {:?}", wire.closed());
+    assert!(
+        wire.close_reason().is_none() || wire.reactor().pending_call_count() == 0,
+        "calls after {:?}",
+        wire.close_reason()
+    );
     Outcome {
         eof_written: wire.eof_written(),
         was_reset: wire.was_reset(),
-        closed: wire.closed().map(|reason| reason.to_string()),
+        closed: wire.close_reason().map(|reason| reason.to_string()),
         written: wire.take_written(),
         log: log.take(),
     }
@@ -281,7 +285,7 @@ fn bytes_and_endings_are_the_same_in_any_stack_on_a_rough_network() {
         assert!(*data.borrow() == plain.written, "{names:?}: {} bytes", data.borrow().len());
         assert_eq!(log.take(), plain.log, "{names:?}");
         assert_eq!(seen.take(), ["lost: connection closed cleanly"], "{names:?}");
-        assert_eq!(sim.host("server").connections(), 0);
+        assert_eq!(sim.host("server").connection_count(), 0);
     });
 }
 

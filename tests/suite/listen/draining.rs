@@ -132,7 +132,7 @@ fn who_was_told_nothing_of_a_drain_is_closed_when_all_is_sent() {
         Client { transport, greeting: "", log: Log::default() }
     });
     let log = connect(&sim, "");
-    sim.run_until(|| port.connections() == 1);
+    sim.run_until(|| port.connection_count() == 1);
     let drained = drain(&server, &port);
     sim.run_until_quiet(DEADLINE);
     assert_eq!(log.received_len(), 1 << 20);
@@ -149,7 +149,7 @@ fn who_does_not_come_to_an_end_is_cut_off_at_the_deadline_and_named() {
         Client { transport, greeting: "", log: Log::default() }
     });
     let log = connect(&sim, "");
-    sim.run_until(|| port.connections() == 1);
+    sim.run_until(|| port.connection_count() == 1);
     sim.partition("client", "server");
     let drained = drain(&server, &port);
     assert!(sim.run_until(|| drained.borrow().is_some()));
@@ -157,7 +157,7 @@ fn who_does_not_come_to_an_end_is_cut_off_at_the_deadline_and_named() {
     let cut_off = drained.take().unwrap();
     assert_eq!(cut_off.len(), 1);
     assert!(sim.addresses_of("client").contains(&cut_off[0].peer.socket_addr().unwrap().ip()));
-    assert_eq!(port.connections(), 0);
+    assert_eq!(port.connection_count(), 0);
     sim.heal("client", "server");
     assert!(sim.run_until(|| log.has("lost Lost")), "{:?}", log.lines());
 }
@@ -175,11 +175,11 @@ fn a_connection_that_is_drained_before_it_says_what_to_do_is_told_then() {
     }
     let mut wire = StringTransport::connect(Late);
     wire.receive("x");
-    assert!(wire.closed().is_none());
+    assert!(wire.close_reason().is_none());
     wire.protocol::<Late>().0.drain();
     wire.receive("y");
     assert_eq!(wire.written(), b"bye");
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 }
 
 #[test]
@@ -264,5 +264,5 @@ fn what_was_set_and_never_called_may_use_its_transport_when_it_is_dropped() {
     let mut wire = wire;
     transport.abort_connection();
     wire.advance(DEADLINE);
-    assert!(dropped.get() && wire.closed().is_some());
+    assert!(dropped.get() && wire.close_reason().is_some());
 }

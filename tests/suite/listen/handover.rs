@@ -62,7 +62,7 @@ impl Server {
             let reactor = test_reactor();
             reactor.set_shutdown_deadline(PATIENCE);
             let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
-            let taken = handover.taken();
+            let taken = handover.taken_count();
             let tcp = reactor.listen_tcp("127.0.0.1:0", move |transport| Named { transport, name }).unwrap();
             let udp = reactor.listen_udp("127.0.0.1:0", move |transport| Named { transport, name }).unwrap();
             let path = UnixListenOptions::new(folder.join("socket")).lock(true);
@@ -164,7 +164,7 @@ fn a_next_server_that_ends_before_it_is_ready_changes_nothing() {
         let (_kept, folder, one) = offering("one");
         let reactor = test_reactor();
         let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
-        assert_eq!(handover.taken(), 3);
+        assert_eq!(handover.taken_count(), 3);
         let path = folder.join("socket");
         let socket = UnixListenOptions::new(&*path).lock(true);
         reactor.listen_unix(socket.clone(), |transport| Named { transport, name: "two" }).unwrap();

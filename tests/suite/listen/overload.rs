@@ -55,7 +55,7 @@ fn a_connection_whose_proxy_header_has_not_come_is_not_established() {
             Recorder::new(transport, Log::default()).on(Callback::Made, move |this| this.transport.write(header))
         });
         sim.run_for(SECOND);
-        (port.pending(), port.connections(), port.refusals().pending)
+        (port.pending_count(), port.connection_count(), port.refusals().pending)
     };
     assert_eq!(proxy("PROXY UNKNOWN\r\n"), (0, 1, 0));
     assert_eq!(proxy("PROXY "), (1, 2, 0));
@@ -68,8 +68,8 @@ fn a_port_and_each_of_its_peers_have_so_many_connections_and_not_more() {
     let port = listen(&sim, ListenOptions::new(7).max_connections(5).max_connections_per_peer(2));
     let let_in = ["one", "one", "one", "two", "two", "two", "three", "three"].map(|host| is_let_in(&sim, host));
     assert_eq!(let_in, [true, true, false, true, true, false, true, false]);
-    assert_eq!((port.connections(), port.refusals().per_peer, port.refusals().connections), (5, 2, 1));
-    assert_eq!(port.refused(), 3);
+    assert_eq!((port.connection_count(), port.refusals().per_peer, port.refusals().connections), (5, 2, 1));
+    assert_eq!(port.refusals().total(), 3);
     sim.reset_connections("one", "server");
     assert_eq!(["two", "one", "one", "one"].map(|host| is_let_in(&sim, host)), [false, true, true, false]);
 }
@@ -110,11 +110,11 @@ fn clients_that_come_faster_than_allowed_wait_and_none_is_refused() {
     let mut accepted = Vec::new();
     for _ in 0..5 {
         sim.run_for(SECOND);
-        accepted.push(port.connections());
+        accepted.push(port.connection_count());
     }
     // One waits for each tenth of a second; connecting takes a moment.
     assert_eq!(accepted, [29, 39, 49, 50, 50]);
-    assert_eq!((port.accept_waits(), port.refused()), (30, 0));
+    assert_eq!((port.accept_wait_count(), port.refusals().total()), (30, 0));
     assert!(logs.iter().all(|log| log.lines() == ["made"]));
     // Stopped meanwhile, it closes at once.
     for _ in 0..50 {
@@ -142,7 +142,7 @@ fn clients_beyond_the_budget_of_all_connections_are_turned_away_on_whatever_port
         log.has("lost")
     });
     assert_eq!(logs, [false, false, true, true]);
-    assert_eq!(ports.each_ref().map(|port| (port.connections(), port.refusals().budget)), [(1, 1), (1, 1)]);
+    assert_eq!(ports.each_ref().map(|port| (port.connection_count(), port.refusals().budget)), [(1, 1), (1, 1)]);
     let more = connect(&sim, "server", "other:9");
     sim.run_for(SECOND);
     assert_eq!([made.lines(), more.lines()], [["made"], ["made"]]);
@@ -193,9 +193,9 @@ fn beyond_the_output_budget_the_connection_that_is_furthest_behind_ends_and_othe
     // The network takes 262,144 bytes of each.
     stall(&sim, "server:7");
     stall(&sim, "server:8");
-    assert_eq!(server.unsent(), 900_000 + 700_000 - 2 * 262_144);
+    assert_eq!(server.unsent_bytes(), 900_000 + 700_000 - 2 * 262_144);
     stall(&sim, "server:9");
-    assert_eq!(server.unsent(), 700_000 + 400_000 - 2 * 262_144);
+    assert_eq!(server.unsent_bytes(), 700_000 + 400_000 - 2 * 262_144);
     assert!(large.has("lost Overflow") && !middle.has("lost") && !small.has("lost"));
     // Who would be the furthest behind ends itself.
     stall(&sim, "server:7");
@@ -203,7 +203,7 @@ fn beyond_the_output_budget_the_connection_that_is_furthest_behind_ends_and_othe
     let asking = connect(&sim, "client", "server:9");
     sim.run_for(SECOND);
     assert_eq!(asking.received_len(), 400_000);
-    assert_eq!(ports.each_ref().map(|port| port.connections()), [0, 1, 2]);
+    assert_eq!(ports.each_ref().map(|port| port.connection_count()), [0, 1, 2]);
 }
 
 #[test]
@@ -217,14 +217,14 @@ fn what_waits_inside_layers_counts_for_the_connection_around_them() {
     server.listen_tcp(7, layers).unwrap();
     server.set_output_budget(800_000);
     stall(&sim, "server:7");
-    assert_eq!(server.unsent(), 700_000 - 262_144);
+    assert_eq!(server.unsent_bytes(), 700_000 - 262_144);
     let (asking, other) = (Log::default(), Log::default());
     let (seen, kept) = (asking.clone(), other.clone());
     server.listen_tcp(8, move |transport| pour(transport, 400_000, &kept)).unwrap();
     sim.host("client").connect_tcp("server:8", move |transport| Recorder::new(transport, seen.clone()));
     sim.run_for(SECOND);
     assert_eq!((log.count("lost Overflow"), other.has("lost"), asking.received_len()), (1, false, 400_000));
-    assert_eq!(server.unsent(), 0);
+    assert_eq!(server.unsent_bytes(), 0);
 }
 
 #[test]
@@ -237,7 +237,10 @@ fn of_many_clients_that_are_turned_away_one_line_a_reason_is_logged_in_a_while()
             connect(&sim, "client", "server:7");
         }
         sim.run_for(2 * SECOND);
-        assert_eq!((port.accept_waits(), port.refused(), lines.load(Ordering::Relaxed)), (waits, refused, logged));
+        assert_eq!(
+            (port.accept_wait_count(), port.refusals().total(), lines.load(Ordering::Relaxed)),
+            (waits, refused, logged)
+        );
     }
 }
 
@@ -257,16 +260,19 @@ fn connections_that_are_not_established_are_counted_and_those_beyond_are_turned_
         }),
     );
     sim.run_for(SECOND);
-    assert_eq!((log.lines(), port.pending(), port.connections()), (vec!["made".into(), "data hello".into()], 1, 2));
+    assert_eq!(
+        (log.lines(), port.pending_count(), port.connection_count()),
+        (vec!["made".into(), "data hello".into()], 1, 2)
+    );
     assert!(is_let_in(&sim, "client"));
-    assert_eq!((port.pending(), port.refused()), (2, 0));
+    assert_eq!((port.pending_count(), port.refusals().total()), (2, 0));
     assert!(!is_let_in(&sim, "client"));
-    assert_eq!((port.pending(), port.refused()), (2, 1));
+    assert_eq!((port.pending_count(), port.refusals().total()), (2, 1));
     // Their handshakes time out.
     sim.run_for(10 * SECOND);
-    assert_eq!((port.pending(), port.connections()), (0, 1));
+    assert_eq!((port.pending_count(), port.connection_count()), (0, 1));
     assert!(is_let_in(&sim, "client"));
     sim.reset_connections("client", "server");
     sim.run_for(SECOND);
-    assert_eq!((port.pending(), port.connections()), (0, 0));
+    assert_eq!((port.pending_count(), port.connection_count()), (0, 0));
 }

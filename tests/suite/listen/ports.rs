@@ -46,7 +46,7 @@ fn s096_a_port_that_has_stopped_can_be_bound_again_at_once_and_its_connections_g
         reactor
             .run_until(async move {
                 connected.await.unwrap_err();
-                assert_eq!(port.connections(), 1);
+                assert_eq!(port.connection_count(), 1);
                 port.stop_listening().await;
                 port.stop_listening().await;
                 let again = inside.listen_tcp(address, |transport: Transport| {
@@ -126,7 +126,7 @@ fn clients_beyond_the_maximum_are_closed_at_once_and_taken_again_when_there_is_r
         reactor
             .run_until(async move {
                 client.await.unwrap();
-                assert_eq!(counted.refused(), 3);
+                assert_eq!(counted.refusals().total(), 3);
             })
             .unwrap();
     });

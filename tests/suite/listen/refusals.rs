@@ -80,15 +80,15 @@ fn a_handle_of_a_refused_connection_is_stale_and_what_was_asked_of_it_dropped() 
                 read_to_the_end(&mut socket);
             }
         });
-        let pending = reactor.pending_calls();
+        let pending = reactor.pending_call_count();
         let inside = reactor.clone();
         let checked = async move {
             clients.await.unwrap();
-            assert_eq!(inside.pending_calls(), pending, "a timer of a refused connection is left");
+            assert_eq!(inside.pending_call_count(), pending, "a timer of a refused connection is left");
             for transport in handles.borrow().iter() {
                 assert!(transport.is_closing(), "a refused connection's handle is not closing");
                 transport.write("into the void");
-                assert_eq!(transport.unsent(), 0);
+                assert_eq!(transport.unsent_bytes(), 0);
             }
         };
         reactor.run_until(checked).unwrap();

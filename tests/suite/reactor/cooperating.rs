@@ -24,7 +24,7 @@ fn steps(log: &Log, name: &'static str, number: usize) -> impl Iterator<Item = (
 }
 
 fn end_of(task: &CooperativeTask) -> Option<TaskEnd> {
-    task.when_done().now_or_never()
+    task.finished().now_or_never()
 }
 
 #[test]
@@ -33,11 +33,11 @@ fn s270_tasks_take_turns_step_by_step_and_none_is_made_before_the_next_turn() {
         let log = Log::default();
         let tasks = [("a", 3), ("b", 1), ("c", 2)].map(|(name, number)| reactor.cooperate(steps(&log, name, number)));
         assert_eq!(log.lines(), [""; 0]);
-        let ends = tasks.each_ref().map(CooperativeTask::when_done);
+        let ends = tasks.each_ref().map(CooperativeTask::finished);
         let ends = reactor.run_until(futures_util::future::join_all(ends)).unwrap();
         assert_eq!(ends, [TaskEnd::Done, TaskEnd::Done, TaskEnd::Done]);
         assert_eq!(log.lines(), ["a0", "b0", "c0", "a1", "c1", "a2"]);
-        assert!(tasks.iter().all(|task| !task.active() && !task.pause() && !task.resume() && !task.stop()));
+        assert!(tasks.iter().all(|task| !task.is_active() && !task.pause() && !task.resume() && !task.stop()));
     });
 }
 
@@ -106,7 +106,7 @@ fn s270_a_turn_is_over_after_ten_milliseconds_and_others_have_theirs() {
             });
         }
         again(&reactor, seen);
-        assert_eq!(reactor.run_until(slow.when_done()).unwrap(), TaskEnd::Done);
+        assert_eq!(reactor.run_until(slow.finished()).unwrap(), TaskEnd::Done);
         let lines = log.lines();
         assert!(!lines.windows(2).any(|pair| pair == ["step", "step"]), "{lines:?}");
     });
@@ -135,7 +135,7 @@ fn s270_a_step_that_waits_pauses_its_task_and_no_other() {
             (number < 3).then_some(wait)
         }));
         let other = reactor.cooperate(steps(&log, "other", 20));
-        reactor.run_until(async move { (waiting.when_done().await, other.when_done().await) }).unwrap();
+        reactor.run_until(async move { (waiting.finished().await, other.finished().await) }).unwrap();
         let lines = log.lines();
         assert_eq!(lines[..2], ["waits1", "other0"]);
         let place = |line: &str| lines.iter().position(|other| other == line).unwrap();
@@ -180,7 +180,7 @@ fn s270_a_stopped_task_makes_no_step_and_drops_its_iterator_and_what_it_waits_fo
         let _guard = &guard;
         unreachable!("it is stopped before")
     }));
-    assert!(task.active() && task.stop() && !task.stop());
+    assert!(task.is_active() && task.stop() && !task.stop());
     sim.run_for(SECOND);
     assert_eq!((log.lines(), end_of(&task)), (vec!["iterator gone".to_owned()], Some(TaskEnd::Stopped)));
 
@@ -222,7 +222,7 @@ fn s270_a_panic_in_a_step_or_in_what_it_waits_for_ends_its_task_and_is_told_and_
     let whole = reactor.cooperate(steps(&log, "step", 2));
     let told = Rc::new(RefCell::new(Vec::new()));
     for task in [&broken, &broken, &waiting, &whole] {
-        let (end, told) = (task.when_done(), Rc::clone(&told));
+        let (end, told) = (task.finished(), Rc::clone(&told));
         reactor.spawn(async move {
             let end = end.await;
             told.borrow_mut().push(end);

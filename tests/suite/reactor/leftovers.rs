@@ -47,7 +47,7 @@ fn s013_nothing_of_a_connection_is_left_when_it_has_ended() {
         let while_running = reactor
             .run_until(async move {
                 clients.await.unwrap();
-                (Rc::strong_count(&alive), inside.pending_calls() < 60, inside.connections())
+                (Rc::strong_count(&alive), inside.pending_call_count() < 60, inside.connection_count())
             })
             .unwrap();
         (while_running, Rc::strong_count(&token))

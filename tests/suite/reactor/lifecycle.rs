@@ -234,7 +234,7 @@ fn s151_time_and_chance_in_memory_are_the_tests_and_timers_do_not_follow_the_tim
     let call = reactor.call_later(Duration::from_secs(1), || ());
     wire.set_time_of_day(day + Duration::from_secs(86_400));
     wire.settle();
-    assert!(call.active(), "timers do not follow the time of day");
+    assert!(call.is_active(), "timers do not follow the time of day");
     let other = StringTransport::connect(build);
     assert_eq!(reactor.random(), other.reactor().random(), "equal seeds");
 }
@@ -262,8 +262,8 @@ fn asking_a_handle_for_a_reactor_that_is_gone_says_so() {
     transport.abort_connection();
     transport.pause_reading();
     transport.resume_reading();
-    assert!(!transport.call_later(Duration::ZERO, |_: &mut Recorder| ()).active());
-    assert!(!transport.defer(async {}, |_: &mut Recorder, ()| ()).active());
+    assert!(!transport.call_later(Duration::ZERO, |_: &mut Recorder| ()).is_active());
+    assert!(!transport.defer(async {}, |_: &mut Recorder, ()| ()).is_active());
     assert!(transport.is_closing());
 }
 

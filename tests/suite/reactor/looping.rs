@@ -126,10 +126,10 @@ fn s266_a_stopped_loop_is_over_at_once_and_drops_what_its_function_owns() {
     });
     sim.run_for(SECOND);
     let finished = looping.finished();
-    assert!(looping.active() && !is_ready(looping.finished()));
+    assert!(looping.is_active() && !is_ready(looping.finished()));
     assert!(looping.stop());
-    assert!(!looping.stop() && !looping.reset() && !looping.active());
-    assert_eq!((seen.strong_count(), reactor.pending_calls()), (0, 0));
+    assert!(!looping.stop() && !looping.reset() && !looping.is_active());
+    assert_eq!((seen.strong_count(), reactor.pending_call_count()), (0, 0));
     assert!(is_ready(finished));
     sim.run_for(SECOND * 5);
     assert_eq!(times.take(), [1000]);
@@ -165,8 +165,8 @@ fn a_call_can_stop_its_own_loop() {
     let (sim, reactor, looping, times) = looping(SECOND, |_, tick| tick.stop());
     sim.run_for(SECOND * 5);
     assert_eq!(times.take(), [1000]);
-    assert!(!looping.active() && is_ready(looping.finished()));
-    assert_eq!(reactor.pending_calls(), 0);
+    assert!(!looping.is_active() && is_ready(looping.finished()));
+    assert_eq!(reactor.pending_call_count(), 0);
 }
 
 #[test]
@@ -201,7 +201,7 @@ fn s266_a_panic_in_a_call_ends_its_loop_and_nothing_else() {
     reactor.call_every(SECOND, move |_| called.set(called.get() + 1));
     sim.run_for(SECOND * 3);
     assert_eq!((times.take(), other.get()), (vec![1000], 3));
-    assert!(!looping.active() && is_ready(finished));
+    assert!(!looping.is_active() && is_ready(finished));
 }
 
 #[test]
@@ -209,7 +209,7 @@ fn a_loop_ends_with_its_reactor() {
     let (sim, reactor, looping, _times) = looping(SECOND, |_, _| {});
     reactor.stop();
     sim.run_for(SECOND * 3);
-    assert!(!looping.active() && is_ready(looping.finished()));
+    assert!(!looping.is_active() && is_ready(looping.finished()));
 }
 
 /// Beats every ten seconds.
@@ -244,12 +244,12 @@ fn a_heartbeat_can_be_asked_for_in_the_factory_and_ends_with_its_connection() {
     assert_eq!(wire.protocol::<Beating>().beats, 2);
     let second = wire.transport().call_every(SECOND, |_: &mut Beating, _| {});
     wire.receive("bye");
-    assert!(wire.closed().is_some_and(|reason| reason.is_clean()));
-    assert!(!second.active() && is_ready(second.finished()));
+    assert!(wire.close_reason().is_some_and(|reason| reason.is_clean()));
+    assert!(!second.is_active() && is_ready(second.finished()));
     wire.advance(SECOND * 60);
-    assert_eq!((wire.written(), wire.reactor().pending_calls()), ("♥♥".as_bytes(), 0));
+    assert_eq!((wire.written(), wire.reactor().pending_call_count()), ("♥♥".as_bytes(), 0));
     let late = wire.transport().call_every(SECOND, |_: &mut Beating, _| {});
-    assert!(!late.active(), "a loop of a connection that has ended never begins");
+    assert!(!late.is_active(), "a loop of a connection that has ended never begins");
 }
 
 #[test]
@@ -260,11 +260,11 @@ fn a_loop_whose_asynchronous_work_is_dropped_with_its_connection_ends_with_it() 
         this.transport.defer(for_ever, move |_: &mut Beating, ()| drop(tick));
     });
     wire.advance(SECOND * 5);
-    assert!(looping.active());
+    assert!(looping.is_active());
     wire.transport().abort_connection();
     wire.settle();
-    assert!(!looping.active() && is_ready(looping.finished()));
-    assert_eq!(wire.reactor().pending_calls(), 0);
+    assert!(!looping.is_active() && is_ready(looping.finished()));
+    assert_eq!(wire.reactor().pending_call_count(), 0);
 }
 
 #[test]
@@ -272,8 +272,8 @@ fn a_panic_in_a_loop_of_a_connection_ends_that() {
     let mut wire = StringTransport::connect(Beating::new);
     let looping = wire.transport().call_every(SECOND, |_: &mut Beating, _| panic!("as a test wants it"));
     wire.advance(SECOND * 2);
-    assert!(matches!(wire.closed(), Some(CloseReason::Panicked(_))), "{:?}", wire.closed());
-    assert!(!looping.active() && is_ready(looping.finished()));
+    assert!(matches!(wire.close_reason(), Some(CloseReason::Panicked(_))), "{:?}", wire.close_reason());
+    assert!(!looping.is_active() && is_ready(looping.finished()));
 }
 
 #[test]
@@ -294,9 +294,9 @@ fn s271_a_delay_is_over_at_its_time_and_gone_when_it_is_dropped() {
         is_over.set(true);
     });
     let dropped = reactor.sleep(SECOND * 10);
-    assert_eq!(reactor.pending_calls(), 2);
+    assert_eq!(reactor.pending_call_count(), 2);
     drop(dropped);
-    assert_eq!(reactor.pending_calls(), 1);
+    assert_eq!(reactor.pending_call_count(), 1);
     sim.run_for(SECOND - Duration::from_nanos(1));
     assert!(!over.get());
     sim.run_for(Duration::from_nanos(1));

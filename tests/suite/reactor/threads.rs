@@ -358,7 +358,7 @@ fn s173_a_job_may_make_a_blocking_call() {
     in_time(|| {
         let reactor = test_reactor();
         let remote = reactor.remote();
-        let job = reactor.defer_to_thread(move || remote.blocking_call(Reactor::connections));
+        let job = reactor.defer_to_thread(move || remote.blocking_call(Reactor::connection_count));
         assert_eq!(reactor.run_until(job).unwrap().unwrap(), Ok(0));
     });
 }

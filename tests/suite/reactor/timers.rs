@@ -72,9 +72,9 @@ fn s148_handles_of_live_and_dead_calls_answer_truly() {
         reactor.call_later(Duration::from_secs(delay), move || log.add(name))
     };
     let (a, b, c, d) = (call("a", 10), call("b", 10), call("c", 10), call("d", 10));
-    assert_eq!(reactor.pending_calls(), 4);
+    assert_eq!(reactor.pending_call_count(), 4);
     assert_eq!(a.due_at().unwrap(), reactor.now() + Duration::from_secs(10));
-    assert!(b.cancel() && !b.cancel() && !b.active());
+    assert!(b.cancel() && !b.cancel() && !b.is_active());
     assert!(!b.reset(Duration::ZERO) && !b.delay(Duration::ZERO) && b.due_at().is_none());
     assert!(c.reset(Duration::from_secs(5)));
     assert!(d.delay(Duration::from_secs(5)));
@@ -83,13 +83,13 @@ fn s148_handles_of_live_and_dead_calls_answer_truly() {
     assert_eq!(log.lines(), ["c"]);
     wire.advance(Duration::from_secs(5));
     assert_eq!(log.lines(), ["c", "a"]);
-    assert!(!a.active() && !a.cancel() && !a.reset(Duration::ZERO) && !a.delay(Duration::ZERO));
+    assert!(!a.is_active() && !a.cancel() && !a.reset(Duration::ZERO) && !a.delay(Duration::ZERO));
     // A new call may take the old one's place inside; the old handle must not find it.
     let e = call("e", 1);
-    assert!(!a.cancel() && e.active());
+    assert!(!a.cancel() && e.is_active());
     wire.advance(Duration::from_secs(5));
     assert_eq!(log.lines(), ["c", "a", "e", "d"]);
-    assert_eq!(reactor.pending_calls(), 0);
+    assert_eq!(reactor.pending_call_count(), 0);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn s145_a_call_is_over_while_it_runs_and_one_it_asks_for_waits_for_the_next_pass
                 let again = reactor.clone();
                 let call = reactor.call_later(Duration::ZERO, move || {
                     let call = inside.take().unwrap();
-                    log.add(format!("first {} {}", call.active(), call.cancel()));
+                    log.add(format!("first {} {}", call.is_active(), call.cancel()));
                     let log = log.clone();
                     again.call_later(Duration::ZERO, move || log.add("asked for by the first"));
                 });
@@ -179,7 +179,7 @@ fn s027_a_panic_in_a_call_of_the_reactors_is_contained() {
 fn a_delay_too_long_for_the_clock_is_just_long() {
     let wire = StringTransport::connect(|transport| Recorder::new(transport, Log::default()));
     let call = wire.reactor().call_later(Duration::MAX, || ());
-    assert!(call.active() && call.delay(Duration::MAX) && call.reset(Duration::MAX) && call.cancel());
+    assert!(call.is_active() && call.delay(Duration::MAX) && call.reset(Duration::MAX) && call.cancel());
 }
 
 #[test]
@@ -317,7 +317,7 @@ fn cancelled_deferred_calls_are_forgotten() {
             recorder.on(Callback::Data, |this| {
                 let call =
                     this.transport.defer(std::future::ready(()), |this: &mut Recorder, ()| this.log.add("never"));
-                assert!(call.active() && call.cancel() && !call.cancel() && !call.active());
+                assert!(call.is_active() && call.cancel() && !call.cancel() && !call.is_active());
                 let log = this.log.clone();
                 let guard = Guard::new(&log, "guard gone");
                 let future = async move {

@@ -24,7 +24,7 @@ struct Echo {
 impl Protocol for Echo {
     fn data_received(&mut self, data: &[u8]) {
         self.transport.write(data);
-        self.most_unsent.fetch_max(self.transport.unsent(), Ordering::Relaxed);
+        self.most_unsent.fetch_max(self.transport.unsent_bytes(), Ordering::Relaxed);
     }
 }
 
@@ -42,7 +42,7 @@ fn a_peer_that_sends_and_never_reads_is_not_read_beyond_what_it_owes() {
     for part in 0..300 {
         wire.receive(pattern(part << 16, (part + 1) << 16));
     }
-    assert!(wire.transport().unsent() <= MOST, "{} bytes are unsent", wire.transport().unsent());
+    assert!(wire.transport().unsent_bytes() <= MOST, "{} bytes are unsent", wire.transport().unsent_bytes());
     wire.stall(false);
     assert!(wire.take_written() == pattern(0, 300 << 16), "and then it gets everything, in order");
     assert!(most_unsent.load(Ordering::Relaxed) <= MOST);
@@ -115,14 +115,14 @@ fn a_writer_that_never_stops_is_ended_by_the_output_limit_once_and_with_a_reset(
     wire.stall(true);
     for _ in 0..100 {
         wire.advance(Duration::from_millis(1));
-        assert!(wire.transport().unsent() <= 16 << 20);
+        assert!(wire.transport().unsent_bytes() <= 16 << 20);
     }
     assert!(wire.written().len() >= before);
-    assert!(matches!(wire.closed(), Some(CloseReason::Overflow)), "{:?}", wire.closed());
+    assert!(matches!(wire.close_reason(), Some(CloseReason::Overflow)), "{:?}", wire.close_reason());
     assert!(matches!(ends.borrow()[..], [CloseReason::Overflow]), "{ends:?}");
     assert!(wire.was_reset());
-    assert_eq!(wire.transport().unsent(), 0);
-    assert_eq!(wire.reactor().pending_calls(), 0);
+    assert_eq!(wire.transport().unsent_bytes(), 0);
+    assert_eq!(wire.reactor().pending_call_count(), 0);
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn a_stream_written_whenever_there_is_room_never_holds_more_than_it_must() {
                 self.transport.write(pattern(self.next, self.next + CHUNK));
                 self.next += CHUNK;
             }
-            self.most_unsent.fetch_max(self.transport.unsent(), Ordering::Relaxed);
+            self.most_unsent.fetch_max(self.transport.unsent_bytes(), Ordering::Relaxed);
             if self.next == BYTES {
                 self.transport.lose_connection();
             }

@@ -113,13 +113,13 @@ fn play_in_memory(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     let mut peer = Peer { log: log.clone(), wire: Wire::Memory { wire: Box::new(wire), stalled: false } };
     play(&mut peer);
     let Wire::Memory { mut wire, .. } = peer.wire else { unreachable!() };
-    if wire.closed().is_none() {
+    if wire.close_reason().is_none() {
         wire.transport().abort_connection();
         wire.settle();
     }
-    assert!(wire.closed().is_some(), "in memory: the connection did not end when it was aborted");
-    assert_eq!(wire.reactor().connections(), 0, "in memory: the reactor still has the connection");
-    assert_eq!(wire.reactor().unsent(), 0, "in memory: its output still counts");
+    assert!(wire.close_reason().is_some(), "in memory: the connection did not end when it was aborted");
+    assert_eq!(wire.reactor().connection_count(), 0, "in memory: the reactor still has the connection");
+    assert_eq!(wire.reactor().unsent_bytes(), 0, "in memory: its output still counts");
     drop(wire);
     check_callbacks();
     check("in memory", &log);
@@ -146,8 +146,8 @@ fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer), carrier:
         near.stop();
         assert!(far.run_until(|| !near.is_running()), "in a simulation: the reactor does not stop");
         LATEST.take();
-        assert_eq!(near.connections(), 0, "in a simulation: the reactor still has the connection");
-        assert_eq!(near.unsent(), 0, "in a simulation: its output still counts");
+        assert_eq!(near.connection_count(), 0, "in a simulation: the reactor still has the connection");
+        assert_eq!(near.unsent_bytes(), 0, "in a simulation: its output still counts");
         check_callbacks();
         check("in a simulation", &log);
     });

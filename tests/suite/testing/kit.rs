@@ -126,7 +126,7 @@ fn what_a_test_asks_of_the_protocol_itself_is_carried_out() {
     assert_eq!(wire.written(), b"TWO");
     wire.protocol::<Shout>().transport.lose_connection();
     wire.advance(Duration::ZERO);
-    assert!(wire.closed().is_some());
+    assert!(wire.close_reason().is_some());
 }
 
 #[test]
@@ -256,9 +256,9 @@ fn s265_one_side_of_a_pair_closes_and_both_end_in_order() {
     pair.run_until_quiet();
     assert_eq!(*server.borrow(), "hello, server<connection closed cleanly>");
     assert_eq!(*client.borrow(), "<connection closed cleanly>", "nothing is delivered to who has closed");
-    assert_eq!(pair.reactor().connections(), 0);
+    assert_eq!(pair.reactor().connection_count(), 0);
     pair.advance(Duration::from_secs(60));
-    assert_eq!(pair.reactor().pending_calls(), 0);
+    assert_eq!(pair.reactor().pending_call_count(), 0);
 }
 
 #[test]
@@ -309,11 +309,11 @@ fn what_is_sent_to_the_side_of_a_pair_that_is_gone_comes_back_as_a_reset() {
     let mut pair = Pair::connect(move |transport| Talk { transport, heard: Rc::clone(&by_client), first: "" }, Patient);
     pair.client.transport().lose_connection();
     pair.run_until_quiet();
-    assert!(pair.server.closed().is_none());
+    assert!(pair.server.close_reason().is_none());
     pair.advance(Duration::from_secs(5));
-    assert!(pair.server.closed().is_none(), "who does not read notices it with the next write");
+    assert!(pair.server.close_reason().is_none(), "who does not read notices it with the next write");
     pair.advance(Duration::from_secs(5));
-    assert!(matches!(pair.server.closed(), Some(CloseReason::Lost(_))), "{:?}", pair.server.closed());
+    assert!(matches!(pair.server.close_reason(), Some(CloseReason::Lost(_))), "{:?}", pair.server.close_reason());
 }
 
 #[test]
@@ -359,7 +359,7 @@ fn a_side_of_a_pair_that_does_not_read_makes_the_other_wait() {
     pair.server.transport().pause_reading();
     pair.run_until_quiet();
     assert_eq!(pair.server.protocol::<Shout>().heard, 0);
-    assert!(pair.client.transport().unsent() > 0);
+    assert!(pair.client.transport().unsent_bytes() > 0);
     assert_eq!(pair.client.written().len(), 64 * 1024);
     pair.server.transport().resume_reading();
     for _ in 0..10 {

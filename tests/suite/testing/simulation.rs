@@ -88,7 +88,7 @@ fn every_byte_comes_back_in_order_over_a_rough_network() {
         sim.run_until_quiet(HOUR);
         assert!(*seen.data.borrow() == sent);
         assert_eq!(*seen.lost.borrow(), ["connection closed cleanly"]);
-        assert_eq!(sim.host("server").connections() + sim.host("client").connections(), 0);
+        assert_eq!(sim.host("server").connection_count() + sim.host("client").connection_count(), 0);
     });
 }
 
@@ -290,10 +290,10 @@ fn resetting_connections_ends_both_ends_as_lost() {
     let server = echo_server(&sim);
     let (connector, seen) = client(&sim, b"hello", usize::MAX);
     sim.run_for(Duration::from_millis(20));
-    assert_eq!(server.connections(), 1);
+    assert_eq!(server.connection_count(), 1);
     sim.reset_connections("server", "client");
     sim.run_for(Duration::ZERO);
-    assert_eq!(server.connections(), 0);
+    assert_eq!(server.connection_count(), 0);
     assert_eq!(seen.lost.borrow().len(), 1);
     assert!(connector.transport().is_none());
 }

@@ -234,7 +234,7 @@ fn s116_a_client_is_connected_when_it_is_built_and_its_deadline_is_over() {
         let before = Rc::clone(&pending);
         let client = reactor.connect_tcp(address_of(&echo_port(&reactor)), move |transport| {
             seen.add(format!("build {:?}", connector.borrow().as_ref().unwrap().state()));
-            before.set(inside.pending_calls());
+            before.set(inside.pending_call_count());
             Recorder::new(transport, seen.clone()).on(Callback::Made, |this| this.transport.lose_connection())
         });
         slot.replace(Some(client.clone()));

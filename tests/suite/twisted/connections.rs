@@ -104,7 +104,7 @@ fn s010_a_write_from_connection_lost_is_dropped() {
         |recorder| {
             recorder.on(Callback::Lost, |this| {
                 this.transport.write("too late");
-                assert_eq!(this.transport.unsent(), 0);
+                assert_eq!(this.transport.unsent_bytes(), 0);
                 this.log.add("end of lost");
             })
         },
@@ -156,7 +156,7 @@ fn s014_writes_after_the_end_are_silently_dropped() {
                 transport.write("to nobody");
                 transport.write_bytes(b"to nobody"[..].into());
                 write!(transport, "to {}", transport.peer());
-                assert_eq!(transport.unsent(), 0);
+                assert_eq!(transport.unsent_bytes(), 0);
                 assert!(transport.is_closing());
             });
         },

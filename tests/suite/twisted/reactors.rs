@@ -18,7 +18,7 @@ fn s147_a_call_is_no_longer_active_while_it_runs() {
         let call = reactor.call_later(Duration::ZERO, move || {
             let own = own.borrow();
             let own = own.as_ref().unwrap();
-            assert!(!own.active() && !own.cancel() && !own.reset(Duration::ZERO) && own.due_at().is_none());
+            assert!(!own.is_active() && !own.cancel() && !own.reset(Duration::ZERO) && own.due_at().is_none());
             inside.stop();
         });
         slot.replace(Some(call));

@@ -39,9 +39,9 @@ fn s063_what_has_left_is_no_longer_counted() {
     wire.stall(true);
     wire.transport().write(vec![b'x'; 100_000]);
     wire.settle();
-    assert_eq!((wire.transport().unsent(), wire.transport().is_full()), (100_000, true));
+    assert_eq!((wire.transport().unsent_bytes(), wire.transport().is_full()), (100_000, true));
     wire.read(40_000);
-    assert_eq!((wire.transport().unsent(), wire.transport().is_full()), (60_000, false));
+    assert_eq!((wire.transport().unsent_bytes(), wire.transport().is_full()), (60_000, false));
 }
 
 #[test]
@@ -52,7 +52,7 @@ fn s066_writing_nothing_does_nothing() {
                 this.transport.write("");
                 this.transport.write_bytes(Vec::new().into());
                 write!(this.transport, "");
-                assert_eq!(this.transport.unsent(), 0);
+                assert_eq!(this.transport.unsent_bytes(), 0);
                 this.transport.write("something");
             })
         },

@@ -307,6 +307,6 @@ fn clients_beyond_the_maximum_are_closed_at_once() {
         let port = reactor.listen_unix(UnixListenOptions::new(&path).max_connections(1), idle).unwrap();
         let clients = [(); 2].map(|()| reactor.connect_unix(&path, idle));
         reactor.run_until(clients[1].finished()).unwrap().unwrap();
-        assert_eq!(port.refused(), 1);
+        assert_eq!(port.refusals().total(), 1);
     });
 }

@@ -54,7 +54,7 @@ impl Scene {
 
     #[track_caller]
     fn assert_failed(&self, message: &str) {
-        let reason = self.wire.closed().expect("the connection to have ended");
+        let reason = self.wire.close_reason().expect("the connection to have ended");
         assert_eq!((reason.is_clean(), reason.to_string().as_str()), (false, message));
     }
 }
@@ -131,7 +131,7 @@ fn an_empty_line_and_the_end_of_the_lines_close_the_connection() {
         scene.answer(typed);
         assert!(scene.wire.eof_written());
         scene.wire.receive_eof();
-        assert!(scene.wire.closed().is_some_and(|reason| reason.is_clean()));
+        assert!(scene.wire.close_reason().is_some_and(|reason| reason.is_clean()));
     }
 }
 

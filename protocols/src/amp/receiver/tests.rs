@@ -131,7 +131,7 @@ fn calls_are_answered_with_their_tags() {
     ];
     assert_eq!(test.receive(&asked), answers);
     assert_eq!(test.log(), ["echo {b\"x\": b\"1\"}", "refuse {}", "what {}"]);
-    assert!(test.wire.closed().is_none());
+    assert!(test.wire.close_reason().is_none());
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn an_error_that_is_not_for_the_peer_is_answered_as_unknown_and_closes() {
         let mut test = connect();
         let answers = test.receive(&[ask("1", command), ask("2", "echo")]);
         assert_eq!(answers, [error("1", "UNKNOWN", "Unknown Error")]);
-        assert!(test.wire.closed().is_some_and(|reason| reason.is_clean()));
+        assert!(test.wire.close_reason().is_some_and(|reason| reason.is_clean()));
         assert_eq!(test.log(), [format!("{command} {{}}"), "connection closed cleanly".to_owned()]);
     }
 }
@@ -164,9 +164,9 @@ fn a_call_that_is_not_to_be_answered_closes_when_it_fails() {
     let mut test = connect();
     let call = |command| AmpBox::new().with("_command", command);
     assert_eq!(test.receive(&[call("echo")]), []);
-    assert!(test.wire.closed().is_none());
+    assert!(test.wire.close_reason().is_none());
     assert_eq!(test.receive(&[call("refuse")]), []);
-    assert!(test.wire.closed().is_some_and(|reason| reason.is_clean()));
+    assert!(test.wire.close_reason().is_some_and(|reason| reason.is_clean()));
 }
 
 #[test]
@@ -185,7 +185,7 @@ fn an_answer_that_takes_time_can_fail_and_close() {
     test.receive(&[ask("1", "later")]);
     let lost = AmpError::ConnectionLost(CloseReason::TimedOut);
     assert_eq!(test.answer_later(Err(lost)), [error("1", "UNKNOWN", "Unknown Error")]);
-    assert!(test.wire.closed().is_some_and(|reason| reason.is_clean()));
+    assert!(test.wire.close_reason().is_some_and(|reason| reason.is_clean()));
 }
 
 #[test]
@@ -240,9 +240,9 @@ fn the_end_of_the_stream_comes_behind_calls_that_wait() {
     let mut test = connect_with(|factory| factory.max_answering(1));
     test.receive(&[ask("1", "later"), ask("2", "echo")]);
     test.wire.receive_eof();
-    assert!(test.wire.closed().is_none());
+    assert!(test.wire.close_reason().is_none());
     assert_eq!(test.answer_later(Ok(AmpBox::new())), [answer("1"), answer("2")]);
-    assert!(test.wire.closed().is_some_and(|reason| reason.is_clean()));
+    assert!(test.wire.close_reason().is_some_and(|reason| reason.is_clean()));
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn answers_do_not_wait_where_calls_do() {
 fn what_is_wrong_behind_calls_that_wait_ends_the_connection_behind_them() {
     let mut test = connect_with(|factory| factory.max_answering(1));
     test.receive(&[ask("1", "later"), ask("2", "echo"), answer("no"), ask("3", "echo")]);
-    assert!(test.wire.closed().is_none());
+    assert!(test.wire.close_reason().is_none());
     test.answer_later(Ok(AmpBox::new()));
     assert_eq!(test.log(), ["later {}", "echo {}", "an answer to a call that was not made: \"no\""]);
 }
@@ -298,7 +298,7 @@ fn a_call_whose_future_was_dropped_is_answered_all_the_same() {
     test.wire.settle();
     assert_eq!(test.written(), [ask("1", "one"), AmpBox::new().with("_command", "two")]);
     test.receive(&[answer("1")]);
-    assert!(test.wire.closed().is_none());
+    assert!(test.wire.close_reason().is_none());
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn a_peer_that_does_not_speak_amp_is_reset() {
     ] {
         let mut test = connect();
         test.wire.receive(bytes);
-        assert_eq!(test.wire.closed().unwrap().to_string(), reason);
+        assert_eq!(test.wire.close_reason().unwrap().to_string(), reason);
         assert!(test.wire.was_reset());
     }
 }
@@ -352,7 +352,7 @@ fn a_box_that_is_larger_than_it_may_be_ends_the_connection() {
     let mut test = connect_with(|factory| factory.max_box_size(300));
     assert_eq!(test.receive(&[ask("1", "echo").with("x", "x".repeat(50))]).len(), 1);
     test.receive(&[ask("2", "echo").with("x", "x".repeat(200))]);
-    let reason = test.wire.closed().unwrap().to_string();
+    let reason = test.wire.close_reason().unwrap().to_string();
     assert_eq!(reason, "a box larger than 300 bytes, 64 for each key included");
 }
 

@@ -131,7 +131,7 @@ fn answers_are_understood_however_they_are_cut() {
         for piece in pieces {
             test.wire.receive(piece);
         }
-        assert!(test.wire.closed().is_none());
+        assert!(test.wire.close_reason().is_none());
         test.log()
     });
     assert_eq!(
@@ -233,7 +233,7 @@ fn statistics_have_an_end() {
 fn an_answer_that_nobody_asked_for_ends_the_connection() {
     let mut test = connect();
     test.wire.receive("ERROR Too many open connections\r\n");
-    let reason = test.wire.closed().unwrap().to_string();
+    let reason = test.wire.close_reason().unwrap().to_string();
     assert_eq!(reason, "the memcache server was asked nothing and said \"ERROR Too many open connections\"");
 }
 
@@ -253,17 +253,17 @@ fn a_claimed_length_allocates_nothing_and_a_value_of_that_length_is_received() {
 
 #[test]
 fn the_oldest_request_has_a_time_limit_and_the_next_has_its_own() {
-    let mut test = connect_with(|factory| factory.time_out(Duration::from_secs(10)));
+    let mut test = connect_with(|factory| factory.timeout(Duration::from_secs(10)));
     test.ask(test.client.version());
     test.wire.advance(Duration::from_secs(5));
     test.ask(test.client.get("k"));
     test.wire.advance(Duration::from_secs(4));
     assert_eq!(test.receive("VERSION 1\r\n"), ["\"1\""]);
     test.wire.advance(Duration::from_secs(9));
-    assert!(test.wire.closed().is_none());
+    assert!(test.wire.close_reason().is_none());
     test.wire.advance(Duration::from_secs(1));
     assert_eq!(test.log(), ["no answer: connection timed out"]);
-    assert!(matches!(test.wire.closed(), Some(CloseReason::TimedOut)));
+    assert!(matches!(test.wire.close_reason(), Some(CloseReason::TimedOut)));
 }
 
 #[test]
@@ -271,9 +271,9 @@ fn an_idle_connection_has_no_time_limit() {
     let mut test = connect();
     test.ask(test.client.version());
     test.receive("VERSION 1\r\n");
-    assert_eq!(test.wire.reactor().pending_calls(), 0);
+    assert_eq!(test.wire.reactor().pending_call_count(), 0);
     test.wire.advance(Duration::from_secs(3600));
-    assert!(test.wire.closed().is_none());
+    assert!(test.wire.close_reason().is_none());
 }
 
 #[test]

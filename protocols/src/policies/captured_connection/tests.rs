@@ -70,7 +70,7 @@ fn s253_a_captured_connection_can_be_replayed_and_compared() {
         connection.replay(&mut wire);
         assert_eq!(wire.written(), b"5 bytes tick tick 65536 bytes 4464 bytes 1 bytes tick bye");
         assert_eq!(wire.written(), connection.sent());
-        assert!(wire.closed().unwrap().is_clean());
+        assert!(wire.close_reason().unwrap().is_clean());
     }
 }
 

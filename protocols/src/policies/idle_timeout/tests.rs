@@ -34,7 +34,7 @@ fn silent() -> StringTransport {
 
 #[track_caller]
 fn assert_timed_out(wire: &StringTransport) {
-    assert!(matches!(wire.closed(), Some(CloseReason::TimedOut)), "{wire:?}");
+    assert!(matches!(wire.close_reason(), Some(CloseReason::TimedOut)), "{wire:?}");
     assert!(wire.was_reset());
 }
 
@@ -46,14 +46,14 @@ fn s249_any_data_in_either_direction_restarts_the_idle_timer() {
         wire.receive("x");
     }
     wire.advance(9 * SECOND);
-    assert!(wire.closed().is_none());
+    assert!(wire.close_reason().is_none());
     wire.advance(SECOND);
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
     assert!(wire.eof_written() && !wire.was_reset());
 
     let mut wire = StringTransport::connect(IdleTimeout::around(10 * SECOND, Ticker));
     wire.advance(1000 * SECOND);
-    assert!(wire.closed().is_none(), "it sends and is read");
+    assert!(wire.close_reason().is_none(), "it sends and is read");
 }
 
 #[test]
@@ -63,14 +63,14 @@ fn s249_data_that_comes_after_the_end_is_harmless() {
     wire.receive("x");
     wire.advance(100 * SECOND);
     assert_eq!(wire.written(), b"");
-    assert_eq!(wire.reactor().pending_calls(), 0);
+    assert_eq!(wire.reactor().pending_call_count(), 0);
 }
 
 #[test]
 fn a_connection_on_which_nothing_ever_moves_is_closed() {
     let mut wire = silent();
     wire.advance(10 * SECOND);
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_peer_that_reads_slowly_keeps_its_connection_until_it_stops() {
         wire.advance(9 * SECOND);
         wire.read(10);
     }
-    assert!(wire.closed().is_none());
+    assert!(wire.close_reason().is_none());
     wire.advance(20 * SECOND);
     assert_timed_out(&wire);
 }
@@ -101,7 +101,7 @@ fn a_connection_that_cannot_finish_closing_is_reset() {
     wire.stall(true);
     wire.receive("close");
     wire.advance(9 * SECOND);
-    assert!(wire.closed().is_none());
+    assert!(wire.close_reason().is_none());
     wire.advance(SECOND);
     assert_timed_out(&wire);
 }
@@ -113,7 +113,7 @@ fn what_still_leaves_when_it_closes_has_to_be_read_in_time_too() {
     let mut wire = StringTransport::connect(factory);
     wire.receive("x");
     wire.advance(SECOND / 2);
-    assert!(wire.transport().is_closing() && wire.closed().is_none(), "throttled output still leaves");
+    assert!(wire.transport().is_closing() && wire.close_reason().is_none(), "throttled output still leaves");
     wire.stall(true);
     wire.advance(2 * SECOND);
     assert_timed_out(&wire);
@@ -124,6 +124,6 @@ fn however_much_passes_one_call_is_pending() {
     let mut wire = silent();
     for _ in 0..1000 {
         wire.receive("x");
-        assert_eq!(wire.reactor().pending_calls(), 1);
+        assert_eq!(wire.reactor().pending_call_count(), 1);
     }
 }

@@ -38,7 +38,7 @@ fn s254_what_has_room_leaves_at_once_and_the_rest_at_the_rate() {
     }
     wire.advance(SECOND);
     assert_eq!(wire.take_written().len(), 90);
-    assert_eq!(wire.reactor().pending_calls(), 0, "nothing is called while nothing waits");
+    assert_eq!(wire.reactor().pending_call_count(), 0, "nothing is called while nothing waits");
     wire.receive([b'x'; 20]);
     assert_eq!(wire.take_written().len(), 10, "it is full again");
     wire.advance(SECOND);
@@ -84,7 +84,7 @@ fn s248_reading_is_limited_after_the_fact() {
     wire.advance(Duration::from_millis(1));
     assert_eq!(wire.take_written(), b"later");
     wire.advance(SECOND);
-    assert_eq!(wire.reactor().pending_calls(), 0);
+    assert_eq!(wire.reactor().pending_call_count(), 0);
 }
 
 #[test]
@@ -104,10 +104,10 @@ fn throttled_output_leaves_before_the_connection_closes() {
     wire.receive([b'x'; 100]);
     wire.receive_eof();
     wire.advance(Duration::from_millis(8999));
-    assert!(wire.closed().is_none());
+    assert!(wire.close_reason().is_none());
     wire.advance(Duration::from_millis(1));
     assert_eq!(wire.written().len(), 100);
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 }
 
 #[test]
@@ -116,8 +116,8 @@ fn an_abort_waits_for_nothing() {
     wire.receive([b'x'; 100]);
     wire.transport().abort_connection();
     wire.settle();
-    assert!(wire.closed().is_some() && wire.was_reset());
-    assert_eq!(wire.reactor().pending_calls(), 0);
+    assert!(wire.close_reason().is_some() && wire.was_reset());
+    assert_eq!(wire.reactor().pending_call_count(), 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::connect::error::{ConnectError, ConnectErrorKind};
 use crate::connection::factory::Factory;
-use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, Made};
+use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, FirstConnection};
 use crate::reactor::Reactor;
 use crate::transport::Transport;
 
@@ -33,7 +33,7 @@ struct Client {
 impl ClientEndpoint for Client {
     /// The child is started at once. Given up before its protocol is built, that is not built, and the child is killed.
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
-        let (factory, made) = Made::around(factory, &self.program);
+        let (factory, made) = FirstConnection::around(factory, &self.program);
         match self.reactor.connect_process(Command::new(&self.program).args(&self.rest), factory) {
             Ok(finished) => {
                 made.unless(async move {

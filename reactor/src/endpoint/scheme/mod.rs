@@ -13,7 +13,7 @@ use std::rc::Rc;
 
 use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use crate::reactor::Reactor;
-use crate::util::panics::contained;
+use crate::util::panics::log_panic;
 
 /// Makes the endpoint that a description is of, or says what is wrong with that. Nothing is opened or resolved.
 pub(super) type Parse<E> = dyn Fn(&Reactor, &mut Arguments) -> Result<Box<E>, EndpointError>;
@@ -31,7 +31,7 @@ impl Schemes {
     /// Drops what users have added.
     pub(crate) fn clear(&self) {
         let added = (self.servers.take(), self.clients.take());
-        contained("drop of a scheme", || drop(added));
+        log_panic("drop of a scheme", || drop(added));
     }
 }
 

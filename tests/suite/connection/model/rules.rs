@@ -119,7 +119,7 @@ impl Rules {
         Questions {
             view: self.view(who),
             wants_read: asked && !end.losing && !end.peer_ended && !end.paused && !held && end.owed <= MARK,
-            wants_shut: asked && end.eof && !end.eof_left && sent,
+            wants_write_eof: asked && end.eof && !end.eof_left && sent,
             wants_close: asked && end.losing && sent,
             failure: end.failure.clone().filter(|_| !end.over),
         }

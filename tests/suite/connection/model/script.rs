@@ -120,7 +120,7 @@ pub(crate) struct Questions {
     pub(crate) view: View,
     pub(crate) wants_read: bool,
     /// Those a driver asks only while the connection is not lost and has not failed.
-    pub(crate) wants_shut: bool,
+    pub(crate) wants_write_eof: bool,
     pub(crate) wants_close: bool,
     pub(crate) failure: Option<String>,
 }

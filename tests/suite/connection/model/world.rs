@@ -88,7 +88,7 @@ impl World {
             }
             Input::Shut(who) => {
                 let questions = self.questions(who);
-                (who, !self.end(who).shut && (questions.wants_shut || questions.wants_close))
+                (who, !self.end(who).shut && (questions.wants_write_eof || questions.wants_close))
             }
             Input::Ended(who) | Input::Turn(who) | Input::Sent(who, _) | Input::LentAndWrote(who, _) => (who, true),
         };
@@ -115,7 +115,7 @@ impl World {
             }
             Input::Ended(who) => {
                 self.ends[who as usize].ended = true;
-                self.connection(who).ended();
+                self.connection(who).received_eof();
             }
             Input::Turn(who) => loop {
                 let before = shared.events.borrow().len();
@@ -139,7 +139,7 @@ impl World {
             }
             Input::Shut(who) => {
                 self.ends[who as usize].shut = true;
-                self.connection(who).shut();
+                self.connection(who).write_eof_sent();
             }
             Input::Lost(who) => {
                 let questions = self.questions(who);
@@ -176,14 +176,14 @@ impl World {
     pub(crate) fn questions(&self, who: Who) -> Questions {
         let end = self.end(who);
         let view = self.shared.view(who);
-        let nothing = Questions { view, wants_read: false, wants_shut: false, wants_close: false, failure: None };
+        let nothing = Questions { view, wants_read: false, wants_write_eof: false, wants_close: false, failure: None };
         let Some(connection) = &end.connection else { return nothing };
         let failure = connection.failure();
         let asked = !end.lost && failure.is_none();
         Questions {
             view,
             wants_read: connection.wants_read(),
-            wants_shut: asked && connection.wants_shut(),
+            wants_write_eof: asked && connection.wants_write_eof(),
             wants_close: asked && connection.wants_close(),
             failure: failure.map(|reason| reason.to_string()),
         }
@@ -222,7 +222,7 @@ impl Shared {
 
     fn view(&self, who: Who) -> View {
         let transport = self.transport(who);
-        View { unsent: transport.unsent(), full: transport.is_full(), closing: transport.is_closing() }
+        View { unsent: transport.unsent_bytes(), full: transport.is_full(), closing: transport.is_closing() }
     }
 
     fn take_text(&self, len: usize) -> &'static str {

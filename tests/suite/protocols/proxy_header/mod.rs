@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use protocols::policies::{ConnectionLimit, FirstMessageTimeout};
-use protocols::proxy_header::{ProxyHeader, ProxyRefused};
+use protocols::proxy_header::{ProxyHeader, ProxyRefusals};
 use protocols::{LineHandler, LineReceiver, Lines};
 use proxy_protocol_rs::{HeaderBuilder, TransportProtocol, V2_SIGNATURE};
 use reactor::address::UnixAddress;
@@ -50,7 +50,7 @@ fn proxied(log: &Log) -> ProxyHeader {
 struct Outcome {
     /// What has happened inside.
     lines: Vec<String>,
-    refused: ProxyRefused,
+    refused: ProxyRefusals,
     reason: Option<String>,
 }
 
@@ -59,7 +59,11 @@ fn play(pieces: &[&[u8]]) -> Outcome {
     let proxied = proxied(&log);
     let mut wire = StringTransport::connect(proxied.clone());
     pieces.iter().for_each(|piece| wire.receive(piece));
-    Outcome { lines: log.lines(), refused: proxied.refused(), reason: wire.closed().map(|reason| reason.to_string()) }
+    Outcome {
+        lines: log.lines(),
+        refused: proxied.refusals(),
+        reason: wire.close_reason().map(|reason| reason.to_string()),
+    }
 }
 
 /// What the protocol inside is told of its addresses, when this has come and "hi" behind it.
@@ -76,7 +80,7 @@ fn addresses(header: impl AsRef<[u8]>) -> String {
 fn refusal(header: impl AsRef<[u8]>) -> String {
     let outcome = play(&[header.as_ref()]);
     assert_eq!(
-        (&outcome.lines[..], outcome.refused.malformed, outcome.refused.in_all()),
+        (&outcome.lines[..], outcome.refused.malformed, outcome.refused.total()),
         (&[][..], 1, 1),
         "{outcome:?}"
     );
@@ -147,7 +151,7 @@ fn s255_the_protocol_is_built_behind_the_header_and_has_its_addresses_from_the_b
         assert_eq!(log.lines(), [""; 0]);
         wire.receive(&header[header.len() - 1..]);
         assert_eq!(log.lines(), ["made", says.unwrap_or(&own)]);
-        assert_eq!(wire.reactor().pending_calls(), 0, "nothing is left of the deadline");
+        assert_eq!(wire.reactor().pending_call_count(), 0, "nothing is left of the deadline");
         wire.receive("hi");
         assert_eq!(wire.written(), b"hi");
     }
@@ -178,7 +182,7 @@ fn s256_what_begins_with_anything_else_is_refused_as_soon_as_that_shows() {
 fn s257_a_header_may_come_in_any_pieces() {
     for (header, says) in corpus() {
         let outcome = every_cut([&header[..], b"and what is behind it"].concat(), play);
-        assert_eq!(outcome.refused, ProxyRefused::default());
+        assert_eq!(outcome.refused, ProxyRefusals::default());
         assert_eq!(outcome.lines[2..], ["data and what is behind it"]);
         assert!(says.is_none_or(|says| outcome.lines[1] == says), "{outcome:?}");
     }
@@ -342,7 +346,7 @@ fn whoever_is_not_trusted_is_closed_at_once_whatever_he_sends() {
     sim.run_for(Duration::from_secs(1));
     assert_eq!(log.lines(), ["made", "192.0.2.1:56324 to 203.0.113.7:443", "data hi"]);
     assert!(ends[0].has("data hi") && !ends[0].has("lost") && ends[1].has("lost") && ends[2].has("lost"));
-    assert_eq!((proxied.refused().untrusted, proxied.refused().in_all()), (2, 2));
+    assert_eq!((proxied.refusals().untrusted, proxied.refusals().total()), (2, 2));
 }
 
 #[test]
@@ -359,7 +363,7 @@ fn sources_are_networks_and_addresses_and_those_without_an_internet_address_are_
         let (_near, far) = duplex(1);
         sim.host("server").adopt_stream(far, Address::Memory("server"), peer, proxied.clone());
         sim.run_for(Duration::from_millis(1));
-        proxied.refused().in_all() == 0
+        proxied.refusals().total() == 0
     };
     let some = Some(&["10.0.0.0/8", "192.0.2.7", "2001:db8::/32", "::2"][..]);
     for trusted in ["10.255.0.1", "::ffff:10.0.0.1", "192.0.2.7", "2001:db8::1", "::2", "unix"] {
@@ -391,21 +395,21 @@ fn a_header_has_to_be_complete_in_time_however_it_drips() {
     let second = Duration::from_secs(1);
     for (limit, proxied) in [(5, proxied(&Log::default())), (2, proxied(&Log::default()).deadline(2 * second))] {
         for header in [&b"PROXY TCP4"[..], &binary(0x21, 0x11, b"")[..12], b""] {
-            let before = proxied.refused().late;
+            let before = proxied.refusals().late;
             let mut wire = StringTransport::connect(proxied.clone());
             for n in 0..limit {
-                assert!(wire.closed().is_none());
+                assert!(wire.close_reason().is_none());
                 wire.receive(&header[header.len() * n / limit..header.len() * (n + 1) / limit]);
                 wire.advance(second);
             }
-            assert!(matches!(wire.closed(), Some(CloseReason::TimedOut)) && wire.was_reset(), "{wire:?}");
-            assert_eq!(proxied.refused().late, before + 1);
+            assert!(matches!(wire.close_reason(), Some(CloseReason::TimedOut)) && wire.was_reset(), "{wire:?}");
+            assert_eq!(proxied.refusals().late, before + 1);
         }
         let mut wire = StringTransport::connect(proxied.clone());
         wire.receive("PROXY UNKNOWN\r\n");
         wire.advance(1000 * second);
-        assert!(wire.closed().is_none());
-        assert_eq!(proxied.refused().in_all(), 3);
+        assert!(wire.close_reason().is_none());
+        assert_eq!(proxied.refusals().total(), 3);
     }
 }
 
@@ -418,12 +422,12 @@ fn a_stream_that_ends_before_its_header_does_is_closed_in_order() {
             let mut wire = StringTransport::connect(proxied.clone());
             wire.receive(&header[..length]);
             wire.receive_eof();
-            assert!(wire.closed().unwrap().is_clean() && wire.eof_written());
+            assert!(wire.close_reason().unwrap().is_clean() && wire.eof_written());
         }
     }
     assert_eq!(log.lines(), [""; 0]);
-    assert_eq!(proxied.refused().cut_short, 4 * corpus().len() as u64);
-    assert_eq!(proxied.refused().in_all(), proxied.refused().cut_short);
+    assert_eq!(proxied.refusals().cut_short, 4 * corpus().len() as u64);
+    assert_eq!(proxied.refusals().total(), proxied.refusals().cut_short);
 }
 
 #[test]
@@ -436,11 +440,11 @@ fn what_is_refused_is_logged_once_in_a_while_for_each_reason() {
         cut_short.receive("PROXY");
         cut_short.receive_eof();
     }
-    assert_eq!((lines.load(Ordering::Relaxed), proxied.refused().in_all()), (2, 200));
+    assert_eq!((lines.load(Ordering::Relaxed), proxied.refusals().total()), (2, 200));
     for _ in 0..100 {
         StringTransport::connect(proxied.clone()).receive_eof();
     }
-    assert_eq!((lines.load(Ordering::Relaxed), proxied.refused().in_all()), (2, 300), "who is silent is counted only");
+    assert_eq!((lines.load(Ordering::Relaxed), proxied.refusals().total()), (2, 300), "who is silent is counted only");
 }
 
 #[test]
@@ -494,14 +498,14 @@ fn policies_inside_see_the_client_and_messages_are_seen_outside() {
         wire
     };
     let [mut one, mut two, mut again] = ["192.0.2.1", "192.0.2.2", "192.0.2.1"].map(connect);
-    assert!(again.closed().unwrap().is_clean(), "the protocol inside refuses");
-    assert_eq!((limit.connections(), limit.refused(), proxied.refused().in_all()), (2, 1, 0));
+    assert!(again.close_reason().unwrap().is_clean(), "the protocol inside refuses");
+    assert_eq!((limit.connection_count(), limit.refused_count(), proxied.refusals().total()), (2, 1, 0));
     again.settle();
     one.receive("hello\r\n");
     one.advance(Duration::from_secs(10));
     two.advance(Duration::from_secs(10));
-    assert!(one.closed().is_none() && one.written() == b"hello\r\n");
-    assert!(matches!(two.closed(), Some(CloseReason::TimedOut)));
+    assert!(one.close_reason().is_none() && one.written() == b"hello\r\n");
+    assert!(matches!(two.close_reason(), Some(CloseReason::TimedOut)));
 }
 
 type Send = fn(&Address, &Address, Box<dyn Factory>) -> Box<dyn Factory>;

@@ -44,7 +44,7 @@ fn store(pieces: &[&[u8]]) -> (Vec<u8>, bool) {
     let build = |messages| Store { messages, value: BytesFrame::Null };
     let mut wire = StringTransport::connect(CodecReceiver::factory(Resp2::default, build));
     pieces.iter().for_each(|piece| wire.receive(piece));
-    (wire.take_written(), wire.closed().is_some())
+    (wire.take_written(), wire.close_reason().is_some())
 }
 
 #[test]
@@ -142,7 +142,7 @@ fn no_more_is_kept_than_allowed_for_a_codec_without_a_limit() {
     wire.receive("x");
     let answer = String::from_utf8_lossy(wire.written());
     assert!(answer.ends_with("the peer sent more than 10 bytes of a message that is not complete\n"), "{answer}");
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 }
 
 #[test]
@@ -200,9 +200,9 @@ fn what_comes_at_the_end_of_the_stream_waits_while_reading_is_paused_too() {
     wire.receive_eof();
     for came in ["a", "ab", "abc"] {
         assert_eq!(wire.written(), came.as_bytes());
-        assert!(wire.closed().is_none());
+        assert!(wire.close_reason().is_none());
         messages.resume_reading();
         wire.settle();
     }
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 }

@@ -68,7 +68,7 @@ fn the_end_of_the_stream_comes_with_what_is_unfinished() {
         assert_eq!(test.receive(&stream[..stream.len() - 1]), ["a"], "{}", kind.name);
         test.wire.receive_eof();
         assert_eq!(test.log(), kind.at_the_end, "{}", kind.name);
-        assert!(test.wire.closed().unwrap().is_clean());
+        assert!(test.wire.close_reason().unwrap().is_clean());
     }
 }
 

@@ -103,10 +103,10 @@ fn a_count_of_none_waits_while_reading_is_paused() {
     test.segments.set_terminator(0);
     assert_eq!(test.receive(""), "");
     test.wire.receive_eof();
-    assert!(test.wire.closed().is_none(), "the end waits behind it");
+    assert!(test.wire.close_reason().is_none(), "the end waits behind it");
     test.segments.resume_reading();
     test.wire.settle();
-    assert!(test.wire.closed().unwrap().is_clean());
+    assert!(test.wire.close_reason().unwrap().is_clean());
 }
 
 /// Asks for nothing again and again.
@@ -128,8 +128,8 @@ fn a_handler_that_asks_for_no_bytes_forever_is_stopped() {
         segments.set_terminator(1);
         Empty { segments }
     }));
-    assert!(wire.closed().is_none());
+    assert!(wire.close_reason().is_none());
     wire.receive("x");
-    let reason = wire.closed().unwrap().to_string();
+    let reason = wire.close_reason().unwrap().to_string();
     assert_eq!(reason, "10000 calls in a row asked for no bytes: the protocol does not get on");
 }

@@ -84,18 +84,18 @@ fn parts_of_no_bytes_need_no_input_and_wait_while_it_is_paused() {
     let mut wire = StringTransport::connect(StatefulReceiver::factory(|states| Empty { states, calls: 0, most: 9000 }));
     assert_eq!(wire.protocol::<Empty>().calls, 5);
     wire.receive_eof();
-    assert!(wire.closed().is_none(), "the end waits behind them");
+    assert!(wire.close_reason().is_none(), "the end waits behind them");
     let states = wire.protocol::<Empty>().states.clone();
     states.resume_reading();
     wire.settle();
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 }
 
 #[test]
 fn a_handler_that_waits_for_no_bytes_forever_is_stopped() {
     let mut wire = StringTransport::connect(StatefulReceiver::factory(|states| Empty { states, calls: 5, most: 0 }));
     wire.receive("x");
-    let reason = wire.closed().unwrap().to_string();
+    let reason = wire.close_reason().unwrap().to_string();
     assert_eq!(reason, "10000 calls in a row asked for no bytes: the protocol does not get on");
 }
 
@@ -104,5 +104,5 @@ fn a_part_that_is_too_long_closes_before_it_is_there() {
     let mut wire = connect();
     wire.receive(b"\x02\x0aabcdefghij\x0b");
     assert_eq!(wire.written(), b"(abcdefghij): 11 is too long");
-    assert!(wire.closed().unwrap().is_clean());
+    assert!(wire.close_reason().unwrap().is_clean());
 }

@@ -66,9 +66,9 @@ fn s236_a_string_that_is_refused_closes_when_what_was_written_is_sent() {
         wire.stall(true);
         wire.receive(stream);
         wire.receive("1:a,");
-        assert!(wire.closed().is_none());
+        assert!(wire.close_reason().is_none());
         wire.stall(false);
-        assert!(wire.closed().unwrap().is_clean());
+        assert!(wire.close_reason().unwrap().is_clean());
         let mut answer = StringTransport::connect(StringReceiver::factory(format, |strings| Echo { strings }));
         answer.receive(wire.written());
         assert_eq!(answer.written(), wire.written());
@@ -83,7 +83,7 @@ fn s239_the_longest_string_has_99999_bytes_unless_another_length_is_set() {
     wire.receive([b'x'; 99_999]);
     assert_eq!(wire.take_written().len(), 100_003);
     wire.receive(100_000_u32.to_be_bytes());
-    assert!(wire.closed().is_some(), "refused as soon as its length is there");
+    assert!(wire.close_reason().is_some(), "refused as soon as its length is there");
 }
 
 /// What comes back for a stream that is given in two pieces.
@@ -130,5 +130,5 @@ fn a_string_beyond_the_output_limit_is_sent_whole_when_nothing_else_waits() {
     strings.send_string([b'x'; 20]).unwrap();
     wire.settle();
     assert_eq!(wire.written().len(), 24);
-    assert!(wire.closed().is_none());
+    assert!(wire.close_reason().is_none());
 }
