@@ -14,6 +14,7 @@ use std::task::Context;
 use crate::time::calls::{CallTarget, Callee};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
+use crate::transport::flow_control::Pace;
 use crate::transport::state::State;
 use crate::util::panics::catch_panic;
 
@@ -54,15 +55,19 @@ pub struct Connection {
     transport: Transport,
     /// None once lost.
     protocol: Option<Box<dyn Protocol>>,
-    /// The peer has ended its stream.
-    eof: bool,
-    /// The protocol has still to say what follows from that.
-    eof_waits: bool,
+    incoming: Incoming,
     /// The protocol is a layer with another connection inside it.
     layered: bool,
     made: bool,
-    /// `pause_writing` was called, and `resume_writing` not yet.
-    told_full: bool,
+}
+
+/// What comes from the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Incoming {
+    Open,
+    /// The peer has ended its stream; the protocol has still to say what follows from that.
+    EofUnanswered,
+    Eof,
 }
 
 impl Connection {
@@ -75,15 +80,7 @@ impl Connection {
         };
         transport.0.calls.set_target(transport.0.hub.share_target(target));
         let layered = protocol.is_layer();
-        Self {
-            transport,
-            protocol: Some(protocol),
-            eof: false,
-            eof_waits: false,
-            layered,
-            made: false,
-            told_full: false,
-        }
+        Self { transport, protocol: Some(protocol), incoming: Incoming::Open, layered, made: false }
     }
 
     /// The handle the protocol has, too.
@@ -117,7 +114,7 @@ impl Connection {
 
     #[inline]
     fn input(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
-        if self.eof || self.transport.is_closing() {
+        if self.has_ended() || self.transport.is_closing() {
             return;
         }
         self.state().watch_writes();
@@ -131,11 +128,11 @@ impl Connection {
     /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`], or this side has ended its own
     /// stream already, the connection is closing from here on.
     pub fn received_eof(&mut self) -> OnEof {
-        if self.eof {
-            return if self.eof_waits { OnEof::NotYet } else { OnEof::KeepWriting };
+        match self.incoming {
+            Incoming::Open => self.tell_eof(),
+            Incoming::EofUnanswered => OnEof::NotYet,
+            Incoming::Eof => OnEof::KeepWriting,
         }
-        self.eof = true;
-        self.tell_eof()
     }
 
     fn tell_eof(&mut self) -> OnEof {
@@ -143,7 +140,7 @@ impl Connection {
         if !self.transport.is_closing() {
             self.call(|protocol| answer = protocol.eof_received());
         }
-        self.eof_waits = answer == OnEof::NotYet;
+        self.incoming = if answer == OnEof::NotYet { Incoming::EofUnanswered } else { Incoming::Eof };
         if answer == OnEof::Close || (answer == OnEof::KeepWriting && self.state().eof_sent()) {
             self.transport.lose_connection();
         }
@@ -161,7 +158,7 @@ impl Connection {
         if self.layered || self.state().calls.any_ready() {
             self.make_calls(cx);
         }
-        if self.eof_waits && !self.state().is_paused() {
+        if self.incoming == Incoming::EofUnanswered && !self.state().is_paused() {
             self.tell_eof();
         }
     }
@@ -223,11 +220,11 @@ impl Connection {
     pub(crate) fn sent_and_resumed(&mut self, n: usize) -> bool {
         self.pace();
         self.state().sent(n);
-        let resumes = self.told_full && !self.state().is_full();
         // A layer goes on while it still has something to carry.
-        let resumes = resumes && (!self.transport.is_closing() || self.state().is_unfinished());
+        let resumes =
+            self.state().pace.get() == Pace::CatchesUp && (self.state().is_open() || self.state().is_unfinished());
         if resumes {
-            self.told_full = false;
+            self.state().pace.set(Pace::KeepsUp);
             self.call(Protocol::resume_writing);
         }
         resumes
@@ -236,7 +233,7 @@ impl Connection {
     /// Output: the end of this side's stream, which [`wants_write_eof`](Self::wants_write_eof) asked for, has left.
     pub fn write_eof_sent(&mut self) {
         self.state().set_eof_sent();
-        if self.eof && !self.eof_waits {
+        if self.incoming == Incoming::Eof {
             self.transport.lose_connection();
         }
     }
@@ -244,7 +241,7 @@ impl Connection {
     /// Whether to read: not while it is paused, held or closing, nor while more than 64 KiB of answers are unsent, each
     /// descriptor counted as 1 KiB.
     pub fn wants_read(&self) -> bool {
-        !self.eof && self.state().wants_read()
+        !self.has_ended() && self.state().wants_read()
     }
 
     /// Whether everything was sent and the end of this side's stream is to follow.
@@ -266,7 +263,7 @@ impl Connection {
 
     /// Whether the peer's end of stream was told already.
     pub(crate) fn has_ended(&self) -> bool {
-        self.eof
+        self.incoming != Incoming::Open
     }
 
     pub(crate) fn is_layered(&self) -> bool {
@@ -300,8 +297,8 @@ impl Connection {
 
     #[inline]
     fn pace(&mut self) {
-        if self.state().is_full() && !self.told_full && !self.transport.has_failed() {
-            self.told_full = true;
+        if self.state().pace.get() == Pace::FallsBehind && !self.state().has_failed() {
+            self.state().pace.set(Pace::Behind);
             self.call(Protocol::pause_writing);
         }
     }
@@ -328,7 +325,7 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("transport", &self.transport)
             .field("protocol", &self.protocol.as_ref().map(|protocol| protocol.type_name()))
-            .field("eof", &self.eof)
+            .field("incoming", &self.incoming)
             .finish()
     }
 }

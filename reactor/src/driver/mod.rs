@@ -245,8 +245,8 @@ impl<S: Stream> Link<S> {
             match step {
                 Step::Again => {}
                 // What callbacks have asked for since they were last looked after.
-                Step::Sleep if self.is_stirred() && budget.rounds < ROUNDS => budget.rounds += 1,
-                Step::Sleep if !self.is_stirred() => return Poll::Pending,
+                Step::Sleep if self.is_dirty() && budget.rounds < ROUNDS => budget.rounds += 1,
+                Step::Sleep if !self.is_dirty() => return Poll::Pending,
                 Step::Sleep | Step::Yield => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -256,8 +256,8 @@ impl<S: Stream> Link<S> {
         }
     }
 
-    fn is_stirred(&self) -> bool {
-        matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_stirred())
+    fn is_dirty(&self) -> bool {
+        matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_dirty())
     }
 
     /// Drains what the last input has brought about, then takes the next.

@@ -53,7 +53,7 @@ impl Descriptors {
 impl State {
     /// Queues a descriptor, to go with the next byte that is written.
     pub(crate) fn send_descriptor(&self, descriptor: OwnedFd) {
-        if self.open.get() {
+        if self.is_writable() {
             self.queue_descriptor(descriptor);
         }
     }

@@ -2,6 +2,7 @@ pub(crate) mod close_reason;
 pub(crate) mod descriptors;
 pub(crate) mod finishing;
 pub(crate) mod flow_control;
+pub(crate) mod lifecycle;
 pub(crate) mod output;
 pub(crate) mod state;
 pub(crate) mod watchers;
@@ -192,7 +193,7 @@ impl Transport {
 
     /// Whether the connection is closing or has ended, by this side's doing or the peer's. Twisted's `disconnecting`.
     pub fn is_closing(&self) -> bool {
-        self.0.is_closing() || self.0.has_failed() || self.0.has_ended()
+        !self.0.is_open()
     }
 
     /// The peer's address, as it was when the connection was made. Twisted's `getPeer`.

@@ -14,6 +14,9 @@ use crate::time::calls::{Call, Calls, Owner};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::descriptors::Descriptors;
+use crate::transport::finishing::Drain;
+use crate::transport::flow_control::Pace;
+use crate::transport::lifecycle::{Eof, Lifecycle};
 use crate::transport::output::Output;
 use crate::util::panics::log_panic;
 
@@ -40,25 +43,15 @@ pub(crate) struct State {
     unsent_before_input: Cell<usize>,
     /// A whole message was received since this was last asked.
     message: Cell<bool>,
-    /// More than [`HIGH_WATER`] was unsent, and not all of it has gone out yet.
-    full: Cell<bool>,
-    /// Bytes can be written: it is not closing, its stream has not been ended, it has not failed.
-    pub(crate) open: Cell<bool>,
+    pub(crate) pace: Cell<Pace>,
+    lifecycle: Cell<Lifecycle>,
+    pub(crate) drain: Cell<Drain>,
     /// The driver is at it, and will look at everything again before it goes to sleep.
     driven: Cell<bool>,
     /// Something has changed since the driver last looked.
     dirty: Cell<bool>,
-    closing: Cell<bool>,
-    eof_wanted: Cell<bool>,
-    eof_sent: Cell<bool>,
     /// A layer inside still holds bytes that were written before this began to close.
     unfinished: Cell<bool>,
-    /// It was asked to finish what it is at.
-    pub(crate) draining: Cell<bool>,
-    /// And the protocol, or the layer's inner connection, is still to be told.
-    pub(crate) drain_untold: Cell<bool>,
-    ended: Cell<bool>,
-    failed: Cell<bool>,
     /// Descriptors can be sent.
     pub(crate) passes_descriptors: Cell<bool>,
     pub(crate) cold: RefCell<Option<Box<Cold>>>,
@@ -119,18 +112,12 @@ impl State {
             paused: Cell::new(false),
             unsent_before_input: Cell::new(0),
             message: Cell::new(false),
-            full: Cell::new(false),
-            open: Cell::new(true),
+            pace: Cell::new(Pace::KeepsUp),
+            lifecycle: Cell::new(Lifecycle::BEGIN),
+            drain: Cell::new(Drain::NotAsked),
             driven: Cell::new(false),
             dirty: Cell::new(true),
-            closing: Cell::new(false),
-            eof_wanted: Cell::new(false),
-            eof_sent: Cell::new(false),
             unfinished: Cell::new(false),
-            draining: Cell::new(false),
-            drain_untold: Cell::new(false),
-            ended: Cell::new(false),
-            failed: Cell::new(false),
             passes_descriptors: Cell::new(false),
             cold: RefCell::new(None),
         }
@@ -184,18 +171,14 @@ impl State {
 
     /// Whether anything has changed since the driver last looked.
     #[inline]
-    pub(crate) fn is_stirred(&self) -> bool {
+    pub(crate) fn is_dirty(&self) -> bool {
         self.dirty.get()
     }
 
     /// Whether anything has changed since this was last asked, or goes on by itself.
     #[inline]
     pub(crate) fn is_to_drain(&self) -> bool {
-        self.dirty.replace(false)
-            || self.closing.get()
-            || self.failed.get()
-            || self.eof_wanted.get()
-            || self.calls.any_ready()
+        self.dirty.replace(false) || self.lifecycle.get() != Lifecycle::BEGIN || self.calls.any_ready()
     }
 
     fn wake_up(&self) {
@@ -222,40 +205,40 @@ impl State {
 
     /// Ends the connection with a reason that overrides one given before: a panic is not to be masked.
     pub(crate) fn fail(&self, reason: CloseReason) {
+        if self.has_ended() {
+            return;
+        }
+        self.lifecycle.set(Lifecycle::Failed);
         // The old reason may hold a user's error: it is dropped with nothing borrowed.
-        self.failed.set(true);
-        self.open.set(false);
         let old = self.with_cold(|cold| cold.failure.replace(reason));
         drop(old);
         self.wake();
     }
 
+    #[inline]
     pub(crate) fn failure(&self) -> Option<CloseReason> {
-        self.cold.borrow().as_ref()?.failure.clone()
+        if self.has_failed() { self.cold.borrow().as_ref()?.failure.clone() } else { None }
     }
 
     pub(crate) fn wants_read(&self) -> bool {
-        !self.paused.get()
+        matches!(self.lifecycle.get(), Lifecycle::Open(_))
+            && !self.paused.get()
             && self.holds.get() == 0
             && self.owed.get() <= HIGH_WATER
-            && !self.closing.get()
-            && !self.ended.get()
-            && !self.failed.get()
     }
 
     /// Closes when everything is sent.
     pub(crate) fn lose(&self) {
-        if !self.closing.get() && !self.failed.get() && !self.ended.get() {
-            self.closing.set(true);
-            self.open.set(false);
+        if let Lifecycle::Open(eof) = self.lifecycle.get() {
+            self.lifecycle.set(Lifecycle::Closing(eof));
             self.wake();
         }
     }
 
     /// Ends this side's stream when everything is sent.
     pub(crate) fn write_eof(&self) {
-        if self.open.replace(false) {
-            self.eof_wanted.set(true);
+        if self.is_writable() {
+            self.lifecycle.set(Lifecycle::Open(Eof::Wanted));
             self.wake();
         }
     }
@@ -274,29 +257,39 @@ impl State {
         }
     }
 
+    #[inline]
     pub(crate) fn has_failed(&self) -> bool {
-        self.failed.get()
+        self.lifecycle.get() == Lifecycle::Failed
+    }
+
+    /// Whether it neither closes, nor has failed, nor has ended.
+    #[inline]
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.lifecycle.get(), Lifecycle::Open(_))
+    }
+
+    /// Whether bytes can be written.
+    #[inline]
+    pub(crate) fn is_writable(&self) -> bool {
+        self.lifecycle.get() == Lifecycle::BEGIN
     }
 
     /// Whether it is to close when everything is sent.
     pub(crate) fn is_closing(&self) -> bool {
-        self.closing.get()
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.full.get()
+        matches!(self.lifecycle.get(), Lifecycle::Closing(_))
     }
 
     pub(crate) fn wants_close(&self) -> bool {
-        self.closing.get() && self.is_finished() && !self.failed.get()
+        self.is_closing() && self.is_finished()
     }
 
     pub(crate) fn wants_write_eof(&self) -> bool {
-        self.eof_wanted.get() && !self.eof_sent.get() && self.is_finished()
+        self.lifecycle.get().eof() == Some(Eof::Wanted) && self.is_finished()
     }
 
+    /// Whether this side's stream is to end, or has.
     pub(crate) fn wants_eof(&self) -> bool {
-        self.eof_wanted.get()
+        matches!(self.lifecycle.get().eof(), Some(Eof::Wanted | Eof::Sent))
     }
 
     /// Whether all that was written has left, what layers inside hold included.
@@ -321,7 +314,7 @@ impl State {
 
     /// Whether bytes from the layer inside are taken.
     pub(crate) fn carries(&self) -> bool {
-        !self.ended.get() && !self.failed.get() && !self.eof_sent.get()
+        matches!(self.lifecycle.get().eof(), Some(Eof::NotWanted | Eof::Wanted))
     }
 
     pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
@@ -332,11 +325,11 @@ impl State {
     }
 
     pub(crate) fn set_eof_sent(&self) {
-        self.eof_sent.set(true);
+        self.lifecycle.set(self.lifecycle.get().with_eof_sent());
     }
 
     pub(crate) fn eof_sent(&self) -> bool {
-        self.eof_sent.get()
+        self.lifecycle.get().eof() == Some(Eof::Sent)
     }
 
     /// Begins to watch whether a callback writes.
@@ -367,8 +360,8 @@ impl State {
         };
         self.release_output(n);
         self.repay(n);
-        if empty && self.full.replace(false) {
-            self.for_sources(Self::release);
+        if empty {
+            self.catch_up();
         }
         if gone.is_some() {
             log_panic("drop of bytes that were sent", || drop(gone));
@@ -409,13 +402,10 @@ impl State {
 
     /// From here on every handle is stale. Timers, deferred calls and unsent output are dropped.
     pub(crate) fn end(&self) {
-        self.ended.set(true);
-        self.open.set(false);
+        self.lifecycle.set(Lifecycle::Ended);
         self.release_output(self.unsent_bytes());
         let unsent = self.output.borrow_mut().clear(&self.hub);
-        if self.full.replace(false) {
-            self.for_sources(Self::release);
-        }
+        self.catch_up();
         // What these own is the user's, and may use this very transport when it is dropped, or panic.
         let cold = self.cold.borrow_mut().take();
         log_panic("drop of what a connection had", || drop((unsent, cold)));
@@ -423,13 +413,13 @@ impl State {
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.ended.get()
+        self.lifecycle.get() == Lifecycle::Ended
     }
 
     /// Queues `len` bytes by `push`; ends the connection if they would be too many.
     #[inline]
     pub(crate) fn write(&self, len: usize, push: impl FnOnce(&mut Output, &Hub)) {
-        if len > 0 && self.open.get() && self.has_budget(len) {
+        if len > 0 && self.is_writable() && self.has_budget(len) {
             self.queue(len, push);
         }
     }
@@ -451,20 +441,12 @@ impl State {
         self.wake();
     }
 
-    /// Takes note that as many bytes are unsent now.
-    #[inline]
-    pub(crate) fn fill(&self, unsent: usize) {
-        if self.is_much(unsent) && !self.full.replace(true) {
-            self.for_sources(Self::hold);
-        }
-    }
-
     pub(crate) fn with_cold<R>(&self, change: impl FnOnce(&mut Cold) -> R) -> R {
         change(self.cold.borrow_mut().get_or_insert_default())
     }
 
     pub(crate) fn set_option(&self, set: impl FnOnce(&mut SocketOptions)) {
-        if !self.ended.get() {
+        if !self.has_ended() {
             self.with_cold(|cold| set(cold.options.get_or_insert_default()));
             self.wake();
         }
