@@ -87,7 +87,8 @@ Beside a UNIX socket lies a lock, PATH.lock, while it is served; both are remove
 at the end. What a server that was killed has left behind is replaced.
 
 SIGINT and SIGTERM end it: it sends what is still to be sent, for at most eight
-seconds, and exits. A second signal ends it at once. SIGHUP changes nothing. It
+seconds, and exits. A second signal ends it at once. SIGHUP changes nothing. What
+was ignored at the start, as is SIGINT behind `&` in a script, stays so. It
 tells systemd when it serves and when it stops, if asked to (Type=notify).
 
 Exit status: 0 after a signal or the end of standard input, 1 if it cannot serve

@@ -20,10 +20,12 @@ use crate::connect::connector::Connector;
 use crate::port::{CutOff, Port};
 use crate::reactor::{Backend, Core, INSIDE_A_RUNTIME, MemoryBackend, Phase, Reactor, SimHost};
 use crate::time::timers::Sleep;
+use crate::util::ignored_signals::is_ignored;
 use crate::util::panics::{catch_panic_async, log_panic};
 
 impl Reactor {
-    /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGINT, SIGTERM), then stops in order:
+    /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGTERM, or SIGINT, unless the process was started with
+    /// that ignored, as a shell does with `program &` in a script), then stops in order:
     ///
     /// 1. the [`before_shutdown`](Self::before_shutdown) hooks run, and what they return is awaited;
     /// 2. ports stop listening, attempts to connect are given up, every connection is asked to finish by
@@ -93,7 +95,10 @@ async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
         // Signals alone are counted: one that comes while the reactor is stopping anyway, perhaps because another of
         // its group has heard the same signal first, is not yet a second.
         let heard = Rc::new(Cell::new(0_u8));
-        for kind in [SignalKind::interrupt(), SignalKind::terminate()] {
+        // Whoever has started this process in the background of a script has had SIGINT ignored, which is meant for what is
+        // in the foreground.
+        let interrupt = Some(SignalKind::interrupt()).filter(|kind| !is_ignored(kind.as_raw_value()));
+        for kind in interrupt.into_iter().chain([SignalKind::terminate()]) {
             let mut signals = signal(kind)?;
             let heard = Rc::clone(&heard);
             let core = Rc::downgrade(core);

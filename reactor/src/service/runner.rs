@@ -19,6 +19,7 @@ use crate::service::service_manager::ServiceManager;
 use crate::service::supervised::Supervised;
 use crate::service::{Readiness, Service, ServiceError};
 use crate::time::timers::{Sleep, Timers};
+use crate::util::ignored_signals::is_ignored;
 
 /// Runs a program that is a [`Service`], from its start to its exit status: what `main` of a server is. Twisted's `twist`.
 ///
@@ -42,7 +43,7 @@ use crate::time::timers::{Sleep, Timers};
 /// - **SIGTERM, SIGINT** and [`Reactor::stop`] stop it in order: it is not [ready](Readiness) any more, goes on for the
 ///   [time](Self::lame_duck) that others may need to notice, the service stops (its ports close, and drain), and then
 ///   the reactor, as [`Reactor::run`] says. A second signal ends all of this at once.
-/// - **SIGHUP** [reloads](Service::reload) the service.
+/// - **SIGHUP** [reloads](Service::reload) the service, unless the process was started with that ignored, as by `nohup`.
 /// - A service that **fails** for good is the end, in the same order.
 ///
 /// A service manager that wants to know (systemd, by `Type=notify` or `notify-reload`) is told `READY=1`, `RELOADING=1`,
@@ -197,9 +198,9 @@ impl Program {
     async fn serve(&self, reactor: &Reactor) -> ServiceError {
         let begun = self.timers.now();
         tracing::info!(program = self.name, "starting");
-        // From here on a hangup does not end the program.
-        let takes_signals = self.is_process && reactor.0.handles_signals.get();
-        let hangups = match takes_signals.then(|| signal(SignalKind::hangup())).transpose() {
+        // From here on a hangup does not end the program. To one that `nohup` has started it means nothing.
+        let takes_hangups = self.is_process && reactor.0.handles_signals.get() && !is_ignored(libc::SIGHUP);
+        let hangups = match takes_hangups.then(|| signal(SignalKind::hangup())).transpose() {
             Ok(hangups) => hangups,
             Err(error) => return error.into(),
         };

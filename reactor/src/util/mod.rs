@@ -1,6 +1,7 @@
 //! Small tools that know nothing of this crate's own types.
 
 pub(crate) mod executor;
+pub(crate) mod ignored_signals;
 pub(crate) mod log_limit;
 pub(crate) mod panics;
 pub(crate) mod thread_pool;

@@ -16,6 +16,14 @@ use rig::{descriptors_of, resident_of};
 use crate::apps::DEADLINE;
 use crate::apps::binaries::{binary, example};
 
+/// Runs a program so that it hears signals: what was started in the background of a script, as this test may have been, has
+/// inherited that it does not.
+pub(crate) fn hearing_signals(program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("env");
+    command.arg("--default-signal=HUP,INT").arg(program);
+    command
+}
+
 /// A running program with pipes to its standard input and from its two outputs. Dropping it ends it.
 pub(crate) struct Program {
     name: String,
@@ -40,13 +48,13 @@ impl Program {
     /// Starts one of the apps.
     #[track_caller]
     pub(crate) fn app<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) -> Self {
-        Self::start(Command::new(binary(name)).args(arguments))
+        Self::start(hearing_signals(binary(name)).args(arguments))
     }
 
     /// Starts one of the examples.
     #[track_caller]
     pub(crate) fn example<A: AsRef<OsStr>>(name: &str, arguments: impl IntoIterator<Item = A>) -> Self {
-        Self::start(Command::new(example(name)).args(arguments))
+        Self::start(hearing_signals(example(name)).args(arguments))
     }
 
     #[track_caller]

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::process::Command;
 
 use crate::apps::binaries::binary;
-use crate::apps::program::Program;
+use crate::apps::program::{Program, hearing_signals};
 
 /// A `time-server` that listens on ports the system has chosen.
 pub(crate) struct Server {
@@ -17,7 +17,7 @@ impl Server {
     /// Starts it with these options, as in `--tcp 127.0.0.1:0 --udp [::1]:0 -v`.
     #[track_caller]
     pub(crate) fn start(options: &str) -> Self {
-        Self::start_as(Command::new(binary("time-server")).args(options.split(' ')))
+        Self::start_as(hearing_signals(binary("time-server")).args(options.split(' ')))
     }
 
     /// Starts `command`, which is a `time-server` somehow, and waits until it listens.

@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::process::{Child, Command};
+use std::process::Child;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
 use std::{io, thread};
@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
 use crate::apps::DEADLINE;
+use crate::apps::program::hearing_signals;
 
 /// A shell in a pseudo-terminal that runs one command, and then tells what has become of it and of the terminal.
 pub(crate) struct Terminal {
@@ -29,7 +30,7 @@ impl Terminal {
     pub(crate) fn run(line: &str) -> Self {
         let (keyboard, terminal) = open().expect("a pseudo-terminal");
         let stream = || terminal.try_clone().expect("another descriptor");
-        let shell = Command::new("setsid")
+        let shell = hearing_signals("setsid")
             .args(["--ctty", "--wait", "sh", "-c", &format!("{BEFORE}; {line}; {AFTER}")])
             .env("TERM", "xterm")
             .stdin(stream())

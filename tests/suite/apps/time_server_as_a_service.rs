@@ -2,21 +2,20 @@
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};
-use std::process::Command;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use crate::apps::binaries::binary;
 use crate::apps::net;
-use crate::apps::program::Program;
+use crate::apps::program::{Program, hearing_signals};
 use crate::apps::server::Server;
 use crate::apps::stamps::is_stamped;
 use crate::support::{ServiceManager, fresh_path};
 
 fn managed(options: &str) -> (ServiceManager, Server) {
     let manager = ServiceManager::new();
-    let mut command = Command::new(binary("time-server"));
+    let mut command = hearing_signals(binary("time-server"));
     let server =
         Server::start_as(manager.manage(command.args(options.split(' ')), Duration::from_millis(20)).env("TZ", "UTC0"));
     (manager, server)
@@ -61,7 +60,7 @@ fn it_says_that_it_stops_before_a_port_refuses_anybody() {
 fn it_does_not_say_that_it_serves_when_it_cannot() {
     let (_listener, taken) = net::listen();
     let manager = ServiceManager::new();
-    let mut command = Command::new(binary("time-server"));
+    let mut command = hearing_signals(binary("time-server"));
     command.args(["--tcp", "127.0.0.1:0", "--tcp", &taken.to_string()]);
     let program = Program::start(manager.manage(&mut command, Duration::from_secs(60)));
     program.finish().with_code(1);

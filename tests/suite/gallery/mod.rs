@@ -19,11 +19,10 @@ mod tutorial;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
-use std::process::Command;
 
 use crate::apps::binaries::example;
 use crate::apps::net::{connect, read_to_end};
-use crate::apps::program::Program;
+use crate::apps::program::{Program, hearing_signals};
 
 /// Starts a server, whose first argument is where it listens, at a port that the system chooses.
 #[track_caller]
@@ -43,7 +42,7 @@ fn listening(server: &mut Program) -> SocketAddr {
 /// is ready. How many endpoints these are is how many addresses there are then.
 #[track_caller]
 fn serve_endpoints<const N: usize>(name: &str, arguments: [&str; N]) -> (Program, [SocketAddr; N]) {
-    let mut server = Program::start(Command::new(example(name)).args(arguments).env("NO_COLOR", "1"));
+    let mut server = Program::start(hearing_signals(example(name)).args(arguments).env("NO_COLOR", "1"));
     let addresses = arguments.map(|_| {
         let line = server.stderr_line_with(" host=");
         line.rsplit_once('=').unwrap().1.parse().unwrap()

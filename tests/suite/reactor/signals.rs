@@ -1,16 +1,22 @@
 //! Signals, on children of the test: this very program, told to be one.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Lines};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, ChildStderr, Command, Stdio};
 
 use reactor::Reactor;
 
+use crate::apps::program::hearing_signals;
 use crate::support::{Callback, Log, Recorder};
 
 /// Begins a child that waits for signals, and waits until it is ready.
 fn child(kind: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
-    let mut child = Command::new(std::env::current_exe().unwrap())
+    child_of(&mut hearing_signals(std::env::current_exe().unwrap()), kind)
+}
+
+fn child_of(launcher: &mut Command, kind: &str) -> (Child, Lines<BufReader<ChildStderr>>) {
+    let mut child = launcher
         .args(["--exact", "reactor::signals::is_a_child_if_told_so", "--nocapture"])
         .env("SUITE_CHILD", kind)
         .stdout(Stdio::null())
@@ -82,4 +88,18 @@ fn s164_with_signal_handling_off_a_signal_does_what_it_does_to_any_program() {
     let (mut child, _lines) = child("deaf");
     send(&child, "TERM");
     assert_eq!(child.wait().unwrap().signal(), Some(15));
+}
+
+#[test]
+fn a_signal_that_was_ignored_at_the_start_stays_so() {
+    let mut launcher = Command::new("env");
+    launcher.arg("--ignore-signal=INT").arg(std::env::current_exe().unwrap());
+    let (mut child, mut lines) = child_of(&mut launcher, "plain");
+    let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:")).unwrap();
+    let ignored = u64::from_str_radix(ignored.trim(), 16).unwrap();
+    assert_ne!(ignored & (1 << (nix::libc::SIGINT - 1)), 0, "{status}");
+    send(&child, "TERM");
+    expect(&mut lines, "end");
+    assert!(child.wait().unwrap().success());
 }

@@ -16,7 +16,7 @@ use rig::peer;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::apps::net;
-use crate::apps::program::Program;
+use crate::apps::program::{Program, hearing_signals};
 use crate::support::{HUGE, Log, Recorder, ServiceManager};
 
 /// Says on standard error what it is told, and does as the kind of the child says.
@@ -99,7 +99,7 @@ fn is_a_child_if_told_so() {
 }
 
 fn command(kind: &str) -> Command {
-    let mut command = Command::new(std::env::current_exe().unwrap());
+    let mut command = hearing_signals(std::env::current_exe().unwrap());
     command.args(["--exact", "service::runner::is_a_child_if_told_so", "--nocapture"]).env("RUNNER_CHILD", kind);
     command
 }

@@ -1,0 +1,26 @@
+//! Signals that this process ignores, because it was started so.
+
+use std::fs;
+
+/// Whether a signal is ignored. What cannot be found out, without `/proc`, is not.
+pub(crate) fn is_ignored(signal: i32) -> bool {
+    fs::read_to_string("/proc/self/status").is_ok_and(|status| is_in(&status, signal))
+}
+
+fn is_in(status: &str, signal: i32) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| (mask >> (signal - 1)) & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_a_bit_of_the_mask() {
+        let status = "Name:\tserver\nSigBlk:\t0000000000000002\nSigIgn:\t0000000000011001\nSigCgt:\t0000000000000002\n";
+        assert_eq!([1, 2, 13, 15, 17].map(|signal| is_in(status, signal)), [true, false, true, false, true]);
+        assert!(!is_in("", 1) && !is_in("SigIgn:\tx", 1));
+    }
+}
