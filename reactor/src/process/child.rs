@@ -11,6 +11,8 @@ use pty_process::Size;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
+use tokio::signal::unix;
+use tokio::signal::unix::SignalKind;
 
 use crate::driver::stream::Stream;
 use crate::io::pipe::{Pipe, register};
@@ -37,50 +39,53 @@ pub(crate) struct ChildStream {
 impl ChildStream {
     /// Starts a child with pipes to its standard input and from its standard output, and from its standard error if
     /// `with_stderr`; otherwise the command says what becomes of that. Needs the runtime's context.
+    ///
+    /// Whatever can fail is done before the child is started: one that was must not be said not to have been.
     pub(crate) fn spawn(command: &mut Command, with_stderr: bool) -> io::Result<(Self, Rc<Process>)> {
+        let exits = exits()?;
+        let ((childs_in, stdin), (stdout, childs_out)) = (io::pipe()?, io::pipe()?);
+        let stdin = Pipe::own(stdin.into(), Interest::WRITABLE)?;
+        let mut pipes = [Some(stdin), Some(Pipe::own(stdout.into(), Interest::READABLE)?), None];
+        command.stdin(childs_in).stdout(childs_out);
+        if with_stderr {
+            let (stderr, childs_err) = io::pipe()?;
+            pipes[ChildFd::Err as usize] = Some(Pipe::own(stderr.into(), Interest::READABLE)?);
+            command.stderr(childs_err);
+        }
+        let spawned = command.spawn();
+        // Or else the command keeps the child's ends open.
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         if with_stderr {
             command.stderr(Stdio::piped());
         }
-        let mut child = command.spawn()?;
-        let fds = [
-            child.stdin.take().map(OwnedFd::from),
-            child.stdout.take().map(OwnedFd::from),
-            child.stderr.take().map(OwnedFd::from).filter(|_| with_stderr),
-        ];
-        let process = Process::new(child.id(), None);
-        let running = Running::new(child)?;
-        Ok((Self::new(&process, running, fds)?, process))
+        let running = Running::new(spawned?, exits);
+        let process = Process::new(running.child.id(), None);
+        Ok((Self::new(&process, running, pipes), process))
     }
 
     /// Starts a child in a new pseudo-terminal. Needs the runtime's context.
     pub(crate) fn spawn_in_terminal(command: Command, rows: u16, columns: u16) -> io::Result<(Self, Rc<Process>)> {
+        let exits = exits()?;
         let (terminal, childs_side) = pty_process::blocking::open().map_err(io_error)?;
         terminal.resize(Size::new(rows, columns)).map_err(io_error)?;
+        let pipe = |interest| Pipe::own(terminal.as_fd().try_clone_to_owned()?, interest);
+        let pipes = [Some(pipe(Interest::WRITABLE)?), Some(pipe(Interest::READABLE)?), None];
         let child = pty_process::blocking::Command::from(command).spawn(childs_side).map_err(io_error)?;
-        let running = Running::new(child)?;
-        let fd = || terminal.as_fd().try_clone_to_owned();
-        let fds = [Some(fd()?), Some(fd()?), None];
+        let running = Running::new(child, exits);
         let process = Process::new(running.child.id(), Some(terminal));
-        Ok((Self::new(&process, running, fds)?, process))
+        Ok((Self::new(&process, running, pipes), process))
     }
 
-    fn new(process: &Rc<Process>, running: Running, fds: [Option<OwnedFd>; 3]) -> io::Result<Self> {
-        let [stdin, stdout, stderr] = fds;
-        let pipe = |fd: Option<OwnedFd>, interest| fd.map(|fd| Pipe::own(fd, interest)).transpose();
-        Ok(Self {
+    fn new(process: &Rc<Process>, running: Running, pipes: [Option<Pipe>; 3]) -> Self {
+        Self {
             process: Rc::clone(process),
             running,
-            pipes: [
-                pipe(stdin, Interest::WRITABLE)?,
-                pipe(stdout, Interest::READABLE)?,
-                pipe(stderr, Interest::READABLE)?,
-            ],
+            pipes,
             is_terminal: process.has_terminal(),
             err_is_next: false,
             told_to_end: false,
             hung_up: false,
-        })
+        }
     }
 
     fn close(&mut self, fd: ChildFd) {
@@ -206,28 +211,56 @@ impl Stream for ChildStream {
     }
 }
 
+/// Hears of the end of any child. From here on the signal for that is not ignored, though whoever has started this process
+/// may have said so: the system would throw away how children end.
+fn exits() -> io::Result<unix::Signal> {
+    unix::signal(SignalKind::child())
+}
+
 /// A child that is waited for.
 struct Running {
     child: Reaped,
-    /// Readable when the child has ended.
-    pidfd: AsyncFd<OwnedFd>,
+    exit: Exit,
+}
+
+/// What tells that it has ended.
+enum Exit {
+    /// Readable then.
+    Descriptor(AsyncFd<OwnedFd>),
+    /// Where such descriptors are not to be had, as in some containers: comes whenever any child has ended.
+    AnyChild(unix::Signal),
 }
 
 impl Running {
-    fn new(child: Child) -> io::Result<Self> {
-        let child = Reaped(Some(child));
-        let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::NotFound)?;
-        Ok(Self { pidfd: register(pidfd_open(pid, PidfdFlags::NONBLOCK)?, Interest::READABLE)?, child })
+    fn new(child: Child, exits: unix::Signal) -> Self {
+        let descriptor = pidfd_open(Pid::from_child(&child), PidfdFlags::NONBLOCK).map_err(io::Error::from);
+        let exit = match descriptor.and_then(|descriptor| register(descriptor, Interest::READABLE)) {
+            Ok(descriptor) => Exit::Descriptor(descriptor),
+            Err(_) => Exit::AnyChild(exits),
+        };
+        Self { child: Reaped(Some(child)), exit }
     }
 
     fn poll_wait(&mut self, cx: &mut Context<'_>) -> Poll<ExitStatus> {
         loop {
-            // It fails when the runtime is going, and everything with it.
-            let Ok(mut guard) = ready!(self.pidfd.poll_read_ready(cx)) else { return Poll::Pending };
-            if let Some(status) = self.child.try_wait() {
-                return Poll::Ready(status);
+            match &mut self.exit {
+                Exit::Descriptor(descriptor) => {
+                    // It fails when the runtime is going, and everything with it.
+                    let Ok(mut guard) = ready!(descriptor.poll_read_ready(cx)) else { return Poll::Pending };
+                    if let Some(status) = self.child.try_wait() {
+                        return Poll::Ready(status);
+                    }
+                    guard.clear_ready();
+                }
+                Exit::AnyChild(exits) => {
+                    if let Some(status) = self.child.try_wait() {
+                        return Poll::Ready(status);
+                    }
+                    if ready!(exits.poll_recv(cx)).is_none() {
+                        return Poll::Pending;
+                    }
+                }
             }
-            guard.clear_ready();
         }
     }
 }
