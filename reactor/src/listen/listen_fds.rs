@@ -1,11 +1,12 @@
 //! Taking listening sockets that this program was started with, by their numbers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::IoSlice;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::path::PathBuf;
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
 use std::{fs, io};
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -78,12 +79,41 @@ fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     received.pop().ok_or_else(|| io::Error::from_raw_os_error(libc::EMFILE))
 }
 
-/// Whether it is closed when a program is started, as is all that is opened in Rust: then it cannot have been inherited.
+/// Has whatever this process has open besides its standard descriptors closed in programs that it starts from here on. What
+/// it was started with can still be taken.
+pub(crate) fn close_on_exec() {
+    LazyLock::force(&INHERITED);
+    close_fds::set_fds_cloexec(FIRST, &[]);
+}
+
+/// What would have stayed open in other programs before that was first changed, and what it was.
+static INHERITED: LazyLock<BTreeMap<RawFd, PathBuf>> = LazyLock::new(|| {
+    let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+    let numbers = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let inherited = numbers.filter(|number| *number >= FIRST && stays_open(*number).is_ok_and(|stays| stays));
+    inherited.filter_map(|number| Some((number, what_is(number)?))).collect()
+});
+
+/// Behind the standard descriptors.
+const FIRST: RawFd = 3;
+
+/// Whether it was opened by this process, and so cannot have been inherited: then it is closed when another program is started,
+/// as is all that is opened in Rust.
 fn is_ours(number: RawFd) -> io::Result<bool> {
+    let was_inherited = || INHERITED.get(&number).is_some_and(|what| what_is(number).as_ref() == Some(what));
+    Ok(!stays_open(number)? && !was_inherited())
+}
+
+fn stays_open(number: RawFd) -> io::Result<bool> {
     let path = format!("/proc/self/fdinfo/{number}");
     let text = fs::read_to_string(&path)
         .map_err(|error| io::Error::new(error.kind(), format!("cannot read {path}: {error}")))?;
     let flags = text.lines().find_map(|line| line.strip_prefix("flags:"));
     let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok());
-    Ok(flags.is_none_or(|flags| flags & libc::O_CLOEXEC != 0))
+    Ok(flags.is_some_and(|flags| flags & libc::O_CLOEXEC == 0))
+}
+
+/// What a descriptor refers to, told apart from all else by its number in the system, as in `socket:[71612]`.
+fn what_is(number: RawFd) -> Option<PathBuf> {
+    fs::read_link(format!("/proc/self/fd/{number}")).ok()
 }

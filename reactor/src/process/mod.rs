@@ -23,6 +23,7 @@ use crate::connection::factory::{Built, Factory};
 use crate::driver;
 use crate::driver::Started;
 use crate::io::stdio::{StandaloneKeeper, between_pipes};
+use crate::listen::listen_fds;
 use crate::process::adapter::ProcessAdapter;
 use crate::process::child::ChildStream;
 use crate::process::transport::Process;
@@ -36,7 +37,12 @@ impl Reactor {
     /// [`ProcessProtocol`]. Twisted's `spawnProcess`.
     ///
     /// The command says what is run, and where, as whom and with which environment; as always in Rust, and unlike
-    /// Twisted's, a child inherits the environment unless [`Command::env_clear`] is called.
+    /// Twisted's, a child inherits the environment unless [`Command::env_clear`] is called: all but what a service manager
+    /// has told this process alone (`LISTEN_FDS`, `NOTIFY_SOCKET`, `WATCHDOG_USEC` and their kin), unless the command names
+    /// it. Of descriptors it gets its standard ones and no other, whether this process was started with them or has opened
+    /// them: to give it one by its number, use a crate such as `command-fds`.
+    ///
+    /// From the first child on this process handles SIGCHLD, if it was started with that ignored, too.
     ///
     /// When the reactor stops, the child's pipes are closed, when all that was written to it is sent, and it gets a
     /// SIGTERM; if it still runs when the [deadline](Self::set_shutdown_deadline) has passed, a SIGKILL. (A
@@ -48,8 +54,8 @@ impl Reactor {
     /// If it cannot be started: an error that names the program and says why, of the kind
     /// [`NotFound`](io::ErrorKind::NotFound) if there is no such program and
     /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be run. Of the kind
-    /// [`Unsupported`](io::ErrorKind::Unsupported) in a simulation, which has no child processes, and where the system
-    /// is older than Linux 5.3. In all cases `build` was not called.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) in a simulation, which has no child processes. In all cases `build` was
+    /// not called, and nothing was run.
     pub fn spawn_process<P: ProcessProtocol>(
         &self,
         command: &mut Command,
@@ -184,7 +190,12 @@ impl Reactor {
     ) -> io::Result<(ChildStream, Rc<Process>)> {
         let program = command.get_program().to_owned();
         let elsewhere = command.get_current_dir().is_some();
-        self.open_in_system("child processes", || spawn(command)).map_err(|source| {
+        let spawn = || {
+            keep_to_ourselves(command);
+            listen_fds::close_on_exec();
+            spawn(command)
+        };
+        self.open_in_system("child processes", spawn).map_err(|source| {
             let text = match source.kind() {
                 io::ErrorKind::NotFound if elsewhere => "no such program, or no such directory to run it in".to_owned(),
                 io::ErrorKind::NotFound => "no such program".to_owned(),
@@ -222,6 +233,20 @@ impl Reactor {
         handle.expect("a protocol was built")
     }
 }
+
+/// Takes out of the environment of a child what a service manager has told this process alone, unless the command says
+/// that it is for the child, too.
+fn keep_to_ourselves(command: &mut Command) {
+    for name in OURS {
+        if command.get_envs().all(|(given, _)| given != name) {
+            command.env_remove(name);
+        }
+    }
+}
+
+/// The variables of `sd_listen_fds(3)`, `sd_notify(3)` and `sd_watchdog_enabled(3)`.
+const OURS: [&str; 7] =
+    ["LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
 /// Gathers what a child writes.
 struct Collector {

@@ -1,5 +1,6 @@
 //! Connections that are no sockets: pipes, child processes, and Tokio's streams.
 
+mod inherited;
 mod pipes;
 mod processes;
 mod streams;
