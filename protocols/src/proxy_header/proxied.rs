@@ -2,9 +2,9 @@
 
 use std::mem;
 use std::rc::Rc;
-use std::task::Context;
 
-use reactor::layer::Nested;
+use reactor::connection::Connection;
+use reactor::layer::{Layer, Nested};
 use reactor::port::Pending;
 use reactor::{CloseReason, DelayedCall, OnEof, Protocol, Transport};
 
@@ -52,7 +52,7 @@ impl Proxied {
         };
         tracing::debug!(%peer, %host, "the PROXY header tells who the client is");
         match Nested::build_at(&self.transport, host, peer, &mut self.options.inside.clone()) {
-            Some(nested) => self.stage = Stage::Open(PassThrough::begin(self.transport.clone(), nested, rest)),
+            Some(nested) => self.stage = Stage::Open(PassThrough::begin(nested, rest)),
             None => self.transport.lose_connection(),
         }
     }
@@ -87,38 +87,27 @@ impl Protocol for Proxied {
                 self.stage = Stage::Refused;
                 OnEof::Close
             }
-            Stage::Open(through) => through.ended(),
+            Stage::Open(through) => through.received_eof(),
             Stage::Refused => OnEof::Close,
         }
     }
 
-    fn resume_writing(&mut self) {
-        if let Stage::Open(through) = &mut self.stage {
-            through.go_on();
-        }
+    fn layer(&mut self) -> Option<&mut dyn Layer> {
+        Some(self)
     }
+}
 
-    fn connection_lost(&mut self, reason: CloseReason) {
-        if let Stage::Open(through) = &mut self.stage {
-            through.nested().inside().lost(reason);
-        }
-    }
-
-    fn inside(&mut self) -> Option<&mut dyn Protocol> {
+impl Layer for Proxied {
+    fn inside(&mut self) -> Option<&mut Connection> {
         match &mut self.stage {
-            Stage::Open(through) => through.nested().inside().protocol(),
+            Stage::Open(through) => Some(through.inside()),
             Stage::Header(..) | Stage::Refused => None,
         }
     }
 
-    fn is_layer(&self) -> bool {
-        true
-    }
-
-    fn turn(&mut self, cx: &mut Context<'_>) {
+    fn pass(&mut self) {
         if let Stage::Open(through) = &mut self.stage {
-            through.nested().turn(cx);
-            through.go_on();
+            through.pass();
         }
     }
 }

@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 use std::{io, str};
 
+use reactor::connection::Connection;
 use reactor::layer::Nested;
 use reactor::{CloseReason, OnEof, Transport};
 use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
@@ -59,8 +60,8 @@ impl Open {
         }
     }
 
-    pub(super) fn nested(&mut self) -> &mut Nested {
-        &mut self.nested
+    pub(super) fn inside(&mut self) -> &mut Connection {
+        self.nested.inside()
     }
 
     /// The handshake is done; `frames` have come already.
@@ -69,25 +70,19 @@ impl Open {
         self.received(frames);
     }
 
-    pub(super) fn received(&mut self, frames: &[u8]) {
-        self.nested.pass_on_close();
-        self.deliver(frames);
-        self.drain();
-    }
-
     /// Something may have changed inside or outside.
-    pub(super) fn go_on(&mut self) {
+    pub(super) fn pass(&mut self) {
         let inside = self.nested.inside();
         let wants_more = inside.wants_read() || inside.transport().is_closing();
         if wants_more && self.has_more() {
-            self.deliver(b"");
+            self.received(b"");
         }
         self.drain();
     }
 
     /// The connection outside has ended.
-    pub(super) fn ended(&mut self) -> OnEof {
-        self.go_on();
+    pub(super) fn received_eof(&mut self) -> OnEof {
+        self.pass();
         if self.has_more() {
             return OnEof::NotYet;
         }
@@ -103,7 +98,7 @@ impl Open {
     }
 
     /// Delivers what is kept, then these frames, as far as the protocol inside wants to read. What is left is kept.
-    fn deliver(&mut self, frames: &[u8]) {
+    pub(super) fn received(&mut self, frames: &[u8]) {
         if !self.kept.is_empty() && !frames.is_empty() {
             self.kept = [&self.kept, frames].concat().into();
         }
@@ -138,7 +133,7 @@ impl Open {
     fn deliver_message(&mut self) -> bool {
         while !self.message.is_empty() && self.nested.inside().wants_read() {
             let piece = self.message.split_to(self.message.len().min(LONGEST_CHUNK));
-            self.nested.inside().received(&piece);
+            self.nested.received(&piece);
             // Each answer is a message of its own.
             self.send();
         }
@@ -215,18 +210,18 @@ impl Open {
 
     /// Sends what the protocol inside has written, as messages.
     fn send(&mut self) {
-        let Self { outer, nested, context, masks, text, character, .. } = self;
+        let Self { nested, context, masks, text, character, .. } = self;
         let mut is_text = true;
-        let mut send = |kind, parts: [&[u8]; 2]| {
-            if *masks {
-                send_masked(context, outer, kind, parts);
-            } else {
-                send_plain(outer, kind, parts);
-            }
-        };
-        nested.send(|data| {
+        nested.send(|outer, data| {
+            let mut send = |kind, parts: [&[u8]; 2]| {
+                if *masks {
+                    send_masked(context, outer, kind, parts);
+                } else {
+                    send_plain(outer, kind, parts);
+                }
+            };
             if *text {
-                is_text &= send_text(character, data, &mut send);
+                is_text &= send_text(character, data, send);
             } else {
                 send(Data::Binary, [data, b""]);
             }

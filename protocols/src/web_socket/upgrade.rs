@@ -1,10 +1,10 @@
 //! A connection from its first request on.
 
 use std::rc::Rc;
-use std::task::Context;
 use std::time::Duration;
 
-use reactor::layer::Nested;
+use reactor::connection::Connection;
+use reactor::layer::{Layer, Nested};
 use reactor::port::Pending;
 use reactor::{CloseReason, OnEof, Protocol, SharedFactory, Transport};
 use tungstenite::http::StatusCode;
@@ -100,29 +100,11 @@ impl Upgrade {
     fn pass_on(&mut self, head: &[u8], rest: &[u8]) {
         match self.options.otherwise.clone().and_then(|factory| self.build(factory)) {
             Some(nested) => {
-                let mut through = PassThrough::begin(self.transport.clone(), nested, head);
+                let mut through = PassThrough::begin(nested, head);
                 through.received(rest);
                 self.stage = Stage::Otherwise(through);
             }
             None => self.transport.lose_connection(),
-        }
-    }
-
-    /// What carries on behind the request, if it has come to that.
-    fn nested(&mut self) -> Option<&mut Nested> {
-        match &mut self.stage {
-            Stage::Open(open) => Some(open.nested()),
-            Stage::Otherwise(through) => Some(through.nested()),
-            Stage::Request(..) | Stage::Answer(..) | Stage::Refused => None,
-        }
-    }
-
-    /// Something may have changed inside or outside.
-    fn go_on(&mut self) {
-        match &mut self.stage {
-            Stage::Open(open) => open.go_on(),
-            Stage::Otherwise(through) => through.go_on(),
-            Stage::Request(..) | Stage::Answer(..) | Stage::Refused => {}
         }
     }
 }
@@ -162,8 +144,8 @@ impl Protocol for Upgrade {
             self.pass_on(head.bytes(), b"");
         }
         match &mut self.stage {
-            Stage::Open(open) => open.ended(),
-            Stage::Otherwise(through) => through.ended(),
+            Stage::Open(open) => open.received_eof(),
+            Stage::Otherwise(through) => through.received_eof(),
             Stage::Answer(..) => {
                 self.transport.fail_connection(CloseReason::failed("the server has closed instead of answering"));
                 OnEof::Close
@@ -172,29 +154,26 @@ impl Protocol for Upgrade {
         }
     }
 
-    fn resume_writing(&mut self) {
-        self.go_on();
+    fn layer(&mut self) -> Option<&mut dyn Layer> {
+        Some(self)
     }
+}
 
-    fn connection_lost(&mut self, reason: CloseReason) {
-        if let Some(nested) = self.nested() {
-            nested.inside().lost(reason);
+impl Layer for Upgrade {
+    fn inside(&mut self) -> Option<&mut Connection> {
+        match &mut self.stage {
+            Stage::Open(open) => Some(open.inside()),
+            Stage::Otherwise(through) => Some(through.inside()),
+            Stage::Request(..) | Stage::Answer(..) | Stage::Refused => None,
         }
     }
 
-    fn inside(&mut self) -> Option<&mut dyn Protocol> {
-        self.nested()?.inside().protocol()
-    }
-
-    fn is_layer(&self) -> bool {
-        true
-    }
-
-    fn turn(&mut self, cx: &mut Context<'_>) {
-        if let Some(nested) = self.nested() {
-            nested.turn(cx);
+    fn pass(&mut self) {
+        match &mut self.stage {
+            Stage::Open(open) => open.pass(),
+            Stage::Otherwise(through) => through.pass(),
+            Stage::Request(..) | Stage::Answer(..) | Stage::Refused => {}
         }
-        self.go_on();
     }
 }
 

@@ -1,6 +1,7 @@
 //! The traits that users implement, and the rules between a protocol and its transport, without any I/O.
 
 pub(crate) mod factory;
+pub(crate) mod layer;
 pub(crate) mod protocol;
 
 pub use factory::{Factory, IntoProtocol, SharedFactory, share};
@@ -11,6 +12,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::task::Context;
 
+use crate::connection::layer::Layer;
 use crate::time::calls::{CallTarget, Callee};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
@@ -56,7 +58,7 @@ pub struct Connection {
     /// None once lost.
     protocol: Option<Box<dyn Protocol>>,
     incoming: Incoming,
-    /// The protocol is a layer with another connection inside it.
+    /// The protocol is a layer.
     layered: bool,
     made: bool,
 }
@@ -79,7 +81,7 @@ impl Connection {
             name: protocol.type_name(),
         };
         transport.0.calls.set_target(transport.0.hub.share_target(target));
-        let layered = protocol.is_layer();
+        let layered = protocol.layer().is_some();
         Self { transport, protocol: Some(protocol), incoming: Incoming::Open, layered, made: false }
     }
 
@@ -96,7 +98,18 @@ impl Connection {
     /// Input: the connection is established.
     pub fn made(&mut self) {
         self.made = true;
-        self.call(Protocol::connection_made);
+        if !self.layered {
+            return self.call(Protocol::connection_made);
+        }
+        let outer = self.transport.clone();
+        self.call(|protocol| {
+            protocol.connection_made();
+            with_inside(protocol, &outer, |inside| {
+                if !inside.made {
+                    inside.made();
+                }
+            });
+        });
     }
 
     /// Input: the peer sent this. Ignored if it is empty, and once the connection is closing.
@@ -151,15 +164,27 @@ impl Connection {
     pub fn turn(&mut self, cx: &mut Context<'_>) {
         self.pace();
         if self.state().take_drain() {
-            let mut layered = false;
-            self.run(|protocol| layered = protocol.inside().is_some());
-            self.state().tell_of_drain(layered);
+            let mut has_inside = false;
+            self.run(|protocol| has_inside = protocol.layer().is_some_and(|layer| layer.inside().is_some()));
+            self.state().tell_of_drain(has_inside);
         }
-        if self.layered || self.state().calls.any_ready() {
+        if self.state().calls.any_ready() {
             self.make_calls(cx);
+        }
+        if self.layered && !self.state().has_failed() {
+            let outer = self.transport.clone();
+            self.call(|protocol| with_inside(protocol, &outer, |inside| inside.turn_if_due(cx)));
         }
         if self.incoming == Incoming::EofUnanswered && !self.state().is_paused() {
             self.tell_eof();
+        }
+    }
+
+    /// The turn of one that is inside a layer. Most have nothing to do.
+    fn turn_if_due(&mut self, cx: &mut Context<'_>) {
+        // Layers in this one have their own reasons.
+        if self.state().is_to_drain() || self.layered || self.incoming == Incoming::EofUnanswered {
+            self.turn(cx);
         }
     }
 
@@ -170,11 +195,10 @@ impl Connection {
             }
             match catch_panic(|| self.transport.0.calls.next(cx)) {
                 Ok(Some(call)) => self.call(|protocol| call(&mut ProtocolCallee(protocol))),
-                Ok(None) => return self.call(|protocol| protocol.turn(cx)),
+                Ok(None) => return,
                 Err(message) => self.panicked(message),
             }
         }
-        self.call(|protocol| protocol.turn(cx));
         self.state().wake();
     }
 
@@ -185,9 +209,19 @@ impl Connection {
         let Some(mut protocol) = self.protocol.take() else { return };
         let watchers = self.state().take_watchers();
         let end = catch_panic(|| self.state().end());
-        let lost = if self.made { catch_panic(|| protocol.connection_lost(reason.clone())) } else { Ok(()) };
+        let (mut lost, mut inside_lost) = (Ok(()), Ok(()));
+        if self.made {
+            lost = catch_panic(|| protocol.connection_lost(reason.clone()));
+            inside_lost = catch_panic(|| {
+                if self.layered
+                    && let Some(inside) = protocol.layer().and_then(Layer::inside)
+                {
+                    inside.lost(reason.clone());
+                }
+            });
+        }
         let drop = catch_panic(|| drop(protocol));
-        for message in [end, lost, drop].into_iter().filter_map(Result::err) {
+        for message in [end, lost, inside_lost, drop].into_iter().filter_map(Result::err) {
             tracing::error!(panic = message, "a protocol panicked while its connection ended");
         }
         for watcher in watchers {
@@ -282,11 +316,18 @@ impl Connection {
         }
     }
 
-    /// Runs one callback; false if it panicked or there is nobody to call.
+    /// Runs one callback, and has a layer pass on what comes of it; false if it panicked or there is nobody to call.
     #[inline]
     fn run(&mut self, callback: impl FnOnce(&mut dyn Protocol)) -> bool {
+        let layered = self.layered;
         let Some(protocol) = &mut self.protocol else { return false };
-        match catch_panic(|| callback(&mut **protocol)) {
+        let called = catch_panic(|| {
+            callback(&mut **protocol);
+            if layered && let Some(layer) = protocol.layer() {
+                layer.pass();
+            }
+        });
+        match called {
             Ok(()) => true,
             Err(message) => {
                 self.panicked(message);
@@ -307,6 +348,14 @@ impl Connection {
     fn panicked(&self, message: String) {
         tracing::error!(panic = message, "a callback panicked: the connection ends");
         self.state().fail(CloseReason::Panicked(message));
+    }
+}
+
+/// Does something with the connection inside a layer, if there is one, which knows by then what was asked of the outer.
+fn with_inside(protocol: &mut dyn Protocol, outer: &Transport, change: impl FnOnce(&mut Connection)) {
+    if let Some(inside) = protocol.layer().and_then(Layer::inside) {
+        layer::pass_on_close(outer, &inside.transport);
+        change(inside);
     }
 }
 

@@ -1,7 +1,7 @@
 use std::any::{Any, type_name};
 use std::os::fd::OwnedFd;
-use std::task::Context;
 
+use crate::connection::layer::Layer;
 use crate::transport::close_reason::CloseReason;
 
 /// What a user writes: the object that lives as long as one connection does, and is called back.
@@ -102,19 +102,10 @@ pub trait Protocol: Any {
         None
     }
 
-    /// The protocol inside a layer: see [`Nested`](crate::layer::Nested).
-    fn inside(&mut self) -> Option<&mut dyn Protocol> {
+    /// Itself, if it is a [`Layer`](crate::layer::Layer): a protocol with another connection inside. It is asked once, when
+    /// it was built, whether it is one.
+    fn layer(&mut self) -> Option<&mut dyn Layer> {
         None
-    }
-
-    /// Whether there is a nested connection to drive: see [`Nested`](crate::layer::Nested).
-    fn is_layer(&self) -> bool {
-        false
-    }
-
-    /// The connection's turn, for a layer to drive its nested connection in: see [`Nested`](crate::layer::Nested).
-    fn turn(&mut self, cx: &mut Context<'_>) {
-        let _ = cx;
     }
 
     /// The name of its type, for messages.

@@ -1,93 +1,20 @@
 use std::fmt;
-use std::task::Context;
+use std::os::fd::OwnedFd;
 
 use crate::address::Address;
-use crate::connection::Connection;
 use crate::connection::factory::Factory;
+use crate::connection::protocol::OnEof;
+use crate::connection::{Connection, layer};
 use crate::transport::Transport;
 use crate::transport::state::HIGH_WATER;
 use crate::util::panics::log_panic;
 
-/// A connection inside another: what a layer consists of besides its own rules. [`layer::around`](crate::layer::around) has one, and so
-/// has whoever writes a protocol that changes the bytes that pass, as a web socket does.
+/// A connection inside another: what a [`Layer`](crate::layer::Layer) consists of besides its own rules.
 ///
-/// The layer is the outer connection's [`Protocol`](crate::Protocol). It tells the inner connection what happens
-/// outside, and behind everything it has told calls [`pass`](Self::pass); or [`send`](Self::send) and
-/// [`settle`](Self::settle), if it has something to say when the inner connection closes. So that the inner connection
-/// gets its turns, [`Protocol::is_layer`](crate::Protocol::is_layer) has to say yes, and
-/// [`Protocol::turn`](crate::Protocol::turn) to begin with [`turn`](Self::turn).
-///
-/// A layer that builds what is inside only behind a header or a handshake says until then, by
-/// [`Transport::mark_pending`], that the connection is not established.
-///
-/// ```
-/// use std::task::Context;
-/// use reactor::testing::StringTransport;
-/// use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
-/// use reactor::layer::Nested;
-///
-/// /// Flips every bit on the wire.
-/// struct Flip { outer: Transport, nested: Nested }
-///
-/// impl Flip {
-///     fn around(mut inside: impl Factory) -> impl Factory {
-///         move |outer: Transport| Some(Self { nested: Nested::build(&outer, &mut inside)?, outer })
-///     }
-///     fn pass(&mut self) {
-///         let outer = &self.outer;
-///         self.nested.pass(|data| {
-///             outer.carry(&flip(data));
-///             data.len()
-///         });
-///     }
-/// }
-///
-/// fn flip(data: &[u8]) -> Vec<u8> {
-///     data.iter().map(|byte| !byte).collect()
-/// }
-///
-/// impl Protocol for Flip {
-///     fn connection_made(&mut self) {
-///         self.nested.inside().made();
-///         self.pass();
-///     }
-///     fn data_received(&mut self, data: &[u8]) {
-///         self.nested.pass_on_close();
-///         self.nested.inside().received(&flip(data));
-///         self.pass();
-///     }
-///     fn eof_received(&mut self) -> OnEof {
-///         let answer = self.nested.inside().received_eof();
-///         self.pass();
-///         // Otherwise the inner connection closes the outer one.
-///         if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
-///     }
-///     fn resume_writing(&mut self) {
-///         self.pass();
-///     }
-///     fn connection_lost(&mut self, reason: CloseReason) {
-///         self.nested.inside().lost(reason);
-///     }
-///     fn inside(&mut self) -> Option<&mut dyn Protocol> {
-///         self.nested.inside().protocol()
-///     }
-///     fn is_layer(&self) -> bool {
-///         true
-///     }
-///     fn turn(&mut self, cx: &mut Context<'_>) {
-///         self.nested.turn(cx);
-///         self.pass();
-///     }
-/// }
-/// # struct Echo { transport: Transport }
-/// # impl Protocol for Echo {
-/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
-/// # }
-///
-/// let mut wire = StringTransport::connect(Flip::around(|transport| Echo { transport }));
-/// wire.receive([0, 1]);
-/// assert_eq!(wire.written(), [0, 1]);
-/// ```
+/// The layer tells it what comes from outside, by [`received`](Self::received), [`received_eof`](Self::received_eof) and
+/// [`file_descriptor_received`](Self::file_descriptor_received), and in its [`pass`](crate::layer::Layer::pass) calls
+/// [`pass`](Self::pass); or [`send`](Self::send) and [`settle`](Self::settle), if it has something to say when the inner
+/// connection closes.
 pub struct Nested {
     outer: Transport,
     inside: Connection,
@@ -117,39 +44,56 @@ impl Nested {
         Some(Self { outer: outer.clone(), inside, holding: false })
     }
 
-    /// The inner connection.
+    /// The inner connection: what [`Layer::inside`](crate::layer::Layer::inside) answers.
     pub fn inside(&mut self) -> &mut Connection {
         &mut self.inside
     }
 
-    /// Makes the calls that are due inside. A close asked for outside, by the layer or by the shutdown, closes the
-    /// protocol inside: what that has written still leaves.
-    pub fn turn(&mut self, cx: &mut Context<'_>) {
+    /// The peer sent this to the protocol inside: see [`Connection::received`].
+    pub fn received(&mut self, data: &[u8]) {
         self.pass_on_close();
-        self.inside.turn(cx);
+        self.inside.received(data);
     }
 
-    /// Closes the inner connection if the outer one is closing, and asks it to finish if the outer one was asked to.
-    pub fn pass_on_close(&self) {
-        let inner = self.inside.transport();
-        if self.outer.is_draining() {
-            inner.drain();
-        }
-        if self.outer.is_closing() {
-            inner.lose_connection();
-        } else if self.outer.0.wants_eof() {
-            inner.write_eof();
+    /// The peer sent this descriptor: see [`Connection::file_descriptor_received`].
+    pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        self.pass_on_close();
+        self.inside.file_descriptor_received(descriptor);
+    }
+
+    /// The peer has ended its stream, as far as the protocol inside goes: answers what a layer's
+    /// [`eof_received`](crate::Protocol::eof_received) is to answer. It does not close the outer connection: the inner
+    /// does, when what it has written has left.
+    pub fn received_eof(&mut self) -> OnEof {
+        self.pass_on_close();
+        match self.inside.received_eof() {
+            OnEof::NotYet => OnEof::NotYet,
+            OnEof::Close | OnEof::KeepWriting => OnEof::KeepWriting,
         }
     }
 
-    /// Offers `take` the bytes that the protocol inside wants to send, 65,536 at a time, until it takes none: it
-    /// answers how many it has dealt with, by [`Transport::carry`]. While the outer connection is full the bytes stay
+    /// What was asked of the outer connection meanwhile, by the layer itself, comes before what it tells the inner.
+    fn pass_on_close(&self) {
+        layer::pass_on_close(&self.outer, self.inside.transport());
+    }
+
+    /// Offers `take` the bytes that the protocol inside wants to send, 65,536 at a time, until it takes none. It is given
+    /// the outer transport, too, and answers how many it has dealt with, by [`Transport::carry`]. While the outer connection is full the bytes stay
     /// inside, so that they count where they were written.
-    pub fn send(&mut self, mut take: impl FnMut(&[u8]) -> usize) {
-        while !self.outer.is_full() && self.inside.failure().is_none() {
+    pub fn send(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
+        self.send_with(|outer, _, data| take(outer, data));
+    }
+
+    /// The same, with both transports.
+    #[inline]
+    fn send_with(&mut self, mut take: impl FnMut(&Transport, &Transport, &[u8]) -> usize) {
+        while self.inside.transport().unsent_bytes() > 0
+            && !self.outer.is_full()
+            && !self.inside.transport().has_failed()
+        {
             let taken = self.inside.with_output(|data| {
                 let data = &data[..data.len().min(HIGH_WATER)];
-                if data.is_empty() { 0 } else { take(data).min(data.len()) }
+                take(&self.outer, self.inside.transport(), data).min(data.len())
             });
             if taken == 0 {
                 break;
@@ -169,15 +113,21 @@ impl Nested {
 
     /// [`send`](Self::send) and [`settle`](Self::settle) in one: what the inner connection wants, a close or the end of
     /// its stream, becomes of the outer, and a whole message that was received inside is one outside, too.
-    pub fn pass(&mut self, take: impl FnMut(&[u8]) -> usize) {
-        if self.take_message() {
+    pub fn pass(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
+        self.pass_with(|outer, _, data| take(outer, data));
+    }
+
+    /// The same, with both transports.
+    #[inline]
+    pub(crate) fn pass_with(&mut self, take: impl FnMut(&Transport, &Transport, &[u8]) -> usize) {
+        if self.inside.transport().0.take_message() {
             self.outer.note_message();
         }
-        self.send(take);
+        self.send_with(take);
         self.settle_outer(false);
         if self.inside.wants_close() {
             self.outer.lose_connection();
-        } else if self.inside.failure().is_none() && self.inside.wants_write_eof() {
+        } else if self.inside.wants_write_eof() {
             self.outer.write_eof();
             self.inside.write_eof_sent();
         }
@@ -191,9 +141,9 @@ impl Nested {
         }
     }
 
-    /// Whether the protocol inside has got a whole message since this was last asked.
-    pub(crate) fn take_message(&self) -> bool {
-        self.inside.transport().0.take_message()
+    /// Whether the protocol inside has got a whole message that was not passed on yet.
+    pub(crate) fn has_message(&self) -> bool {
+        self.inside.transport().0.has_message()
     }
 
     fn hold(&mut self, hold: bool) {

@@ -1,14 +1,14 @@
 use std::any::Any;
 use std::fmt;
 use std::os::fd::OwnedFd;
-use std::task::Context;
 
+use crate::connection::Connection;
 use crate::connection::factory::Factory;
+use crate::connection::layer::Layer;
 use crate::connection::protocol::{OnEof, Protocol};
 use crate::layer::nested::Nested;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::util::panics::log_panic;
 
 /// What stands between a connection and the protocol inside it, and sees everything that passes: a time limit, a
 /// throttle, a log. [`around`] makes a factory of it.
@@ -116,7 +116,7 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for 
         let inner = Transport::nested(&outer);
         inner.0.passes_descriptors.set(outer.0.passes_descriptors.get());
         let nested = Nested::build_with(&outer, inner, &mut self.inside)?;
-        Some(Box::new(Layer { outer, policy, nested }))
+        Some(Box::new(PolicyLayer { policy, nested }))
     }
 
     fn stop_factory(&mut self) {
@@ -125,78 +125,56 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for 
 }
 
 /// A policy with the connection nested in it: what a socket's driver is to the outer connection, it is to the inner.
-struct Layer<P> {
-    outer: Transport,
+struct PolicyLayer<P> {
     policy: P,
     nested: Nested,
 }
 
-impl<P: Policy> Protocol for Layer<P> {
+impl<P: Policy> Protocol for PolicyLayer<P> {
     fn connection_made(&mut self) {
         self.policy.connection_made();
-        self.nested.pass_on_close();
-        self.nested.inside().made();
-        self.drain();
     }
 
     fn data_received(&mut self, data: &[u8]) {
         self.policy.incoming(data);
-        self.nested.pass_on_close();
-        self.nested.inside().received(data);
-        self.drain();
+        self.nested.received(data);
     }
 
     fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
-        self.nested.pass_on_close();
-        self.nested.inside().file_descriptor_received(descriptor);
+        self.nested.file_descriptor_received(descriptor);
     }
 
-    /// The inner connection closes the outer one when what the policy holds back has left.
     fn eof_received(&mut self) -> OnEof {
         if !self.nested.inside().has_ended() {
             self.policy.eof_received();
-            self.nested.pass_on_close();
         }
-        let answer = self.nested.inside().received_eof();
-        self.drain();
-        if answer == OnEof::NotYet { answer } else { OnEof::KeepWriting }
-    }
-
-    fn resume_writing(&mut self) {
-        self.drain();
+        self.nested.received_eof()
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {
-        log_panic("policy", || self.policy.connection_lost(&reason));
-        self.nested.inside().lost(reason);
+        self.policy.connection_lost(&reason);
     }
 
     fn handler(&mut self) -> Option<&mut dyn Any> {
         Some(&mut self.policy)
     }
 
-    fn inside(&mut self) -> Option<&mut dyn Protocol> {
-        self.nested.inside().protocol()
-    }
-
-    fn is_layer(&self) -> bool {
-        true
-    }
-
-    fn turn(&mut self, cx: &mut Context<'_>) {
-        self.nested.turn(cx);
-        self.drain();
+    fn layer(&mut self) -> Option<&mut dyn Layer> {
+        Some(self)
     }
 }
 
-impl<P: Policy> Layer<P> {
-    fn drain(&mut self) {
-        if self.nested.take_message() {
+impl<P: Policy> Layer for PolicyLayer<P> {
+    fn inside(&mut self) -> Option<&mut Connection> {
+        Some(self.nested.inside())
+    }
+
+    fn pass(&mut self) {
+        if self.nested.has_message() {
             self.policy.message_received();
-            self.outer.note_message();
         }
-        let (outer, inner, policy) = (&self.outer, self.nested.inside().transport().clone(), &mut self.policy);
-        self.nested.pass(|data| {
+        let policy = &mut self.policy;
+        self.nested.pass_with(|outer, inner, data| {
             let allowed = policy.outgoing(data).min(data.len());
             outer.0.carry_all(&inner.0, &data[..allowed]);
             allowed
@@ -204,8 +182,8 @@ impl<P: Policy> Layer<P> {
     }
 }
 
-impl<P> fmt::Debug for Layer<P> {
+impl<P> fmt::Debug for PolicyLayer<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Layer").field("nested", &self.nested).finish_non_exhaustive()
+        f.debug_struct("PolicyLayer").field("nested", &self.nested).finish_non_exhaustive()
     }
 }

@@ -3,8 +3,9 @@
 use std::any::Any;
 use std::mem;
 use std::rc::Rc;
-use std::task::Context;
 
+use crate::connection::Connection;
+use crate::connection::layer::Layer;
 use crate::connection::protocol::Protocol;
 use crate::process::protocol::ProcessProtocol;
 use crate::process::transport::{ChildFd, Process};
@@ -85,16 +86,22 @@ impl<P: ProcessProtocol> Protocol for ProcessAdapter<P> {
         Some(&mut self.protocol)
     }
 
-    /// Not quite, but it is to have its turns.
-    fn is_layer(&self) -> bool {
-        true
-    }
-
-    fn turn(&mut self, _cx: &mut Context<'_>) {
-        while self.tell_next() {}
+    fn layer(&mut self) -> Option<&mut dyn Layer> {
+        Some(self)
     }
 
     fn type_name(&self) -> &'static str {
         self.protocol.type_name()
+    }
+}
+
+/// Not quite one, but it is to have its turns.
+impl<P: ProcessProtocol> Layer for ProcessAdapter<P> {
+    fn inside(&mut self) -> Option<&mut Connection> {
+        None
+    }
+
+    fn pass(&mut self) {
+        while self.tell_next() {}
     }
 }

@@ -267,7 +267,7 @@ fn find<P: 'static>(protocol: &mut dyn Protocol) -> Option<&mut P> {
     if protocol.handler().is_some_and(|handler| handler.is::<P>()) {
         return protocol.handler()?.downcast_mut();
     }
-    find(protocol.inside()?)
+    find(protocol.layer()?.inside()?.protocol()?)
 }
 
 impl Drop for StringTransport {

@@ -374,6 +374,10 @@ impl State {
         }
     }
 
+    pub(crate) fn has_message(&self) -> bool {
+        self.message.get()
+    }
+
     pub(crate) fn take_message(&self) -> bool {
         self.message.take()
     }
