@@ -244,9 +244,9 @@ impl<S: Stream> Link<S> {
             };
             match step {
                 Step::Again => {}
-                // What callbacks have asked for since they were last looked after.
-                Step::Sleep if self.is_dirty() && budget.rounds < ROUNDS => budget.rounds += 1,
+                // Otherwise callbacks have asked for something since that was last looked after.
                 Step::Sleep if !self.is_dirty() => return Poll::Pending,
+                Step::Sleep if budget.rounds < ROUNDS => budget.rounds += 1,
                 Step::Sleep | Step::Yield => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -318,10 +318,14 @@ impl<S: Stream> Link<S> {
                 Poll::Pending => break,
             }
         }
-        if !connection.wants_read()
+        if broken.is_some()
+            && !connection.wants_read()
             && let Some(error) = broken.take()
         {
             return Some(Step::End(CloseReason::Lost(Arc::new(error))));
+        }
+        if connection.transport().0.is_writable() {
+            return None;
         }
 
         let ends = connection.wants_write_eof() || connection.wants_close();
