@@ -23,8 +23,7 @@ pub(super) struct Open {
     context: WebSocketContext,
     /// Frames not looked at yet, because the protocol inside does not want to read.
     kept: Bytes,
-    /// There may be whole frames in `context`, for the same reason.
-    more: bool,
+    incoming: Incoming,
     /// What is left of the message that is being delivered.
     message: Bytes,
     /// Whether what is sent is masked, as a client has to.
@@ -32,9 +31,19 @@ pub(super) struct Open {
     text: bool,
     /// The beginning of a character that the protocol inside has still to finish.
     character: Vec<u8>,
-    /// The peer has closed, or will not be listened to any more.
-    peer_closed: bool,
+    /// This side has sent its closing frame.
     closed: bool,
+}
+
+/// What may come from the peer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Incoming {
+    /// Frames, when more has been received.
+    Frames,
+    /// The context may have whole frames already, because the protocol inside does not want to read.
+    FramesAlready,
+    /// Nothing: the peer has closed, or will not be listened to any more.
+    Nothing,
 }
 
 impl Open {
@@ -50,12 +59,11 @@ impl Open {
             nested,
             context: WebSocketContext::new(role, Some(config)),
             kept: Bytes::new(),
-            more: false,
+            incoming: Incoming::Frames,
             message: Bytes::new(),
             masks: role == Role::Client,
             text: options.text,
             character: Vec::new(),
-            peer_closed: false,
             closed: false,
         }
     }
@@ -86,7 +94,7 @@ impl Open {
         if self.has_more() {
             return OnEof::NotYet;
         }
-        if !self.peer_closed {
+        if self.incoming != Incoming::Nothing {
             let error = io::Error::new(ErrorKind::UnexpectedEof, "the peer has not closed the web socket before");
             self.outer.fail_connection(CloseReason::Lost(Arc::new(error)));
         }
@@ -94,7 +102,12 @@ impl Open {
     }
 
     fn has_more(&self) -> bool {
-        !self.peer_closed && (self.more || !self.kept.is_empty()) || !self.message.is_empty()
+        let more_frames = match self.incoming {
+            Incoming::Frames => !self.kept.is_empty(),
+            Incoming::FramesAlready => true,
+            Incoming::Nothing => false,
+        };
+        more_frames || !self.message.is_empty()
     }
 
     /// Delivers what is kept, then these frames, as far as the protocol inside wants to read. What is left is kept.
@@ -104,21 +117,23 @@ impl Open {
         }
         let kept = std::mem::take(&mut self.kept);
         let mut input = if kept.is_empty() { frames } else { &kept[..] };
-        self.more = true;
-        while self.more && self.deliver_message() && !self.peer_closed {
+        if self.incoming == Incoming::Frames {
+            self.incoming = Incoming::FramesAlready;
+        }
+        while self.deliver_message() && self.incoming == Incoming::FramesAlready {
             let mut wire = Wire { input, outer: &self.outer };
             let message = self.context.read(&mut wire);
             input = wire.input;
             match message {
                 Ok(Message::Text(text)) => self.begin_message(text.into()),
                 Ok(Message::Binary(data)) => self.begin_message(data),
-                Ok(Message::Close(_)) => self.peer_closed = true,
+                Ok(Message::Close(_)) => self.incoming = Incoming::Nothing,
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
-                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => self.more = false,
+                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => self.incoming = Incoming::Frames,
                 Err(error) => self.fail(error),
             }
         }
-        if !self.peer_closed {
+        if self.incoming != Incoming::Nothing {
             let left = input.len();
             self.kept = if kept.is_empty() { Bytes::copy_from_slice(input) } else { kept.slice(kept.len() - left..) };
         }
@@ -150,7 +165,8 @@ impl Open {
 
     fn drain(&mut self) {
         self.send();
-        if self.peer_closed && self.message.is_empty() && self.nested.inside().received_eof() != OnEof::NotYet {
+        let peer_closed = self.incoming == Incoming::Nothing;
+        if peer_closed && self.message.is_empty() && self.nested.inside().received_eof() != OnEof::NotYet {
             // It cannot go on sending: the closing handshake is for both directions.
             self.nested.inside().transport().lose_connection();
             self.send();
@@ -163,7 +179,7 @@ impl Open {
                 inside.transport().fail_connection(not_text());
             }
         }
-        if self.closed && self.peer_closed {
+        if self.closed && peer_closed {
             self.outer.lose_connection();
         }
         self.nested.settle(!self.closed);
@@ -172,7 +188,7 @@ impl Open {
     /// Sends the closing frame, or the answer to that of the peer.
     fn close(&mut self) {
         self.closed = true;
-        if !self.peer_closed {
+        if self.incoming != Incoming::Nothing {
             let code =
                 if self.outer.is_closing() || self.outer.is_draining() { CloseCode::Away } else { CloseCode::Normal };
             self.send_close(code);
@@ -200,7 +216,7 @@ impl Open {
             _ => CloseCode::Protocol,
         };
         tracing::debug!(%error, "the web socket fails");
-        self.peer_closed = true;
+        self.incoming = Incoming::Nothing;
         self.send_close(code);
         self.closed = true;
         // First, for the connection outside ends in order.
