@@ -27,13 +27,20 @@ pub(crate) struct ChildStream {
     running: Running,
     /// Standard input, output and error; the first two are one and the same in a terminal.
     pipes: [Option<Pipe>; 3],
-    is_terminal: bool,
+    terminal: Terminal,
     /// Standard error is to be read next.
     err_is_next: bool,
     /// It was told to end, as the reactor does.
     told_to_end: bool,
-    /// It was told that its terminal is gone.
-    hung_up: bool,
+}
+
+/// Whether a child has a pseudo-terminal in place of pipes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Terminal {
+    None,
+    Open,
+    /// The child was told that it is gone.
+    HungUp,
 }
 
 impl ChildStream {
@@ -81,15 +88,18 @@ impl ChildStream {
             process: Rc::clone(process),
             running,
             pipes,
-            is_terminal: process.has_terminal(),
+            terminal: if process.has_terminal() { Terminal::Open } else { Terminal::None },
             err_is_next: false,
             told_to_end: false,
-            hung_up: false,
         }
     }
 
+    fn is_terminal(&self) -> bool {
+        self.terminal != Terminal::None
+    }
+
     fn close(&mut self, fd: ChildFd) {
-        if self.pipes[fd as usize].take().is_some() && !self.is_terminal {
+        if self.pipes[fd as usize].take().is_some() && !self.is_terminal() {
             self.process.set_closed(fd);
         }
     }
@@ -106,8 +116,8 @@ impl ChildStream {
     /// Takes note of the child's end, and of its closing its standard input.
     fn watch(&mut self, cx: &mut Context<'_>) {
         let _ = self.poll_exit(cx);
-        if let Some(stdin) = &mut self.pipes[ChildFd::In as usize]
-            && !self.is_terminal
+        if !self.is_terminal()
+            && let Some(stdin) = &mut self.pipes[ChildFd::In as usize]
             && stdin.poll_broken(cx).is_ready()
         {
             self.close(ChildFd::In);
@@ -164,7 +174,7 @@ impl Stream for ChildStream {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        if self.process.is_closing() && !self.is_terminal {
+        if self.process.is_closing() && !self.is_terminal() {
             // A child that waits for somebody to read would not take what is to be flushed.
             self.close(ChildFd::Out);
             self.close(ChildFd::Err);
@@ -180,7 +190,7 @@ impl Stream for ChildStream {
     }
 
     fn poll_shut(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if !self.is_terminal {
+        if !self.is_terminal() {
             self.close(ChildFd::In);
         }
         Poll::Ready(Ok(()))
@@ -196,7 +206,8 @@ impl Stream for ChildStream {
             let _ = self.process.signal(Signal::KILL);
         } else if self.process.reactor_is_stopping() && !mem::replace(&mut self.told_to_end, true) {
             let _ = self.process.signal(Signal::TERM);
-        } else if self.is_terminal && !mem::replace(&mut self.hung_up, true) {
+        } else if self.terminal == Terminal::Open {
+            self.terminal = Terminal::HungUp;
             // The system does it only when nobody has our side open any more, and a program that was started in another
             // thread in the very moment in which it was opened has inherited it.
             let _ = self.process.signal(Signal::HUP);
