@@ -45,9 +45,9 @@ use crate::transport::state::OUTPUT_LIMIT;
 ///
 /// let mut wire = StringTransport::connect(|transport| Impatient { transport });
 /// wire.advance(Duration::from_secs(29));
-/// assert_eq!(wire.take_written(), b"who are you? ");
+/// assert_eq!(wire.take_written_text(), "who are you? ");
 /// wire.advance(Duration::from_secs(1));
-/// assert_eq!(wire.take_written(), b"too late");
+/// assert_eq!(wire.take_written_text(), "too late");
 /// assert!(wire.close_reason().unwrap().is_clean());
 /// ```
 pub struct StringTransport {
@@ -134,6 +134,44 @@ impl StringTransport {
         written
     }
 
+    /// [`written`](Self::written) as text, so that an assertion which fails is one that people can read.
+    ///
+    /// ```
+    /// use reactor::testing::StringTransport;
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Echo { transport: Transport }
+    /// # impl Protocol for Echo {
+    /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+    /// # }
+    ///
+    /// let mut wire = StringTransport::connect(|transport| Echo { transport });
+    /// wire.receive("hello\r\n");
+    /// assert_eq!(wire.written_text(), "hello\r\n");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If it is not UTF-8.
+    #[track_caller]
+    pub fn written_text(&self) -> &str {
+        match str::from_utf8(&self.written) {
+            Ok(text) => text,
+            Err(error) => panic!("{}: {error}", self.written.escape_ascii()),
+        }
+    }
+
+    /// [`take_written`](Self::take_written) as text.
+    ///
+    /// # Panics
+    ///
+    /// If it is not UTF-8.
+    #[track_caller]
+    pub fn take_written_text(&mut self) -> String {
+        let text = self.written_text().to_owned();
+        self.take_written();
+        text
+    }
+
     /// Whether this side has ended its stream: the peer sees the end behind [`written`](Self::written).
     pub fn eof_written(&self) -> bool {
         self.wire.outbound.has_ended()
@@ -205,7 +243,7 @@ impl StringTransport {
     /// assert_eq!(wire.protocol::<Counter>().bytes, 5);
     /// wire.protocol::<Counter>().report();
     /// wire.settle();
-    /// assert_eq!(wire.written(), b"5 bytes");
+    /// assert_eq!(wire.written_text(), "5 bytes");
     /// ```
     ///
     /// # Panics
