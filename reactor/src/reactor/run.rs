@@ -21,6 +21,7 @@ use crate::port::{CutOff, Port};
 use crate::reactor::{Backend, Core, INSIDE_A_RUNTIME, MemoryBackend, Phase, Reactor, SimHost};
 use crate::time::timers::Sleep;
 use crate::util::ignored_signals::is_ignored;
+use crate::util::last_resort::with_last_resort;
 use crate::util::panics::{catch_panic_async, log_panic};
 
 impl Reactor {
@@ -36,6 +37,11 @@ impl Reactor {
     /// 4. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.
     ///
     /// Every connection has got its `connection_lost` by then. A second signal skips the waiting.
+    ///
+    /// # Logs
+    ///
+    /// What happens is logged by the crate `tracing`, and the program chooses where that goes. If it has set no subscriber
+    /// before it calls this, warnings and errors of this thread go to standard error, a line each.
     ///
     /// # Errors
     ///
@@ -80,7 +86,7 @@ impl Reactor {
         };
         let runtime = runtime.take().expect("the runtime is there until the reactor runs");
         // If it panics, that comes out when everything was stopped in order.
-        let output = runtime.block_on(main(core, AssertUnwindSafe(future).catch_unwind()));
+        let output = with_last_resort(|| runtime.block_on(main(core, AssertUnwindSafe(future).catch_unwind())));
         core.phase.set(Phase::Stopped);
         core.inbox.close();
         // Tasks first: what they own may still use the reactor's handles.

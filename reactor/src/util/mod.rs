@@ -2,6 +2,7 @@
 
 pub(crate) mod executor;
 pub(crate) mod ignored_signals;
+pub(crate) mod last_resort;
 pub(crate) mod log_limit;
 pub(crate) mod panics;
 pub(crate) mod thread_pool;

@@ -1,0 +1,108 @@
+//! Where warnings go in a program that has made no arrangements for its logs.
+
+use std::fmt::{self, Write as _};
+use std::io::{self, Write as _};
+
+use tracing::dispatcher::{self, Dispatch};
+use tracing::field::{Field, Visit};
+use tracing::metadata::LevelFilter;
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::{Interest, NoSubscriber};
+use tracing::{Event, Level, Metadata, Subscriber};
+
+/// Runs this; meanwhile the warnings and errors of this thread go to standard error, a line each, unless there is a
+/// subscriber already. Without this, a program that sets none would fail without a word.
+pub(crate) fn with_last_resort<R>(run: impl FnOnce() -> R) -> R {
+    if dispatcher::get_default(Dispatch::is::<NoSubscriber>) {
+        dispatcher::with_default(&Dispatch::new(LastResort), run)
+    } else {
+        run()
+    }
+}
+
+struct LastResort;
+
+impl Subscriber for LastResort {
+    /// Asked once for each place that logs, so what is below warnings costs nothing.
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.enabled(metadata) { Interest::always() } else { Interest::never() }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && *metadata.level() <= Level::WARN
+    }
+
+    fn max_level_hint(&self) -> Option<LevelFilter> {
+        Some(LevelFilter::WARN)
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut line = Line { level: *event.metadata().level(), message: String::new(), fields: String::new() };
+        event.record(&mut line);
+        // Where standard error is closed, nobody wants to know.
+        let _ = writeln!(io::stderr(), "{line}");
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+    fn enter(&self, _: &Id) {}
+
+    fn exit(&self, _: &Id) {}
+}
+
+/// `warning: MESSAGE (FIELD: VALUE, …)`
+struct Line {
+    level: Level,
+    message: String,
+    fields: String,
+}
+
+impl Visit for Line {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        // Writing to a string does not fail.
+        let _ = match field.name() {
+            "message" => write!(self.message, "{value:?}"),
+            name => write!(self.fields, "{}{name}: {value:?}", if self.fields.is_empty() { "" } else { ", " }),
+        };
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.record_debug(field, &format_args!("{value}"));
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let fields = if self.fields.is_empty() { String::new() } else { format!(" ({})", self.fields) };
+        f.write_str(if self.level == Level::ERROR { "error: " } else { "warning: " })?;
+        // What a peer has sent may be in it, and is about to be shown at a terminal.
+        self.message.chars().chain(fields.chars()).try_for_each(|c| match c {
+            c if c.is_control() => write!(f, "{}", c.escape_default()),
+            c => f.write_char(c),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(level: Level, message: &str, fields: &str) -> String {
+        Line { level, message: message.to_owned(), fields: fields.to_owned() }.to_string()
+    }
+
+    #[test]
+    fn a_line_has_the_message_its_fields_and_no_control_characters() {
+        assert_eq!(
+            line(Level::WARN, "cut off", "peer: 127.0.0.1:1, unsent: 5"),
+            "warning: cut off (peer: 127.0.0.1:1, unsent: 5)"
+        );
+        assert_eq!(line(Level::ERROR, "\x1b[2Jgone\n", ""), "error: \\u{1b}[2Jgone\\n");
+    }
+}
