@@ -35,7 +35,7 @@ impl LineHandler for Chat {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
     let endpoint = env::args().nth(1).unwrap_or_else(|| "tcp:1025:interface=127.0.0.1".to_owned());
     let clients = Clients::default();
     Runner::new("chat_server").run(|reactor| {

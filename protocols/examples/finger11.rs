@@ -32,7 +32,7 @@ async fn get_user(users: Rc<Users>, user: Vec<u8>) -> io::Result<&'static str> {
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
     let endpoint = env::args().nth(1).unwrap_or_else(|| "tcp:1079:interface=127.0.0.1".to_owned());
     let users = Rc::new(Users::from([(&b"moshez"[..], "Happy and well")]));
     Runner::new("finger11").run(|reactor| {

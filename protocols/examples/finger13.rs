@@ -95,7 +95,7 @@ fn services(reactor: &Reactor, finger: &str, setter: &str) -> Result<MultiServic
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_writer(io::stderr).with_ansi(false).init();
     let mut arguments = env::args().skip(1);
     let finger = arguments.next().unwrap_or_else(|| "tcp:1079:interface=127.0.0.1".to_owned());
     let setter = arguments.next().unwrap_or_else(|| "tcp:1080:interface=127.0.0.1".to_owned());

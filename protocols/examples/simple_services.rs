@@ -56,7 +56,7 @@ fn services(
 }
 
 fn main() -> ExitCode {
-    tracing_subscriber::fmt().with_max_level(Level::DEBUG).with_writer(io::stderr).init();
+    tracing_subscriber::fmt().with_max_level(Level::DEBUG).with_writer(io::stderr).with_ansi(false).init();
     let mut arguments = env::args().skip(1);
     let defaults = ["tcp:8080:interface=127.0.0.1", "tcp:8081:interface=127.0.0.1", "tcp:localhost:8081"];
     let endpoints = defaults.map(|default| arguments.next().unwrap_or_else(|| default.to_owned()));
