@@ -4,6 +4,7 @@ mod clocks;
 mod endpoints;
 pub(crate) mod peers;
 mod standard_io;
+mod systemd_units;
 mod time_client;
 mod time_client_at_a_terminal;
 mod time_server;
