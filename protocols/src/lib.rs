@@ -1,6 +1,24 @@
-//! What one expects to find beside the [`reactor`] crate: receivers that cut a connection's bytes into messages, policies
-//! around them, and small protocols that are ready to use. What Twisted has in `twisted.protocols`; `docs/porting.md` puts
-//! the two side by side.
+//! Receivers that cut a connection's bytes into messages, policies around them, and small protocols that are ready to use,
+//! for the crate [`reactor`]. What Twisted has in `twisted.protocols`; `docs/porting.md` in the repository puts the two side
+//! by side.
+//!
+//! The programs here need two lines in their `Cargo.toml`: paths to a clone of the repository, here beside the program's own
+//! package, or the address that you clone it from:
+//!
+//! ```toml
+//! [dependencies]
+//! reactor = { path = "../reactor/reactor" }
+//! protocols = { path = "../reactor/protocols" }
+//! ```
+//!
+//! ```toml
+//! [dependencies]
+//! reactor = { git = "ADDRESS" }
+//! protocols = { git = "ADDRESS" }
+//! ```
+//!
+//! The crates `reactor` and `protocols` on crates.io are others: do not `cargo add` them. Programs with a codec also need
+//! `tokio-util` with the feature `codec`.
 //!
 //! # Receivers
 //!
@@ -188,7 +206,7 @@ pub use endpoints::add_endpoint_schemes;
 pub use line::{LineHandler, LineReceiver, Lines};
 pub use string::{StringHandler, StringReceiver, Strings};
 
-/// The programs of the guide for those who port from Twisted, compiled and run as tests.
+/// The README's program, compiled as a test.
 #[cfg(doctest)]
-#[doc = include_str!("../../docs/porting.md")]
-struct Porting;
+#[doc = include_str!("../README.md")]
+struct Readme;

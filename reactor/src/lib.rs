@@ -16,13 +16,60 @@
 //!
 //! fn main() -> std::io::Result<()> {
 //!     let reactor = Reactor::new()?;
-//!     reactor.listen_tcp(8007, |transport| Echo { transport })?;
+//!     let port = reactor.listen_tcp("127.0.0.1:8007", |transport| Echo { transport })?;
+//!     println!("listening on {}", port.host());
 //!     reactor.run()
 //! }
 //! ```
 //!
+//! This program needs one line in its `Cargo.toml`: the path to a clone of the repository, here beside the program's own
+//! package, or the address that you clone it from:
+//!
+//! ```toml
+//! [dependencies]
+//! reactor = { path = "../reactor/reactor" }
+//! ```
+//!
+//! ```toml
+//! [dependencies]
+//! reactor = { git = "ADDRESS" }
+//! ```
+//!
+//! The crate `reactor` on crates.io is another one: do not `cargo add` it. Programs on other pages of this documentation
+//! may also need `protocols` (by `../reactor/protocols`), `async-trait` for services, `tokio` with the feature `io-util` for
+//! streams, `bytes` for [`Transport::write_bytes`], and `tracing-subscriber` for logs.
+//!
 //! It is for servers and clients of your own protocols. If you prefer straight-line `async`, use Tokio directly; for
-//! HTTP, use a crate made for it. Coming from Twisted? `docs/porting.md` says what each of its names has become.
+//! HTTP, use a crate made for it. Coming from Twisted? `docs/porting.md` in the repository says what each of its names has
+//! become.
+//!
+//! # Where to look
+//!
+//! | to | see |
+//! |---|---|
+//! | serve a port: addresses, options, limits of connections | [`Reactor::listen_tcp`], [`net::ListenOptions`], [`Port`] |
+//! | connect, notice a failure, reconnect | [`Reactor::connect_tcp`], [`Connector`], [`connect::Backoff`], [`service::ClientService`] |
+//! | cut a stream into lines or messages | the crate `protocols`: `LineReceiver`, `StringReceiver`, … |
+//! | call something later, or again and again | [`Transport::call_later`], [`Reactor::call_later`], [`Reactor::call_every`], [`task`] |
+//! | wait for a future, a thread, a database | [`Transport::defer`], [`Reactor::defer_to_thread`], [`threads`] |
+//! | do long work without blocking the others | [`Reactor::cooperate`], [`Reactor::defer_to_thread`] |
+//! | share state between connections | an `Rc<RefCell<…>>` that the factory clones into each protocol: [`Factory`] |
+//! | write to another connection | a clone of its [`Transport`] |
+//! | write no faster than the peer reads: flow control, back-pressure | [`Transport::is_full`], [`Protocol::resume_writing`], [`Transport::paced_by`], [`Transport::pause_reading`] |
+//! | close: in order, at once, one direction only | [`Transport::lose_connection`], [`Transport::abort_connection`], [`Transport::write_eof`], [`CloseReason`] |
+//! | limit time, rate or number; log the traffic | [`layer`], and `protocols::policies` |
+//! | use all cores | [`run_on_threads`] |
+//! | send and receive datagrams: UDP, broadcast, multicast | [`datagram`] |
+//! | use UNIX sockets, peer credentials, descriptor passing | [`unix`] |
+//! | run child processes, in pipes or in a terminal | [`process`] |
+//! | use standard input and output, or Tokio's streams | [`io`] |
+//! | let the user choose the address (`tcp:8007`, `unix:/run/x.sock`) | [`endpoint`] |
+//! | write a daemon: signals, reload, readiness, systemd, supervision | [`service::Runner`], [`service`] |
+//! | replace a running server without a pause | [`listen`] |
+//! | test without sockets, with a clock that the test moves | [`testing::StringTransport`], [`testing::Pair`] |
+//! | test whole programs on a network with delays and failures | [`testing::Simulation`] |
+//! | reach the reactor from another thread | [`Reactor::remote`] |
+//! | see what happens | the crate `tracing`; without a subscriber, warnings go to standard error ([`Reactor::run`]) |
 //!
 //! # The life of a connection
 //!
@@ -41,25 +88,6 @@
 //! - [`connection_lost`](Protocol::connection_lost) comes exactly once and last, with a [`CloseReason`]. Timers and
 //!   deferred calls of the connection are dropped before.
 //! - The end of stream tells the peer that everything was sent; whatever discards output resets the connection.
-//!
-//! # Where to look
-//!
-//! | for | see |
-//! |---|---|
-//! | servers: ports, their options and limits, sockets that are inherited or handed over | [`Reactor::listen_tcp`], [`net`], [`port`], [`listen`] |
-//! | clients, and clients that come back | [`Reactor::connect_tcp`], [`connect`], [`service::ClientService`] |
-//! | timers, calls that repeat, long work in small steps | [`Transport::call_later`], [`Reactor::call_later`], [`task`] |
-//! | answers that take time: futures, threads | [`Transport::defer`], [`Reactor::call_in_thread`], [`threads`] |
-//! | all cores | [`run_on_threads`] |
-//! | flow control | [`Transport::is_full`], [`Transport::paced_by`], [`Transport::pause_reading`] |
-//! | time limits, throttles and logs around protocols | [`layer`], and the crate `protocols` |
-//! | UDP, broadcast, multicast | [`datagram`] |
-//! | UNIX sockets, peer credentials, descriptor passing | [`unix`] |
-//! | standard input and output, Tokio's streams | [`io`] |
-//! | child processes | [`process`] |
-//! | addresses that the user of a program chooses (`tcp:8007`) | [`endpoint`] |
-//! | programs that start, stop, reload and are supervised | [`service`] |
-//! | tests without sockets, simulated networks | [`testing`] |
 
 pub mod address;
 pub mod connect;
@@ -96,7 +124,7 @@ pub use time::delayed_call::DelayedCall;
 pub use transport::Transport;
 pub use transport::close_reason::CloseReason;
 
-/// The README's programs, compiled and run as tests.
+/// The README's program, compiled as a test.
 #[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
+#[doc = include_str!("../README.md")]
 struct Readme;

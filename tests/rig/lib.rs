@@ -14,3 +14,13 @@ pub mod storm;
 pub use child::{Child, Ended};
 pub use figures::{cpu_of, descriptors_of, resident_of};
 pub use limits::{now, open_files};
+
+/// The programs of the project's pages, compiled and run as tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../../README.md")]
+    struct Readme;
+
+    #[doc = include_str!("../../docs/porting.md")]
+    struct Porting;
+}

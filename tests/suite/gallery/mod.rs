@@ -12,6 +12,7 @@ mod lengths;
 mod postfix;
 mod processes;
 mod quotes;
+mod readme;
 mod services;
 mod streaming;
 mod timers;
