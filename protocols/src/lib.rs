@@ -31,7 +31,7 @@
 //! | [`StringReceiver`] | strings that tell their lengths: netstrings, 8, 16 or 32 bits, varints | `NetstringReceiver`, `IntNStringReceiver` |
 //! | [`StatefulReceiver`](stateful::StatefulReceiver) | parts, each of which tells how long the next is | `StatefulProtocol` |
 //! | [`TerminatorReceiver`](segment::TerminatorReceiver) | segments of any size, handed over as they come, up to terminators that change | Python's `asynchat` |
-//! | [`CodecReceiver`](codec::CodecReceiver) | messages of any codec of [`tokio_util`] | |
+//! | [`CodecReceiver`](codec::CodecReceiver) | messages of any codec of [`tokio_util`](https://docs.rs/tokio-util) | |
 //! | [`AmpReceiver`](amp::AmpReceiver) | calls, and the answers to one's own | `AMP` |
 //!
 //! All have one shape, and one set of rules: exactly the greatest length is accepted; nothing is delivered after

@@ -13,7 +13,7 @@ use crate::amp::amp_box::{AmpBox, encode_part};
 /// | `f64` | `Float` | as Python shows it: `0.1`, `1e+16`, `nan`, `-inf` |
 /// | `bool` | `Boolean` | `True` or `False` |
 /// | `str`, `String` | `Unicode`, and `Path` and `Decimal` as text | UTF-8 |
-/// | `[u8]`, `Vec<u8>`, [`Bytes`] | `String` | themselves |
+/// | `[u8]`, `Vec<u8>`, [`Bytes`](https://docs.rs/bytes/1/bytes/struct.Bytes.html) | `String` | themselves |
 /// | `Vec<T>` | `ListOf` | each behind its length of 16 bits |
 /// | `Vec<AmpBox>` | `AmpList` | the boxes, one behind another |
 /// | [`DateTime<FixedOffset>`](chrono::DateTime) | `DateTime` | `2026-11-25T08:51:00.000000+01:00` |

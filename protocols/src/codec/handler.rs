@@ -52,7 +52,7 @@ pub trait CodecHandler: 'static {
     }
 
     /// The peer has ended its stream; no message follows, for what the codec makes of unfinished ones
-    /// ([`Decoder::decode_eof`]) has been delivered. The answer says whether this side goes on sending.
+    /// (`Decoder::decode_eof`) has been delivered. The answer says whether this side goes on sending.
     fn eof_received(&mut self) -> OnEof {
         OnEof::Close
     }

@@ -19,8 +19,8 @@ use crate::receiver::delivery::Receiver;
 use crate::receiver::input::SPARE;
 use crate::receiver::into_handler::IntoHandler;
 
-/// A protocol that has a codec of [`tokio_util`] cut what is received into messages, and calls a [`CodecHandler`] with
-/// them. So all the codecs there are for that crate's `Framed` can be used, with the same rules of delivery as lines.
+/// A protocol that has a codec of [`tokio_util`](https://docs.rs/tokio-util) cut what is received into messages, and calls
+/// a [`CodecHandler`] with them. So all the codecs there are for that crate's `Framed` can be used, with the same rules of delivery as lines.
 ///
 /// Programs name it to call [`factory`](Self::factory), and nowhere else.
 ///

@@ -19,7 +19,7 @@ use crate::transport::close_reason::CloseReason;
 use crate::util::wakers::Wakers;
 
 impl Reactor {
-    /// Makes a connection of a stream that is open already, whatever it is: a pipe of [`tokio::io`], what TLS or SSH
+    /// Makes a connection of a stream that is open already, whatever it is: a pipe of `tokio::io`, what TLS or SSH
     /// libraries return, what is left of an HTTP connection after an upgrade. `factory` builds the protocol in the
     /// reactor's next turn, with these addresses of the two ends. Twisted's `adoptStreamConnection`.
     ///

@@ -32,6 +32,9 @@ use crate::transport::close_reason::CloseReason;
 ///   has not ended with [`CloseReason::Done`]: that reason is the error's source.
 ///
 /// It needs no runtime, so it works in a simulation, too. It is `Send` and may be used on another thread.
+///
+/// [`AsyncRead`]: https://docs.rs/tokio/latest/tokio/io/trait.AsyncRead.html
+/// [`AsyncWrite`]: https://docs.rs/tokio/latest/tokio/io/trait.AsyncWrite.html
 pub struct TokioStream {
     shared: Arc<Shared>,
     host: Address,
