@@ -102,7 +102,7 @@ pub trait Protocol: Any {
         None
     }
 
-    /// Itself, if it is a [`Layer`](crate::layer::Layer): a protocol with another connection inside. It is asked once, when
+    /// Itself, if it is a [`Layer`]: a protocol with another connection inside. It is asked once, when
     /// it was built, whether it is one.
     fn layer(&mut self) -> Option<&mut dyn Layer> {
         None
