@@ -1,6 +1,7 @@
 //! What may be said on the command line.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use clap::{ArgAction, Parser};
@@ -21,11 +22,11 @@ use reactor::endpoint::quote_string_argument;
 pub(crate) struct Arguments {
     /// Serve connections, and answer each chunk as it comes
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
-    pub(crate) tcp: Vec<String>,
+    pub(crate) tcp: Vec<Endpoint>,
 
     /// Serve connections of one line each (65,536 bytes at most): answer it, then close
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
-    pub(crate) lines: Vec<String>,
+    pub(crate) lines: Vec<Endpoint>,
 
     /// Serve datagrams, and answer each with one
     #[arg(long, value_name = "ADDR", value_parser = address)]
@@ -41,12 +42,25 @@ pub(crate) struct Arguments {
 
     /// Serve a page for browsers at `/`, and its web socket at `/socket` (messages of text, 65,536 bytes at most)
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
-    pub(crate) web: Vec<String>,
+    pub(crate) web: Vec<Endpoint>,
 
     /// Serve standard input and output like one connection, as inetd and socat want it: as --tcp stdio:, and with its
     /// failure as one of the program
     #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines", "web"])]
     pub(crate) stdio: bool,
+
+    /// How many connections each ADDR and PATH may have at a time (no limit but that of open files)
+    #[arg(long, value_name = "N")]
+    pub(crate) max_connections: Option<NonZeroU32>,
+
+    /// How many of an ADDR's one client may have, by its IPv4 address or IPv6 network (half of all; behind a proxy all
+    /// clients are one)
+    #[arg(long, value_name = "N")]
+    pub(crate) per_peer: Option<NonZeroU32>,
+
+    /// How many connections an ADDR or PATH accepts in a second; others wait (no limit)
+    #[arg(long, value_name = "N")]
+    pub(crate) rate: Option<NonZeroU32>,
 
     /// Take over the listening sockets of the server that was started with the same PATH, which then stops, and leave
     /// them to the next
@@ -66,15 +80,21 @@ const DEFAULT_PORT: u16 = 21567;
 
 const AFTER_HELP: &str = "\
 An ENDPOINT that is no ADDR is one of these:
-  tcp:PORT[:interface=IP][:backlog=N]
+  tcp:PORT[:interface=IP][:backlog=N][LIMITS]
   tcp6:PORT                           all interfaces, IPv6 and IPv4
-  unix:PATH[:mode=666][:backlog=N][:lockfile=yes]
+  unix:PATH[:mode=666][:backlog=N][:lockfile=yes][LIMITS]
   systemd:name=NAME, systemd:index=N  a socket that systemd has opened
   fd:N                                a listening socket, inherited by number
   stdio:                              standard input and output, once
   web:[path=/PATH:][text=yes:]ENDPOINT
                                       web sockets in place of connections
   haproxy:[trust=IP,...:]ENDPOINT     behind a proxy that sends PROXY headers
+LIMITS, each a number or none, are
+  :max-connections=N                  connections at a time
+  :per-peer=N                         of them, those of one address (not with unix)
+  :max-pending=N, :pending-per-peer=N the same of those that have not said what a
+                                      web socket or a PROXY header begins with
+  :rate=N                             accepted in a second; others wait
 A colon in an argument is written \\:, as in tcp:21567:interface=\\:\\:1.
 
 Standard output has a line for each address once it listens, with the real port
@@ -121,38 +141,62 @@ impl Arguments {
     /// What is to be served to connections, and the descriptions of the endpoints where: the default if nothing at all
     /// was asked for.
     pub(crate) fn services(&self) -> Vec<(Service, String)> {
-        let unix =
-            |paths: &[String]| paths.iter().map(|path| format!("unix:{}", quote_string_argument(path))).collect();
-        let services = [
-            (Service::Tcp, self.tcp.clone()),
-            (Service::Lines, self.lines.clone()),
-            (Service::Web, self.web.clone()),
+        let all = |endpoints: &[Endpoint]| endpoints.iter().map(|endpoint| self.description_of(endpoint)).collect();
+        let unix = |paths: &[String]| paths.iter().map(|path| self.description_of_path(path)).collect();
+        let services: [(_, Vec<_>); 5] = [
+            (Service::Tcp, all(&self.tcp)),
+            (Service::Lines, all(&self.lines)),
+            (Service::Web, all(&self.web)),
             (Service::Unix, unix(&self.unix)),
             (Service::UnixLines, unix(&self.unix_lines)),
         ];
-        let with_their_service =
-            |(service, endpoints): (_, Vec<_>)| endpoints.into_iter().map(move |endpoint| (service, endpoint));
+        let with_their_service = |(service, descriptions): (_, Vec<_>)| {
+            descriptions.into_iter().map(move |description| (service, description))
+        };
         let services: Vec<_> = services.into_iter().flat_map(with_their_service).collect();
         if services.is_empty() && self.udp.is_empty() {
-            return vec![(Service::Tcp, description_of(on_all_interfaces(DEFAULT_PORT)))];
+            return vec![(Service::Tcp, self.description_of(&Endpoint::Address(on_all_interfaces(DEFAULT_PORT))))];
         }
         services
     }
+
+    fn description_of(&self, endpoint: &Endpoint) -> String {
+        let address = match endpoint {
+            Endpoint::Address(address) => *address,
+            Endpoint::Description(description) => return description.clone(),
+        };
+        let scope = match address {
+            SocketAddr::V6(address) if address.scope_id() != 0 => format!("%{}", address.scope_id()),
+            _ => String::new(),
+        };
+        let interface = quote_string_argument(&format!("{}{scope}", address.ip()));
+        let per_peer = self.per_peer.map(|limit| format!(":per-peer={limit}")).unwrap_or_default();
+        format!("tcp:{}:interface={interface}{per_peer}{}", address.port(), self.limits())
+    }
+
+    fn description_of_path(&self, path: &str) -> String {
+        format!("unix:{}{}", quote_string_argument(path), self.limits())
+    }
+
+    /// The arguments of a description that hold for any port.
+    fn limits(&self) -> String {
+        let limits = [("max-connections", self.max_connections), ("rate", self.rate)];
+        let given = limits.iter().filter_map(|(name, limit)| limit.map(|limit| format!(":{name}={limit}")));
+        given.collect()
+    }
 }
 
-/// The description of an endpoint: of an address, or as it was given, to be read when there is a reactor.
-fn endpoint(text: &str) -> Result<String, String> {
+/// Where clients come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    Address(SocketAddr),
+    /// As it was given, to be read when there is a reactor.
+    Description(String),
+}
+
+fn endpoint(text: &str) -> Result<Endpoint, String> {
     let is_description = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.contains(':');
-    if is_description { Ok(text.to_owned()) } else { address(text).map(description_of) }
-}
-
-fn description_of(address: SocketAddr) -> String {
-    let scope = match address {
-        SocketAddr::V6(address) if address.scope_id() != 0 => format!("%{}", address.scope_id()),
-        _ => String::new(),
-    };
-    let interface = quote_string_argument(&format!("{}{scope}", address.ip()));
-    format!("tcp:{}:interface={interface}", address.port())
+    if is_description { Ok(Endpoint::Description(text.to_owned())) } else { address(text).map(Endpoint::Address) }
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
@@ -193,6 +237,10 @@ mod tests {
         Arguments::try_parse_from(line.split(' '))
     }
 
+    fn parse_with(option: &str, value: &str) -> Result<Arguments, clap::Error> {
+        Arguments::try_parse_from(["time-server", option, value])
+    }
+
     #[test]
     fn the_command_line_is_consistent() {
         Arguments::command().debug_assert();
@@ -214,8 +262,10 @@ mod tests {
         let line = "time-server --tcp 1 --tcp 127.0.0.1:2 --lines [::1]:3 --lines 4 --udp 5 --udp 0 -vv";
         let arguments = parse(line).unwrap();
         let addresses = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
-        assert_eq!(arguments.tcp, ["tcp:1:interface=0.0.0.0", "tcp:2:interface=127.0.0.1"]);
-        assert_eq!(arguments.lines, ["tcp:3:interface=\\:\\:1", "tcp:4:interface=0.0.0.0"]);
+        let services = arguments.services();
+        let descriptions: Vec<_> = services.iter().map(|(_, description)| description).collect();
+        let [one, two] = ["tcp:1:interface=0.0.0.0", "tcp:2:interface=127.0.0.1"];
+        assert_eq!(descriptions, [one, two, "tcp:3:interface=\\:\\:1", "tcp:4:interface=0.0.0.0"]);
         assert_eq!(arguments.udp, addresses(&["0.0.0.0:5", "0.0.0.0:0"]));
         assert_eq!(arguments.verbose, 2);
     }
@@ -228,13 +278,27 @@ mod tests {
             ("stdio:", "stdio:"),
             ("no such:thing", "no such:thing"),
         ] {
-            assert_eq!(endpoint(text).as_deref(), Ok(description));
+            let services = parse_with("--tcp", text).unwrap().services();
+            assert_eq!(services, [(Service::Tcp, description.to_owned())]);
         }
         for text in ["", "tcp", "::1", "127.0.0.1", ":x"] {
             assert!(endpoint(text).is_err(), "{text}");
         }
         let unix = parse("time-server --unix /a:b").unwrap().services();
         assert_eq!(unix, [(Service::Unix, "unix:/a\\:b".to_owned())]);
+    }
+
+    #[test]
+    fn limits_are_those_of_each_address_and_path_and_a_description_has_its_own() {
+        let line = "time-server --tcp 1 --unix /a --web tcp:2 --max-connections 9 --per-peer 3 --rate 5";
+        let [first, second, third] = [
+            (Service::Tcp, "tcp:1:interface=0.0.0.0:per-peer=3:max-connections=9:rate=5"),
+            (Service::Web, "tcp:2"),
+            (Service::Unix, "unix:/a:max-connections=9:rate=5"),
+        ]
+        .map(|(service, description)| (service, description.to_owned()));
+        assert_eq!(parse(line).unwrap().services(), [first, second, third]);
+        assert!(parse("time-server --rate 0").is_err());
     }
 
     #[test]

@@ -10,7 +10,9 @@ use reactor::{Factory, Port, Reactor};
 use crate::proxy_header::{ProxyHeader, network};
 
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
-    let inside = arguments.rest()?.server_endpoint(reactor)?;
+    // All connections are the proxy's: what one peer may have is not the question.
+    let inside = arguments.rest()?.with_default("per-peer", "none").with_default("pending-per-peer", "none");
+    let inside = inside.server_endpoint(reactor)?;
     let trust = match arguments.optional("trust")? {
         Some(sources) => {
             let names: Vec<_> = sources.as_str().split(',').map(str::to_owned).collect();

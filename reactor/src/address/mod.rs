@@ -56,12 +56,15 @@ impl Address {
     /// assert_ne!(network("192.0.2.1:80"), network("192.0.2.2:80"));
     /// ```
     pub fn network(&self) -> Self {
-        let Self::Inet(address) = self else { return self.clone() };
-        let ip = match address.ip().to_canonical() {
+        self.source().map_or_else(|| self.clone(), |ip| SocketAddr::new(ip, 0).into())
+    }
+
+    /// The [network](Self::network) by its IP address alone, where it has one.
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        Some(match self.socket_addr()?.ip().to_canonical() {
             IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
             ip @ IpAddr::V4(_) => ip,
-        };
-        SocketAddr::new(ip, 0).into()
+        })
     }
 }
 

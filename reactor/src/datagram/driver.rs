@@ -214,8 +214,8 @@ impl<A: DatagramAddress> Link<A> {
             return;
         }
         let timers = &self.state.hub.timers;
-        if self.log.allows(timers.now()) {
-            tracing::warn!(%error, "cannot receive");
+        if let Some(left_out) = self.log.allows(timers.now()) {
+            tracing::warn!(%error, left_out, "cannot receive");
         }
         self.failures += 1;
         if self.failures >= FAILURES_IN_A_ROW {

@@ -1,5 +1,6 @@
 //! The time that a closed socket waits for its peer.
 
+use std::net::IpAddr;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -13,11 +14,17 @@ pub(crate) struct Linger {
     quiet_since: Instant,
     closed_at: Instant,
     timer: Option<TimerId>,
+    /// Whose it is.
+    source: Option<IpAddr>,
 }
 
 impl Linger {
-    pub(crate) fn new(now: Instant) -> Self {
-        Self { quiet_since: now, closed_at: now, timer: None }
+    pub(crate) fn new(now: Instant, source: Option<IpAddr>) -> Self {
+        Self { quiet_since: now, closed_at: now, timer: None, source }
+    }
+
+    pub(crate) fn source(&self) -> Option<IpAddr> {
+        self.source
     }
 
     pub(crate) fn poll(

@@ -29,6 +29,8 @@ use crate::util::panics::{catch_panic, log_panic};
 pub(crate) trait Keeper {
     /// The protocol of this connection is about to be built.
     fn connection_begins(&self, _transport: &Transport) {}
+    /// It is over, and its protocol gone.
+    fn connection_ends(&self, _transport: &Transport) {}
     fn connection_lost(&self, reason: &CloseReason);
     fn linger_limits(&self) -> LingerLimits;
 }
@@ -416,19 +418,20 @@ impl<S: Stream> Link<S> {
         // Whatever reason it was given: output may be missing, and the peer must see that.
         let failed = matches!(&self.phase, Phase::Open(connection) if connection.failure().is_some());
         let lingers = !failed && reason.is_clean() && !self.eof;
-        let next = if lingers {
-            self.hub.begin_lingering();
-            Phase::Lingering(Box::new(Linger::new(self.hub.timers.now())))
-        } else {
-            Phase::Over
-        };
         if failed {
             self.stream.reset();
         }
-        let Phase::Open(mut connection) = std::mem::replace(&mut self.phase, next) else { return };
+        let Phase::Open(mut connection) = std::mem::replace(&mut self.phase, Phase::Over) else { return };
+        let transport = connection.transport().clone();
+        if lingers {
+            let source = transport.0.peer().source();
+            self.hub.begin_lingering(source);
+            self.phase = Phase::Lingering(Box::new(Linger::new(self.hub.timers.now(), source)));
+        }
         tracing::debug!(%reason, received = self.received, sent = self.sent, unsent = connection.transport().unsent_bytes(), "closed");
         connection.lost(reason.clone());
         drop(connection);
+        self.keeper.connection_ends(&transport);
         self.keeper.connection_lost(&reason);
         self.hub.remove_connection(self.key);
     }
@@ -436,7 +439,7 @@ impl<S: Stream> Link<S> {
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Phase::Lingering(linger) = &mut self.phase {
             ready!(linger.poll(cx, &self.hub, &mut self.stream, self.keeper.linger_limits()));
-            self.hub.end_lingering();
+            self.hub.end_lingering(linger.source());
             self.phase = Phase::Over;
         }
         Poll::Ready(())
@@ -445,9 +448,9 @@ impl<S: Stream> Link<S> {
 
 impl<S> Drop for Link<S> {
     fn drop(&mut self) {
-        match self.phase {
+        match &self.phase {
             Phase::Open(_) => self.hub.remove_connection(self.key),
-            Phase::Lingering(_) => self.hub.end_lingering(),
+            Phase::Lingering(linger) => self.hub.end_lingering(linger.source()),
             Phase::Over => {}
         }
     }

@@ -18,6 +18,8 @@ pub struct Arguments {
     pieces: Vec<Piece>,
     /// What was asked for in turn, and by name only.
     asked: Asked,
+    /// What holds for keywords that were not given.
+    defaults: Vec<(&'static str, &'static str)>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -58,7 +60,7 @@ impl Arguments {
         {
             pieces.clear();
         }
-        Ok(Self { description, scheme, pieces, asked: Asked::default() })
+        Ok(Self { description, scheme, pieces, asked: Asked::default(), defaults: Vec::new() })
     }
 
     /// The word that it begins with.
@@ -90,7 +92,21 @@ impl Arguments {
     /// If it was given twice.
     pub fn optional(&mut self, keyword: &'static str) -> Result<Option<Argument>, EndpointError> {
         self.asked.by_name.push(keyword);
-        self.named(keyword)
+        let default = self.defaults.iter().find(|(name, _)| *name == keyword);
+        let default = default.map(|(_, value)| Argument {
+            description: Rc::clone(&self.description),
+            value: (*value).to_owned(),
+            position: self.scheme.position,
+        });
+        Ok(self.named(keyword)?.or(default))
+    }
+
+    /// For an endpoint around another: what [`optional`](Self::optional) is to find in the [`rest`](Self::rest) where
+    /// this keyword was not given. A scheme that does not know the keyword is not concerned.
+    #[must_use]
+    pub fn with_default(mut self, keyword: &'static str, value: &'static str) -> Self {
+        self.defaults.push((keyword, value));
+        self
     }
 
     /// All that is left, each piece as a whole: a `=` in it is part of it.
@@ -118,7 +134,8 @@ impl Arguments {
         };
         let rest = self.pieces[first..].to_vec();
         self.pieces[first..].iter_mut().for_each(|piece| piece.taken = true);
-        Self::from_pieces(Rc::clone(&self.description), rest)
+        let rest = Self::from_pieces(Rc::clone(&self.description), rest)?;
+        Ok(Self { defaults: self.defaults.clone(), ..rest })
     }
 
     /// An error about the description as a whole.

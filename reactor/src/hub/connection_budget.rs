@@ -1,7 +1,10 @@
 //! How many connections the process can have.
 
+use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{Dir, Mode, OFlags, open};
 use rustix::process::{Resource, getrlimit};
@@ -10,6 +13,30 @@ use rustix::process::{Resource, getrlimit};
 pub(crate) struct ConnectionBudget {
     limit: AtomicUsize,
     connections: AtomicUsize,
+    sources: Mutex<Sources>,
+}
+
+/// How many connections each peer has, by [`Address::source`](crate::address::Address::source). None of them is zero.
+#[derive(Default)]
+pub(crate) struct Sources(HashMap<IpAddr, usize>);
+
+impl Sources {
+    pub(crate) fn of(&self, source: IpAddr) -> usize {
+        self.0.get(&source).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn add(&mut self, source: IpAddr) {
+        *self.0.entry(source).or_default() += 1;
+    }
+
+    pub(crate) fn remove(&mut self, source: IpAddr) {
+        if let Some(count) = self.0.get_mut(&source) {
+            *count -= 1;
+            if *count == 0 {
+                self.0.remove(&source);
+            }
+        }
+    }
 }
 
 impl ConnectionBudget {
@@ -29,7 +56,7 @@ impl ConnectionBudget {
     }
 
     fn new(limit: usize) -> Self {
-        Self { limit: AtomicUsize::new(limit), connections: AtomicUsize::new(0) }
+        Self { limit: AtomicUsize::new(limit), connections: AtomicUsize::new(0), sources: Mutex::default() }
     }
 
     pub(crate) fn limit(&self) -> usize {
@@ -45,13 +72,35 @@ impl ConnectionBudget {
         self.connections.load(Ordering::Relaxed) >= self.limit()
     }
 
-    pub(crate) fn take(&self) {
-        self.connections.fetch_add(1, Ordering::Relaxed);
+    /// Whether a peer has as many of them as one may have: half, so that no one address keeps the others out.
+    pub(crate) fn is_spent_by(&self, source: IpAddr) -> bool {
+        self.sources().of(source) >= share_of(self.limit())
     }
 
-    pub(crate) fn give_back(&self) {
-        self.connections.fetch_sub(1, Ordering::Relaxed);
+    /// Counts a connection, and for its peer, if that is known by an address.
+    pub(crate) fn take(&self, source: Option<IpAddr>) {
+        self.connections.fetch_add(1, Ordering::Relaxed);
+        if let Some(source) = source {
+            self.sources().add(source);
+        }
     }
+
+    pub(crate) fn give_back(&self, source: Option<IpAddr>) {
+        self.connections.fetch_sub(1, Ordering::Relaxed);
+        if let Some(source) = source {
+            self.sources().remove(source);
+        }
+    }
+
+    /// Nothing that can panic runs while it is locked.
+    fn sources(&self) -> MutexGuard<'_, Sources> {
+        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one peer may have of a limit of connections, unless told otherwise: half of it.
+pub(crate) fn share_of(limit: usize) -> usize {
+    limit.div_ceil(2)
 }
 
 /// How many descriptors are open, that for counting included. Not by the standard library, which panics where a directory

@@ -7,6 +7,7 @@ use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::future::poll_fn;
+use std::net::IpAddr;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -94,14 +95,14 @@ impl Hub {
     }
 
     pub(crate) fn add_connection(&self, transport: Transport) -> usize {
-        self.connection_budget.take();
+        self.connection_budget.take(transport.0.peer().source());
         self.connections.borrow_mut().insert(transport)
     }
 
     pub(crate) fn remove_connection(&self, key: usize) {
         let removed = self.connections.borrow_mut().try_remove(key);
-        if removed.is_some() {
-            self.connection_budget.give_back();
+        if let Some(transport) = &removed {
+            self.connection_budget.give_back(transport.0.peer().source());
         }
         drop(removed);
         self.wake_watcher();
@@ -141,13 +142,13 @@ impl Hub {
         self.lingering.get()
     }
 
-    pub(crate) fn begin_lingering(&self) {
-        self.connection_budget.take();
+    pub(crate) fn begin_lingering(&self, source: Option<IpAddr>) {
+        self.connection_budget.take(source);
         self.lingering.set(self.lingering.get() + 1);
     }
 
-    pub(crate) fn end_lingering(&self) {
-        self.connection_budget.give_back();
+    pub(crate) fn end_lingering(&self, source: Option<IpAddr>) {
+        self.connection_budget.give_back(source);
         self.lingering.set(self.lingering.get() - 1);
         self.wake_watcher();
     }

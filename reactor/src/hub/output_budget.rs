@@ -70,8 +70,9 @@ impl State {
     /// any has its next turn; those inside layers then.
     fn give_way(&self) {
         let Hub { output_budget, timers, .. } = &*self.hub;
-        if output_budget.log.allows(timers.now()) {
+        if let Some(left_out) = output_budget.log.allows(timers.now()) {
             tracing::warn!(
+                left_out,
                 peer = %self.peer(),
                 unsent = self.held.get(),
                 budget = output_budget.limit(),

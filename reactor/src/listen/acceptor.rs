@@ -7,7 +7,6 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use crate::address::Address;
 use crate::connection::factory::FactoryCell;
 use crate::driver;
 use crate::driver::stream::{Accepted, Listener, Stream};
@@ -66,7 +65,10 @@ async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
                         break;
                     }
                 }
-                acceptor.accepted(accepted);
+                if acceptor.accepted(accepted) {
+                    // Who has given way is gone before the next client is looked at, which need displace nobody then.
+                    yield_now().await;
+                }
             }
             Some(Err(error)) => match Trouble::from(&error) {
                 Trouble::OfOneClient if failures < FAILURES_IN_A_ROW => failures += 1,
@@ -152,17 +154,17 @@ impl Acceptor {
         accepted.map(Some)
     }
 
-    fn accepted<S: Stream>(self: &Rc<Self>, accepted: Accepted<S>) {
-        let Some(core) = self.core.upgrade() else { return };
-        if let Some(why) = self.admission.objection(&accepted.peer) {
-            return self.admission.refuse(why, 1);
-        }
-        let keeper: Rc<dyn Keeper> = if self.admission.counts_peers() {
-            Rc::new(PerPeerKeeper { acceptor: Rc::clone(self), peer: accepted.peer.clone() })
-        } else {
-            Rc::clone(self) as _
+    /// Starts the connection of a client that is admitted. Whether another has given way to it.
+    fn accepted<S: Stream>(self: &Rc<Self>, accepted: Accepted<S>) -> bool {
+        let Some(core) = self.core.upgrade() else { return false };
+        let displaced = match self.admission.admit(&accepted.peer) {
+            Ok(displaced) => displaced,
+            Err(why) => {
+                self.admission.refuse(why, 1);
+                return false;
+            }
         };
-        match driver::start(&self.hub, accepted, self.options.output_limit, &self.factory, keeper) {
+        match driver::start(&self.hub, accepted, self.options.output_limit, &self.factory, Rc::clone(self) as _) {
             Started::Running(transport, task) => {
                 self.port.add_connection();
                 self.admission.add(transport.0.peer());
@@ -170,12 +172,13 @@ impl Acceptor {
             }
             Started::Refused | Started::Panicked(_) => {}
         }
+        displaced
     }
 
     /// Waits before the next try: the trouble is unlikely to be over at once.
     async fn pause(&self, what: &str, error: &io::Error) {
-        if self.log.allows(self.hub.timers.now()) {
-            tracing::warn!(port = %self.port.host(), %error, "{what}");
+        if let Some(left_out) = self.log.allows(self.hub.timers.now()) {
+            tracing::warn!(port = %self.port.host(), %error, left_out, "{what}");
         }
         self.sleep(PAUSE).await;
     }
@@ -199,33 +202,16 @@ impl Keeper for Acceptor {
         let _ = transport.0.accepted_by.set(self.port.clone());
     }
 
+    fn connection_ends(&self, transport: &Transport) {
+        self.admission.remove(transport.0.peer());
+    }
+
     fn connection_lost(&self, _reason: &CloseReason) {
         self.port.remove_connection();
     }
 
     fn linger_limits(&self) -> LingerLimits {
         self.options.linger
-    }
-}
-
-/// What keeps a connection that counts for its peer.
-struct PerPeerKeeper {
-    acceptor: Rc<Acceptor>,
-    peer: Address,
-}
-
-impl Keeper for PerPeerKeeper {
-    fn connection_begins(&self, transport: &Transport) {
-        self.acceptor.connection_begins(transport);
-    }
-
-    fn connection_lost(&self, reason: &CloseReason) {
-        self.acceptor.admission.remove(&self.peer);
-        self.acceptor.connection_lost(reason);
-    }
-
-    fn linger_limits(&self) -> LingerLimits {
-        self.acceptor.linger_limits()
     }
 }
 
@@ -276,6 +262,7 @@ mod tests {
     use std::collections::VecDeque;
 
     use super::*;
+    use crate::address::Address;
     use crate::connection::protocol::Protocol;
     use crate::hub::ReadBuffer;
     use crate::reactor::Reactor;

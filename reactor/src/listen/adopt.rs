@@ -41,11 +41,20 @@ impl Reactor {
     ///
     /// If it is not a listening socket of these kinds; the factory was not started, and the descriptor is closed.
     pub fn adopt_stream_port(&self, socket: impl Into<OwnedFd>, factory: impl Factory) -> io::Result<Port> {
+        self.adopt_limited_port(socket, AcceptLimits::default(), factory)
+    }
+
+    pub(crate) fn adopt_limited_port(
+        &self,
+        socket: impl Into<OwnedFd>,
+        limits: AcceptLimits,
+        factory: impl Factory,
+    ) -> io::Result<Port> {
         let socket = self.adopted("port", socket.into(), Type::STREAM, |socket| {
             if socket.is_listener()? { Ok(()) } else { Err(refused("it does not listen")) }
         })?;
         let factory = FactoryCell::new(factory);
-        let (limits, options) = (AcceptLimits::default(), ConnectionOptions::default());
+        let options = ConnectionOptions::default();
         Ok(if is_unix(&socket)? {
             self.accept_on(self.in_context(|| UnixPort::adopt(socket))?, limits, options, factory)
         } else {

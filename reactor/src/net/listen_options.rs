@@ -92,19 +92,30 @@ impl ListenOptions {
         self
     }
 
-    /// How many connections any one peer may have with this port at a time (no limit): an IPv4 address, or an IPv6
-    /// network of 64 bits, of which one host may have every address. Those beyond are closed as soon as they are
-    /// accepted. See [`Address::network`](crate::Address::network). Behind a proxy all clients are one peer here.
+    /// How many connections any one peer may have with this port at a time (half of
+    /// [`max_connections`](Self::max_connections), and half of the reactor's
+    /// [budget](crate::Reactor::connection_budget) over all ports): an IPv4 address, or an IPv6 network of 64 bits, of
+    /// which one host may have every address. Those beyond are closed as soon as they are accepted. See
+    /// [`Address::network`](crate::Address::network). Behind a proxy all clients are one peer here: give `usize::MAX` there.
     pub fn max_connections_per_peer(mut self, connections: usize) -> Self {
-        self.limits.per_peer = connections;
+        self.limits.per_peer = Some(connections);
         self
     }
 
     /// How many connections of this port may be accepted and not yet established, because a layer around the protocol
-    /// waits for a header or a handshake (512): those beyond are closed as soon as they are accepted. Without such a
-    /// layer, a connection is established when it is accepted. See [`Transport::mark_pending`](crate::Transport::mark_pending).
+    /// waits for a header or a handshake (512). When one more comes, the oldest of them gives way, of the peer that has
+    /// most; so it does where the port or the reactor has no room for another connection. So clients who open many and say
+    /// nothing keep nobody out but themselves. Without such a layer, a connection is established when it is accepted. See
+    /// [`Transport::mark_pending`](crate::Transport::mark_pending).
     pub fn max_pending(mut self, connections: usize) -> Self {
         self.limits.pending = connections;
+        self
+    }
+
+    /// How many of these any one peer may have (half of [`max_pending`](Self::max_pending)): when one more comes, the
+    /// peer's own oldest gives way.
+    pub fn max_pending_per_peer(mut self, connections: usize) -> Self {
+        self.limits.pending_per_peer = Some(connections);
         self
     }
 

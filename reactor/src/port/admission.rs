@@ -1,14 +1,14 @@
 //! Whether a port lets its next client in.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::address::Address;
 use crate::hub::Hub;
-use crate::hub::connection_budget::ConnectionBudget;
+use crate::hub::connection_budget::{ConnectionBudget, Sources};
 use crate::port::Port;
 use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 use crate::port::refusals::Refusal;
@@ -21,8 +21,8 @@ pub(crate) struct Admission {
     timers: Rc<Timers>,
     budget: Arc<ConnectionBudget>,
     limits: AcceptLimits,
-    /// The connections of each peer, while that is limited. None of them is zero.
-    peers: RefCell<HashMap<Address, usize>>,
+    /// The connections of each peer, while the port limits that.
+    sources: RefCell<Sources>,
     rate: Option<Pacer>,
     refusals: [LogLimit; Refusal::KINDS],
     waits: LogLimit,
@@ -35,7 +35,7 @@ impl Admission {
             timers: Rc::clone(&hub.timers),
             budget: Arc::clone(&hub.connection_budget),
             limits,
-            peers: RefCell::default(),
+            sources: RefCell::default(),
             rate: limits.rate.map(Pacer::new),
             refusals: Default::default(),
             waits: LogLimit::default(),
@@ -50,65 +50,80 @@ impl Admission {
             return None;
         }
         self.port.add_accept_wait();
-        if self.waits.allows(now) {
+        if let Some(left_out) = self.waits.allows(now) {
             tracing::warn!(
                 port = %self.port.host(),
                 waits = self.port.accept_wait_count(),
+                left_out,
                 "clients come faster than they may be accepted: they wait"
             );
         }
         Some(delay)
     }
 
-    /// Why this client is to be turned away, if it is.
-    pub(crate) fn objection(&self, peer: &Address) -> Option<Refusal> {
+    /// Admits a client, or says why it is to be turned away. Where a limit is reached and a connection of the port is not
+    /// established yet, that gives way: the oldest of the peer that has most of them, so that one who opens many and
+    /// says nothing only keeps itself out. Whether one has.
+    pub(crate) fn admit(&self, peer: &Address) -> Result<bool, Refusal> {
+        let source = peer.source();
+        let exhausted = source.and_then(|source| self.exhausted_share(source));
+        let Some(why) = self.exhausted_limit().or(exhausted) else { return Ok(false) };
+        // One who has its share already gets no more at the cost of others.
+        let among = if exhausted.is_some() { source } else { None };
+        if !self.port.displace_pending(among) {
+            return Err(why);
+        }
+        self.refuse(Refusal::Displaced, 1);
+        Ok(true)
+    }
+
+    /// What the port or the reactor has as many of as it may.
+    fn exhausted_limit(&self) -> Option<Refusal> {
         if self.budget.is_spent() {
             return Some(Refusal::Budget);
         }
         if self.port.connection_count() >= self.limits.connections {
             return Some(Refusal::Connections);
         }
-        if self.port.pending_count() >= self.limits.pending {
-            return Some(Refusal::Pending);
-        }
-        if self.counts_peers() && self.of_peer(peer) >= self.limits.per_peer {
+        (self.port.pending_count() >= self.limits.pending).then_some(Refusal::Pending)
+    }
+
+    /// What a peer has as many of as one may have.
+    fn exhausted_share(&self, source: IpAddr) -> Option<Refusal> {
+        let spent = match self.limits.per_peer {
+            // Set for this port, it stands in for the share of the budget, too.
+            Some(connections) => self.sources.borrow().of(source) >= connections,
+            None => self.sources.borrow().of(source) >= self.limits.per_peer() || self.budget.is_spent_by(source),
+        };
+        if spent {
             return Some(Refusal::PerPeer);
         }
-        None
+        (self.port.pending_of(source) >= self.limits.pending_per_peer()).then_some(Refusal::PendingPerPeer)
     }
 
     /// Takes note that clients were turned away.
     pub(crate) fn refuse(&self, why: Refusal, clients: usize) {
         self.port.add_refused(why, clients);
-        if self.refusals[why as usize].allows(self.timers.now()) {
-            tracing::warn!(port = %self.port.host(), refused = self.port.refusals().total(), "{}", why.text());
+        if let Some(left_out) = self.refusals[why as usize].allows(self.timers.now()) {
+            tracing::warn!(port = %self.port.host(), refused = self.port.refusals().total(), left_out, "{}", why.text());
         }
-    }
-
-    /// Whether the end of a connection is to be told by [`remove`](Self::remove).
-    pub(crate) fn counts_peers(&self) -> bool {
-        self.limits.per_peer < usize::MAX
     }
 
     /// Counts a connection for its peer, where that is done.
     pub(crate) fn add(&self, peer: &Address) {
-        if self.counts_peers() {
-            *self.peers.borrow_mut().entry(peer.network()).or_default() += 1;
+        if let Some(source) = self.counted(peer) {
+            self.sources.borrow_mut().add(source);
         }
     }
 
     pub(crate) fn remove(&self, peer: &Address) {
-        let (mut peers, network) = (self.peers.borrow_mut(), peer.network());
-        if let Some(count) = peers.get_mut(&network) {
-            *count -= 1;
-            if *count == 0 {
-                peers.remove(&network);
-            }
+        if let Some(source) = self.counted(peer) {
+            self.sources.borrow_mut().remove(source);
         }
     }
 
-    fn of_peer(&self, peer: &Address) -> usize {
-        self.peers.borrow().get(&peer.network()).copied().unwrap_or_default()
+    fn counted(&self, peer: &Address) -> Option<IpAddr> {
+        if self.limits.per_peer() < usize::MAX { peer.source() } else { None }
     }
 }
 

@@ -10,6 +10,7 @@ pub use refusals::Refusals;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -18,6 +19,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use crate::address::Address;
+use crate::port::pending::PendingConnections;
 use crate::port::refusals::Refusal;
 use crate::time::timers::{Sleep, Timers};
 use crate::transport::Transport;
@@ -55,7 +57,7 @@ struct PortState {
     /// Its connections that are alive.
     alive: Cell<usize>,
     /// Those of them that are not established yet.
-    pending: Cell<usize>,
+    pending: RefCell<PendingConnections>,
     refusals: Cell<Refusals>,
     accept_wait_count: Cell<u64>,
     stopping: Cell<bool>,
@@ -174,10 +176,15 @@ impl Port {
 
     /// How many of these are not established yet: see [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending).
     pub fn pending_count(&self) -> usize {
-        self.0.pending.get()
+        self.0.pending.borrow().len()
     }
 
-    /// How many clients were closed as soon as they were accepted, by reasons.
+    /// How many of these one peer has.
+    pub(crate) fn pending_of(&self, source: IpAddr) -> usize {
+        self.0.pending.borrow().of(source)
+    }
+
+    /// How many clients were turned away, by reasons.
     pub fn refusals(&self) -> Refusals {
         self.0.refusals.get()
     }
@@ -192,7 +199,7 @@ impl Port {
         Self(Rc::new(PortState {
             host,
             alive: Cell::new(0),
-            pending: Cell::new(0),
+            pending: RefCell::default(),
             refusals: Cell::default(),
             accept_wait_count: Cell::new(0),
             stopping: Cell::new(false),
@@ -241,12 +248,8 @@ impl Port {
         }
     }
 
-    pub(crate) fn add_pending(&self) {
-        self.0.pending.set(self.0.pending.get() + 1);
-    }
-
-    pub(crate) fn remove_pending(&self) {
-        self.0.pending.set(self.0.pending.get() - 1);
+    fn change_pending<R>(&self, change: impl FnOnce(&mut PendingConnections) -> R) -> R {
+        change(&mut self.0.pending.borrow_mut())
     }
 
     pub(crate) fn add_refused(&self, why: Refusal, clients: usize) {

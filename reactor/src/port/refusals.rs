@@ -1,4 +1,4 @@
-/// How many clients a port has closed as soon as they were accepted, and why: see
+/// How many clients a port has turned away, nearly all as soon as they were accepted, and why: see
 /// [`Port::refusals`](crate::Port::refusals). Each kind is also logged, once in five seconds at the most.
 ///
 /// ```
@@ -25,16 +25,23 @@ pub struct Refusals {
     pub connections: u64,
     /// The peer had [as many](crate::net::ListenOptions::max_connections_per_peer) as one may have.
     pub per_peer: u64,
-    /// As many [were not established](crate::net::ListenOptions::max_pending) as may be.
+    /// As many [were not established](crate::net::ListenOptions::max_pending) as may be, and none could give way.
     pub pending: u64,
+    /// The peer had [as many](crate::net::ListenOptions::max_pending_per_peer) that were not established as one may have,
+    /// and none could give way.
+    pub pending_per_peer: u64,
     /// The reactor had as many connections as [its budget](crate::Reactor::connection_budget) is.
     pub budget: u64,
+    /// These were accepted, and [gave way](crate::net::ListenOptions::max_pending) to newer clients before they were
+    /// established.
+    pub displaced: u64,
 }
 
 impl Refusals {
     /// The sum of all.
     pub fn total(&self) -> u64 {
-        self.no_descriptor + self.connections + self.per_peer + self.pending + self.budget
+        let Self { no_descriptor, connections, per_peer, pending, pending_per_peer, budget, displaced } = self;
+        no_descriptor + connections + per_peer + pending + pending_per_peer + budget + displaced
     }
 }
 
@@ -45,12 +52,14 @@ pub(crate) enum Refusal {
     Connections,
     PerPeer,
     Pending,
+    PendingPerPeer,
     Budget,
+    Displaced,
 }
 
 impl Refusal {
     /// How many there are.
-    pub(crate) const KINDS: usize = 5;
+    pub(crate) const KINDS: usize = 7;
 
     /// Its counter.
     pub(crate) fn of(self, refusals: &mut Refusals) -> &mut u64 {
@@ -59,7 +68,9 @@ impl Refusal {
             Self::Connections => &mut refusals.connections,
             Self::PerPeer => &mut refusals.per_peer,
             Self::Pending => &mut refusals.pending,
+            Self::PendingPerPeer => &mut refusals.pending_per_peer,
             Self::Budget => &mut refusals.budget,
+            Self::Displaced => &mut refusals.displaced,
         }
     }
 
@@ -68,7 +79,15 @@ impl Refusal {
         match self {
             Self::NoDescriptor => "no descriptor is left: a client was turned away",
             Self::Connections => "as many connections as allowed: a client was turned away",
-            Self::PerPeer => "as many connections of one peer as allowed: a client was turned away",
+            Self::PerPeer => {
+                "as many connections of one peer as allowed (behind a proxy all clients are one): a client was turned away"
+            }
+            Self::PendingPerPeer => {
+                "as many connections of one peer as allowed are not established: a client was turned away"
+            }
+            Self::Displaced => {
+                "as many connections as allowed: the oldest that was not established, of the peer with most, gave way"
+            }
             Self::Pending => "as many connections as allowed are not established: a client was turned away",
             Self::Budget => "as many connections as the limit of open files allows: a client was turned away",
         }

@@ -150,10 +150,18 @@ impl State {
     /// The connection that all layers around this one are layers of.
     pub(crate) fn root(&self) -> &Self {
         let mut state = self;
-        while let Some(Parent::Outer(outer)) = state.parent.get() {
+        while let Some(outer) = state.outer() {
             state = &outer.0;
         }
         state
+    }
+
+    /// The connection that this one is inside of.
+    pub(crate) fn outer(&self) -> Option<&Transport> {
+        match self.parent.get() {
+            Some(Parent::Outer(outer)) => Some(outer),
+            _ => None,
+        }
     }
 
     #[inline]

@@ -1,18 +1,37 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Lets one line through in a while: what goes wrong for each of a thousand clients is said once.
+/// Lets one line through in a while, and counts those that it does not: what goes wrong for each of a thousand clients
+/// is said once.
 #[derive(Default)]
-pub(crate) struct LogLimit(Cell<Option<Instant>>);
+pub(crate) struct LogLimit {
+    last: Cell<Option<Instant>>,
+    left_out: Cell<u64>,
+}
 
 impl LogLimit {
-    pub(crate) fn allows(&self, now: Instant) -> bool {
-        let allowed = self.0.get().is_none_or(|last| now.saturating_duration_since(last) >= LOG_INTERVAL);
-        if allowed {
-            self.0.set(Some(now));
+    /// Whether a line may be written now, and then how many were left out since the last one.
+    pub(crate) fn allows(&self, now: Instant) -> Option<u64> {
+        if self.last.get().is_some_and(|last| now.saturating_duration_since(last) < LOG_INTERVAL) {
+            self.left_out.set(self.left_out.get() + 1);
+            return None;
         }
-        allowed
+        self.last.set(Some(now));
+        Some(self.left_out.take())
     }
 }
 
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::clock::Clock;
+
+    #[test]
+    fn one_line_passes_in_a_while_and_says_how_many_did_not() {
+        let (limit, now) = (LogLimit::default(), Clock::manual(0).now());
+        let at = |millis| limit.allows(now + Duration::from_millis(millis));
+        assert_eq!([0, 1, 4_999, 5_000, 10_000].map(at), [Some(0), None, None, Some(2), Some(0)]);
+    }
+}

@@ -14,6 +14,7 @@ use protocols::policies::FirstMessageTimeout;
 use protocols::string::StringFormat;
 use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
 use reactor::listen::Handover;
+use reactor::net::ListenOptions;
 use reactor::service::{EndpointService, Runner};
 use reactor::{CloseReason, Factory, Port, Protocol, Reactor, Transport, run_on_threads, share};
 use rig::echo::{DatagramEcho, Echo};
@@ -106,7 +107,7 @@ fn serve_on_threads(address: &str) -> io::Result<()> {
     let running = Arc::new(AtomicU32::new(0));
     run_on_threads(4, |reactor| {
         again(reactor.clone());
-        let port = reactor.listen_tcp(address, |transport| Flood { transport, overflows: Rc::default() })?;
+        let port = reactor.listen_tcp(options(address), |transport| Flood { transport, overflows: Rc::default() })?;
         let running = Arc::clone(&running);
         reactor.call_when_running(move || {
             if running.fetch_add(1, Ordering::Relaxed) == 3 {
@@ -126,7 +127,7 @@ fn print(tally: &Tally) {
 }
 
 fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result<()> {
-    let port = reactor.listen_tcp(address, factory)?;
+    let port = reactor.listen_tcp(options(address), factory)?;
     let ready = port.clone();
     reactor.call_when_running(move || say_ready(&ready));
     reactor.after_shutdown(move || {
@@ -137,11 +138,16 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
     Ok(())
 }
 
+/// All clients come from one address here.
+fn options(address: &str) -> ListenOptions {
+    ListenOptions::new(address).max_connections_per_peer(usize::MAX)
+}
+
 /// Serves as a service does that is run by the runner.
 fn run_service(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result<()> {
     let (listening, address, factory) = (reactor.clone(), address.to_owned(), share(factory));
     let service = EndpointService::from_fn("port", async move || {
-        let port = listening.listen_tcp(&*address, factory.clone())?;
+        let port = listening.listen_tcp(options(&address), factory.clone())?;
         say_ready(&port);
         Ok(port)
     });

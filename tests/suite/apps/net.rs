@@ -12,6 +12,15 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     with_deadline(TcpStream::connect_timeout(&address, DEADLINE).expect("to connect"))
 }
 
+/// Connects from this address of the loopback interface.
+#[track_caller]
+pub(crate) fn connect_from(host: [u8; 4], address: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from((host, 0)).into()).expect("a free port");
+    socket.connect_timeout(&address.into(), DEADLINE).expect("to connect");
+    with_deadline(socket.into())
+}
+
 /// A listener at a port of the loopback interface that the system chooses.
 pub(crate) fn listen() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");

@@ -1,7 +1,7 @@
 //! `time-server`'s page and its web socket, with programs that nobody wrote to please them.
 
-use std::io::Write as _;
-use std::net::SocketAddr;
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
 use crate::apps::net;
@@ -92,4 +92,22 @@ fn a_page_of_another_origin_cannot_connect() {
         let answer = String::from_utf8(net::read(&mut client, 12)).unwrap();
         assert_eq!(answer, format!("HTTP/1.1 {expected}"));
     }
+}
+
+#[test]
+fn silent_connections_of_one_address_keep_honest_clients_of_others_out_of_no_port() {
+    let server = Server::start("--web 127.0.0.1:0");
+    let silent: Vec<_> = (0..512).map(|_| net::connect_from([127, 0, 0, 2], server.address())).collect();
+    let is_answered = |mut client: TcpStream| {
+        let mut answer = Vec::new();
+        let request = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        client.write_all(request).and_then(|()| client.read_to_end(&mut answer)).is_ok()
+            && answer.starts_with(b"HTTP/1.1 200")
+    };
+    let answered = (0..100).filter(|_| is_answered(net::connect(server.address()))).count();
+    assert!(answered >= 95, "{answered} of 100 were answered");
+    // From the crowded address, too: its own oldest give way.
+    let answered = (0..20).filter(|_| is_answered(net::connect_from([127, 0, 0, 2], server.address()))).count();
+    assert!(answered >= 19, "{answered} of 20 were answered");
+    drop(silent);
 }

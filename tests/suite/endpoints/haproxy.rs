@@ -45,6 +45,33 @@ fn s141_haproxy_is_around_the_rest_and_the_client_that_the_header_names_is_serve
 }
 
 #[test]
+fn behind_a_proxy_the_share_of_one_peer_is_not_limited_unless_the_description_limits_it() {
+    let behind_a_proxy = "haproxy:trust=10.0.0.0/8,fd00\\:\\:/8";
+    for (description, expected) in [
+        (format!("{behind_a_proxy}:sim:server:80"), 4),
+        (format!("{behind_a_proxy}:tcp6:80"), 4),
+        (format!("{behind_a_proxy}:tcp6:80:per-peer=1"), 1),
+        ("tcp6:80".to_owned(), 2),
+    ] {
+        let sim = Simulation::new(1);
+        let server = sim.host("server");
+        server.set_connection_budget(4);
+        protocols::add_endpoint_schemes(&server);
+        let endpoint = server_from_string(&server, &description).unwrap();
+        let factory = |transport: Transport| Recorder::new(transport, Log::default());
+        let port = endpoint.listen(Box::new(factory)).now_or_never().unwrap().unwrap();
+        for _ in 0..4 {
+            sim.host("proxy").connect_tcp("server:80", |transport: Transport| {
+                transport.write(HEADER);
+                Recorder::new(transport, Log::default())
+            });
+            sim.run_for(Duration::from_secs(1));
+        }
+        assert_eq!(port.connection_count(), expected, "{description}");
+    }
+}
+
+#[test]
 fn the_header_has_as_long_as_the_description_says() {
     let sim = Simulation::new(1);
     let server = sim.host("server");

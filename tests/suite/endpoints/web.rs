@@ -107,7 +107,10 @@ fn what_is_wrong_is_told_with_its_place_in_the_whole() {
         ("web:path=a:tcp:80", "\"a\" (at 9) is not a path: a path begins with a slash"),
         ("web:tcp:80x", "\"80x\" (at 8) is not a port: a port is a number from 0 to 65535"),
         ("web:text=1:txt=1:tcp:80", "\"txt\" (at 11) is not a keyword of web: it has path, text"),
-        ("web:tcp:80:path=/a", "\"path\" (at 11) is not a keyword of tcp: it has port, interface, backlog"),
+        (
+            "web:tcp:80:path=/a",
+            "\"path\" (at 11) is not a keyword of tcp: it has port, interface, backlog, max-connections, max-pending, rate, per-peer, pending-per-peer",
+        ),
     ] {
         let error = server_from_string(&reactor, description).unwrap_err();
         assert_eq!(error.to_string(), format!("{description}: {problem}"));

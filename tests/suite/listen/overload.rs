@@ -59,7 +59,8 @@ fn a_connection_whose_proxy_header_has_not_come_is_not_established() {
     };
     assert_eq!(proxy("PROXY UNKNOWN\r\n"), (0, 1, 0));
     assert_eq!(proxy("PROXY "), (1, 2, 0));
-    assert_eq!(proxy("PROXY UNKNOWN\r\n"), (1, 2, 1));
+    assert_eq!(proxy("PROXY UNKNOWN\r\n"), (0, 2, 0));
+    assert_eq!(port.refusals().displaced, 1, "who had said nothing gave way");
 }
 
 #[test]
@@ -136,8 +137,9 @@ fn clients_beyond_the_budget_of_all_connections_are_turned_away_on_whatever_port
     // One that is made counts, and is not refused.
     listen_on(&sim, "other", 9.into());
     let made = connect(&sim, "server", "other:9");
-    let logs = ["server:7", "server:8", "server:7", "server:8"].map(|target| {
-        let log = connect(&sim, "client", target);
+    let clients = [("one", "server:7"), ("two", "server:8"), ("one", "server:7"), ("two", "server:8")];
+    let logs = clients.map(|(host, target)| {
+        let log = connect(&sim, host, target);
         sim.run_for(SECOND);
         log.has("lost")
     });
@@ -147,7 +149,7 @@ fn clients_beyond_the_budget_of_all_connections_are_turned_away_on_whatever_port
     sim.run_for(SECOND);
     assert_eq!([made.lines(), more.lines()], [["made"], ["made"]]);
     sim.reset_connections("server", "other");
-    assert!(is_let_in(&sim, "client") && !is_let_in(&sim, "client"));
+    assert!(is_let_in(&sim, "three") && !is_let_in(&sim, "three"));
 }
 
 #[test]
@@ -244,30 +246,40 @@ fn of_many_clients_that_are_turned_away_one_line_a_reason_is_logged_in_a_while()
     }
 }
 
-#[test]
-fn connections_that_are_not_established_are_counted_and_those_beyond_are_turned_away() {
-    let sim = Simulation::new(1);
+/// A port of web sockets with what is inside them.
+fn listen_for_web_sockets(sim: &Simulation, options: ListenOptions) -> (Port, Log) {
     let log = Log::default();
     let seen = log.clone();
     let inside = WebSocket::around(move |transport| Recorder::new(transport, seen.clone()));
-    let port = sim.host("server").listen_tcp(ListenOptions::new(7).max_pending(2), inside).unwrap();
-    assert!(is_let_in(&sim, "client"));
-    // Who is established does not count, and does so for as long as it lasts.
-    sim.host("client").connect_tcp(
-        "server:7",
-        WebSocket::client("ws://server/", |transport: Transport| {
-            Recorder::new(transport, Log::default()).on(Callback::Made, |this| this.transport.write("hello"))
-        }),
-    );
+    (sim.host("server").listen_tcp(options, inside).unwrap(), log)
+}
+
+/// A client that shakes hands and says hello.
+fn greet(sim: &Simulation, host: &str) {
+    let greeting = |transport: Transport| {
+        Recorder::new(transport, Log::default()).on(Callback::Made, |this| this.transport.write("hello"))
+    };
+    sim.host(host).connect_tcp("server:7", WebSocket::client("ws://server/", greeting));
     sim.run_for(SECOND);
+}
+
+#[test]
+fn connections_that_are_not_established_are_counted_and_beyond_so_many_the_oldest_gives_way() {
+    let sim = Simulation::new(1);
+    let (port, log) = listen_for_web_sockets(&sim, ListenOptions::new(7).max_pending(2));
+    let first = connect(&sim, "one", "server:7");
+    sim.run_for(SECOND);
+    // Who is established does not count, and does so for as long as it lasts.
+    greet(&sim, "client");
     assert_eq!(
         (log.lines(), port.pending_count(), port.connection_count()),
         (vec!["made".into(), "data hello".into()], 1, 2)
     );
-    assert!(is_let_in(&sim, "client"));
+    assert!(is_let_in(&sim, "two"));
     assert_eq!((port.pending_count(), port.refusals().total()), (2, 0));
-    assert!(!is_let_in(&sim, "client"));
-    assert_eq!((port.pending_count(), port.refusals().total()), (2, 1));
+    assert!(is_let_in(&sim, "three"));
+    assert_eq!((port.pending_count(), port.connection_count(), port.refusals().displaced), (2, 3, 1));
+    assert!(first.has("lost") && !log.has("lost"));
     // Their handshakes time out.
     sim.run_for(10 * SECOND);
     assert_eq!((port.pending_count(), port.connection_count()), (0, 1));
@@ -275,4 +287,63 @@ fn connections_that_are_not_established_are_counted_and_those_beyond_are_turned_
     sim.reset_connections("client", "server");
     sim.run_for(SECOND);
     assert_eq!((port.pending_count(), port.connection_count()), (0, 0));
+}
+
+#[test]
+fn of_those_that_are_not_established_the_peer_with_most_gives_way_and_no_other() {
+    let sim = Simulation::new(1);
+    let (port, _) = listen_for_web_sockets(&sim, ListenOptions::new(7).max_pending(4).max_pending_per_peer(3));
+    let honest = connect(&sim, "honest", "server:7");
+    let flood: Vec<_> = (0..20).map(|_| connect(&sim, "flood", "server:7")).collect();
+    sim.run_for(SECOND);
+    let standing = |logs: &[Log]| logs.iter().filter(|log| !log.has("lost")).count();
+    // Beyond its share the peer's own oldest goes.
+    assert_eq!((port.pending_count(), standing(&flood), port.refusals().displaced), (4, 3, 17));
+    for host in ["one", "two"] {
+        assert!(is_let_in(&sim, host));
+    }
+    assert_eq!((standing(&flood), honest.has("lost"), port.refusals().total()), (1, false, 19));
+    assert!(flood[19].lines() == ["made"], "the newest stays");
+}
+
+#[test]
+fn where_a_port_or_the_reactor_is_full_those_that_are_not_established_give_way_to_newcomers() {
+    let sim = Simulation::new(1);
+    let server = sim.host("server");
+    server.set_connection_budget(4);
+    let (port, log) = listen_for_web_sockets(&sim, ListenOptions::new(7).max_connections_per_peer(usize::MAX));
+    let silent: Vec<_> = (0..4).map(|_| connect(&sim, "silent", "server:7")).collect();
+    sim.run_for(SECOND);
+    for host in ["one", "two", "three", "four"] {
+        greet(&sim, host);
+    }
+    assert_eq!((log.count("made"), log.has("lost"), port.connection_count()), (4, false, 4));
+    assert_eq!((port.refusals().displaced, port.refusals().total()), (4, 4));
+    assert!(silent.iter().all(|log| log.has("lost")));
+    // Those that are established give way to nobody.
+    assert!(!is_let_in(&sim, "five"));
+    assert_eq!((port.refusals().budget, log.has("lost")), (1, false));
+}
+
+#[test]
+fn no_peer_has_more_than_half_of_the_connections_unless_it_is_allowed_to() {
+    let sim = Simulation::new(1);
+    let port = listen(&sim, ListenOptions::new(7).max_connections(6));
+    assert_eq!(["one"; 4].map(|host| is_let_in(&sim, host)), [true, true, true, false]);
+    assert_eq!(["two"; 4].map(|host| is_let_in(&sim, host)), [true, true, true, false]);
+    assert_eq!((port.refusals().per_peer, port.refusals().connections), (1, 1));
+    // Over all ports it is half of the budget.
+    let server = sim.host("bounded");
+    server.set_connection_budget(4);
+    let ports = [7, 8].map(|port| listen_on(&sim, "bounded", port.into()));
+    let proxied = listen_on(&sim, "bounded", ListenOptions::new(9).max_connections_per_peer(3));
+    let targets = ["bounded:7", "bounded:8", "bounded:7", "bounded:8", "bounded:9", "bounded:9"];
+    let logs = targets.map(|target| {
+        let log = connect(&sim, "one", target);
+        sim.run_for(SECOND);
+        log.has("lost")
+    });
+    assert_eq!(logs, [false, false, true, true, false, false]);
+    assert_eq!(ports.map(|port| port.refusals().per_peer), [1, 1]);
+    assert_eq!(proxied.connection_count(), 2);
 }

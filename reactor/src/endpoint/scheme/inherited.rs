@@ -7,10 +7,12 @@ use async_trait::async_trait;
 use socket2::Domain;
 
 use crate::connection::factory::Factory;
+use crate::endpoint::scheme::accept_limits;
 use crate::endpoint::{Arguments, EndpointError, ServerEndpoint};
 use crate::listen::listen_fds;
 use crate::listen::socket_activation::Activation;
 use crate::port::Port;
+use crate::port::accept_limits::AcceptLimits;
 use crate::reactor::Reactor;
 
 pub(super) fn by_number(
@@ -19,7 +21,7 @@ pub(super) fn by_number(
 ) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     let number = arguments.required("number")?;
     let number = number.number().ok_or_else(|| number.error("is not the number of a descriptor"))?;
-    Ok(Server::boxed(reactor, arguments, Which::Number(number), None))
+    Server::boxed(reactor, arguments, Which::Number(number), None)
 }
 
 pub(super) fn by_systemd(
@@ -41,7 +43,7 @@ pub(super) fn by_systemd(
         (None, None) => return Err(arguments.error("systemd takes an index or a name, and there is neither")),
         (Some(_), Some(_)) => return Err(arguments.error("systemd takes an index or a name, and not both")),
     };
-    Ok(Server::boxed(reactor, arguments, which, domain))
+    Server::boxed(reactor, arguments, which, domain)
 }
 
 /// Which of the sockets.
@@ -56,22 +58,24 @@ struct Server {
     arguments: Arguments,
     which: Which,
     domain: Option<Domain>,
+    limits: AcceptLimits,
 }
 
 impl Server {
     fn boxed(
         reactor: &Reactor,
-        arguments: &Arguments,
+        arguments: &mut Arguments,
         which: Which,
         domain: Option<Domain>,
-    ) -> Box<dyn ServerEndpoint> {
-        Box::new(Self { reactor: reactor.clone(), arguments: arguments.clone(), which, domain })
+    ) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
+        let limits = accept_limits::parse(arguments, true)?;
+        Ok(Box::new(Self { reactor: reactor.clone(), arguments: arguments.clone(), which, domain, limits }))
     }
 
     fn take(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
         let number = self.number()?;
         let socket = self.reactor.open_in_system("descriptors", || listen_fds::take_listener(number, self.domain))?;
-        self.reactor.adopt_stream_port(socket, factory)
+        self.reactor.adopt_limited_port(socket, self.limits, factory)
     }
 
     fn number(&self) -> io::Result<RawFd> {

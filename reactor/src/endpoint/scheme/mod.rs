@@ -1,5 +1,6 @@
 //! What descriptions of endpoints may begin with.
 
+mod accept_limits;
 pub(crate) mod exec;
 pub(crate) mod inherited;
 pub(crate) mod sim;
@@ -47,7 +48,18 @@ impl Schemes {
 /// | `fd:N` | a listening socket that this program was started with, by its number; in place of 0, 1 and 2 there is `/dev/null` then |
 /// | `sim:HOST:PORT` | a port of a host of the simulation that the reactor is in |
 ///
-/// TCP and UNIX sockets have `backlog=`, how many connections may wait (1,024). What stands in turn may have its keyword,
+/// TCP and UNIX sockets have `backlog=`, how many connections may wait (1,024). These, the inherited and the simulated ones have limits, each
+/// a number or `none`:
+///
+/// | keyword | is |
+/// |---|---|
+/// | `max-connections=` | [`ListenOptions::max_connections`](crate::net::ListenOptions::max_connections) |
+/// | `per-peer=` | [`ListenOptions::max_connections_per_peer`](crate::net::ListenOptions::max_connections_per_peer), not on UNIX sockets; `none` behind a proxy |
+/// | `max-pending=` | [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending) |
+/// | `pending-per-peer=` | [`ListenOptions::max_pending_per_peer`](crate::net::ListenOptions::max_pending_per_peer), likewise |
+/// | `rate=` | [`ListenOptions::accept_rate`](crate::net::ListenOptions::accept_rate), in a second and at once |
+///
+/// What stands in turn may have its keyword,
 /// too, as in `tcp:port=8007`. Other crates [add schemes](Reactor::add_server_scheme).
 ///
 /// A colon parts arguments, and the first `=` in one a keyword from its value. To stand for themselves they have a

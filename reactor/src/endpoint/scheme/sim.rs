@@ -8,8 +8,11 @@ use async_trait::async_trait;
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
 use crate::endpoint::attempt::attempt;
+use crate::endpoint::scheme::accept_limits;
 use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
+use crate::net::listen_options::ListenOptions;
 use crate::port::Port;
+use crate::port::accept_limits::AcceptLimits;
 use crate::reactor::Reactor;
 use crate::transport::Transport;
 
@@ -20,6 +23,8 @@ struct Place {
     arguments: Arguments,
     host: String,
     port: u16,
+    /// Of one that is listened on.
+    limits: AcceptLimits,
 }
 
 impl Place {
@@ -28,7 +33,8 @@ impl Place {
         if reactor.0.simulated().is_none() {
             return Err(arguments.error("this reactor is not one of a simulation, where alone there are such hosts"));
         }
-        Ok(Self { reactor: reactor.clone(), arguments: arguments.clone(), host: host.to_string(), port })
+        let limits = AcceptLimits::default();
+        Ok(Self { reactor: reactor.clone(), arguments: arguments.clone(), host: host.to_string(), port, limits })
     }
 }
 
@@ -39,7 +45,8 @@ impl fmt::Display for Place {
 }
 
 pub(super) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
-    Ok(Box::new(Place::parse(reactor, arguments)?))
+    let place = Place::parse(reactor, arguments)?;
+    Ok(Box::new(Place { limits: accept_limits::parse(arguments, true)?, ..place }))
 }
 
 pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ClientEndpoint>, EndpointError> {
@@ -52,7 +59,9 @@ impl ServerEndpoint for Place {
         let world = self.reactor.0.simulated().and_then(|host| host.world.upgrade());
         let world =
             world.ok_or_else(|| io::Error::other(format!("cannot listen on {self}: the simulation is gone")))?;
-        world.host(&self.host).listen_tcp(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port)), factory)
+        let mut options = ListenOptions::from(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port)));
+        options.limits = self.limits;
+        world.host(&self.host).listen_tcp(options, factory)
     }
 }
 

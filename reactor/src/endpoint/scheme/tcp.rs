@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
 use crate::endpoint::attempt::attempt;
+use crate::endpoint::scheme::accept_limits;
 use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use crate::net::listen_options::{ConnectOptions, ListenOptions};
 use crate::port::Port;
@@ -47,6 +48,7 @@ fn listening_on(
     if let Some(backlog) = arguments.optional("backlog")? {
         options = options.backlog(backlog.count()?);
     }
+    options.limits = accept_limits::parse(arguments, true)?;
     Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone(), options }))
 }
 

@@ -8,6 +8,7 @@ use crate::address::unix::UnixAddress;
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
 use crate::endpoint::attempt::attempt;
+use crate::endpoint::scheme::accept_limits;
 use crate::endpoint::{Argument, Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use crate::port::Port;
 use crate::reactor::Reactor;
@@ -25,6 +26,7 @@ pub(super) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     if let Some(lock) = arguments.optional("lockfile")? {
         options = options.lock(lock.is_on()?);
     }
+    options.limits = accept_limits::parse(arguments, false)?;
     Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone(), options }))
 }
 
