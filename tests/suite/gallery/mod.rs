@@ -9,6 +9,7 @@ mod echo;
 mod finger;
 mod forwarding;
 mod lengths;
+mod pages;
 mod postfix;
 mod processes;
 mod quotes;
