@@ -16,11 +16,12 @@ pub struct CodecKind<C> {
     pub(crate) codec: RefCell<C>,
     /// Where a message is encoded. Empty in between.
     encoded: RefCell<BytesMut>,
+    pub(crate) max_kept: usize,
 }
 
 impl<C> CodecKind<C> {
-    pub(crate) fn new(codec: C) -> Self {
-        Self { codec: RefCell::new(codec), encoded: RefCell::default() }
+    pub(crate) fn new(codec: C, max_kept: usize) -> Self {
+        Self { codec: RefCell::new(codec), encoded: RefCell::default(), max_kept }
     }
 }
 

@@ -1,40 +1,37 @@
 //! Messages of any codec of `tokio_util`.
 
-pub(crate) mod factory;
 pub(crate) mod handle;
 pub(crate) mod handler;
 
-pub use factory::CodecFactory;
-pub use handle::Messages;
+pub use handle::{CodecKind, Messages};
 pub use handler::CodecHandler;
 
-use std::any::Any;
 use std::{fmt, io};
 
-use reactor::{CloseReason, OnEof, Protocol};
+use reactor::{Factory, OnEof, Protocol, Transport};
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
-use crate::receiver::delivery::Receiver;
+use crate::receiver::handle::Shared;
 use crate::receiver::input::SPARE;
 use crate::receiver::into_handler::IntoHandler;
+use crate::receiver::protocol::{self, Cut, Event, Receiver};
 
-/// A protocol that has a codec of [`tokio_util`](https://docs.rs/tokio-util) cut what is received into messages, and calls
-/// a [`CodecHandler`] with them. So all the codecs there are for that crate's `Framed` can be used, with the same rules of delivery as lines.
+/// Has a codec of [`tokio_util`](https://docs.rs/tokio-util) cut what is received into messages, and calls a
+/// [`CodecHandler`] with them. So all the codecs there are for that crate's `Framed` can be used, with the same rules of
+/// delivery as lines.
 ///
 /// Programs name it to call [`factory`](Self::factory), and nowhere else.
 ///
 /// What is received is copied once, into the buffer that the codec decodes from. It is given no more than one chunk
 /// beyond what it could not decode yet.
-pub struct CodecReceiver<H: CodecHandler> {
-    handler: H,
-    messages: Messages<H::Codec>,
-    max_kept: usize,
+#[derive(Debug)]
+pub struct CodecReceiver {
     /// What is not decoded yet.
     buffer: BytesMut,
 }
 
-impl<H: CodecHandler> CodecReceiver<H> {
+impl CodecReceiver {
     /// A factory of codec receivers. For each connection `new_codec` makes its codec; `build` is given its [`Messages`]
     /// and returns the handler, or an `Option` of it, where `None` refuses the connection.
     ///
@@ -61,108 +58,126 @@ impl<H: CodecHandler> CodecReceiver<H> {
     /// reactor.listen_tcp("127.0.0.1:0", CodecReceiver::factory(new_codec, |messages| Echo { messages }))?;
     /// # Ok::<(), std::io::Error>(())
     /// ```
-    pub fn factory<N, F, T>(new_codec: N, build: F) -> CodecFactory<N, F>
+    pub fn factory<N, C, F, T>(new_codec: N, build: F) -> CodecFactory<N, F>
     where
-        N: FnMut() -> H::Codec + 'static,
-        F: FnMut(Messages<H::Codec>) -> T + 'static,
-        T: IntoHandler<Messages<H::Codec>, Handler = H>,
+        N: FnMut() -> C + 'static,
+        C: Decoder + 'static,
+        F: FnMut(Messages<C>) -> T + 'static,
+        T: IntoHandler<Messages<C>>,
+        T::Handler: CodecHandler<Codec = C>,
     {
-        CodecFactory::new(new_codec, build)
+        CodecFactory { new_codec, build, max_kept: MAX_KEPT }
+    }
+}
+
+const MAX_KEPT: usize = 1 << 20;
+
+/// Builds a receiver of messages for each connection, by [`CodecReceiver::factory`].
+pub struct CodecFactory<N, F> {
+    new_codec: N,
+    build: F,
+    max_kept: usize,
+}
+
+impl<N, F> CodecFactory<N, F> {
+    /// The most bytes that are kept because the codec cannot decode them yet: 1 MiB if this is never called. With more
+    /// the connection closes, see [`CodecHandler::decoding_failed`].
+    ///
+    /// This bounds memory, for codecs that do not. It is no limit of messages, since one that comes in a single chunk
+    /// is decoded without being kept: for that, and for codecs that reserve memory for as much as a peer has told, set
+    /// a limit of the codec's own.
+    #[must_use]
+    pub fn max_kept(mut self, bytes: usize) -> Self {
+        self.max_kept = bytes;
+        self
+    }
+}
+
+impl<N, C, F, T> Factory for CodecFactory<N, F>
+where
+    N: FnMut() -> C + 'static,
+    C: Decoder + 'static,
+    F: FnMut(Messages<C>) -> T + 'static,
+    T: IntoHandler<Messages<C>>,
+    T::Handler: CodecHandler<Codec = C>,
+{
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        let kind = CodecKind::new((self.new_codec)(), self.max_kept);
+        protocol::build(transport, kind, CodecReceiver { buffer: BytesMut::new() }, &mut self.build)
+    }
+}
+
+impl<N, F> fmt::Debug for CodecFactory<N, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CodecFactory").field("max_kept", &self.max_kept).finish_non_exhaustive()
+    }
+}
+
+impl<H: CodecHandler> Cut<H> for CodecReceiver {
+    type Kind = CodecKind<H::Codec>;
+
+    fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]) {
+        receiver.cut.buffer.extend_from_slice(chunk);
+        decode_with(receiver, Decoder::decode);
     }
 
-    pub(crate) fn new(handler: H, messages: Messages<H::Codec>, max_kept: usize) -> Self {
-        Self { handler, messages, max_kept, buffer: BytesMut::new() }
+    fn end_of_stream(receiver: &mut Receiver<H, Self>) -> OnEof {
+        if !receiver.handle.0.delivery.has_more() {
+            decode_with(receiver, Decoder::decode_eof);
+        }
+        if receiver.handle.is_closing() {
+            OnEof::Close
+        } else if receiver.handle.0.delivery.has_more() {
+            OnEof::NotYet
+        } else {
+            receiver.handler.eof_received()
+        }
     }
 
-    /// Delivers what `decode` takes off the buffer, as far as may be.
-    fn decode(&mut self, decode: Decode<H::Codec>) {
-        let Self { handler, messages, max_kept, buffer } = self;
-        let delivery = &messages.0.delivery;
-        let most = buffer.len();
-        let next = || {
-            let mut decoded = decode(&mut messages.0.kind.codec.borrow_mut(), buffer);
-            if matches!(decoded, Ok(None)) && buffer.len() > *max_kept {
-                let text = format!("the peer sent more than {max_kept} bytes of a message that is not complete");
-                decoded = Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
-            }
-            match decoded {
-                Ok(Some(message)) => {
-                    delivery.transport.note_message();
-                    handler.message_received(message);
-                }
-                Ok(None) => return false,
-                Err(error) => {
-                    handler.decoding_failed(error);
-                    messages.lose_connection();
-                }
-            }
-            true
-        };
-        let stopped = delivery.run(next) && !messages.is_closing();
-        if messages.is_closing() {
-            buffer.clear();
+    fn tell(receiver: &mut Receiver<H, Self>, event: Event) {
+        let handler = &mut receiver.handler;
+        match event {
+            Event::ConnectionMade => handler.connection_made(),
+            Event::PauseWriting => handler.pause_writing(),
+            Event::ResumeWriting => handler.resume_writing(),
+            Event::ConnectionLost(reason) => handler.connection_lost(reason),
         }
-        if most > SPARE && buffer.len() <= most / 4 {
-            *buffer = BytesMut::from(&buffer[..]);
-        }
-        delivery.end(!buffer.is_empty(), stopped);
     }
 }
 
 /// [`Decoder::decode`], or its `decode_eof`.
 type Decode<C> = fn(&mut C, &mut BytesMut) -> Result<Option<<C as Decoder>::Item>, <C as Decoder>::Error>;
 
-impl<H: CodecHandler> Receiver for CodecReceiver<H> {
-    fn deliver(&mut self, chunk: &[u8]) {
-        self.buffer.extend_from_slice(chunk);
-        self.decode(Decoder::decode);
-    }
-}
-
-impl<H: CodecHandler> Protocol for CodecReceiver<H> {
-    fn connection_made(&mut self) {
-        self.handler.connection_made();
-    }
-
-    fn data_received(&mut self, data: &[u8]) {
-        self.deliver(data);
-    }
-
-    fn eof_received(&mut self) -> OnEof {
-        if !self.messages.0.delivery.has_more() {
-            self.decode(Decoder::decode_eof);
+/// Delivers what `decode` takes off the buffer, as far as may be.
+fn decode_with<H: CodecHandler>(receiver: &mut Receiver<H, CodecReceiver>, decode: Decode<H::Codec>) {
+    let Receiver { handler, handle: messages, cut: CodecReceiver { buffer } } = receiver;
+    let Shared { delivery, kind } = &*messages.0;
+    let most = buffer.len();
+    let next = || {
+        let mut decoded = decode(&mut kind.codec.borrow_mut(), buffer);
+        if matches!(decoded, Ok(None)) && buffer.len() > kind.max_kept {
+            let text = format!("the peer sent more than {} bytes of a message that is not complete", kind.max_kept);
+            decoded = Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
         }
-        if self.messages.is_closing() {
-            OnEof::Close
-        } else if self.messages.0.delivery.has_more() {
-            OnEof::NotYet
-        } else {
-            self.handler.eof_received()
+        match decoded {
+            Ok(Some(message)) => {
+                delivery.transport.note_message();
+                handler.message_received(message);
+            }
+            Ok(None) => return false,
+            Err(error) => {
+                handler.decoding_failed(error);
+                messages.lose_connection();
+            }
         }
+        true
+    };
+    let stopped = delivery.run(next) && !messages.is_closing();
+    if messages.is_closing() {
+        buffer.clear();
     }
-
-    fn pause_writing(&mut self) {
-        self.handler.pause_writing();
+    if most > SPARE && buffer.len() <= most / 4 {
+        *buffer = BytesMut::from(&buffer[..]);
     }
-
-    fn resume_writing(&mut self) {
-        self.handler.resume_writing();
-        if self.messages.0.delivery.is_held() {
-            self.deliver(b"");
-        }
-    }
-
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.handler.connection_lost(reason);
-    }
-
-    fn handler(&mut self) -> Option<&mut dyn Any> {
-        Some(&mut self.handler)
-    }
-}
-
-impl<H: CodecHandler> fmt::Debug for CodecReceiver<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CodecReceiver").field("messages", &self.messages).finish_non_exhaustive()
-    }
+    delivery.end(!buffer.is_empty(), stopped);
 }

@@ -13,7 +13,7 @@ pub type Lines = Handle<LineKind>;
 
 /// What lines share besides.
 pub struct LineKind {
-    framing: Rc<Framing>,
+    pub(crate) framing: Rc<Framing>,
     raw: Cell<bool>,
     changes: RefCell<Changes>,
     changed: Cell<bool>,

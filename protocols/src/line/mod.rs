@@ -1,37 +1,33 @@
 //! Lines, and raw data between them.
 
-pub(crate) mod factory;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod splitter;
 
-pub use factory::LineFactory;
-pub use handle::Lines;
+pub use handle::{LineKind, Lines};
 pub use handler::{LineHandler, OnLongLine};
 
-use std::any::Any;
 use std::fmt;
 use std::rc::Rc;
 
-use reactor::{CloseReason, OnEof, Protocol};
+use reactor::{Factory, OnEof, Protocol, Transport};
 
-use crate::line::splitter::{Framing, LineSplitter, LineTooLong};
-use crate::receiver::delivery::Receiver;
+use crate::line::splitter::{Delimiter, Framing, LineTooLong};
 use crate::receiver::handle::Shared;
-use crate::receiver::input::Input;
+use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
+use crate::receiver::protocol::{self, Cut, Event, Receiver};
 
-/// A protocol that cuts what is received into lines, and calls a [`LineHandler`] with them. Twisted's `LineReceiver`,
+/// Cuts what is received into lines, and calls a [`LineHandler`] with them. Twisted's `LineReceiver`,
 /// and `LineOnlyReceiver`.
 ///
 /// Programs name it to call [`factory`](Self::factory), and nowhere else.
-pub struct LineReceiver<H> {
-    handler: H,
-    lines: Lines,
-    splitter: LineSplitter,
+#[derive(Debug)]
+pub struct LineReceiver {
+    buffer: Buffer,
 }
 
-impl<H: LineHandler> LineReceiver<H> {
+impl LineReceiver {
     /// A factory of line receivers. For each connection `build` is given its [`Lines`] and returns the handler, or an
     /// `Option` of it, where `None` refuses the connection.
     ///
@@ -57,21 +53,90 @@ impl<H: LineHandler> LineReceiver<H> {
     pub fn factory<F, T>(build: F) -> LineFactory<F>
     where
         F: FnMut(Lines) -> T + 'static,
-        T: IntoHandler<Lines, Handler = H>,
+        T: IntoHandler<Lines>,
+        T::Handler: LineHandler,
     {
-        LineFactory::new(build)
-    }
-
-    pub(crate) fn new(handler: H, lines: Lines, framing: Rc<Framing>) -> Self {
-        Self { handler, lines, splitter: LineSplitter::new(framing) }
+        let framing = Framing { delimiter: Delimiter::new(b"\r\n"), max_length: MAX_LENGTH };
+        LineFactory { build, framing: Rc::new(framing) }
     }
 }
 
-impl<H: LineHandler> Receiver for LineReceiver<H> {
-    fn deliver(&mut self, chunk: &[u8]) {
-        let Self { handler, lines, splitter } = self;
+/// As in Twisted.
+const MAX_LENGTH: usize = 16 * 1024;
+
+/// Builds a receiver of lines for each connection, by [`LineReceiver::factory`].
+///
+/// ```
+/// # use protocols::{LineHandler, LineReceiver, Lines};
+/// # struct Echo { lines: Lines }
+/// # impl LineHandler for Echo {
+/// #     fn line_received(&mut self, line: &[u8]) { self.lines.send_line(line) }
+/// # }
+/// # let reactor = reactor::Reactor::new()?;
+/// reactor.listen_tcp("127.0.0.1:0", LineReceiver::factory(|lines| Echo { lines }).any_newline().max_length(80))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct LineFactory<F> {
+    build: F,
+    framing: Rc<Framing>,
+}
+
+impl<F> LineFactory<F> {
+    /// Lines end with these bytes, here and at the peer; with CR LF if this is never called.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    #[track_caller]
+    #[must_use]
+    pub fn delimiter(mut self, delimiter: impl AsRef<[u8]>) -> Self {
+        let delimiter = delimiter.as_ref();
+        assert!(!delimiter.is_empty(), "a line cannot end with an empty delimiter");
+        Rc::make_mut(&mut self.framing).delimiter = Delimiter::new(delimiter);
+        self
+    }
+
+    /// Lines of the peer end with LF or CR LF, each as it comes; those that are sent, with CR LF.
+    #[must_use]
+    pub fn any_newline(mut self) -> Self {
+        Rc::make_mut(&mut self.framing).delimiter = Delimiter::AnyNewline;
+        self
+    }
+
+    /// The most bytes that a line may have, without its delimiter: 16,384 if this is never called. See
+    /// [`LineHandler::line_length_exceeded`]. Twisted's `MAX_LENGTH`.
+    #[must_use]
+    pub fn max_length(mut self, bytes: usize) -> Self {
+        Rc::make_mut(&mut self.framing).max_length = bytes;
+        self
+    }
+}
+
+impl<F, T> Factory for LineFactory<F>
+where
+    F: FnMut(Lines) -> T + 'static,
+    T: IntoHandler<Lines>,
+    T::Handler: LineHandler,
+{
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        let kind = LineKind::new(Rc::clone(&self.framing));
+        protocol::build(transport, kind, LineReceiver { buffer: Buffer::default() }, &mut self.build)
+    }
+}
+
+impl<F> fmt::Debug for LineFactory<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LineFactory").field("framing", &self.framing).finish_non_exhaustive()
+    }
+}
+
+impl<H: LineHandler> Cut<H> for LineReceiver {
+    type Kind = LineKind;
+
+    fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]) {
+        let Receiver { handler, handle: lines, cut } = receiver;
         let Shared { delivery, kind } = &*lines.0;
-        let mut input = splitter.buffer.input(chunk);
+        let mut input = cut.buffer.input(chunk);
         kind.change_input(&mut input);
         let next = |input: &mut Input<'_>| {
             let mut found = true;
@@ -81,7 +146,7 @@ impl<H: LineHandler> Receiver for LineReceiver<H> {
                     None => found = false,
                 }
             } else {
-                match splitter.framing.line(input) {
+                match kind.framing.line(input) {
                     Ok(Some(line)) => {
                         delivery.transport.note_message();
                         handler.line_received(line);
@@ -100,45 +165,20 @@ impl<H: LineHandler> Receiver for LineReceiver<H> {
         };
         delivery.cut(input, next);
     }
-}
 
-impl<H: LineHandler> Protocol for LineReceiver<H> {
-    fn connection_made(&mut self) {
-        self.handler.connection_made();
+    fn end_of_stream(receiver: &mut Receiver<H, Self>) -> OnEof {
+        let Receiver { handler, handle, cut } = receiver;
+        handle.0.delivery.end_of_stream(&mut cut.buffer, |unfinished| handler.eof_received(unfinished))
     }
 
-    fn data_received(&mut self, data: &[u8]) {
-        self.deliver(data);
-    }
-
-    fn eof_received(&mut self) -> OnEof {
-        let Self { handler, lines, splitter } = self;
-        lines.0.delivery.end_of_stream(&mut splitter.buffer, |unfinished| handler.eof_received(unfinished))
-    }
-
-    fn pause_writing(&mut self) {
-        self.handler.pause_writing();
-    }
-
-    fn resume_writing(&mut self) {
-        self.handler.resume_writing();
-        if self.lines.0.delivery.is_held() {
-            self.deliver(b"");
+    fn tell(receiver: &mut Receiver<H, Self>, event: Event) {
+        let handler = &mut receiver.handler;
+        match event {
+            Event::ConnectionMade => handler.connection_made(),
+            Event::PauseWriting => handler.pause_writing(),
+            Event::ResumeWriting => handler.resume_writing(),
+            Event::ConnectionLost(reason) => handler.connection_lost(reason),
         }
-    }
-
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.handler.connection_lost(reason);
-    }
-
-    fn handler(&mut self) -> Option<&mut dyn Any> {
-        Some(&mut self.handler)
-    }
-}
-
-impl<H> fmt::Debug for LineReceiver<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("LineReceiver").field("lines", &self.lines).finish_non_exhaustive()
     }
 }
 

@@ -1,11 +1,9 @@
 //! Bytes in, lines out: no transport, no callbacks.
 
-use std::rc::Rc;
-
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-use crate::receiver::input::{Buffer, Input, Needle};
+use crate::receiver::input::{Input, Needle};
 
 /// What ends a line, and how long one may be.
 #[derive(Clone, Debug)]
@@ -26,18 +24,6 @@ pub(crate) enum Delimiter {
 /// A line is longer than it may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LineTooLong;
-
-/// Cuts a stream of bytes into lines.
-pub(crate) struct LineSplitter {
-    pub(crate) framing: Rc<Framing>,
-    pub(crate) buffer: Buffer,
-}
-
-impl LineSplitter {
-    pub(crate) fn new(framing: Rc<Framing>) -> Self {
-        Self { framing, buffer: Buffer::default() }
-    }
-}
 
 impl Framing {
     /// Takes the next line off the input, without its delimiter; `None` when the bytes are used up or only begin one.

@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::io;
 use std::time::Duration;
 
-use reactor::Factory;
+use reactor::CloseReason;
 use reactor::layer::{self, Policy};
 use reactor::testing::{StringTransport, every_cut};
 

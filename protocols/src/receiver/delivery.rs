@@ -1,17 +1,10 @@
 //! When a receiver delivers, and when it waits.
 
 use std::cell::Cell;
-use std::future::ready;
 
-use reactor::{CloseReason, OnEof, Protocol, Transport};
+use reactor::{CloseReason, OnEof, Transport};
 
 use crate::receiver::input::{Buffer, Input};
-
-/// A protocol that cuts what it is given into pieces, and delivers them.
-pub(crate) trait Receiver: Protocol {
-    /// Delivers what is kept, then this chunk, as far as may be. What is left is kept.
-    fn deliver(&mut self, chunk: &[u8]);
-}
 
 /// The rules by which a receiver hands out what it has cut from one chunk, shared with the handle of it.
 ///
@@ -42,7 +35,7 @@ enum Phase {
 }
 
 impl Delivery {
-    pub(crate) fn new<R: Receiver>(transport: Transport) -> Self {
+    pub(crate) fn new(transport: Transport, ask: fn(&Transport)) -> Self {
         Self {
             transport,
             paused: Cell::new(false),
@@ -50,7 +43,7 @@ impl Delivery {
             keeps: Cell::new(false),
             phase: Cell::new(Phase::Idle),
             empty_calls: Cell::new(0),
-            ask: |transport| drop(transport.defer(ready(()), |receiver: &mut R, ()| receiver.deliver(b""))),
+            ask,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use reactor::task::{LoopingCall, Tick};
 use reactor::{Address, DeferredCall, DelayedCall, Reactor, Transport};
 
-use crate::receiver::delivery::{Delivery, Receiver};
+use crate::receiver::delivery::Delivery;
 
 /// A handle of one connection whose protocol is a receiver: how a handler sends, closes, and says how input is to be
 /// cut.
@@ -27,8 +27,9 @@ pub(crate) struct Shared<K> {
 }
 
 impl<K> Handle<K> {
-    pub(crate) fn new<R: Receiver>(transport: Transport, kind: K) -> Self {
-        Self(Rc::new(Shared { delivery: Delivery::new::<R>(transport), kind }))
+    /// `deliver_later` has the receiver deliver in the connection's next turn.
+    pub(crate) fn new(transport: Transport, kind: K, deliver_later: fn(&Transport)) -> Self {
+        Self(Rc::new(Shared { delivery: Delivery::new(transport, deliver_later), kind }))
     }
 
     /// Stops delivering at once, and reading: what is left of the input comes when [`resume_reading`] is called.

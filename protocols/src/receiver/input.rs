@@ -4,7 +4,7 @@
 ///
 /// Time is proportional to the bytes, however they are cut: none is copied more than once on its way in, and taking a
 /// piece out of what is kept does not move the rest.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Buffer {
     /// Bytes of earlier chunks; those before `start` are consumed.
     kept: Vec<u8>,

@@ -1,28 +1,25 @@
 //! Segments of any size, up to terminators that change.
 
-pub(crate) mod factory;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod splitter;
 pub(crate) mod terminator;
 
-pub use factory::TerminatorFactory;
-pub use handle::Segments;
+pub use handle::{SegmentKind, Segments};
 pub use handler::TerminatorHandler;
 pub use terminator::Terminator;
 
-use std::any::Any;
 use std::fmt;
 
-use reactor::{CloseReason, OnEof, Protocol};
+use reactor::{Factory, OnEof, Protocol, Transport};
 
-use crate::receiver::delivery::Receiver;
 use crate::receiver::handle::Shared;
 use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
+use crate::receiver::protocol::{self, Cut, Event, Receiver};
 use crate::segment::splitter::Piece;
 
-/// A protocol that hands over what is received as it comes, and tells a [`TerminatorHandler`] where a segment ends: at
+/// Hands over what is received as it comes, and tells a [`TerminatorHandler`] where a segment ends: at
 /// some bytes, or after so many, as the handler says from one segment to the next. Python's `asynchat.async_chat`.
 ///
 /// Programs name it to call [`factory`](Self::factory), and nowhere else.
@@ -34,32 +31,53 @@ use crate::segment::splitter::Piece;
 ///
 /// A handler that asks 10,000 times in a row for segments of no bytes, by a count of 0, does not get on whatever is
 /// received: its connection fails.
-pub struct TerminatorReceiver<H> {
-    handler: H,
-    segments: Segments,
+#[derive(Debug)]
+pub struct TerminatorReceiver {
     buffer: Buffer,
 }
 
-impl<H: TerminatorHandler> TerminatorReceiver<H> {
+impl TerminatorReceiver {
     /// A factory of terminator receivers. For each connection `build` is given its [`Segments`] and returns the
     /// handler, or an `Option` of it, where `None` refuses the connection. There is an example at
     /// [`TerminatorHandler`].
     pub fn factory<F, T>(build: F) -> TerminatorFactory<F>
     where
         F: FnMut(Segments) -> T + 'static,
-        T: IntoHandler<Segments, Handler = H>,
+        T: IntoHandler<Segments>,
+        T::Handler: TerminatorHandler,
     {
-        TerminatorFactory::new(build)
-    }
-
-    pub(crate) fn new(handler: H, segments: Segments) -> Self {
-        Self { handler, segments, buffer: Buffer::default() }
+        TerminatorFactory { build }
     }
 }
 
-impl<H: TerminatorHandler> Receiver for TerminatorReceiver<H> {
-    fn deliver(&mut self, chunk: &[u8]) {
-        let Self { handler, segments, buffer } = self;
+/// Builds a receiver of segments for each connection, by [`TerminatorReceiver::factory`].
+pub struct TerminatorFactory<F> {
+    build: F,
+}
+
+impl<F, T> Factory for TerminatorFactory<F>
+where
+    F: FnMut(Segments) -> T + 'static,
+    T: IntoHandler<Segments>,
+    T::Handler: TerminatorHandler,
+{
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        let cut = TerminatorReceiver { buffer: Buffer::default() };
+        protocol::build(transport, SegmentKind::default(), cut, &mut self.build)
+    }
+}
+
+impl<F> fmt::Debug for TerminatorFactory<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TerminatorFactory").finish_non_exhaustive()
+    }
+}
+
+impl<H: TerminatorHandler> Cut<H> for TerminatorReceiver {
+    type Kind = SegmentKind;
+
+    fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]) {
+        let Receiver { handler, handle: segments, cut } = receiver;
         let Shared { delivery, kind } = &*segments.0;
         let next = |input: &mut Input<'_>| {
             if kind.changed.replace(false) {
@@ -81,49 +99,24 @@ impl<H: TerminatorHandler> Receiver for TerminatorReceiver<H> {
             }
             true
         };
-        let stopped = delivery.cut(buffer.input(chunk), next);
+        let stopped = delivery.cut(cut.buffer.input(chunk), next);
         if stopped && *kind.terminator.borrow() == Terminator::Count(0) {
             delivery.hold();
         }
     }
-}
 
-impl<H: TerminatorHandler> Protocol for TerminatorReceiver<H> {
-    fn connection_made(&mut self) {
-        self.handler.connection_made();
+    fn end_of_stream(receiver: &mut Receiver<H, Self>) -> OnEof {
+        let Receiver { handler, handle, cut } = receiver;
+        handle.0.delivery.end_of_stream(&mut cut.buffer, |unfinished| handler.eof_received(unfinished))
     }
 
-    fn data_received(&mut self, data: &[u8]) {
-        self.deliver(data);
-    }
-
-    fn eof_received(&mut self) -> OnEof {
-        let Self { handler, segments, buffer } = self;
-        segments.0.delivery.end_of_stream(buffer, |unfinished| handler.eof_received(unfinished))
-    }
-
-    fn pause_writing(&mut self) {
-        self.handler.pause_writing();
-    }
-
-    fn resume_writing(&mut self) {
-        self.handler.resume_writing();
-        if self.segments.0.delivery.is_held() {
-            self.deliver(b"");
+    fn tell(receiver: &mut Receiver<H, Self>, event: Event) {
+        let handler = &mut receiver.handler;
+        match event {
+            Event::ConnectionMade => handler.connection_made(),
+            Event::PauseWriting => handler.pause_writing(),
+            Event::ResumeWriting => handler.resume_writing(),
+            Event::ConnectionLost(reason) => handler.connection_lost(reason),
         }
-    }
-
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.handler.connection_lost(reason);
-    }
-
-    fn handler(&mut self) -> Option<&mut dyn Any> {
-        Some(&mut self.handler)
-    }
-}
-
-impl<H> fmt::Debug for TerminatorReceiver<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TerminatorReceiver").field("segments", &self.segments).finish_non_exhaustive()
     }
 }

@@ -5,6 +5,8 @@ use crate::receiver::handle::Handle;
 /// does. It sends by [`transport`](Handle::transport).
 pub type States = Handle<StateKind>;
 
-/// What states share besides: nothing, since only the handler says what comes next.
+/// What states share besides.
 #[derive(Debug)]
-pub struct StateKind;
+pub struct StateKind {
+    pub(crate) max_length: usize,
+}

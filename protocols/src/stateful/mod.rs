@@ -1,25 +1,24 @@
 //! Parts, each of which tells how long the next is.
 
-pub(crate) mod factory;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod state;
 
-pub use factory::StatefulFactory;
-pub use handle::States;
+pub use handle::{StateKind, States};
 pub use handler::StatefulHandler;
 pub use state::State;
 
-use std::any::Any;
 use std::fmt;
 
-use reactor::{CloseReason, OnEof, Protocol};
+use reactor::{Factory, OnEof, Protocol, Transport};
 
-use crate::receiver::delivery::Receiver;
+use crate::receiver::MAX_LENGTH;
+use crate::receiver::handle::Shared;
 use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
+use crate::receiver::protocol::{self, Cut, Event, Receiver};
 
-/// A protocol that cuts what is received into parts, of which each says how long the next one is, and calls the methods
+/// Cuts what is received into parts, of which each says how long the next one is, and calls the methods
 /// of a [`StatefulHandler`] with them. Twisted's `StatefulProtocol`.
 ///
 /// Programs name it to call [`factory`](Self::factory), and nowhere else.
@@ -27,11 +26,8 @@ use crate::receiver::into_handler::IntoHandler;
 /// A part of no bytes is delivered at once. A handler that waits for no bytes 10,000 times in a row does not get on
 /// whatever is received: its connection fails.
 pub struct StatefulReceiver<H> {
-    handler: H,
-    states: States,
     /// None until the connection is made.
     state: Option<State<H>>,
-    max_length: usize,
     buffer: Buffer,
 }
 
@@ -43,21 +39,54 @@ impl<H: StatefulHandler> StatefulReceiver<H> {
         F: FnMut(States) -> T + 'static,
         T: IntoHandler<States, Handler = H>,
     {
-        StatefulFactory::new(build)
-    }
-
-    pub(crate) fn new(handler: H, states: States, max_length: usize) -> Self {
-        Self { handler, states, state: None, max_length, buffer: Buffer::default() }
+        StatefulFactory { build, max_length: MAX_LENGTH }
     }
 }
 
-impl<H: StatefulHandler> Receiver for StatefulReceiver<H> {
-    fn deliver(&mut self, chunk: &[u8]) {
-        let Self { handler, states, state, max_length, buffer } = self;
+/// Builds a receiver of parts for each connection, by [`StatefulReceiver::factory`].
+pub struct StatefulFactory<F> {
+    build: F,
+    max_length: usize,
+}
+
+impl<F> StatefulFactory<F> {
+    /// The most bytes that may be waited for at a time: 99,999 if this is never called. See
+    /// [`StatefulHandler::length_limit_exceeded`].
+    #[must_use]
+    pub fn max_length(mut self, bytes: usize) -> Self {
+        self.max_length = bytes;
+        self
+    }
+}
+
+impl<F, T> Factory for StatefulFactory<F>
+where
+    F: FnMut(States) -> T + 'static,
+    T: IntoHandler<States>,
+    T::Handler: StatefulHandler,
+{
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        let kind = StateKind { max_length: self.max_length };
+        let cut = StatefulReceiver { state: None, buffer: Buffer::default() };
+        protocol::build(transport, kind, cut, &mut self.build)
+    }
+}
+
+impl<F> fmt::Debug for StatefulFactory<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatefulFactory").field("max_length", &self.max_length).finish_non_exhaustive()
+    }
+}
+
+impl<H: StatefulHandler> Cut<H> for StatefulReceiver<H> {
+    type Kind = StateKind;
+
+    fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]) {
+        let Receiver { handler, handle: states, cut: Self { state, buffer } } = receiver;
         let Some(state) = state else { return };
-        let delivery = &states.0.delivery;
+        let Shared { delivery, kind } = &*states.0;
         let next = |input: &mut Input<'_>| {
-            if state.length > *max_length {
+            if state.length > kind.max_length {
                 handler.length_limit_exceeded(state.length);
                 states.lose_connection();
                 return true;
@@ -74,49 +103,30 @@ impl<H: StatefulHandler> Receiver for StatefulReceiver<H> {
             delivery.hold();
         }
     }
-}
 
-impl<H: StatefulHandler> Protocol for StatefulReceiver<H> {
-    fn connection_made(&mut self) {
-        self.state = Some(self.handler.initial_state());
-        self.handler.connection_made();
-        self.deliver(b"");
+    fn end_of_stream(receiver: &mut Receiver<H, Self>) -> OnEof {
+        let Receiver { handler, handle, cut } = receiver;
+        handle.0.delivery.end_of_stream(&mut cut.buffer, |unfinished| handler.eof_received(unfinished))
     }
 
-    fn data_received(&mut self, data: &[u8]) {
-        self.deliver(data);
-    }
-
-    fn eof_received(&mut self) -> OnEof {
-        let Self { handler, states, buffer, .. } = self;
-        states.0.delivery.end_of_stream(buffer, |unfinished| handler.eof_received(unfinished))
-    }
-
-    fn pause_writing(&mut self) {
-        self.handler.pause_writing();
-    }
-
-    fn resume_writing(&mut self) {
-        self.handler.resume_writing();
-        if self.states.0.delivery.is_held() {
-            self.deliver(b"");
+    fn tell(receiver: &mut Receiver<H, Self>, event: Event) {
+        let handler = &mut receiver.handler;
+        match event {
+            Event::ConnectionMade => {
+                receiver.cut.state = Some(handler.initial_state());
+                handler.connection_made();
+                // It may wait for no bytes.
+                Self::deliver(receiver, b"");
+            }
+            Event::PauseWriting => handler.pause_writing(),
+            Event::ResumeWriting => handler.resume_writing(),
+            Event::ConnectionLost(reason) => handler.connection_lost(reason),
         }
-    }
-
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.handler.connection_lost(reason);
-    }
-
-    fn handler(&mut self) -> Option<&mut dyn Any> {
-        Some(&mut self.handler)
     }
 }
 
 impl<H> fmt::Debug for StatefulReceiver<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StatefulReceiver")
-            .field("states", &self.states)
-            .field("state", &self.state)
-            .finish_non_exhaustive()
+        f.debug_struct("StatefulReceiver").field("state", &self.state).finish_non_exhaustive()
     }
 }

@@ -30,3 +30,19 @@ impl fmt::Display for StringError {
 }
 
 impl Error for StringError {}
+
+/// A string is longer than its format can tell. Twisted's `StringTooLongError`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StringTooLong {
+    pub(crate) length: usize,
+    pub(crate) most: usize,
+}
+
+impl fmt::Display for StringTooLong {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { length, most } = self;
+        write!(f, "cannot send a string of {length} bytes: the greatest length its format can tell is {most}")
+    }
+}
+
+impl Error for StringTooLong {}

@@ -1,7 +1,6 @@
 use std::io::Write;
 
-use crate::string::error::StringError;
-use crate::string::handle::StringTooLong;
+use crate::string::error::{StringError, StringTooLong};
 
 /// How a string tells how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -1,40 +1,36 @@
 //! Strings that tell their lengths.
 
 pub(crate) mod error;
-pub(crate) mod factory;
 pub(crate) mod format;
 pub(crate) mod handle;
 pub(crate) mod handler;
 pub(crate) mod splitter;
 
-pub use error::StringError;
-pub use factory::StringFactory;
+pub use error::{StringError, StringTooLong};
 pub use format::StringFormat;
-pub use handle::{StringTooLong, Strings};
+pub use handle::{StringKind, Strings};
 pub use handler::StringHandler;
 
-use std::any::Any;
 use std::fmt;
 
-use reactor::{CloseReason, OnEof, Protocol};
+use reactor::{Factory, OnEof, Protocol, Transport};
 
-use crate::receiver::delivery::Receiver;
+use crate::receiver::MAX_LENGTH;
 use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
+use crate::receiver::protocol::{self, Cut, Event, Receiver};
 use crate::string::splitter::StringSplitter;
 
-/// A protocol that cuts what is received into strings, each of which says how long it is, and calls a
+/// Cuts what is received into strings, each of which says how long it is, and calls a
 /// [`StringHandler`] with them. Twisted's `NetstringReceiver` and `IntNStringReceiver`.
 ///
 /// Programs name it to call [`factory`](Self::factory), and nowhere else.
-pub struct StringReceiver<H> {
-    handler: H,
-    strings: Strings,
-    splitter: StringSplitter,
+#[derive(Debug)]
+pub struct StringReceiver {
     buffer: Buffer,
 }
 
-impl<H: StringHandler> StringReceiver<H> {
+impl StringReceiver {
     /// A factory of string receivers, for strings of this format in both directions. For each connection `build` is
     /// given its [`Strings`] and returns the handler, or an `Option` of it, where `None` refuses the connection.
     ///
@@ -60,20 +56,66 @@ impl<H: StringHandler> StringReceiver<H> {
     pub fn factory<F, T>(format: StringFormat, build: F) -> StringFactory<F>
     where
         F: FnMut(Strings) -> T + 'static,
-        T: IntoHandler<Strings, Handler = H>,
+        T: IntoHandler<Strings>,
+        T::Handler: StringHandler,
     {
-        StringFactory::new(format, build)
-    }
-
-    pub(crate) fn new(handler: H, strings: Strings, splitter: StringSplitter) -> Self {
-        Self { handler, strings, splitter, buffer: Buffer::default() }
+        StringFactory { build, splitter: StringSplitter { format, max_length: MAX_LENGTH } }
     }
 }
 
-impl<H: StringHandler> Receiver for StringReceiver<H> {
-    fn deliver(&mut self, chunk: &[u8]) {
-        let Self { handler, strings, splitter, buffer } = self;
-        let next = |input: &mut Input<'_>| match splitter.string(input) {
+/// Builds a receiver of strings for each connection, by [`StringReceiver::factory`].
+///
+/// ```
+/// # use protocols::{StringHandler, StringReceiver, Strings};
+/// # use protocols::string::StringFormat;
+/// # struct Log { strings: Strings }
+/// # impl StringHandler for Log {
+/// #     fn string_received(&mut self, string: &[u8]) {}
+/// # }
+/// # let reactor = reactor::Reactor::new()?;
+/// let factory = StringReceiver::factory(StringFormat::Int32, |strings| Log { strings });
+/// reactor.listen_tcp("127.0.0.1:0", factory.max_length(1 << 20))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct StringFactory<F> {
+    build: F,
+    splitter: StringSplitter,
+}
+
+impl<F> StringFactory<F> {
+    /// The most bytes that a string of the peer may have: 99,999 if this is never called. See
+    /// [`StringHandler::string_rejected`]. Twisted's `MAX_LENGTH`.
+    #[must_use]
+    pub fn max_length(mut self, bytes: usize) -> Self {
+        self.splitter.max_length = bytes;
+        self
+    }
+}
+
+impl<F, T> Factory for StringFactory<F>
+where
+    F: FnMut(Strings) -> T + 'static,
+    T: IntoHandler<Strings>,
+    T::Handler: StringHandler,
+{
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        let kind = StringKind { splitter: self.splitter };
+        protocol::build(transport, kind, StringReceiver { buffer: Buffer::default() }, &mut self.build)
+    }
+}
+
+impl<F> fmt::Debug for StringFactory<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StringFactory").field("splitter", &self.splitter).finish_non_exhaustive()
+    }
+}
+
+impl<H: StringHandler> Cut<H> for StringReceiver {
+    type Kind = StringKind;
+
+    fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]) {
+        let Receiver { handler, handle: strings, cut } = receiver;
+        let next = |input: &mut Input<'_>| match strings.0.kind.splitter.string(input) {
             Ok(Some(string)) => {
                 strings.transport().note_message();
                 handler.string_received(string);
@@ -86,46 +128,21 @@ impl<H: StringHandler> Receiver for StringReceiver<H> {
                 true
             }
         };
-        strings.0.delivery.cut(buffer.input(chunk), next);
-    }
-}
-
-impl<H: StringHandler> Protocol for StringReceiver<H> {
-    fn connection_made(&mut self) {
-        self.handler.connection_made();
+        strings.0.delivery.cut(cut.buffer.input(chunk), next);
     }
 
-    fn data_received(&mut self, data: &[u8]) {
-        self.deliver(data);
+    fn end_of_stream(receiver: &mut Receiver<H, Self>) -> OnEof {
+        let Receiver { handler, handle, cut } = receiver;
+        handle.0.delivery.end_of_stream(&mut cut.buffer, |unfinished| handler.eof_received(unfinished))
     }
 
-    fn eof_received(&mut self) -> OnEof {
-        let Self { handler, strings, buffer, .. } = self;
-        strings.0.delivery.end_of_stream(buffer, |unfinished| handler.eof_received(unfinished))
-    }
-
-    fn pause_writing(&mut self) {
-        self.handler.pause_writing();
-    }
-
-    fn resume_writing(&mut self) {
-        self.handler.resume_writing();
-        if self.strings.0.delivery.is_held() {
-            self.deliver(b"");
+    fn tell(receiver: &mut Receiver<H, Self>, event: Event) {
+        let handler = &mut receiver.handler;
+        match event {
+            Event::ConnectionMade => handler.connection_made(),
+            Event::PauseWriting => handler.pause_writing(),
+            Event::ResumeWriting => handler.resume_writing(),
+            Event::ConnectionLost(reason) => handler.connection_lost(reason),
         }
-    }
-
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.handler.connection_lost(reason);
-    }
-
-    fn handler(&mut self) -> Option<&mut dyn Any> {
-        Some(&mut self.handler)
-    }
-}
-
-impl<H> fmt::Debug for StringReceiver<H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("StringReceiver").field("strings", &self.strings).finish_non_exhaustive()
     }
 }

@@ -1,7 +1,7 @@
 use reactor::testing::every_cut;
 
 use super::*;
-use crate::receiver::input::SPARE;
+use crate::receiver::input::{Buffer, SPARE};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Event {
@@ -9,8 +9,13 @@ enum Event {
     TooLong,
 }
 
-fn splitter(delimiter: &Delimiter, max_length: usize) -> LineSplitter {
-    LineSplitter::new(Rc::new(Framing { delimiter: delimiter.clone(), max_length }))
+struct Splitter {
+    framing: Framing,
+    buffer: Buffer,
+}
+
+fn splitter(delimiter: &Delimiter, max_length: usize) -> Splitter {
+    Splitter { framing: Framing { delimiter: delimiter.clone(), max_length }, buffer: Buffer::default() }
 }
 
 fn delimiters() -> Vec<Delimiter> {
@@ -19,7 +24,7 @@ fn delimiters() -> Vec<Delimiter> {
 }
 
 /// Cuts a chunk, and keeps the rest of it. True at a line that is too long: there the tests end.
-fn feed(splitter: &mut LineSplitter, chunk: &[u8], events: &mut Vec<Event>) -> bool {
+fn feed(splitter: &mut Splitter, chunk: &[u8], events: &mut Vec<Event>) -> bool {
     let mut input = splitter.buffer.input(chunk);
     loop {
         match splitter.framing.line(&mut input) {
@@ -279,7 +284,7 @@ fn taking_one_line_at_a_time_out_of_what_is_kept_does_not_move_the_rest() {
 #[test]
 fn alternating_between_raw_bytes_and_lines_does_not_move_the_rest() {
     let bytes = b"rx\r\n".repeat(1 << 17);
-    let cut = |splitter: &mut LineSplitter, chunk: &[u8]| {
+    let cut = |splitter: &mut Splitter, chunk: &[u8]| {
         let mut input = splitter.buffer.input(chunk);
         for _ in 0..1 << 17 {
             let len = input.raw(usize::MAX).map_or(0, <[u8]>::len);
