@@ -2,9 +2,8 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::amp::error::AmpError;
-use crate::amp::splitter::{BoxError, BoxSplitter, KEY_COST};
-use crate::amp::value::{FromAmp, ToAmp};
+use crate::amp::error::{AmpError, BoxError, KEY_COST, MAX_KEY_LENGTH};
+use crate::amp::value::{FromAmp, ToAmp, encode_part};
 
 /// What AMP sends: values by their keys, in the order of the keys. Twisted's `AmpBox`.
 ///
@@ -123,24 +122,6 @@ impl AmpBox {
         Ok(encoded)
     }
 
-    /// The boxes that these bytes are, all of which must be whole. Twisted's `parseString`.
-    ///
-    /// # Errors
-    ///
-    /// [`AmpError::Malformed`] if they are not.
-    pub fn parse(bytes: &[u8]) -> Result<Vec<Self>, AmpError> {
-        let mut splitter = BoxSplitter::new(usize::MAX);
-        let mut input = bytes;
-        let mut boxes = Vec::new();
-        while let Some(next) = splitter.next(&mut input)? {
-            boxes.push(next);
-        }
-        if splitter.is_inside() {
-            return Err(AmpError::Malformed("the last box has no end".to_owned()));
-        }
-        Ok(boxes)
-    }
-
     /// A box of the keys and values that were received, in any order.
     pub(crate) fn from_entries(mut entries: Vec<(Bytes, Bytes)>) -> Result<Self, BoxError> {
         entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
@@ -174,10 +155,14 @@ impl AmpBox {
     }
 }
 
-/// A length of 16 bits, and the bytes. More than that counts make the length wrong, and the whole too long to be sent.
-pub(crate) fn encode_part(part: &[u8], encoded: &mut Vec<u8>) {
-    encoded.extend((part.len() as u16).to_be_bytes());
-    encoded.extend_from_slice(part);
+impl ToAmp for Vec<AmpBox> {
+    fn to_value(&self) -> Bytes {
+        let mut encoded = Vec::new();
+        for element in self {
+            element.encode_into(&mut encoded);
+        }
+        encoded.into()
+    }
 }
 
 impl fmt::Debug for AmpBox {
@@ -186,7 +171,6 @@ impl fmt::Debug for AmpBox {
     }
 }
 
-pub(crate) const MAX_KEY_LENGTH: usize = 255;
 const MAX_VALUE_LENGTH: usize = 65_535;
 
 /// How many bytes of a value an error shows.

@@ -3,8 +3,6 @@ use std::fmt;
 
 use reactor::CloseReason;
 
-use crate::amp::splitter::BoxError;
-
 /// Why a call has no answer, or an [`AmpBox`](crate::amp::AmpBox) not what is asked of it.
 ///
 /// A handler that returns [`Remote`](Self::Remote) has the peer told of it. Whatever else it returns is not for the
@@ -86,3 +84,31 @@ impl Error for AmpError {
         }
     }
 }
+
+/// Why bytes are not boxes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BoxError {
+    KeyTooLong(usize),
+    /// The most that a box may count.
+    TooLarge(usize),
+    DuplicateKey,
+}
+
+impl fmt::Display for BoxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyTooLong(length) => write!(f, "a key of {length} bytes, of which there may be {MAX_KEY_LENGTH}"),
+            Self::TooLarge(max_size) => {
+                write!(f, "a box larger than {max_size} bytes, {KEY_COST} for each key included")
+            }
+            Self::DuplicateKey => f.write_str("a key that is there twice"),
+        }
+    }
+}
+
+impl Error for BoxError {}
+
+pub(crate) const MAX_KEY_LENGTH: usize = 255;
+
+/// What a key counts besides its bytes: about what the two handles cost that a box has of a key and its value.
+pub(crate) const KEY_COST: usize = 64;

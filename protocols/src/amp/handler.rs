@@ -3,10 +3,12 @@ use reactor::CloseReason;
 use crate::amp::amp_box::AmpBox;
 use crate::amp::answer::AmpAnswer;
 use crate::amp::error::AmpError;
+use crate::amp::handle::Amp;
+use crate::receiver::into_handler::IntoHandler;
 
 /// What a user of [`AmpReceiver`](crate::amp::AmpReceiver) writes: a protocol that answers the calls of its peer.
 ///
-/// It is built with its [`Amp`](crate::amp::Amp), the handle that calls the peer, and keeps it in a plain field if it wants
+/// It is built with its [`Amp`], the handle that calls the peer, and keeps it in a plain field if it wants
 /// to. Nothing must be written: a side that only calls has `impl AmpHandler for Client {}`. Twisted's `CommandLocator`.
 ///
 /// Callbacks come in the order that [`Protocol`](reactor::Protocol) has, and none begins before the one before it has
@@ -75,5 +77,13 @@ pub trait AmpHandler: 'static {
     /// Twisted's `connectionLost`.
     fn connection_lost(&mut self, reason: CloseReason) {
         let _ = reason;
+    }
+}
+
+impl<H: AmpHandler> IntoHandler<Amp> for H {
+    type Handler = H;
+
+    fn into_handler(self) -> Option<H> {
+        Some(self)
     }
 }

@@ -4,12 +4,11 @@ use std::fmt;
 use std::future::ready;
 
 use bytes::Bytes;
-use reactor::{CloseReason, OnEof, Protocol};
+use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 use crate::amp::amp_box::AmpBox;
 use crate::amp::answer::When;
 use crate::amp::error::AmpError;
-use crate::amp::factory::{AmpFactory, Limits};
 use crate::amp::handle::{ANSWER, ASK, Amp, COMMAND, ERROR, ERROR_CODE, ERROR_DESCRIPTION, Outcome};
 use crate::amp::handler::AmpHandler;
 use crate::amp::splitter::BoxSplitter;
@@ -84,10 +83,10 @@ impl<H: AmpHandler> AmpReceiver<H> {
         F: FnMut(Amp) -> T + 'static,
         T: IntoHandler<Amp, Handler = H>,
     {
-        AmpFactory::new(build)
+        AmpFactory { build, limits: Limits { max_box_size: 1 << 20, max_answering: 1024 } }
     }
 
-    pub(crate) fn new(handler: H, amp: Amp, limits: Limits) -> Self {
+    fn new(handler: H, amp: Amp, limits: Limits) -> Self {
         Self {
             handler,
             amp,
@@ -205,6 +204,72 @@ impl<H: AmpHandler> AmpReceiver<H> {
                 self.amp.lose_connection();
             }
         }
+    }
+}
+
+/// Builds an [`AmpReceiver`] for each connection, by [`AmpReceiver::factory`].
+///
+/// ```
+/// # use protocols::amp::{AmpHandler, AmpReceiver};
+/// # struct Calculator;
+/// # impl AmpHandler for Calculator {}
+/// # let reactor = reactor::Reactor::new()?;
+/// reactor.listen_tcp("127.0.0.1:0", AmpReceiver::factory(|_| Calculator).max_box_size(4096).max_answering(10))?;
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub struct AmpFactory<F> {
+    build: F,
+    limits: Limits,
+}
+
+/// What a peer may make a receiver hold.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    max_box_size: usize,
+    max_answering: usize,
+}
+
+impl<F> AmpFactory<F> {
+    /// How large a box of the peer may be: the bytes that it is sent as, and 64 for each key. 1 MiB if this is never
+    /// called; Twisted has no limit. A larger one ends the connection. When the calls that are waiting for an
+    /// [`AmpAnswer::later`](crate::amp::AmpAnswer::later) are larger than that together, others wait.
+    #[must_use]
+    pub fn max_box_size(mut self, bytes: usize) -> Self {
+        self.limits.max_box_size = bytes;
+        self
+    }
+
+    /// How many calls of the peer may be waiting for an [`AmpAnswer::later`](crate::amp::AmpAnswer::later): 1,024 if this is
+    /// never called. While there are so many, others wait.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[track_caller]
+    #[must_use]
+    pub fn max_answering(mut self, calls: usize) -> Self {
+        assert!(calls > 0, "a receiver that may answer no call can receive none");
+        self.limits.max_answering = calls;
+        self
+    }
+}
+
+impl<F, T> Factory for AmpFactory<F>
+where
+    F: FnMut(Amp) -> T + 'static,
+    T: IntoHandler<Amp>,
+    T::Handler: AmpHandler,
+{
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        let amp = Amp::new(transport);
+        let handler = (self.build)(amp.clone()).into_handler()?;
+        Some(Box::new(AmpReceiver::new(handler, amp, self.limits)))
+    }
+}
+
+impl<F> fmt::Debug for AmpFactory<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AmpFactory").field("limits", &self.limits).finish_non_exhaustive()
     }
 }
 

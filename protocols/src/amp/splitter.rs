@@ -1,11 +1,10 @@
 //! Bytes in, boxes out: no transport, no callbacks.
 
-use std::error::Error;
-use std::fmt;
-
 use bytes::Bytes;
 
-use crate::amp::amp_box::{AmpBox, MAX_KEY_LENGTH};
+use crate::amp::amp_box::AmpBox;
+use crate::amp::error::{AmpError, BoxError, KEY_COST, MAX_KEY_LENGTH};
+use crate::amp::value::FromAmp;
 
 /// Cuts a stream of bytes into boxes. It holds the box that is not whole yet.
 ///
@@ -17,15 +16,6 @@ pub(crate) struct BoxSplitter {
     held: Vec<u8>,
     /// Where each key and each value begins and ends in them, in turn.
     parts: Vec<(usize, usize)>,
-}
-
-/// Why bytes are not boxes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum BoxError {
-    KeyTooLong(usize),
-    /// The most that a box may count.
-    TooLarge(usize),
-    DuplicateKey,
 }
 
 impl BoxSplitter {
@@ -90,22 +80,33 @@ impl BoxSplitter {
     }
 }
 
-impl fmt::Display for BoxError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::KeyTooLong(length) => write!(f, "a key of {length} bytes, of which there may be {MAX_KEY_LENGTH}"),
-            Self::TooLarge(max_size) => {
-                write!(f, "a box larger than {max_size} bytes, {KEY_COST} for each key included")
-            }
-            Self::DuplicateKey => f.write_str("a key that is there twice"),
+impl AmpBox {
+    /// The boxes that these bytes are, all of which must be whole. Twisted's `parseString`.
+    ///
+    /// # Errors
+    ///
+    /// [`AmpError::Malformed`] if they are not.
+    pub fn parse(bytes: &[u8]) -> Result<Vec<Self>, AmpError> {
+        let mut splitter = BoxSplitter::new(usize::MAX);
+        let mut input = bytes;
+        let mut boxes = Vec::new();
+        while let Some(next) = splitter.next(&mut input)? {
+            boxes.push(next);
         }
+        if splitter.is_inside() {
+            return Err(AmpError::Malformed("the last box has no end".to_owned()));
+        }
+        Ok(boxes)
     }
 }
 
-impl Error for BoxError {}
+impl FromAmp for Vec<AmpBox> {
+    const KIND: &'static str = "a list of boxes";
 
-/// What a key counts besides its bytes: about what the two handles cost that a box has of a key and its value.
-pub(crate) const KEY_COST: usize = 64;
+    fn from_value(value: &Bytes) -> Option<Self> {
+        AmpBox::parse(value).ok()
+    }
+}
 
 /// What is kept of the memory that a box needed, for the next.
 const SPARE: usize = 1024;

@@ -2,8 +2,6 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-use crate::amp::amp_box::{AmpBox, encode_part};
-
 /// What can be put into an [`AmpBox`]: a type whose values are sent as bytes, in the form that Twisted's argument types
 /// give them.
 ///
@@ -217,24 +215,6 @@ impl<T: FromAmp> FromAmp for Vec<T> {
     }
 }
 
-impl ToAmp for Vec<AmpBox> {
-    fn to_value(&self) -> Bytes {
-        let mut encoded = Vec::new();
-        for element in self {
-            element.encode_into(&mut encoded);
-        }
-        encoded.into()
-    }
-}
-
-impl FromAmp for Vec<AmpBox> {
-    const KIND: &'static str = "a list of boxes";
-
-    fn from_value(value: &Bytes) -> Option<Self> {
-        AmpBox::parse(value).ok()
-    }
-}
-
 impl<T: ToAmp + ?Sized> ToAmp for &T {
     fn to_value(&self) -> Bytes {
         (**self).to_value()
@@ -245,6 +225,12 @@ fn parse<T: FromStr>(value: &[u8]) -> Option<T> {
     str::from_utf8(value).ok()?.parse().ok()
 }
 
+/// A length of 16 bits, and the bytes. More than that counts make the length wrong, and the whole too long to be sent.
+pub(crate) fn encode_part(part: &[u8], encoded: &mut Vec<u8>) {
+    encoded.extend((part.len() as u16).to_be_bytes());
+    encoded.extend_from_slice(part);
+}
+
 const BYTES: &str = "bytes";
 
 #[cfg(test)]
@@ -252,6 +238,7 @@ mod tests {
     use std::fmt::Debug;
 
     use super::*;
+    use crate::amp::amp_box::AmpBox;
 
     #[track_caller]
     fn round_trip<T: ToAmp + FromAmp + PartialEq + Debug>(value: T, bytes: impl AsRef<[u8]>) {
