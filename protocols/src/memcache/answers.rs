@@ -2,8 +2,7 @@ use std::rc::Rc;
 
 use reactor::CloseReason;
 
-use crate::LineHandler;
-use crate::line::OnLongLine;
+use crate::line::{LineHandler, OnLongLine};
 use crate::memcache::client::MemcacheClient;
 use crate::memcache::error::MemcacheError;
 use crate::memcache::item::MemcacheItem;

@@ -8,10 +8,8 @@ use std::time::{Duration, SystemTime};
 use futures_channel::oneshot;
 use reactor::{CloseReason, DelayedCall, Transport};
 
-use crate::Lines;
-use crate::memcache::answers::Answers;
+use crate::line::Lines;
 use crate::memcache::error::MemcacheError;
-use crate::memcache::factory::MemcacheFactory;
 use crate::memcache::item::MemcacheItem;
 use crate::memcache::waiting::{Answer, Waiting};
 
@@ -23,7 +21,7 @@ use crate::memcache::waiting::{Answer, Waiting};
 /// their order. A future that is dropped leaves its request as it is.
 ///
 /// A key has 1 to 250 bytes, none of them a blank or a control character; a value is any bytes, at most
-/// [`max_value_length`](MemcacheFactory::max_value_length) of them. An item expires when this much time has passed, if
+/// [`max_value_length`](crate::memcache::MemcacheFactory::max_value_length) of them. An item expires when this much time has passed, if
 /// any is given; seconds are counted, and begun ones are full. None expires beyond January 2038, to where servers count.
 ///
 /// ```no_run
@@ -57,7 +55,7 @@ use crate::memcache::waiting::{Answer, Waiting};
 ///
 /// Every answer can be a [`MemcacheError`] instead. All requests under way fail with
 /// [`ConnectionLost`](MemcacheError::ConnectionLost) when the connection ends, as it does when the oldest has waited for
-/// a minute ([`timeout`](MemcacheFactory::timeout)) and when the server does not keep to the protocol.
+/// a minute ([`timeout`](crate::memcache::MemcacheFactory::timeout)) and when the server does not keep to the protocol.
 #[derive(Clone)]
 pub struct MemcacheClient(Rc<Shared>);
 
@@ -65,6 +63,8 @@ struct Shared {
     lines: Lines,
     timeout: Duration,
     max_value_length: usize,
+    /// Begins the time of the oldest request.
+    start_timer: fn(&Lines, Duration) -> DelayedCall,
     waiting: RefCell<VecDeque<Waiting>>,
     /// Gives up the oldest request.
     timer: RefCell<Option<DelayedCall>>,
@@ -73,16 +73,17 @@ struct Shared {
 }
 
 impl MemcacheClient {
-    /// A factory to connect with. `connected` is called with the handle of each connection that is made.
-    pub fn factory(connected: impl Fn(Self) + 'static) -> MemcacheFactory {
-        MemcacheFactory::new(Rc::new(connected))
-    }
-
-    pub(crate) fn new(lines: Lines, timeout: Duration, max_value_length: usize) -> Self {
+    pub(crate) fn new(
+        lines: Lines,
+        timeout: Duration,
+        max_value_length: usize,
+        start_timer: fn(&Lines, Duration) -> DelayedCall,
+    ) -> Self {
         Self(Rc::new(Shared {
             lines,
             timeout,
             max_value_length,
+            start_timer,
             waiting: RefCell::default(),
             timer: RefCell::default(),
             lost: RefCell::default(),
@@ -308,7 +309,7 @@ impl MemcacheClient {
                 let is_oldest = self.0.waiting.borrow().is_empty();
                 self.0.waiting.borrow_mut().push_back(waiting);
                 if is_oldest {
-                    let timer = self.0.lines.call_later(self.0.timeout, Answers::timed_out);
+                    let timer = (self.0.start_timer)(&self.0.lines, self.0.timeout);
                     self.0.timer.replace(Some(timer));
                 }
             }

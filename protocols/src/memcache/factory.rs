@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use reactor::{Factory, Protocol, Transport};
 
+use crate::line::{LineReceiver, Lines};
 use crate::memcache::answers::Answers;
 use crate::memcache::client::MemcacheClient;
-use crate::{LineReceiver, Lines};
 
 /// Builds the protocol of a connection to a memcached server, by [`MemcacheClient::factory`].
 pub struct MemcacheFactory {
@@ -15,11 +15,14 @@ pub struct MemcacheFactory {
     max_value_length: usize,
 }
 
-impl MemcacheFactory {
-    pub(crate) fn new(connected: Rc<dyn Fn(MemcacheClient)>) -> Self {
-        Self { connected, timeout: Duration::from_secs(60), max_value_length: 1 << 20 }
+impl MemcacheClient {
+    /// A factory to connect with. `connected` is called with the handle of each connection that is made.
+    pub fn factory(connected: impl Fn(Self) + 'static) -> MemcacheFactory {
+        MemcacheFactory { connected: Rc::new(connected), timeout: Duration::from_secs(60), max_value_length: 1 << 20 }
     }
+}
 
+impl MemcacheFactory {
     /// How long the oldest request may wait for its answer before the connection is given up: a minute if this is never
     /// called. Twisted's `persistentTimeOut`.
     #[must_use]
@@ -41,7 +44,9 @@ impl Factory for MemcacheFactory {
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
         let (connected, timeout, max_value_length) = (Rc::clone(&self.connected), self.timeout, self.max_value_length);
         let build = move |lines: Lines| {
-            Answers::new(MemcacheClient::new(lines, timeout, max_value_length), Rc::clone(&connected))
+            let start_timer = |lines: &Lines, timeout| lines.call_later(timeout, Answers::timed_out);
+            let client = MemcacheClient::new(lines, timeout, max_value_length, start_timer);
+            Answers::new(client, Rc::clone(&connected))
         };
         LineReceiver::factory(build).max_length(MAX_LINE_LENGTH).build_protocol(transport)
     }

@@ -3,6 +3,7 @@
 mod answer;
 pub(crate) mod endpoint;
 mod open;
+mod options;
 mod request;
 mod upgrade;
 
@@ -11,6 +12,7 @@ use std::rc::Rc;
 
 use reactor::{Factory, Protocol, SharedFactory, Transport, share};
 
+use crate::web_socket::options::Options;
 use crate::web_socket::upgrade::Upgrade;
 
 /// A factory around a factory: its connections are web sockets, and carry the protocols that are built inside. It does
@@ -62,21 +64,6 @@ use crate::web_socket::upgrade::Upgrade;
 #[derive(Clone)]
 #[must_use]
 pub struct WebSocket(Rc<Options>);
-
-/// What all connections of a factory share.
-#[derive(Clone)]
-struct Options {
-    inside: SharedFactory,
-    /// What to ask a server for; none for a server.
-    url: Option<String>,
-    otherwise: Option<SharedFactory>,
-    path: Option<String>,
-    origins: Vec<String>,
-    any_origin: bool,
-    subprotocols: Vec<String>,
-    text: bool,
-    max_message: usize,
-}
 
 impl WebSocket {
     /// Web sockets that carry what `inside` builds.

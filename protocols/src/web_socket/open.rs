@@ -13,8 +13,7 @@ use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext}
 use tungstenite::{Bytes, Error, Message};
 
 use crate::policies::pass_through::LONGEST_CHUNK;
-use crate::web_socket::Options;
-use crate::web_socket::upgrade::{PATIENCE, Upgrade};
+use crate::web_socket::options::Options;
 
 /// The frames of one connection, and the connection inside.
 pub(super) struct Open {
@@ -33,6 +32,8 @@ pub(super) struct Open {
     character: Vec<u8>,
     /// This side has sent its closing frame.
     closed: bool,
+    /// Ends the connection unless the peer closes in time.
+    start_patience: fn(&Transport),
 }
 
 /// What may come from the peer.
@@ -47,7 +48,7 @@ enum Incoming {
 }
 
 impl Open {
-    pub(super) fn new(outer: Transport, nested: Nested, options: &Options) -> Self {
+    pub(super) fn new(outer: Transport, nested: Nested, options: &Options, start_patience: fn(&Transport)) -> Self {
         let role = if options.url.is_some() { Role::Client } else { Role::Server };
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
@@ -65,6 +66,7 @@ impl Open {
             text: options.text,
             character: Vec::new(),
             closed: false,
+            start_patience,
         }
     }
 
@@ -192,8 +194,7 @@ impl Open {
             let code =
                 if self.outer.is_closing() || self.outer.is_draining() { CloseCode::Away } else { CloseCode::Normal };
             self.send_close(code);
-            let outer = self.outer.clone();
-            self.outer.call_later(PATIENCE, move |_: &mut Upgrade| outer.fail_connection(CloseReason::TimedOut));
+            (self.start_patience)(&self.outer);
         } else {
             // An error says no more than that this is the end.
             let _ = self.context.flush(&mut Wire::to(&self.outer));

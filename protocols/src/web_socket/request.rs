@@ -6,7 +6,7 @@ use tungstenite::handshake::server::{Request, create_response, write_response};
 use tungstenite::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
 use tungstenite::http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::web_socket::Options;
+use crate::web_socket::options::Options;
 
 /// The head of a request, as it comes in.
 #[derive(Default)]

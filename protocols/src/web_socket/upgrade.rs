@@ -1,7 +1,6 @@
 //! A connection from its first request on.
 
 use std::rc::Rc;
-use std::time::Duration;
 
 use reactor::connection::Connection;
 use reactor::layer::{Layer, Nested};
@@ -10,9 +9,10 @@ use reactor::{CloseReason, OnEof, Protocol, SharedFactory, Transport};
 use tungstenite::http::StatusCode;
 
 use crate::policies::pass_through::PassThrough;
+use crate::web_socket::answer;
 use crate::web_socket::open::Open;
+use crate::web_socket::options::{Options, PATIENCE};
 use crate::web_socket::request::{Head, Verdict, refusal};
-use crate::web_socket::{Options, answer};
 
 /// A connection that becomes a web socket, or something else.
 pub(super) struct Upgrade {
@@ -66,7 +66,10 @@ impl Upgrade {
     }
 
     fn open(&mut self, nested: Nested, frames: &[u8]) {
-        let mut open = Box::new(Open::new(self.transport.clone(), nested, &self.options));
+        let start_patience = |outer: &Transport| {
+            outer.call_later(PATIENCE, |this: &mut Self| this.transport.fail_connection(CloseReason::TimedOut));
+        };
+        let mut open = Box::new(Open::new(self.transport.clone(), nested, &self.options, start_patience));
         open.begin(frames);
         self.stage = Stage::Open(open);
     }
@@ -176,6 +179,3 @@ impl Layer for Upgrade {
         }
     }
 }
-
-/// How long a request may take, and how long the peer may take to close when this side has.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);

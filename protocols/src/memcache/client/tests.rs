@@ -4,6 +4,7 @@ use std::io;
 use reactor::testing::{StringTransport, every_cut};
 
 use super::*;
+use crate::memcache::MemcacheFactory;
 
 /// A client in the test's hands, the test being the server.
 struct Test {
