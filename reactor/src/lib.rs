@@ -69,6 +69,7 @@
 //! | test without sockets, with a clock that the test moves | [`testing::StringTransport`], [`testing::Pair`] |
 //! | test whole programs on a network with delays and failures | [`testing::Simulation`] |
 //! | reach the reactor from another thread | [`Reactor::remote`] |
+//! | show people what a peer has sent or chosen, without giving it their terminal | [`text`] |
 //! | see what happens | the crate `tracing`; without a subscriber, warnings go to standard error ([`Reactor::run`]) |
 //!
 //! # The life of a connection
@@ -112,6 +113,11 @@ mod time;
 mod transport;
 pub mod unix;
 mod util;
+
+/// Text for people to read.
+pub mod text {
+    pub use crate::util::escaped::{Escaped, escaped};
+}
 
 pub use address::Address;
 pub use connect::{ConnectError, Connector};

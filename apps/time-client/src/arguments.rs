@@ -16,6 +16,8 @@ use reactor::endpoint::quote_string_argument;
 ///
 /// A reply is a stamp, `[Sun Nov  1 16:58:06 2026] `, and the text that was sent.
 /// One of another form is printed when nothing more has come for two seconds.
+/// On a terminal control characters in it are shown as \x1b; into a pipe or a file
+/// it goes as it came.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use futures_channel::oneshot;
+use reactor::text::escaped;
 
 use crate::terminal::{Editor, Mode, interrupt};
 
@@ -166,14 +167,19 @@ fn show(shown: &Shown) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes to standard error. Where that is closed nobody wants to know.
+/// Writes to standard error, for people. Where that is closed nobody wants to know.
 pub(crate) fn notice(text: impl Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let _ = writeln!(io::stderr(), "{}", escaped(&text.to_string()));
 }
 
+/// As it came for a program; on a terminal, which the server shall not have in its hands, so that it only is shown.
 fn print(reply: &[u8]) -> io::Result<()> {
     let mut output = io::stdout().lock();
-    output.write_all(reply)?;
+    if output.is_terminal() {
+        write!(output, "{}", escaped(reply).multiline())?;
+    } else {
+        output.write_all(reply)?;
+    }
     output.write_all(b"\n")?;
     output.flush()
 }

@@ -2,6 +2,7 @@ use std::error::Error;
 use std::fmt;
 
 use reactor::CloseReason;
+use reactor::text::escaped;
 
 /// Why a call has no answer, or an [`AmpBox`](crate::amp::AmpBox) not what is asked of it.
 ///
@@ -66,7 +67,9 @@ impl From<BoxError> for AmpError {
 impl fmt::Display for AmpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Remote { code, description } => write!(f, "the peer answered {code}: {description}"),
+            Self::Remote { code, description } => {
+                write!(f, "the peer answered {}: {}", escaped(code), escaped(description))
+            }
             Self::ConnectionLost(reason) => write!(f, "no answer: {reason}"),
             Self::Malformed(what) => f.write_str(what),
             Self::TooLong { key, length } => {

@@ -2,6 +2,7 @@ use std::error::Error;
 use std::fmt;
 
 use reactor::CloseReason;
+use reactor::text::escaped;
 
 /// Why a [`MemcacheClient`](crate::memcache::MemcacheClient) has no answer.
 #[derive(Clone, Debug)]
@@ -31,8 +32,8 @@ impl fmt::Display for MemcacheError {
             }
             Self::ValueTooLong(length) => write!(f, "a value of {length} bytes is longer than it may be"),
             Self::UnknownCommand => f.write_str("the server does not know the command"),
-            Self::ClientError(text) => write!(f, "the server refuses the request: {text}"),
-            Self::ServerError(text) => write!(f, "the server has failed: {text}"),
+            Self::ClientError(text) => write!(f, "the server refuses the request: {}", escaped(text)),
+            Self::ServerError(text) => write!(f, "the server has failed: {}", escaped(text)),
             Self::ConnectionLost(reason) => write!(f, "no answer: {reason}"),
         }
     }

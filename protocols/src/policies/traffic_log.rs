@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use reactor::layer::Policy;
+use reactor::text::escaped;
 use reactor::{CloseReason, Factory, Transport, layer};
 
 use crate::policies::sink::Sink;
@@ -136,7 +137,7 @@ impl Policy for Logged {
     }
 
     fn connection_lost(&mut self, reason: &CloseReason) {
-        self.line(format_args!("lost: {reason}"));
+        self.line(format_args!("lost: {}", escaped(&reason.to_string())));
     }
 }
 

@@ -3,9 +3,12 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
+use crate::util::escaped::escaped;
+
 /// Where to connect to: an address, or a name that is yet to be resolved, with a port.
 ///
-/// Whatever is [`ToTarget`] makes one. It displays as `host:port`, an IPv6 address in brackets.
+/// Whatever is [`ToTarget`] makes one. It displays as `host:port`, an IPv6 address in brackets, and a
+/// name with what would confuse people [escaped](crate::text::escaped).
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Target {
@@ -53,9 +56,9 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Address(address) => address.fmt(f),
-            Self::Name { host, port } if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Name { host, port } => write!(f, "{host}:{port}"),
-            Self::Malformed { text, .. } => f.write_str(text),
+            Self::Name { host, port } if host.contains(':') => write!(f, "[{}]:{port}", escaped(host)),
+            Self::Name { host, port } => write!(f, "{}:{port}", escaped(host)),
+            Self::Malformed { text, .. } => escaped(text).fmt(f),
         }
     }
 }
@@ -262,7 +265,7 @@ mod tests {
         ] {
             let expected = Target::Malformed { text: text.to_owned(), reason: expected };
             assert_eq!(text.to_target(), expected, "{text:?}");
-            assert_eq!(expected.to_string(), text);
+            assert_eq!(expected.to_string(), escaped(text).to_string());
         }
     }
 

@@ -8,13 +8,16 @@ use std::{fmt, io};
 
 use socket2::SockAddr;
 
+use crate::util::escaped::{escaped, escaped_path};
+
 /// The address of a UNIX socket: a path, an abstract name, or none at all. Twisted's `UNIXAddress`.
 ///
 /// An abstract name lives in the network namespace, not in the file system: nobody's permission is asked, and it is
 /// gone with the last socket that has it. A text that begins with `@` is one, as other tools write it; Twisted's NUL in
 /// its place means the same. A client's end is most often unnamed.
 ///
-/// Cloning it is cheap. It displays as the path, as `@name`, or as `(unnamed)`.
+/// Cloning it is cheap. It displays as the path, as `@name`, or as `(unnamed)`, with what a client may have put into its
+/// name to confuse people [escaped](crate::text::escaped).
 ///
 /// ```
 /// use reactor::address::UnixAddress;
@@ -154,8 +157,8 @@ impl fmt::Display for UnixAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Name::Unnamed => f.write_str("(unnamed)"),
-            Name::Path(path) => path.display().fmt(f),
-            Name::Abstract(name) => write!(f, "@{}", name.escape_ascii()),
+            Name::Path(path) => escaped_path(path).fmt(f),
+            Name::Abstract(name) => write!(f, "@{}", escaped(name)),
         }
     }
 }

@@ -1,6 +1,8 @@
 use std::error::Error;
 use std::fmt;
 
+use crate::util::escaped::escaped;
+
 /// What is wrong with the description of an endpoint. It displays as a sentence that begins with the description and
 /// tells which piece is wrong, where that begins, and what was expected:
 /// `tcp:80x: "80x" (at 4) is not a port: a port is a number from 0 to 65535`.
@@ -34,7 +36,7 @@ impl EndpointError {
 
 impl fmt::Display for EndpointError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.description, self.problem)
+        write!(f, "{}: {}", escaped(&self.description), self.problem)
     }
 }
 

@@ -23,6 +23,7 @@ use crate::transport::close_reason::CloseReason;
 use crate::unix;
 use crate::unix::file::NamedSocket;
 use crate::unix::options::UnixListenOptions;
+use crate::util::escaped::escaped_path;
 
 /// Replaces a server by its next version without losing a client: the new process gets the listening sockets of the old
 /// one, over a UNIX socket at a path that both know, and the old one stops accepting when the new one is ready. What
@@ -89,7 +90,7 @@ impl Handover {
             Ok(stream) => stream,
             // At the latest the offer to the next would fail.
             Err(_) if !path.parent().is_some_and(Path::is_dir) => {
-                let message = format!("cannot hand over at {}: there is no such directory", path.display());
+                let message = format!("cannot hand over at {}: there is no such directory", escaped_path(&path));
                 return Err(io::Error::new(io::ErrorKind::NotFound, message));
             }
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
@@ -100,7 +101,7 @@ impl Handover {
         let sockets = receive_sockets(&before, &reactor.0.hub.clock, PATIENCE)
             .map_err(|error| cannot_take_over(&path, &error))?;
         let taken = sockets.len();
-        tracing::info!(path = %path.display(), sockets = taken, "taking over");
+        tracing::info!(path = %escaped_path(&path), sockets = taken, "taking over");
         reactor.0.inherited.replace(sockets);
         Ok(Self { reactor: reactor.clone(), path, before: Some(before), taken })
     }
@@ -166,7 +167,7 @@ impl Handover {
             said: Vec::new(),
         })?;
         let _ = offer.port.set(port.clone());
-        tracing::info!(path = %path.display(), "offering the ports to the next process");
+        tracing::info!(path = %escaped_path(&path), "offering the ports to the next process");
         Ok(port)
     }
 }
@@ -229,7 +230,7 @@ fn receive_sockets(before: &UnixStream, clock: &Clock, patience: Duration) -> io
 }
 
 fn cannot_take_over(path: &Path, error: &io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("cannot take over from the process at {}: {error}", path.display()))
+    io::Error::new(error.kind(), format!("cannot take over from the process at {}: {error}", escaped_path(&path)))
 }
 
 /// An error in words of its own where the system's, that it would have to wait, says little.

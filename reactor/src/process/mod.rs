@@ -13,6 +13,7 @@ pub use transport::ProcessTransport;
 use std::cell::Cell;
 use std::error::Error;
 use std::future::Future;
+use std::os::unix::ffi::OsStrExt as _;
 use std::process::{Command, ExitStatus, Output};
 use std::rc::Rc;
 use std::{fmt, io, mem};
@@ -30,6 +31,7 @@ use crate::process::transport::Process;
 use crate::reactor::Reactor;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::state::OUTPUT_LIMIT;
+use crate::util::escaped::escaped;
 
 impl Reactor {
     /// Starts a child process with pipes to its standard input and from its standard output and error. `build` is called
@@ -175,7 +177,7 @@ impl Reactor {
             match told.await {
                 Ok(Some(output)) => Ok(output),
                 Ok(None) => {
-                    let message = format!("{} has written more than {limit} bytes", program.display());
+                    let message = format!("{} has written more than {limit} bytes", escaped(program.as_bytes()));
                     Err(io::Error::new(io::ErrorKind::FileTooLarge, message))
                 }
                 Err(_) => Err(io::Error::other("the reactor has stopped")),
@@ -202,7 +204,7 @@ impl Reactor {
                 io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
                 _ => source.to_string(),
             };
-            let message = format!("cannot run {}: {text}", program.display());
+            let message = format!("cannot run {}: {text}", escaped(program.as_bytes()));
             io::Error::new(source.kind(), CannotRun { message, source })
         })
     }

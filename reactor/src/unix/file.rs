@@ -12,6 +12,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::address::unix::UnixAddress;
 use crate::unix::lock::{Lock, is_open};
+use crate::util::escaped::escaped_path;
 
 /// A socket with a name, from which ports are made: one, or one for each of several reactors.
 pub(crate) struct NamedSocket {
@@ -147,7 +148,7 @@ impl Drop for SocketFile {
             && fs::symlink_metadata(&self.path).is_ok_and(|file| id_of(&file) == self.id)
             && let Err(error) = fs::remove_file(&self.path)
         {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove the socket");
+            tracing::warn!(path = %escaped_path(&self.path), %error, "cannot remove the socket");
         }
     }
 }
@@ -189,8 +190,8 @@ pub(crate) fn explain(address: &UnixAddress, error: &io::Error) -> String {
                   with a lock)"
                 .to_owned(),
         },
-        io::ErrorKind::NotFound => format!("there is no directory {}", directory.display()),
-        io::ErrorKind::PermissionDenied => format!("permission denied (to write in {})", directory.display()),
+        io::ErrorKind::NotFound => format!("there is no directory {}", escaped_path(directory)),
+        io::ErrorKind::PermissionDenied => format!("permission denied (to write in {})", escaped_path(directory)),
         _ => error.to_string(),
     }
 }

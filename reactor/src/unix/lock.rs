@@ -13,6 +13,7 @@ use rustix::process::{Pid, geteuid, test_kill_process};
 use socket2::{Domain, Socket, Type};
 
 use crate::address::unix::UnixAddress;
+use crate::util::escaped::escaped_path;
 
 /// A lock that this process holds; dropping it lets it go.
 pub(crate) struct Lock {
@@ -158,12 +159,12 @@ impl Turn {
             })?;
             let opened = file.metadata()?;
             if opened.uid() != geteuid().as_raw() {
-                return Err(in_use(format!("{} is in the way, and is another user's", path.display())));
+                return Err(in_use(format!("{} is in the way, and is another user's", escaped_path(&path))));
             }
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    return Err(in_use(format!("somebody else is taking the lock {}", lock.display())));
+                    return Err(in_use(format!("somebody else is taking the lock {}", escaped_path(lock))));
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
@@ -184,11 +185,11 @@ impl Drop for Turn {
 }
 
 fn held(path: &Path, holder: u32) -> io::Error {
-    in_use(format!("process {holder} has the lock {}", path.display()))
+    in_use(format!("process {holder} has the lock {}", escaped_path(path)))
 }
 
 fn no_lock(path: &Path) -> io::Error {
-    in_use(format!("{} is in the way, and is not a lock", path.display()))
+    in_use(format!("{} is in the way, and is not a lock", escaped_path(path)))
 }
 
 fn in_use(message: String) -> io::Error {

@@ -32,6 +32,7 @@ use crate::net::socket::{Reserve, poll_end};
 use crate::transport::state::SocketOptions;
 use crate::unix::file::NamedSocket;
 use crate::unix::lock::Lock;
+use crate::util::escaped::escaped_path;
 
 /// A connected socket.
 pub(crate) struct Unix {
@@ -210,7 +211,7 @@ pub(crate) fn connect(options: &UnixConnectOptions) -> io::Result<Accepted<Unix>
         && !Lock::is_held(path)?
     {
         let lock = lock::beside(path);
-        let message = format!("no server is running: no living process has the lock {}", lock.display());
+        let message = format!("no server is running: no living process has the lock {}", escaped_path(&lock));
         return Err(io::Error::new(io::ErrorKind::ConnectionRefused, message));
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;

@@ -1,7 +1,10 @@
 //! `time-client` with a person at a terminal.
 
+use std::io::{Read, Write};
 use std::net::SocketAddr;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::thread;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -189,4 +192,44 @@ fn when_the_replies_go_to_a_file_there_is_no_prompt_in_it() {
     assert!(!shown.contains("> "), "{shown:?}");
     terminal.type_in("\x04");
     terminal.expect_exit(0);
+}
+
+/// A server that answers every client with the same, whatever that asks.
+fn answering(answer: &'static [u8]) -> SocketAddr {
+    let (listener, address) = net::listen();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            client.read_exact(&mut [0; 2]).unwrap();
+            client.write_all(answer).unwrap();
+            let _ = client.read(&mut [0]);
+        }
+    });
+    address
+}
+
+/// Clears the screen, renames the window, and writes over what stands there.
+const HOSTILE: &[u8] = b"\x1b[2J\x1b]0;root\x07\xc2\x9b31m one\r\n\ttwo\rover\xff";
+
+#[test]
+fn a_server_has_no_power_over_the_terminal_that_shows_its_reply() {
+    let mut terminal = client("", answering(HOSTILE));
+    terminal.expect("> ");
+    terminal.type_in("hi\r");
+    terminal.expect("\\x1b[2J\\x1b]0;root\\x07\\u{9b}31m one\r\r\n\ttwo\\rover\\xff\r\n");
+    terminal.expect("> ");
+    terminal.type_in("\x04");
+    terminal.expect_exit(0);
+}
+
+#[test]
+fn a_program_that_reads_replies_gets_them_as_they_came() {
+    let address = answering(HOSTILE);
+    let mut command = Command::new(binary("time-client"));
+    command.args([address.ip().to_string(), address.port().to_string()]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"hi\n").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(output.stdout, [HOSTILE, b"\n"].concat());
 }

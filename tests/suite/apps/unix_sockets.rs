@@ -3,11 +3,12 @@
 use std::fs;
 use std::fs::Permissions;
 use std::io::{Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use nix::sys::signal::Signal;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, connect, socket};
 
 use crate::apps::program::Program;
 use crate::apps::stamps::is_stamped;
@@ -124,4 +125,16 @@ fn descriptors_that_nobody_asked_for_are_closed() {
     }
     // The last client's socket may still be there.
     assert!(server.descriptors() <= idle + 1, "{} descriptors, {idle} before", server.descriptors());
+}
+
+#[test]
+fn a_client_whose_name_has_control_characters_in_it_writes_no_line_of_the_servers() {
+    let (folder, path) = fresh_path();
+    let mut server = serve("--unix", &path);
+    let client = socket(AddressFamily::Unix, SockType::Stream, SockFlag::empty(), None).unwrap();
+    let name = folder.path().join("a\n...connected from: root\x1b[2J");
+    bind(client.as_raw_fd(), &UnixAddr::new(&name).unwrap()).unwrap();
+    connect(client.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
+    let name = format!("{}/a\\n...connected from: root\\x1b[2J", folder.path().display());
+    assert_eq!(server.line(), format!("...connected from: {name}"));
 }

@@ -190,6 +190,7 @@ fn what_cannot_be_listened_on_is_an_error_that_names_it_and_says_why() {
         (format!("{folder}/a\0b"), io::ErrorKind::InvalidInput, "the path has a NUL byte in it".to_owned()),
     ] {
         let error = failure(&*path);
+        let path = path.replace('\0', "\\x00");
         assert_eq!((error.kind(), error.to_string()), (kind, format!("cannot listen on {path}: {reason}")));
     }
     assert_eq!(failure(UnixAddress::unnamed()).to_string(), "cannot listen on (unnamed): it has no name");
@@ -295,6 +296,7 @@ fn s189_addresses_are_paths_names_or_nothing_and_compare_by_value() {
         assert_eq!(lines, [format!("client: (unnamed) {path}"), format!("server: {path} (unnamed)")]);
     });
     assert_eq!(UnixAddress::from("@a\0b").to_string(), "@a\\x00b");
+    assert_eq!(UnixAddress::from_path("/run/a\n\x1b[2Jb").to_string(), "/run/a\\n\\x1b[2Jb");
     assert_ne!(UnixAddress::from_path("@a"), UnixAddress::from("@a"));
     assert_eq!(UnixAddress::from("\0a"), UnixAddress::from("@a"));
 }
