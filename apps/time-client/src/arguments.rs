@@ -37,6 +37,10 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) udp: bool,
 
+    /// Let HOST be an exec: description, which runs a program
+    #[arg(long)]
+    pub(crate) allow_exec: bool,
+
     /// The same as unix:PATH in place of HOST and PORT
     #[arg(long, value_name = "PATH", conflicts_with_all = ["udp", "host", "port"])]
     pub(crate) unix: Option<String>,
@@ -48,7 +52,8 @@ const AFTER_HELP: &str = "\
 The description of an endpoint is one of these:
   tcp:HOST:PORT[:timeout=SECONDS][:bindAddress=IP]
   unix:PATH                           a UNIX socket, or @ and an abstract name
-  exec:PROGRAM[:ARGUMENT]...          a program that is run, and talked to
+  exec:PROGRAM[:ARGUMENT]...          a program that is run, and talked to; with
+                                      --allow-exec only
   web:[path=/PATH:][text=yes:]ENDPOINT
                                       a web socket in place of the connection
 A colon in an argument is written \\:, as in tcp:\\:\\:1:21567.

@@ -38,6 +38,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     let reactor = Reactor::new()?;
     add_endpoint_schemes(&reactor);
+    if arguments.allow_exec {
+        reactor.allow_endpoint_schemes(&["exec"]);
+    }
     let endpoint = client_from_string(&reactor, &arguments.endpoint()).unwrap_or_else(|error| fail(error));
     let console = Rc::new(Console::open()?);
     let ended = reactor.run_until(converse(&reactor, arguments, &*endpoint, &console));

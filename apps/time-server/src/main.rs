@@ -65,6 +65,8 @@ fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
 /// A service for each address that the arguments name, and behind them what announces them.
 fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, ServiceError> {
     add_endpoint_schemes(reactor);
+    // Whoever starts the server says on what, and has these to give.
+    reactor.allow_endpoint_schemes(&["fd", "stdio", "systemd"]);
     let endpoints = arguments.services().into_iter().map(|(service, description)| {
         match server_from_string(reactor, &description) {
             Ok(endpoint) => (service, endpoint),

@@ -10,6 +10,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{Interest, NoSubscriber};
 use tracing::{Event, Level, Metadata, Subscriber};
 
+use crate::util::escaped::escaped;
+
 /// Runs this; meanwhile the warnings and errors of this thread go to standard error, a line each, unless there is a
 /// subscriber already. Without this, a program that sets none would fail without a word.
 pub(crate) fn with_last_resort<R>(run: impl FnOnce() -> R) -> R {
@@ -82,10 +84,7 @@ impl fmt::Display for Line {
         let fields = if self.fields.is_empty() { String::new() } else { format!(" ({})", self.fields) };
         f.write_str(if self.level == Level::ERROR { "error: " } else { "warning: " })?;
         // What a peer has sent may be in it, and is about to be shown at a terminal.
-        self.message.chars().chain(fields.chars()).try_for_each(|c| match c {
-            c if c.is_control() => write!(f, "{}", c.escape_default()),
-            c => f.write_char(c),
-        })
+        write!(f, "{}{}", escaped(&self.message), escaped(&fields))
     }
 }
 
@@ -103,6 +102,6 @@ mod tests {
             line(Level::WARN, "cut off", "peer: 127.0.0.1:1, unsent: 5"),
             "warning: cut off (peer: 127.0.0.1:1, unsent: 5)"
         );
-        assert_eq!(line(Level::ERROR, "\x1b[2Jgone\n", ""), "error: \\u{1b}[2Jgone\\n");
+        assert_eq!(line(Level::ERROR, "\x1b[2Jgone\n", ""), "error: \\x1b[2Jgone\\n");
     }
 }

@@ -16,6 +16,7 @@ thread_local! {
         let sim = Simulation::new(1);
         let reactor = sim.host("here");
         protocols::add_endpoint_schemes(&reactor);
+        reactor.allow_endpoint_schemes(&["exec", "fd", "stdio", "systemd"]);
         (sim, reactor)
     };
 }

@@ -52,14 +52,17 @@ fn client_and_server_meet_at_whatever_both_are_told() {
 #[test]
 fn s142_a_client_talks_to_a_server_that_it_runs_itself() {
     let server = binary("time-server").display();
-    let mut client = Program::app("time-client", [format!("exec:{server}:--stdio")]);
+    let mut client = Program::app("time-client", ["--allow-exec", &format!("exec:{server}:--stdio")]);
     for line in ["hello", "again"] {
         client.type_in(format!("{line}\n"));
         assert!(is_stamped(client.line(), line));
     }
     client.close_and_finish().with_code(0);
-    ask(&["--lines", &format!("exec:{server}:--lines=stdio\\:")], "a line");
-    let ended = Program::app("time-client", ["exec:false"]).finish().with_code(1);
+    ask(&["--lines", "--allow-exec", &format!("exec:{server}:--lines=stdio\\:")], "a line");
+    // Not without being allowed to: the host may be somebody else's choice.
+    let ended = Program::app("time-client", [format!("exec:{server}:--stdio")]).finish().with_code(2);
+    assert!(ended.stderr.contains("\"exec\" (at 0) is not allowed here: it runs a program"), "{}", ended.stderr);
+    let ended = Program::app("time-client", ["--allow-exec", "exec:false"]).finish().with_code(1);
     assert_eq!(ended.stderr, "time-client: connection lost: the process has ended with exit status: 1\n");
 }
 

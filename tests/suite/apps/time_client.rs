@@ -371,7 +371,7 @@ fn a_wrong_command_line_is_explained_with_status_2() {
         (&["localhost", "1", "2"], "unexpected argument"),
         (&["--lines", "--udp"], "cannot be used with"),
         (&["localhost:21567"], "the port is an argument of its own"),
-        (&["tpc:localhost:21567"], "\"tpc\" (at 0) is not a scheme: those known are exec, "),
+        (&["tpc:localhost:21567"], "\"tpc\" (at 0) is not a scheme: those known are tcp, "),
         (&["unix:/run/a", "21567"], "with which a port cannot be used"),
         (&["unix:/run/a", "--udp"], "with which --udp cannot be used"),
         (&[""], "a host is needed"),

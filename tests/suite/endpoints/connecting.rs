@@ -67,6 +67,7 @@ fn s130_whatever_keeps_a_connection_from_being_made_is_in_the_result() {
         ] {
             let reactor = test_reactor();
             reactor.set_resolver(Nobody);
+            reactor.allow_endpoint_schemes(&["exec"]);
             let endpoint = client_from_string(&reactor, &description).unwrap();
             let log = Log::default();
             let factory = Logging::boxed(&log, |_| None);
@@ -252,6 +253,7 @@ fn s135_the_factory_is_started_before_the_attempt_and_stopped_behind_the_connect
 fn s142_a_program_is_given_its_arguments_and_its_status_is_the_reason_of_the_end() {
     in_time(|| {
         let reactor = test_reactor();
+        reactor.allow_endpoint_schemes(&["exec"]);
         let endpoint = client_from_string(&reactor, "exec:sh:-c:echo \"$1,$2\"; exit 3:sh:a=b\\:c:--d=\\=").unwrap();
         assert_eq!(endpoint.to_string(), "exec:sh:-c:echo \"$1,$2\"; exit 3:sh:a=b\\:c:--d=\\=");
         let log = Log::default();

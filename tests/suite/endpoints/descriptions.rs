@@ -5,6 +5,7 @@ use std::{fmt, io};
 
 use async_trait::async_trait;
 use proptest::prelude::*;
+use protocols::add_endpoint_schemes;
 use reactor::endpoint::{
     Arguments, EndpointError, ServerEndpoint, client_from_string, quote_string_argument, server_from_string,
 };
@@ -12,9 +13,13 @@ use reactor::net::Resolver;
 use reactor::testing::Simulation;
 use reactor::{Factory, Port, Reactor};
 
+use crate::support::panic_of;
+
 fn in_a_simulation() -> Reactor {
     // The reactor outlives it: nothing runs here.
-    Simulation::new(1).host("here")
+    let reactor = Simulation::new(1).host("here");
+    reactor.allow_endpoint_schemes(&["exec", "fd", "stdio", "systemd"]);
+    reactor
 }
 
 fn server(description: &str) -> Result<String, String> {
@@ -110,9 +115,32 @@ fn s140_what_is_wrong_with_a_description_of_a_client_is_told_with_its_place() {
 #[test]
 fn a_simulated_host_is_none_for_a_reactor_on_sockets() {
     let reactor = Reactor::new().unwrap();
-    let expected = "sim:a:80: this reactor is not one of a simulation, where alone there are such hosts";
-    assert_eq!(server_from_string(&reactor, "sim:a:80").unwrap_err().to_string(), expected);
-    assert_eq!(client_from_string(&reactor, "sim:a:80").unwrap_err().to_string(), expected);
+    let problem = |known| format!("sim:a:80: \"sim\" (at 0) is not a scheme: those known are {known}");
+    assert_eq!(server_from_string(&reactor, "sim:a:80").unwrap_err().to_string(), problem("tcp, tcp6, unix"));
+    assert_eq!(client_from_string(&reactor, "sim:a:80").unwrap_err().to_string(), problem("tcp, unix"));
+}
+
+#[test]
+fn what_runs_programs_or_takes_descriptors_has_to_be_allowed_also_inside_another() {
+    let reactor = Reactor::new().unwrap();
+    add_endpoint_schemes(&reactor);
+    let clients = [("exec:cat", "\"exec\" (at 0)"), ("web:exec:cat", "\"exec\" (at 4)")];
+    for (description, place) in clients {
+        let error = client_from_string(&reactor, description).unwrap_err().to_string();
+        assert_eq!(error, format!("{description}: {place} is not allowed here: it runs a program"));
+    }
+    for description in ["fd:3", "stdio:", "systemd:index=0", "haproxy:fd:3", "web:stdio:"] {
+        let error = server_from_string(&reactor, description).unwrap_err().to_string();
+        assert!(error.contains(" is not allowed here: it takes "), "{error}");
+    }
+    reactor.allow_endpoint_schemes(&["exec", "fd"]);
+    for (description, _) in clients {
+        client_from_string(&reactor, description).unwrap();
+    }
+    server_from_string(&reactor, "haproxy:fd:3").unwrap();
+    server_from_string(&reactor, "stdio:").unwrap_err();
+    let panic = panic_of(|| Reactor::new().unwrap().allow_endpoint_schemes(&["tcp"]));
+    assert_eq!(panic.message, "\"tcp\" is not a scheme that has to be allowed");
 }
 
 #[test]
@@ -223,14 +251,14 @@ fn s140_a_scheme_of_ones_own_may_be_around_other_endpoints_and_is_known_to_one_r
     let reactor = sim.host("here");
     assert_eq!(
         server_from_string(&reactor, "counting:tcp:80").unwrap_err().to_string(),
-        "counting:tcp:80: \"counting\" (at 0) is not a scheme: those known are fd, sim, stdio, systemd, tcp, tcp6, unix",
+        "counting:tcp:80: \"counting\" (at 0) is not a scheme: those known are sim, tcp, tcp6, unix",
         "it came back with a new reactor"
     );
     let other = sim.host("other");
     other.add_server_scheme("counting", |_, arguments| Err(arguments.error("it is not for you")));
     let error = |description| server_from_string(&other, description).unwrap_err();
     assert_eq!(error("counting:tcp:80").to_string(), "counting:tcp:80: it is not for you");
-    assert!(error("x").to_string().contains("known are counting, fd, "));
+    assert!(error("x").to_string().contains("known are counting, sim, "));
     other.add_server_scheme("counting", |_, arguments| Err(arguments.rest()?.required("port")?.error("is odd")));
     let wrong = error("counting:a=b:tcp:81");
     assert_eq!(

@@ -19,6 +19,7 @@ fn serve<T: Send + 'static>(
     factory: impl Factory,
     with: impl FnOnce(String) -> T + Send + 'static,
 ) -> std::io::Result<T> {
+    reactor.allow_endpoint_schemes(&["fd", "systemd"]);
     let endpoint = server_from_string(reactor, description).unwrap();
     let threads = reactor.clone();
     reactor.run_until(async move {
@@ -164,6 +165,7 @@ fn s141_a_unix_socket_is_for_everybody_and_locked_unless_told_otherwise() {
 fn s139_in_a_simulation_there_are_no_sockets_of_the_system() {
     let sim = Simulation::new(1);
     let reactor = sim.host("here");
+    reactor.allow_endpoint_schemes(&["stdio", "fd"]);
     for description in ["stdio:", "fd:0", "unix:@name"] {
         let endpoint = server_from_string(&reactor, description).unwrap();
         let listening = endpoint.listen(Box::new(echoing)).now_or_never().unwrap();

@@ -32,6 +32,7 @@ fn every_client(run: impl Fn(&Reactor, Box<dyn ClientEndpoint>) + Clone + Send +
         let description = format!("unix:{}", quote_string_argument(path.to_str().unwrap()));
         run(&reactor, client_from_string(&reactor, &description).unwrap());
         let reactor = test_reactor();
+        reactor.allow_endpoint_schemes(&["exec"]);
         run(&reactor, client_from_string(&reactor, "exec:cat").unwrap());
     });
 }

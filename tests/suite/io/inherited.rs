@@ -116,6 +116,7 @@ fn children_see_their_own_things_only() {
     let own = TcpListener::bind("127.0.0.1:0").unwrap();
     for (description, is_taken) in [("systemd:index=0".to_owned(), true), (format!("fd:{}", own.as_raw_fd()), false)] {
         let reactor = Reactor::new().unwrap();
+        reactor.allow_endpoint_schemes(&["fd", "systemd"]);
         let endpoint = server_from_string(&reactor, &description).unwrap();
         let listening = async move { endpoint.listen(Box::new(|_: Transport| Nothing)).await };
         assert_eq!(reactor.run_until(listening).unwrap().is_ok(), is_taken, "{description}");

@@ -19,11 +19,12 @@ use crate::util::panics::log_panic;
 /// Makes the endpoint that a description is of, or says what is wrong with that. Nothing is opened or resolved.
 pub(super) type Parse<E> = dyn Fn(&Reactor, &mut Arguments) -> Result<Box<E>, EndpointError>;
 
-/// The schemes of a reactor that others have added.
+/// The schemes of a reactor that others have added, and those that have to be allowed and are.
 #[derive(Default)]
 pub(crate) struct Schemes {
     servers: Added<dyn ServerEndpoint>,
     clients: Added<dyn ClientEndpoint>,
+    allowed: RefCell<BTreeSet<String>>,
 }
 
 type Added<E> = RefCell<BTreeMap<String, Rc<Parse<E>>>>;
@@ -43,10 +44,12 @@ impl Schemes {
 /// | `tcp:PORT` | a TCP port of all IPv4 interfaces, or of the address `interface=`, of either family |
 /// | `tcp6:PORT` | a TCP port of all interfaces, for IPv6 and IPv4 at once, or of the IPv6 address `interface=` |
 /// | `unix:PATH` | a UNIX socket, or by `@` an abstract name; `mode=` are the permissions of its file, in octal (666); it is [locked](crate::unix::UnixListenOptions::lock), unless `lockfile=no` |
-/// | `stdio:` | standard input and output as the only connection, see [`Reactor::stdio`]; the port closes when that ends |
-/// | `systemd:name=NAME` or `systemd:index=N` | a socket that the service manager has opened for this program (`LISTEN_FDS`), the next of this name, or the one with this index, from 0; with `domain=` (`INET`, `INET6` or `UNIX`) only if it is of that family |
-/// | `fd:N` | a listening socket that this program was started with, by its number; in place of 0, 1 and 2 there is `/dev/null` then |
+/// | `stdio:` * | standard input and output as the only connection, see [`Reactor::stdio`]; the port closes when that ends |
+/// | `systemd:name=NAME` * or `systemd:index=N` | a socket that the service manager has opened for this program (`LISTEN_FDS`), the next of this name, or the one with this index, from 0; with `domain=` (`INET`, `INET6` or `UNIX`) only if it is of that family |
+/// | `fd:N` * | a listening socket that this program was started with, by its number; in place of 0, 1 and 2 there is `/dev/null` then |
 /// | `sim:HOST:PORT` | a port of a host of the simulation that the reactor is in |
+///
+/// Those with a * take what this process has, and have to be [allowed](Reactor::allow_endpoint_schemes).
 ///
 /// TCP and UNIX sockets have `backlog=`, how many connections may wait (1,024). These, the inherited and the simulated ones have limits, each
 /// a number or `none`:
@@ -99,7 +102,7 @@ pub fn server_from_string(reactor: &Reactor, description: &str) -> Result<Box<dy
 /// |---|---|
 /// | `tcp:HOST:PORT` | a TCP port of a host, by its name or address; names are resolved to both families, and raced, see [`Reactor::connect_tcp`]; `bindAddress=` is the local address |
 /// | `unix:PATH` | a UNIX socket, or by `@` an abstract name |
-/// | `exec:PROGRAM:ARGUMENT…` | a program, which is started as the peer: see [`Reactor::connect_process`] |
+/// | `exec:PROGRAM:ARGUMENT…` | a program, which is started as the peer, see [`Reactor::connect_process`]; it has to be [allowed](Reactor::allow_endpoint_schemes) |
 /// | `sim:HOST:PORT` | a port of a host of the simulation that the reactor is in |
 ///
 /// TCP and UNIX sockets have `timeout=`, how many seconds an attempt may take (30); on a UNIX socket it takes no time.
@@ -189,6 +192,45 @@ impl Reactor {
     }
 }
 
+impl Reactor {
+    /// Lets descriptions of endpoints begin with these schemes, too, which do more than to talk over a network: `exec` runs a
+    /// program, and `fd`, `stdio` and `systemd` take descriptors of this process. A program that is told where to connect to
+    /// need not be told what to run: so allow them where the descriptions come from the one who runs the program, or by an
+    /// option of its own.
+    ///
+    /// ```
+    /// use reactor::Reactor;
+    /// use reactor::endpoint::client_from_string;
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let error = client_from_string(&reactor, "exec:cat").unwrap_err();
+    /// assert_eq!(error.to_string(), "exec:cat: \"exec\" (at 0) is not allowed here: it runs a program");
+    /// reactor.allow_endpoint_schemes(&["exec"]);
+    /// client_from_string(&reactor, "exec:cat")?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If one of them is none that has to be allowed.
+    #[track_caller]
+    pub fn allow_endpoint_schemes(&self, schemes: &[&str]) {
+        for scheme in schemes {
+            let is_known = is_guarded(SERVERS, scheme) || is_guarded(CLIENTS, scheme);
+            assert!(is_known, "{scheme:?} is not a scheme that has to be allowed");
+            self.0.schemes.allowed.borrow_mut().insert((*scheme).to_owned());
+        }
+    }
+
+    fn offers(&self, scheme: &str, when: Offered) -> bool {
+        match when {
+            Offered::Always => true,
+            Offered::InSimulations => self.0.simulated().is_some(),
+            Offered::IfAllowed(_) => self.0.schemes.allowed.borrow().contains(scheme),
+        }
+    }
+}
+
 impl Arguments {
     /// The endpoint to listen on that this describes: for one inside another.
     ///
@@ -212,16 +254,20 @@ impl Arguments {
         mut self,
         reactor: &Reactor,
         added: &Added<E>,
-        built_in: &'static [(&str, BuiltIn<E>)],
+        built_in: &'static [BuiltIn<E>],
     ) -> Result<Box<E>, EndpointError> {
         let parse = added.borrow().get(self.scheme()).cloned();
-        let built_in_parse = built_in.iter().find(|(scheme, _)| *scheme == self.scheme());
+        let built_in_parse = built_in.iter().find(|(scheme, ..)| *scheme == self.scheme());
         let endpoint = match (parse, built_in_parse) {
             (Some(parse), _) => parse(reactor, &mut self)?,
-            (None, Some((_, parse))) => parse(reactor, &mut self)?,
-            (None, None) => {
+            (None, Some((scheme, when, parse))) if reactor.offers(scheme, *when) => parse(reactor, &mut self)?,
+            (None, Some((_, Offered::IfAllowed(what), _))) => {
+                return Err(self.scheme_error(format_args!("is not allowed here: {what}")));
+            }
+            (None, _) => {
                 let added = added.borrow();
-                let built_in = built_in.iter().map(|(scheme, _)| *scheme);
+                let built_in = built_in.iter().filter(|(scheme, when, _)| reactor.offers(scheme, *when));
+                let built_in = built_in.map(|(scheme, ..)| *scheme);
                 let known: BTreeSet<&str> = built_in.chain(added.keys().map(String::as_str)).collect();
                 let known = known.into_iter().collect::<Vec<_>>().join(", ");
                 return Err(self.scheme_error(format_args!("is not a scheme: those known are {known}")));
@@ -231,17 +277,34 @@ impl Arguments {
     }
 }
 
-type BuiltIn<E> = fn(&Reactor, &mut Arguments) -> Result<Box<E>, EndpointError>;
+/// A scheme, when there is such, and what reads the rest of the description.
+type BuiltIn<E> = (&'static str, Offered, fn(&Reactor, &mut Arguments) -> Result<Box<E>, EndpointError>);
 
-const SERVERS: &[(&str, BuiltIn<dyn ServerEndpoint>)] = &[
-    ("fd", inherited::by_number),
-    ("sim", sim::server),
-    ("stdio", stdio::server),
-    ("systemd", inherited::by_systemd),
-    ("tcp", tcp::server),
-    ("tcp6", tcp::server_of_both_families),
-    ("unix", unix::server),
+#[derive(Clone, Copy)]
+enum Offered {
+    Always,
+    InSimulations,
+    /// Because of what it does.
+    IfAllowed(&'static str),
+}
+
+fn is_guarded<E: ?Sized>(built_in: &[BuiltIn<E>], scheme: &str) -> bool {
+    built_in.iter().any(|(other, when, _)| *other == scheme && matches!(when, Offered::IfAllowed(_)))
+}
+
+const SERVERS: &[BuiltIn<dyn ServerEndpoint>] = &[
+    ("fd", Offered::IfAllowed("it takes a descriptor of this process"), inherited::by_number),
+    ("sim", Offered::InSimulations, sim::server),
+    ("stdio", Offered::IfAllowed("it takes the standard input and output of this process"), stdio::server),
+    ("systemd", Offered::IfAllowed("it takes a descriptor of this process"), inherited::by_systemd),
+    ("tcp", Offered::Always, tcp::server),
+    ("tcp6", Offered::Always, tcp::server_of_both_families),
+    ("unix", Offered::Always, unix::server),
 ];
 
-const CLIENTS: &[(&str, BuiltIn<dyn ClientEndpoint>)] =
-    &[("exec", exec::client), ("sim", sim::client), ("tcp", tcp::client), ("unix", unix::client)];
+const CLIENTS: &[BuiltIn<dyn ClientEndpoint>] = &[
+    ("exec", Offered::IfAllowed("it runs a program"), exec::client),
+    ("sim", Offered::InSimulations, sim::client),
+    ("tcp", Offered::Always, tcp::client),
+    ("unix", Offered::Always, unix::client),
+];

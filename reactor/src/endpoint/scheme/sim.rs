@@ -30,9 +30,6 @@ struct Place {
 impl Place {
     fn parse(reactor: &Reactor, arguments: &mut Arguments) -> Result<Self, EndpointError> {
         let (host, port) = (arguments.required("host")?, arguments.required("port")?.port()?);
-        if reactor.0.simulated().is_none() {
-            return Err(arguments.error("this reactor is not one of a simulation, where alone there are such hosts"));
-        }
         let limits = AcceptLimits::default();
         Ok(Self { reactor: reactor.clone(), arguments: arguments.clone(), host: host.to_string(), port, limits })
     }
