@@ -1,6 +1,6 @@
 //! The pages as such: links lead somewhere, and tables are whole.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -44,6 +44,18 @@ fn every_table_has_a_head_and_rows_of_one_width() {
         }
     }
     assert!(rows > 100, "{rows}");
+}
+
+#[test]
+fn the_page_of_figures_names_what_the_program_measures_and_nothing_else() {
+    let program = fs::read_to_string(root().join("tests/programs/reliability/checks.rs")).unwrap();
+    let names = program.split("Check { name: \"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    let measured: BTreeSet<_> = names.collect();
+    let page = prose(&root().join("docs/figures.md"));
+    let first_cells = page.lines().filter_map(|line| line.strip_prefix("| `")?.split(['`', '=']).next());
+    let shown: BTreeSet<_> = first_cells.collect();
+    assert!(measured.len() > 10);
+    assert_eq!(shown, measured);
 }
 
 /// The pages of the repository.
