@@ -149,5 +149,7 @@ fn alike(one: u8, other: u8) -> bool {
     one == other || is_number(one) && is_number(other) || is_letter(one) && is_letter(other)
 }
 
+// The path is for the fuzz targets, which include this file.
 #[cfg(test)]
+#[path = "reply/tests.rs"]
 mod tests;

@@ -2,11 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 use std::future::Future;
 use std::rc::Rc;
 
-use protocols::memcache::{MemcacheClient, MemcacheError, MemcacheItem};
+use bytes::Bytes;
+use protocols::memcache::{MemcacheClient, MemcacheError};
 use reactor::testing::StringTransport;
 
 use crate::receiving::cuts;
@@ -59,6 +60,15 @@ fn expect(asked: &[Ask], mut rest: &[u8]) -> Came {
     broken |= outcomes.len() == asked.len() && line(&mut rest).is_some();
     outcomes.resize(asked.len(), None);
     (outcomes, broken)
+}
+
+/// An item as it is shown.
+struct Shown(String);
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
 }
 
 enum Parsed {
@@ -125,8 +135,9 @@ fn answer(ask: Ask, rest: &mut &[u8]) -> Parsed {
                 if &value[length..] != b"\r\n" {
                     return Parsed::Broken;
                 }
-                let value = value[..length].to_vec().into();
-                items.insert(key.to_owned(), MemcacheItem { value, flags: flags as u32, cas });
+                let value = Bytes::copy_from_slice(&value[..length]);
+                let shown = format!("MemcacheItem {{ value: {value:?}, flags: {flags}, cas: {cas} }}");
+                items.insert(key.to_owned(), Shown(shown));
                 *rest = &rest[length + 2..];
             }
         }

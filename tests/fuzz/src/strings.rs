@@ -82,6 +82,7 @@ fn length(format: StringFormat, max_length: usize, bytes: &[u8]) -> Result<Optio
         StringFormat::Int32 | StringFormat::Int32Le => 4,
         StringFormat::Netstring => return netstring_length(max_length, bytes),
         StringFormat::Varint => return varint_length(max_length, bytes),
+        other => unreachable!("{other:?} has no rule"),
     };
     let Some((prefix, behind)) = bytes.split_at_checked(size) else { return Ok(None) };
     let mut prefix = prefix.to_vec();
@@ -147,7 +148,7 @@ impl StringHandler for Handler {
     fn string_rejected(&mut self, error: StringError) {
         self.came.borrow_mut().push(match error {
             StringError::TooLong { .. } => Came::TooLong,
-            StringError::NoLength | StringError::NoComma => Came::Malformed,
+            _ => Came::Malformed,
         });
     }
 
