@@ -26,7 +26,7 @@ pub(crate) async fn converse(endpoint: &dyn ClientEndpoint, by_line: bool, conso
         })
         .await?;
         match ended.await.ok().flatten() {
-            Some(reason) if !reason.is_clean() => return Err(io::Error::other(reason)),
+            Some(reason) if !reason.is_clean() => return Err(reason.into()),
             _ if !next.take() => return Ok(()),
             _ => {}
         }

@@ -56,7 +56,7 @@ fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
     let session = reactor.stdio(by_chunk(&journal))?;
     match reactor.run_until(session) {
         Ok(reason) if reason.is_clean() => Ok(()),
-        Ok(reason) => Err(io::Error::other(reason)),
+        Ok(reason) => Err(reason.into()),
         Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
         Err(error) => Err(error),
     }

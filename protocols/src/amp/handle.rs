@@ -2,6 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 
 use futures_channel::oneshot;
@@ -180,6 +181,20 @@ impl Amp {
 /// As Twisted counts them.
 fn tag_of(number: u64) -> String {
     format!("{number:x}")
+}
+
+impl PartialEq for Amp {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Amp {}
+
+impl Hash for Amp {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Rc::as_ptr(&self.0).hash(state);
+    }
 }
 
 impl fmt::Debug for Amp {

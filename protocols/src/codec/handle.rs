@@ -11,7 +11,7 @@ use crate::receiver::input::SPARE;
 /// [`CodecHandler`](crate::codec::CodecHandler) sends messages. How it closes, paces and times is said at [`Handle`].
 pub type Messages<C> = Handle<CodecKind<C>>;
 
-/// What messages share besides.
+/// The kind of [`Handle`] that [`Messages`] are: for code over any handle.
 pub struct CodecKind<C> {
     pub(crate) codec: RefCell<C>,
     /// Where a message is encoded. Empty in between.

@@ -63,6 +63,7 @@ impl fmt::Display for FingerQuery {
 
 /// A line that is no [`FingerQuery`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct InvalidFingerQuery;
 
 impl fmt::Display for InvalidFingerQuery {

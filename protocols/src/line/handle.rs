@@ -11,7 +11,7 @@ use crate::receiver::input::Input;
 /// How it closes, paces and times is said at [`Handle`].
 pub type Lines = Handle<LineKind>;
 
-/// What lines share besides.
+/// The kind of [`Handle`] that [`Lines`] are: for code over any handle.
 pub struct LineKind {
     pub(crate) framing: Rc<Framing>,
     raw: Cell<bool>,

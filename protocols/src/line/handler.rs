@@ -91,6 +91,7 @@ impl<H: LineHandler> IntoHandler<Lines> for H {
 
 /// What a handler answers when a line is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OnLongLine {
     /// Send what was written, then close, as by [`Lines::lose_connection`](crate::Lines::lose_connection).
     Close,

@@ -2,6 +2,7 @@ use bytes::Bytes;
 
 /// What a memcached server has stored for a key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct MemcacheItem {
     /// Any bytes.
     pub value: Bytes,

@@ -1,5 +1,6 @@
 use std::fmt;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use crate::receiver::delivery::Delivery;
 ///
 /// Like [`Transport`] it is cheap to clone and may be used from any callback of any connection of the same reactor. Its
 /// methods only take note: **they never call user code**. A handle that outlives its connection is harmless.
+/// Two are equal if they are of one connection.
 pub struct Handle<K>(pub(crate) Rc<Shared<K>>);
 
 /// What a receiver and the handles of it share.
@@ -146,6 +148,20 @@ impl<K> Handle<K> {
 impl<K> Clone for Handle<K> {
     fn clone(&self) -> Self {
         Self(Rc::clone(&self.0))
+    }
+}
+
+impl<K> PartialEq for Handle<K> {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<K> Eq for Handle<K> {}
+
+impl<K> Hash for Handle<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Rc::as_ptr(&self.0).hash(state);
     }
 }
 

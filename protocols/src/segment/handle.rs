@@ -8,7 +8,7 @@ use crate::segment::terminator::Terminator;
 /// at [`Handle`]; it sends by [`transport`](Handle::transport).
 pub type Segments = Handle<SegmentKind>;
 
-/// What segments share besides.
+/// The kind of [`Handle`] that [`Segments`] are: for code over any handle.
 #[derive(Debug, Default)]
 pub struct SegmentKind {
     pub(crate) terminator: RefCell<Terminator>,

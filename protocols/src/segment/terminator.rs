@@ -9,6 +9,7 @@ use std::borrow::Cow;
 /// assert_eq!(Terminator::from(42), Terminator::Count(42));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Terminator {
     /// Nothing: all bytes belong together.
     #[default]

@@ -5,7 +5,7 @@ use crate::receiver::handle::Handle;
 /// does. It sends by [`transport`](Handle::transport).
 pub type States = Handle<StateKind>;
 
-/// What states share besides.
+/// The kind of [`Handle`] that [`States`] are: for code over any handle.
 #[derive(Debug)]
 pub struct StateKind {
     pub(crate) max_length: usize,

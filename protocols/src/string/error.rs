@@ -3,6 +3,7 @@ use std::fmt;
 
 /// Why what the peer sent is no string, or none that it may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StringError {
     /// It is longer than [`StringFactory::max_length`](crate::string::StringFactory::max_length) allows.
     TooLong {

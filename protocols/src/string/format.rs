@@ -4,6 +4,7 @@ use crate::string::error::{StringError, StringTooLong};
 
 /// How a string tells how long it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum StringFormat {
     /// The length in decimal digits and a colon before it, a comma behind it: `5:hello,`. A length has no sign and no
     /// leading zero. <https://cr.yp.to/proto/netstrings.txt>; Twisted's `NetstringReceiver`.

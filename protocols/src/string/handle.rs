@@ -7,7 +7,7 @@ use crate::string::splitter::StringSplitter;
 /// [`StringHandler`](crate::StringHandler) sends strings. How it closes, paces and times is said at [`Handle`].
 pub type Strings = Handle<StringKind>;
 
-/// What strings share besides.
+/// The kind of [`Handle`] that [`Strings`] are: for code over any handle.
 #[derive(Debug)]
 pub struct StringKind {
     pub(crate) splitter: StringSplitter,

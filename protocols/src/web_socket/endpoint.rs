@@ -98,7 +98,7 @@ impl ClientEndpoint for Client {
         let finished = around.0.as_ref().map(Transport::finished);
         // Its end, before there is anything inside, is the reason.
         let ended = async {
-            let reason = io::Error::other(finished?.await?);
+            let reason = io::Error::from(finished?.await?);
             Some(ConnectError::new(&self.url, ConnectErrorKind::Other, Some(reason)))
         };
         let made = made.unless(ended).await;

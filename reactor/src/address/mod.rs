@@ -12,6 +12,7 @@ pub use unix::UnixAddress;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 
 /// One end of a connection: Twisted's `IPv4Address`, `IPv6Address`, `UNIXAddress` as one value.
 ///
@@ -31,11 +32,24 @@ pub enum Address {
     Unix(UnixAddress),
     /// Standard input and output, or the pipes or the terminal of a child process. Twisted's `PipeAddress`.
     Pipe,
-    /// One end of a link inside this process, as the testing kit makes them.
-    Memory(&'static str),
+    /// One end of a link inside this process, by a name: what the testing kit makes, and what is given to
+    /// [`adopt_stream`](crate::Reactor::adopt_stream). See [`Address::memory`].
+    Memory(Arc<str>),
 }
 
 impl Address {
+    /// One end of a link inside this process.
+    ///
+    /// ```
+    /// use reactor::Address;
+    ///
+    /// let number = 7;
+    /// assert_eq!(Address::memory(format!("tunnel-{number}")).to_string(), "memory:tunnel-7");
+    /// ```
+    pub fn memory(name: impl Into<Arc<str>>) -> Self {
+        Self::Memory(name.into())
+    }
+
     /// The internet address and port, if it is one.
     pub fn socket_addr(&self) -> Option<SocketAddr> {
         match self {
@@ -112,7 +126,7 @@ mod tests {
         assert_ne!(network("192.0.2.1:1"), network("192.0.2.2:1"));
         assert_eq!(network("[2001:db8::1]:1"), network("[2001:db8::ffff:1]:1"));
         assert_ne!(network("[2001:db8::1]:1"), network("[2001:db8:0:1::1]:1"));
-        assert_ne!(Address::Memory("a").network(), Address::Memory("b").network());
+        assert_ne!(Address::memory("a").network(), Address::memory("b").network());
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Where to connect to.
 
-use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::str::FromStr;
+use std::{fmt, io};
 
 use crate::util::escaped::escaped;
 
@@ -50,6 +51,33 @@ impl Target {
             Self::Name { host: host.to_owned(), port }
         }
     }
+}
+
+/// For texts that are to be checked before anything is connected to.
+///
+/// ```
+/// use reactor::address::Target;
+///
+/// let target: Target = "localhost:21567".parse()?;
+/// let error = "localhost".parse::<Target>().unwrap_err();
+/// assert_eq!(error.to_string(), "'localhost' is not a target: no port given (expected host:port)");
+/// # Ok::<(), std::io::Error>(())
+/// ```
+impl FromStr for Target {
+    type Err = io::Error;
+
+    fn from_str(text: &str) -> io::Result<Self> {
+        match Self::parse(text) {
+            Self::Malformed { text, reason } => {
+                Err(invalid(format!("'{}' is not a target: {reason}", text.escape_debug())))
+            }
+            target => Ok(target),
+        }
+    }
+}
+
+fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
 impl fmt::Display for Target {
@@ -188,6 +216,18 @@ const BAD_BRACKETS: &str = "brackets are for an IPv6 address (as in [::1]:80)";
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_is_parsed_only_if_it_is_a_target() {
+        for text in ["localhost:21567", "127.0.0.1:1", "[::1]:21567"] {
+            assert_eq!(text.parse::<Target>().unwrap(), text.to_target());
+        }
+        for text in ["", "localhost", ":1", "localhost:+1", "::1", "[::1]", "a\nb"] {
+            let error = text.parse::<Target>().unwrap_err();
+            let shown = format!("'{}' is not a target: ", text.escape_debug());
+            assert!(error.kind() == io::ErrorKind::InvalidInput && error.to_string().starts_with(&shown), "{error}");
+        }
+    }
 
     #[test]
     fn text_with_an_address_needs_no_resolving() {

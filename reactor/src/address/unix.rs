@@ -3,6 +3,7 @@ use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::{fmt, io};
 
@@ -129,6 +130,22 @@ impl From<&str> for UnixAddress {
     }
 }
 
+/// As from a `&str`, for texts that are to be checked before a socket is opened: an error if the system has no such
+/// address.
+impl FromStr for UnixAddress {
+    type Err = io::Error;
+
+    fn from_str(text: &str) -> io::Result<Self> {
+        let address = Self::from(text);
+        match address.to_system() {
+            Ok(_) => Ok(address),
+            Err(error) => {
+                Err(invalid(format!("'{}' is not the address of a UNIX socket: {error}", text.escape_debug())))
+            }
+        }
+    }
+}
+
 impl From<String> for UnixAddress {
     fn from(text: String) -> Self {
         Self::from(text.as_str())
@@ -177,6 +194,21 @@ mod tests {
         }
         let binary = UnixAddress::from_abstract_name(b"\0\xff");
         assert_eq!(UnixAddress::from_system(&binary.to_system().unwrap()), binary);
+    }
+
+    #[test]
+    fn a_text_is_parsed_only_if_the_system_has_such_an_address() {
+        for text in ["/run/time.sock", "time.sock", "@time"] {
+            assert_eq!(text.parse::<UnixAddress>().unwrap(), UnixAddress::from(text));
+        }
+        for (text, reason) in [
+            ("", "'' is not the address of a UNIX socket: the path is empty"),
+            ("@", "'@' is not the address of a UNIX socket: the name is empty"),
+            ("a\0b", "'a\\0b' is not the address of a UNIX socket: the path has a NUL byte in it"),
+        ] {
+            let error = text.parse::<UnixAddress>().unwrap_err();
+            assert_eq!((error.kind(), &*error.to_string()), (io::ErrorKind::InvalidInput, reason));
+        }
     }
 
     #[test]

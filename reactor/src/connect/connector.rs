@@ -1,5 +1,6 @@
 use std::cell::{Cell, RefCell};
 use std::future::{Future, poll_fn};
+use std::hash::{Hash, Hasher};
 use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
@@ -26,7 +27,7 @@ use crate::util::wakers::Wakers;
 /// [`connect_unix`](crate::Reactor::connect_unix) return. Twisted's `IConnector`, with hooks in place of the client
 /// factory's callbacks.
 ///
-/// It is a handle: cloning it is cheap, and dropping it changes nothing. No callback and no hook comes before
+/// It is a handle: cloning it is cheap, dropping it changes nothing, and two are equal if they are of one connector. No callback and no hook comes before
 /// `connect_tcp` or `connect_unix` has returned.
 ///
 /// After an attempt has failed [`on_failed`](Self::on_failed)'s hook is called; after a connection has ended, behind
@@ -79,6 +80,7 @@ type Hook<T> = RefCell<Option<Box<dyn FnMut(&Connector, T)>>>;
 
 /// What a [`Connector`] is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ConnectorState {
     /// Nothing; [`Connector::connect`] begins anew.
     Disconnected,
@@ -380,6 +382,20 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.waiting.set(self.0.waiting.get() - 1);
+    }
+}
+
+impl PartialEq for Connector {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Connector {}
+
+impl Hash for Connector {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Rc::as_ptr(&self.0).hash(state);
     }
 }
 

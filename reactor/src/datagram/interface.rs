@@ -6,6 +6,7 @@ use crate::datagram::transport::DatagramTransport;
 
 /// A network interface, for multicast. Twisted gives an IPv4 address or an index.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Interface {
     /// The one that the system's routes lead to.
     #[default]

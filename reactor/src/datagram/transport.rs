@@ -1,5 +1,6 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::{Rc, Weak};
@@ -394,6 +395,20 @@ impl<A: DatagramAddress> Owner for DatagramState<A> {
 
 fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
+}
+
+impl<A: DatagramAddress> PartialEq for DatagramTransport<A> {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<A: DatagramAddress> Eq for DatagramTransport<A> {}
+
+impl<A: DatagramAddress> Hash for DatagramTransport<A> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Rc::as_ptr(&self.0).hash(state);
+    }
 }
 
 impl<A: DatagramAddress> fmt::Debug for DatagramTransport<A> {

@@ -39,7 +39,7 @@ impl Reactor {
     ///
     /// let reactor = Reactor::new()?;
     /// let (mut near, far) = tokio::io::duplex(1024);
-    /// let [host, peer] = ["echo", "client"].map(Address::Memory);
+    /// let [host, peer] = ["echo", "client"].map(Address::memory);
     /// reactor.adopt_stream(far, host, peer, |transport| Echo { transport });
     /// let echoed = reactor.run_until(async {
     ///     near.write_all(b"hi").await?;

@@ -231,12 +231,7 @@ impl Pipe {
     /// Why nothing can be sent or received any more, as an error.
     fn error(&self) -> Option<io::Error> {
         let reason = self.ended.as_ref().filter(|reason| !reason.is_clean())?;
-        let kind = match reason {
-            CloseReason::Lost(error) => error.kind(),
-            CloseReason::TimedOut => io::ErrorKind::TimedOut,
-            _ => io::ErrorKind::ConnectionAborted,
-        };
-        Some(io::Error::new(kind, reason.clone()))
+        Some(reason.clone().into())
     }
 }
 

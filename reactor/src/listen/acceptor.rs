@@ -217,7 +217,7 @@ impl Keeper for Acceptor {
 
 impl Accepts for Acceptor {
     fn connections(&self) -> Vec<Transport> {
-        let accepted = |transport: &Transport| transport.0.accepted_by.get().is_some_and(|port| port.is(&self.port));
+        let accepted = |transport: &Transport| transport.0.accepted_by.get().is_some_and(|port| *port == self.port);
         self.hub.connections().into_iter().filter(accepted).collect()
     }
 
@@ -285,12 +285,12 @@ mod tests {
                 let Some(failure) = self.failures.pop_front() else { return Poll::Pending };
                 return Poll::Ready(Err(io::Error::from_raw_os_error(failure)));
             }
-            let [host, peer] = ["host", "peer"].map(Address::Memory);
+            let [host, peer] = ["host", "peer"].map(Address::memory);
             Poll::Ready(Ok(Accepted { stream: MemoryStream(Rc::default()), host, peer }))
         }
 
         fn host(&self) -> Address {
-            Address::Memory("host")
+            Address::memory("host")
         }
 
         fn turn_away(&mut self, _cx: &mut Context<'_>) -> io::Result<usize> {

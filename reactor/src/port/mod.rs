@@ -10,6 +10,7 @@ pub use refusals::Refusals;
 
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::{Future, poll_fn};
+use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
@@ -94,6 +95,7 @@ pub(crate) trait Inheritable: 'static {
 
 /// A connection that was aborted because it had not come to its end in time: see [`Port::drain`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CutOff {
     /// The peer's address.
     pub peer: Address,
@@ -210,11 +212,6 @@ impl Port {
             acceptor: RefCell::new(None),
             inheritable: OnceCell::new(),
         }))
-    }
-
-    /// Whether the two are handles of one port.
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
     }
 
     /// Whether it was asked to stop.
@@ -335,6 +332,20 @@ impl Future for PortClosed {
         }
         self.0.waiting.add(cx.waker());
         Poll::Pending
+    }
+}
+
+impl PartialEq for Port {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Port {}
+
+impl Hash for Port {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Rc::as_ptr(&self.0).hash(state);
     }
 }
 

@@ -17,6 +17,7 @@ use std::process::ExitStatus;
 /// }
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ProcessTerminated {
     /// Its exit code, or the signal.
     pub status: ExitStatus,

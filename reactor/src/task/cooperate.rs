@@ -42,6 +42,7 @@ pub struct CooperativeTask(Rc<Task>);
 /// What a step of a [`CooperativeTask`] asks for.
 ///
 /// Iterators of `()` do as well where no step waits, and so do those of boxed futures.
+#[non_exhaustive]
 pub enum Step {
     /// The next step may follow.
     GoOn,

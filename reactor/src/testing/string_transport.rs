@@ -82,8 +82,8 @@ impl StringTransport {
         wire.outbound.set_room(window);
         let accepted = Accepted {
             stream: MemoryStream(Rc::clone(&wire)),
-            host: Address::Memory(host),
-            peer: Address::Memory(peer),
+            host: Address::memory(host),
+            peer: Address::memory(peer),
         };
         let ending = Rc::new(Ending::default());
         let factory = FactoryCell::new(factory);

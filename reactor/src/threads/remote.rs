@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::panic::Location;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -45,6 +46,11 @@ impl RemoteReactor {
         }
         self.0.waker.wake();
         true
+    }
+
+    /// That of a reactor that is gone.
+    fn closed() -> Self {
+        Inbox::new().remote()
     }
 
     /// Whether this is the reactor's thread.
@@ -107,14 +113,11 @@ impl RemoteTransport {
 
 impl Transport {
     /// A handle of this connection for other threads and other reactors. A connection of which none is ever asked for
-    /// pays nothing for the possibility.
-    ///
-    /// # Panics
-    ///
-    /// If the reactor is gone.
+    /// pays nothing for the possibility. Where the reactor is gone, the handle is one of a connection that has ended.
     pub fn remote(&self) -> RemoteTransport {
         self.0.hub.add_remote(self);
-        RemoteTransport { reactor: self.reactor().remote(), id: self.0.id }
+        let reactor = self.try_reactor().map_or_else(RemoteReactor::closed, |reactor| reactor.remote());
+        RemoteTransport { reactor, id: self.0.id }
     }
 }
 
@@ -186,6 +189,20 @@ impl Shared {
 impl fmt::Debug for RemoteReactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RemoteReactor").field("closed", &self.0.lock().closed).finish()
+    }
+}
+
+impl PartialEq for RemoteTransport {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id && Arc::ptr_eq(&self.reactor.0, &other.reactor.0)
+    }
+}
+
+impl Eq for RemoteTransport {}
+
+impl Hash for RemoteTransport {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
     }
 }
 

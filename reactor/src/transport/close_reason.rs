@@ -55,6 +55,30 @@ impl CloseReason {
     }
 }
 
+/// Why nothing can be sent or received any more, with this as the error's source: the system's kind if the connection
+/// was [lost](CloseReason::Lost), [`TimedOut`](io::ErrorKind::TimedOut),
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) for an end in order where more was expected, and
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) for all that is this side's doing.
+///
+/// ```
+/// use std::io;
+/// use reactor::CloseReason;
+///
+/// let error = io::Error::from(CloseReason::TimedOut);
+/// assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+/// ```
+impl From<CloseReason> for io::Error {
+    fn from(reason: CloseReason) -> Self {
+        let kind = match &reason {
+            CloseReason::Lost(error) => error.kind(),
+            CloseReason::TimedOut => io::ErrorKind::TimedOut,
+            CloseReason::Done => io::ErrorKind::UnexpectedEof,
+            _ => io::ErrorKind::ConnectionAborted,
+        };
+        Self::new(kind, reason)
+    }
+}
+
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -76,6 +100,28 @@ impl Error for CloseReason {
             Self::Lost(error) => Some(&**error),
             Self::Failed(error) => error.source(),
             _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_an_error_of_input_and_output_it_keeps_the_systems_kind_and_says_the_same() {
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        for (reason, kind) in [
+            (CloseReason::Lost(Arc::new(reset)), io::ErrorKind::ConnectionReset),
+            (CloseReason::TimedOut, io::ErrorKind::TimedOut),
+            (CloseReason::Done, io::ErrorKind::UnexpectedEof),
+            (CloseReason::Aborted, io::ErrorKind::ConnectionAborted),
+            (CloseReason::failed("no greeting"), io::ErrorKind::ConnectionAborted),
+        ] {
+            let text = reason.to_string();
+            let error = io::Error::from(reason);
+            assert_eq!((error.kind(), error.to_string()), (kind, text));
+            assert!(error.downcast::<CloseReason>().is_ok());
         }
     }
 }

@@ -166,7 +166,7 @@ mod tests {
             fn data_received(&mut self, _data: &[u8]) {}
         }
         let hub = Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default());
-        let transport = Transport::new(&hub, Address::Memory("here"), Address::Memory("there"), 1 << 20);
+        let transport = Transport::new(&hub, Address::memory("here"), Address::memory("there"), 1 << 20);
         transport.0.passes_descriptors.set(true);
         let mut connection = Connection::new(transport.clone(), Box::new(Echo(transport.clone())));
         connection.made();

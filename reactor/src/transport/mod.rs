@@ -9,6 +9,7 @@ pub(crate) mod watchers;
 
 use std::fmt::Write as _;
 use std::future::Future;
+use std::hash::{Hash, Hasher};
 use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -30,6 +31,8 @@ use crate::transport::state::State;
 /// It is cheap to clone, and may be used from any callback of any connection of the same reactor. Its methods only
 /// take note and wake the connection; **they never call user code**. A handle that outlives its connection is
 /// harmless: what is written is dropped, and so are calls asked for. Twisted's `ITransport`.
+///
+/// Two handles are equal if they are of one connection, so that they can be the keys of sets and maps.
 ///
 /// [`reactor`](Self::reactor) alone panics when what it is to return is gone.
 ///
@@ -379,6 +382,20 @@ impl Transport {
 
     pub(crate) fn has_failed(&self) -> bool {
         self.0.has_failed()
+    }
+}
+
+impl PartialEq for Transport {
+    fn eq(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Transport {}
+
+impl Hash for Transport {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Rc::as_ptr(&self.0).hash(state);
     }
 }
 

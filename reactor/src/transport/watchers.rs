@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn those_who_wait_for_the_end_no_more_take_no_memory() {
         let hub = Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default());
-        let transport = Transport::new(&hub, Address::Memory("here"), Address::Memory("there"), OUTPUT_LIMIT);
+        let transport = Transport::new(&hub, Address::memory("here"), Address::memory("there"), OUTPUT_LIMIT);
         let patient = transport.finished();
         for _ in 0..1000 {
             drop(transport.finished());

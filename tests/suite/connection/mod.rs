@@ -3,6 +3,7 @@
 mod endings;
 mod flow_control;
 mod half_close;
+mod handles;
 mod model;
 mod neighbours;
 mod panics;

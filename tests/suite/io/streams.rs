@@ -215,12 +215,15 @@ const REQUEST: &str = "GET / HTTP/1.1\r\nHost: here\r\nConnection: Upgrade\r\nUp
 #[test]
 fn a_web_socket_works_over_any_stream() {
     let sim = Simulation::new(1);
-    for reactor in [Reactor::new().unwrap(), sim.host("here")] {
+    for (number, reactor) in [Reactor::new().unwrap(), sim.host("here")].into_iter().enumerate() {
         let reason = Rc::default();
         let kept = Rc::clone(&reason);
-        let socket = WebSocket::around(move |transport| Echo { transport, reason: Rc::clone(&kept) });
+        let socket = WebSocket::around(move |transport: Transport| {
+            assert_eq!(transport.peer().to_string(), format!("memory:there-{number}"));
+            Echo { transport, reason: Rc::clone(&kept) }
+        });
         let (mut near, far) = duplex(10);
-        let [host, peer] = ["here", "there"].map(Address::Memory);
+        let (host, peer) = (Address::memory("here"), Address::memory(format!("there-{number}")));
         let end = reactor.adopt_stream(far, host, peer, socket);
         let talk = async {
             near.write_all(REQUEST.as_bytes()).await?;

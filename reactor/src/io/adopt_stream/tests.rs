@@ -29,7 +29,7 @@ fn adopt<S: AsyncRead + AsyncWrite + Unpin + 'static>(
     stream: S,
     factory: impl Factory,
 ) -> ConnectionEnd {
-    let [host, peer] = ["here", "there"].map(Address::Memory);
+    let [host, peer] = ["here", "there"].map(Address::memory);
     reactor.adopt_stream(stream, host, peer, factory)
 }
 

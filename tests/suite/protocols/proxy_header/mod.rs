@@ -361,7 +361,7 @@ fn sources_are_networks_and_addresses_and_those_without_an_internet_address_are_
         };
         let peer = peer.parse().map_or(Address::Unix(UnixAddress::unnamed()), |ip| SocketAddr::new(ip, 1).into());
         let (_near, far) = duplex(1);
-        sim.host("server").adopt_stream(far, Address::Memory("server"), peer, proxied.clone());
+        sim.host("server").adopt_stream(far, Address::memory("server"), peer, proxied.clone());
         sim.run_for(Duration::from_millis(1));
         proxied.refusals().total() == 0
     };
@@ -523,7 +523,7 @@ fn a_header_that_is_sent_is_understood_at_the_other_end() {
         (unnamed, unix("@abstract"), false, true),
         (inet("192.0.2.1:1"), inet("[::1]:2"), false, false),
         (inet("192.0.2.1:1"), unix("/run/server"), false, false),
-        (Address::Pipe, Address::Memory("here"), false, false),
+        (Address::Pipe, Address::memory("here"), false, false),
     ] {
         let talk = |send: Send| {
             let log = Log::default();
