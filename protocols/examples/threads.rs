@@ -16,10 +16,12 @@ fn in_thread(remote: &RemoteReactor) {
         Err(error) => println!("{error}"),
     }
     // Not waited for.
-    remote.call_from_thread(|reactor| {
-        println!("back on the reactor's thread");
-        reactor.stop();
-    });
+    remote
+        .call_from_thread(|reactor| {
+            println!("back on the reactor's thread");
+            reactor.stop();
+        })
+        .expect("the reactor runs, and nobody else calls it");
 }
 
 fn main() -> io::Result<()> {

@@ -2,19 +2,24 @@
 
 use std::cell::Cell;
 use std::io::Write;
-use std::sync::mpsc;
-use std::sync::mpsc::{Receiver, Sender, SyncSender};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, Sender};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use std::{io, thread};
 
 use reactor::Address;
 
-/// Writes lines to standard output, on a thread of its own: a reader who does not read must not stop the reactor.
+/// Writes lines to standard output, on a thread of its own: a reader who does not read must not stop the reactor. A
+/// line that cannot be written is lost, and the next one is tried.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    entries: SyncSender<Entry>,
+    entries: Sender<Entry>,
+    /// How many bytes wait to be written.
+    waiting: Arc<AtomicUsize>,
     tells_data: bool,
-    left_out: Cell<bool>,
+    /// Lines since the last that found room.
+    left_out: Cell<u64>,
 }
 
 #[derive(Debug)]
@@ -24,8 +29,11 @@ enum Entry {
     End(Sender<()>),
 }
 
-/// How many lines may wait to be written; what is more is left out.
-const MOST_WAITING: usize = 1024;
+/// How many bytes may wait to be written; what is more is left out.
+const MOST_WAITING: usize = 1 << 20;
+
+/// What a line takes besides its text.
+const OVERHEAD: usize = 64;
 
 /// How long the end of the program waits until they are written.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -33,9 +41,15 @@ const PATIENCE: Duration = Duration::from_secs(1);
 impl Journal {
     /// `tells_data` says whether what is received is told.
     pub(crate) fn open(tells_data: bool) -> io::Result<Self> {
-        let (entries, given) = mpsc::sync_channel(MOST_WAITING);
-        thread::Builder::new().name("journal".to_owned()).spawn(move || write_all(&given))?;
-        Ok(Self { entries, tells_data, left_out: Cell::new(false) })
+        Self::to(io::stdout(), tells_data)
+    }
+
+    fn to(output: impl Write + Send + 'static, tells_data: bool) -> io::Result<Self> {
+        let (entries, given) = mpsc::channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let written = Arc::clone(&waiting);
+        thread::Builder::new().name("journal".to_owned()).spawn(move || write_all(&given, &written, output))?;
+        Ok(Self { entries, waiting, tells_data, left_out: Cell::new(0) })
     }
 
     pub(crate) fn waiting(&self, service: &str, host: &Address) {
@@ -55,30 +69,117 @@ impl Journal {
     /// Waits until everything is written, or nobody reads.
     pub(crate) fn close(&self) {
         let (sender, written) = mpsc::channel();
-        if self.entries.try_send(Entry::End(sender)).is_ok() {
+        if self.entries.send(Entry::End(sender)).is_ok() {
             // If this is an error nobody reads, and nobody misses anything.
             let _ = written.recv_timeout(PATIENCE);
         }
     }
 
     fn tell(&self, line: String) {
-        if self.entries.try_send(Entry::Line(line)).is_err() && !self.left_out.replace(true) {
-            tracing::warn!("standard output is not being read: lines are left out");
+        let size = line.len() + OVERHEAD;
+        if self.waiting.load(Ordering::Relaxed) + size > MOST_WAITING {
+            if self.left_out.replace(self.left_out.get() + 1) == 0 {
+                tracing::warn!("standard output is not being read: lines are left out");
+            }
+            return;
         }
+        let left_out = self.left_out.take();
+        if left_out > 0 {
+            tracing::warn!(left_out, "standard output is being read again");
+        }
+        self.waiting.fetch_add(size, Ordering::Relaxed);
+        // The thread ends after this value.
+        let _ = self.entries.send(Entry::Line(line));
     }
 }
 
-fn write_all(entries: &Receiver<Entry>) {
-    let mut output = io::stdout();
+fn write_all(entries: &Receiver<Entry>, waiting: &AtomicUsize, mut output: impl Write) {
+    let mut failing = false;
     for entry in entries {
         match entry {
             Entry::Line(line) => {
-                if writeln!(output, "{line}").and_then(|()| output.flush()).is_err() {
-                    return;
+                let written = writeln!(output, "{line}").and_then(|()| output.flush());
+                waiting.fetch_sub(line.len() + OVERHEAD, Ordering::Relaxed);
+                if let Err(error) = &written
+                    && !failing
+                {
+                    tracing::warn!(%error, "cannot write to standard output: lines are lost");
                 }
+                failing = written.is_err();
             }
             // Who asked may have lost patience.
             Entry::End(written) => drop(written.send(())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::sync::{Condvar, Mutex};
+
+    /// A reader who reads when it is told to, and before that perhaps fails.
+    #[derive(Clone, Default)]
+    struct Output(Arc<(Mutex<State>, Condvar)>);
+
+    #[derive(Default)]
+    struct State {
+        reads: bool,
+        fails: bool,
+        written: Vec<u8>,
+    }
+
+    impl Output {
+        fn set(&self, change: impl FnOnce(&mut State)) {
+            change(&mut self.0.0.lock().unwrap());
+            self.0.1.notify_all();
+        }
+    }
+
+    impl Write for Output {
+        fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+            let mut state = self.0.1.wait_while(self.0.0.lock().unwrap(), |state| !state.reads).unwrap();
+            if state.fails {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
+            state.written.extend_from_slice(data);
+            Ok(data.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_nobody_reads_is_bounded_in_bytes_and_told_again_when_there_is_room() {
+        let output = Output::default();
+        let journal = Journal::to(output.clone(), true).unwrap();
+        let [peer, data] = [Address::Memory("peer"), Address::Memory("data")];
+        for _ in 0..100 {
+            journal.received(&peer, &[b'x'; 65_536]);
+        }
+        assert!(journal.waiting.load(Ordering::Relaxed) <= MOST_WAITING);
+        assert!(journal.left_out.get() >= 80, "{}", journal.left_out.get());
+        output.set(|state| state.reads = true);
+        journal.close();
+        journal.connected(&data);
+        journal.close();
+        let written = String::from_utf8(output.0.0.lock().unwrap().written.clone()).unwrap();
+        assert!(written.ends_with("...connected from: memory:data\n"));
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_written_is_lost_and_those_behind_it_are_not() {
+        let output = Output::default();
+        output.set(|state| (state.reads, state.fails) = (true, true));
+        let journal = Journal::to(output.clone(), false).unwrap();
+        journal.connected(&Address::Memory("lost"));
+        journal.close();
+        output.set(|state| state.fails = false);
+        journal.connected(&Address::Memory("told"));
+        journal.close();
+        assert_eq!(output.0.0.lock().unwrap().written, b"...connected from: memory:told\n");
     }
 }

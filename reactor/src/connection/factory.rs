@@ -184,11 +184,12 @@ impl FactoryCell {
     }
 
     pub(crate) fn build(&self, transport: Transport) -> Built {
+        let hub = Rc::clone(&transport.0.hub);
         match catch_panic(|| self.factory.borrow_mut().as_mut()?.build_protocol(transport)) {
             Ok(Some(protocol)) => Built::Protocol(protocol),
             Ok(None) => Built::Refused,
             Err(message) => {
-                tracing::error!(panic = message, "build_protocol panicked: connection refused");
+                hub.log_panic(&message, "build_protocol panicked: connection refused");
                 Built::Panicked(message)
             }
         }

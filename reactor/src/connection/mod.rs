@@ -222,7 +222,7 @@ impl Connection {
         }
         let drop = catch_panic(|| drop(protocol));
         for message in [end, lost, inside_lost, drop].into_iter().filter_map(Result::err) {
-            tracing::error!(panic = message, "a protocol panicked while its connection ended");
+            self.state().hub.log_panic(&message, "a protocol panicked while its connection ended");
         }
         for watcher in watchers {
             // Who asked may not want to know any more.
@@ -346,7 +346,7 @@ impl Connection {
 
     #[cold]
     fn panicked(&self, message: String) {
-        tracing::error!(panic = message, "a callback panicked: the connection ends");
+        self.state().hub.log_panic(&message, "a callback panicked: the connection ends");
         self.state().fail(CloseReason::Panicked(message));
     }
 }

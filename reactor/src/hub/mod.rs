@@ -21,6 +21,7 @@ use crate::time::clock::Clock;
 use crate::time::timers::Timers;
 use crate::transport::Transport;
 use crate::transport::state::State;
+use crate::util::log_limit::LogLimit;
 
 /// The clock, the timers and the buffers of one reactor.
 pub(crate) struct Hub {
@@ -39,6 +40,8 @@ pub(crate) struct Hub {
     /// The reactor is closing everything.
     stopping: Cell<bool>,
     cut_off: Cell<CutOffSum>,
+    /// Of panics in callbacks.
+    panic_log: LogLimit,
     /// Woken when a connection has ended or a socket has stopped lingering.
     changed: RefCell<Option<Waker>>,
     next_id: Cell<u64>,
@@ -77,6 +80,7 @@ impl Hub {
             lingering: Cell::new(0),
             stopping: Cell::new(false),
             cut_off: Cell::default(),
+            panic_log: LogLimit::default(),
             changed: RefCell::new(None),
             next_id: Cell::new(1),
             read_buffer,
@@ -169,6 +173,14 @@ impl Hub {
     pub(crate) fn count_cut_off(&self, unsent: usize) {
         let CutOffSum { connections, unsent: before } = self.cut_off.get();
         self.cut_off.set(CutOffSum { connections: connections + 1, unsent: before + unsent as u64 });
+    }
+
+    /// Logs a panic that was caught, one in a while: a peer that knows how to bring one about may do so again and again.
+    #[cold]
+    pub(crate) fn log_panic(&self, panic: &str, what: &str) {
+        if let Some(left_out) = self.panic_log.allows(self.timers.now()) {
+            tracing::error!(panic, left_out, "{what}");
+        }
     }
 
     /// Waits until `condition` holds, looking whenever a connection has ended or a socket has stopped lingering.

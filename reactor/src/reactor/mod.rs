@@ -212,9 +212,10 @@ impl Reactor {
     ///
     /// What is to be dropped with a connection belongs into [`Transport::defer`].
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
-        self.0.spawn_task(AssertUnwindSafe(future).catch_unwind().map(|result| {
+        let hub = Rc::clone(&self.0.hub);
+        self.0.spawn_task(AssertUnwindSafe(future).catch_unwind().map(move |result| {
             if let Err(payload) = result {
-                tracing::error!(panic = message(&*payload), "a spawned future panicked");
+                hub.log_panic(&message(&*payload), "a spawned future panicked");
             }
         }));
     }

@@ -6,7 +6,7 @@ pub(crate) mod remote;
 
 pub use crate::util::thread_pool::JobError;
 pub use blocking_call::BlockingCallError;
-pub use remote::{RemoteReactor, RemoteTransport};
+pub use remote::{RemoteError, RemoteReactor, RemoteTransport};
 
 use std::cell::Cell;
 use std::net::SocketAddr;

@@ -1,4 +1,5 @@
 use std::cell::Cell;
+use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
 /// Lets one line through in a while, and counts those that it does not: what goes wrong for each of a thousand clients
@@ -11,15 +12,18 @@ pub(crate) struct LogLimit {
 
 impl LogLimit {
     /// Whether a line may be written now, and then how many were left out since the last one.
-    pub(crate) fn allows(&self, now: Instant) -> Option<u64> {
+    pub(crate) fn allows(&self, now: Instant) -> Option<LeftOut> {
         if self.last.get().is_some_and(|last| now.saturating_duration_since(last) < LOG_INTERVAL) {
             self.left_out.set(self.left_out.get() + 1);
             return None;
         }
         self.last.set(Some(now));
-        Some(self.left_out.take())
+        Some(NonZeroU64::new(self.left_out.take()))
     }
 }
+
+/// As a field of a line that is logged: none where nothing was left out.
+pub(crate) type LeftOut = Option<NonZeroU64>;
 
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
@@ -32,6 +36,9 @@ mod tests {
     fn one_line_passes_in_a_while_and_says_how_many_did_not() {
         let (limit, now) = (LogLimit::default(), Clock::manual(0).now());
         let at = |millis| limit.allows(now + Duration::from_millis(millis));
-        assert_eq!([0, 1, 4_999, 5_000, 10_000].map(at), [Some(0), None, None, Some(2), Some(0)]);
+        assert_eq!(
+            [0, 1, 4_999, 5_000, 10_000].map(at),
+            [Some(None), None, None, Some(NonZeroU64::new(2)), Some(None)]
+        );
     }
 }

@@ -280,7 +280,7 @@ impl Jobs {
     fn ask_for_one_that_never_ends(&self) {
         let connection = self.transport.remote();
         let job = self.transport.reactor().defer_to_thread(move || {
-            connection.write("running".into());
+            connection.write("running".into()).expect("the reactor runs");
             loop {
                 std::thread::park();
             }

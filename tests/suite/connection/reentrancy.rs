@@ -110,8 +110,8 @@ impl Act {
             }
             Self::Remote => {
                 let remote = transport.remote();
-                remote.write(Bytes::from_static(b"remotely"));
-                remote.call(|this: &mut Recorder| this.transport.write("called"));
+                remote.write(Bytes::from_static(b"remotely")).unwrap();
+                remote.call(|this: &mut Recorder| this.transport.write("called")).unwrap();
             }
             Self::DropOthers => {
                 drop(reactor.call_later(Duration::from_secs(3600), move || transport.write("never")));

@@ -217,7 +217,8 @@ fn a_panic_of_run_untils_future_comes_out_after_an_orderly_end() {
         }));
         assert_eq!(*panic.unwrap_err().downcast_ref::<&str>().unwrap(), "oh future");
         assert!(!reactor.is_running());
-        assert!(!reactor.remote().call_from_thread(|_| ()), "nobody will make this call");
+        let call = reactor.remote().call_from_thread(|_| ());
+        assert!(call.is_err(), "nobody will make this call");
         assert_eq!(log.lines(), ["after"]);
     });
 }

@@ -9,9 +9,10 @@ use std::sync::{Arc, Barrier, mpsc};
 use std::time::Duration;
 use std::{io, thread};
 
+use bytes::Bytes;
 use futures_util::future::{Ready, join_all, pending, ready};
 use reactor::testing::Simulation;
-use reactor::threads::{BlockingCallError, JobError, RemoteReactor};
+use reactor::threads::{BlockingCallError, JobError, RemoteError, RemoteReactor};
 use reactor::{Reactor, Transport, run_on_threads};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -34,9 +35,9 @@ fn s169_calls_from_threads_keep_their_order_and_come_before_timed_calls() {
             inside.call_later(Duration::ZERO, move || timed.add("timed"));
             for number in 0..3 {
                 let log = seen.clone();
-                assert!(remote.call_from_thread(move |_| log.add(format!("call {number}"))));
+                remote.call_from_thread(move |_| log.add(format!("call {number}"))).unwrap();
             }
-            remote.call_from_thread(|_| panic!("oh call"));
+            remote.call_from_thread(|_| panic!("oh call")).unwrap();
             seen.add("asked");
             remote.stop();
         });
@@ -56,9 +57,9 @@ fn s168_many_threads_call_and_every_call_is_made_once() {
                 thread::spawn(move || {
                     for _ in 0..500 {
                         let log = log.clone();
-                        remote.call_from_thread(move |_| log.add("call"));
+                        remote.call_from_thread(move |_| log.add("call")).unwrap();
                     }
-                    remote.call_from_thread(|_| ());
+                    remote.call_from_thread(|_| ()).unwrap();
                 })
             })
             .collect();
@@ -69,7 +70,7 @@ fn s168_many_threads_call_and_every_call_is_made_once() {
                 joined.await.unwrap();
                 // Behind all of them.
                 let (tell, told) = tokio::sync::oneshot::channel();
-                inside.call_from_thread(move |_| tell.send(()).unwrap());
+                inside.call_from_thread(move |_| tell.send(()).unwrap()).unwrap();
                 told.await.unwrap();
             })
             .unwrap();
@@ -78,17 +79,56 @@ fn s168_many_threads_call_and_every_call_is_made_once() {
 }
 
 #[test]
+fn a_reactor_that_does_not_keep_up_refuses_calls_and_writes_of_other_threads_and_goes_on() {
+    every_reactor(|reactor| {
+        let (remote, log) = (reactor.remote(), Log::default());
+        let mut calls = 0;
+        let refused = loop {
+            let log = log.clone();
+            match remote.call_from_thread(move |_| log.add("call")) {
+                Ok(()) => calls += 1,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((calls, refused), (65_536, RemoteError::Full));
+        let (again, seen) = (remote.clone(), log.clone());
+        reactor.call_later(Duration::ZERO, move || {
+            again.call_from_thread(move |_| seen.add("there is room again")).unwrap();
+            again.stop();
+        });
+        reactor.run().unwrap();
+        assert_eq!((log.count("call"), log.count("there is room again")), (65_536, 1));
+    });
+}
+
+#[test]
+fn what_other_threads_write_is_bounded_until_the_reactor_comes_to_it() {
+    on_sockets(
+        |recorder| {
+            recorder.on(Callback::Made, |this| {
+                let (remote, mebibyte) = (this.transport.remote(), Bytes::from(vec![b'x'; 1 << 20]));
+                let taken = (0..100).take_while(|_| remote.write(mebibyte.clone()).is_ok()).count();
+                this.log.add(format!("taken {taken}"));
+                // What ends a connection finds room always; here the first of these has passed the output limit by then.
+                remote.abort_connection();
+            })
+        },
+        |peer| peer.expect(&["made", "taken 64", "lost Overflow", "dropped"]),
+    );
+}
+
+#[test]
 fn after_the_end_calls_are_refused_and_dropped() {
     every_reactor(|reactor| {
         let (remote, late) = (reactor.remote(), reactor.remote());
         let log = Log::default();
         let guard = Guard::new(&log, "never made gone");
-        reactor.after_shutdown(move || assert!(remote.call_from_thread(move |_| guard.disarm())));
+        reactor.after_shutdown(move || remote.call_from_thread(move |_| guard.disarm()).unwrap());
         reactor.stop();
         reactor.run().unwrap();
         assert_eq!(log.lines(), ["never made gone"]);
         let guard = Guard::new(&log, "too late gone");
-        assert!(!late.call_from_thread(move |_| guard.disarm()));
+        assert_eq!(late.call_from_thread(move |_| guard.disarm()), Err(RemoteError::Stopped));
         late.stop();
         assert_eq!(log.lines(), ["never made gone", "too late gone"]);
     });
@@ -102,18 +142,20 @@ fn a_remote_handle_writes_calls_and_closes_from_another_thread() {
             let (tell, told) = mpsc::channel();
             peer.act(move |transport| tell.send(transport.remote()).unwrap());
             let remote = told.recv_timeout(PATIENCE).unwrap();
-            remote.write("written ".into());
-            remote.call(|this: &mut Recorder| {
-                this.log.add("called");
-                this.transport.write("called ");
-            });
-            remote.write("again".into());
+            remote.write("written ".into()).unwrap();
+            remote
+                .call(|this: &mut Recorder| {
+                    this.log.add("called");
+                    this.transport.write("called ");
+                })
+                .unwrap();
+            remote.write("again".into()).unwrap();
             remote.lose_connection();
-            remote.write("too late".into());
+            remote.write("too late".into()).unwrap();
             assert_eq!(peer.read_to_the_end(), (b"written called again".to_vec(), Ending::Clean));
             peer.expect(&["made", "called", "lost Done", "dropped"]);
-            remote.write("nobody".into());
-            remote.call(|_: &mut Recorder| panic!("nobody is there"));
+            remote.write("nobody".into()).unwrap();
+            remote.call(|_: &mut Recorder| panic!("nobody is there")).unwrap();
             remote.abort_connection();
         },
     );
@@ -137,7 +179,7 @@ fn a_remote_call_of_the_wrong_type_ends_the_connection() {
     every_world(
         |recorder| recorder,
         |peer| {
-            peer.act(|transport| transport.remote().call(|_: &mut Wrong| ()));
+            peer.act(|transport| transport.remote().call(|_: &mut Wrong| ()).unwrap());
             peer.wait_for("dropped");
             let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
             assert!(lost.contains("::Wrong`") && lost.contains("tests/suite/reactor/threads.rs:"), "{lost}");

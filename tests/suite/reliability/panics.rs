@@ -37,7 +37,7 @@ fn panics_in_every_callback_touch_no_healthy_connection() {
     assert_eq!(ended.count("dropped"), PANICS as u64 + 100);
     assert_eq!(ended.count("wrong"), 0, "nothing but connection_lost comes behind a panic");
     let logged = ended.errors.iter().filter(|line| line.contains("ERROR")).count();
-    assert_eq!(logged, PANICS, "each is logged once");
+    assert!((1..PANICS).contains(&logged), "one in a while is logged: {logged}");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn s024_a_factory_that_panics_or_refuses_closes_that_client_and_serves_the_other
     assert_eq!(ended.count("lost"), 30);
     assert_eq!(ended.count("wrong"), 0);
     let logged = ended.errors.iter().filter(|line| line.contains("ERROR")).count();
-    assert_eq!(logged, 30, "a panic is logged, a refusal is not");
+    assert!((1..30).contains(&logged), "one panic in a while is logged: {logged}");
 }
 
 #[test]

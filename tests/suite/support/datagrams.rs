@@ -222,10 +222,12 @@ impl World {
         let action = || action(&TRANSPORT.with_borrow(Clone::clone).unwrap());
         let Runs::Thread(remote) = &self.runs else { return action() };
         let (tell, told) = mpsc::channel();
-        remote.call_from_thread(move |_| {
-            action();
-            tell.send(()).unwrap();
-        });
+        remote
+            .call_from_thread(move |_| {
+                action();
+                tell.send(()).unwrap();
+            })
+            .unwrap();
         told.recv_timeout(PATIENCE).expect("the reactor's thread does it");
     }
 

@@ -471,11 +471,13 @@ impl Peer {
                     built.recv_timeout(PATIENCE).expect("the client is accepted");
                 }
                 let (tell, told) = mpsc::channel();
-                remote.call_from_thread(move |_| {
-                    let transport = LATEST.with_borrow(Clone::clone).expect("a connection");
-                    action(&transport);
-                    tell.send(()).unwrap();
-                });
+                remote
+                    .call_from_thread(move |_| {
+                        let transport = LATEST.with_borrow(Clone::clone).expect("a connection");
+                        action(&transport);
+                        tell.send(()).unwrap();
+                    })
+                    .unwrap();
                 told.recv_timeout(PATIENCE).expect("the reactor's thread answers");
             }
         }

@@ -89,16 +89,21 @@ fn s168_a_call_from_a_thread_is_made_in_a_later_step_even_from_the_loops_own_thr
         reactor.call_when_running(move || {
             for number in 1..=2 {
                 let (log, remote) = (seen.clone(), inside.remote());
-                inside.remote().call_from_thread(move |_| {
-                    log.add(format!("call {number}"));
-                    let inner = log.clone();
-                    remote.call_from_thread(move |reactor| {
-                        inner.add(format!("asked for by {number}"));
-                        if number == 2 {
-                            reactor.stop();
-                        }
-                    });
-                });
+                inside
+                    .remote()
+                    .call_from_thread(move |_| {
+                        log.add(format!("call {number}"));
+                        let inner = log.clone();
+                        remote
+                            .call_from_thread(move |reactor| {
+                                inner.add(format!("asked for by {number}"));
+                                if number == 2 {
+                                    reactor.stop();
+                                }
+                            })
+                            .unwrap();
+                    })
+                    .unwrap();
             }
             seen.add("asked");
         });
