@@ -1,17 +1,18 @@
 use crate::connection::Connection;
 use crate::transport::Transport;
 
-/// A protocol with another connection inside it: what it says of itself by [`Protocol::layer`](crate::Protocol::layer).
+/// A protocol with another connection inside it: what [`Protocol::layer`](crate::Protocol::layer) answers for one.
 ///
-/// A layer is the protocol of the outer connection, and drives the inner one, which it has by
-/// [`Nested`](crate::layer::Nested). It receives from outside what it makes of for the inside, and passes on what the
-/// inside wants to send; [`layer::around`](crate::layer::around) does that for layers that leave the bytes as they are. The
-/// rest is the connection's: it tells the one inside that it is made and lost, makes its calls, asks it to close when it is
-/// itself asked to, and calls [`pass`](Self::pass) whenever that may be of use.
+/// A layer is the protocol of the outer connection and drives the inner one, which it keeps as a
+/// [`Nested`](crate::layer::Nested). It makes what the peer sent into what the protocol inside receives, and what that
+/// writes into what the peer receives. A layer that changes no bytes is shorter as a
+/// [`Policy`](crate::layer::Policy).
 ///
-/// A layer that builds what is inside only behind a header or a handshake calls
-/// [`made`](Connection::made) of it itself, and says until then, by
-/// [`Transport::mark_pending`](crate::Transport::mark_pending), that the connection is not established.
+/// The outer connection does the rest: it tells the inner one that it is made and lost, makes its calls, asks it to close
+/// when it is asked to close itself, and calls [`pass`](Self::pass).
+///
+/// A layer that builds what is inside behind a header or a handshake calls its [`made`](Connection::made) itself. Until
+/// then it says by [`Transport::mark_pending`](crate::Transport::mark_pending) that the connection is not established.
 ///
 /// ```
 /// use reactor::connection::Connection;
@@ -65,12 +66,12 @@ use crate::transport::Transport;
 /// assert_eq!(wire.written(), [0, 1]);
 /// ```
 pub trait Layer {
-    /// The inner connection; `None` as long as there is none.
+    /// The inner connection; `None` until there is one.
     fn inside(&mut self) -> Option<&mut Connection>;
 
-    /// Something may have happened inside: passes on what it wants to send, and what else it wants, by
-    /// [`Nested::pass`](crate::layer::Nested::pass). Called behind every callback but the last, and in every turn of the
-    /// connection.
+    /// Passes on what the inner connection wants to send, and a close or an end of the stream that it wants, by
+    /// [`Nested::pass`](crate::layer::Nested::pass). It is called after every callback except `connection_lost`, and in
+    /// every turn of the outer connection.
     fn pass(&mut self);
 }
 

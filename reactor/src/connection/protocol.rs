@@ -102,8 +102,7 @@ pub trait Protocol: Any {
         None
     }
 
-    /// Itself, if it is a [`Layer`]: a protocol with another connection inside. It is asked once, when
-    /// it was built, whether it is one.
+    /// This protocol as a [`Layer`], if it has another connection inside: `Some(self)`. Whether it is one may not change.
     fn layer(&mut self) -> Option<&mut dyn Layer> {
         None
     }

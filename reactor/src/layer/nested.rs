@@ -49,21 +49,21 @@ impl Nested {
         &mut self.inside
     }
 
-    /// The peer sent this to the protocol inside: see [`Connection::received`].
+    /// The protocol inside receives these bytes: see [`Connection::received`].
     pub fn received(&mut self, data: &[u8]) {
         self.pass_on_close();
         self.inside.received(data);
     }
 
-    /// The peer sent this descriptor: see [`Connection::file_descriptor_received`].
+    /// The protocol inside receives this descriptor: see [`Connection::file_descriptor_received`].
     pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
         self.pass_on_close();
         self.inside.file_descriptor_received(descriptor);
     }
 
-    /// The peer has ended its stream, as far as the protocol inside goes: answers what a layer's
-    /// [`eof_received`](crate::Protocol::eof_received) is to answer. It does not close the outer connection: the inner
-    /// does, when what it has written has left.
+    /// The peer has ended its stream, and the protocol inside is told: see [`Connection::received_eof`]. Returns what the
+    /// layer's own [`eof_received`](crate::Protocol::eof_received) is to return, which is never [`OnEof::Close`]: the inner
+    /// connection closes the outer one, when all that was written inside has left.
     pub fn received_eof(&mut self) -> OnEof {
         self.pass_on_close();
         match self.inside.received_eof() {
@@ -72,14 +72,14 @@ impl Nested {
         }
     }
 
-    /// What was asked of the outer connection meanwhile, by the layer itself, comes before what it tells the inner.
+    /// If the layer has just closed the outer connection, the protocol inside receives nothing more.
     fn pass_on_close(&self) {
         layer::pass_on_close(&self.outer, self.inside.transport());
     }
 
-    /// Offers `take` the bytes that the protocol inside wants to send, 65,536 at a time, until it takes none. It is given
-    /// the outer transport, too, and answers how many it has dealt with, by [`Transport::carry`]. While the outer connection is full the bytes stay
-    /// inside, so that they count where they were written.
+    /// Offers `take` the bytes that the protocol inside wants to send, up to 65,536 at a time, until it takes none. It gets
+    /// the outer transport, sends by [`Transport::carry`], and answers how many of the bytes it has dealt with. While the
+    /// outer connection is full they stay inside, so that they count where they were written.
     pub fn send(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
         self.send_with(|outer, _, data| take(outer, data));
     }

@@ -3,6 +3,7 @@
 mod ending;
 mod policies;
 mod stacked;
+mod written;
 
 use std::cell::{Cell, RefCell};
 use std::convert::identity;
