@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::rc::Rc;
 use std::sync::mpsc;
 use std::sync::mpsc::{Receiver, Sender};
@@ -67,11 +67,11 @@ pub fn echoing_strings(messages: u64) -> u64 {
 /// # Panics
 ///
 /// If one is lost.
-pub fn echoing_datagrams(datagrams: u64) -> u64 {
+pub fn echoing_datagrams(host: IpAddr, datagrams: u64) -> u64 {
     let (result, counted) = mpsc::channel();
     let server = peer::serve(move |reactor| {
         let meter = Meter::new(datagrams, result);
-        reactor.listen_udp("127.0.0.1:0", move |transport| EchoDatagrams { transport, meter })
+        reactor.listen_udp((host, 0), move |transport| EchoDatagrams { transport, meter })
     });
     let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
     socket.connect(server.address()).expect("loopback is reached");

@@ -163,11 +163,11 @@ impl<A: DatagramAddress> Link<A> {
             let most = budget.datagrams(self.longest);
             let mut longest = 0;
             let waker = cx.waker();
-            let received = socket.poll_receive(cx, &hub, most, &mut |data, peer| {
+            let received = socket.poll_receive(cx, &hub, most, &mut |data, peer, asked| {
                 longest = longest.max(data.len());
                 budget.inputs += 1;
                 budget.bytes += data.len();
-                self.received(data, peer);
+                self.received(data, peer, asked);
                 self.turn(&mut Context::from_waker(waker), budget);
             });
             match ready!(received) {
@@ -197,11 +197,13 @@ impl<A: DatagramAddress> Link<A> {
         }
     }
 
-    fn received(&mut self, data: &[u8], peer: A) {
+    fn received(&mut self, data: &[u8], peer: A, asked: Option<A>) {
         self.failures = 0;
         if !self.state.port.is_stopping() && self.state.hears(&peer) {
             self.received += 1;
+            self.state.begin_delivery(peer.clone(), asked);
             self.call("datagram_received", |protocol| protocol.datagram_received(data, peer));
+            self.state.end_delivery();
         }
     }
 

@@ -1,5 +1,6 @@
 //! Datagrams: a protocol that is given each one, and its transport.
 
+pub(crate) mod control;
 pub(crate) mod driver;
 pub(crate) mod interface;
 pub(crate) mod options;
@@ -66,6 +67,9 @@ pub trait DatagramProtocol<A: DatagramAddress = SocketAddr>: Any {
 
     /// A datagram came from `peer`, whole; it may be empty. It is lent from the reactor's buffer; what is to be kept
     /// must be copied. Twisted's `datagramReceived`.
+    ///
+    /// What is [written](crate::datagram::DatagramTransport::write) to `peer` here leaves from the address that it has asked,
+    /// which [`received_at`](crate::datagram::DatagramTransport::received_at) tells.
     ///
     /// On a port that listens on both families an IPv4 peer is shown as one. A
     /// [connected](crate::datagram::DatagramTransport::connect) port receives from its peer only. None comes after the port was

@@ -8,6 +8,18 @@ use std::{fmt, io};
 use crate::datagram::interface::Interface;
 use crate::hub::Hub;
 
+/// Where a datagram goes, and where it comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Route<A = SocketAddr> {
+    /// None for the one that the socket is connected to.
+    pub(crate) to: Option<A>,
+    /// None for the one that the socket is bound to or, if it is for all, that the system chooses.
+    pub(crate) from: Option<A>,
+}
+
+/// Takes a datagram, its sender, and the address that it was sent to, where that is not the socket's own anyway.
+pub(crate) type Deliver<'a, A = SocketAddr> = dyn FnMut(&[u8], A, Option<A>) + 'a;
+
 /// A bound socket, as [`DatagramDriver`](crate::datagram::driver::DatagramDriver) and
 /// [`DatagramTransport`](crate::datagram::DatagramTransport) use it.
 pub(crate) trait DatagramSocket<A = SocketAddr> {
@@ -19,11 +31,11 @@ pub(crate) trait DatagramSocket<A = SocketAddr> {
         cx: &mut Context<'_>,
         hub: &Hub,
         most: usize,
-        deliver: &mut dyn FnMut(&[u8], A),
+        deliver: &mut Deliver<'_, A>,
     ) -> Poll<io::Result<()>>;
 
-    /// Hands one datagram to the system, now: to `peer`, or to the one that the socket is connected to.
-    fn send(&self, data: &[u8], peer: Option<A>) -> io::Result<()>;
+    /// Hands one datagram to the system, now.
+    fn send(&self, data: &[u8], route: Route<A>) -> io::Result<()>;
 
     /// How many datagrams of `len` bytes [`send_run`](Self::send_run) takes; 0 where there is none.
     fn longest_run(&self, _len: usize) -> usize {
@@ -32,7 +44,7 @@ pub(crate) trait DatagramSocket<A = SocketAddr> {
 
     /// Hands datagrams of `len` bytes each, one behind the other in `data`, to the system: all, or with an error none.
     /// `WouldBlock` is an error until [`poll_writable`](Self::poll_writable) says otherwise.
-    fn send_run(&self, _data: &[u8], _len: usize, _peer: Option<A>) -> io::Result<()> {
+    fn send_run(&self, _data: &[u8], _len: usize, _route: Route<A>) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 

@@ -11,7 +11,7 @@ use std::{fmt, io};
 use futures_util::FutureExt as _;
 
 use crate::address::datagram::DatagramAddress;
-use crate::datagram::socket::DatagramSocket;
+use crate::datagram::socket::{DatagramSocket, Route};
 use crate::hub::Hub;
 use crate::port::{Port, PortClosed};
 use crate::time::calls::{Call, Calls, DeferredCall, Owner};
@@ -76,6 +76,8 @@ pub(crate) struct DatagramState<A> {
     /// A write was told of a refusal, and the protocol was not yet.
     refused: Cell<bool>,
     sent: Cell<u64>,
+    /// Whose datagram is being delivered and, if the port has several addresses, to which of them that was sent.
+    delivered: RefCell<Option<(A, Option<A>)>>,
     /// Callbacks of the port run.
     in_turn: Cell<bool>,
     run: RefCell<Run<A>>,
@@ -84,7 +86,7 @@ pub(crate) struct DatagramState<A> {
 /// Datagrams to one peer, of one length, that wait for the end of the turn in which they were written. The first of
 /// them does not: it was sent at once, to see whether the system takes it.
 struct Run<A> {
-    peer: Option<A>,
+    route: Route<A>,
     len: usize,
     data: Vec<u8>,
 }
@@ -96,6 +98,11 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     /// only the first is; those behind it leave together when the callbacks have returned, or when something else is
     /// written: up to 64, of up to 1,452 bytes each. They come, and may be lost, one by one. Should the system then have
     /// no room, though it took the first, they wait for it. Should it refuse them, that is logged.
+    ///
+    /// On a port that listens on all addresses it leaves from the one that the system's routes make of it; an answer to a
+    /// datagram that is being [delivered](crate::datagram::DatagramProtocol::datagram_received), from the address that the
+    /// peer has asked, or else the peer would not take it for one (RFC 1122, section 4.1.3.5). To answer later, or to choose
+    /// otherwise, see [`write_from`](Self::write_from).
     ///
     /// Where the system tells of a refusal in place of sending, that belongs to an earlier datagram:
     /// [`connection_refused`](crate::datagram::DatagramProtocol::connection_refused) is called later, and this one is sent all the
@@ -113,10 +120,15 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     /// - Any other, as the system says it: on a UNIX socket that there is no such file, or that nobody listens there
     ///   ([`ConnectionRefused`](io::ErrorKind::ConnectionRefused)).
     pub fn write(&self, data: impl AsRef<[u8]>, peer: A) -> io::Result<()> {
-        match self.peer() {
-            None => self.0.send(data.as_ref(), Some(peer)),
-            Some(only) if only.is_same(&peer) => self.0.send(data.as_ref(), None),
-            Some(only) => Err(invalid(format!("cannot send to {peer}: the port is connected to {only}"))),
+        let to = self.reached(peer)?;
+        let from = self.0.asked_by(&to);
+        let automatic = from.is_some();
+        match self.0.send(data.as_ref(), Route { to: to.clone(), from }) {
+            // The address of a group or of all hosts, or one that is gone: the system may know another.
+            Err(error) if automatic && !matches!(error.kind(), io::ErrorKind::WouldBlock) => {
+                self.0.send(data.as_ref(), Route { to, from: None })
+            }
+            sent => sent,
         }
     }
 
@@ -129,7 +141,16 @@ impl<A: DatagramAddress> DatagramTransport<A> {
         if self.peer().is_none() && !self.0.port.is_stopping() {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the port is not connected to a peer"));
         }
-        self.0.send(data.as_ref(), None)
+        self.0.send(data.as_ref(), Route { to: None, from: None })
+    }
+
+    /// Whom a datagram is addressed to that is for this peer: none if the port is connected to it.
+    fn reached(&self, peer: A) -> io::Result<Option<A>> {
+        match self.peer() {
+            None => Ok(Some(peer)),
+            Some(only) if only.is_same(&peer) => Ok(None),
+            Some(only) => Err(invalid(format!("cannot send to {peer}: the port is connected to {only}"))),
+        }
     }
 
     /// Makes `peer` the only one that the port sends to and receives from, for good. From here on
@@ -241,9 +262,50 @@ impl<A: DatagramAddress> DatagramTransport<A> {
             driver: OnceCell::new(),
             refused: Cell::new(false),
             sent: Cell::new(0),
+            delivered: RefCell::new(None),
             in_turn: Cell::new(false),
-            run: RefCell::new(Run { peer: None, len: 0, data: Vec::new() }),
+            run: RefCell::new(Run { route: Route { to: None, from: None }, len: 0, data: Vec::new() }),
         }))
+    }
+}
+
+impl DatagramTransport {
+    /// Which of the port's own addresses the datagram was sent to that is being
+    /// [delivered](crate::datagram::DatagramProtocol::datagram_received), be it that of a multicast group. None at any other
+    /// time, and where the system does not say. Twisted does not know it.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use std::time::Duration;
+    /// use reactor::datagram::{DatagramProtocol, DatagramTransport};
+    ///
+    /// /// Thinks for a second before it answers.
+    /// struct Slow { transport: DatagramTransport }
+    ///
+    /// impl DatagramProtocol for Slow {
+    ///     fn datagram_received(&mut self, _question: &[u8], peer: SocketAddr) {
+    ///         let Some(host) = self.transport.received_at() else { return };
+    ///         self.transport.call_later(Duration::from_secs(1), move |this: &mut Self| {
+    ///             let _ = this.transport.write_from("42", peer, host);
+    ///         });
+    ///     }
+    /// }
+    /// ```
+    pub fn received_at(&self) -> Option<SocketAddr> {
+        let (_, asked) = (*self.0.delivered.borrow())?;
+        asked.or_else(|| Some(self.host()).filter(|host| !host.ip().is_unspecified()))
+    }
+
+    /// As [`write`](Self::write), but the datagram leaves from `host`, an address of this machine, whose port number is not
+    /// looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput), [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) or
+    /// [`NetworkUnreachable`](io::ErrorKind::NetworkUnreachable), as the system has it, if `host` is none of its addresses or
+    /// of another family than `peer`; otherwise as [`write`](Self::write).
+    pub fn write_from(&self, data: impl AsRef<[u8]>, peer: SocketAddr, host: SocketAddr) -> io::Result<()> {
+        self.0.send(data.as_ref(), Route { to: self.reached(peer)?, from: Some(host) })
     }
 }
 
@@ -313,22 +375,37 @@ impl<A: DatagramAddress> DatagramState<A> {
         self.run.borrow_mut().len = 0;
     }
 
-    fn send(&self, data: &[u8], peer: Option<A>) -> io::Result<()> {
+    /// From here to [`end_delivery`](Self::end_delivery) answers to `peer` leave from the address that it has asked.
+    pub(crate) fn begin_delivery(&self, peer: A, asked: Option<A>) {
+        self.delivered.replace(Some((peer, asked)));
+    }
+
+    pub(crate) fn end_delivery(&self) {
+        self.delivered.replace(None);
+    }
+
+    /// The address that `peer` has asked just now, if the port has several.
+    fn asked_by(&self, peer: &Option<A>) -> Option<A> {
+        let delivered = self.delivered.borrow();
+        delivered.as_ref().filter(|(asking, _)| Some(asking) == peer.as_ref())?.1.clone()
+    }
+
+    fn send(&self, data: &[u8], route: Route<A>) -> io::Result<()> {
         let socket = self.socket()?;
-        if !self.gather(&*socket, data, &peer) {
+        if !self.gather(&*socket, data, &route) {
             self.send_gathered()?;
-            self.send_now(&*socket, data, peer.clone())?;
+            self.send_now(&*socket, data, &route)?;
             // What is like one that the system has just taken will be taken, too.
-            *self.run.borrow_mut() = Run { peer, len: data.len(), data: Vec::new() };
+            *self.run.borrow_mut() = Run { route, len: data.len(), data: Vec::new() };
         }
         self.sent.set(self.sent.get() + 1);
         Ok(())
     }
 
     /// Keeps a datagram for later in this turn, if it is like the last one.
-    fn gather(&self, socket: &dyn DatagramSocket<A>, data: &[u8], peer: &Option<A>) -> bool {
+    fn gather(&self, socket: &dyn DatagramSocket<A>, data: &[u8], route: &Route<A>) -> bool {
         let run = &mut *self.run.borrow_mut();
-        let alike = self.in_turn.get() && run.len == data.len() && run.peer == *peer;
+        let alike = self.in_turn.get() && run.len == data.len() && run.route == *route;
         let fits = alike && run.data.len() < socket.longest_run(run.len) * run.len;
         if fits {
             if run.data.is_empty() {
@@ -343,12 +420,12 @@ impl<A: DatagramAddress> DatagramState<A> {
     fn send_gathered(&self) -> io::Result<()> {
         let mut run = self.run.borrow_mut();
         let Some(socket) = self.socket.borrow().clone().filter(|_| !run.data.is_empty()) else { return Ok(()) };
-        match socket.send_run(&run.data, run.len, run.peer.clone()) {
+        match socket.send_run(&run.data, run.len, run.route.clone()) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Err(error),
             Err(error) => {
                 self.notes_refusal(&error);
                 let datagrams = run.data.chunks(run.len);
-                let sent = datagrams.map(|data| self.send_now(&*socket, data, run.peer.clone()));
+                let sent = datagrams.map(|data| self.send_now(&*socket, data, &run.route));
                 if let Some(error) = sent.filter_map(io::Result::err).last() {
                     tracing::warn!(%error, "cannot send what was gathered, or a part of it");
                 }
@@ -369,9 +446,9 @@ impl<A: DatagramAddress> DatagramState<A> {
         refused
     }
 
-    fn send_now(&self, socket: &dyn DatagramSocket<A>, data: &[u8], peer: Option<A>) -> io::Result<()> {
+    fn send_now(&self, socket: &dyn DatagramSocket<A>, data: &[u8], route: &Route<A>) -> io::Result<()> {
         for _ in 0..REFUSALS {
-            match socket.send(data, peer.clone()) {
+            match socket.send(data, route.clone()) {
                 Err(error) if self.notes_refusal(&error) => {}
                 sent => return sent,
             }

@@ -11,16 +11,17 @@ use std::{array, io};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use nix::cmsg_space;
-use nix::sys::socket::sockopt::UdpGsoSegment;
-use nix::sys::socket::{ControlMessage, MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recvmmsg, sendmmsg};
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, SockRef, Socket, Type};
+use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo, UdpGsoSegment};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, getsockopt, recvmmsg, setsockopt};
+use socket2::{Domain, InterfaceIndexOrAddress, MsgHdr, Protocol, SockAddr, SockRef, Socket, Type};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 
 use crate::address::unmapped;
+use crate::datagram::control::{Control, sent_to};
 use crate::datagram::interface::{Interface, invalid};
 use crate::datagram::options::DatagramOptions;
-use crate::datagram::socket::{DatagramSocket, Ends, WrongFamily, unsent};
+use crate::datagram::socket::{DatagramSocket, Deliver, Ends, Route, WrongFamily, unsent};
 use crate::hub::{BATCH, Hub, READ_BUFFER};
 
 /// A bound socket.
@@ -30,7 +31,8 @@ pub(crate) struct UdpPort {
     /// An IPv6 socket that reaches IPv4 addresses, too.
     dual: bool,
     receiving: RefCell<MultiHeaders<SockaddrStorage>>,
-    sending: RefCell<MultiHeaders<SockaddrStorage>>,
+    /// It is bound to all addresses, and says with each datagram which of them was asked.
+    tells_asked: bool,
     /// Several datagrams may be handed to the system as one.
     segments: Cell<bool>,
     /// Waits for the poller to report an error; none before the socket is connected.
@@ -81,9 +83,11 @@ impl UdpPort {
         }
         // One bound to a certain address has no IPv4 address to send from.
         let dual = host.is_ipv6() && host.ip().is_unspecified() && !only_v6?;
+        let tells_asked = host.ip().is_unspecified() && tell_asked(&socket, host).is_ok();
+        let room = tells_asked.then(|| cmsg_space!(libc::in6_pktinfo));
         Ok(Self {
-            receiving: RefCell::new(MultiHeaders::preallocate(BATCH, None)),
-            sending: RefCell::new(MultiHeaders::preallocate(1, Some(cmsg_space!(u16)))),
+            receiving: RefCell::new(MultiHeaders::preallocate(BATCH, room)),
+            tells_asked,
             // Systems that do not know of it would send one long datagram.
             segments: Cell::new(getsockopt(&socket, UdpGsoSegment).is_ok()),
             socket: Rc::new(socket),
@@ -134,13 +138,8 @@ impl UdpPort {
         ipv6_index(interface)
     }
 
-    fn receive_batch(
-        &self,
-        slots: &mut [u8],
-        most: usize,
-        deliver: &mut dyn FnMut(&[u8], SocketAddr),
-    ) -> io::Result<()> {
-        let mut received = [(0, None); BATCH];
+    fn receive_batch(&self, slots: &mut [u8], most: usize, deliver: &mut Deliver<'_>) -> io::Result<()> {
+        let mut received = [(0, None, None); BATCH];
         let mut count = 0;
         let result = self.socket.try_io(Interest::READABLE, || {
             let mut rest = slots.chunks_exact_mut(READ_BUFFER);
@@ -148,18 +147,36 @@ impl UdpPort {
             let mut headers = self.receiving.borrow_mut();
             let socket = self.socket.as_raw_fd();
             for datagram in recvmmsg(socket, &mut headers, &mut slots[..most], MsgFlags::empty(), None)? {
-                received[count] = (datagram.bytes, datagram.address.as_ref().and_then(address_of));
+                let asked = if self.tells_asked { sent_to(&datagram, self.host.port()) } else { None };
+                received[count] = (datagram.bytes, datagram.address.as_ref().and_then(address_of), asked);
                 count += 1;
             }
             // Fewer: now it is empty, which need not be asked. What comes from here on wakes the poller.
             if count == most { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
         });
-        for (slot, (len, peer)) in slots.chunks_exact(READ_BUFFER).zip(&received[..count]) {
+        for (slot, (len, peer, asked)) in slots.chunks_exact(READ_BUFFER).zip(&received[..count]) {
             if let Some(peer) = *peer {
-                deliver(&slot[..*len], unmapped(peer));
+                deliver(&slot[..*len], unmapped(peer), asked.map(unmapped));
             }
         }
         if count > 0 { Ok(()) } else { result }
+    }
+
+    /// Hands bytes to the system with what it is to be told of them.
+    fn send_with(&self, control: Control, data: &[u8], peer: Option<SocketAddr>) -> io::Result<usize> {
+        let peer = peer.map(|peer| self.reached_as(peer)).transpose()?.map(SockAddr::from);
+        let data = [IoSlice::new(data)];
+        let message = MsgHdr::new().with_buffers(&data).with_control(control.as_bytes());
+        let message = match &peer {
+            Some(peer) => message.with_addr(peer),
+            None => message,
+        };
+        SockRef::from(&*self.socket).sendmsg(&message, 0)
+    }
+
+    /// An address of this host as this socket's family has it.
+    fn sent_as(&self, host: SocketAddr) -> io::Result<SocketAddr> {
+        self.reached_as(host).map_err(|_| invalid("the port has no address of that family to send from"))
     }
 
     /// The address as this socket's family has it.
@@ -178,7 +195,7 @@ impl DatagramSocket for UdpPort {
         cx: &mut Context<'_>,
         hub: &Hub,
         most: usize,
-        deliver: &mut dyn FnMut(&[u8], SocketAddr),
+        deliver: &mut Deliver<'_>,
     ) -> Poll<io::Result<()>> {
         if let Poll::Ready(error) = self.poll_error(cx) {
             return Poll::Ready(Err(error));
@@ -192,13 +209,14 @@ impl DatagramSocket for UdpPort {
         }
     }
 
-    fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()> {
+    fn send(&self, data: &[u8], route: Route) -> io::Result<()> {
         // Not by way of the runtime: it takes a socket for full until the poller has said otherwise, which before the
         // reactor runs is always.
         let socket = SockRef::from(&*self.socket);
-        let sent = match peer {
-            Some(peer) => socket.send_to(data, &self.reached_as(peer)?.into()),
-            None => socket.send(data),
+        let sent = match (route.to, route.from) {
+            (_, Some(from)) => self.send_with(Control::new().from(self.sent_as(from)?), data, route.to),
+            (Some(peer), None) => socket.send_to(data, &self.reached_as(peer)?.into()),
+            (None, None) => socket.send(data),
         };
         sent.map(drop).map_err(|error| unsent(error, data.len()))
     }
@@ -207,17 +225,13 @@ impl DatagramSocket for UdpPort {
         if self.segments.get() && (1..=LARGEST_SEGMENT).contains(&len) { RUN_DATAGRAMS.min(RUN_BYTES / len) } else { 0 }
     }
 
-    fn send_run(&self, data: &[u8], len: usize, peer: Option<SocketAddr>) -> io::Result<()> {
-        let peer = peer.map(|peer| self.reached_as(peer)).transpose()?.map(SockaddrStorage::from);
-        let socket = self.socket.as_raw_fd();
-        // Cut into datagrams by the system, at the end of its way through it (generic segmentation offload).
-        let segment = u16::try_from(len).map_err(io::Error::other)?;
-        let control = [ControlMessage::UdpGsoSegments(&segment)];
-        let sent = self.socket.try_io(Interest::WRITABLE, || {
-            let mut headers = self.sending.borrow_mut();
-            sendmmsg(socket, &mut headers, &[[IoSlice::new(data)]], [peer], control, MsgFlags::empty())?;
-            Ok(())
-        });
+    fn send_run(&self, data: &[u8], len: usize, route: Route) -> io::Result<()> {
+        let control = Control::new().segments(u16::try_from(len).map_err(io::Error::other)?);
+        let control = match route.from {
+            Some(from) => control.from(self.sent_as(from)?),
+            None => control,
+        };
+        let sent = self.socket.try_io(Interest::WRITABLE, || self.send_with(control, data, route.to)).map(drop);
         if let Err(error) = &sent
             && matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIO | libc::EMSGSIZE))
         {
@@ -255,6 +269,15 @@ impl DatagramSocket for UdpPort {
 
     fn host(&self) -> SocketAddr {
         self.host
+    }
+}
+
+/// Has the socket say with each datagram which address it was sent to.
+fn tell_asked(socket: &UdpSocket, host: SocketAddr) -> nix::Result<()> {
+    match host {
+        SocketAddr::V4(_) => setsockopt(socket, Ipv4PacketInfo, &true),
+        // IPv4 addresses on a socket for both families come so, too.
+        SocketAddr::V6(_) => setsockopt(socket, Ipv6RecvPacketInfo, &true),
     }
 }
 

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use crate::datagram::interface::Interface;
 use crate::datagram::options::DatagramOptions;
-use crate::datagram::socket::{DatagramSocket, Ends, TooLong, WrongFamily};
+use crate::datagram::socket::{DatagramSocket, Deliver, Ends, Route, TooLong, WrongFamily};
 use crate::hub::Hub;
 use crate::simnet::packet::{Datagram, Packet};
 use crate::simnet::{Host, HostId, Network, State, What, covers, overlap, source_address};
@@ -30,7 +30,8 @@ pub(crate) struct SimDatagramSocket {
 pub(super) struct Mailbox {
     /// The only one who is heard, and that socket's own address on the way there.
     ends: Option<Ends>,
-    unread: VecDeque<(SocketAddr, Vec<u8>)>,
+    /// Their sender, whom they were sent to, and their bytes.
+    unread: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     groups: BTreeSet<IpAddr>,
     refused: bool,
     waker: Option<Waker>,
@@ -90,23 +91,23 @@ impl DatagramSocket for SimDatagramSocket {
         cx: &mut Context<'_>,
         _hub: &Hub,
         _most: usize,
-        deliver: &mut dyn FnMut(&[u8], SocketAddr),
+        deliver: &mut Deliver<'_>,
     ) -> Poll<io::Result<()>> {
         let mut mailbox = self.mailbox.borrow_mut();
         if std::mem::take(&mut mailbox.refused) {
             return Poll::Ready(Err(io::ErrorKind::ConnectionRefused.into()));
         }
-        let Some((from, data)) = mailbox.unread.pop_front() else {
+        let Some((from, to, data)) = mailbox.unread.pop_front() else {
             mailbox.waker = Some(cx.waker().clone());
             return Poll::Pending;
         };
         drop(mailbox);
-        deliver(&data, from);
+        deliver(&data, from, self.address.ip().is_unspecified().then_some(to));
         Poll::Ready(Ok(()))
     }
 
-    fn send(&self, data: &[u8], peer: Option<SocketAddr>) -> io::Result<()> {
-        let (from, to) = match peer {
+    fn send(&self, data: &[u8], route: Route) -> io::Result<()> {
+        let (mut from, to) = match route.to {
             Some(to) => (self.as_seen_by(to)?, to),
             None => {
                 let mut mailbox = self.mailbox.borrow_mut();
@@ -123,6 +124,11 @@ impl DatagramSocket for SimDatagramSocket {
         }
         let now = self.network.clock.now();
         let mut state = self.network.state.borrow_mut();
+        if let Some(chosen) = route.from {
+            let is_own = state.host_at(self.host, chosen.ip()) == Some(self.host);
+            from = Some(chosen).filter(|_| is_own).ok_or(io::ErrorKind::AddrNotAvailable)?;
+            from.set_port(self.address.port());
+        }
         if to.ip() == Ipv4Addr::BROADCAST && !self.broadcast {
             return Err(io::ErrorKind::PermissionDenied.into());
         }
@@ -212,7 +218,7 @@ impl State {
         };
         let mut mailbox = mailbox.borrow_mut();
         self.log_datagram(&datagram, now, What::Datagram);
-        mailbox.unread.push_back((from, datagram.data));
+        mailbox.unread.push_back((from, to, datagram.data));
         mailbox.waker.take()
     }
 

@@ -10,7 +10,7 @@ use socket2::{SockRef, Type};
 use tokio::net::UnixDatagram;
 
 use crate::address::unix::UnixAddress;
-use crate::datagram::socket::{DatagramSocket, Ends, unsent};
+use crate::datagram::socket::{DatagramSocket, Deliver, Ends, Route, unsent};
 use crate::hub::Hub;
 use crate::unix::file::NamedSocket;
 use crate::unix::options::UnixDatagramOptions;
@@ -69,20 +69,20 @@ impl DatagramSocket<UnixAddress> for UnixDatagramPort {
         cx: &mut Context<'_>,
         hub: &Hub,
         _most: usize,
-        deliver: &mut dyn FnMut(&[u8], UnixAddress),
+        deliver: &mut Deliver<'_, UnixAddress>,
     ) -> Poll<io::Result<()>> {
         hub.with_read_buffer(|buffer| {
             let (len, peer) = ready!(self.poll_receive_one(cx, buffer))?;
-            deliver(&buffer[..len], peer);
+            deliver(&buffer[..len], peer, None);
             Poll::Ready(Ok(()))
         })
     }
 
-    fn send(&self, data: &[u8], peer: Option<UnixAddress>) -> io::Result<()> {
+    fn send(&self, data: &[u8], route: Route<UnixAddress>) -> io::Result<()> {
         // Not by way of the runtime: it takes a socket for full until the poller has said otherwise, which before the
         // reactor runs is always.
         let socket = SockRef::from(&self.socket);
-        let sent = match peer {
+        let sent = match route.to {
             Some(peer) => socket.send_to(data, &peer.to_system()?),
             None => socket.send(data),
         };

@@ -1,7 +1,7 @@
 //! What a message costs: allocations and processor time.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use rig::{allocations, steady};
@@ -43,7 +43,7 @@ pub(crate) fn datagrams(rounds: usize) -> io::Result<Vec<Figure>> {
         let mut load = Volleys::new(address, 8, 8, 64)?;
         Ok(move |datagrams| load.exchange(datagrams))
     })?;
-    let allocated = steady::echoing_datagrams(20_000);
+    let allocated = steady::echoing_datagrams(Ipv4Addr::LOCALHOST.into(), 20_000);
     figures.push(Figure::at_most(0.0, "allocations for 20000 echoed datagrams", allocated as f64));
     Ok(figures)
 }

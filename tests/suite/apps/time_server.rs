@@ -159,6 +159,15 @@ fn a_datagram_is_answered_with_one_even_if_it_is_empty() {
 }
 
 #[test]
+fn a_datagram_is_answered_from_the_address_that_it_was_sent_to() {
+    let server = Server::start("--udp 0");
+    let (client, _) = net::datagram_socket();
+    let address = SocketAddr::from(([127, 0, 0, 2], server.address().port()));
+    client.send_to(b"hi", address).unwrap();
+    assert_eq!(receive(&client).1, address);
+}
+
+#[test]
 fn a_datagram_too_long_for_its_stamp_is_not_answered_and_the_next_is() {
     let server = Server::start("--udp 127.0.0.1:0");
     let (client, _) = net::datagram_socket();

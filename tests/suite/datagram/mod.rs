@@ -1,5 +1,6 @@
 //! UDP and multicast, also in the simulation.
 
+mod addresses;
 mod multicast;
 mod simulated;
 mod udp;
