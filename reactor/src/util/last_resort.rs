@@ -1,7 +1,6 @@
 //! Where warnings go in a program that has made no arrangements for its logs.
 
 use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
 
 use tracing::dispatcher::{self, Dispatch};
 use tracing::field::{Field, Visit};
@@ -9,6 +8,8 @@ use tracing::metadata::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{Interest, NoSubscriber};
 use tracing::{Event, Level, Metadata, Subscriber};
+
+use crate::util::panics::catch_panic;
 
 use crate::util::escaped::escaped;
 
@@ -41,8 +42,9 @@ impl Subscriber for LastResort {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line { level: *event.metadata().level(), message: String::new(), fields: String::new() };
         event.record(&mut line);
-        // Where standard error is closed, nobody wants to know.
-        let _ = writeln!(io::stderr(), "{line}");
+        // By the macro, whose lines a test's output has only if the test fails. It panics where the reader of standard error
+        // is gone: then nobody wants to know.
+        let _ = catch_panic(|| eprintln!("{line}"));
     }
 
     fn new_span(&self, _: &Attributes<'_>) -> Id {
