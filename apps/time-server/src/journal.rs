@@ -156,7 +156,7 @@ mod tests {
     fn what_nobody_reads_is_bounded_in_bytes_and_told_again_when_there_is_room() {
         let output = Output::default();
         let journal = Journal::to(output.clone(), true).unwrap();
-        let [peer, data] = [Address::Memory("peer"), Address::Memory("data")];
+        let [peer, data] = [Address::Memory("peer".into()), Address::Memory("data".into())];
         for _ in 0..100 {
             journal.received(&peer, &[b'x'; 65_536]);
         }
@@ -175,10 +175,10 @@ mod tests {
         let output = Output::default();
         output.set(|state| (state.reads, state.fails) = (true, true));
         let journal = Journal::to(output.clone(), false).unwrap();
-        journal.connected(&Address::Memory("lost"));
+        journal.connected(&Address::Memory("lost".into()));
         journal.close();
         output.set(|state| state.fails = false);
-        journal.connected(&Address::Memory("told"));
+        journal.connected(&Address::Memory("told".into()));
         journal.close();
         assert_eq!(output.0.0.lock().unwrap().written, b"...connected from: memory:told\n");
     }
