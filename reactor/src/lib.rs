@@ -125,7 +125,7 @@ pub use connection::{Factory, IntoProtocol, OnEof, Protocol, SharedFactory, shar
 pub use port::Port;
 pub use reactor::Reactor;
 pub use threads::run_on_threads;
-pub use time::calls::DeferredCall;
+pub use time::deferred_call::DeferredCall;
 pub use time::delayed_call::DelayedCall;
 pub use transport::Transport;
 pub use transport::close_reason::CloseReason;

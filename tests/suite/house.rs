@@ -37,16 +37,11 @@ const FIRST_OF_TOKIO: &str = "driver";
 /// Arrows that go upwards still.
 const OWED: &[(&str, &str)] = &[
     ("connect", "testing"),
-    ("driver", "net"),
-    ("hub", "transport"),
     ("io", "process"),
-    ("net", "connect"),
     ("reactor", "connect"),
     ("reactor", "endpoint"),
     ("reactor", "task"),
     ("reactor", "threads"),
-    ("simnet", "connect"),
-    ("transport", "port"),
 ];
 
 #[test]

@@ -12,10 +12,11 @@ use crate::connect::error::{ConnectError, ConnectErrorKind};
 use crate::connect::retry::Retry;
 use crate::connection::factory::FactoryCell;
 use crate::driver;
+use crate::driver::Started;
+use crate::driver::keeper::Keeper;
+use crate::driver::linger::LingerLimits;
 use crate::driver::stream::{Accepted, Stream};
-use crate::driver::{Keeper, Started};
 use crate::hub::Hub;
-use crate::net::listen_options::LingerLimits;
 use crate::reactor::{Core, Reactor};
 use crate::time::timers::Sleep;
 use crate::transport::Transport;
@@ -270,7 +271,7 @@ impl Connector {
         self.0.state.set(ConnectorState::Connected);
         let keeper = Rc::clone(&self.0) as Rc<dyn Keeper>;
         let limit = self.0.destination.connection_options().output_limit;
-        match driver::start(&self.0.hub, stream, limit, &self.0.factory, keeper) {
+        match driver::start(&core.roster, stream, limit, &self.0.factory, keeper) {
             Started::Running(_, task) => {
                 self.reset_delay();
                 core.spawn_task(task);

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::net::listen_options::{ConnectOptions, ConnectionOptions};
+use crate::net::connect_options::ConnectOptions;
+use crate::net::connection_options::ConnectionOptions;
 use crate::unix::options::UnixConnectOptions;
 
 /// What [`Connector`](crate::Connector) was told, of either kind.

@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
+use crate::net::error::{BindError, text_of};
+
 /// Why a connection could not be made. It displays as a sentence that names the target:
 /// `cannot connect to localhost:21567: connection refused`.
 ///
@@ -135,31 +137,6 @@ impl From<ConnectError> for io::Error {
     }
 }
 
-/// Marks the failure to bind the local address, which the system's error does not tell from others.
-#[derive(Debug)]
-pub(crate) struct BindError {
-    pub(crate) address: SocketAddr,
-    pub(crate) error: io::Error,
-}
-
-impl From<BindError> for io::Error {
-    fn from(error: BindError) -> Self {
-        Self::new(error.error.kind(), error)
-    }
-}
-
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot bind to {}: {}", self.address, text_of(&self.error))
-    }
-}
-
-impl Error for BindError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(&self.error)
-    }
-}
-
 fn kind_of(error: &io::Error) -> ConnectErrorKind {
     if error.get_ref().and_then(|inner| inner.downcast_ref::<BindError>()).is_some() {
         return ConnectErrorKind::Bind;
@@ -169,22 +146,5 @@ fn kind_of(error: &io::Error) -> ConnectErrorKind {
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => ConnectErrorKind::Unreachable,
         io::ErrorKind::TimedOut => ConnectErrorKind::TimedOut,
         _ => ConnectErrorKind::Other,
-    }
-}
-
-fn text_of(error: &io::Error) -> String {
-    if let Some(own_words) = error.get_ref() {
-        return own_words.to_string();
-    }
-    match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused".to_owned(),
-        io::ErrorKind::HostUnreachable => "host unreachable".to_owned(),
-        io::ErrorKind::NetworkUnreachable => "network unreachable".to_owned(),
-        io::ErrorKind::TimedOut => "no answer before the system gave up".to_owned(),
-        io::ErrorKind::AddrInUse => "address in use".to_owned(),
-        io::ErrorKind::AddrNotAvailable => "address not available".to_owned(),
-        io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ if error.raw_os_error() == Some(libc::ENOENT) => "no such file".to_owned(),
-        _ => error.to_string(),
     }
 }

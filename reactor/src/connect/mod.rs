@@ -20,7 +20,7 @@ use crate::connect::destination::Destination;
 use crate::connect::happy_eyeballs::{interleave, race};
 use crate::connection::factory::{Factory, FactoryCell};
 use crate::driver::stream::Accepted;
-use crate::net::listen_options::ConnectOptions;
+use crate::net::connect_options::ConnectOptions;
 use crate::net::tcp;
 use crate::reactor::{Backend, Core, MemoryBackend, Reactor, no_network};
 use crate::testing::memory::MemoryStream;

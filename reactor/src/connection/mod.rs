@@ -13,10 +13,11 @@ use std::os::fd::OwnedFd;
 use std::task::Context;
 
 use crate::connection::layer::Layer;
-use crate::time::calls::{CallTarget, Callee};
+use crate::time::call::Callee;
+use crate::time::calls::CallTarget;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::transport::flow_control::Pace;
+use crate::transport::lifecycle::Pace;
 use crate::transport::state::State;
 use crate::util::panics::catch_panic;
 
@@ -236,7 +237,7 @@ impl Connection {
         let state = self.state();
         let output = state.output().borrow_mut().lend();
         let result = f(output.chunk());
-        state.output().borrow_mut().take_back(output, &state.hub);
+        state.output().borrow_mut().take_back(output, &state.hub.buffers);
         result
     }
 

@@ -15,12 +15,14 @@ use crate::address::datagram::DatagramAddress;
 use crate::datagram::DatagramProtocol;
 use crate::datagram::socket::DatagramSocket;
 use crate::datagram::transport::{DatagramState, DatagramTransport};
-use crate::driver::{Drive, DriverTask};
-use crate::hub::{BATCH, Hub};
+use crate::driver::task::{DriverTask, Runnable};
+use crate::hub::Hub;
+use crate::hub::buffers::BATCH;
 use crate::port::Port;
-use crate::time::calls::{CallTarget, Callee};
+use crate::time::call::Callee;
+use crate::time::calls::CallTarget;
 use crate::time::timers::Sleep;
-use crate::transport::state::Driver;
+use crate::transport::state::Pump;
 use crate::util::log_limit::LogLimit;
 use crate::util::panics::{catch_panic, log_panic};
 
@@ -49,7 +51,7 @@ pub(crate) fn start<A: DatagramAddress, P: DatagramProtocol<A>>(
             log: LogLimit::default(),
         }),
     });
-    transport.0.set_driver(Rc::downgrade(&driver) as _);
+    transport.0.set_pump(Rc::downgrade(&driver) as _);
     driver.build(|| build(transport));
     (port, DriverTask(driver))
 }
@@ -91,7 +93,7 @@ impl<A: DatagramAddress> DatagramDriver<A> {
     }
 }
 
-impl<A: DatagramAddress> Drive for DatagramDriver<A> {
+impl<A: DatagramAddress> Runnable for DatagramDriver<A> {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.state.port.set_waker(cx.waker());
         let _entered = self.span.enter();
@@ -99,7 +101,7 @@ impl<A: DatagramAddress> Drive for DatagramDriver<A> {
     }
 }
 
-impl<A: DatagramAddress> Driver for DatagramDriver<A> {
+impl<A: DatagramAddress> Pump for DatagramDriver<A> {
     fn wake(&self) {
         if self.link.try_borrow_mut().is_ok() {
             self.state.port.wake();

@@ -23,7 +23,7 @@ pub(crate) type Deliver<'a, A = SocketAddr> = dyn FnMut(&[u8], A, Option<A>) + '
 /// A bound socket, as [`DatagramDriver`](crate::datagram::driver::DatagramDriver) and
 /// [`DatagramTransport`](crate::datagram::DatagramTransport) use it.
 pub(crate) trait DatagramSocket<A = SocketAddr> {
-    /// Receives what is there, but `most` datagrams at most (1 to [`BATCH`](crate::hub::BATCH)), and calls `deliver`
+    /// Receives what is there, but `most` datagrams at most (1 to [`BATCH`](crate::hub::buffers::BATCH)), and calls `deliver`
     /// with each; or the socket's pending error, such as a refusal, even if nothing else is to be read or written. With
     /// an error none was delivered.
     fn poll_receive(

@@ -14,9 +14,11 @@ use crate::address::datagram::DatagramAddress;
 use crate::datagram::socket::{DatagramSocket, Route};
 use crate::hub::Hub;
 use crate::port::{Port, PortClosed};
-use crate::time::calls::{Call, Calls, DeferredCall, Owner};
+use crate::time::call::{Call, Notify};
+use crate::time::calls::{Calls, Owner};
+use crate::time::deferred_call::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
-use crate::transport::state::Driver;
+use crate::transport::state::Pump;
 use crate::util::panics::message;
 
 /// A handle of one port for datagrams: how a protocol sends, stops and times. That of a UNIX socket is
@@ -72,7 +74,7 @@ pub(crate) struct DatagramState<A> {
     peer: RefCell<Option<A>>,
     /// None once the port is closed.
     socket: RefCell<Option<Rc<dyn DatagramSocket<A>>>>,
-    driver: OnceCell<Weak<dyn Driver>>,
+    pump: OnceCell<Weak<dyn Pump>>,
     /// A write was told of a refusal, and the protocol was not yet.
     refused: Cell<bool>,
     sent: Cell<u64>,
@@ -209,7 +211,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     /// when the call is due, and is logged.
     #[track_caller]
     pub fn call_later<P: 'static>(&self, delay: Duration, call: impl FnOnce(&mut P) + 'static) -> DelayedCall {
-        let owner = Rc::downgrade(&self.0) as Weak<dyn Owner>;
+        let owner = Rc::downgrade(&self.0) as Weak<dyn Notify>;
         self.0.calls.later(&self.0.hub.timers, owner, delay, call)
     }
 
@@ -259,7 +261,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
             host: RefCell::new(socket.host()),
             peer: RefCell::new(None),
             socket: RefCell::new(Some(socket)),
-            driver: OnceCell::new(),
+            pump: OnceCell::new(),
             refused: Cell::new(false),
             sent: Cell::new(0),
             delivered: RefCell::new(None),
@@ -311,8 +313,8 @@ impl DatagramTransport {
 
 /// What the driver needs of it.
 impl<A: DatagramAddress> DatagramState<A> {
-    pub(crate) fn set_driver(&self, driver: Weak<dyn Driver>) {
-        let _ = self.driver.set(driver);
+    pub(crate) fn set_pump(&self, pump: Weak<dyn Pump>) {
+        let _ = self.pump.set(pump);
     }
 
     pub(crate) fn socket(&self) -> io::Result<Rc<dyn DatagramSocket<A>>> {
@@ -355,8 +357,8 @@ impl<A: DatagramAddress> DatagramState<A> {
     }
 
     fn wake(&self) {
-        if let Some(driver) = self.driver.get().and_then(Weak::upgrade) {
-            driver.wake();
+        if let Some(pump) = self.pump.get().and_then(Weak::upgrade) {
+            pump.wake();
         }
     }
 
@@ -409,7 +411,7 @@ impl<A: DatagramAddress> DatagramState<A> {
         let fits = alike && run.data.len() < socket.longest_run(run.len) * run.len;
         if fits {
             if run.data.is_empty() {
-                run.data = self.hub.take_buffer();
+                run.data = self.hub.buffers.take_buffer();
             }
             run.data.extend_from_slice(data);
         }
@@ -432,7 +434,7 @@ impl<A: DatagramAddress> DatagramState<A> {
             }
             Ok(()) => {}
         }
-        self.hub.return_buffer(std::mem::take(&mut run.data));
+        self.hub.buffers.return_buffer(std::mem::take(&mut run.data));
         Ok(())
     }
 
@@ -461,11 +463,13 @@ impl<A: DatagramAddress> Owner for DatagramState<A> {
     fn calls(&self) -> &Calls {
         &self.calls
     }
+}
 
+impl<A: DatagramAddress> Notify for DatagramState<A> {
     fn notify(&self, call: Call) {
         self.calls.push(call);
-        if let Some(driver) = self.driver.get().and_then(Weak::upgrade) {
-            driver.turn();
+        if let Some(pump) = self.pump.get().and_then(Weak::upgrade) {
+            pump.turn();
         }
     }
 }

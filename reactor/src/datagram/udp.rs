@@ -22,7 +22,8 @@ use crate::datagram::control::{Control, sent_to};
 use crate::datagram::interface::{Interface, invalid};
 use crate::datagram::options::DatagramOptions;
 use crate::datagram::socket::{DatagramSocket, Deliver, Ends, Route, WrongFamily, unsent};
-use crate::hub::{BATCH, Hub, READ_BUFFER};
+use crate::hub::Hub;
+use crate::hub::buffers::{BATCH, READ_BUFFER};
 
 /// A bound socket.
 pub(crate) struct UdpPort {
@@ -202,7 +203,7 @@ impl DatagramSocket for UdpPort {
         }
         loop {
             ready!(self.socket.poll_recv_ready(cx))?;
-            match hub.with_batch_buffer(|slots| self.receive_batch(slots, most, deliver)) {
+            match hub.buffers.with_batch_buffer(|slots| self.receive_batch(slots, most, deliver)) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 received => return Poll::Ready(received),
             }

@@ -6,8 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::driver::stream::Stream;
 use crate::hub::Hub;
-use crate::net::listen_options::LingerLimits;
 use crate::time::timers::{Action, TimerId};
+
+/// How long a closed socket waits for the peer to take what was sent and to end its own stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct LingerLimits {
+    pub(crate) idle: Duration,
+    pub(crate) total: Duration,
+}
 
 /// Takes in and throws away what the peer still sends, until that ends its stream, too, or is given up.
 pub(crate) struct Linger {
@@ -36,7 +42,7 @@ impl Linger {
     ) -> Poll<()> {
         let mut reads = 0;
         loop {
-            match hub.with_read_buffer(|buffer| stream.poll_read(cx, buffer)) {
+            match hub.buffers.with_read_buffer(|buffer| stream.poll_read(cx, buffer)) {
                 Poll::Ready(Ok(0) | Err(_)) => break,
                 Poll::Ready(Ok(_)) => self.quiet_since = hub.timers.now(),
                 Poll::Pending => {

@@ -1,12 +1,12 @@
 //! The loop around a [`Connection`] that moves its bytes over a stream.
 
+pub(crate) mod keeper;
 pub(crate) mod linger;
 pub(crate) mod stream;
+pub(crate) mod task;
 
 use std::cell::{RefCell, RefMut};
-use std::future::Future;
 use std::io;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -16,46 +16,15 @@ use tracing::Span;
 use crate::address::Address;
 use crate::connection::Connection;
 use crate::connection::factory::{Built, FactoryCell};
+use crate::driver::keeper::Keeper;
 use crate::driver::linger::Linger;
 use crate::driver::stream::{Accepted, Stream, poll_write};
-use crate::hub::Hub;
-use crate::net::listen_options::LingerLimits;
+use crate::driver::task::{DriverTask, Runnable};
+use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::transport::state::State;
-use crate::transport::{Transport, state};
+use crate::transport::roster::Roster;
+use crate::transport::state::{Pump, State};
 use crate::util::panics::{catch_panic, log_panic};
-
-/// Whoever has brought a connection about and is told of its end: a port or a connector.
-pub(crate) trait Keeper {
-    /// The protocol of this connection is about to be built.
-    fn connection_begins(&self, _transport: &Transport) {}
-    /// It is over, and its protocol gone.
-    fn connection_ends(&self, _transport: &Transport) {}
-    fn connection_lost(&self, reason: &CloseReason);
-    fn linger_limits(&self) -> LingerLimits;
-}
-
-/// A connection, or a port for datagrams, as the executor sees it.
-pub(crate) trait Drive {
-    fn poll(&self, cx: &mut Context<'_>) -> Poll<()>;
-    /// Tells the protocol that the connection is made.
-    fn made(&self) {}
-    /// For a test to look at; `None` once it has ended, and for datagrams.
-    fn connection(&self) -> Option<RefMut<'_, Connection>> {
-        None
-    }
-}
-
-/// A task for the executor. It need not box what it is made of a second time.
-pub(crate) struct DriverTask(pub(crate) Rc<dyn Drive>);
-
-impl Future for DriverTask {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        self.0.poll(cx)
-    }
-}
 
 /// What became of a stream that was to carry a connection.
 pub(crate) enum Started {
@@ -66,29 +35,29 @@ pub(crate) enum Started {
 
 /// Builds the protocol for a stream and tells it that the connection is made. The task is to be spawned at once.
 pub(crate) fn start<S: Stream>(
-    hub: &Rc<Hub>,
+    roster: &Rc<Roster>,
     accepted: Accepted<S>,
     output_limit: usize,
     factory: &FactoryCell,
     keeper: Rc<dyn Keeper>,
 ) -> Started {
-    let started = prepare(hub, accepted, output_limit, |transport| factory.build(transport), keeper);
+    let started = prepare(roster, accepted, output_limit, |transport| factory.build(transport), keeper);
     if let Started::Running(_, DriverTask(driver)) = &started {
         driver.made();
     }
     started
 }
 
-/// As [`start`], but the protocol is still to be told, by [`Drive::made`]. A panic of `build` goes through.
+/// As [`start`], but the protocol is still to be told, by [`Runnable::made`]. A panic of `build` goes through.
 pub(crate) fn prepare<S: Stream>(
-    hub: &Rc<Hub>,
+    roster: &Rc<Roster>,
     accepted: Accepted<S>,
     output_limit: usize,
     build: impl FnOnce(Transport) -> Built,
     keeper: Rc<dyn Keeper>,
 ) -> Started {
     let Accepted { stream, host, peer } = accepted;
-    let transport = Transport::new(hub, host.clone(), peer.clone(), output_limit);
+    let transport = Transport::new(&roster.hub, host.clone(), peer.clone(), output_limit);
     transport.0.passes_descriptors.set(S::PASSES_DESCRIPTORS);
     if let Some(credentials) = stream.peer_credentials() {
         transport.0.with_cold(|cold| cold.peer_credentials = Some(credentials));
@@ -120,8 +89,8 @@ pub(crate) fn prepare<S: Stream>(
         span: (!span.is_none()).then(|| Box::new(span)),
         waker: RefCell::new(None),
         link: RefCell::new(Link {
-            hub: Rc::clone(hub),
-            key: hub.add_connection(transport.clone()),
+            key: roster.add(transport.clone()),
+            roster: Rc::clone(roster),
             stream,
             phase: Phase::Open(connection),
             keeper,
@@ -131,7 +100,7 @@ pub(crate) fn prepare<S: Stream>(
             sent: 0,
         }),
     });
-    transport.0.set_driver(Rc::downgrade(&driver) as _);
+    transport.0.set_pump(Rc::downgrade(&driver) as _);
     Started::Running(transport, DriverTask(driver))
 }
 
@@ -150,8 +119,8 @@ pub(crate) struct Driver<S> {
 }
 
 struct Link<S> {
-    hub: Rc<Hub>,
-    /// Its place among the hub's connections.
+    roster: Rc<Roster>,
+    /// Its place there.
     key: usize,
     stream: S,
     phase: Phase,
@@ -171,7 +140,7 @@ enum Phase {
     Over,
 }
 
-impl<S: Stream> Drive for Driver<S> {
+impl<S: Stream> Runnable for Driver<S> {
     fn made(&self) {
         let _entered = self.span.as_ref().map(|span| span.enter());
         if let Phase::Open(connection) = &mut self.link.borrow_mut().phase {
@@ -202,7 +171,7 @@ impl<S: Stream> Drive for Driver<S> {
     }
 }
 
-impl<S: Stream> state::Driver for Driver<S> {
+impl<S: Stream> Pump for Driver<S> {
     fn wake(&self) {
         if self.link.try_borrow_mut().is_ok()
             && let Some(waker) = &*self.waker.borrow()
@@ -276,7 +245,7 @@ impl<S: Stream> Link<S> {
 
     /// Makes the calls that are due and sends what can be sent. `None` when there is nothing more to do about it.
     fn drain(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Option<Step> {
-        let Self { phase: Phase::Open(connection), stream, hub, broken, .. } = self else { return None };
+        let Self { phase: Phase::Open(connection), stream, roster, broken, .. } = self else { return None };
         connection.turn(cx);
         let options = connection.transport().0.take_options();
         if let Some(options) = options
@@ -300,7 +269,7 @@ impl<S: Stream> Link<S> {
                 }
                 let written = poll_write(stream, state, cx, output.chunk());
                 if written.is_pending() {
-                    output.settle(hub);
+                    output.settle(&roster.hub.buffers);
                 }
                 written
             };
@@ -366,12 +335,12 @@ impl<S: Stream> Link<S> {
 
     /// Reads once, or watches for the end while nothing is to be read.
     fn input(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
-        let Self { phase: Phase::Open(connection), stream, hub, broken, .. } = self else { return Step::Again };
+        let Self { phase: Phase::Open(connection), stream, roster, broken, .. } = self else { return Step::Again };
         if connection.wants_read() {
             if budget.read_enough {
                 return Step::Yield;
             }
-            let read = hub.with_read_buffer(|buffer| {
+            let read = roster.hub.buffers.with_read_buffer(|buffer| {
                 let read = stream.poll_read(cx, buffer);
                 if let Poll::Ready(Ok(n)) = read {
                     budget.read_enough = n == buffer.len();
@@ -425,21 +394,21 @@ impl<S: Stream> Link<S> {
         let transport = connection.transport().clone();
         if lingers {
             let source = transport.0.peer().source();
-            self.hub.begin_lingering(source);
-            self.phase = Phase::Lingering(Box::new(Linger::new(self.hub.timers.now(), source)));
+            self.roster.begin_lingering(source);
+            self.phase = Phase::Lingering(Box::new(Linger::new(self.roster.hub.timers.now(), source)));
         }
         tracing::debug!(%reason, received = self.received, sent = self.sent, unsent = connection.transport().unsent_bytes(), "closed");
         connection.lost(reason.clone());
         drop(connection);
         self.keeper.connection_ends(&transport);
         self.keeper.connection_lost(&reason);
-        self.hub.remove_connection(self.key);
+        self.roster.remove(self.key);
     }
 
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if let Phase::Lingering(linger) = &mut self.phase {
-            ready!(linger.poll(cx, &self.hub, &mut self.stream, self.keeper.linger_limits()));
-            self.hub.end_lingering(linger.source());
+            ready!(linger.poll(cx, &self.roster.hub, &mut self.stream, self.keeper.linger_limits()));
+            self.roster.end_lingering(linger.source());
             self.phase = Phase::Over;
         }
         Poll::Ready(())
@@ -449,8 +418,8 @@ impl<S: Stream> Link<S> {
 impl<S> Drop for Link<S> {
     fn drop(&mut self) {
         match &self.phase {
-            Phase::Open(_) => self.hub.remove_connection(self.key),
-            Phase::Lingering(linger) => self.hub.end_lingering(linger.source()),
+            Phase::Open(_) => self.roster.remove(self.key),
+            Phase::Lingering(linger) => self.roster.end_lingering(linger.source()),
             Phase::Over => {}
         }
     }

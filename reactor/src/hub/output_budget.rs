@@ -1,23 +1,37 @@
 //! A bound on what all connections of a reactor have still to send.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::Instant;
 
-use crate::hub::Hub;
-use crate::transport::close_reason::CloseReason;
-use crate::transport::state::State;
-use crate::util::log_limit::LogLimit;
-use crate::util::panics::log_panic;
+use slab::Slab;
+
+use crate::util::log_limit::{LeftOut, LogLimit};
 
 /// The bytes that all connections may have unsent, and have.
 pub(crate) struct OutputBudget {
     limit: Cell<usize>,
     unsent: Cell<usize>,
+    /// Those with more than [`NOTEWORTHY`] of them.
+    holders: RefCell<Slab<Weak<dyn Holder>>>,
     log: LogLimit,
+}
+
+/// A connection, to which the bytes belong that it and the layers inside it have unsent.
+pub(crate) trait Holder {
+    fn held(&self) -> usize;
+    /// Ends the connection, and gives all that it holds back to the budget.
+    fn give_way(&self);
 }
 
 impl Default for OutputBudget {
     fn default() -> Self {
-        Self { limit: Cell::new(usize::MAX), unsent: Cell::new(0), log: LogLimit::default() }
+        Self {
+            limit: Cell::new(usize::MAX),
+            unsent: Cell::new(0),
+            holders: RefCell::default(),
+            log: LogLimit::default(),
+        }
     }
 }
 
@@ -35,30 +49,29 @@ impl OutputBudget {
     }
 
     #[inline]
-    fn has_room(&self, len: usize) -> bool {
+    pub(crate) fn take(&self, bytes: usize) {
+        self.unsent.set(self.unsent.get() + bytes);
+    }
+
+    #[inline]
+    pub(crate) fn give_back(&self, bytes: usize) {
+        self.unsent.set(self.unsent.get() - bytes);
+    }
+
+    #[inline]
+    pub(crate) fn has_room(&self, len: usize) -> bool {
         self.unsent.get().saturating_add(len) <= self.limit.get()
     }
-}
 
-impl State {
-    /// Whether so many bytes can be written. If they are too many for the budget, the fullest connections end until they
-    /// are not, or this one, if it would be the fullest.
-    #[inline]
-    pub(crate) fn has_budget(&self, len: usize) -> bool {
-        self.hub.output_budget.has_room(len) || self.make_room(len)
-    }
-
-    #[cold]
-    fn make_room(&self, len: usize) -> bool {
-        let root = self.root();
-        while !self.hub.output_budget.has_room(len) {
-            let would_be = root.held.get().saturating_add(len);
-            match self.hub.fullest() {
-                Some(fullest) if fullest.0.held.get() > would_be && !std::ptr::eq(&*fullest.0, root) => {
-                    fullest.0.give_way();
-                }
+    /// Has the fullest connections give way until there is room for `len` bytes more of the writer's. False if the writer
+    /// would be the fullest: then it has given way itself.
+    pub(crate) fn make_room(&self, writer: &dyn Holder, len: usize) -> bool {
+        let would_be = writer.held().saturating_add(len);
+        while !self.has_room(len) {
+            match self.fullest() {
+                Some(fullest) if fullest.held() > would_be => fullest.give_way(),
                 _ => {
-                    root.give_way();
+                    writer.give_way();
                     return false;
                 }
             }
@@ -66,43 +79,27 @@ impl State {
         true
     }
 
-    /// Ends this connection, whose bytes do not count from here on. Its own are freed at once, for many may give way before
-    /// any has its next turn; those inside layers then.
-    fn give_way(&self) {
-        let Hub { output_budget, timers, .. } = &*self.hub;
-        if let Some(left_out) = output_budget.log.allows(timers.now()) {
-            tracing::warn!(
-                left_out,
-                peer = %self.peer(),
-                unsent = self.held.get(),
-                budget = output_budget.limit(),
-                "more was written than the reactor's output budget allows: the connection that is furthest behind ends"
-            );
-        }
-        self.release_output(self.held.get());
-        if !self.has_failed() {
-            self.fail(CloseReason::Overflow);
-        }
-        // It is borrowed while a stream writes, which may be a user's, and in the end come here.
-        let unsent = self.output().try_borrow_mut().map(|mut output| output.clear(&self.hub));
-        log_panic("drop of bytes that were not sent", || drop(unsent));
+    fn fullest(&self) -> Option<Rc<dyn Holder>> {
+        let holders = self.holders.borrow();
+        holders.iter().filter_map(|(_, holder)| holder.upgrade()).max_by_key(|holder| holder.held())
     }
 
-    /// Counts bytes that were written to this connection or to one inside it.
-    #[inline]
-    pub(crate) fn hold_output(&self, len: usize) {
-        let (held, unsent) = (&self.root().held, &self.hub.output_budget.unsent);
-        held.set(held.get() + len);
-        unsent.set(unsent.get() + len);
+    /// Takes note of a connection that has come to hold more than [`NOTEWORTHY`]; the key is for
+    /// [`remove_holder`](Self::remove_holder).
+    pub(crate) fn add_holder(&self, holder: Weak<dyn Holder>) -> u32 {
+        self.holders.borrow_mut().insert(holder) as u32
     }
 
-    /// They have left, or are thrown away.
-    #[inline]
-    pub(crate) fn release_output(&self, len: usize) {
-        let (held, unsent) = (&self.root().held, &self.hub.output_budget.unsent);
-        // Less if it has given way: then they do not count any more.
-        let len = len.min(held.get());
-        held.set(held.get() - len);
-        unsent.set(unsent.get() - len);
+    pub(crate) fn remove_holder(&self, key: u32) {
+        self.holders.borrow_mut().remove(key as usize);
+    }
+
+    /// Whether a connection's giving way is to be logged, and how many were not before it.
+    pub(crate) fn logs(&self, now: Instant) -> Option<LeftOut> {
+        self.log.allows(now)
     }
 }
+
+/// A connection that has no more than this unsent is not behind: it has only just written. It is not listed, so that a
+/// message costs nothing, and gives way to nobody but itself.
+pub(crate) const NOTEWORTHY: usize = 4 * 1024;

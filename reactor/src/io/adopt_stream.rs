@@ -10,10 +10,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::address::Address;
 use crate::connection::factory::{Factory, FactoryCell};
 use crate::driver;
+use crate::driver::Started;
+use crate::driver::keeper::Keeper;
+use crate::driver::linger::LingerLimits;
 use crate::driver::stream::Accepted;
-use crate::driver::{Keeper, Started};
 use crate::io::async_stream::AsyncStream;
-use crate::net::listen_options::{ConnectionOptions, LingerLimits};
+use crate::net::connection_options::ConnectionOptions;
 use crate::reactor::Reactor;
 use crate::transport::close_reason::CloseReason;
 use crate::util::wakers::Wakers;
@@ -64,7 +66,7 @@ impl Reactor {
             keeper.factory.start();
             let accepted = Accepted { stream: AsyncStream::new(stream), host, peer };
             let limit = ConnectionOptions::default().output_limit;
-            match driver::start(&core.hub, accepted, limit, &keeper.factory, Rc::clone(&keeper) as _) {
+            match driver::start(&core.roster, accepted, limit, &keeper.factory, Rc::clone(&keeper) as _) {
                 Started::Running(_, task) => core.spawn_task(task),
                 Started::Refused => keeper.connection_lost(&CloseReason::Done),
                 Started::Panicked(message) => keeper.connection_lost(&CloseReason::Panicked(message)),

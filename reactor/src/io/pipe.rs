@@ -16,7 +16,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf};
 
 use crate::driver::stream::Stream;
-use crate::hub::READ_BUFFER;
+use crate::hub::buffers::READ_BUFFER;
 use crate::transport::state::SocketOptions;
 
 /// One direction of a stream: a descriptor that is read from, or one that is written to.

@@ -17,17 +17,19 @@ use tokio::sync::oneshot;
 use crate::address::Address;
 use crate::connection::factory::{Factory, FactoryCell};
 use crate::driver;
+use crate::driver::Started;
+use crate::driver::keeper::Keeper;
+use crate::driver::linger::LingerLimits;
 use crate::driver::stream::{Accepted, Listener, Stream};
-use crate::driver::{Keeper, Started};
 use crate::io::pipe::{Pipe, PipeStream};
-use crate::net::listen_options::{ConnectionOptions, LingerLimits};
+use crate::net::connection_options::ConnectionOptions;
 use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
 use crate::process::transport::Process;
 use crate::reactor::{Backend, Reactor};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::transport::state::OUTPUT_LIMIT;
+use crate::transport::flow_control::OUTPUT_LIMIT;
 
 impl Reactor {
     /// Makes standard input and output one connection, whose protocol `factory` builds in the reactor's next turn. The
@@ -152,13 +154,13 @@ impl Reactor {
         let factory = Rc::new(FactoryCell::new(factory));
         let keeper =
             Rc::new(StandaloneKeeper { process, factory: Some(Rc::clone(&factory)), tell: Cell::new(Some(tell)) });
-        let hub = Rc::clone(&self.0.hub);
+        let roster = Rc::clone(&self.0.roster);
         self.0.spawn_task(async move {
             factory.start();
-            match driver::start(&hub, stream, OUTPUT_LIMIT, &factory, Rc::clone(&keeper) as _) {
+            match driver::start(&roster, stream, OUTPUT_LIMIT, &factory, Rc::clone(&keeper) as _) {
                 Started::Running(transport, task) => {
                     // It may begin when the others were told already.
-                    if hub.is_stopping() {
+                    if roster.hub.is_stopping() {
                         transport.drain();
                     }
                     task.await;

@@ -15,7 +15,7 @@ use crate::connect::connector::Attempt;
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
 use crate::connection::protocol::{OnEof, Protocol};
-use crate::net::listen_options::ConnectOptions;
+use crate::net::connect_options::ConnectOptions;
 use crate::reactor::Reactor;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;

@@ -6,7 +6,7 @@ use crate::connection::factory::Factory;
 use crate::connection::protocol::OnEof;
 use crate::connection::{Connection, layer};
 use crate::transport::Transport;
-use crate::transport::state::HIGH_WATER;
+use crate::transport::flow_control::HIGH_WATER;
 use crate::util::panics::log_panic;
 
 /// A connection inside another: what a [`Layer`](crate::layer::Layer) consists of besides its own rules.

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use crate::connection::factory::FactoryCell;
 use crate::driver;
+use crate::driver::Started;
+use crate::driver::keeper::Keeper;
+use crate::driver::linger::LingerLimits;
 use crate::driver::stream::{Accepted, Listener, Stream};
-use crate::driver::{Keeper, Started};
-use crate::hub::Hub;
-use crate::net::listen_options::{ConnectionOptions, LingerLimits};
+use crate::net::connection_options::ConnectionOptions;
 use crate::port::accept_limits::AcceptLimits;
 use crate::port::admission::Admission;
 use crate::port::refusals::Refusal;
@@ -21,6 +22,7 @@ use crate::reactor::Core;
 use crate::time::timers::{Sleep, Timers};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
+use crate::transport::roster::Roster;
 use crate::util::log_limit::LogLimit;
 
 /// Starts the factory, and the task that accepts connections until the port is stopped.
@@ -34,7 +36,7 @@ pub(crate) fn start<L: Listener>(
     let port = Port::new(listener.host());
     let acceptor = Rc::new(Acceptor {
         core: Rc::downgrade(core),
-        hub: Rc::clone(&core.hub),
+        roster: Rc::clone(&core.roster),
         port: port.clone(),
         factory,
         admission: Admission::new(&port, &core.hub, limits),
@@ -128,7 +130,7 @@ impl From<&io::Error> for Trouble {
 /// What the task that accepts and the connections it has accepted share.
 struct Acceptor {
     core: Weak<Core>,
-    hub: Rc<Hub>,
+    roster: Rc<Roster>,
     port: Port,
     factory: FactoryCell,
     admission: Admission,
@@ -164,7 +166,7 @@ impl Acceptor {
                 return false;
             }
         };
-        match driver::start(&self.hub, accepted, self.options.output_limit, &self.factory, Rc::clone(self) as _) {
+        match driver::start(&self.roster, accepted, self.options.output_limit, &self.factory, Rc::clone(self) as _) {
             Started::Running(transport, task) => {
                 self.port.add_connection();
                 self.admission.add(transport.0.peer());
@@ -177,7 +179,7 @@ impl Acceptor {
 
     /// Waits before the next try: the trouble is unlikely to be over at once.
     async fn pause(&self, what: &str, error: &io::Error) {
-        if let Some(left_out) = self.log.allows(self.hub.timers.now()) {
+        if let Some(left_out) = self.log.allows(self.roster.hub.timers.now()) {
             tracing::warn!(port = %self.port.host(), %error, left_out, "{what}");
         }
         self.sleep(PAUSE).await;
@@ -185,7 +187,7 @@ impl Acceptor {
 
     /// Waits, unless the port is to stop.
     async fn sleep(&self, time: Duration) {
-        let mut sleep = Sleep::new(&self.hub.timers, time);
+        let mut sleep = Sleep::new(&self.roster.hub.timers, time);
         poll_fn(|cx| {
             if self.port.is_stopping() {
                 return Poll::Ready(());
@@ -199,7 +201,7 @@ impl Acceptor {
 
 impl Keeper for Acceptor {
     fn connection_begins(&self, transport: &Transport) {
-        let _ = transport.0.accepted_by.set(self.port.clone());
+        let _ = transport.0.accepted_by.set(Rc::clone(self.port.intake()));
     }
 
     fn connection_ends(&self, transport: &Transport) {
@@ -217,12 +219,13 @@ impl Keeper for Acceptor {
 
 impl Accepts for Acceptor {
     fn connections(&self) -> Vec<Transport> {
-        let accepted = |transport: &Transport| transport.0.accepted_by.get().is_some_and(|port| *port == self.port);
-        self.hub.connections().into_iter().filter(accepted).collect()
+        let intake = self.port.intake();
+        let accepted = |transport: &Transport| transport.0.accepted_by.get().is_some_and(|by| Rc::ptr_eq(by, intake));
+        self.roster.connections().into_iter().filter(accepted).collect()
     }
 
     fn timers(&self) -> &Rc<Timers> {
-        &self.hub.timers
+        &self.roster.hub.timers
     }
 }
 
@@ -264,7 +267,8 @@ mod tests {
     use super::*;
     use crate::address::Address;
     use crate::connection::protocol::Protocol;
-    use crate::hub::ReadBuffer;
+    use crate::hub::Hub;
+    use crate::hub::buffers::ReadBuffer;
     use crate::reactor::Reactor;
     use crate::testing::memory::MemoryStream;
     use crate::time::clock::Clock;

@@ -2,9 +2,9 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::address::target::{Target, ToTarget};
+use crate::driver::linger::LingerLimits;
+use crate::net::connection_options::ConnectionOptions;
 use crate::port::accept_limits::{AcceptLimits, AcceptRate};
-use crate::transport::state::OUTPUT_LIMIT;
 
 /// Where and how to listen. A bare port, an address or a text does where the defaults do.
 ///
@@ -38,23 +38,6 @@ pub struct ListenOptions {
     pub(crate) reuse_address: bool,
     pub(crate) limits: AcceptLimits,
     pub(crate) socket: ConnectionOptions,
-}
-
-/// What holds for each connection, be it accepted or made.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct ConnectionOptions {
-    pub(crate) no_delay: bool,
-    pub(crate) keep_alive: Option<Duration>,
-    pub(crate) user_timeout: Option<Duration>,
-    pub(crate) output_limit: usize,
-    pub(crate) linger: LingerLimits,
-}
-
-/// How long a closed socket waits for the peer to take what was sent and to end its own stream.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LingerLimits {
-    pub(crate) idle: Duration,
-    pub(crate) total: Duration,
 }
 
 impl ListenOptions {
@@ -171,18 +154,6 @@ impl ListenOptions {
     }
 }
 
-impl Default for ConnectionOptions {
-    fn default() -> Self {
-        Self {
-            no_delay: true,
-            keep_alive: None,
-            user_timeout: None,
-            output_limit: OUTPUT_LIMIT,
-            linger: LingerLimits { idle: Duration::from_secs(2), total: Duration::from_secs(30) },
-        }
-    }
-}
-
 impl From<u16> for ListenOptions {
     fn from(port: u16) -> Self {
         Self::from(SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)))
@@ -218,84 +189,6 @@ impl From<&str> for ListenOptions {
 impl From<String> for ListenOptions {
     fn from(text: String) -> Self {
         Self::from(text.as_str())
-    }
-}
-
-/// Where and how to connect. A text such as `"host:port"` does where the defaults do, and so do `("host", port)` and
-/// a [`SocketAddr`]: see [`ToTarget`].
-///
-/// ```
-/// use std::time::Duration;
-/// use reactor::net::ConnectOptions;
-///
-/// let options = ConnectOptions::new("localhost:21567").deadline(Some(Duration::from_secs(5)));
-/// ```
-#[derive(Clone, Debug)]
-#[must_use]
-pub struct ConnectOptions {
-    pub(crate) target: Target,
-    pub(crate) deadline: Option<Duration>,
-    pub(crate) local_address: Option<SocketAddr>,
-    pub(crate) socket: ConnectionOptions,
-}
-
-impl ConnectOptions {
-    /// The defaults, for this target.
-    pub fn new(target: impl ToTarget) -> Self {
-        Self {
-            target: target.to_target(),
-            deadline: Some(Duration::from_secs(30)),
-            local_address: None,
-            socket: ConnectionOptions::default(),
-        }
-    }
-
-    /// How long resolving the name and connecting may take together (30 s); `None`: as long as the system allows.
-    pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// The local address to connect from (the system's choice). Addresses of the other family are not tried.
-    pub fn local_address(mut self, address: SocketAddr) -> Self {
-        self.local_address = Some(address);
-        self
-    }
-
-    /// As [`ListenOptions::no_delay`].
-    pub fn no_delay(mut self, on: bool) -> Self {
-        self.socket.no_delay = on;
-        self
-    }
-
-    /// As [`ListenOptions::keep_alive`].
-    pub fn keep_alive(mut self, idle: Option<Duration>) -> Self {
-        self.socket.keep_alive = idle;
-        self
-    }
-
-    /// As [`ListenOptions::user_timeout`].
-    pub fn user_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.socket.user_timeout = timeout;
-        self
-    }
-
-    /// As [`ListenOptions::output_limit`].
-    pub fn output_limit(mut self, bytes: usize) -> Self {
-        self.socket.output_limit = bytes;
-        self
-    }
-
-    /// As [`ListenOptions::linger`].
-    pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
-        self.socket.linger = LingerLimits { idle, total };
-        self
-    }
-}
-
-impl<T: ToTarget> From<T> for ConnectOptions {
-    fn from(target: T) -> Self {
-        Self::new(target)
     }
 }
 

@@ -13,9 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::address::{Address, unmapped};
-use crate::connect::error::BindError;
 use crate::driver::stream::{Accepted, Listener, Stream};
-use crate::net::listen_options::{ConnectOptions, ConnectionOptions, ListenOptions};
+use crate::net::connect_options::ConnectOptions;
+use crate::net::connection_options::ConnectionOptions;
+use crate::net::error::BindError;
+use crate::net::listen_options::ListenOptions;
 use crate::net::socket::{Reserve, poll_end};
 use crate::transport::state::SocketOptions;
 

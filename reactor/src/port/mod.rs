@@ -20,10 +20,10 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use crate::address::Address;
-use crate::port::pending::PendingConnections;
 use crate::port::refusals::Refusal;
 use crate::time::timers::{Sleep, Timers};
 use crate::transport::Transport;
+use crate::transport::intake::Intake;
 use crate::util::wakers::Wakers;
 
 /// A port that listens, for connections or for datagrams: what [`Reactor::listen_tcp`](crate::Reactor::listen_tcp),
@@ -55,10 +55,8 @@ pub struct Port(Rc<PortState>);
 /// What the handles of a port share with the task that listens.
 struct PortState {
     host: Address,
-    /// Its connections that are alive.
-    alive: Cell<usize>,
-    /// Those of them that are not established yet.
-    pending: RefCell<PendingConnections>,
+    /// Counts its connections.
+    intake: Rc<Intake>,
     refusals: Cell<Refusals>,
     accept_wait_count: Cell<u64>,
     stopping: Cell<bool>,
@@ -173,17 +171,17 @@ impl Port {
 
     /// How many of the connections it has accepted are alive; a port for datagrams has none.
     pub fn connection_count(&self) -> usize {
-        self.0.alive.get()
+        self.0.intake.alive()
     }
 
     /// How many of these are not established yet: see [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending).
     pub fn pending_count(&self) -> usize {
-        self.0.pending.borrow().len()
+        self.0.intake.pending_count()
     }
 
     /// How many of these one peer has.
     pub(crate) fn pending_of(&self, source: IpAddr) -> usize {
-        self.0.pending.borrow().of(source)
+        self.0.intake.pending_of(source)
     }
 
     /// How many clients were turned away, by reasons.
@@ -200,8 +198,7 @@ impl Port {
     pub(crate) fn new(host: Address) -> Self {
         Self(Rc::new(PortState {
             host,
-            alive: Cell::new(0),
-            pending: RefCell::default(),
+            intake: Rc::default(),
             refusals: Cell::default(),
             accept_wait_count: Cell::new(0),
             stopping: Cell::new(false),
@@ -212,6 +209,11 @@ impl Port {
             acceptor: RefCell::new(None),
             inheritable: OnceCell::new(),
         }))
+    }
+
+    /// What its connections are known by as its own.
+    pub(crate) fn intake(&self) -> &Rc<Intake> {
+        &self.0.intake
     }
 
     /// Whether it was asked to stop.
@@ -235,18 +237,14 @@ impl Port {
     }
 
     pub(crate) fn add_connection(&self) {
-        self.0.alive.set(self.0.alive.get() + 1);
+        self.0.intake.add();
     }
 
     pub(crate) fn remove_connection(&self) {
-        self.0.alive.set(self.0.alive.get() - 1);
-        if self.0.alive.get() == 0 {
+        self.0.intake.remove();
+        if self.0.intake.alive() == 0 {
             self.0.draining.wake_all();
         }
-    }
-
-    fn change_pending<R>(&self, change: impl FnOnce(&mut PendingConnections) -> R) -> R {
-        change(&mut self.0.pending.borrow_mut())
     }
 
     pub(crate) fn add_refused(&self, why: Refusal, clients: usize) {
@@ -298,7 +296,7 @@ impl Port {
     }
 
     fn poll_deserted(&self, cx: &Context<'_>) -> Poll<()> {
-        if self.0.alive.get() == 0 {
+        if self.0.intake.alive() == 0 {
             return Poll::Ready(());
         }
         self.0.draining.add(cx.waker());
@@ -353,7 +351,7 @@ impl fmt::Debug for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Port")
             .field("host", &self.0.host)
-            .field("connections", &self.0.alive.get())
+            .field("connections", &self.0.intake.alive())
             .field("closed", &self.0.closed.get())
             .finish_non_exhaustive()
     }

@@ -1,19 +1,17 @@
-use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::net::IpAddr;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 
 use crate::port::Port;
+
 use crate::transport::Transport;
-use crate::transport::close_reason::CloseReason;
-use crate::transport::state::State;
+use crate::transport::intake::Intake;
 
 /// A connection that is accepted but not established: whoever holds this, from [`Transport::mark_pending`], has still
 /// to hear from the peer before there is a protocol to build. Dropping it says that the connection is established, or
 /// over.
 #[must_use = "dropped, it says that the connection is established"]
-pub struct Pending(Option<(Port, Option<IpAddr>, u64)>);
+pub struct Pending(Option<(Rc<Intake>, Option<IpAddr>, u64)>);
 
 impl Transport {
     /// For layers that build what is inside them only behind a header or a handshake: counts the connection as not yet
@@ -49,87 +47,19 @@ impl Transport {
     /// }
     /// ```
     pub fn mark_pending(&self) -> Pending {
-        let mut root = self;
-        while let Some(outer) = root.0.outer() {
-            root = outer;
-        }
-        let Some(port) = root.0.accepted_by.get().cloned() else { return Pending(None) };
-        let source = root.0.peer().source();
-        port.change_pending(|all| all.add(source, &root.0));
-        Pending(Some((port, source, root.0.id)))
+        let root = self.0.outermost();
+        let Some(intake) = root.accepted_by.get().cloned() else { return Pending(None) };
+        let source = root.peer().source();
+        intake.add_pending(source, root.id, Rc::downgrade(root) as _);
+        Pending(Some((intake, source, root.id)))
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some((port, source, id)) = self.0.take() {
-            port.change_pending(|all| all.remove(source, id));
+        if let Some((intake, source, id)) = self.0.take() {
+            intake.remove_pending(source, id);
         }
-    }
-}
-
-/// The connections of a port that are not established, by peers; those that have no address are one.
-#[derive(Default)]
-pub(crate) struct PendingConnections {
-    count: usize,
-    /// Of each peer by their numbers, oldest first. None of them is empty.
-    peers: HashMap<Option<IpAddr>, BTreeMap<u64, Unestablished>>,
-}
-
-struct Unestablished {
-    state: Weak<State>,
-    /// How many layers wait: one inside another may have begun.
-    layers: u32,
-}
-
-impl PendingConnections {
-    pub(crate) fn len(&self) -> usize {
-        self.count
-    }
-
-    pub(crate) fn of(&self, source: IpAddr) -> usize {
-        self.peers.get(&Some(source)).map_or(0, BTreeMap::len)
-    }
-
-    fn add(&mut self, source: Option<IpAddr>, state: &Rc<State>) {
-        let all = self.peers.entry(source).or_default();
-        let entry = all.entry(state.id).or_insert_with(|| {
-            self.count += 1;
-            Unestablished { state: Rc::downgrade(state), layers: 0 }
-        });
-        entry.layers += 1;
-    }
-
-    fn remove(&mut self, source: Option<IpAddr>, id: u64) {
-        let Some(all) = self.peers.get_mut(&source) else { return };
-        // It is no longer there where it has given way.
-        let Some(entry) = all.get_mut(&id) else { return };
-        entry.layers -= 1;
-        if entry.layers == 0 {
-            self.take(source, id);
-        }
-    }
-
-    fn take(&mut self, source: Option<IpAddr>, id: u64) -> Option<Unestablished> {
-        let all = self.peers.get_mut(&source)?;
-        let taken = all.remove(&id)?;
-        if all.is_empty() {
-            self.peers.remove(&source);
-        }
-        self.count -= 1;
-        Some(taken)
-    }
-
-    /// Takes out the oldest of this peer, or else of the one that has most; of several that have, the oldest.
-    fn take_oldest(&mut self, of: Option<IpAddr>) -> Option<Unestablished> {
-        let oldest = |(source, all): (&Option<IpAddr>, &BTreeMap<u64, Unestablished>)| {
-            all.first_key_value().map(|(id, _)| (all.len(), Reverse(*id), *source))
-        };
-        let (_, Reverse(id), source) = match of {
-            Some(_) => self.peers.get_key_value(&of).and_then(oldest),
-            None => self.peers.iter().filter_map(oldest).max(),
-        }?;
-        self.take(source, id)
     }
 }
 
@@ -137,17 +67,12 @@ impl Port {
     /// Ends the oldest connection that is not established, of this peer or else of the one that has most of them, if there
     /// is one.
     pub(crate) fn displace_pending(&self, of: Option<IpAddr>) -> bool {
-        let Some(oldest) = self.change_pending(|all| all.take_oldest(of)) else { return false };
-        if let Some(state) = oldest.state.upgrade() {
-            Transport(state)
-                .fail_connection(CloseReason::failed("gave way to a newer client before it was established"));
-        }
-        true
+        self.intake().displace_pending(of)
     }
 }
 
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pending").field("port", &self.0.as_ref().map(|(port, ..)| port)).finish()
+        f.debug_struct("Pending").field("counted", &self.0.is_some()).finish()
     }
 }

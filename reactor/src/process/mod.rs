@@ -30,7 +30,7 @@ use crate::process::child::ChildStream;
 use crate::process::transport::Process;
 use crate::reactor::Reactor;
 use crate::transport::close_reason::CloseReason;
-use crate::transport::state::OUTPUT_LIMIT;
+use crate::transport::flow_control::OUTPUT_LIMIT;
 use crate::util::escaped::escaped;
 
 impl Reactor {
@@ -225,7 +225,7 @@ impl Reactor {
             Built::Protocol(Box::new(ProcessAdapter::new(process, protocol)))
         };
         if let Started::Running(_, task) =
-            driver::prepare(&self.0.hub, between_pipes(stream), OUTPUT_LIMIT, built, keeper)
+            driver::prepare(&self.0.roster, between_pipes(stream), OUTPUT_LIMIT, built, keeper)
         {
             self.0.spawn_task(async move {
                 task.0.made();

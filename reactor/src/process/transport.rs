@@ -9,7 +9,7 @@ use pty_process::Size;
 use pty_process::blocking::Pty;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::time::calls::DeferredCall;
+use crate::time::deferred_call::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
 use crate::transport::Transport;
 

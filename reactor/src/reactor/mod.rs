@@ -23,8 +23,9 @@ use crate::address::target::ToTarget;
 use crate::connect::connector::{Connector, ConnectorCell, ConnectorState, REACTOR_GONE};
 use crate::datagram::transport::DatagramTransport;
 use crate::endpoint::Schemes;
+use crate::hub::Hub;
+use crate::hub::buffers::ReadBuffer;
 use crate::hub::connection_budget::ConnectionBudget;
-use crate::hub::{Hub, ReadBuffer};
 use crate::net::resolver::{Resolver, SystemResolver};
 use crate::port::Port;
 use crate::simnet::{HostId, Network};
@@ -35,6 +36,7 @@ use crate::time::clock::Clock;
 use crate::time::delayed_call::DelayedCall;
 use crate::time::timers::Action;
 use crate::transport::Transport;
+use crate::transport::roster::Roster;
 use crate::util::executor::Executor;
 use crate::util::panics::{log_panic, message};
 use crate::util::thread_pool::ThreadPool;
@@ -69,6 +71,7 @@ pub struct Reactor(pub(crate) Rc<Core>);
 /// What a reactor consists of.
 pub(crate) struct Core {
     pub(crate) hub: Rc<Hub>,
+    pub(crate) roster: Rc<Roster>,
     pub(crate) backend: Backend,
     pub(crate) phase: Cell<Phase>,
     /// How urgently it was asked to stop: 0 not at all, 1 in order, 2 at once.
@@ -170,6 +173,7 @@ impl Reactor {
 
     fn with(hub: Rc<Hub>, backend: Backend) -> Self {
         let core = Rc::new(Core {
+            roster: Roster::new(Rc::clone(&hub)),
             hub,
             backend,
             phase: Cell::new(Phase::New),
@@ -303,7 +307,7 @@ impl Reactor {
 
     /// How many connections are alive.
     pub fn connection_count(&self) -> usize {
-        self.0.hub.connection_count()
+        self.0.roster.len()
     }
 
     /// A handle for other threads.

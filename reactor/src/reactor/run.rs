@@ -205,23 +205,23 @@ async fn shut_down(core: &Rc<Core>) {
         connector.stop_trying();
     }
     core.hub.set_stopping();
-    for transport in core.hub.connections() {
+    for transport in core.roster.connections() {
         transport.drain();
         // One that is closing already may be waiting for a child, which is told only now.
         transport.0.wake();
     }
-    let gone = core.hub.until(|hub| hub.connection_count() == 0);
+    let gone = core.roster.until(|roster| roster.len() == 0);
     let flushed = at_most(core, core.shutdown_deadline.get(), gone);
     unless_stopped(core, 2, flushed).await;
 
-    for transport in core.hub.connections() {
+    for transport in core.roster.connections() {
         CutOff::abort(&transport);
     }
-    core.hub.until(|hub| hub.connection_count() == 0).await;
+    core.roster.until(|roster| roster.len() == 0).await;
     join_all(closed).await;
     join_all(finished).await;
-    if core.hub.lingering() > 0 {
-        let gone = core.hub.until(|hub| hub.lingering() == 0);
+    if core.roster.lingering() > 0 {
+        let gone = core.roster.until(|roster| roster.lingering() == 0);
         unless_stopped(core, 2, at_most(core, LINGER_PATIENCE, gone)).await;
     }
     for hook in core.after_shutdown.take() {

@@ -11,9 +11,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::address::Address;
-use crate::connect::error::BindError;
 use crate::driver::stream::{Accepted, Listener, Stream};
-use crate::net::listen_options::{ConnectOptions, ListenOptions};
+use crate::net::connect_options::ConnectOptions;
+use crate::net::error::BindError;
+use crate::net::listen_options::ListenOptions;
 use crate::simnet::conn::{Conn, End, Phase};
 use crate::simnet::packet::{Packet, Part};
 use crate::simnet::{

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use crate::hub::{Hub, ReadBuffer};
+use crate::hub::Hub;
+use crate::hub::buffers::ReadBuffer;
 use crate::reactor::{Backend, Core, MemoryBackend, Phase, Reactor, SimHost, SimWorld, run};
 use crate::simnet::{HostId, Link, Network};
 use crate::time::clock::Clock;

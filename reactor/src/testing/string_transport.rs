@@ -8,16 +8,20 @@ use crate::address::Address;
 use crate::connection::factory::{Factory, FactoryCell};
 use crate::connection::protocol::Protocol;
 use crate::driver;
+use crate::driver::Started;
+use crate::driver::keeper::Keeper;
+use crate::driver::linger::LingerLimits;
 use crate::driver::stream::Accepted;
-use crate::driver::{Drive, Keeper, Started};
-use crate::hub::{Hub, ReadBuffer};
-use crate::net::listen_options::{ConnectionOptions, LingerLimits};
+use crate::driver::task::Runnable;
+use crate::hub::Hub;
+use crate::hub::buffers::ReadBuffer;
+use crate::net::connection_options::ConnectionOptions;
 use crate::reactor::Reactor;
 use crate::testing::memory::{MemoryStream, Wire};
 use crate::time::clock::Clock;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::transport::state::OUTPUT_LIMIT;
+use crate::transport::flow_control::OUTPUT_LIMIT;
 
 /// A connection in a test's hands: the test is the peer, and the clock.
 ///
@@ -54,7 +58,7 @@ pub struct StringTransport {
     reactor: Reactor,
     transport: Transport,
     /// None once the connection is over, for it owns the stream, and that is gone then.
-    driver: Option<Rc<dyn Drive>>,
+    driver: Option<Rc<dyn Runnable>>,
     wire: Rc<Wire>,
     written: Vec<u8>,
     /// How many bytes may lie in `written` before the connection has to wait.
@@ -89,7 +93,7 @@ impl StringTransport {
         let factory = FactoryCell::new(factory);
         factory.start();
         let keeper = Rc::clone(&ending) as Rc<dyn Keeper>;
-        let (transport, driver) = match driver::start(&reactor.0.hub, accepted, OUTPUT_LIMIT, &factory, keeper) {
+        let (transport, driver) = match driver::start(&reactor.0.roster, accepted, OUTPUT_LIMIT, &factory, keeper) {
             Started::Running(transport, task) => {
                 let driver = Rc::clone(&task.0);
                 reactor.0.spawn_task(task);

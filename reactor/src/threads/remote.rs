@@ -11,7 +11,7 @@ use bytes::Bytes;
 use futures_util::task::AtomicWaker;
 
 use crate::reactor::Reactor;
-use crate::time::calls::unchecked_call;
+use crate::time::call::unchecked_call;
 use crate::transport::Transport;
 use crate::util::panics::log_panic;
 
@@ -131,7 +131,7 @@ impl RemoteTransport {
     fn with(&self, f: impl FnOnce(&Transport) + Send + 'static, bytes: usize, room: Room) -> Result<(), RemoteError> {
         let id = self.id;
         let call = move |reactor: &Reactor| {
-            if let Some(transport) = reactor.0.hub.remote_transport(id) {
+            if let Some(transport) = reactor.0.roster.remote(id) {
                 f(&transport);
             }
         };
@@ -176,9 +176,11 @@ impl Transport {
     /// A handle of this connection for other threads and other reactors. A connection of which none is ever asked for
     /// pays nothing for the possibility. Where the reactor is gone, the handle is one of a connection that has ended.
     pub fn remote(&self) -> RemoteTransport {
-        self.0.hub.add_remote(self);
-        let reactor = self.try_reactor().map_or_else(RemoteReactor::closed, |reactor| reactor.remote());
-        RemoteTransport { reactor, id: self.0.id }
+        let Some(reactor) = self.try_reactor() else {
+            return RemoteTransport { reactor: RemoteReactor::closed(), id: self.0.id };
+        };
+        reactor.0.roster.add_remote(self);
+        RemoteTransport { reactor: reactor.remote(), id: self.0.id }
     }
 }
 

@@ -1,9 +1,8 @@
 //! Timed and deferred calls of one protocol.
 
-use std::any::{Any, TypeId, type_name};
+use std::any::TypeId;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::VecDeque;
-use std::fmt;
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
@@ -11,27 +10,18 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use futures_util::future::{AbortHandle, abortable};
+use futures_util::future::abortable;
 use futures_util::stream::{FuturesUnordered, Stream};
 
+use crate::time::call::{Call, Notify, find, mismatch, unchecked_call};
+use crate::time::deferred_call::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
 use crate::time::timers::{Action, TimerId, Timers};
 use crate::util::panics::log_panic;
 
-/// A call of a protocol, or of the handler directly inside it.
-pub(crate) type Call = Box<dyn FnOnce(&mut dyn Callee)>;
-
-/// Where a call looks for the object it is meant for.
-pub(crate) trait Callee {
-    fn protocol(&mut self) -> &mut dyn Any;
-    fn handler(&mut self) -> Option<&mut dyn Any>;
-    fn name(&self) -> &'static str;
-}
-
-/// What is told that a call has come due: a connection's or a datagram port's shared state.
-pub(crate) trait Owner {
+/// What has calls of its own.
+pub(crate) trait Owner: Notify {
     fn calls(&self) -> &Calls;
-    fn notify(&self, call: Call);
 }
 
 /// The calls still to come of one protocol. Nothing is allocated for one that has none.
@@ -71,7 +61,7 @@ impl Calls {
     pub(crate) fn later<P: 'static>(
         &self,
         timers: &Rc<Timers>,
-        owner: Weak<dyn Owner>,
+        owner: Weak<dyn Notify>,
         delay: Duration,
         call: impl FnOnce(&mut P) + 'static,
     ) -> DelayedCall {
@@ -81,7 +71,7 @@ impl Calls {
     pub(crate) fn later_call(
         &self,
         timers: &Rc<Timers>,
-        owner: Weak<dyn Owner>,
+        owner: Weak<dyn Notify>,
         delay: Duration,
         call: Call,
     ) -> DelayedCall {
@@ -119,7 +109,7 @@ impl Calls {
             let deferred: Deferred = Box::pin(async move { future.await.ok() });
             self.with_lists(|lists| lists.started.push(deferred));
         }
-        DeferredCall { abort, pending: handle }
+        DeferredCall::new(abort, handle)
     }
 
     /// A call to be given to [`push`](Self::push).
@@ -200,14 +190,6 @@ impl Calls {
     }
 }
 
-/// A call whose object is looked for when it is due.
-pub(crate) fn unchecked_call<P: 'static>(
-    call: impl FnOnce(&mut P) + 'static,
-    caller: &'static Location<'static>,
-) -> Call {
-    Box::new(move |callee| call(find::<P>(callee, caller)))
-}
-
 enum Next {
     Call(Call),
     Poll(FuturesUnordered<Deferred>),
@@ -229,48 +211,5 @@ impl Lists {
         let mut running = self.running.take().unwrap_or_default();
         running.extend(self.started.drain(..));
         Next::Poll(running)
-    }
-}
-
-fn find<'a, P: 'static>(callee: &'a mut dyn Callee, caller: &Location<'_>) -> &'a mut P {
-    let name = callee.name();
-    let found = if callee.protocol().is::<P>() { Some(callee.protocol()) } else { callee.handler() };
-    found
-        .and_then(|found| found.downcast_mut())
-        .unwrap_or_else(|| panic!("{} (asked for at {caller})", mismatch::<P>(name)))
-}
-
-fn mismatch<P>(found: &str) -> String {
-    format!("a call of `{}` was asked of a transport whose protocol is `{found}`", type_name::<P>())
-}
-
-/// A handle of a future given to [`Transport::defer`](crate::Transport::defer) and of the call that is to follow it.
-///
-/// Dropping it changes nothing.
-#[derive(Clone)]
-pub struct DeferredCall {
-    abort: AbortHandle,
-    /// Lives as long as the future does.
-    pending: Weak<()>,
-}
-
-impl DeferredCall {
-    /// Forgets the call, and drops the future in the connection's next turn. False if it was cancelled before, has
-    /// finished, or the connection has ended.
-    pub fn cancel(&self) -> bool {
-        let active = self.is_active();
-        self.abort.abort();
-        active
-    }
-
-    /// Whether the future is still running.
-    pub fn is_active(&self) -> bool {
-        self.pending.strong_count() > 0 && !self.abort.is_aborted()
-    }
-}
-
-impl fmt::Debug for DeferredCall {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeferredCall").field("active", &self.is_active()).finish()
     }
 }

@@ -1,6 +1,8 @@
 //! Time: the clock, the queue of timers, and calls that are to be made later.
 
+pub(crate) mod call;
 pub(crate) mod calls;
 pub(crate) mod clock;
+pub(crate) mod deferred_call;
 pub(crate) mod delayed_call;
 pub(crate) mod timers;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use crate::time::calls::{Call, Owner};
+use crate::time::call::{Call, Notify};
 use crate::time::clock::Clock;
 use crate::util::panics::log_panic;
 
@@ -42,7 +42,7 @@ pub(crate) enum Action {
     /// Call a function of the reactor's.
     Run(Box<dyn FnOnce()>),
     /// Call a connection's or a datagram port's protocol.
-    Notify(Weak<dyn Owner>, Call),
+    Notify(Weak<dyn Notify>, Call),
 }
 
 /// Which entry a handle means; harmless when that is gone.

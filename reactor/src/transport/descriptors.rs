@@ -1,54 +1,11 @@
-//! File descriptors that wait to be sent.
+//! Sending file descriptors on a connection.
 
-use std::collections::VecDeque;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
+use std::rc::Rc;
 
-use crate::transport::state::{HIGH_WATER, State};
-
-/// A queue beside that of the bytes: each descriptor goes with one byte, and no byte with two.
-#[derive(Default)]
-pub(crate) struct Descriptors {
-    /// Each with the place of its byte.
-    queue: VecDeque<(usize, OwnedFd)>,
-    /// The place of the byte that is the next to leave.
-    place: usize,
-}
-
-impl Descriptors {
-    pub(crate) fn len(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// Queues one behind as many bytes.
-    pub(crate) fn push(&mut self, descriptor: OwnedFd, bytes: usize) {
-        let free = self.queue.back().map_or(0, |(place, _)| place + 1);
-        self.queue.push_back((free.max(self.place + bytes), descriptor));
-    }
-
-    /// How many of the next `len` bytes may leave together, and what is to go with the first of them.
-    pub(crate) fn next(&self, len: usize) -> (usize, Option<BorrowedFd<'_>>) {
-        let mut queue = self.queue.iter().map(|(place, descriptor)| (place - self.place, descriptor.as_fd()));
-        let Some((before, first)) = queue.next() else { return (len, None) };
-        if before > 0 {
-            return (len.min(before), None);
-        }
-        (queue.next().map_or(len, |(before, _)| len.min(before)), Some(first))
-    }
-
-    /// Takes note that as many bytes have left, with what [`next`](Self::next) says was to go with them.
-    pub(crate) fn advance(&mut self, bytes: usize) {
-        self.queue.pop_front_if(|(place, _)| *place < self.place + bytes);
-        self.place += bytes;
-    }
-
-    /// Takes out the first, if no more than `len` bytes are before it, and says how many are: they count as gone.
-    pub(crate) fn take(&mut self, len: usize) -> Option<(usize, OwnedFd)> {
-        let (place, descriptor) = self.queue.pop_front_if(|(place, _)| *place <= self.place + len)?;
-        let before = place - self.place;
-        self.place = place;
-        Some((before, descriptor))
-    }
-}
+use crate::transport::descriptor_queue::DescriptorQueue;
+use crate::transport::flow_control::HIGH_WATER;
+use crate::transport::state::State;
 
 impl State {
     /// Queues a descriptor, to go with the next byte that is written.
@@ -66,7 +23,7 @@ impl State {
 
     /// Takes bytes from the layer inside as [`carry`](Self::carry) does, and the descriptors that belong before, between
     /// and behind them.
-    pub(crate) fn carry_all(&self, inside: &Self, mut data: &[u8]) {
+    pub(crate) fn carry_all(self: &Rc<Self>, inside: &Self, mut data: &[u8]) {
         while inside.waiting_descriptors() > 0 {
             let Some((before, descriptor)) = inside.with_descriptors(|waiting| waiting.take(data.len())) else {
                 inside.with_descriptors(|waiting| waiting.advance(data.len()));
@@ -102,7 +59,7 @@ impl State {
         self.unsent_bytes() + self.waiting_descriptors() * DESCRIPTOR_WEIGHT
     }
 
-    pub(crate) fn with_descriptors<R>(&self, look: impl FnOnce(&mut Descriptors) -> R) -> R {
+    pub(crate) fn with_descriptors<R>(&self, look: impl FnOnce(&mut DescriptorQueue) -> R) -> R {
         self.with_cold(|cold| look(&mut cold.descriptors))
     }
 }
@@ -116,43 +73,18 @@ pub(crate) const DESCRIPTOR_WEIGHT: usize = HIGH_WATER / MANY_DESCRIPTORS;
 #[cfg(test)]
 mod tests {
     use std::fs::File;
-    use std::rc::Rc;
 
     use super::*;
     use crate::address::Address;
     use crate::connection::Connection;
     use crate::connection::protocol::Protocol;
-    use crate::hub::{Hub, ReadBuffer};
+    use crate::hub::Hub;
+    use crate::hub::buffers::ReadBuffer;
     use crate::time::clock::Clock;
     use crate::transport::Transport;
 
     fn descriptor() -> OwnedFd {
         File::open("/dev/null").unwrap().into()
-    }
-
-    #[test]
-    fn each_waits_for_the_bytes_before_it_and_goes_with_one_of_its_own() {
-        let mut waiting = Descriptors::default();
-        for bytes in [3, 3, 10] {
-            waiting.push(descriptor(), bytes);
-        }
-        let next = |waiting: &Descriptors| {
-            let (len, descriptor) = waiting.next(100);
-            (len, descriptor.is_some())
-        };
-        assert_eq!(next(&waiting), (3, false));
-        waiting.advance(1);
-        assert_eq!(next(&waiting), (2, false));
-        waiting.advance(2);
-        assert_eq!(next(&waiting), (1, true));
-        waiting.advance(1);
-        assert_eq!(next(&waiting), (6, true), "up to the next");
-        waiting.advance(2);
-        assert_eq!(next(&waiting), (4, false));
-        waiting.advance(4);
-        assert_eq!(next(&waiting), (100, true));
-        waiting.advance(1);
-        assert_eq!((next(&waiting), waiting.len()), ((100, false), 0));
     }
 
     #[test]

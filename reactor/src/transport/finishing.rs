@@ -1,16 +1,13 @@
-//! Connections that are asked to finish.
+//! How a connection is asked to finish, and who is told of its end.
 
-use crate::time::calls::Call;
+use std::mem;
+
+use futures_channel::oneshot;
+
+use crate::time::call::Call;
+use crate::transport::close_reason::CloseReason;
+use crate::transport::lifecycle::Drain;
 use crate::transport::state::State;
-
-/// Whether a connection was asked to finish what it is at.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Drain {
-    NotAsked,
-    /// The protocol, or the connection inside a layer, is still to be told.
-    Asked,
-    Told,
-}
 
 impl State {
     /// Asks the connection to finish what it is at.
@@ -54,5 +51,45 @@ impl State {
             None if layered => {}
             None => self.lose(),
         }
+    }
+
+    /// Adds somebody to be told of the end, unless it is too late for that.
+    pub(crate) fn watch(&self, watcher: oneshot::Sender<CloseReason>) {
+        if !self.has_ended() {
+            self.with_cold(|cold| {
+                if cold.watchers.len() == cold.watchers.capacity() {
+                    cold.watchers.retain(|watcher| !watcher.is_canceled());
+                }
+                cold.watchers.push(watcher);
+            });
+        }
+    }
+
+    pub(crate) fn take_watchers(&self) -> Vec<oneshot::Sender<CloseReason>> {
+        self.cold.borrow_mut().as_mut().map(|cold| mem::take(&mut cold.watchers)).unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::rc::Rc;
+
+    use crate::address::Address;
+    use crate::hub::Hub;
+    use crate::hub::buffers::ReadBuffer;
+    use crate::time::clock::Clock;
+    use crate::transport::Transport;
+    use crate::transport::flow_control::OUTPUT_LIMIT;
+
+    #[test]
+    fn those_who_wait_for_the_end_no_more_take_no_memory() {
+        let hub = Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default());
+        let transport = Transport::new(&hub, Address::memory("here"), Address::memory("there"), OUTPUT_LIMIT);
+        let patient = transport.finished();
+        for _ in 0..1000 {
+            drop(transport.finished());
+        }
+        assert!(transport.0.take_watchers().len() < 10);
+        drop(patient);
     }
 }

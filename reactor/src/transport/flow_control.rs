@@ -1,21 +1,65 @@
-//! Connections whose peer does not keep up, and those that are not read meanwhile.
+//! Flow control: when a connection is read, when it is full, and what it holds of the reactor's output budget.
 
 use std::rc::{Rc, Weak};
 
+use crate::hub::Hub;
+use crate::hub::output_budget::{Holder, NOTEWORTHY};
+use crate::transport::close_reason::CloseReason;
+use crate::transport::lifecycle::Pace;
 use crate::transport::state::State;
+use crate::util::panics::log_panic;
 
-/// Whether the peer keeps up with what is written, and what the protocol was told of that.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Pace {
-    KeepsUp,
-    /// It was full and not all has left since; the protocol is still to be told to pause.
-    FallsBehind,
-    /// The same, and the protocol was told.
-    Behind,
-    /// All has left; the protocol, which was told to pause, is still to be told to resume.
-    CatchesUp,
+/// Reading.
+impl State {
+    pub(crate) fn wants_read(&self) -> bool {
+        self.is_open() && !self.paused.get() && self.holds.get() == 0 && self.owed.get() <= HIGH_WATER
+    }
+
+    pub(crate) fn pause_reading(&self) {
+        self.paused.set(true);
+    }
+
+    pub(crate) fn is_paused(&self) -> bool {
+        self.paused.get()
+    }
+
+    pub(crate) fn resume_reading(&self) {
+        if self.paused.replace(false) {
+            self.wake();
+        }
+    }
+
+    /// Begins to watch whether a callback writes.
+    pub(crate) fn watch_writes(&self) {
+        self.unsent_before_input.set(self.load());
+    }
+
+    /// What `data_received` has written is owed for input. What it found unsent is not: two that send each other much,
+    /// and an answer now and then, would both stop reading.
+    pub(crate) fn settle_debt(&self) {
+        let written = self.load().saturating_sub(self.unsent_before_input.get());
+        self.owed.set(self.owed.get() + written);
+    }
+
+    /// As many bytes of what is owed for input have left.
+    pub(crate) fn repay(&self, n: usize) {
+        self.owed.set(self.owed.get().saturating_sub(n));
+    }
+
+    /// Holds reading back until as many calls of [`release`](Self::release).
+    pub(crate) fn hold(&self) {
+        self.holds.set(self.holds.get() + 1);
+    }
+
+    pub(crate) fn release(&self) {
+        self.holds.set(self.holds.get() - 1);
+        if self.holds.get() == 0 {
+            self.wake();
+        }
+    }
 }
 
+/// Falling behind, and catching up.
 impl State {
     /// Takes note that as many bytes are unsent now.
     #[inline]
@@ -80,3 +124,88 @@ impl State {
         }
     }
 }
+
+/// What it holds of the reactor's output budget: its own unsent bytes, and those inside its layers.
+impl State {
+    /// Whether as many bytes can be written. If they are too many for the budget, the fullest connections end until they
+    /// are not, or this one, if it would be the fullest.
+    #[inline]
+    pub(crate) fn has_budget(&self, len: usize) -> bool {
+        self.hub.output_budget.has_room(len) || self.make_room(len)
+    }
+
+    #[cold]
+    fn make_room(&self, len: usize) -> bool {
+        self.hub.output_budget.make_room(self.root(), len)
+    }
+
+    /// Counts bytes that were written to this connection or to one inside it.
+    #[inline]
+    pub(crate) fn hold_output(self: &Rc<Self>, len: usize) {
+        let held = &self.root().held;
+        let before = held.get();
+        held.set(before + len);
+        self.hub.output_budget.take(len);
+        if before + len > NOTEWORTHY && before <= NOTEWORTHY {
+            self.become_holder();
+        }
+    }
+
+    #[cold]
+    fn become_holder(self: &Rc<Self>) {
+        let root = self.outermost();
+        root.holder.set(self.hub.output_budget.add_holder(Rc::downgrade(root) as _));
+    }
+
+    /// They have left, or are thrown away.
+    #[inline]
+    pub(crate) fn release_output(&self, len: usize) {
+        let root = self.root();
+        let before = root.held.get();
+        // Less if it has given way: then they do not count any more.
+        let after = before.saturating_sub(len);
+        root.held.set(after);
+        self.hub.output_budget.give_back(before - after);
+        if before > NOTEWORTHY && after <= NOTEWORTHY {
+            root.be_no_holder();
+        }
+    }
+
+    #[cold]
+    fn be_no_holder(&self) {
+        self.hub.output_budget.remove_holder(self.holder.get());
+    }
+}
+
+impl Holder for State {
+    fn held(&self) -> usize {
+        self.held.get()
+    }
+
+    /// Its own bytes are freed at once, for many may give way before any has its next turn; those inside layers then.
+    fn give_way(&self) {
+        let Hub { output_budget, timers, buffers, .. } = &*self.hub;
+        if let Some(left_out) = output_budget.logs(timers.now()) {
+            tracing::warn!(
+                left_out,
+                peer = %self.peer(),
+                unsent = self.held.get(),
+                budget = output_budget.limit(),
+                "more was written than the reactor's output budget allows: the connection that is furthest behind ends"
+            );
+        }
+        self.release_output(self.held.get());
+        if !self.has_failed() {
+            self.fail(CloseReason::Overflow);
+        }
+        // It is borrowed while a stream writes, which may be a user's, and in the end come here.
+        let unsent = self.output().try_borrow_mut().map(|mut output| output.clear(buffers));
+        log_panic("drop of bytes that were not sent", || drop(unsent));
+    }
+}
+
+/// Above this many unsent bytes a connection is full (strictly), as in Twisted.
+pub(crate) const HIGH_WATER: usize = 64 * 1024;
+
+/// Unsent bytes a connection may have at the most, unless told otherwise.
+pub(crate) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

@@ -41,3 +41,24 @@ impl Lifecycle {
         }
     }
 }
+
+/// Whether a connection was asked to finish what it is at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Drain {
+    NotAsked,
+    /// The protocol, or the connection inside a layer, is still to be told.
+    Asked,
+    Told,
+}
+
+/// Whether the peer keeps up with what is written, and what the protocol was told of that.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pace {
+    KeepsUp,
+    /// It was full and not all has left since; the protocol is still to be told to pause.
+    FallsBehind,
+    /// The same, and the protocol was told.
+    Behind,
+    /// All has left; the protocol, which was told to pause, is still to be told to resume.
+    CatchesUp,
+}

@@ -1,11 +1,13 @@
 pub(crate) mod close_reason;
+pub(crate) mod descriptor_queue;
 pub(crate) mod descriptors;
 pub(crate) mod finishing;
 pub(crate) mod flow_control;
+pub(crate) mod intake;
 pub(crate) mod lifecycle;
 pub(crate) mod output;
+pub(crate) mod roster;
 pub(crate) mod state;
-pub(crate) mod watchers;
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -21,7 +23,8 @@ use futures_channel::oneshot;
 use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
 use crate::hub::Hub;
-use crate::time::calls::{DeferredCall, Owner};
+use crate::time::call::Notify;
+use crate::time::deferred_call::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::state::State;
@@ -68,7 +71,7 @@ impl Transport {
     pub(crate) fn nested_at(outer: &Self, host: Address, peer: Address) -> Self {
         let limit = outer.0.output_limit();
         let inner = Self::new(&outer.0.hub, host, peer, limit);
-        inner.0.set_outer(outer.clone());
+        inner.0.set_outer(Rc::clone(&outer.0));
         inner
     }
 
@@ -79,18 +82,18 @@ impl Transport {
     /// ([`set_output_limit`](Self::set_output_limit)), the connection ends with [`CloseReason::Overflow`].
     pub fn write(&self, data: impl AsRef<[u8]>) {
         let data = data.as_ref();
-        self.0.write(data.len(), |output, hub| output.push(data, hub));
+        self.0.write(data.len(), |output, buffers| output.push(data, buffers));
     }
 
     /// Like one [`write`](Self::write) of all these pieces, one behind the other. Twisted's `writeSequence`.
     pub fn write_sequence(&self, pieces: &[&[u8]]) {
         let len = pieces.iter().map(|piece| piece.len()).sum();
-        self.0.write(len, |output, hub| pieces.iter().for_each(|piece| output.push(piece, hub)));
+        self.0.write(len, |output, buffers| pieces.iter().for_each(|piece| output.push(piece, buffers)));
     }
 
     /// Like [`write`](Self::write), but without a copy for buffers of 16 KiB and more.
     pub fn write_bytes(&self, data: Bytes) {
-        self.0.write(data.len(), |output, hub| output.push_shared(data, hub));
+        self.0.write(data.len(), |output, buffers| output.push_shared(data, buffers));
     }
 
     /// For layers: like [`write`](Self::write), but also while the connection is closing, for bytes that were written
@@ -104,7 +107,7 @@ impl Transport {
         match arguments.as_str() {
             Some(text) => self.write(text),
             // Formatted with nothing borrowed: a user's `Display` may use this very transport.
-            None => self.0.hub.with_scratch(|text| {
+            None => self.0.hub.buffers.with_scratch(|text| {
                 if text.write_fmt(arguments).is_err() {
                     tracing::error!("a Display implementation failed; what it had written is sent");
                 }
@@ -376,8 +379,8 @@ impl Transport {
         self.0.set_option(|options| options.keep_alive = Some(idle));
     }
 
-    pub(crate) fn owner(&self) -> Weak<dyn Owner> {
-        Rc::downgrade(&self.0) as Weak<dyn Owner>
+    pub(crate) fn owner(&self) -> Weak<dyn Notify> {
+        Rc::downgrade(&self.0) as Weak<dyn Notify>
     }
 
     pub(crate) fn has_failed(&self) -> bool {

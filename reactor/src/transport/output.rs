@@ -5,7 +5,7 @@ use std::mem;
 
 use bytes::{Buf, Bytes};
 
-use crate::hub::Hub;
+use crate::hub::buffers::Buffers;
 
 /// A queue of bytes. It owns a buffer only while it holds some: an idle connection costs none.
 #[derive(Default)]
@@ -29,12 +29,12 @@ impl Output {
         self.len
     }
 
-    pub(crate) fn push(&mut self, data: &[u8], hub: &Hub) {
+    pub(crate) fn push(&mut self, data: &[u8], buffers: &Buffers) {
         self.len += data.len();
         match self.rest.as_mut().and_then(|rest| rest.back_mut()) {
             None if self.front.len() + data.len() <= TOGETHER || self.front.is_empty() => {
                 if self.front.capacity() == 0 {
-                    self.front = hub.take_buffer();
+                    self.front = buffers.take_buffer();
                 } else if self.start >= COMPACT && self.start >= self.front.len() / 2 {
                     self.front.drain(..self.start);
                     self.start = 0;
@@ -56,9 +56,9 @@ impl Output {
         }
     }
 
-    pub(crate) fn push_shared(&mut self, data: Bytes, hub: &Hub) {
+    pub(crate) fn push_shared(&mut self, data: Bytes, buffers: &Buffers) {
         if data.len() < WORTH_SHARING {
-            self.push(&data, hub);
+            self.push(&data, buffers);
         } else {
             self.len += data.len();
             self.push_piece(Piece::Shared(data));
@@ -84,14 +84,14 @@ impl Output {
     /// Forgets the first `n` bytes, which lie within the [`chunk`](Self::chunk). Returns what was shared and is gone, to be
     /// dropped with nothing borrowed: its owner may be the user's, and panic.
     #[must_use]
-    pub(crate) fn advance(&mut self, n: usize, hub: &Hub) -> Option<Bytes> {
+    pub(crate) fn advance(&mut self, n: usize, buffers: &Buffers) -> Option<Bytes> {
         debug_assert!(n <= self.chunk().len());
         let mut gone = None;
         self.len -= n;
         if self.start < self.front.len() {
             self.start += n;
             if self.start == self.front.len() {
-                hub.return_buffer(mem::take(&mut self.front));
+                buffers.return_buffer(mem::take(&mut self.front));
                 self.start = 0;
             }
         } else if let Some(rest) = &mut self.rest
@@ -102,7 +102,7 @@ impl Output {
                     self.front = piece;
                     self.start = 0;
                     self.len += n;
-                    return self.advance(n, hub);
+                    return self.advance(n, buffers);
                 }
                 Piece::Shared(mut piece) => {
                     if n < piece.len() {
@@ -121,11 +121,11 @@ impl Output {
     }
 
     /// Gives back memory that a few left-over bytes do not need, when the destination takes no more.
-    pub(crate) fn settle(&mut self, hub: &Hub) {
+    pub(crate) fn settle(&mut self, buffers: &Buffers) {
         let left = self.front.len() - self.start;
         if left > 0 && self.front.capacity() / 4 > left {
             let small = self.front[self.start..].to_vec();
-            hub.return_buffer(mem::replace(&mut self.front, small));
+            buffers.return_buffer(mem::replace(&mut self.front, small));
             self.start = 0;
         } else if self.start >= SETTLED {
             // For what is written next.
@@ -143,36 +143,36 @@ impl Output {
     }
 
     /// Puts what was lent before what was written meanwhile.
-    pub(crate) fn take_back(&mut self, mut lent: Self, hub: &Hub) {
+    pub(crate) fn take_back(&mut self, mut lent: Self, buffers: &Buffers) {
         let mut later = mem::take(self);
         later.len -= lent.len;
-        lent.append(later, hub);
+        lent.append(later, buffers);
         *self = lent;
     }
 
-    fn append(&mut self, later: Self, hub: &Hub) {
+    fn append(&mut self, later: Self, buffers: &Buffers) {
         if later.len == 0 {
-            hub.return_buffer(later.front);
+            buffers.return_buffer(later.front);
             return;
         }
         if self.len == 0 {
             *self = later;
             return;
         }
-        self.push(&later.front[later.start..], hub);
+        self.push(&later.front[later.start..], buffers);
         for piece in later.rest.into_iter().flat_map(|rest| *rest) {
             match piece {
-                Piece::Copied(piece) => self.push(&piece, hub),
-                Piece::Shared(piece) => self.push_shared(piece, hub),
+                Piece::Copied(piece) => self.push(&piece, buffers),
+                Piece::Shared(piece) => self.push_shared(piece, buffers),
             }
         }
-        hub.return_buffer(later.front);
+        buffers.return_buffer(later.front);
     }
 
     /// Forgets everything. Returns it, to be dropped with nothing borrowed, as [`advance`](Self::advance) does.
     #[must_use]
-    pub(crate) fn clear(&mut self, hub: &Hub) -> Self {
-        hub.return_buffer(mem::take(&mut self.front));
+    pub(crate) fn clear(&mut self, buffers: &Buffers) -> Self {
+        buffers.return_buffer(mem::take(&mut self.front));
         mem::take(self)
     }
 }

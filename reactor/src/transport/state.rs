@@ -9,14 +9,13 @@ use futures_channel::oneshot;
 use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
 use crate::hub::Hub;
-use crate::port::Port;
-use crate::time::calls::{Call, Calls, Owner};
-use crate::transport::Transport;
+use crate::hub::buffers::Buffers;
+use crate::time::call::{Call, Notify};
+use crate::time::calls::{Calls, Owner};
 use crate::transport::close_reason::CloseReason;
-use crate::transport::descriptors::Descriptors;
-use crate::transport::finishing::Drain;
-use crate::transport::flow_control::Pace;
-use crate::transport::lifecycle::{Eof, Lifecycle};
+use crate::transport::descriptor_queue::DescriptorQueue;
+use crate::transport::intake::{Displace, Intake};
+use crate::transport::lifecycle::{Drain, Eof, Lifecycle, Pace};
 use crate::transport::output::Output;
 use crate::util::panics::log_panic;
 
@@ -27,25 +26,27 @@ pub(crate) struct State {
     host: Address,
     peer: Address,
     parent: OnceCell<Parent>,
-    /// None if it was made, or has another around it.
-    pub(crate) accepted_by: OnceCell<Port>,
+    /// The port's that has accepted it; none if it was made, or has another around it.
+    pub(crate) accepted_by: OnceCell<Rc<Intake>>,
     pub(crate) calls: Calls,
     output: RefCell<Output>,
     output_limit: Cell<usize>,
     /// Unsent bytes, those inside layers included, as they count for the reactor's budget; kept by the outermost alone.
-    pub(crate) held: Cell<usize>,
+    pub(super) held: Cell<usize>,
+    /// Its key with the budget, while it is listed there.
+    pub(super) holder: Cell<u32>,
     /// Unsent bytes that were written in answer to input.
-    owed: Cell<usize>,
+    pub(super) owed: Cell<usize>,
     /// How many hold reading back, besides the user.
-    holds: Cell<u32>,
-    paused: Cell<bool>,
+    pub(super) holds: Cell<u32>,
+    pub(super) paused: Cell<bool>,
     /// What was unsent when the running `data_received` was called.
-    unsent_before_input: Cell<usize>,
+    pub(super) unsent_before_input: Cell<usize>,
     /// A whole message was received since this was last asked.
     message: Cell<bool>,
     pub(crate) pace: Cell<Pace>,
     lifecycle: Cell<Lifecycle>,
-    pub(crate) drain: Cell<Drain>,
+    pub(super) drain: Cell<Drain>,
     /// The driver is at it, and will look at everything again before it goes to sleep.
     driven: Cell<bool>,
     /// Something has changed since the driver last looked.
@@ -69,7 +70,7 @@ pub(crate) struct Cold {
     pub(crate) on_drain: Option<Call>,
     /// Who is told of the end.
     pub(crate) watchers: Vec<oneshot::Sender<CloseReason>>,
-    pub(crate) descriptors: Descriptors,
+    pub(crate) descriptors: DescriptorQueue,
     pub(crate) peer_credentials: Option<PeerCredentials>,
 }
 
@@ -82,12 +83,12 @@ pub(crate) struct SocketOptions {
 
 /// Who is told that there is something to do.
 enum Parent {
-    Driver(Weak<dyn Driver>),
-    Outer(Transport),
+    Pump(Weak<dyn Pump>),
+    Outer(Rc<State>),
 }
 
 /// What moves a connection's bytes.
-pub(crate) trait Driver {
+pub(crate) trait Pump {
     /// Has the connection looked at again, soon.
     fn wake(&self);
     /// Makes the calls that are due, now.
@@ -107,6 +108,7 @@ impl State {
             output: RefCell::default(),
             output_limit: Cell::new(output_limit),
             held: Cell::new(0),
+            holder: Cell::new(0),
             owed: Cell::new(0),
             holds: Cell::new(0),
             paused: Cell::new(false),
@@ -139,29 +141,39 @@ impl State {
         self.output_limit.set(bytes);
     }
 
-    pub(crate) fn set_outer(&self, outer: Transport) {
+    pub(crate) fn set_outer(&self, outer: Rc<Self>) {
         let _ = self.parent.set(Parent::Outer(outer));
     }
 
-    pub(crate) fn set_driver(&self, driver: Weak<dyn Driver>) {
-        let _ = self.parent.set(Parent::Driver(driver));
+    pub(crate) fn set_pump(&self, pump: Weak<dyn Pump>) {
+        let _ = self.parent.set(Parent::Pump(pump));
+    }
+
+    /// The connection that this one is a layer of.
+    #[inline]
+    pub(crate) fn outer(&self) -> Option<&Rc<Self>> {
+        match self.parent.get() {
+            Some(Parent::Outer(outer)) => Some(outer),
+            _ => None,
+        }
+    }
+
+    /// [`root`](Self::root), with its count.
+    pub(crate) fn outermost(self: &Rc<Self>) -> &Rc<Self> {
+        let mut state = self;
+        while let Some(outer) = state.outer() {
+            state = outer;
+        }
+        state
     }
 
     /// The connection that all layers around this one are layers of.
     pub(crate) fn root(&self) -> &Self {
         let mut state = self;
         while let Some(outer) = state.outer() {
-            state = &outer.0;
+            state = outer;
         }
         state
-    }
-
-    /// The connection that this one is inside of.
-    pub(crate) fn outer(&self) -> Option<&Transport> {
-        match self.parent.get() {
-            Some(Parent::Outer(outer)) => Some(outer),
-            _ => None,
-        }
     }
 
     #[inline]
@@ -191,12 +203,12 @@ impl State {
 
     fn wake_up(&self) {
         match self.parent.get() {
-            Some(Parent::Driver(driver)) => {
-                if let Some(driver) = driver.upgrade() {
-                    driver.wake();
+            Some(Parent::Pump(pump)) => {
+                if let Some(pump) = pump.upgrade() {
+                    pump.wake();
                 }
             }
-            Some(Parent::Outer(outer)) => outer.0.wake(),
+            Some(Parent::Outer(outer)) => outer.wake(),
             None => {}
         }
     }
@@ -204,10 +216,10 @@ impl State {
     /// Sends a call to be made at once, from outside of any callback.
     pub(crate) fn call_now(&self, call: Call) {
         self.calls.push(call);
-        if let Some(Parent::Driver(driver)) = self.root().parent.get()
-            && let Some(driver) = driver.upgrade()
+        if let Some(Parent::Pump(pump)) = self.root().parent.get()
+            && let Some(pump) = pump.upgrade()
         {
-            driver.turn();
+            pump.turn();
         }
     }
 
@@ -228,13 +240,6 @@ impl State {
         if self.has_failed() { self.cold.borrow().as_ref()?.failure.clone() } else { None }
     }
 
-    pub(crate) fn wants_read(&self) -> bool {
-        matches!(self.lifecycle.get(), Lifecycle::Open(_))
-            && !self.paused.get()
-            && self.holds.get() == 0
-            && self.owed.get() <= HIGH_WATER
-    }
-
     /// Closes when everything is sent.
     pub(crate) fn lose(&self) {
         if let Lifecycle::Open(eof) = self.lifecycle.get() {
@@ -247,20 +252,6 @@ impl State {
     pub(crate) fn write_eof(&self) {
         if self.is_writable() {
             self.lifecycle.set(Lifecycle::Open(Eof::Wanted));
-            self.wake();
-        }
-    }
-
-    pub(crate) fn pause_reading(&self) {
-        self.paused.set(true);
-    }
-
-    pub(crate) fn is_paused(&self) -> bool {
-        self.paused.get()
-    }
-
-    pub(crate) fn resume_reading(&self) {
-        if self.paused.replace(false) {
             self.wake();
         }
     }
@@ -314,9 +305,9 @@ impl State {
     }
 
     /// Takes bytes from the layer inside, which may have been written before this began to close.
-    pub(crate) fn carry(&self, data: &[u8]) {
+    pub(crate) fn carry(self: &Rc<Self>, data: &[u8]) {
         if !data.is_empty() && self.carries() {
-            self.queue(data.len(), |output, hub| output.push(data, hub));
+            self.queue(data.len(), |output, buffers| output.push(data, buffers));
         }
     }
 
@@ -326,9 +317,9 @@ impl State {
     }
 
     pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
-        match self.parent.get() {
-            Some(Parent::Outer(outer)) => outer.0.peer_credentials(),
-            _ => self.cold.borrow().as_ref()?.peer_credentials,
+        match self.outer() {
+            Some(outer) => outer.peer_credentials(),
+            None => self.cold.borrow().as_ref()?.peer_credentials,
         }
     }
 
@@ -338,18 +329,6 @@ impl State {
 
     pub(crate) fn eof_sent(&self) -> bool {
         self.lifecycle.get().eof() == Some(Eof::Sent)
-    }
-
-    /// Begins to watch whether a callback writes.
-    pub(crate) fn watch_writes(&self) {
-        self.unsent_before_input.set(self.load());
-    }
-
-    /// What `data_received` has written is owed for input. What it found unsent is not: two that send each other much,
-    /// and an answer now and then, would both stop reading.
-    pub(crate) fn settle_debt(&self) {
-        let written = self.load().saturating_sub(self.unsent_before_input.get());
-        self.owed.set(self.owed.get() + written);
     }
 
     pub(crate) fn unsent_bytes(&self) -> usize {
@@ -364,7 +343,7 @@ impl State {
     pub(crate) fn sent(&self, n: usize) {
         let (gone, empty) = {
             let mut output = self.output.borrow_mut();
-            (output.advance(n, &self.hub), output.len() == 0)
+            (output.advance(n, &self.hub.buffers), output.len() == 0)
         };
         self.release_output(n);
         self.repay(n);
@@ -390,23 +369,6 @@ impl State {
         self.message.take()
     }
 
-    /// As many bytes of what is owed for input have left.
-    pub(crate) fn repay(&self, n: usize) {
-        self.owed.set(self.owed.get().saturating_sub(n));
-    }
-
-    /// Holds reading back until as many calls of [`release`](Self::release).
-    pub(crate) fn hold(&self) {
-        self.holds.set(self.holds.get() + 1);
-    }
-
-    pub(crate) fn release(&self) {
-        self.holds.set(self.holds.get() - 1);
-        if self.holds.get() == 0 {
-            self.wake();
-        }
-    }
-
     /// The changes of the socket's options that were asked for since the last time.
     pub(crate) fn take_options(&self) -> Option<SocketOptions> {
         self.cold.borrow_mut().as_mut()?.options.take()
@@ -416,7 +378,7 @@ impl State {
     pub(crate) fn end(&self) {
         self.lifecycle.set(Lifecycle::Ended);
         self.release_output(self.unsent_bytes());
-        let unsent = self.output.borrow_mut().clear(&self.hub);
+        let unsent = self.output.borrow_mut().clear(&self.hub.buffers);
         self.catch_up();
         // What these own is the user's, and may use this very transport when it is dropped, or panic.
         let cold = self.cold.borrow_mut().take();
@@ -430,14 +392,14 @@ impl State {
 
     /// Queues `len` bytes by `push`; ends the connection if they would be too many.
     #[inline]
-    pub(crate) fn write(&self, len: usize, push: impl FnOnce(&mut Output, &Hub)) {
+    pub(crate) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Buffers)) {
         if len > 0 && self.is_writable() && self.has_budget(len) {
             self.queue(len, push);
         }
     }
 
     #[inline]
-    fn queue(&self, len: usize, push: impl FnOnce(&mut Output, &Hub)) {
+    fn queue(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Buffers)) {
         let unsent = {
             let mut output = self.output.borrow_mut();
             let queued = output.len();
@@ -445,7 +407,7 @@ impl State {
                 drop(output);
                 return self.fail(CloseReason::Overflow);
             }
-            push(&mut output, &self.hub);
+            push(&mut output, &self.hub.buffers);
             output.len()
         };
         self.hold_output(len);
@@ -469,14 +431,18 @@ impl Owner for State {
     fn calls(&self) -> &Calls {
         &self.calls
     }
+}
 
+impl Displace for State {
+    fn displace(&self) {
+        if !self.has_failed() {
+            self.fail(CloseReason::failed("gave way to a newer client before it was established"));
+        }
+    }
+}
+
+impl Notify for State {
     fn notify(&self, call: Call) {
         self.call_now(call);
     }
 }
-
-/// Above this many unsent bytes a connection is full (strictly), as in Twisted.
-pub(crate) const HIGH_WATER: usize = 64 * 1024;
-
-/// Unsent bytes a connection may have at the most, unless told otherwise.
-pub(crate) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

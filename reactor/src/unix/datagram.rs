@@ -71,7 +71,7 @@ impl DatagramSocket<UnixAddress> for UnixDatagramPort {
         _most: usize,
         deliver: &mut Deliver<'_, UnixAddress>,
     ) -> Poll<io::Result<()>> {
-        hub.with_read_buffer(|buffer| {
+        hub.buffers.with_read_buffer(|buffer| {
             let (len, peer) = ready!(self.poll_receive_one(cx, buffer))?;
             deliver(&buffer[..len], peer, None);
             Poll::Ready(Ok(()))

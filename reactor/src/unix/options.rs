@@ -1,7 +1,8 @@
 use std::time::Duration;
 
 use crate::address::unix::UnixAddress;
-use crate::net::listen_options::{ConnectionOptions, LingerLimits};
+use crate::driver::linger::LingerLimits;
+use crate::net::connection_options::ConnectionOptions;
 use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 
 /// Where and how to listen on a UNIX socket. What a [`UnixAddress`] can be made of, such as a path, does where the

@@ -1,0 +1,84 @@
+//! The buffers that a reactor lends to its connections.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Memory that outlives each use of it: in a turn it is one connection's, in the next another's.
+pub(crate) struct Buffers {
+    read: ReadBuffer,
+    /// Made with the first batch of datagrams. The system gives a process only those pages of it that are written to.
+    batch: Cell<Option<Box<[u8]>>>,
+    scratch: Cell<String>,
+    /// Empty output buffers that kept their memory.
+    spare: RefCell<Vec<Vec<u8>>>,
+}
+
+impl Buffers {
+    pub(crate) fn new(read: ReadBuffer) -> Self {
+        Self {
+            read,
+            batch: Cell::default(),
+            scratch: Cell::default(),
+            spare: RefCell::new(Vec::with_capacity(SPARE_BUFFERS)),
+        }
+    }
+
+    /// Lends the read buffer. It is taken out of its place, not borrowed, since user code runs meanwhile.
+    pub(crate) fn with_read_buffer<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
+        lend(&self.read, READ_BUFFER, read)
+    }
+
+    /// Lends the buffer for a batch of datagrams, likewise: so many slots of [`READ_BUFFER`] bytes.
+    pub(crate) fn with_batch_buffer<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
+        lend(&self.batch, BATCH * READ_BUFFER, read)
+    }
+
+    /// Lends an empty string to format into.
+    pub(crate) fn with_scratch<R>(&self, write: impl FnOnce(&mut String) -> R) -> R {
+        let mut scratch = self.scratch.take();
+        let result = write(&mut scratch);
+        if scratch.capacity() <= LARGEST_SPARE {
+            scratch.clear();
+            self.scratch.set(scratch);
+        }
+        result
+    }
+
+    /// An empty buffer for output.
+    pub(crate) fn take_buffer(&self) -> Vec<u8> {
+        self.spare.borrow_mut().pop().unwrap_or_default()
+    }
+
+    pub(crate) fn return_buffer(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() == 0 || buffer.capacity() > LARGEST_SPARE {
+            return;
+        }
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_BUFFERS {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+}
+
+fn lend<R>(place: &Cell<Option<Box<[u8]>>>, len: usize, read: impl FnOnce(&mut [u8]) -> R) -> R {
+    let mut buffer = place.take().unwrap_or_else(|| vec![0; len].into());
+    let result = read(&mut buffer);
+    place.set(Some(buffer));
+    result
+}
+
+/// The buffer that reads go to, made with the first of them. The hosts of a simulation have one between them.
+pub(crate) type ReadBuffer = Rc<Cell<Option<Box<[u8]>>>>;
+
+/// The most that one read takes in, as in Twisted; no UDP datagram is as long.
+pub(crate) const READ_BUFFER: usize = 64 * 1024;
+
+/// How many datagrams may be received at once.
+pub(crate) const BATCH: usize = 16;
+
+/// Buffers kept for the next writes: a turn uses one, forwarding two, a message to many a few at a time.
+const SPARE_BUFFERS: usize = 16;
+
+/// Keeps the memory of the spare buffers within 2 MiB.
+const LARGEST_SPARE: usize = 128 * 1024;

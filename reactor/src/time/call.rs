@@ -1,0 +1,39 @@
+//! A call of a protocol, however it comes about.
+
+use std::any::{Any, type_name};
+use std::panic::Location;
+
+/// A call of a protocol, or of the handler directly inside it.
+pub(crate) type Call = Box<dyn FnOnce(&mut dyn Callee)>;
+
+/// Where a call looks for the object it is meant for.
+pub(crate) trait Callee {
+    fn protocol(&mut self) -> &mut dyn Any;
+    fn handler(&mut self) -> Option<&mut dyn Any>;
+    fn name(&self) -> &'static str;
+}
+
+/// What is told that a call has come due: a connection's or a datagram port's shared state.
+pub(crate) trait Notify {
+    fn notify(&self, call: Call);
+}
+
+/// A call whose object is looked for when it is due.
+pub(crate) fn unchecked_call<P: 'static>(
+    call: impl FnOnce(&mut P) + 'static,
+    caller: &'static Location<'static>,
+) -> Call {
+    Box::new(move |callee| call(find::<P>(callee, caller)))
+}
+
+pub(crate) fn find<'a, P: 'static>(callee: &'a mut dyn Callee, caller: &Location<'_>) -> &'a mut P {
+    let name = callee.name();
+    let found = if callee.protocol().is::<P>() { Some(callee.protocol()) } else { callee.handler() };
+    found
+        .and_then(|found| found.downcast_mut())
+        .unwrap_or_else(|| panic!("{} (asked for at {caller})", mismatch::<P>(name)))
+}
+
+pub(crate) fn mismatch<P>(found: &str) -> String {
+    format!("a call of `{}` was asked of a transport whose protocol is `{found}`", type_name::<P>())
+}
