@@ -231,6 +231,11 @@ impl<S: Stream> Link<S> {
         matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_dirty())
     }
 
+    /// Whether nobody has asked for the end of the stream or the connection.
+    fn is_writable(&self) -> bool {
+        matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_writable())
+    }
+
     /// Drains what the last input has brought about, then takes the next.
     fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
         let Phase::Open(connection) = &self.phase else { return Step::Again };
@@ -245,15 +250,23 @@ impl<S: Stream> Link<S> {
 
     /// Makes the calls that are due and sends what can be sent. `None` when there is nothing more to do about it.
     fn drain(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Option<Step> {
-        let Self { phase: Phase::Open(connection), stream, roster, broken, .. } = self else { return None };
+        let Phase::Open(connection) = &mut self.phase else { return None };
         connection.turn(cx);
         let options = connection.transport().0.take_options();
         if let Some(options) = options
-            && let Err(error) = stream.set_options(options)
+            && let Err(error) = self.stream.set_options(options)
         {
             tracing::warn!(%error, "cannot set the socket's options");
         }
+        let step = self.send_output(cx, budget);
+        if step.is_some() || self.is_writable() {
+            return step;
+        }
+        self.end_stream(cx).or_else(|| self.close(cx))
+    }
 
+    fn send_output(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Option<Step> {
+        let Self { phase: Phase::Open(connection), stream, roster, broken, .. } = self else { return None };
         loop {
             if connection.transport().has_failed()
                 && let Some(reason) = connection.failure()
@@ -278,10 +291,7 @@ impl<S: Stream> Link<S> {
                     self.sent += n as u64;
                     budget.sent += n;
                     if connection.sent_and_resumed(n) {
-                        if budget.sent > WRITE_BUDGET {
-                            return Some(Step::Yield);
-                        }
-                        return Some(Step::Again);
+                        return Some(if budget.sent > WRITE_BUDGET { Step::Yield } else { Step::Again });
                     }
                 }
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -289,48 +299,47 @@ impl<S: Stream> Link<S> {
                 Poll::Pending => break,
             }
         }
-        if broken.is_some()
-            && !connection.wants_read()
-            && let Some(error) = broken.take()
-        {
-            return Some(Step::End(CloseReason::Lost(Arc::new(error))));
-        }
-        if connection.transport().0.is_writable() {
+        if broken.is_none() || connection.wants_read() {
             return None;
         }
+        broken.take().map(|error| Step::End(CloseReason::Lost(Arc::new(error))))
+    }
 
-        let ends = connection.wants_write_eof() || connection.wants_close();
-        if ends && connection.transport().0.waiting_descriptors() > 0 {
+    /// Ends this side's stream, where that is asked for and everything was sent.
+    fn end_stream(&mut self, cx: &mut Context<'_>) -> Option<Step> {
+        let Phase::Open(connection) = &mut self.phase else { return None };
+        let (shuts, closes) = (connection.wants_write_eof(), connection.wants_close());
+        if !shuts && !closes {
+            return None;
+        }
+        if connection.transport().0.waiting_descriptors() > 0 {
             connection.transport().fail_connection(CloseReason::DescriptorOverrun);
             return Some(Step::Again);
         }
-        if connection.wants_write_eof()
-            || (connection.wants_close() && !connection.transport().0.eof_sent() && !self.eof)
-        {
-            match stream.poll_shut(cx) {
-                Poll::Ready(Ok(())) => {
-                    connection.write_eof_sent();
-                    return Some(Step::Again);
-                }
-                // The peer was faster; what it did shows when reading, if this side still reads.
-                Poll::Ready(Err(error)) if connection.wants_close() => {
-                    return Some(Step::End(CloseReason::Lost(Arc::new(error))));
-                }
-                Poll::Ready(Err(_)) => {
-                    connection.write_eof_sent();
-                    return Some(Step::Again);
-                }
-                Poll::Pending => return Some(Step::Sleep),
+        if !shuts && (connection.transport().0.eof_sent() || self.eof) {
+            return None;
+        }
+        match self.stream.poll_shut(cx) {
+            // The peer was faster; what it did shows when reading, if this side still reads.
+            Poll::Ready(Err(error)) if closes => Some(Step::End(CloseReason::Lost(Arc::new(error)))),
+            Poll::Ready(_) => {
+                connection.write_eof_sent();
+                Some(Step::Again)
             }
+            Poll::Pending => Some(Step::Sleep),
         }
-        if connection.wants_close() {
-            return Some(match stream.poll_close(cx, false) {
-                Poll::Ready(Ok(())) => Step::End(CloseReason::Done),
-                Poll::Ready(Err(error)) => Step::End(CloseReason::Lost(Arc::new(error))),
-                Poll::Pending => Step::Sleep,
-            });
+    }
+
+    fn close(&mut self, cx: &mut Context<'_>) -> Option<Step> {
+        let Phase::Open(connection) = &self.phase else { return None };
+        if !connection.wants_close() {
+            return None;
         }
-        None
+        Some(match self.stream.poll_close(cx, false) {
+            Poll::Ready(Ok(())) => Step::End(CloseReason::Done),
+            Poll::Ready(Err(error)) => Step::End(CloseReason::Lost(Arc::new(error))),
+            Poll::Pending => Step::Sleep,
+        })
     }
 
     /// Reads once, or watches for the end while nothing is to be read.
@@ -438,5 +447,5 @@ struct Budget {
 /// Bytes sent in one poll after which a protocol that writes whenever it can has to wait its turn.
 const WRITE_BUDGET: usize = 256 * 1024;
 
-/// After so many looks calls that always bring about the next have to wait their turn.
+/// The most times that one poll looks at what callbacks have asked for, so that calls which always ask for the next yield.
 const ROUNDS: u32 = 8;
