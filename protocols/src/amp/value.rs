@@ -2,7 +2,7 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-/// What can be put into an [`AmpBox`]: a type whose values are sent as bytes, in the form that Twisted's argument types
+/// What can be put into an [`AmpBox`](crate::amp::AmpBox): a type whose values are sent as bytes, in the form that Twisted's argument types
 /// give them.
 ///
 /// | here | Twisted | as bytes |
@@ -16,14 +16,14 @@ use bytes::Bytes;
 /// | `Vec<AmpBox>` | `AmpList` | the boxes, one behind another |
 /// | [`DateTime<FixedOffset>`](chrono::DateTime) | `DateTime` | `2026-11-25T08:51:00.000000+01:00` |
 ///
-/// A type of one's own needs this and [`FromAmp`]. There is one rule: a value of more than 65,535 bytes cannot be sent,
+/// A type of your own needs this and [`FromAmp`]. There is one rule: a value of more than 65,535 bytes cannot be sent,
 /// so that whatever makes something of it must make more than that, too.
 pub trait ToAmp {
     /// The value as bytes.
     fn to_value(&self) -> Bytes;
 }
 
-/// What can be taken out of an [`AmpBox`]: see [`ToAmp`].
+/// What can be taken out of an [`AmpBox`](crate::amp::AmpBox): see [`ToAmp`].
 pub trait FromAmp: Sized {
     /// What it is called when a value is none: "an integer".
     const KIND: &'static str;

@@ -9,7 +9,7 @@ use crate::util::escaped::escaped;
 /// Where to connect to: an address, or a name that is yet to be resolved, with a port.
 ///
 /// Whatever is [`ToTarget`] makes one. It displays as `host:port`, an IPv6 address in brackets, and a
-/// name with what would confuse people [escaped](crate::text::escaped).
+/// name with what would confuse people [escaped].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Target {

@@ -18,7 +18,7 @@ use crate::util::escaped::{escaped, escaped_path};
 /// its place means the same. A client's end is most often unnamed.
 ///
 /// Cloning it is cheap. It displays as the path, as `@name`, or as `(unnamed)`, with what a client may have put into its
-/// name to confuse people [escaped](crate::text::escaped).
+/// name to confuse people [escaped].
 ///
 /// ```
 /// use reactor::address::UnixAddress;
