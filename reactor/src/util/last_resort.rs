@@ -9,9 +9,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{Interest, NoSubscriber};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::util::panics::catch_panic;
-
 use crate::util::escaped::escaped;
+use crate::util::panics::catch_panic;
 
 /// Runs this; meanwhile the warnings and errors of this thread go to standard error, a line each, unless there is a
 /// subscriber already. Without this, a program that sets none would fail without a word.
