@@ -104,8 +104,8 @@ fn a_handle_whose_reactor_is_gone_gives_a_remote_one_that_does_nothing() {
     let living = transport.remote();
     drop(wire);
     let remote = transport.remote();
-    remote.write(Bytes::from_static(b"hello"));
-    remote.call(|_: &mut Idle| unreachable!("the connection is gone"));
+    assert!(remote.write(Bytes::from_static(b"hello")).is_err());
+    assert!(remote.call(|_: &mut Idle| unreachable!("the connection is gone")).is_err());
     remote.lose_connection();
     remote.abort_connection();
     remote.reactor().stop();
