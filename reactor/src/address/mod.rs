@@ -1,4 +1,23 @@
 //! Who and where: the addresses of peers, and the targets that programs connect to.
+//!
+//! An [`Address`] is one end of a connection or a port: [`peer`](crate::Transport::peer),
+//! [`host`](crate::Port::host). A [`Target`] is where a client wants to go, possibly by a name that is yet to be
+//! resolved; what can be connected to is [`ToTarget`]. A [`UnixAddress`] is the path or the abstract name of a UNIX socket,
+//! and [`PeerCredentials`] tell which process is at its other end. [`DatagramAddress`] is what datagrams are sent to: a
+//! `SocketAddr` or a `UnixAddress`.
+//!
+//! ```
+//! use reactor::Address;
+//! use reactor::address::{Target, UnixAddress};
+//!
+//! let address = Address::from(UnixAddress::from("/run/time.sock"));
+//! assert_eq!(address.to_string(), "/run/time.sock");
+//! let target: Target = "localhost:21567".parse()?;
+//! assert!(matches!(target, Target::Name { port: 21567, .. }));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Twisted has `twisted.internet.address`, where each family is a class of its own.
 
 pub(crate) mod datagram;
 pub(crate) mod peer_credentials;

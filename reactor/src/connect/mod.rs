@@ -1,4 +1,31 @@
 //! Clients: how connections come about, fail, and come back.
+//!
+//! [`connect_tcp`](crate::Reactor::connect_tcp) and [`connect_unix`](crate::Reactor::connect_unix) return a
+//! [`Connector`], the handle of the attempt and of the connection that comes of it. It fails with a [`ConnectError`], whose
+//! [`ConnectErrorKind`] programs look at and whose text people read. By [`Connector::retry`] it tries again, after the
+//! delays of a [`Backoff`]. [`ConnectOptions`] and [`UnixConnectOptions`] set deadlines and the like.
+//!
+//! ```
+//! use reactor::connect::{Backoff, ConnectErrorKind};
+//! use reactor::testing::Simulation;
+//! # use reactor::{Protocol, Transport};
+//! # struct Client { transport: Transport }
+//! # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
+//!
+//! let sim = Simulation::new(0);
+//! sim.host("server");
+//! let client = sim.host("client");
+//! let connector = client.connect_tcp("server:7", |transport| Client { transport });
+//! connector.retry(Backoff::new().max_retries(Some(3)));
+//! let error = client.run_until(connector.finished())?.unwrap_err();
+//! assert_eq!(error.kind(), &ConnectErrorKind::Refused);
+//! assert_eq!(error.to_string(), "cannot connect to server:7: connection refused");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A client that is one of a program's services is a [`ClientService`](crate::service::ClientService).
+//!
+//! Twisted has `IConnector`, `ClientFactory` and `ReconnectingClientFactory`.
 
 pub(crate) mod backoff;
 pub(crate) mod connector;

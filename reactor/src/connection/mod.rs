@@ -1,4 +1,36 @@
 //! The traits that users implement, and the rules between a protocol and its transport, without any I/O.
+//!
+//! [`Protocol`] and [`Factory`] are at the root, too, and most programs need nothing else of this module. A closure is a
+//! factory; what it may return is [`IntoProtocol`]; several ports have one factory by [`share()`].
+//!
+//! [`Connection`] is for those who carry protocols over something new: a protocol, its transport, and the rules between
+//! them. It is told what has arrived and what has left, and is asked what to send next; it does no I/O itself, and so
+//! works the same over sockets, in memory and inside another connection. Layers have it in [`layer`](crate::layer).
+//!
+//! ```
+//! use reactor::testing::StringTransport;
+//! use reactor::{OnEof, Protocol, Transport};
+//!
+//! /// Counts what the peer sends, and says how much that was when the peer has ended its stream.
+//! struct Count { transport: Transport, bytes: usize }
+//!
+//! impl Protocol for Count {
+//!     fn data_received(&mut self, data: &[u8]) {
+//!         self.bytes += data.len();
+//!     }
+//!     fn eof_received(&mut self) -> OnEof {
+//!         write!(self.transport, "{} bytes", self.bytes);
+//!         OnEof::Close
+//!     }
+//! }
+//!
+//! let mut wire = StringTransport::connect(|transport| Count { transport, bytes: 0 });
+//! wire.receive("hello");
+//! wire.receive_eof();
+//! assert_eq!(wire.written(), b"5 bytes");
+//! ```
+//!
+//! Twisted has `IProtocol`, `IHalfCloseableProtocol` and `IProtocolFactory`.
 
 pub(crate) mod factory;
 pub(crate) mod layer;

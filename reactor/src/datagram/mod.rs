@@ -1,4 +1,31 @@
 //! Datagrams: a protocol that is given each one, and its transport.
+//!
+//! [`listen_udp`](crate::Reactor::listen_udp) opens a port and builds one [`DatagramProtocol`] for it, which
+//! sends by its [`DatagramTransport`]. A client listens, too: on port 0, [connected](DatagramTransport::connect) to its
+//! only peer. Buffers, broadcast and multicast are set by [`DatagramOptions`]; an [`Interface`] says where a group is heard. The same
+//! protocols serve UNIX sockets, by [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram).
+//!
+//! ```no_run
+//! use std::net::SocketAddr;
+//! use reactor::Reactor;
+//! use reactor::datagram::{DatagramOptions, DatagramProtocol, DatagramTransport};
+//!
+//! struct Echo { transport: DatagramTransport }
+//!
+//! impl DatagramProtocol for Echo {
+//!     fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
+//!         // What the system has no room for is lost, as on the network.
+//!         let _ = self.transport.write(data, peer);
+//!     }
+//! }
+//!
+//! let reactor = Reactor::new()?;
+//! reactor.listen_udp(DatagramOptions::new(7).receive_buffer(1 << 20), |transport| Echo { transport })?;
+//! reactor.run()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Twisted has `DatagramProtocol`, `IUDPTransport` and `IMulticastTransport`.
 
 pub(crate) mod control;
 pub(crate) mod driver;

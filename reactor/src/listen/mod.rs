@@ -1,4 +1,31 @@
 //! Servers: ports for connections and for datagrams, adopted, inherited and handed over.
+//!
+//! Ports are opened by methods of [`Reactor`]: [`listen_tcp`](Reactor::listen_tcp), [`listen_unix`](Reactor::listen_unix),
+//! [`listen_udp`](Reactor::listen_udp), [`listen_unix_datagram`](Reactor::listen_unix_datagram). Sockets that are open
+//! already are taken by [`adopt_stream_port`](Reactor::adopt_stream_port),
+//! [`adopt_stream_connection`](Reactor::adopt_stream_connection) and [`adopt_datagram_port`](Reactor::adopt_datagram_port);
+//! those of systemd also by a [description](crate::endpoint). A [`Handover`] replaces a server by its next version, and no
+//! client is refused in between.
+//!
+//! The handle of a port is a [`Port`]; its options are [`ListenOptions`], [`UnixListenOptions`] and [`DatagramOptions`].
+//!
+//! ```no_run
+//! use std::net::TcpListener;
+//! use reactor::Reactor;
+//! # use reactor::{Protocol, Transport};
+//! # struct Echo { transport: Transport }
+//! # impl Protocol for Echo {
+//! #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+//! # }
+//!
+//! let reactor = Reactor::new()?;
+//! let socket = TcpListener::bind("127.0.0.1:8007")?;
+//! reactor.adopt_stream_port(socket, |transport| Echo { transport })?;
+//! reactor.run()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Twisted has `IReactorTCP`, `IReactorUNIX`, `IReactorUDP` and `IReactorSocket`.
 
 pub(crate) mod acceptor;
 pub(crate) mod adopt;

@@ -1,4 +1,28 @@
 //! The handle of a listening port, and whom the port admits.
+//!
+//! A [`Port`] is what listening returns: it tells the address, counts connections, [stops](Port::stop_listening) and
+//! [drains](Port::drain), which tells by [`CutOff`]s which connections it had to abort. Clients beyond the
+//! [limits](crate::net::ListenOptions) are counted in its [`Refusals`]. A layer that waits for a header or a handshake holds
+//! a [`Pending`], so that a port can limit how many such connections it has.
+//!
+//! ```
+//! use std::time::Duration;
+//! use reactor::Reactor;
+//! # use reactor::{Protocol, Transport};
+//! # struct Echo { transport: Transport }
+//! # impl Protocol for Echo {
+//! #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+//! # }
+//!
+//! let reactor = Reactor::new()?;
+//! let port = reactor.listen_tcp("127.0.0.1:0", |transport| Echo { transport })?;
+//! println!("listening on {}", port.host());
+//! let cut_off = reactor.run_until(port.drain(Duration::from_secs(30)))?;
+//! assert_eq!((cut_off.len(), port.connection_count(), port.refusals().total()), (0, 0, 0));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Twisted has `IListeningPort`.
 
 pub(crate) mod accept_limits;
 pub(crate) mod admission;

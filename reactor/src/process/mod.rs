@@ -1,4 +1,24 @@
 //! Child processes: as connections, or with a protocol that is told everything that becomes of the child.
+//!
+//! | to | there is |
+//! |---|---|
+//! | have what a command writes | [`Reactor::process_output`] |
+//! | talk with a child by an ordinary protocol | [`Reactor::connect_process`] |
+//! | see standard output and error apart, signals and exit codes | [`Reactor::spawn_process`] and a [`ProcessProtocol`] |
+//! | give it a terminal | [`Reactor::spawn_pty`] |
+//!
+//! The handle is a [`ProcessTransport`]. A connection to a child that has failed ends with [`ProcessTerminated`].
+//!
+//! ```
+//! use std::process::Command;
+//!
+//! let reactor = reactor::Reactor::new()?;
+//! let output = reactor.run_until(reactor.process_output(Command::new("echo").arg("hi"), 1024))??;
+//! assert_eq!(output.stdout, b"hi\n");
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Twisted has `spawnProcess`, `IProcessProtocol` and `twisted.internet.utils`.
 
 pub(crate) mod adapter;
 pub(crate) mod child;

@@ -1,4 +1,33 @@
 //! Services: what starts and stops, one by one and as a tree, and the runner that does it for a program.
+//!
+//! A [`Service`] starts, may fail, and stops. [`EndpointService`] listens, [`ClientService`] stays connected,
+//! [`TimerService`] calls again and again, and a [`MultiService`] holds others: it starts them in order, stops them in
+//! reverse, and restarts those that fail. A [`Runner`] is the `main` of a program that is a service: it deals with
+//! signals, reloading, [`Readiness`], the service manager and the exit status.
+//!
+//! ```no_run
+//! use std::process::ExitCode;
+//! use std::time::Duration;
+//! use reactor::service::{EndpointService, MultiService, Runner, TimerService};
+//! # use reactor::{Protocol, Transport};
+//! # struct Echo { transport: Transport }
+//! # impl Protocol for Echo {
+//! #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+//! # }
+//!
+//! fn main() -> ExitCode {
+//!     Runner::new("echo").run(|reactor| {
+//!         let listening = reactor.clone();
+//!         let echo = EndpointService::from_fn("port", async move || {
+//!             listening.listen_tcp(8007, |transport| Echo { transport })
+//!         });
+//!         let beat = TimerService::new(reactor, "beat", Duration::from_secs(60), |_tick| println!("alive"));
+//!         Ok(MultiService::new(reactor, "echo").with(echo).with(beat))
+//!     })
+//! }
+//! ```
+//!
+//! Twisted has `twisted.application.service`, `twisted.application.internet` and `twist`.
 
 mod client_service;
 mod endpoint_service;

@@ -1,4 +1,25 @@
 //! What happens again and again, and what takes many steps.
+//!
+//! - [`call_every`](crate::Transport::call_every) makes a [`LoopingCall`], which ends with its connection or, if it is the
+//!   [reactor's](crate::Reactor::call_every), when it is stopped. Each call is given a [`Tick`]; the next call waits until
+//!   that is dropped.
+//! - [`cooperate`](crate::Reactor::cooperate) works through an iterator, [step](Step) by step beside everything
+//!   else: a [`CooperativeTask`], which ends as [`TaskEnd`] says.
+//!
+//! A single call is a [`DelayedCall`](crate::DelayedCall).
+//!
+//! ```
+//! use reactor::Reactor;
+//! use reactor::task::TaskEnd;
+//!
+//! # fn index(_page: u32) {}
+//! let reactor = Reactor::new()?;
+//! let indexing = reactor.cooperate((0..100).map(|page| index(page)));
+//! assert_eq!(reactor.run_until(indexing.finished())?, TaskEnd::Done);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Twisted has `twisted.internet.task`.
 
 pub(crate) mod cooperate;
 pub(crate) mod looping_call;

@@ -1,4 +1,20 @@
 //! Other threads: several reactors, the way in from outside, and work that blocks.
+//!
+//! A reactor and all that belongs to it stay on one thread. [`run_on_threads`] runs several, which share their ports. A
+//! [`RemoteReactor`] or a [`RemoteTransport`] is the way in from other threads: they have calls made there, and by
+//! [`RemoteReactor::blocking_call`] wait for the answer. Work that blocks is given away by
+//! [`Reactor::defer_to_thread`] and [`call_in_thread`](Reactor::call_in_thread); a [`JobError`] says why it was not done.
+//!
+//! ```
+//! use reactor::Reactor;
+//!
+//! let reactor = Reactor::new()?;
+//! let sum = reactor.run_until(reactor.defer_to_thread(|| (1..=10).sum::<u32>()))?;
+//! assert!(matches!(sum, Ok(55)));
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Twisted has `callFromThread` and `twisted.internet.threads`, and one reactor a process.
 
 pub(crate) mod blocking_call;
 pub(crate) mod jobs;

@@ -1,4 +1,30 @@
 //! UNIX sockets: streams and datagrams within one machine, and what they leave in the file system.
+//!
+//! [`UnixListenOptions`] go with [`listen_unix`](crate::Reactor::listen_unix): the mode of the socket's file, and
+//! the lock by which a second server is told of the first. [`UnixConnectOptions`] go with
+//! [`connect_unix`](crate::Reactor::connect_unix), [`UnixDatagramOptions`] with
+//! [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram). Where the defaults do, all three methods take a plain
+//! [address](UnixAddress): a path, or `@` and an abstract name. The peer's process is told by
+//! [`peer_credentials`](crate::Transport::peer_credentials), and descriptors are passed by
+//! [`send_file_descriptor`](crate::Transport::send_file_descriptor).
+//!
+//! ```no_run
+//! use reactor::Reactor;
+//! use reactor::unix::UnixListenOptions;
+//! # use reactor::{Protocol, Transport};
+//! # struct Echo { transport: Transport }
+//! # impl Protocol for Echo {
+//! #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+//! # }
+//!
+//! let reactor = Reactor::new()?;
+//! let options = UnixListenOptions::new("/run/echo.sock").mode(0o660).lock(true);
+//! reactor.listen_unix(options, |transport| Echo { transport })?;
+//! reactor.run()?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! Twisted has `IReactorUNIX` and `IReactorUNIXDatagram`.
 
 pub(crate) mod datagram;
 pub(crate) mod file;
