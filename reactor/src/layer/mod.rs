@@ -2,7 +2,8 @@
 //!
 //! A [`Policy`] watches what passes and may end the connection, but leaves the bytes as they are: time limits, throttles,
 //! logs. [`around()`] puts it around any factory. What changes the bytes, as compression or framing do, is a protocol that
-//! has a [`Nested`] connection inside. The crate `protocols` has policies and layers that are ready to use.
+//! has a [`Nested`] connection inside and shows it as a [`Layer`]. The crate `protocols` has policies and layers that are
+//! ready to use.
 //!
 //! ```
 //! use reactor::layer::{self, Policy};
