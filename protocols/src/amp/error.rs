@@ -22,6 +22,9 @@ pub enum AmpError {
     ConnectionLost(CloseReason),
     /// What was received is not AMP, or not what it should be: the text tells what.
     Malformed(String),
+    /// With the call, more would be unsent than the connection's output limit: as many bytes wait for the peer to take
+    /// them. Nothing of it was sent.
+    Full(usize),
     /// A value is longer than can be sent. Twisted's `TooLong`.
     TooLong {
         /// The key that it has in its box.
@@ -72,6 +75,9 @@ impl fmt::Display for AmpError {
             }
             Self::ConnectionLost(reason) => write!(f, "no answer: {reason}"),
             Self::Malformed(what) => f.write_str(what),
+            Self::Full(unsent) => {
+                write!(f, "the call is not sent: behind {unsent} unsent bytes it would pass the output limit")
+            }
             Self::TooLong { key, length } => {
                 write!(f, "the value of \"{}\" has {length} bytes, of which 65,535 can be sent", key.escape_ascii())
             }

@@ -48,7 +48,8 @@ impl Amp {
     ///
     /// Any number of calls can be under way, in both directions, and they may be answered in any order. What is sent
     /// counts against the output limit as everything does
-    /// ([`Transport::set_output_limit`](reactor::Transport::set_output_limit)). Where both sides call in bulk, each should
+    /// ([`Transport::set_output_limit`](reactor::Transport::set_output_limit)); a call that would pass it fails, and the
+    /// others go on. Where both sides call in bulk, each should
     /// have calls of less than 1 MiB under way, the bytes and 64 for each key: so much is read while they wait, and with
     /// more the two might wait for each other. An answer has no time limit of its own. A future that is dropped leaves the call
     /// as it is; its answer is thrown away.
@@ -68,7 +69,8 @@ impl Amp {
     ///
     /// Each kind of [`AmpError`]: [`Remote`](AmpError::Remote) if the peer answers with an error,
     /// [`ConnectionLost`](AmpError::ConnectionLost) if there is no answer before the connection ends,
-    /// [`TooLong`](AmpError::TooLong) if an argument cannot be sent, and so nothing was.
+    /// [`TooLong`](AmpError::TooLong) if an argument cannot be sent, and so nothing was, [`Full`](AmpError::Full) if the
+    /// peer does not keep up, likewise.
     pub fn call(&self, command: &str, arguments: AmpBox) -> impl Future<Output = Result<AmpBox, AmpError>> + use<> {
         let number = self.0.number.get() + 1;
         self.0.number.set(number);
@@ -92,7 +94,7 @@ impl Amp {
     ///
     /// # Errors
     ///
-    /// [`AmpError::TooLong`] if an argument cannot be sent.
+    /// [`AmpError::TooLong`] if an argument cannot be sent, [`AmpError::Full`] if the peer does not keep up.
     pub fn call_without_answer(&self, command: &str, arguments: AmpBox) -> Result<(), AmpError> {
         self.send(command, arguments)
     }
@@ -144,6 +146,10 @@ impl Amp {
 
     fn send(&self, command: &str, arguments: AmpBox) -> Result<(), AmpError> {
         let encoded = arguments.with(COMMAND, command).encode()?;
+        let unsent = self.transport().unsent_bytes();
+        if unsent > 0 && encoded.len() > self.transport().output_room() {
+            return Err(AmpError::Full(unsent));
+        }
         self.0.owed.set(self.owed());
         self.transport().write_bytes(encoded.into());
         Ok(())

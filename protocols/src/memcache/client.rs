@@ -17,8 +17,9 @@ use crate::memcache::waiting::{Answer, Waiting};
 ///
 /// Each method sends a request at once and returns a future of its answer, which can be awaited in
 /// [`Reactor::spawn`](reactor::Reactor::spawn) and [`Reactor::run_until`](reactor::Reactor::run_until), or given to
-/// [`Transport::defer`] of any other connection. Any number of requests may be under way: the server answers them in
-/// their order. A future that is dropped leaves its request as it is.
+/// [`Transport::defer`] of any other connection. Many requests may be under way: the server answers them in their order.
+/// One that would pass the connection's [output limit](reactor::Transport::set_output_limit), 16 MiB, fails with
+/// [`Full`](MemcacheError::Full), and the others go on. A future that is dropped leaves its request as it is.
 ///
 /// A key has 1 to 250 bytes, none of them a blank or a control character; a value is any bytes, at most
 /// [`max_value_length`](crate::memcache::MemcacheFactory::max_value_length) of them. An item expires when this much time has passed, if
@@ -234,7 +235,9 @@ impl MemcacheClient {
             length if length > self.0.max_value_length => Err(MemcacheError::ValueTooLong(length)),
             length => {
                 let cas = cas.map(|cas| format!(" {cas}")).unwrap_or_default();
-                Ok(format!("{command} {key} {flags} {} {length}{cas}", self.seconds(expires)))
+                let request = format!("{command} {key} {flags} {} {length}{cas}", self.seconds(expires));
+                self.check_room(request.len() + CRLF + length)?;
+                Ok(request)
             }
         });
         let is_sent = request.is_ok();
@@ -302,7 +305,18 @@ impl MemcacheClient {
         Err(MemcacheError::InvalidKey(key.to_owned()))
     }
 
+    /// Whether the connection takes as many bytes, and the end of a line.
+    fn check_room(&self, length: usize) -> Result<(), MemcacheError> {
+        let transport = self.transport();
+        if length + CRLF <= transport.output_room() {
+            Ok(())
+        } else {
+            Err(MemcacheError::Full(transport.unsent_bytes()))
+        }
+    }
+
     fn send(&self, request: Result<String, MemcacheError>, waiting: Waiting) {
+        let request = request.and_then(|request| self.check_room(request.len()).map(|()| request));
         match request {
             Ok(request) => {
                 self.0.lines.send_line(request);
@@ -375,6 +389,9 @@ impl fmt::Debug for MemcacheClient {
 }
 
 const MAX_KEY_LENGTH: usize = 250;
+
+/// What ends a line.
+const CRLF: usize = 2;
 
 const NEVER: i32 = 0;
 const AT_ONCE: i32 = -1;

@@ -13,6 +13,9 @@ pub enum MemcacheError {
     InvalidKey(String),
     /// A value of so many bytes is longer than it may be. Nothing was sent.
     ValueTooLong(usize),
+    /// With the request, more would be unsent than the connection's output limit: as many bytes wait for the server to
+    /// take them. Nothing of the request was sent; ask again when others are answered.
+    Full(usize),
     /// The server does not know the command. Twisted's `NoSuchCommand`.
     UnknownCommand,
     /// The server finds a fault in the request, and says which. Twisted's `ClientError`.
@@ -31,6 +34,9 @@ impl fmt::Display for MemcacheError {
                 write!(f, "{key:?} is no key: it needs 1 to 250 bytes, none of them a blank or a control character")
             }
             Self::ValueTooLong(length) => write!(f, "a value of {length} bytes is longer than it may be"),
+            Self::Full(unsent) => {
+                write!(f, "the request is not sent: behind {unsent} unsent bytes it would pass the output limit")
+            }
             Self::UnknownCommand => f.write_str("the server does not know the command"),
             Self::ClientError(text) => write!(f, "the server refuses the request: {}", escaped(text)),
             Self::ServerError(text) => write!(f, "the server has failed: {}", escaped(text)),

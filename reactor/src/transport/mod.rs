@@ -365,6 +365,19 @@ impl Transport {
         self.0.set_output_limit(bytes);
     }
 
+    /// How many bytes can be written before the [output limit](Self::set_output_limit) of this connection, or of one that it
+    /// is inside of, ends it: for clients that refuse a request rather than lose those under way. While nothing is
+    /// unsent, a single write of any length is taken.
+    pub fn output_room(&self) -> usize {
+        let mut room = self.0.output_room();
+        let mut inside = &self.0;
+        while let Some(outer) = inside.outer() {
+            room = room.min(outer.output_room());
+            inside = outer;
+        }
+        room
+    }
+
     /// Switches `TCP_NODELAY`, which is on unless [`ListenOptions`](crate::net::ListenOptions) or
     /// [`ConnectOptions`](crate::net::ConnectOptions) say otherwise. Does nothing where there is no such thing.
     /// Twisted's `setTcpNoDelay`.

@@ -137,6 +137,11 @@ impl State {
         self.output_limit.get()
     }
 
+    /// How many bytes may be queued yet.
+    pub(crate) fn output_room(&self) -> usize {
+        self.output_limit.get().saturating_sub(self.unsent_bytes())
+    }
+
     pub(crate) fn set_output_limit(&self, bytes: usize) {
         self.output_limit.set(bytes);
     }

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::datagram::{DatagramProtocol, DatagramTransport};
 use reactor::testing::{Simulation, StringTransport};
+use reactor::threads::RemoteError;
 use reactor::{CloseReason, Protocol, Transport};
 
 use crate::support::{Log, Recorder};
@@ -104,7 +105,7 @@ fn a_handle_whose_reactor_is_gone_gives_a_remote_one_that_does_nothing() {
     let living = transport.remote();
     drop(wire);
     let remote = transport.remote();
-    assert!(remote.write(Bytes::from_static(b"hello")).is_err());
+    assert_eq!(remote.write(Bytes::from_static(b"hello")), Err(RemoteError::Stopped));
     assert!(remote.call(|_: &mut Idle| unreachable!("the connection is gone")).is_err());
     remote.lose_connection();
     remote.abort_connection();

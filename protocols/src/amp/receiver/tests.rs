@@ -367,3 +367,14 @@ fn a_closure_that_returns_none_refuses() {
 fn a_receiver_that_may_answer_nothing_is_refused() {
     let _ = AmpReceiver::factory(|_| None::<Probe>).max_answering(0);
 }
+
+#[test]
+fn a_call_that_would_pass_the_output_limit_is_refused_alone() {
+    let test = connect();
+    test.amp.transport().set_output_limit(100_000);
+    let large = || AmpBox::new().with("a", vec![0_u8; 60_000]);
+    let sent = [large(), large(), AmpBox::new()].map(|arguments| test.amp.call_without_answer("echo", arguments));
+    assert!(sent[0].is_ok() && sent[2].is_ok());
+    assert!(matches!(sent[1], Err(AmpError::Full(60_000..))), "{sent:?}");
+    assert!(!test.amp.transport().is_closing());
+}

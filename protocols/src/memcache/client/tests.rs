@@ -296,3 +296,23 @@ fn nothing_is_received_after_the_end() {
     test.client.lose_connection();
     assert_eq!(test.receive("VERSION 1\r\n"), ["no answer: connection closed cleanly"]);
 }
+
+#[test]
+fn a_request_that_would_pass_the_output_limit_is_refused_alone_and_those_under_way_are_answered() {
+    let mut test = connect();
+    test.wire.stall(true);
+    let value = vec![b'x'; 1 << 20];
+    for _ in 0..20 {
+        let stored = test.client.set("k", &value, 0, None);
+        test.ask(stored);
+    }
+    let refused = test.log();
+    assert_eq!(refused.len(), 5, "16 MiB take 15 with their heads");
+    assert!(refused[0].starts_with("the request is not sent: behind 157"), "{}", refused[0]);
+    test.wire.stall(false);
+    assert_eq!(test.written().matches("set k 0 0 1048576").count(), 15);
+    assert_eq!(test.receive(&"STORED\r\n".repeat(15)), ["true"; 15]);
+    let stored = test.client.set("k", &value, 0, None);
+    test.ask(stored);
+    assert_eq!(test.receive("STORED\r\n"), ["true"]);
+}
