@@ -3,12 +3,13 @@
 pub(crate) mod parser;
 pub(crate) mod request;
 
-pub use request::SocksRequest;
+pub use request::{SocksName, SocksRequest};
 
 use std::cell::RefCell;
+use std::collections::HashMap;
 use std::future::{Future, ready};
 use std::mem::take;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use std::{fmt, io, vec};
 
 use reactor::connect::ConnectErrorKind;
 use reactor::net::ConnectOptions;
-use reactor::{CloseReason, ConnectError, DelayedCall, Factory, OnEof, Protocol, Transport};
+use reactor::{Address, CloseReason, ConnectError, DelayedCall, Factory, OnEof, Protocol, Transport};
 
 use crate::forward::splice::Forward;
 use crate::socks::parser::{
@@ -42,12 +43,20 @@ use crate::socks::parser::{
 /// ```
 ///
 /// Names are resolved here, and the rule is asked about each address of a name; those that it allows are tried one after
-/// another, each for ten seconds. A client that is not connected within thirty seconds is told so, and closed.
+/// another, each for ten seconds. Before a name is looked up, [`allow_names`](Self::allow_names) has its say. A peer, an
+/// IPv4 address or an IPv6 network of 64 bits, has eight lookups under way at the most; what is more is refused. A client that is not connected within thirty seconds is told so, and closed.
 /// From then on everything is as with [`PortForward`](crate::forward::PortForward), and nothing that the client sent early is
 /// lost.
 ///
 /// Of the commands there is `CONNECT`; `BIND` and `UDP ASSOCIATE` are answered as not supported.
-pub struct Socks(Rc<Access>);
+pub struct Socks {
+    access: Rc<Access>,
+    names: Option<Rc<NameRule>>,
+    /// How many lookups each peer has under way. None of them is zero.
+    lookups: Rc<RefCell<HashMap<Address, usize>>>,
+}
+
+type NameRule = dyn Fn(&SocksName) -> bool;
 
 /// Who may do what.
 struct Access {
@@ -62,7 +71,7 @@ impl Socks {
     /// Serves the requests that `rule` allows, from everybody. The user id that a client of version 4 gives is not
     /// looked at.
     pub fn new(rule: impl Fn(&SocksRequest) -> bool + 'static) -> Self {
-        Self(Rc::new(Access { rule: Box::new(rule), check: None }))
+        Self::with_access(Access { rule: Box::new(rule), check: None })
     }
 
     /// Serves only clients that give a user and a password (RFC 1929) for which `check` answers true; `rule` sees the
@@ -87,7 +96,26 @@ impl Socks {
             let check = Rc::clone(&check);
             Box::pin(async move { check(user, password).await }) as Checked
         };
-        Self(Rc::new(Access { rule: Box::new(rule), check: Some(Box::new(check)) }))
+        Self::with_access(Access { rule: Box::new(rule), check: Some(Box::new(check)) })
+    }
+
+    fn with_access(access: Access) -> Self {
+        Self { access: Rc::new(access), names: None, lookups: Rc::default() }
+    }
+
+    /// Looks up only names that `rule` allows: so that no client has the name server asked for what it may not reach in
+    /// any case.
+    ///
+    /// ```
+    /// use protocols::socks::Socks;
+    ///
+    /// let socks = Socks::new(|request| request.address.port() == 443)
+    ///     .allow_names(|name| name.port == 443 && name.host.ends_with(".example.org"));
+    /// ```
+    #[must_use]
+    pub fn allow_names(mut self, rule: impl Fn(&SocksName) -> bool + 'static) -> Self {
+        self.names = Some(Rc::new(rule));
+        self
     }
 }
 
@@ -96,7 +124,9 @@ impl Factory for Socks {
         let limit = transport.call_later(LIMIT, Server::out_of_time);
         Some(Box::new(Server {
             transport,
-            access: Rc::clone(&self.0),
+            access: Rc::clone(&self.access),
+            names: self.names.clone(),
+            lookups: Rc::clone(&self.lookups),
             input: Rc::default(),
             stage: Some(Stage::Greeting),
             version: Version::V5,
@@ -110,13 +140,15 @@ impl Factory for Socks {
 
 impl fmt::Debug for Socks {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socks").field("with_password", &self.0.check.is_some()).finish_non_exhaustive()
+        f.debug_struct("Socks").field("with_password", &self.access.check.is_some()).finish_non_exhaustive()
     }
 }
 
 struct Server {
     transport: Transport,
     access: Rc<Access>,
+    names: Option<Rc<NameRule>>,
+    lookups: Rc<RefCell<HashMap<Address, usize>>>,
     /// What was received and not yet understood; while nothing is expected, what is for the target.
     input: Rc<RefCell<Vec<u8>>>,
     /// What is expected; `None` while it is the client that waits, and reading is paused.
@@ -215,9 +247,20 @@ impl Server {
         if request.command != CONNECT {
             return self.refuse(Reply::CommandNotSupported);
         }
-        self.have_client_wait();
         let Request { host, port, .. } = request;
+        let is_name = host.parse::<IpAddr>().is_err();
+        if is_name && !self.allows_name(&host, port) {
+            return self.refuse(Reply::NotAllowed);
+        }
+        let Some(under_way) = UnderWay::begin(&self.lookups, self.transport.peer().network()) else {
+            return self.refuse(Reply::Failed);
+        };
+        self.have_client_wait();
         let addresses = self.transport.reactor().resolve((&*host, port));
+        let addresses = async move {
+            let _under_way = under_way;
+            addresses.await
+        };
         self.transport.defer(addresses, move |this: &mut Self, addresses| match addresses {
             Ok(addresses) => this.resolved(&host, addresses),
             Err(_) => this.refuse(Reply::HostUnreachable),
@@ -232,6 +275,11 @@ impl Server {
         addresses.retain(|address| self.allows(host, *address));
         self.addresses = addresses.into_iter();
         self.connect_to_next(Reply::NotAllowed);
+    }
+
+    fn allows_name(&self, host: &str, port: u16) -> bool {
+        let (client, user, host) = (self.transport.peer(), self.user.clone(), host.to_owned());
+        self.names.as_ref().is_none_or(|rule| rule(&SocksName { client, user, host, port }))
     }
 
     fn allows(&self, host: &str, address: SocketAddr) -> bool {
@@ -283,6 +331,38 @@ impl Server {
     }
 }
 
+/// A lookup of a peer, until it is dropped.
+struct UnderWay {
+    lookups: Rc<RefCell<HashMap<Address, usize>>>,
+    peer: Address,
+}
+
+impl UnderWay {
+    /// None if the peer has as many as it may have.
+    fn begin(lookups: &Rc<RefCell<HashMap<Address, usize>>>, peer: Address) -> Option<Self> {
+        let mut counts = lookups.borrow_mut();
+        let count = counts.entry(peer.clone()).or_default();
+        if *count >= LOOKUPS_OF_A_PEER {
+            return None;
+        }
+        *count += 1;
+        drop(counts);
+        Some(Self { lookups: Rc::clone(lookups), peer })
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        let mut counts = self.lookups.borrow_mut();
+        if let Some(count) = counts.get_mut(&self.peer) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.peer);
+            }
+        }
+    }
+}
+
 fn reply_to(error: &ConnectError) -> Reply {
     let network_is = |kind| error.attempts().first().is_some_and(|(_, error)| error.kind() == kind);
     match error.kind() {
@@ -296,6 +376,9 @@ fn reply_to(error: &ConnectError) -> Reply {
 
 /// From the connection's beginning until the target's.
 const LIMIT: Duration = Duration::from_secs(30);
+
+/// With a name server that is silent, those of one peer are not to take all places.
+const LOOKUPS_OF_A_PEER: usize = 8;
 
 /// For one address.
 const ATTEMPT: Duration = Duration::from_secs(10);

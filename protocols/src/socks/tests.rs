@@ -1,5 +1,8 @@
 use std::cell::Cell;
+use std::future::pending;
 
+use async_trait::async_trait;
+use reactor::net::Resolver;
 use reactor::testing::{Simulation, StringTransport, every_cut};
 
 use super::*;
@@ -89,13 +92,13 @@ fn a_client_of_version_5_is_connected_by_name_and_nothing_it_sent_early_is_lost(
 #[test]
 fn a_client_of_version_4a_is_connected_by_name_and_one_of_version_4_by_address() {
     let net = Net::open();
-    let address = net.sim.addresses_of("target").into_iter().find(std::net::IpAddr::is_ipv4).unwrap();
+    let address = net.sim.addresses_of("target").into_iter().find(IpAddr::is_ipv4).unwrap();
     let received = net.send([TO_TARGET_4A, b"early"].concat());
     assert_eq!((&received[..2], received.len()), (&b"\x00\x5a"[..], 8));
     assert_eq!(net.target.received(), b"early");
 
     let net = Net::open();
-    let std::net::IpAddr::V4(ip) = address else { unreachable!() };
+    let IpAddr::V4(ip) = address else { unreachable!() };
     let received = net.send([b"\x04\x01\x00\x50", &ip.octets()[..], b"\0hello"].concat());
     assert_eq!((&received[..2], received.len()), (&b"\x00\x5a"[..], 8));
     assert_eq!(net.target.received(), b"hello");
@@ -148,6 +151,59 @@ fn the_rule_sees_each_address_of_a_name_and_the_first_that_is_allowed_is_taken()
     let seen = seen.borrow();
     assert!(seen.iter().all(|request| request.host == "target" && request.user.is_none()));
     assert!(net.target.transport().host().socket_addr().is_some_and(|address| address.is_ipv4()));
+}
+
+/// Is silent, and counts what it is asked for.
+struct Silent(Rc<Cell<usize>>);
+
+#[async_trait(?Send)]
+impl Resolver for Silent {
+    async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
+        self.0.set(self.0.get() + 1);
+        pending().await
+    }
+}
+
+#[test]
+fn a_name_that_is_not_allowed_is_not_looked_up_and_an_address_is_not_asked_about() {
+    let names = Rc::new(RefCell::new(Vec::new()));
+    let log = Rc::clone(&names);
+    let socks = || {
+        let log = Rc::clone(&log);
+        Socks::new(|_| false).allow_names(move |name| {
+            log.borrow_mut().push((name.host.clone(), name.port));
+            false
+        })
+    };
+    let (net, asked) = (Net::new(socks()), Rc::new(Cell::new(0)));
+    net.sim.host("proxy").set_resolver(Silent(Rc::clone(&asked)));
+    assert_eq!(net.send([METHODS, TO_TARGET].concat())[2..4], [5, 2]);
+    let net = Net::new(socks());
+    assert_eq!(net.send([METHODS, b"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50"].concat())[2..4], [5, 2]);
+    assert_eq!((&*names.borrow(), asked.get()), (&vec![("target".to_owned(), 80)], 0));
+}
+
+#[test]
+fn a_peer_has_eight_lookups_under_way_and_others_have_theirs() {
+    let (net, asked) = (Net::open(), Rc::new(Cell::new(0)));
+    net.sim.host("proxy").set_resolver(Silent(Rc::clone(&asked)));
+    let ask = |host: &str| {
+        let client = RemoteEnd::default();
+        net.sim.host(host).connect_tcp("proxy:1080", client.factory());
+        net.sim.run_until(|| client.is_connected());
+        client.transport().write([METHODS, TO_TARGET].concat());
+        net.sim.run_for(SECOND / 10);
+        client
+    };
+    let clients: Vec<_> = (0..9).map(|_| ask("client")).collect();
+    assert_eq!(asked.get(), LOOKUPS_OF_A_PEER);
+    assert_eq!(clients[8].received()[2..4], [5, 1]);
+    let _other = ask("other");
+    assert_eq!(asked.get(), LOOKUPS_OF_A_PEER + 1);
+    clients[0].transport().abort_connection();
+    net.sim.run_for(SECOND / 10);
+    let _next = ask("client");
+    assert_eq!(asked.get(), LOOKUPS_OF_A_PEER + 2);
 }
 
 #[test]

@@ -29,9 +29,11 @@
 pub(crate) mod connect_options;
 pub(crate) mod connection_options;
 pub(crate) mod error;
+pub(crate) mod hosts;
 pub(crate) mod listen_options;
 pub(crate) mod resolver;
 pub(crate) mod socket;
+pub(crate) mod system_resolver;
 pub(crate) mod tcp;
 
 pub use connect_options::ConnectOptions;

@@ -7,10 +7,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use nix::sched::{CloneFlags, unshare};
 use reactor::connect::ConnectErrorKind;
 use reactor::net::{ConnectOptions, Resolver};
 use reactor::{CloseReason, ConnectError, Connector, Protocol, Reactor, Transport};
 use rig::peer;
+
+use crate::support::namespace::{in_namespace, shell};
 
 /// What the fake name server does with every question.
 #[derive(Clone)]
@@ -153,6 +156,36 @@ fn the_systems_resolver_answers_for_a_name_that_cannot_exist() {
     let connector = reactor.connect_tcp("nowhere.invalid:21567", |transport| Hello { transport });
     let error = reactor.run_until(connector.finished()).unwrap().unwrap_err();
     assert_eq!(error.to_string(), "cannot connect to nowhere.invalid:21567: name not known");
+}
+
+#[test]
+fn whatever_a_silent_name_server_is_asked_what_needs_none_is_answered() {
+    let test = "whatever_a_silent_name_server_is_asked_what_needs_none_is_answered";
+    in_namespace(test, &[], || {
+        // Of this thread, and of those that it starts.
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        shell("mount --make-rprivate /");
+        let files = tempfile::tempdir().unwrap();
+        for (name, text) in [("resolv.conf", "nameserver 127.0.0.53\n"), ("hosts", "192.0.2.7 box.example\n")] {
+            let file = files.path().join(name);
+            std::fs::write(&file, text).unwrap();
+            shell(&format!("mount --bind {} /etc/{name}", file.display()));
+        }
+        let _silent = std::net::UdpSocket::bind("127.0.0.53:53").unwrap();
+        let reactor = Reactor::new().unwrap();
+        reactor.set_signal_handling(false);
+        for number in 0..100 {
+            let lookup = reactor.resolve((&*format!("name{number}.example"), 7));
+            reactor.spawn(async move { panic!("the server is silent, and yet {:?}", lookup.await) });
+        }
+        let names = ["localhost", "a.localhost", "box.example", "127.0.0.1", "nowhere.invalid"];
+        let answers = names.map(|name| reactor.resolve((name, 7)));
+        let answers = reactor.run_until(async { futures_util::future::join_all(answers).await }).unwrap();
+        let found: Vec<_> = answers.iter().map(|answer| answer.as_ref().ok().map(|found| found[0].ip())).collect();
+        assert!(found[0].unwrap().is_loopback() && found[1].unwrap().is_loopback());
+        let expected = ["192.0.2.7", "127.0.0.1"].map(|address| Some(address.parse().unwrap()));
+        assert_eq!(found[2..], [expected[0], expected[1], None]);
+    });
 }
 
 /// An address at which nobody listens: the port was taken and given back.

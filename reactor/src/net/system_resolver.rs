@@ -1,0 +1,169 @@
+//! The resolver that asks the system.
+//!
+//! It asks `getaddrinfo` on threads, and not name servers by itself: so names mean what they mean to all other programs of
+//! the machine, whatever `nsswitch.conf` has besides DNS (mDNS, LDAP, systemd-resolved, the machine's own name). hickory,
+//! which is well kept and asynchronous, knows of these only what `/etc/hosts` and `resolv.conf` say, and would bring some
+//! sixty packages (0.26, without TLS) to the forty that this crate has; behind [`Resolver`] a program that wants it has
+//! it in twenty lines. What threads are bad at is done before them: what needs no server is answered without one, equal
+//! questions are one, and who no longer wants an answer waits for no thread.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::FutureExt as _;
+use futures_util::future::{LocalBoxFuture, Shared, WeakShared};
+use tokio::sync::Semaphore;
+
+use crate::net::hosts;
+use crate::net::resolver::{LookupError, Resolver, not_known};
+use crate::util::thread_pool::ThreadPool;
+
+/// Looks names up on threads that do nothing else: a slow name server must not keep other work from its threads, nor the
+/// reverse.
+pub(crate) struct SystemResolver {
+    lookup: Rc<Lookup>,
+    /// Those under way, by their names.
+    questions: RefCell<HashMap<String, WeakShared<Question>>>,
+}
+
+/// With port 0.
+type Answer = Result<Rc<[SocketAddr]>, LookupError>;
+type Question = LocalBoxFuture<'static, Answer>;
+
+/// Asks the system for one name. It may block for as long as the name servers are silent.
+type Ask = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
+
+struct Lookup {
+    ask: Arc<Ask>,
+    /// Of `/etc/hosts` alone: nothing here waits for a name server.
+    files: ThreadPool,
+    threads: ThreadPool,
+    /// One for each thread. A lookup that was given up while it ran keeps its own until the system gives up, too.
+    places: Arc<Semaphore>,
+}
+
+impl SystemResolver {
+    /// Starts no thread before a name is asked for.
+    pub(crate) fn new() -> Self {
+        Self::asking(|name| (name, 0).to_socket_addrs().map(Iterator::collect))
+    }
+
+    fn asking(ask: impl Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync + 'static) -> Self {
+        let lookup = Lookup {
+            ask: Arc::new(ask),
+            files: ThreadPool::new("reactor-hosts", 1, MOST_WAITING),
+            threads: ThreadPool::new("reactor-resolve", THREADS, THREADS),
+            places: Arc::new(Semaphore::new(THREADS)),
+        };
+        Self { lookup: Rc::new(lookup), questions: RefCell::default() }
+    }
+
+    /// The question for this name: the one that is under way, or a new one. It is given up with the last who waits for it.
+    fn question(&self, name: String) -> Shared<Question> {
+        let mut questions = self.questions.borrow_mut();
+        if let Some(question) = questions.get(&name).and_then(WeakShared::upgrade) {
+            return question;
+        }
+        if questions.len() == questions.capacity() {
+            questions.retain(|_, question| question.upgrade().is_some());
+        }
+        let lookup = Rc::clone(&self.lookup);
+        let asked = name.clone();
+        let question = async move { lookup.look_up(asked).await }.boxed_local().shared();
+        if let Some(weak) = question.downgrade() {
+            questions.insert(name, weak);
+        }
+        question
+    }
+}
+
+impl Lookup {
+    async fn look_up(&self, name: String) -> Answer {
+        let asked = name.clone();
+        if let Ok(addresses) = self.files.run(move || hosts::look_up(&asked)).await
+            && !addresses.is_empty()
+        {
+            return Ok(addresses.into());
+        }
+        if last_label_is(&name, "localhost") {
+            return Ok([Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()]
+                .map(|ip| SocketAddr::new(ip, 0))
+                .into());
+        }
+        // Who no longer wants the answer waits no longer for a place.
+        let place = Arc::clone(&self.places).acquire_owned().await;
+        let ask = Arc::clone(&self.ask);
+        let answer = self.threads.run(move || {
+            let answer = ask(&name);
+            drop(place);
+            answer
+        });
+        match answer.await.unwrap_or_else(|error| Err(io::Error::other(error))) {
+            Ok(addresses) => Ok(addresses.into()),
+            Err(error) => Err(explain(error)),
+        }
+    }
+}
+
+#[async_trait(?Send)]
+impl Resolver for SystemResolver {
+    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        let with_port = |mut address: SocketAddr| {
+            address.set_port(port);
+            address
+        };
+        if let Some(address) = hosts::literal(host) {
+            return Ok(vec![with_port(address)]);
+        }
+        // RFC 6761, section 6.4: without a network a server would only say that it cannot tell.
+        if last_label_is(host, "invalid") {
+            return Err(not_known());
+        }
+        match self.question(host.to_ascii_lowercase()).await {
+            Ok(addresses) => Ok(addresses.iter().copied().map(with_port).collect()),
+            Err(error) => {
+                let kind = error.source.as_ref().map_or(io::ErrorKind::Other, |source| source.kind());
+                let is_unknown = error.message == NOT_KNOWN;
+                Err(io::Error::new(if is_unknown { io::ErrorKind::NotFound } else { kind }, error))
+            }
+        }
+    }
+}
+
+/// Whether a name is this one, or ends in it.
+fn last_label_is(host: &str, label: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case(label))
+}
+
+/// Our sentence for what the system said, which becomes its source.
+///
+/// The standard library passes on the text of getaddrinfo's code and not the code. A text that is not in the
+/// list makes the sentence less definite, never wrong.
+fn explain(error: io::Error) -> LookupError {
+    const TEXTS: [&str; 4] = [
+        "not known",             // EAI_NONAME: glibc, macOS
+        "No address associated", // EAI_NODATA: glibc, macOS
+        "Name does not resolve", // EAI_NONAME: musl
+        "no usable address",     // EAI_NODATA: musl
+    ];
+    let text = error.to_string();
+    let message = if TEXTS.iter().any(|known| text.contains(known)) { NOT_KNOWN } else { "name lookup failed" };
+    LookupError { message, source: Some(Arc::new(error)) }
+}
+
+pub(crate) const NOT_KNOWN: &str = "name not known";
+
+/// Each may wait for half a minute, as long as name servers are silent.
+const THREADS: usize = 32;
+
+/// How many may wait to be looked for in the table.
+const MOST_WAITING: usize = 65_536;
+
+#[cfg(test)]
+mod tests;
