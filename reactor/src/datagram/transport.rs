@@ -79,7 +79,7 @@ pub(crate) struct DatagramState<A> {
     refused: Cell<bool>,
     sent: Cell<u64>,
     /// Whose datagram is being delivered and, if the port has several addresses, to which of them that was sent.
-    delivered: RefCell<Option<(A, Option<A>)>>,
+    pub(super) delivered: RefCell<Option<(A, Option<A>)>>,
     /// Callbacks of the port run.
     in_turn: Cell<bool>,
     run: RefCell<Run<A>>,
@@ -147,7 +147,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     }
 
     /// Whom a datagram is addressed to that is for this peer: none if the port is connected to it.
-    fn reached(&self, peer: A) -> io::Result<Option<A>> {
+    pub(super) fn reached(&self, peer: A) -> io::Result<Option<A>> {
         match self.peer() {
             None => Ok(Some(peer)),
             Some(only) if only.is_same(&peer) => Ok(None),
@@ -271,46 +271,6 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     }
 }
 
-impl DatagramTransport {
-    /// Which of the port's own addresses the datagram was sent to that is being
-    /// [delivered](crate::datagram::DatagramProtocol::datagram_received), be it that of a multicast group. None at any other
-    /// time, and where the system does not say. Twisted does not know it.
-    ///
-    /// ```
-    /// use std::net::SocketAddr;
-    /// use std::time::Duration;
-    /// use reactor::datagram::{DatagramProtocol, DatagramTransport};
-    ///
-    /// /// Thinks for a second before it answers.
-    /// struct Slow { transport: DatagramTransport }
-    ///
-    /// impl DatagramProtocol for Slow {
-    ///     fn datagram_received(&mut self, _question: &[u8], peer: SocketAddr) {
-    ///         let Some(host) = self.transport.received_at() else { return };
-    ///         self.transport.call_later(Duration::from_secs(1), move |this: &mut Self| {
-    ///             let _ = this.transport.write_from("42", peer, host);
-    ///         });
-    ///     }
-    /// }
-    /// ```
-    pub fn received_at(&self) -> Option<SocketAddr> {
-        let (_, asked) = (*self.0.delivered.borrow())?;
-        asked.or_else(|| Some(self.host()).filter(|host| !host.ip().is_unspecified()))
-    }
-
-    /// As [`write`](Self::write), but the datagram leaves from `host`, an address of this machine, whose port number is not
-    /// looked at.
-    ///
-    /// # Errors
-    ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput), [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) or
-    /// [`NetworkUnreachable`](io::ErrorKind::NetworkUnreachable), as the system has it, if `host` is none of its addresses or
-    /// of another family than `peer`; otherwise as [`write`](Self::write).
-    pub fn write_from(&self, data: impl AsRef<[u8]>, peer: SocketAddr, host: SocketAddr) -> io::Result<()> {
-        self.0.send(data.as_ref(), Route { to: self.reached(peer)?, from: Some(host) })
-    }
-}
-
 /// What the driver needs of it.
 impl<A: DatagramAddress> DatagramState<A> {
     pub(crate) fn set_pump(&self, pump: Weak<dyn Pump>) {
@@ -377,22 +337,7 @@ impl<A: DatagramAddress> DatagramState<A> {
         self.run.borrow_mut().len = 0;
     }
 
-    /// From here to [`end_delivery`](Self::end_delivery) answers to `peer` leave from the address that it has asked.
-    pub(crate) fn begin_delivery(&self, peer: A, asked: Option<A>) {
-        self.delivered.replace(Some((peer, asked)));
-    }
-
-    pub(crate) fn end_delivery(&self) {
-        self.delivered.replace(None);
-    }
-
-    /// The address that `peer` has asked just now, if the port has several.
-    fn asked_by(&self, peer: &Option<A>) -> Option<A> {
-        let delivered = self.delivered.borrow();
-        delivered.as_ref().filter(|(asking, _)| Some(asking) == peer.as_ref())?.1.clone()
-    }
-
-    fn send(&self, data: &[u8], route: Route<A>) -> io::Result<()> {
+    pub(super) fn send(&self, data: &[u8], route: Route<A>) -> io::Result<()> {
         let socket = self.socket()?;
         if !self.gather(&*socket, data, &route) {
             self.send_gathered()?;

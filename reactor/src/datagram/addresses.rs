@@ -1,0 +1,65 @@
+//! The addresses of a port that has several: which of them was asked, and which one answers.
+
+use std::io;
+use std::net::SocketAddr;
+
+use crate::address::datagram::DatagramAddress;
+use crate::datagram::socket::Route;
+use crate::datagram::transport::{DatagramState, DatagramTransport};
+
+impl DatagramTransport {
+    /// Which of the port's own addresses the datagram was sent to that is being
+    /// [delivered](crate::datagram::DatagramProtocol::datagram_received), be it that of a multicast group. None at any other
+    /// time, and where the system does not say. Twisted does not know it.
+    ///
+    /// ```
+    /// use std::net::SocketAddr;
+    /// use std::time::Duration;
+    /// use reactor::datagram::{DatagramProtocol, DatagramTransport};
+    ///
+    /// /// Thinks for a second before it answers.
+    /// struct Slow { transport: DatagramTransport }
+    ///
+    /// impl DatagramProtocol for Slow {
+    ///     fn datagram_received(&mut self, _question: &[u8], peer: SocketAddr) {
+    ///         let Some(host) = self.transport.received_at() else { return };
+    ///         self.transport.call_later(Duration::from_secs(1), move |this: &mut Self| {
+    ///             let _ = this.transport.write_from("42", peer, host);
+    ///         });
+    ///     }
+    /// }
+    /// ```
+    pub fn received_at(&self) -> Option<SocketAddr> {
+        let (_, asked) = (*self.0.delivered.borrow())?;
+        asked.or_else(|| Some(self.host()).filter(|host| !host.ip().is_unspecified()))
+    }
+
+    /// As [`write`](Self::write), but the datagram leaves from `host`, an address of this machine, whose port number is not
+    /// looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput), [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) or
+    /// [`NetworkUnreachable`](io::ErrorKind::NetworkUnreachable), as the system has it, if `host` is none of its addresses or
+    /// of another family than `peer`; otherwise as [`write`](Self::write).
+    pub fn write_from(&self, data: impl AsRef<[u8]>, peer: SocketAddr, host: SocketAddr) -> io::Result<()> {
+        self.0.send(data.as_ref(), Route { to: self.reached(peer)?, from: Some(host) })
+    }
+}
+
+impl<A: DatagramAddress> DatagramState<A> {
+    /// From here to [`end_delivery`](Self::end_delivery) answers to `peer` leave from the address that it has asked.
+    pub(crate) fn begin_delivery(&self, peer: A, asked: Option<A>) {
+        self.delivered.replace(Some((peer, asked)));
+    }
+
+    pub(crate) fn end_delivery(&self) {
+        self.delivered.replace(None);
+    }
+
+    /// The address that `peer` has asked just now, if the port has several.
+    pub(super) fn asked_by(&self, peer: &Option<A>) -> Option<A> {
+        let delivered = self.delivered.borrow();
+        delivered.as_ref().filter(|(asking, _)| Some(asking) == peer.as_ref())?.1.clone()
+    }
+}
