@@ -3,26 +3,32 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use protocols::wire::udp::AnswerLimit;
 use reactor::datagram::{DatagramProtocol, DatagramTransport};
 
 use crate::journal::Journal;
 use crate::stamp::ctime;
 
-/// Answers each datagram with the time and the datagram.
+/// Answers each datagram with the time and the datagram, but nobody too often: two servers that a forged one has set on each
+/// other would never end.
 pub(crate) struct DatagramStamper {
     transport: DatagramTransport,
+    limit: AnswerLimit,
     journal: Rc<Journal>,
 }
 
 impl DatagramStamper {
     pub(crate) fn new(transport: DatagramTransport, journal: Rc<Journal>) -> Self {
-        Self { transport, journal }
+        Self { limit: AnswerLimit::new(&transport), transport, journal }
     }
 }
 
 impl DatagramProtocol for DatagramStamper {
     fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
         self.journal.received(&peer.into(), data);
+        if !self.limit.allows(peer) {
+            return;
+        }
         let mut answer = format!("[{}] ", ctime(self.transport.reactor().time_of_day())).into_bytes();
         answer.extend_from_slice(data);
         if let Err(error) = self.transport.write(answer, peer) {

@@ -18,6 +18,7 @@
 //! # ?; Ok::<(), std::io::Error>(())
 //! ```
 
+pub(crate) mod answer_limit;
 pub mod udp;
 
 use std::mem::take;

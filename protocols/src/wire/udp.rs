@@ -15,10 +15,12 @@
 //! # Before you open one to the internet
 //!
 //! The source address of a datagram is easily forged. Two of these services, each told that the other has asked, would
-//! answer each other for ever; so **nothing that comes from a port below 1,024 is answered**, where all such services
-//! are: the rule of OpenBSD's `inetd` and of `xinetd`. A victim may also be shot at with the answers to questions in
-//! its name: [`chargen`] answers with no more than it was sent, and so does [`echo`]; [`daytime`], [`time`] and
-//! [`qotd`] may answer an empty question with a few bytes, and are for networks whose hosts are known.
+//! answer each other for ever; so nothing is answered that comes from where such services are, and nobody is answered too
+//! often: see [`AnswerLimit`]. A victim may also be shot at with the answers to questions in its name: [`chargen`] answers
+//! with no more than it was sent, and so does [`echo`]; [`daytime`], [`time`] and [`qotd`] may answer an empty question with
+//! a few bytes, and are for networks whose hosts are known.
+
+pub use crate::wire::answer_limit::AnswerLimit;
 
 use std::net::SocketAddr;
 
@@ -81,18 +83,19 @@ struct Answers<F> {
     /// Puts what answers a question behind what the last argument holds, which is nothing.
     make: F,
     answer: Vec<u8>,
+    limit: AnswerLimit,
 }
 
 fn answers<F>(transport: DatagramTransport, make: F) -> Answers<F>
 where
     F: FnMut(&DatagramTransport, &[u8], &mut Vec<u8>) + 'static,
 {
-    Answers { transport, make, answer: Vec::new() }
+    Answers { limit: AnswerLimit::new(&transport), transport, make, answer: Vec::new() }
 }
 
 impl<F: FnMut(&DatagramTransport, &[u8], &mut Vec<u8>) + 'static> DatagramProtocol for Answers<F> {
     fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
-        if is_service(peer) {
+        if !self.limit.allows(peer) {
             return;
         }
         self.answer.clear();
@@ -102,22 +105,5 @@ impl<F: FnMut(&DatagramTransport, &[u8], &mut Vec<u8>) + 'static> DatagramProtoc
     }
 }
 
-/// Whether it may be such a service itself, which would answer the answer.
-fn is_service(peer: SocketAddr) -> bool {
-    peer.port() < 1024
-}
-
 /// The most that RFC 864 and RFC 865 allow in a datagram.
 const LONGEST: usize = 512;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn services_are_not_answered() {
-        for (port, expected) in [(0, true), (7, true), (19, true), (1023, true), (1024, false), (65_535, false)] {
-            assert_eq!(is_service(([127, 0, 0, 1], port).into()), expected);
-        }
-    }
-}

@@ -1,9 +1,12 @@
 //! The small servers of `protocols`, on sockets and with programs that others wrote.
 
+use std::cell::Cell;
 use std::io;
 use std::io::{Read as _, Write as _};
-use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
+use std::rc::Rc;
+use std::time::Duration;
 
 use chrono::NaiveDateTime;
 use futures_util::future::join_all;
@@ -13,7 +16,9 @@ use protocols::ident::{IdentError, IdentReply, IdentServer};
 use protocols::socks::Socks;
 use protocols::wire;
 use protocols::wire::udp;
+use protocols::wire::udp::AnswerLimit;
 use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::testing::Simulation;
 use reactor::{Factory, Protocol, Transport};
 use rig::peer;
 use rig::peer::{End, Serving, pattern};
@@ -66,6 +71,95 @@ fn s262_chargen_sends_no_more_in_a_datagram_than_it_was_sent() {
     let lines = String::from_utf8(ask(&client, &[b'x'; 2000])).unwrap();
     assert_eq!(lines.len(), 512);
     assert!(lines.lines().take(6).all(|line| line.len() == 72), "{lines}");
+}
+
+/// Sends one datagram to a service, and is gone.
+struct Forger {
+    transport: DatagramTransport,
+    service: SocketAddr,
+}
+
+impl DatagramProtocol for Forger {
+    fn start_protocol(&mut self) {
+        self.transport.write("hello", self.service).unwrap();
+        self.transport.stop_listening();
+    }
+
+    fn datagram_received(&mut self, _data: &[u8], _peer: SocketAddr) {}
+}
+
+#[test]
+fn two_services_that_somebody_sets_on_each_other_come_to_rest() {
+    let sim = Simulation::new(0);
+    let (one, other) = (sim.host("one"), sim.host("other"));
+    other.listen_udp(7007, udp::echo).unwrap();
+    let service = (sim.addresses_of("other")[1], 7007).into();
+    // The answer finds a service in the place of the one who asked.
+    one.listen_udp(7007, move |transport| Forger { transport, service }).unwrap();
+    sim.run_for(Duration::from_micros(10));
+    one.listen_udp(7007, udp::echo).unwrap();
+    sim.run_until_quiet(Duration::from_secs(3600));
+}
+
+/// Asks a service from one port, so many times at once, and counts the answers.
+fn answers(sim: &Simulation, host: &str, service: SocketAddr, times: usize) -> usize {
+    let count = Rc::new(Cell::new(0));
+    let counting = Rc::clone(&count);
+    let port =
+        sim.host(host).listen_udp(0, move |transport| Asking { transport, service, times, count: counting }).unwrap();
+    sim.run_for(Duration::from_millis(10));
+    port.stop_listening();
+    count.get()
+}
+
+struct Asking {
+    transport: DatagramTransport,
+    service: SocketAddr,
+    times: usize,
+    count: Rc<Cell<usize>>,
+}
+
+impl DatagramProtocol for Asking {
+    fn start_protocol(&mut self) {
+        (0..self.times).for_each(|_| self.transport.write("hello", self.service).unwrap());
+    }
+
+    fn datagram_received(&mut self, _data: &[u8], _peer: SocketAddr) {
+        self.count.set(self.count.get() + 1);
+    }
+}
+
+#[test]
+fn one_source_is_answered_only_so_often_and_others_all_the_same() {
+    let sim = Simulation::new(0);
+    sim.host("server").listen_udp(7007, udp::echo).unwrap();
+    let service = (sim.addresses_of("server")[1], 7007).into();
+    assert_eq!(answers(&sim, "one", service, 150), 100);
+    assert_eq!(answers(&sim, "one", service, 10), 0, "another port is no other source");
+    assert_eq!(answers(&sim, "other", service, 20), 20);
+    sim.run_for(Duration::from_secs(1));
+    assert_eq!(answers(&sim, "one", service, 150), 51);
+}
+
+#[test]
+fn a_service_is_not_answered_and_neither_is_the_port_itself() {
+    let (_server, _client) = listen_udp(|transport| {
+        let mut limit = AnswerLimit::new(&transport).rate(1, 2);
+        let host = transport.host();
+        let at = |ip: [u8; 4], port| SocketAddr::from((ip, port));
+        for (peer, is_answered) in [
+            (at([127, 0, 0, 1], 53), false),
+            (at([192, 0, 2, 1], 1023), false),
+            (host, false),
+            (at([192, 0, 2, 1], 1024), true),
+            (at([192, 0, 2, 1], 1025), true),
+            (at([192, 0, 2, 1], 1026), false),
+        ] {
+            assert_eq!(limit.allows(peer), is_answered, "{peer}");
+        }
+        assert_eq!(limit.refused(), 4);
+        udp::discard(transport)
+    });
 }
 
 #[test]
