@@ -22,7 +22,8 @@ use crate::transport::close_reason::CloseReason;
 /// # Panics in callbacks
 ///
 /// A panic ends this connection alone: it is logged, the peer sees a reset, what was unsent is dropped, and
-/// `connection_lost` with [`CloseReason::Panicked`] is the only callback that follows.
+/// `connection_lost` with [`CloseReason::Panicked`] is the only callback that follows. This needs unwinding: a program whose
+/// profile says `panic = "abort"` ends at the first panic, and [`run`](crate::Reactor::run) warns of that.
 ///
 /// ```
 /// use reactor::{CloseReason, Protocol, Transport};

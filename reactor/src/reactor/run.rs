@@ -22,7 +22,7 @@ use crate::reactor::{Backend, Core, INSIDE_A_RUNTIME, MemoryBackend, Phase, Reac
 use crate::time::timers::Sleep;
 use crate::util::ignored_signals::is_ignored;
 use crate::util::last_resort::with_last_resort;
-use crate::util::panics::{catch_panic_async, log_panic};
+use crate::util::panics::{catch_panic_async, log_panic, warn_if_panics_abort};
 
 impl Reactor {
     /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGTERM, or SIGINT, unless the process was started with
@@ -97,6 +97,7 @@ impl Reactor {
 }
 
 async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
+    warn_if_panics_abort();
     if core.handles_signals.get() {
         // Signals alone are counted: one that comes while the reactor is stopping anyway, perhaps because another of
         // its group has heard the same signal first, is not yet a second.

@@ -4,8 +4,21 @@ use std::any::Any;
 use std::future::Future;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Once;
 
 use futures_util::FutureExt as _;
+
+/// Says, once in a process, if the program is built so that none of this works: without unwinding a panic cannot be caught.
+pub(crate) fn warn_if_panics_abort() {
+    static SAID: Once = Once::new();
+    if cfg!(panic = "abort") {
+        SAID.call_once(|| {
+            tracing::warn!(
+                "built with panic = \"abort\": a panic in a callback ends the program, not its connection alone"
+            );
+        });
+    }
+}
 
 /// Runs user code; a panic comes back as its message.
 ///
