@@ -1,5 +1,6 @@
 //! `web:`, around other endpoints.
 
+use std::time::Duration;
 use std::{fmt, io};
 
 use async_trait::async_trait;
@@ -12,8 +13,10 @@ use crate::web_socket::{WebSocket, answer};
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     let inside = arguments.rest()?.server_endpoint(reactor)?;
     let path = path(arguments)?;
-    let text = is_text(arguments)?;
-    Ok(Box::new(Server { arguments: arguments.clone(), inside, path, text }))
+    let hosts = list(arguments, "hosts")?;
+    let origins = list(arguments, "origins")?;
+    let settings = Settings::of(arguments)?;
+    Ok(Box::new(Server { arguments: arguments.clone(), inside, path, hosts, origins, settings }))
 }
 
 fn path(arguments: &mut Arguments) -> Result<Option<String>, EndpointError> {
@@ -24,27 +27,76 @@ fn path(arguments: &mut Arguments) -> Result<Option<String>, EndpointError> {
     Ok(Some(path.to_string()))
 }
 
-fn is_text(arguments: &mut Arguments) -> Result<bool, EndpointError> {
-    arguments.optional("text")?.map_or(Ok(false), |text| text.is_on())
+/// Texts with commas between them.
+fn list(arguments: &mut Arguments, name: &'static str) -> Result<Vec<String>, EndpointError> {
+    let Some(list) = arguments.optional(name)? else { return Ok(Vec::new()) };
+    Ok(list.as_str().split(',').map(|element| element.trim().to_owned()).collect())
+}
+
+/// What both ends can be told.
+struct Settings {
+    text: bool,
+    max_message: Option<u32>,
+    handshake: Option<Duration>,
+    /// `Some(None)`: none.
+    ping: Option<Option<Duration>>,
+    pong: Option<Duration>,
+}
+
+impl Settings {
+    fn of(arguments: &mut Arguments) -> Result<Self, EndpointError> {
+        let seconds = |argument: Argument| argument.seconds();
+        let ping = |argument: Argument| match argument.is_on() {
+            Ok(false) => Ok(None),
+            _ => argument.seconds().map(Some),
+        };
+        Ok(Self {
+            text: arguments.optional("text")?.map_or(Ok(false), |text| text.is_on())?,
+            max_message: arguments.optional("max-message")?.map(|bytes| bytes.count()).transpose()?,
+            handshake: arguments.optional("handshake")?.map(seconds).transpose()?,
+            ping: arguments.optional("ping")?.map(ping).transpose()?,
+            pong: arguments.optional("pong")?.map(seconds).transpose()?,
+        })
+    }
+
+    fn apply(&self, mut socket: WebSocket) -> WebSocket {
+        if self.text {
+            socket = socket.text();
+        }
+        if let Some(bytes) = self.max_message {
+            socket = socket.max_message(bytes as usize);
+        }
+        if let Some(timeout) = self.handshake {
+            socket = socket.handshake_timeout(timeout);
+        }
+        if let Some(silence) = self.ping {
+            socket = socket.ping_interval(silence);
+        }
+        if let Some(timeout) = self.pong {
+            socket = socket.pong_timeout(timeout);
+        }
+        socket
+    }
 }
 
 struct Server {
     arguments: Arguments,
     inside: Box<dyn ServerEndpoint>,
     path: Option<String>,
-    text: bool,
+    hosts: Vec<String>,
+    origins: Vec<String>,
+    settings: Settings,
 }
 
 #[async_trait(?Send)]
 impl ServerEndpoint for Server {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
-        let mut factory = WebSocket::around(factory);
+        let mut factory = self.settings.apply(WebSocket::around(factory));
         if let Some(path) = &self.path {
             factory = factory.path(path);
         }
-        if self.text {
-            factory = factory.text();
-        }
+        factory = self.hosts.iter().fold(factory, |factory, host| factory.host(host));
+        factory = self.origins.iter().fold(factory, |factory, origin| factory.origin(origin));
         self.inside.listen(Box::new(factory)).await
     }
 }
@@ -62,11 +114,11 @@ pub(crate) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     let host = arguments.optional("host")?.map(|host| host.to_string());
     let host = host.or(target).unwrap_or_else(|| "localhost".to_owned());
     let url = format!("ws://{host}{}", path(arguments)?.as_deref().unwrap_or("/"));
-    if let Err(error) = answer::request(&url, &[]) {
-        return Err(arguments.error(format_args!("{url} cannot be asked for: {error}")));
+    if let Err(why) = answer::parse(&url) {
+        return Err(arguments.error(why));
     }
-    let text = is_text(arguments)?;
-    Ok(Box::new(Client { arguments: arguments.clone(), inside, url, text }))
+    let settings = Settings::of(arguments)?;
+    Ok(Box::new(Client { arguments: arguments.clone(), inside, url, settings }))
 }
 
 /// The host and the port that an endpoint leads to, as they stand in a URL, if it is of a kind that has such.
@@ -85,15 +137,14 @@ struct Client {
     arguments: Arguments,
     inside: Box<dyn ClientEndpoint>,
     url: String,
-    text: bool,
+    settings: Settings,
 }
 
 #[async_trait(?Send)]
 impl ClientEndpoint for Client {
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
         let (factory, made) = FirstConnection::around(factory, &self.url);
-        let web_socket = WebSocket::client(&self.url, factory);
-        let web_socket = if self.text { web_socket.text() } else { web_socket };
+        let web_socket = self.settings.apply(WebSocket::client(&self.url, factory));
         let mut around = AbortOnDrop(Some(self.inside.connect(Box::new(web_socket)).await?));
         let finished = around.0.as_ref().map(Transport::finished);
         // Its end, before there is anything inside, is the reason.

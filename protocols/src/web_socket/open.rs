@@ -1,72 +1,104 @@
 //! A web socket behind its opening handshake.
 
-use std::io::{ErrorKind, Read, Write};
+use std::rc::Rc;
 use std::sync::Arc;
-use std::{io, str};
+use std::time::Duration;
+use std::{io, mem};
 
+use bytes::Bytes;
 use reactor::connection::Connection;
 use reactor::layer::Nested;
 use reactor::{CloseReason, OnEof, Transport};
-use tungstenite::protocol::frame::coding::{CloseCode, Data, OpCode};
-use tungstenite::protocol::frame::{Frame, FrameHeader};
-use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext};
-use tungstenite::{Bytes, Error, Message};
 
 use crate::policies::pass_through::LONGEST_CHUNK;
+use crate::web_socket::close_code::CloseCode;
+use crate::web_socket::frame::{Keys, Opcode, closing, send};
+use crate::web_socket::link::Link;
 use crate::web_socket::options::Options;
+use crate::web_socket::reader::{Event, Reader, Violation};
+use crate::web_socket::text::Characters;
 
 /// The frames of one connection, and the connection inside.
 pub(super) struct Open {
-    outer: Transport,
+    out: Out,
     nested: Nested,
-    context: WebSocketContext,
+    options: Rc<Options>,
+    form: Form,
+    reader: Reader,
     /// Frames not looked at yet, because the protocol inside does not want to read.
     kept: Bytes,
-    incoming: Incoming,
-    /// What is left of the message that is being delivered.
-    message: Bytes,
-    /// Whether what is sent is masked, as a client has to.
-    masks: bool,
-    text: bool,
-    /// The beginning of a character that the protocol inside has still to finish.
-    character: Vec<u8>,
-    /// This side has sent its closing frame.
-    closed: bool,
-    /// Ends the connection unless the peer closes in time.
-    start_patience: fn(&Transport),
+    /// How much was delivered of the message that the reader lends, while not all of it was.
+    delivered: Option<usize>,
+    closing: Closing,
+    /// What the peer has closed with.
+    peer_code: CloseCode,
+    life: Life,
+    timers: Timers,
 }
 
-/// What may come from the peer.
+/// What the protocol that this is part of does after a while.
+#[derive(Clone, Copy)]
+pub(super) struct Timers {
+    /// Ends the connection, if it has not ended by then.
+    pub(super) give_up: fn(&Transport, Duration),
+    /// Calls [`Open::look_for_life`].
+    pub(super) look_for_life: fn(&Transport, Duration),
+}
+
+/// What the connection inside is given, and gives.
+pub(super) enum Form {
+    /// What messages hold, and what they are to hold.
+    Bytes,
+    /// The same, and what it gives is text, of which a character may be begun.
+    Text(Characters),
+    /// What [`Link`] says.
+    Messages(Rc<Link>),
+}
+
+/// Whose closing frames have passed. Behind its own a side sends nothing; behind the peer's nothing more is heard.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Incoming {
-    /// Frames, when more has been received.
-    Frames,
-    /// The context may have whole frames already, because the protocol inside does not want to read.
-    FramesAlready,
-    /// Nothing: the peer has closed, or will not be listened to any more.
-    Nothing,
+enum Closing {
+    Neither,
+    Ours,
+    Theirs,
+    Both,
+}
+
+/// What is known of a peer that may have vanished.
+#[derive(Default)]
+struct Life {
+    /// Something was received since this was last looked at.
+    heard: bool,
+    /// It was sent a ping because nothing was.
+    pinged: bool,
+    /// What had left, and what was to be sent still, when this was last looked at.
+    sent: u64,
+    unsent: usize,
+}
+
+/// The connection outside, to write frames to.
+struct Out {
+    outer: Transport,
+    keys: Option<Rc<Keys>>,
+    /// So many bytes were ever written.
+    written: u64,
 }
 
 impl Open {
-    pub(super) fn new(outer: Transport, nested: Nested, options: &Options, start_patience: fn(&Transport)) -> Self {
-        let role = if options.url.is_some() { Role::Client } else { Role::Server };
-        let config = WebSocketConfig::default()
-            .read_buffer_size(READ_BUFFER)
-            .write_buffer_size(0)
-            .max_frame_size(Some(options.max_message))
-            .max_message_size(Some(options.max_message));
+    pub(super) fn new(outer: Transport, nested: Nested, options: &Rc<Options>, form: Form, timers: Timers) -> Self {
+        let keys = options.keys().cloned();
         Self {
-            outer,
+            reader: Reader::new(keys.is_none(), options.max_message),
+            out: Out { outer, keys, written: 0 },
             nested,
-            context: WebSocketContext::new(role, Some(config)),
+            options: Rc::clone(options),
+            form,
             kept: Bytes::new(),
-            incoming: Incoming::Frames,
-            message: Bytes::new(),
-            masks: role == Role::Client,
-            text: options.text,
-            character: Vec::new(),
-            closed: false,
-            start_patience,
+            delivered: None,
+            closing: Closing::Neither,
+            peer_code: CloseCode::NO_STATUS,
+            life: Life::default(),
+            timers,
         }
     }
 
@@ -76,8 +108,16 @@ impl Open {
 
     /// The handshake is done; `frames` have come already.
     pub(super) fn begin(&mut self, frames: &[u8]) {
+        if let Some(interval) = self.options.ping_interval {
+            self.look_again(interval);
+        }
         self.nested.inside().made();
         self.received(frames);
+    }
+
+    pub(super) fn received(&mut self, frames: &[u8]) {
+        self.life.heard = true;
+        self.deliver(frames);
     }
 
     /// Something may have changed inside or outside.
@@ -85,7 +125,7 @@ impl Open {
         let inside = self.nested.inside();
         let wants_more = inside.wants_read() || inside.transport().is_closing();
         if wants_more && self.has_more() {
-            self.received(b"");
+            self.deliver(b"");
         }
         self.drain();
     }
@@ -96,151 +136,177 @@ impl Open {
         if self.has_more() {
             return OnEof::NotYet;
         }
-        if self.incoming != Incoming::Nothing {
-            let error = io::Error::new(ErrorKind::UnexpectedEof, "the peer has not closed the web socket before");
-            self.outer.fail_connection(CloseReason::Lost(Arc::new(error)));
+        if !self.closing.is_theirs() {
+            let what = "the peer has not closed the web socket before";
+            let error = io::Error::new(io::ErrorKind::UnexpectedEof, what);
+            self.out.outer.fail_connection(CloseReason::Lost(Arc::new(error)));
         }
         OnEof::KeepWriting
     }
 
     fn has_more(&self) -> bool {
-        let more_frames = match self.incoming {
-            Incoming::Frames => !self.kept.is_empty(),
-            Incoming::FramesAlready => true,
-            Incoming::Nothing => false,
-        };
-        more_frames || !self.message.is_empty()
+        !self.closing.is_theirs() && !self.kept.is_empty() || self.delivered.is_some()
     }
 
     /// Delivers what is kept, then these frames, as far as the protocol inside wants to read. What is left is kept.
-    pub(super) fn received(&mut self, frames: &[u8]) {
+    fn deliver(&mut self, frames: &[u8]) {
         if !self.kept.is_empty() && !frames.is_empty() {
             self.kept = [&self.kept, frames].concat().into();
         }
-        let kept = std::mem::take(&mut self.kept);
+        let kept = mem::take(&mut self.kept);
         let mut input = if kept.is_empty() { frames } else { &kept[..] };
-        if self.incoming == Incoming::Frames {
-            self.incoming = Incoming::FramesAlready;
-        }
-        while self.deliver_message() && self.incoming == Incoming::FramesAlready {
-            let mut wire = Wire { input, outer: &self.outer };
-            let message = self.context.read(&mut wire);
-            input = wire.input;
-            match message {
-                Ok(Message::Text(text)) => self.begin_message(text.into()),
-                Ok(Message::Binary(data)) => self.begin_message(data),
-                Ok(Message::Close(_)) => self.incoming = Incoming::Nothing,
-                Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
-                Err(Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => self.incoming = Incoming::Frames,
-                Err(error) => self.fail(error),
+        while self.deliver_message() && !self.closing.is_theirs() {
+            match self.reader.next(&mut input) {
+                Ok(Some(event)) => self.pass_on(event),
+                Ok(None) => break,
+                Err(violation) => self.fail(violation),
             }
         }
-        if self.incoming != Incoming::Nothing {
+        if !self.closing.is_theirs() && !input.is_empty() {
             let left = input.len();
             self.kept = if kept.is_empty() { Bytes::copy_from_slice(input) } else { kept.slice(kept.len() - left..) };
         }
     }
 
-    fn begin_message(&mut self, message: Bytes) {
-        self.message = message;
-        self.outer.note_message();
+    fn pass_on(&mut self, event: Event) {
+        match event {
+            Event::Message => {
+                self.delivered = Some(0);
+                self.out.outer.note_message();
+            }
+            Event::Ping => match self.form {
+                Form::Messages(_) => self.pass_on_control(Opcode::Ping),
+                _ if self.closing.is_ours() => {}
+                _ => self.out.send(Opcode::Pong, [self.reader.control(), b""]),
+            },
+            Event::Pong => match self.form {
+                Form::Messages(_) => self.pass_on_control(Opcode::Pong),
+                Form::Bytes | Form::Text(_) => {}
+            },
+            Event::Close(code, reason) => {
+                self.closing.add_theirs();
+                self.peer_code = code;
+                if let Form::Messages(link) = &self.form {
+                    link.closed.replace(Some((code, reason)));
+                }
+            }
+        }
     }
 
-    /// Delivers what there is of a message; false if the protocol inside does not want the rest now.
+    fn pass_on_control(&mut self, opcode: Opcode) {
+        let input = [&[opcode as u8], self.reader.control()].concat();
+        self.nested.received(&input);
+        self.send();
+    }
+
+    /// Delivers what there is of a message; false if the protocol inside does not want the rest, or the next one, now.
     fn deliver_message(&mut self) -> bool {
-        while !self.message.is_empty() && self.nested.inside().wants_read() {
-            let piece = self.message.split_to(self.message.len().min(LONGEST_CHUNK));
-            self.nested.received(&piece);
+        while let Some(delivered) = self.delivered
+            && self.nested.inside().wants_read()
+        {
+            let message = self.reader.message();
+            let (piece, end) = match self.form {
+                Form::Messages(_) => (message, message.len()),
+                // It begins with its kind.
+                Form::Bytes | Form::Text(_) => {
+                    let begin = delivered.max(1);
+                    let end = message.len().min(begin + LONGEST_CHUNK);
+                    (&message[begin..end], end)
+                }
+            };
+            self.delivered = (end < message.len()).then_some(end);
+            self.nested.received(piece);
             // Each answer is a message of its own.
             self.send();
         }
         let inside = self.nested.inside();
-        if self.message.is_empty() || inside.transport().is_closing() {
-            // Even empty it would keep the memory of the whole.
-            self.message = Bytes::new();
+        let (wants_read, is_closing) = (inside.wants_read(), inside.transport().is_closing());
+        if is_closing {
+            self.delivered = None;
+        }
+        if self.delivered.is_none() {
+            self.reader.forget_message();
         }
         // Behind its close the peer's is still to come; behind a failure nothing is.
-        self.message.is_empty()
-            && inside.failure().is_none()
-            && (inside.wants_read() || inside.transport().is_closing())
+        self.delivered.is_none() && self.nested.inside().failure().is_none() && (wants_read || is_closing)
     }
 
     fn drain(&mut self) {
         self.send();
-        let peer_closed = self.incoming == Incoming::Nothing;
-        if peer_closed && self.message.is_empty() && self.nested.inside().received_eof() != OnEof::NotYet {
+        if self.closing.is_theirs() && self.delivered.is_none() && self.nested.inside().received_eof() != OnEof::NotYet
+        {
             // It cannot go on sending: the closing handshake is for both directions.
             self.nested.inside().transport().lose_connection();
             self.send();
         }
         let inside = self.nested.inside();
-        if !self.closed && inside.failure().is_none() && (inside.wants_close() || inside.wants_write_eof()) {
-            if self.character.is_empty() {
-                self.close();
-            } else {
-                inside.transport().fail_connection(not_text());
+        if !self.closing.is_ours() && inside.failure().is_none() && (inside.wants_close() || inside.wants_write_eof()) {
+            match &self.form {
+                Form::Text(characters) if !characters.is_whole() => {
+                    inside.transport().fail_connection(not_text());
+                }
+                _ => self.close(),
             }
         }
-        if self.closed && peer_closed {
-            self.outer.lose_connection();
+        if self.closing == Closing::Both {
+            self.out.outer.lose_connection();
         }
-        self.nested.settle(!self.closed);
+        self.nested.settle(!self.closing.is_ours());
     }
 
     /// Sends the closing frame, or the answer to that of the peer.
     fn close(&mut self) {
-        self.closed = true;
-        if self.incoming != Incoming::Nothing {
-            let code =
-                if self.outer.is_closing() || self.outer.is_draining() { CloseCode::Away } else { CloseCode::Normal };
-            self.send_close(code);
-            (self.start_patience)(&self.outer);
+        let outer = self.out.outer.clone();
+        if self.closing.is_theirs() {
+            self.send_close(self.peer_code, "");
         } else {
-            // An error says no more than that this is the end.
-            let _ = self.context.flush(&mut Wire::to(&self.outer));
+            let goes_away = outer.is_closing() || outer.is_draining();
+            let code = if goes_away { CloseCode::GOING_AWAY } else { CloseCode::NORMAL };
+            let chosen = match &self.form {
+                Form::Messages(link) => link.closing.take(),
+                Form::Bytes | Form::Text(_) => None,
+            };
+            let (code, reason) = chosen.unwrap_or((code, String::new()));
+            self.send_close(code, &reason);
+            (self.timers.give_up)(&outer, self.options.handshake_timeout);
         }
         if self.nested.inside().wants_write_eof() {
             self.nested.inside().write_eof_sent();
         }
     }
 
-    fn send_close(&mut self, code: CloseCode) {
-        let frame = CloseFrame { code, reason: Default::default() };
-        let _ = self.context.close(&mut Wire::to(&self.outer), Some(frame));
+    fn send_close(&mut self, code: CloseCode, reason: &str) {
+        self.closing.add_ours();
+        self.out.send(Opcode::Close, [&closing(code, reason), b""]);
     }
 
     /// The peer has broken the rules, and nothing more of it is listened to.
-    fn fail(&mut self, error: Error) {
-        let code = match &error {
-            Error::Capacity(_) => CloseCode::Size,
-            Error::Utf8(_) => CloseCode::Invalid,
-            _ => CloseCode::Protocol,
-        };
-        tracing::debug!(%error, "the web socket fails");
-        self.incoming = Incoming::Nothing;
-        self.send_close(code);
-        self.closed = true;
+    fn fail(&mut self, violation: Violation) {
+        tracing::debug!(error = %violation, "the web socket fails");
+        self.closing.add_theirs();
+        // A frame that was not sent to its end would take the next one for its own.
+        let is_between =
+            !matches!(self.form, Form::Messages(_)) || self.nested.inside().transport().unsent_bytes() == 0;
+        if is_between && !self.closing.is_ours() {
+            self.send_close(violation.code(), "");
+        }
+        self.closing.add_ours();
         // First, for the connection outside ends in order.
-        self.nested.inside().lost(CloseReason::failed(error));
-        self.outer.lose_connection();
+        self.nested.inside().lost(CloseReason::failed(violation));
+        self.out.outer.lose_connection();
     }
 
     /// Sends what the protocol inside has written, as messages.
     fn send(&mut self) {
-        let Self { nested, context, masks, text, character, .. } = self;
+        let Self { out, nested, form, .. } = self;
         let mut is_text = true;
-        nested.send(|outer, data| {
-            let mut send = |kind, parts: [&[u8]; 2]| {
-                if *masks {
-                    send_masked(context, outer, kind, parts);
-                } else {
-                    send_plain(outer, kind, parts);
+        nested.send(|_, data| {
+            match form {
+                Form::Bytes => out.send(Opcode::Binary, [data, b""]),
+                Form::Text(characters) => {
+                    is_text &= characters.send(data, |parts| out.send(Opcode::Text, parts));
                 }
-            };
-            if *text {
-                is_text &= send_text(character, data, send);
-            } else {
-                send(Data::Binary, [data, b""]);
+                Form::Messages(_) => out.carry(data),
             }
             data.len()
         });
@@ -248,83 +314,81 @@ impl Open {
             nested.inside().transport().fail_connection(not_text());
         }
     }
-}
 
-/// Sends as much as ends with a whole character; false if it is no text.
-fn send_text(character: &mut Vec<u8>, mut data: &[u8], mut send: impl FnMut(Data, [&[u8]; 2])) -> bool {
-    // At most three bytes more finish a character.
-    while !character.is_empty() && !data.is_empty() {
-        character.push(data[0]);
-        data = &data[1..];
-        match str::from_utf8(character) {
-            Ok(_) => break,
-            Err(error) if error.error_len().is_some() => return false,
-            Err(_) => {}
+    fn look_again(&self, delay: Duration) {
+        (self.timers.look_for_life)(&self.out.outer, delay);
+    }
+
+    /// Sends a ping to a peer of which nothing was heard for long, and ends the connection if nothing comes of that.
+    pub(super) fn look_for_life(&mut self) {
+        let Some(interval) = self.options.ping_interval else { return };
+        let inner = self.nested.inside().transport().clone();
+        let unsent = self.out.outer.unsent_bytes() + inner.unsent_bytes();
+        let sent = self.out.written - self.out.outer.unsent_bytes() as u64;
+        let before = mem::replace(&mut self.life, Life { sent, unsent, ..Life::default() });
+        // One that takes in what it is sent is there, however long that takes; and one that is not read cannot answer.
+        let takes = before.unsent > 0 && before.sent != sent;
+        let is_unread = unsent == 0 && !self.nested.inside().wants_read();
+        if before.heard || takes || is_unread {
+            self.look_again(interval);
+        } else if !before.pinged {
+            self.life.pinged = true;
+            if !self.closing.is_ours() {
+                self.ping(&inner);
+            }
+            self.look_again(self.options.pong_timeout);
+        } else {
+            self.out.outer.fail_connection(CloseReason::TimedOut);
         }
     }
-    let whole = match str::from_utf8(data) {
-        Ok(_) => data.len(),
-        Err(error) if error.error_len().is_some() => return false,
-        Err(error) => error.valid_up_to(),
-    };
-    if str::from_utf8(character).is_ok() && character.len() + whole > 0 {
-        send(Data::Text, [character, &data[..whole]]);
-        character.clear();
+
+    fn ping(&mut self, inner: &Transport) {
+        match self.form {
+            // Not between the parts of a frame that is being sent.
+            Form::Messages(_) => {
+                send(Opcode::Ping, [b"", b""], self.out.keys.as_deref(), |parts| inner.write_sequence(parts));
+                self.send();
+            }
+            Form::Bytes | Form::Text(_) => self.out.send(Opcode::Ping, [b"", b""]),
+        }
     }
-    character.extend_from_slice(&data[whole..]);
-    true
 }
 
-/// Sends a message without a copy of it.
-fn send_plain(outer: &Transport, kind: Data, parts: [&[u8]; 2]) {
-    let header = FrameHeader { is_final: true, opcode: OpCode::Data(kind), ..FrameHeader::default() };
-    let length: usize = parts.iter().map(|part| part.len()).sum();
-    // A wire takes everything.
-    let _ = header.format(length as u64, &mut Wire::to(outer));
-    parts.iter().for_each(|part| outer.carry(part));
+impl Closing {
+    fn is_ours(self) -> bool {
+        matches!(self, Self::Ours | Self::Both)
+    }
+
+    fn is_theirs(self) -> bool {
+        matches!(self, Self::Theirs | Self::Both)
+    }
+
+    fn add_ours(&mut self) {
+        *self = if self.is_theirs() { Self::Both } else { Self::Ours };
+    }
+
+    fn add_theirs(&mut self) {
+        *self = if self.is_ours() { Self::Both } else { Self::Theirs };
+    }
 }
 
-fn send_masked(context: &mut WebSocketContext, outer: &Transport, kind: Data, parts: [&[u8]; 2]) {
-    let message = Frame::message(parts.concat(), OpCode::Data(kind), true);
-    let _ = context.write(&mut Wire::to(outer), Message::Frame(message));
+impl Out {
+    fn send(&mut self, opcode: Opcode, parts: [&[u8]; 2]) {
+        let Self { outer, keys, written } = self;
+        send(opcode, parts, keys.as_deref(), |parts| {
+            for part in parts {
+                outer.carry(part);
+                *written += part.len() as u64;
+            }
+        });
+    }
+
+    fn carry(&mut self, data: &[u8]) {
+        self.outer.carry(data);
+        self.written += data.len() as u64;
+    }
 }
 
 fn not_text() -> CloseReason {
     CloseReason::failed("what was to be sent as text is not UTF-8")
 }
-
-/// The frames that have come, and the connection outside to write to.
-struct Wire<'a, 'b> {
-    input: &'a [u8],
-    outer: &'b Transport,
-}
-
-impl<'b> Wire<'_, 'b> {
-    /// One that is only written to.
-    fn to(outer: &'b Transport) -> Self {
-        Self { input: b"", outer }
-    }
-}
-
-impl Read for Wire<'_, '_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.input.is_empty() {
-            return Err(ErrorKind::WouldBlock.into());
-        }
-        self.input.read(buffer)
-    }
-}
-
-impl Write for Wire<'_, '_> {
-    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        self.outer.carry(data);
-        Ok(data.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-/// What a connection always has for the next frames.
-const READ_BUFFER: usize = 4 * 1024;

@@ -1,21 +1,82 @@
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use reactor::SharedFactory;
+use http::StatusCode;
+use reactor::{Protocol, SharedFactory, Transport};
+
+use crate::web_socket::frame::Keys;
+use crate::web_socket::link::Link;
+use crate::web_socket::opening::Opening;
 
 /// What all connections of a factory share.
 #[derive(Clone)]
 pub(super) struct Options {
-    pub(super) inside: SharedFactory,
-    /// What to ask a server for; none for a server.
-    pub(super) url: Option<String>,
+    pub(super) inside: Inside,
+    pub(super) role: Role,
+    /// For servers.
     pub(super) otherwise: Option<SharedFactory>,
     pub(super) path: Option<String>,
+    pub(super) hosts: Vec<String>,
     pub(super) origins: Vec<String>,
     pub(super) any_origin: bool,
     pub(super) subprotocols: Vec<String>,
+    /// For clients: more fields of the request.
+    pub(super) fields: Vec<(String, String)>,
     pub(super) text: bool,
     pub(super) max_message: usize,
+    pub(super) handshake_timeout: Duration,
+    pub(super) ping_interval: Option<Duration>,
+    pub(super) pong_timeout: Duration,
 }
 
-/// How long a request may take, and how long the peer may take to close when this side has.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+#[derive(Clone)]
+pub(super) enum Role {
+    Server,
+    /// What to ask a server for, and what frames are masked with.
+    Client(String, Rc<Keys>),
+}
+
+/// What is built behind the handshake.
+#[derive(Clone)]
+pub(super) enum Inside {
+    Stream(SharedFactory),
+    Messages(Rc<RefCell<Build>>),
+}
+
+/// Builds a protocol for messages, or refuses.
+pub(super) type Build = dyn FnMut(Transport, &Rc<Link>, &Opening) -> Result<Box<dyn Protocol>, StatusCode>;
+
+impl Options {
+    pub(super) fn new(role: Role, inside: Inside) -> Self {
+        Self {
+            inside,
+            role,
+            otherwise: None,
+            path: None,
+            hosts: Vec::new(),
+            origins: Vec::new(),
+            any_origin: false,
+            subprotocols: Vec::new(),
+            fields: Vec::new(),
+            text: false,
+            max_message: 65_536,
+            handshake_timeout: Duration::from_secs(10),
+            ping_interval: Some(Duration::from_secs(20)),
+            pong_timeout: Duration::from_secs(20),
+        }
+    }
+
+    pub(super) fn keys(&self) -> Option<&Rc<Keys>> {
+        match &self.role {
+            Role::Server => None,
+            Role::Client(_, keys) => Some(keys),
+        }
+    }
+}
+
+impl Role {
+    pub(super) fn client(url: &str) -> Self {
+        Self::Client(url.to_owned(), Rc::new(Keys::new()))
+    }
+}

@@ -1,112 +1,220 @@
-//! The request that a web socket begins with.
+//! The request that a web socket begins with: the server's side of the opening handshake, RFC 6455, section 4.2.
 
-use memchr::memmem;
-use tungstenite::handshake::machine::TryParse as _;
-use tungstenite::handshake::server::{Request, create_response, write_response};
-use tungstenite::http::header::{HOST, ORIGIN, SEC_WEBSOCKET_PROTOCOL};
-use tungstenite::http::{HeaderName, HeaderValue, StatusCode};
+use std::fmt;
 
+use data_encoding::BASE64;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING, UPGRADE,
+};
+use http::uri::Authority;
+use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
+use httparse::EMPTY_HEADER;
+
+use crate::web_socket::head::{Head, MOST_FIELDS, at_most_one, elements, fields, has_element, is_token, single};
+use crate::web_socket::key;
 use crate::web_socket::options::Options;
 
-/// The head of a request, as it comes in.
-#[derive(Default)]
-pub(super) struct Head {
-    bytes: Vec<u8>,
-}
-
-impl Head {
-    /// Takes in what belongs to the head; the rest when it is complete.
-    pub(super) fn fill<'a>(&mut self, data: &'a [u8]) -> Option<&'a [u8]> {
-        let before = self.bytes.len();
-        self.bytes.extend_from_slice(data);
-        // The end may have begun in what came before.
-        let from = before.saturating_sub(2);
-        let ends = [&b"\n\r\n"[..], b"\n\n"];
-        let end =
-            ends.iter().filter_map(|end| Some(memmem::find(&self.bytes[from..], end)? + from + end.len())).min()?;
-        self.bytes.truncate(end);
-        Some(&data[end - before..])
-    }
-
-    pub(super) fn is_too_long(&self) -> bool {
-        self.bytes.len() > LONGEST
-    }
-
-    pub(super) fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// What is to become of the connection.
-    pub(super) fn judge(&self, options: &Options) -> Verdict {
-        let not_ours = |status: StatusCode| match options.otherwise {
-            Some(_) => Verdict::Otherwise,
-            None => Verdict::Refuse(status),
-        };
-        if self.is_too_long() {
-            return not_ours(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
-        }
-        let Ok(Some((_, request))) = Request::try_parse(&self.bytes) else { return not_ours(StatusCode::BAD_REQUEST) };
-        if options.path.as_ref().is_some_and(|path| path != request.uri().path()) {
-            return not_ours(StatusCode::NOT_FOUND);
-        }
-        let Ok(mut response) = create_response(&request) else { return Verdict::Refuse(StatusCode::UPGRADE_REQUIRED) };
-        if !options.any_origin && !is_of_known_origin(&request, &options.origins) {
-            return Verdict::Refuse(StatusCode::FORBIDDEN);
-        }
-        if let Some(chosen) = choose(&request, &options.subprotocols) {
-            response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, chosen);
-        }
-        let mut answer = Vec::new();
-        match write_response(&mut answer, &response) {
-            Ok(()) => Verdict::Accept(answer),
-            Err(_) => Verdict::Refuse(StatusCode::BAD_REQUEST),
-        }
-    }
-}
-
+/// What is to become of a connection, by its first request.
 pub(super) enum Verdict {
-    /// It becomes a web socket, with this answer.
-    Accept(Vec<u8>),
-    Refuse(StatusCode),
+    /// It becomes a web socket.
+    Accept(Accepted),
+    Refuse(Refusal),
     /// It is none of ours.
     Otherwise,
 }
 
-/// The answer to a request that is refused.
-pub(super) fn refusal(status: StatusCode) -> String {
-    let version =
-        if status == StatusCode::UPGRADE_REQUIRED { "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n" } else { "" };
-    let text = format!("{status}\n");
-    let length = text.len();
-    format!(
-        "HTTP/1.1 {status}\r\n{version}Connection: close\r\nContent-Type: text/plain\r\nContent-Length: {length}\r\n\r\n{text}"
-    )
+/// A request for a web socket that is as it should be.
+pub(super) struct Accepted {
+    pub(super) request: Request<()>,
+    pub(super) subprotocol: Option<String>,
+    accept: String,
 }
 
-fn text(request: &Request, name: HeaderName) -> Option<&str> {
-    request.headers().get(name)?.to_str().ok()
+/// Why a request is refused.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    why: String,
+}
+
+/// Judges a head that is complete, or too long to be one.
+pub(super) fn judge(head: &Head, options: &Options) -> Verdict {
+    let not_ours = |refusal| match options.otherwise {
+        Some(_) => Verdict::Otherwise,
+        None => Verdict::Refuse(refusal),
+    };
+    if head.is_too_long() {
+        return not_ours(Refusal::new(
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "the head of the request is too long",
+        ));
+    }
+    let request = match parse(head.bytes()) {
+        Ok(request) => request,
+        Err(refusal) => return not_ours(refusal),
+    };
+    if options.path.as_ref().is_some_and(|path| path != request.uri().path()) {
+        return not_ours(Refusal::new(StatusCode::NOT_FOUND, "there is no web socket at this path"));
+    }
+    if request.method() != Method::GET {
+        return not_ours(Refusal::bad(format!("a web socket is asked for by GET, not by {}", request.method())));
+    }
+    match check(request, options) {
+        Ok(accepted) => Verdict::Accept(accepted),
+        Err(refusal) => Verdict::Refuse(refusal),
+    }
+}
+
+/// What the head of a request says, if it is one.
+fn parse(head: &[u8]) -> Result<Request<()>, Refusal> {
+    let mut room = [EMPTY_HEADER; MOST_FIELDS];
+    let mut parsed = httparse::Request::new(&mut room);
+    match parsed.parse(head) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Partial) => return Err(Refusal::bad("this is no HTTP request")),
+        Err(httparse::Error::TooManyHeaders) => {
+            return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many fields"));
+        }
+        Err(error) => return Err(Refusal::bad(format!("this is no HTTP request: {error}"))),
+    }
+    let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
+    let target = parsed.path.unwrap_or_default();
+    let request = Request::builder().method(parsed.method.unwrap_or_default()).uri(target).version(version).body(());
+    let (mut request, fields) = request
+        .and_then(|request| Ok((request, fields(parsed.headers)?)))
+        .map_err(|error| Refusal::bad(error.to_string()))?;
+    *request.headers_mut() = fields;
+    if !is_target(target, request.uri()) {
+        return Err(Refusal::bad("the target of the request is neither a path nor a URL"));
+    }
+    Ok(request)
+}
+
+/// Whether it is of the forms that a `GET` has: a path, or a URL (RFC 9112, sections 3.2.1 and 3.2.2).
+fn is_target(target: &str, uri: &Uri) -> bool {
+    target.starts_with('/') || matches!(uri.scheme_str(), Some("http" | "https" | "ws" | "wss"))
+}
+
+fn check(request: Request<()>, options: &Options) -> Result<Accepted, Refusal> {
+    let fields = request.headers();
+    let host = check_http(&request)?;
+    if !options.hosts.is_empty() && !options.hosts.iter().any(|own| is_host(own, host)) {
+        let why = format!("{host} is not a name of this server");
+        return Err(Refusal::new(StatusCode::MISDIRECTED_REQUEST, why));
+    }
+    if !has_element(fields, UPGRADE, "websocket") {
+        return Err(Refusal::upgrade("the request has no Upgrade: websocket"));
+    }
+    if !has_element(fields, CONNECTION, "upgrade") {
+        return Err(Refusal::bad("the request has no Connection: Upgrade"));
+    }
+    if single(fields, &SEC_WEBSOCKET_VERSION).map_err(Refusal::request)? != "13" {
+        return Err(Refusal::upgrade("the request is for another version of web sockets than 13"));
+    }
+    let asked = single(fields, &SEC_WEBSOCKET_KEY).map_err(Refusal::request)?;
+    if !BASE64.decode(asked.as_bytes()).is_ok_and(|key| key.len() == 16) {
+        return Err(Refusal::bad("the Sec-WebSocket-Key of the request is not 16 bytes in Base64"));
+    }
+    let accept = key::accept(asked);
+    let origin = at_most_one(fields, &ORIGIN).map_err(Refusal::request)?;
+    if let Some(origin) = origin
+        && !options.any_origin
+        && !is_known(origin, host, &options.origins)
+    {
+        let why = format!("pages of {origin} may not use this web socket");
+        return Err(Refusal::new(StatusCode::FORBIDDEN, why));
+    }
+    let subprotocol = choose(fields, &options.subprotocols)?;
+    Ok(Accepted { request, subprotocol, accept })
+}
+
+/// What every request must be like; the host that it is for.
+fn check_http(request: &Request<()>) -> Result<&str, Refusal> {
+    let fields = request.headers();
+    if request.version() != Version::HTTP_11 {
+        return Err(Refusal::bad("a web socket is asked for by HTTP 1.1, not 1.0"));
+    }
+    let host = single(fields, &HOST).map_err(Refusal::request)?;
+    if host.contains('@') || host.parse::<Authority>().is_err() {
+        return Err(Refusal::bad("the field Host names no host"));
+    }
+    if fields.contains_key(TRANSFER_ENCODING) || !matches!(at_most_one(fields, &CONTENT_LENGTH), Ok(None | Some("0"))) {
+        return Err(Refusal::bad("a request for a web socket has no body"));
+    }
+    // What a URL says counts, whatever the field says.
+    Ok(request.uri().authority().map_or(host, Authority::as_str))
+}
+
+/// Whether a request for `host` is for the server that has this name, or this name and port.
+fn is_host(own: &str, host: &str) -> bool {
+    let without_port = host.parse::<Authority>().is_ok_and(|host| host.host().eq_ignore_ascii_case(own));
+    without_port || own.eq_ignore_ascii_case(host)
 }
 
 /// Browsers name the origin of the page that asks; nobody else need.
-fn is_of_known_origin(request: &Request, origins: &[String]) -> bool {
-    if !request.headers().contains_key(ORIGIN) {
-        return true;
+fn is_known(origin: &str, host: &str, origins: &[String]) -> bool {
+    let named = origin.split_once("://").map(|(_, named)| named);
+    named.is_some_and(|named| named.eq_ignore_ascii_case(host))
+        || origins.iter().any(|known| known.eq_ignore_ascii_case(origin))
+}
+
+fn choose(fields: &HeaderMap, subprotocols: &[String]) -> Result<Option<String>, Refusal> {
+    let offered = || elements(fields, SEC_WEBSOCKET_PROTOCOL);
+    if let Some(wrong) = offered().find(|name| !is_token(name)) {
+        return Err(Refusal::bad(format!("{wrong:?} is not the name of a subprotocol")));
     }
-    let Some(origin) = text(request, ORIGIN) else { return false };
-    let of_host = |host: &str| {
-        let named = origin.split_once("://").map(|(_, named)| named);
-        named.is_some_and(|named| named.eq_ignore_ascii_case(host))
-    };
-    origins.iter().any(|known| known.eq_ignore_ascii_case(origin)) || text(request, HOST).is_some_and(of_host)
+    Ok(subprotocols.iter().find(|name| offered().any(|offer| offer == *name)).cloned())
 }
 
-fn choose(request: &Request, subprotocols: &[String]) -> Option<HeaderValue> {
-    let offered = request.headers().get_all(SEC_WEBSOCKET_PROTOCOL);
-    let offered =
-        || offered.iter().filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).map(str::trim);
-    let chosen = subprotocols.iter().find(|name| offered().any(|offer| offer == *name))?;
-    HeaderValue::from_str(chosen).ok()
+impl Accepted {
+    /// The answer by which the connection becomes a web socket.
+    pub(super) fn answer(&self) -> String {
+        let accept = &self.accept;
+        let subprotocol = self.subprotocol.as_ref().map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
+        format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Accept: {accept}\r\n{}\r\n",
+            subprotocol.unwrap_or_default()
+        )
+    }
 }
 
-/// A longer head is refused.
-const LONGEST: usize = 8 * 1024;
+impl Refusal {
+    pub(super) fn new(status: StatusCode, why: impl Into<String>) -> Self {
+        Self { status, why: why.into() }
+    }
+
+    fn bad(why: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, why)
+    }
+
+    fn request(what: String) -> Self {
+        Self::bad(format!("the request {what}"))
+    }
+
+    fn upgrade(why: &str) -> Self {
+        Self::new(StatusCode::UPGRADE_REQUIRED, why)
+    }
+
+    pub(super) fn answer(&self) -> String {
+        let Self { status, why } = self;
+        let version = if *status == StatusCode::UPGRADE_REQUIRED {
+            "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+        } else {
+            ""
+        };
+        let text = format!("{why}\n");
+        let length = text.len();
+        format!(
+            "HTTP/1.1 {status}\r\n{version}Connection: close\r\nContent-Type: text/plain; charset=utf-8\r\n\
+             X-Content-Type-Options: nosniff\r\nContent-Length: {length}\r\n\r\n{text}"
+        )
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.status, self.why)
+    }
+}

@@ -1,18 +1,24 @@
 //! A connection from its first request on.
 
+use std::cell::Cell;
+use std::mem;
 use std::rc::Rc;
 
+use http::{StatusCode, Uri};
 use reactor::connection::Connection;
 use reactor::layer::{Layer, Nested};
 use reactor::port::Pending;
 use reactor::{CloseReason, OnEof, Protocol, SharedFactory, Transport};
-use tungstenite::http::StatusCode;
 
 use crate::policies::pass_through::PassThrough;
-use crate::web_socket::answer;
-use crate::web_socket::open::Open;
-use crate::web_socket::options::{Options, PATIENCE};
-use crate::web_socket::request::{Head, Verdict, refusal};
+use crate::web_socket::answer::{self, Outcome};
+use crate::web_socket::head::Head;
+use crate::web_socket::link::Link;
+use crate::web_socket::open::{Form, Open, Timers};
+use crate::web_socket::opening::Opening;
+use crate::web_socket::options::{Inside, Options, Role};
+use crate::web_socket::request::{self, Refusal, Verdict};
+use crate::web_socket::text::Characters;
 
 /// A connection that becomes a web socket, or something else.
 pub(super) struct Upgrade {
@@ -24,16 +30,21 @@ pub(super) struct Upgrade {
 enum Stage {
     /// The client's request comes in.
     Request(Head, Pending),
-    /// The server's answer to this key comes in.
-    Answer(Head, String),
+    /// The server's answer comes in, to this key and a request for this.
+    Answer(Head, Question, Pending),
     Open(Box<Open>),
     Otherwise(PassThrough),
     Refused,
 }
 
+struct Question {
+    key: String,
+    target: Uri,
+}
+
 impl Upgrade {
     pub(super) fn new(transport: Transport, options: Rc<Options>) -> Self {
-        transport.call_later(PATIENCE, |this: &mut Self| {
+        transport.call_later(options.handshake_timeout, |this: &mut Self| {
             if matches!(this.stage, Stage::Request(..) | Stage::Answer(..)) {
                 this.transport.fail_connection(CloseReason::TimedOut);
             }
@@ -44,58 +55,114 @@ impl Upgrade {
 
     /// Asks the server, as a client does.
     fn ask(&mut self, url: &str) {
-        match answer::request(url, &self.options.subprotocols) {
+        match answer::request(url, &self.options) {
             Ok((request, key)) => {
                 self.transport.write(request);
-                self.stage = Stage::Answer(Head::default(), key);
+                let question = Question { key, target: url.parse().unwrap_or_default() };
+                self.stage = Stage::Answer(Head::default(), question, self.transport.mark_pending());
             }
-            Err(error) => self.transport.fail_connection(CloseReason::failed(error)),
-        }
-    }
-
-    /// The server's answer is complete, and `rest` has come behind it.
-    fn check(&mut self, rest: &[u8]) {
-        let Stage::Answer(head, key) = std::mem::replace(&mut self.stage, Stage::Refused) else { return };
-        match answer::check(&head, &key, &self.options.subprotocols) {
-            Ok(()) => match self.build(self.options.inside.clone()) {
-                Some(nested) => self.open(nested, rest),
-                None => self.transport.lose_connection(),
-            },
             Err(why) => self.transport.fail_connection(CloseReason::failed(why)),
         }
     }
 
-    fn open(&mut self, nested: Nested, frames: &[u8]) {
-        let start_patience = |outer: &Transport| {
-            outer.call_later(PATIENCE, |this: &mut Self| this.transport.fail_connection(CloseReason::TimedOut));
-        };
-        let mut open = Box::new(Open::new(self.transport.clone(), nested, &self.options, start_patience));
+    fn answer_received(&mut self, mut data: &[u8]) {
+        while let Stage::Answer(head, ..) = &mut self.stage {
+            let rest = head.fill(data);
+            if head.is_too_long() {
+                self.transport.fail_connection(CloseReason::failed("what the server answers is too long"));
+                return;
+            }
+            let Some(rest) = rest else { return };
+            self.check(rest);
+            data = rest;
+        }
+    }
+
+    /// An answer of the server is complete, and `rest` has come behind it, which is the next if this was not the last.
+    fn check(&mut self, rest: &[u8]) {
+        let Stage::Answer(head, question, pending) = mem::replace(&mut self.stage, Stage::Refused) else { return };
+        match answer::check(head.bytes(), &question.key, &self.options.subprotocols) {
+            Ok(Outcome::Open(response, subprotocol)) => {
+                let headers = response.into_parts().0.headers;
+                match self.build_inside(Opening { target: question.target, headers, subprotocol }) {
+                    Ok(open) => self.open(open, rest),
+                    Err(_) => self.transport.lose_connection(),
+                }
+            }
+            Ok(Outcome::Wait) => self.stage = Stage::Answer(Head::default(), question, pending),
+            Err(why) => self.transport.fail_connection(CloseReason::failed(why)),
+        }
+    }
+
+    fn open(&mut self, mut open: Box<Open>, frames: &[u8]) {
         open.begin(frames);
         self.stage = Stage::Open(open);
     }
 
     /// The request is complete, and `rest` has come behind it; or it is too long to be one.
     fn decide(&mut self, rest: &[u8]) {
-        let Stage::Request(head, _pending) = std::mem::replace(&mut self.stage, Stage::Refused) else { return };
-        match head.judge(&self.options) {
-            Verdict::Accept(answer) => match self.build(self.options.inside.clone()) {
-                Some(nested) => {
-                    self.transport.write(answer);
-                    self.open(nested, rest);
+        let Stage::Request(head, _pending) = mem::replace(&mut self.stage, Stage::Refused) else { return };
+        match request::judge(&head, &self.options) {
+            Verdict::Accept(accepted) => {
+                let answer = accepted.answer();
+                let parts = accepted.request.into_parts().0;
+                let (target, headers) = (parts.uri, parts.headers);
+                match self.build_inside(Opening { target, headers, subprotocol: accepted.subprotocol }) {
+                    Ok(open) => {
+                        self.transport.write(answer);
+                        self.open(open, rest);
+                    }
+                    Err(status) => self.refuse(&Refusal::new(status, status.to_string())),
                 }
-                None => self.refuse(StatusCode::SERVICE_UNAVAILABLE),
-            },
-            Verdict::Refuse(status) => self.refuse(status),
+            }
+            Verdict::Refuse(refusal) => self.refuse(&refusal),
             Verdict::Otherwise => self.pass_on(head.bytes(), rest),
         }
+    }
+
+    /// The web socket with what is inside it, or the status that it is refused with.
+    fn build_inside(&self, opening: Opening) -> Result<Box<Open>, StatusCode> {
+        let (nested, form) = match &self.options.inside {
+            Inside::Stream(factory) => {
+                let form = if self.options.text { Form::Text(Characters::default()) } else { Form::Bytes };
+                (self.build(factory.clone()).ok_or(StatusCode::SERVICE_UNAVAILABLE)?, form)
+            }
+            Inside::Messages(build) => {
+                let link = Rc::new(Link::new(self.options.keys().cloned()));
+                let refusal = Rc::new(Cell::new(StatusCode::SERVICE_UNAVAILABLE));
+                let mut factory = {
+                    let (build, link, refusal) = (Rc::clone(build), Rc::clone(&link), Rc::clone(&refusal));
+                    move |transport| {
+                        let built = build.borrow_mut()(transport, &link, &opening);
+                        built.map_err(|status| refusal.set(status)).ok()
+                    }
+                };
+                let nested = Nested::build(&self.transport, &mut factory).ok_or_else(|| refusal.get())?;
+                (nested, Form::Messages(link))
+            }
+        };
+        let timers = Timers {
+            give_up: |outer, delay| {
+                outer.call_later(delay, |this: &mut Self| this.transport.fail_connection(CloseReason::TimedOut));
+            },
+            look_for_life: |outer, delay| {
+                outer.call_later(delay, |this: &mut Self| {
+                    if let Stage::Open(open) = &mut this.stage {
+                        open.look_for_life();
+                    }
+                });
+            },
+        };
+        Ok(Box::new(Open::new(self.transport.clone(), nested, &self.options, form, timers)))
     }
 
     fn build(&self, mut factory: SharedFactory) -> Option<Nested> {
         Nested::build(&self.transport, &mut factory)
     }
 
-    fn refuse(&self, status: StatusCode) {
-        self.transport.write(refusal(status));
+    fn refuse(&self, refusal: &Refusal) {
+        tracing::debug!(peer = %self.transport.peer(), %refusal, "a web socket is refused");
+        self.transport.write(refusal.answer());
         self.transport.lose_connection();
     }
 
@@ -114,7 +181,8 @@ impl Upgrade {
 
 impl Protocol for Upgrade {
     fn connection_made(&mut self) {
-        if let Some(url) = self.options.url.clone() {
+        if let Role::Client(url, _) = &self.options.role {
+            let url = url.clone();
             self.ask(&url);
         }
     }
@@ -127,14 +195,7 @@ impl Protocol for Upgrade {
                     self.decide(rest.unwrap_or_default());
                 }
             }
-            Stage::Answer(head, _) => {
-                let rest = head.fill(data);
-                if head.is_too_long() {
-                    self.transport.fail_connection(CloseReason::failed("what the server answers is too long"));
-                } else if let Some(rest) = rest {
-                    self.check(rest);
-                }
-            }
+            Stage::Answer(..) => self.answer_received(data),
             Stage::Open(open) => open.received(data),
             Stage::Otherwise(through) => through.received(data),
             Stage::Refused => {}
@@ -143,7 +204,7 @@ impl Protocol for Upgrade {
 
     fn eof_received(&mut self) -> OnEof {
         if let Stage::Request(head, _) = &mut self.stage {
-            let head = std::mem::take(head);
+            let head = mem::take(head);
             self.pass_on(head.bytes(), b"");
         }
         match &mut self.stage {

@@ -103,7 +103,10 @@ fn what_is_wrong_is_told_with_its_place_in_the_whole() {
         ("web:8007", "\"8007\" (at 4) is not a scheme: those known are haproxy, sim, tcp, tcp6, unix, web"),
         ("web:path=a:tcp:80", "\"a\" (at 9) is not a path: a path begins with a slash"),
         ("web:tcp:80x", "\"80x\" (at 8) is not a port: a port is a number from 0 to 65535"),
-        ("web:text=1:txt=1:tcp:80", "\"txt\" (at 11) is not a keyword of web: it has path, text"),
+        (
+            "web:text=1:txt=1:tcp:80",
+            "\"txt\" (at 11) is not a keyword of web: it has path, hosts, origins, text, max-message, handshake, ping, pong",
+        ),
         (
             "web:tcp:80:path=/a",
             "\"path\" (at 11) is not a keyword of tcp: it has port, interface, backlog, max-connections, max-pending, rate, per-peer, pending-per-peer",
@@ -112,6 +115,12 @@ fn what_is_wrong_is_told_with_its_place_in_the_whole() {
         let error = server_from_string(&reactor, description).unwrap_err();
         assert_eq!(error.to_string(), format!("{description}: {problem}"));
     }
+    for (ping, is_right) in [("no", true), ("0.5", true), ("often", false)] {
+        assert_eq!(server_from_string(&reactor, &format!("web:ping={ping}:tcp:80")).is_ok(), is_right, "{ping}");
+    }
     let error = client_from_string(&reactor, "web:host=a b:sim:here:80").unwrap_err();
-    assert!(error.to_string().starts_with("web:host=a b:sim:here:80: ws://a b/ cannot be asked for: "), "{error}");
+    assert!(
+        error.to_string().starts_with("web:host=a b:sim:here:80: ws://a b/ is not the URL of a web socket: "),
+        "{error}"
+    );
 }

@@ -1,0 +1,97 @@
+//! Heads of HTTP messages, RFC 9112: how they come in, and what all of them have in common.
+
+use http::header::AsHeaderName;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use memchr::memmem;
+
+/// The head of a request or of an answer, as it comes in.
+#[derive(Default)]
+pub(super) struct Head {
+    bytes: Vec<u8>,
+}
+
+impl Head {
+    /// Takes in what belongs to the head; the rest when it is complete.
+    pub(super) fn fill<'a>(&mut self, data: &'a [u8]) -> Option<&'a [u8]> {
+        let before = self.bytes.len();
+        self.bytes.extend_from_slice(data);
+        // The end may have begun in what came before.
+        let from = before.saturating_sub(2);
+        let ends = [&b"\n\r\n"[..], b"\n\n"];
+        let end =
+            ends.iter().filter_map(|end| Some(memmem::find(&self.bytes[from..], end)? + from + end.len())).min()?;
+        self.bytes.truncate(end);
+        Some(&data[end - before..])
+    }
+
+    pub(super) fn is_too_long(&self) -> bool {
+        self.bytes.len() > LONGEST
+    }
+
+    pub(super) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The fields that `httparse` has found: it refuses folded lines, blanks before colons and control characters.
+pub(super) fn fields(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, http::Error> {
+    let mut fields = HeaderMap::with_capacity(parsed.len());
+    for field in parsed {
+        let name = HeaderName::from_bytes(field.name.as_bytes())?;
+        fields.append(name, HeaderValue::from_bytes(field.value)?);
+    }
+    Ok(fields)
+}
+
+/// The value of a field that there must be once.
+pub(super) fn single<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, String> {
+    at_most_one(fields, name)?.ok_or_else(|| format!("has no field {}", capitalized(name)))
+}
+
+pub(super) fn at_most_one<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, String> {
+    let mut values = fields.get_all(name).iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(format!("has the field {} more than once", capitalized(name)));
+    }
+    match value.to_str() {
+        Ok(text) => Ok(Some(text)),
+        Err(_) => Err(format!("has a field {} that is not ASCII", capitalized(name))),
+    }
+}
+
+/// The elements of a field that is a list (RFC 9110, section 5.6.1), however many lines it stands on.
+pub(super) fn elements<'a>(fields: &'a HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &'a str> {
+    let values = fields.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values
+        .flat_map(|value| value.split(','))
+        .map(|element| element.trim_matches([' ', '\t']))
+        .filter(|it| !it.is_empty())
+}
+
+pub(super) fn has_element(fields: &HeaderMap, name: impl AsHeaderName, element: &str) -> bool {
+    elements(fields, name).any(|it| it.eq_ignore_ascii_case(element))
+}
+
+/// Whether it is a token (RFC 9110, section 5.6.2), as names of subprotocols are.
+pub(super) fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// A field's name as it stands in the specifications.
+pub(super) fn capitalized(name: &HeaderName) -> String {
+    let mut name = name.as_str().replace("websocket", "webSocket");
+    let mut begins = true;
+    // Names of fields are ASCII.
+    let capitalized = name.drain(..).map(|letter| {
+        let was_first = std::mem::replace(&mut begins, letter == '-');
+        if was_first { letter.to_ascii_uppercase() } else { letter }
+    });
+    capitalized.collect()
+}
+
+/// A longer head is refused.
+const LONGEST: usize = 8 * 1024;
+
+/// More fields than that are refused.
+pub(super) const MOST_FIELDS: usize = 64;

@@ -1,0 +1,31 @@
+//! What a server shows that it has understood the request by.
+
+use data_encoding::BASE64;
+use sha1::{Digest as _, Sha1};
+
+/// The answer to a key (RFC 6455, section 4.2.2).
+pub(super) fn accept(key: &str) -> String {
+    let mut hash = Sha1::new();
+    hash.update(key);
+    hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    BASE64.encode(&hash.finalize())
+}
+
+/// The key of a request that nobody has asked before.
+pub(super) fn new() -> String {
+    let mut bytes = [0; 16];
+    // A system that gives none would have given none to this process's hash maps either.
+    getrandom::fill(&mut bytes).expect("the system gives random bytes");
+    BASE64.encode(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_answer_is_that_of_the_specification() {
+        assert_eq!(accept("dGhlIHNhbXBsZSBub25jZQ=="), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+        assert_ne!(new(), new());
+    }
+}
