@@ -8,8 +8,8 @@ use crate::util::panics::{catch_panic, log_panic};
 
 /// Builds a protocol for each connection of a port or a connector. Twisted's `IProtocolFactory`.
 ///
-/// A closure is a factory; it may return a protocol, a boxed one, or an `Option` of either, where `None` refuses the
-/// connection. State that connections share is an `Rc` which the closure clones into each:
+/// A closure is a factory; it may return a protocol, a boxed protocol, or an `Option` of either, where `None` refuses
+/// the connection. To share state between connections, clone an `Rc` into each of them:
 ///
 /// ```
 /// use std::cell::Cell;
@@ -33,21 +33,21 @@ use crate::util::panics::{catch_panic, log_panic};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Annotate the argument, `|transport: Transport|`, in a closure that calls a method of it.
+/// If the closure calls methods of its argument, annotate it: `|transport: Transport|`.
 pub trait Factory: 'static {
-    /// The first port or connector that uses it has begun to. Twisted's `startFactory`.
+    /// Called when the first port or connector that uses the factory starts. Twisted's `startFactory`.
     fn start_factory(&mut self) {}
 
-    /// Builds the protocol of one connection, or refuses it by `None`: then it is closed at once, and no callback
-    /// comes. Called when the connection is really established, immediately before
-    /// [`connection_made`](Protocol::connection_made). Twisted's `buildProtocol`; the peer's address is
-    /// [`transport.peer()`](Transport::peer).
+    /// Builds the protocol of one connection, or refuses the connection by returning `None`: it is then closed at once,
+    /// without a callback. Called when the connection is established, immediately before
+    /// [`connection_made`](Protocol::connection_made). The peer's address is [`transport.peer()`](Transport::peer).
+    /// Twisted's `buildProtocol`.
     ///
-    /// A panic refuses the connection, too, and is logged.
+    /// A panic also refuses the connection, and is logged.
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>>;
 
-    /// The last port or connector that used it has ended; connections of it may still be alive. Twisted's
-    /// `stopFactory`.
+    /// Called when the last port or connector that uses the factory has ended; its connections may still be alive.
+    /// Twisted's `stopFactory`.
     fn stop_factory(&mut self) {}
 }
 
@@ -99,8 +99,7 @@ impl Factory for Box<dyn Factory> {
     }
 }
 
-/// Makes one factory serve several ports or connectors: it is started with the first of them and stopped with the
-/// last.
+/// Makes one factory serve several ports or connectors: it is started with the first of them and stopped with the last.
 ///
 /// ```
 /// use reactor::{Protocol, Reactor, Transport, share};
@@ -125,7 +124,7 @@ pub fn share(factory: impl Factory) -> SharedFactory {
 pub struct SharedFactory(Rc<Shared>);
 
 struct Shared {
-    /// Ports and connectors that use it now.
+    /// The ports and connectors that use it now.
     users: Cell<usize>,
     factory: RefCell<Box<dyn Factory>>,
 }
@@ -158,9 +157,9 @@ impl fmt::Debug for SharedFactory {
     }
 }
 
-/// A factory in the hands of a port or connector: its panics are contained.
+/// A factory owned by a port or connector: its panics are caught.
 pub(crate) struct FactoryCell {
-    /// Borrowed across the user's code, which has no way to get here a second time meanwhile.
+    /// Borrowed while user code runs, which has no way to reach this cell.
     factory: RefCell<Option<Box<dyn Factory>>>,
     started: Cell<bool>,
 }
@@ -201,7 +200,7 @@ impl FactoryCell {
         }
     }
 
-    /// Stops the factory and drops it, whoever still has a handle of the port or the connector.
+    /// Stops and drops the factory, even if handles of the port or connector remain.
     pub(crate) fn discard(&self) {
         self.stop();
         let factory = self.factory.take();

@@ -1,18 +1,19 @@
 use crate::connection::Connection;
 use crate::transport::Transport;
 
-/// A protocol with another connection inside it: what [`Protocol::layer`](crate::Protocol::layer) answers for one.
+/// A protocol with another connection inside it, as returned by [`Protocol::layer`](crate::Protocol::layer).
 ///
 /// A layer is the protocol of the outer connection and drives the inner one, which it keeps as a
-/// [`Nested`](crate::layer::Nested). It makes what the peer sent into what the protocol inside receives, and what that
-/// writes into what the peer receives. A layer that changes no bytes is shorter as a
+/// [`Nested`](crate::layer::Nested). It translates what the peer sends into what the inner protocol receives, and what
+/// the inner protocol writes into what the peer receives. A layer that changes no bytes is shorter as a
 /// [`Policy`](crate::layer::Policy).
 ///
-/// The outer connection does the rest: it tells the inner one that it is made and lost, makes its calls, asks it to close
-/// when it is asked to close itself, and calls [`pass`](Self::pass).
+/// The outer connection does the rest: it tells the inner one that it is made or lost, makes its calls, asks it to
+/// close when it is asked to close itself, and calls [`pass`](Self::pass).
 ///
-/// A layer that builds what is inside behind a header or a handshake calls its [`made`](Connection::made) itself. Until
-/// then it says by [`Transport::mark_pending`](crate::Transport::mark_pending) that the connection is not established.
+/// A layer that builds the inner connection after a header or a handshake calls its [`made`](Connection::made) itself.
+/// Until then it reports by [`Transport::mark_pending`](crate::Transport::mark_pending) that the connection is not
+/// established.
 ///
 /// ```
 /// use reactor::connection::Connection;
@@ -66,16 +67,16 @@ use crate::transport::Transport;
 /// assert_eq!(wire.written(), [0, 1]);
 /// ```
 pub trait Layer {
-    /// The inner connection; `None` until there is one.
+    /// The inner connection; `None` until it exists.
     fn inside(&mut self) -> Option<&mut Connection>;
 
-    /// Passes on what the inner connection wants to send, and a close or an end of the stream that it wants, by
-    /// [`Nested::pass`](crate::layer::Nested::pass). It is called after every callback except `connection_lost`, and in
-    /// every turn of the outer connection.
+    /// Passes on the inner connection's output, and its request to close or to end its stream, by
+    /// [`Nested::pass`](crate::layer::Nested::pass). Called after every callback except `connection_lost`, and in every
+    /// turn of the outer connection.
     fn pass(&mut self);
 }
 
-/// Asks the inner connection for what was asked of the outer: a close, the end of its stream, to finish.
+/// Passes on to the inner connection what the outer was asked to do: close, end its stream, or finish.
 pub(crate) fn pass_on_close(outer: &Transport, inner: &Transport) {
     if outer.is_draining() {
         inner.drain();

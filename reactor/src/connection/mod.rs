@@ -1,11 +1,12 @@
 //! The traits that users implement, and the rules between a protocol and its transport, without any I/O.
 //!
-//! [`Protocol`] and [`Factory`] are at the root, too, and most programs need nothing else of this module. A closure is a
-//! factory; what it may return is [`IntoProtocol`]; several ports have one factory by [`share()`].
+//! [`Protocol`] and [`Factory`] are also at the crate's root, and most programs need nothing else from this module. A
+//! closure is a factory; [`IntoProtocol`] is what it may return; [`share()`] lets several ports use one factory.
 //!
-//! [`Connection`] is for those who carry protocols over something new: a protocol, its transport, and the rules between
-//! them. It is told what has arrived and what has left, and is asked what to send next; it does no I/O itself, and so
-//! works the same over sockets, in memory and inside another connection. Layers have it in [`layer`](crate::layer).
+//! [`Connection`] is for code that carries protocols over something new. It holds a protocol, its transport, and the
+//! rules between them. A driver reports what has arrived and what has left, and asks what to send next. A `Connection`
+//! does no I/O, so it works the same over sockets, in memory and inside another connection. Layers hold it in a
+//! [`Nested`](crate::layer::Nested).
 //!
 //! ```
 //! use reactor::testing::StringTransport;
@@ -55,20 +56,20 @@ use crate::util::panics::catch_panic;
 
 /// One connection without any I/O: a protocol, its transport, and the rules between them.
 ///
-/// Most programs never name it. It is for those who write layers (see [`layer::around`](crate::layer::around), which does the common
-/// case): a driver tells it what happened, and then asks what to do next. It knows no socket and no clock.
+/// Most programs never name it. It is for code that writes layers ([`layer::around`](crate::layer::around) covers the
+/// common case): a driver tells it what happened, then asks what to do next. It knows no socket and no clock.
 ///
 /// - **Input**: [`made`](Self::made) first, then [`received`](Self::received), [`received_eof`](Self::received_eof) and
-///   [`turn`](Self::turn), at last [`lost`](Self::lost). Each runs the callbacks it gives rise to.
-/// - **Output**: [`with_output`](Self::with_output) lends the bytes to send, [`sent`](Self::sent) takes note of how
-///   many have left, [`write_eof_sent`](Self::write_eof_sent) that the end of the stream has.
+///   [`turn`](Self::turn), and finally [`lost`](Self::lost). Each runs the callbacks it gives rise to.
+/// - **Output**: [`with_output`](Self::with_output) lends the bytes to send, [`sent`](Self::sent) records how many have
+///   left, and [`write_eof_sent`](Self::write_eof_sent) that the end of the stream has.
 /// - **Questions**: [`wants_read`](Self::wants_read), [`wants_write_eof`](Self::wants_write_eof),
 ///   [`wants_close`](Self::wants_close), [`failure`](Self::failure).
 ///
 /// **One input, then a full drain, then the next input**: after every input the driver sends what it can and asks the
 /// questions again, until nothing changes.
 ///
-/// Dropping it without [`lost`](Self::lost) ends the handles of it, but calls nothing back.
+/// Dropping it without [`lost`](Self::lost) makes its handles stale and calls nothing back.
 ///
 /// ```
 /// use reactor::{Protocol, Transport};
@@ -88,7 +89,7 @@ use crate::util::panics::catch_panic;
 /// ```
 pub struct Connection {
     transport: Transport,
-    /// None once lost.
+    /// `None` once lost.
     protocol: Option<Box<dyn Protocol>>,
     incoming: Incoming,
     /// The protocol is a layer.
@@ -96,11 +97,11 @@ pub struct Connection {
     made: bool,
 }
 
-/// What comes from the peer.
+/// The state of the peer's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Incoming {
     Open,
-    /// The peer has ended its stream; the protocol has still to say what follows from that.
+    /// The peer has ended its stream, and the protocol has yet to answer.
     EofUnanswered,
     Eof,
 }
@@ -118,7 +119,7 @@ impl Connection {
         Self { transport, protocol: Some(protocol), incoming: Incoming::Open, layered, made: false }
     }
 
-    /// The handle the protocol has, too.
+    /// The handle that the protocol also has.
     pub fn transport(&self) -> &Transport {
         &self.transport
     }
@@ -145,15 +146,15 @@ impl Connection {
         });
     }
 
-    /// Input: the peer sent this. Ignored if it is empty, and once the connection is closing.
+    /// Input: the peer sent `data`. Ignored if it is empty, or if the connection is closing.
     pub fn received(&mut self, data: &[u8]) {
         if !data.is_empty() {
             self.input(|protocol| protocol.data_received(data));
         }
     }
 
-    /// Input: the peer sent this descriptor, with the bytes that are [`received`](Self::received) next. It is closed once
-    /// the connection is closing.
+    /// Input: the peer sent this descriptor, with the bytes that are [`received`](Self::received) next. If the
+    /// connection is closing, the descriptor is closed.
     pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
         self.input(|protocol| protocol.file_descriptor_received(descriptor));
     }
@@ -165,14 +166,14 @@ impl Connection {
         }
         self.state().watch_writes();
         if self.run(callback) {
-            // Before `pause_writing`, for what that writes is no answer.
+            // Before `pause_writing`, because what that callback writes is not an answer to input.
             self.state().settle_debt();
             self.pace();
         }
     }
 
-    /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`], or this side has ended its own
-    /// stream already, the connection is closing from here on.
+    /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`], or this side has already ended
+    /// its stream, the connection is closing from here on.
     pub fn received_eof(&mut self) -> OnEof {
         match self.incoming {
             Incoming::Open => self.tell_eof(),
@@ -213,9 +214,9 @@ impl Connection {
         }
     }
 
-    /// The turn of one that is inside a layer. Most have nothing to do.
+    /// The turn of a connection inside a layer. Most have nothing to do.
     fn turn_if_due(&mut self, cx: &mut Context<'_>) {
-        // Layers in this one have their own reasons.
+        // Nested layers have reasons of their own.
         if self.state().is_to_drain() || self.layered || self.incoming == Incoming::EofUnanswered {
             self.turn(cx);
         }
@@ -236,8 +237,8 @@ impl Connection {
     }
 
     /// Input: the connection has ended. Drops timers, deferred calls and unsent output, calls `connection_lost`, and
-    /// drops the protocol. Does nothing the second time; a protocol that was never told that it is connected is only
-    /// dropped.
+    /// drops the protocol. A second call does nothing. A protocol whose connection was never made is dropped without a
+    /// callback.
     pub fn lost(&mut self, reason: CloseReason) {
         let Some(mut protocol) = self.protocol.take() else { return };
         let watchers = self.state().take_watchers();
@@ -258,13 +259,13 @@ impl Connection {
             self.state().hub.log_panic(&message, "a protocol panicked while its connection ended");
         }
         for watcher in watchers {
-            // Who asked may not want to know any more.
+            // The receiver may have been dropped.
             let _ = watcher.send(reason.clone());
         }
     }
 
-    /// Output: lends the first of the bytes to send, as far as they lie together; empty if there are none. What `f`
-    /// writes to this very connection goes behind them.
+    /// Output: lends the first contiguous part of the bytes to send; empty if there are none. What `f` writes to this
+    /// same connection is queued behind them.
     pub fn with_output<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
         let state = self.state();
         let output = state.output().borrow_mut().lend();
@@ -278,7 +279,7 @@ impl Connection {
     ///
     /// # Panics
     ///
-    /// If that is more than was lent.
+    /// If `n` is more than was lent.
     pub fn sent(&mut self, n: usize) {
         self.sent_and_resumed(n);
     }
@@ -287,7 +288,7 @@ impl Connection {
     pub(crate) fn sent_and_resumed(&mut self, n: usize) -> bool {
         self.pace();
         self.state().sent(n);
-        // A layer goes on while it still has something to carry.
+        // A layer continues while it has something to carry.
         let resumes =
             self.state().pace.get() == Pace::CatchesUp && (self.state().is_open() || self.state().is_unfinished());
         if resumes {
@@ -297,7 +298,7 @@ impl Connection {
         resumes
     }
 
-    /// Output: the end of this side's stream, which [`wants_write_eof`](Self::wants_write_eof) asked for, has left.
+    /// Output: the end of this side's stream, requested by [`wants_write_eof`](Self::wants_write_eof), has left.
     pub fn write_eof_sent(&mut self) {
         self.state().set_eof_sent();
         if self.incoming == Incoming::Eof {
@@ -305,30 +306,30 @@ impl Connection {
         }
     }
 
-    /// Whether to read: not while it is paused, held or closing, nor while more than 64 KiB of answers are unsent, each
-    /// descriptor counted as 1 KiB.
+    /// Whether to read: false while the connection is paused, held or closing, or while more than 64 KiB of answers are
+    /// unsent, counting each descriptor as 1 KiB.
     pub fn wants_read(&self) -> bool {
         !self.has_ended() && self.state().wants_read()
     }
 
-    /// Whether everything was sent and the end of this side's stream is to follow.
+    /// Whether everything was sent and the end of this side's stream is due.
     pub fn wants_write_eof(&self) -> bool {
         self.state().wants_write_eof()
     }
 
-    /// Whether everything was sent and the connection is to be closed: by then the driver calls [`lost`](Self::lost)
-    /// with [`CloseReason::Done`].
+    /// Whether everything was sent and the connection is to be closed. The driver then calls [`lost`](Self::lost) with
+    /// [`CloseReason::Done`].
     pub fn wants_close(&self) -> bool {
         self.state().wants_close()
     }
 
-    /// Why the connection is to be ended at once and with a reset, if it is: it was aborted or failed, a callback
-    /// panicked, or the output limit was passed. The driver calls [`lost`](Self::lost) with it.
+    /// Why the connection is to be ended at once and with a reset, if it is: it was aborted, it failed, a callback
+    /// panicked, or it passed the output limit. The driver calls [`lost`](Self::lost) with this reason.
     pub fn failure(&self) -> Option<CloseReason> {
         self.state().failure()
     }
 
-    /// Whether the peer's end of stream was told already.
+    /// Whether the protocol has heard of the peer's end of stream.
     pub(crate) fn has_ended(&self) -> bool {
         self.incoming != Incoming::Open
     }
@@ -341,7 +342,7 @@ impl Connection {
         &self.transport.0
     }
 
-    /// Runs one callback, and `pause_writing` behind it where that is due.
+    /// Runs one callback, followed by `pause_writing` where that is due.
     #[inline]
     fn call(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
         if self.run(callback) {
@@ -349,7 +350,8 @@ impl Connection {
         }
     }
 
-    /// Runs one callback, and has a layer pass on what comes of it; false if it panicked or there is nobody to call.
+    /// Runs one callback, then has a layer pass on the result. Returns false if the callback panicked or the protocol
+    /// is gone.
     #[inline]
     fn run(&mut self, callback: impl FnOnce(&mut dyn Protocol)) -> bool {
         let layered = self.layered;
@@ -384,7 +386,7 @@ impl Connection {
     }
 }
 
-/// Does something with the connection inside a layer, if there is one, which knows by then what was asked of the outer.
+/// Applies `change` to the connection inside a layer, if there is one, after passing on what was asked of the outer.
 fn with_inside(protocol: &mut dyn Protocol, outer: &Transport, change: impl FnOnce(&mut Connection)) {
     if let Some(inside) = protocol.layer().and_then(Layer::inside) {
         layer::pass_on_close(outer, &inside.transport);
@@ -429,5 +431,5 @@ impl Callee for ProtocolCallee<'_> {
     }
 }
 
-/// Calls in one turn: futures that are always ready and defer the next must not keep everything else out.
+/// The limit of calls in one turn: futures that are always ready and defer the next must not starve everything else.
 const CALLS_AT_ONCE: u32 = 64;

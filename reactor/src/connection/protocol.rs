@@ -4,26 +4,27 @@ use std::os::fd::OwnedFd;
 use crate::connection::layer::Layer;
 use crate::transport::close_reason::CloseReason;
 
-/// What a user writes: the object that lives as long as one connection does, and is called back.
+/// A user's protocol: an object that lives as long as its connection and receives its callbacks.
 ///
 /// It is built by a [`Factory`](crate::Factory) with its [`Transport`](crate::Transport), which it keeps in a plain
-/// field. Only [`data_received`](Self::data_received) must be written. Twisted's `IProtocol` and, by
+/// field. Only [`data_received`](Self::data_received) is required. Twisted's `IProtocol` and, by
 /// [`eof_received`](Self::eof_received), its `IHalfCloseableProtocol`.
 ///
 /// # The order of callbacks
 ///
 /// [`connection_made`](Self::connection_made) comes once and first; then any number of `data_received` (on UNIX sockets
-/// also [`file_descriptor_received`](Self::file_descriptor_received)), `eof_received` at most once, [`pause_writing`](Self::pause_writing) and [`resume_writing`](Self::resume_writing) in turn;
+/// also [`file_descriptor_received`](Self::file_descriptor_received)), `eof_received` at most once, and
+/// [`pause_writing`](Self::pause_writing) and [`resume_writing`](Self::resume_writing) in turn;
 /// [`connection_lost`](Self::connection_lost) comes exactly once and last, whatever went wrong.
 ///
-/// Every callback runs to completion, and nothing else of the reactor runs meanwhile: neither another callback of this
-/// connection, nor one of another. Whatever a callback asks of its transport happens after it has returned.
+/// Every callback runs to completion, and nothing else of the reactor runs meanwhile: no other callback of this or any
+/// other connection. What a callback asks of its transport happens after the callback has returned.
 ///
 /// # Panics in callbacks
 ///
-/// A panic ends this connection alone: it is logged, the peer sees a reset, what was unsent is dropped, and
-/// `connection_lost` with [`CloseReason::Panicked`] is the only callback that follows. This needs unwinding: a program whose
-/// profile says `panic = "abort"` ends at the first panic, and [`run`](crate::Reactor::run) warns of that.
+/// A panic ends this connection alone: it is logged, the peer sees a reset, unsent output is dropped, and
+/// `connection_lost` with [`CloseReason::Panicked`] is the only callback that follows. This needs unwinding: a program
+/// whose profile sets `panic = "abort"` ends at the first panic, and [`run`](crate::Reactor::run) warns of that.
 ///
 /// ```
 /// use reactor::{CloseReason, Protocol, Transport};
@@ -40,41 +41,40 @@ use crate::transport::close_reason::CloseReason;
 /// }
 /// ```
 pub trait Protocol: Any {
-    /// The connection is established; nothing was read yet. Twisted's `connectionMade`.
+    /// The connection is established; nothing has been read yet. Twisted's `connectionMade`.
     fn connection_made(&mut self) {}
 
-    /// The peer sent these bytes: at least one and at most 65,536, cut anywhere. They are lent from the reactor's
-    /// buffer; what is to be kept must be copied. Twisted's `dataReceived`.
+    /// The peer sent these bytes: between 1 and 65,536, cut anywhere. The slice is lent from the reactor's buffer; copy
+    /// what must be kept. Twisted's `dataReceived`.
     ///
-    /// Not called while reading is paused, nor after the connection began to close.
+    /// Not called while reading is paused, or after the connection has begun to close.
     fn data_received(&mut self, data: &[u8]);
 
-    /// The peer sent a file descriptor, over a UNIX socket. It comes before the bytes that it was sent with, which
-    /// follow at once, even if this pauses reading; bytes that were sent earlier may come with them. Not called after
-    /// the connection began to close.
+    /// The peer sent a file descriptor over a UNIX socket. The bytes that it was sent with follow at once, even if this
+    /// callback pauses reading; bytes that were sent earlier may come with them. Not called after the connection has
+    /// begun to close.
     ///
-    /// Unless a protocol implements this the descriptor is closed, and that is logged. Twisted's
-    /// `fileDescriptorReceived`.
+    /// The default implementation closes the descriptor and logs that. Twisted's `fileDescriptorReceived`.
     fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
         drop(descriptor);
-        tracing::info!("closed a file descriptor from the peer: {} takes none", self.type_name());
+        tracing::info!("closed a file descriptor from the peer: {} does not take descriptors", self.type_name());
     }
 
-    /// The peer has ended its stream; no data follows. The answer says whether this side goes on sending. It comes
+    /// The peer has ended its stream; no data follows. The answer decides whether this side goes on sending. Called
     /// once, unless the answer is [`OnEof::NotYet`]. Twisted's `readConnectionLost`, asyncio's name.
     fn eof_received(&mut self) -> OnEof {
         OnEof::Close
     }
 
-    /// More than 65,536 bytes are unsent: the peer does not keep up. Whoever produces much should stop until
+    /// More than 65,536 bytes are unsent: the peer does not keep up. A protocol that produces much should stop until
     /// [`resume_writing`](Self::resume_writing), which always follows unless the connection ends. asyncio's name;
     /// Twisted's `pauseProducing` of a producer.
     fn pause_writing(&mut self) {}
 
-    /// All that was written has been handed to the system, after a [`pause_writing`](Self::pause_writing). Twisted's
+    /// Everything written has been handed to the system, after a [`pause_writing`](Self::pause_writing). Twisted's
     /// `resumeProducing` of a producer.
     ///
-    /// A stream of any size with bounded memory, begun by calling it in `connection_made`:
+    /// To send a stream of any size with bounded memory, call it in `connection_made` to begin:
     ///
     /// ```
     /// # struct Numbers { transport: reactor::Transport, next: u64 }
@@ -90,20 +90,20 @@ pub trait Protocol: Any {
     /// ```
     fn resume_writing(&mut self) {}
 
-    /// The connection has ended; this is the last callback. What is written now is dropped. Twisted's
+    /// The connection has ended; this is the last callback. Anything written now is dropped. Twisted's
     /// `connectionLost`.
     fn connection_lost(&mut self, reason: CloseReason) {
         let _ = reason;
     }
 
-    /// The object directly inside this one, for receivers and other adapters: what
-    /// [`Transport::call_later`](crate::Transport::call_later) and [`defer`](crate::Transport::defer) can mean besides
-    /// the protocol itself.
+    /// The object directly inside this one, for receivers and other adapters. It is the second type, besides the
+    /// protocol itself, that [`Transport::call_later`](crate::Transport::call_later) and
+    /// [`defer`](crate::Transport::defer) can call back.
     fn handler(&mut self) -> Option<&mut dyn Any> {
         None
     }
 
-    /// This protocol as a [`Layer`], if it has another connection inside: `Some(self)`. Whether it is one may not change.
+    /// Returns `Some(self)` if this protocol has another connection inside it. The answer may not change.
     fn layer(&mut self) -> Option<&mut dyn Layer> {
         None
     }
@@ -118,16 +118,16 @@ pub trait Protocol: Any {
 /// What a protocol answers when the peer has ended its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnEof {
-    /// Send what was written, then close.
+    /// Send everything written, then close.
     Close,
     /// Go on sending until [`lose_connection`](crate::Transport::lose_connection) or
     /// [`write_eof`](crate::Transport::write_eof) is called: the connection is half closed.
     ///
-    /// From here on the system is asked about the connection only when something is sent: a peer that goes away
-    /// meanwhile is noticed by the next write.
+    /// From here on the reactor asks the system about the connection only when it sends: if the peer goes away
+    /// meanwhile, the next write finds out.
     KeepWriting,
-    /// There is input that was received, but is not dealt with yet: what a receiver answers that keeps messages back
-    /// while it is paused. [`eof_received`](Protocol::eof_received) comes again in the connection's turns, unless
-    /// reading is paused; until then nothing is closed, even if this side has ended its stream, too.
+    /// Some input was received but is not processed yet: the answer of a receiver that holds messages back while it is
+    /// paused. [`eof_received`](Protocol::eof_received) comes again in the connection's turns, unless reading is
+    /// paused; until then nothing is closed, even if this side has ended its stream, too.
     NotYet,
 }

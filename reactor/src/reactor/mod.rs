@@ -43,11 +43,11 @@ use crate::util::panics::{log_panic, message};
 use crate::util::thread_pool::ThreadPool;
 use crate::util::wakers::Wakers;
 
-/// An event loop, on one thread.
+/// An event loop on one thread.
 ///
-/// It is a handle: cloning it is cheap, and every port, connector and connection knows its reactor. There may be as
-/// many reactors as threads, each with its own connections; [`run_on_threads`](crate::run_on_threads) makes several
-/// that share their ports. Twisted's `reactor`, but a value, not a global.
+/// It is a handle: cloning it is cheap, and every port, connector and connection knows its reactor. Each thread may
+/// have a reactor of its own, with its own connections; [`run_on_threads`](crate::run_on_threads) makes several that
+/// share their ports. Twisted's `reactor`, but a value, not a global.
 ///
 /// ```
 /// use reactor::{Protocol, Reactor, Transport};
@@ -88,7 +88,7 @@ pub(crate) struct Core {
     /// The addresses that several reactors share, while `run_on_threads` sets this one up.
     pub(crate) shared_ports: RefCell<Option<SharedPorts>>,
     pub(crate) ports: RefCell<Vec<Port>>,
-    /// Sockets of the process before, by the names of what they were listened on for.
+    /// Sockets inherited from the previous process, by name.
     pub(crate) inherited: RefCell<Vec<(String, OwnedFd)>>,
     connectors: RefCell<Vec<Weak<ConnectorCell>>>,
     resolver: RefCell<Option<Rc<dyn Resolver>>>,
@@ -99,16 +99,16 @@ pub(crate) struct Core {
 
 type BeforeShutdown = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
 
-/// What carries out the reactor's work: sockets on Tokio, or nothing but this process.
+/// What carries out the reactor's work: sockets on Tokio, or memory only.
 pub(crate) enum Backend {
-    /// None once it runs: then the runtime is on the stack, and its context is the current one.
+    /// `None` once it runs: then the runtime is on the stack, and its context is the current one.
     Tokio(RefCell<Option<LocalRuntime>>),
     Memory(MemoryBackend),
 }
 
 pub(crate) struct MemoryBackend {
     pub(crate) executor: Executor,
-    /// The host that this is the reactor of; none for a single connection in a test's hands.
+    /// The host that this reactor belongs to; `None` for a single connection in a test.
     pub(crate) host: Option<SimHost>,
 }
 
@@ -122,13 +122,13 @@ pub(crate) struct SimHost {
 
 /// The simulation that a host is part of.
 pub(crate) trait SimWorld {
-    /// Lets the next thing happen; false if there is none.
+    /// Lets the next event happen; false if there is none.
     fn step(&self) -> bool;
 
-    /// Whether that is going on, and this a callback.
+    /// Whether a step is running, and this is a callback.
     fn is_stepping(&self) -> bool;
 
-    /// The reactor of the host with this name, be it a new one.
+    /// The reactor of the host with this name, which is created if needed.
     fn host(&self, name: &str) -> Reactor;
 }
 
@@ -145,20 +145,20 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// If this thread is inside a Tokio runtime: a reactor runs one of its own, on a thread of its own. Otherwise, if
-    /// the system has no descriptor left for the poller.
+    /// If this thread is inside a Tokio runtime, because a reactor runs one of its own and needs a thread of its own,
+    /// or if the system has no descriptor left for the poller.
     pub fn new() -> io::Result<Self> {
         Self::within(Arc::new(ConnectionBudget::of_process()))
     }
 
-    /// One that may have so many connections, perhaps together with others.
+    /// Makes a reactor with this connection budget, which others may share.
     pub(crate) fn within(budget: Arc<ConnectionBudget>) -> io::Result<Self> {
         if Handle::try_current().is_ok() {
             return Err(io::Error::other(INSIDE_A_RUNTIME));
         }
         let runtime = Builder::new_current_thread()
             .enable_all()
-            // With the default of 61 connections that wake themselves keep the poller, and so all others, waiting.
+            // With the default of 61, connections that wake themselves keep the poller, and so all others, waiting.
             .event_interval(8)
             .build_local(LocalOptions::default())?;
         let hub = Hub::within(budget, Rc::new(Clock::system()), ReadBuffer::default());
@@ -167,7 +167,7 @@ impl Reactor {
         Ok(reactor)
     }
 
-    /// One that has no sockets, and whose clock stands still until it is told to go on.
+    /// Makes a reactor without sockets, whose clock only moves when it is advanced.
     pub(crate) fn in_memory(hub: Rc<Hub>, host: Option<SimHost>) -> Self {
         Self::with(hub, Backend::Memory(MemoryBackend { executor: Executor::new(), host }))
     }
@@ -200,22 +200,22 @@ impl Reactor {
         Self(core)
     }
 
-    /// Calls `call` once, `delay` from now. Calls due at one instant are made in the order they were asked for; one
-    /// asked for by a timed call is made in a later turn, even with no delay at all. A panic in it is logged. Twisted's
+    /// Calls `call` once, `delay` from now. Calls due at one instant are made in the order they were requested; a call
+    /// requested by a timed call is made in a later turn, even with no delay. A panic in it is logged. Twisted's
     /// `callLater`.
     pub fn call_later(&self, delay: Duration, call: impl FnOnce() + 'static) -> DelayedCall {
         let timer = self.0.hub.timers.add(delay, Action::Run(Box::new(call)));
         DelayedCall::new(&self.0.hub.timers, timer)
     }
 
-    /// How many timed calls are pending, those of connections included. Twisted's `getDelayedCalls`, counted.
+    /// The number of pending timed calls, including those of connections. Twisted's `getDelayedCalls`, counted.
     pub fn pending_call_count(&self) -> usize {
         self.0.hub.timers.len()
     }
 
     /// Runs a future on this thread, beside everything else. It is dropped when `run` ends. A panic in it is logged.
     ///
-    /// What is to be dropped with a connection belongs into [`Transport::defer`].
+    /// For a future that must end with its connection, use [`Transport::defer`].
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
         let hub = Rc::clone(&self.0.hub);
         self.0.spawn_task(AssertUnwindSafe(future).catch_unwind().map(move |result| {
@@ -225,7 +225,7 @@ impl Reactor {
         }));
     }
 
-    /// Calls `call` when the reactor has started; at once, from inside this call, if it has already. Twisted's
+    /// Calls `call` when the reactor has started, or at once, from inside this function, if it already has. Twisted's
     /// `callWhenRunning`.
     pub fn call_when_running(&self, call: impl FnOnce() + 'static) {
         match self.0.phase.get() {
@@ -235,35 +235,36 @@ impl Reactor {
         }
     }
 
-    /// Has `hook` called when the reactor begins to stop, while connections and ports still work. Every future that
-    /// comes of these hooks is awaited before anything is closed. Twisted's "before shutdown" trigger.
+    /// Registers `hook` to be called when the reactor begins to stop, while connections and ports still work. The
+    /// futures of all these hooks are awaited before anything is closed. Twisted's "before shutdown" trigger.
     pub fn before_shutdown(&self, hook: impl AsyncFnOnce() + 'static) {
         self.0.before_shutdown.borrow_mut().push(Box::new(move || async move { hook().await }.boxed_local()));
     }
 
-    /// Has `hook` called when everything is closed, just before `run` returns. Twisted's "after shutdown" trigger.
+    /// Registers `hook` to be called when everything is closed, just before `run` returns. Twisted's "after shutdown"
+    /// trigger.
     pub fn after_shutdown(&self, hook: impl FnOnce() + 'static) {
         self.0.after_shutdown.borrow_mut().push(Box::new(hook));
     }
 
-    /// How long connections may take to finish, and to send what was written, when the reactor stops (8 s); those that
-    /// are not done then are aborted.
+    /// Sets how long connections may take, when the reactor stops, to finish and to send what was written (8 s by
+    /// default). Those that take longer are aborted.
     pub fn set_shutdown_deadline(&self, deadline: Duration) {
         self.0.shutdown_deadline.set(deadline);
     }
 
-    /// Whether `run` stops in order on SIGINT and SIGTERM (it does, unless this says no). Twisted's
-    /// `installSignalHandlers`.
+    /// Sets whether `run` stops in order on SIGINT and SIGTERM (on by default). Twisted's `installSignalHandlers`.
     pub fn set_signal_handling(&self, on: bool) {
         self.0.handles_signals.set(on);
     }
 
     /// Finds the addresses of a target as [`connect_tcp`](Self::connect_tcp) does: at least one, the best first. For
-    /// those who send datagrams.
+    /// code that sends datagrams.
     ///
     /// # Errors
     ///
-    /// In the words of [`ConnectError`](crate::ConnectError), without the target: `name not known`.
+    /// If the target is invalid, or its name cannot be resolved. The texts are those of
+    /// [`ConnectError`](crate::ConnectError) without the target: `name not known`.
     pub fn resolve<T: ToTarget>(
         &self,
         target: T,
@@ -278,35 +279,35 @@ impl Reactor {
         drop(old);
     }
 
-    /// Asks the reactor to stop in order; `run` returns when it has. What follows in the running callback, and the
-    /// calls that are due, still run. Asked a second time while it stops, it changes nothing. Twisted's `stop`.
+    /// Asks the reactor to stop in order; `run` returns when it has. The rest of the running callback, and calls that
+    /// are due, still run. A second call while the reactor stops changes nothing. Twisted's `stop`.
     ///
-    /// Asked before it runs, `run` will stop right after the start.
+    /// If called before `run`, `run` stops right after the start.
     pub fn stop(&self) {
         self.0.ask_to_stop(1);
     }
 
-    /// Whether it runs or is stopping. Twisted's `running`.
+    /// Whether the reactor is running or stopping. Twisted's `running`.
     pub fn is_running(&self) -> bool {
         matches!(self.0.phase.get(), Phase::Running | Phase::Stopping)
     }
 
-    /// The time by the reactor's clock, which timers go by; it never goes back. Twisted's `seconds`.
+    /// The time by the reactor's clock, which drives the timers; it never goes back. Twisted's `seconds`.
     pub fn now(&self) -> Instant {
         self.0.hub.timers.now()
     }
 
-    /// The time of day by the reactor's clock, which somebody may set at any time.
+    /// The time of day by the reactor's clock, which may be set at any time.
     pub fn time_of_day(&self) -> SystemTime {
         self.0.hub.clock.time_of_day()
     }
 
-    /// A random number, of the reactor's seed in a test. Not for secrets.
+    /// A random number; in a test, from the reactor's seed. Not for secrets.
     pub fn random(&self) -> u64 {
         self.0.hub.clock.random()
     }
 
-    /// How many connections are alive.
+    /// The number of live connections.
     pub fn connection_count(&self) -> usize {
         self.0.roster.len()
     }
@@ -327,7 +328,7 @@ impl Transport {
     ///
     /// # Panics
     ///
-    /// If that is gone: the one exception to a stale handle's being harmless.
+    /// If the reactor is gone. All other methods of a stale handle are harmless.
     pub fn reactor(&self) -> Reactor {
         self.try_reactor().expect(REACTOR_GONE)
     }
@@ -342,21 +343,21 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     ///
     /// # Panics
     ///
-    /// If that is gone: the one exception to a stale handle's being harmless.
+    /// If the reactor is gone. All other methods of a stale handle are harmless.
     pub fn reactor(&self) -> Reactor {
         Reactor::of(&self.0.hub).expect(REACTOR_GONE)
     }
 }
 
 impl Core {
-    /// Ends without calling anything back.
+    /// Ends the reactor without calling anything back.
     pub(crate) fn power_off(&self) {
         self.phase.set(Phase::Stopped);
         self.inbox.close();
         self.clear();
     }
 
-    /// Spawns one of the reactor's own tasks: none of them lets a user's panic out.
+    /// Spawns one of the reactor's own tasks; none of them lets a user's panic out.
     pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + 'static) {
         match &self.backend {
             Backend::Tokio(runtime) => match &*runtime.borrow() {
@@ -413,7 +414,7 @@ impl Core {
         connectors.into_iter().filter(|connector| connector.state() != ConnectorState::Disconnected).collect()
     }
 
-    /// Lets go of everything that was made with this reactor, user's code included.
+    /// Drops everything that was made with this reactor, including user code.
     pub(crate) fn clear(&self) {
         let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
         let ports = self.ports.take();

@@ -25,27 +25,27 @@ use crate::util::last_resort::with_last_resort;
 use crate::util::panics::{catch_panic_async, log_panic, warn_if_panics_abort};
 
 impl Reactor {
-    /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGTERM, or SIGINT, unless the process was started with
-    /// that ignored, as a shell does with `program &` in a script), then stops in order:
+    /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGTERM, or SIGINT unless the process was started
+    /// with SIGINT ignored, as a shell does for `program &` in a script), then stops in order:
     ///
-    /// 1. the [`before_shutdown`](Self::before_shutdown) hooks run, and what they return is awaited;
+    /// 1. the [`before_shutdown`](Self::before_shutdown) hooks run, and their futures are awaited;
     /// 2. ports stop listening, attempts to connect are given up, every connection is asked to finish by
-    ///    [`drain`](crate::Transport::drain), which closes it unless it [says otherwise](crate::Transport::on_drain), and
-    ///    child processes get a SIGTERM then;
-    /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, what is left is aborted, children
-    ///    by a SIGKILL;
+    ///    [`drain`](crate::Transport::drain), which closes it unless [`on_drain`](crate::Transport::on_drain) was set,
+    ///    and child processes get a SIGTERM;
+    /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, the remaining connections are
+    ///    aborted and the remaining children get a SIGKILL;
     /// 4. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.
     ///
-    /// Every connection has got its `connection_lost` by then. A second signal skips the waiting.
+    /// By then every connection has had its `connection_lost`. A second signal skips the waiting.
     ///
     /// # Logs
     ///
-    /// What happens is logged by the crate `tracing`, and the program chooses where that goes. If it has set no subscriber
-    /// before it calls this, warnings and errors of this thread go to standard error, a line each.
+    /// Events are logged by the crate `tracing`, and the program chooses where they go. If it has set no subscriber
+    /// before it calls this, warnings and errors of this thread go to standard error, one per line.
     ///
     /// # Errors
     ///
-    /// If it has run before (a reactor runs once), or runs inside a Tokio runtime.
+    /// If the reactor has run before (a reactor runs once), or if this thread is inside a Tokio runtime.
     pub fn run(&self) -> io::Result<()> {
         match self.run_until(std::future::pending::<Infallible>()) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
@@ -56,7 +56,7 @@ impl Reactor {
 
     /// Runs until `future` is ready, then stops in order like [`run`](Self::run), and returns its output.
     ///
-    /// A panic of the future stops the reactor in the same order, and then comes out.
+    /// If the future panics, the reactor stops in the same order, and then the panic continues.
     ///
     /// # Errors
     ///
@@ -64,7 +64,7 @@ impl Reactor {
     /// as [`run`](Self::run).
     pub fn run_until<F: Future>(&self, future: F) -> io::Result<F::Output> {
         let core = &self.0;
-        // A simulated host is up from the beginning; it runs in the hands of whoever runs the simulation.
+        // A simulated host is up from the beginning; the simulation runs it.
         let runs = match core.simulated() {
             Some(host) => host.world.upgrade().is_none_or(|world| world.is_stepping()),
             None => core.phase.get() != Phase::New,
@@ -85,7 +85,7 @@ impl Reactor {
             }
         };
         let runtime = runtime.take().expect("the runtime is there until the reactor runs");
-        // If it panics, that comes out when everything was stopped in order.
+        // A panic continues once everything was stopped in order.
         let output = with_last_resort(|| runtime.block_on(main(core, AssertUnwindSafe(future).catch_unwind())));
         core.phase.set(Phase::Stopped);
         core.inbox.close();
@@ -99,11 +99,11 @@ impl Reactor {
 async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
     warn_if_panics_abort();
     if core.handles_signals.get() {
-        // Signals alone are counted: one that comes while the reactor is stopping anyway, perhaps because another of
-        // its group has heard the same signal first, is not yet a second.
+        // Only signals count: one that comes while the reactor is already stopping, perhaps because another reactor of
+        // its group received the same signal first, is not a second one.
         let heard = Rc::new(Cell::new(0_u8));
-        // Whoever has started this process in the background of a script has had SIGINT ignored, which is meant for what is
-        // in the foreground.
+        // A shell that starts this process in the background of a script sets SIGINT to be ignored, because SIGINT is
+        // meant for the foreground.
         let interrupt = Some(SignalKind::interrupt()).filter(|kind| !is_ignored(kind.as_raw_value()));
         for kind in interrupt.into_iter().chain([SignalKind::terminate()]) {
             let mut signals = signal(kind)?;
@@ -165,11 +165,11 @@ pub(crate) async fn in_simulation(core: Weak<Core>) {
 
 /// Runs the whole simulation until this host's reactor has its result, and has stopped.
 fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::Result<F::Output> {
-    // If it panics, that comes out when everything was stopped in order.
+    // A panic continues once everything was stopped in order.
     let mut future = Some(Box::pin(AssertUnwindSafe(future).catch_unwind()));
     let mut output = None;
     let step = || host.world.upgrade().is_some_and(|world| world.step());
-    // Its start.
+    // The start of the future.
     step();
     loop {
         if core.phase.get() == Phase::Stopped {
@@ -187,7 +187,7 @@ fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::
             output = Some(ready);
             core.ask_to_stop(1);
         }
-        // Behind the future, which may have begun something.
+        // After the future, which may have begun something.
         if !step() {
             return Err(io::Error::other("nothing is left to happen in the simulation, and there is no result yet"));
         }
@@ -208,7 +208,7 @@ async fn shut_down(core: &Rc<Core>) {
     core.hub.set_stopping();
     for transport in core.roster.connections() {
         transport.drain();
-        // One that is closing already may be waiting for a child, which is told only now.
+        // A connection that is already closing may be waiting for a child, which is signalled only now.
         transport.0.wake();
     }
     let gone = core.roster.until(|roster| roster.len() == 0);
@@ -230,7 +230,7 @@ async fn shut_down(core: &Rc<Core>) {
     }
 }
 
-/// Waits for all, whatever one of them does.
+/// Awaits all of them, even if one panics.
 async fn log_panics(hooks: Vec<LocalBoxFuture<'static, ()>>) {
     for panic in join_all(hooks.into_iter().map(catch_panic_async)).await.into_iter().filter_map(Result::err) {
         tracing::error!(panic, "a hook before shutdown panicked");
@@ -260,7 +260,7 @@ async fn at_most(core: &Core, time: Duration, future: impl Future<Output = ()>) 
     .await;
 }
 
-/// The task that makes the calls of other threads, then those that are due, on Tokio's clock.
+/// The task that makes the calls of other threads, then the calls that are due on Tokio's clock.
 pub(crate) async fn timers_and_inbox(core: Weak<Core>) {
     let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
     poll_fn(|cx| {
@@ -279,5 +279,5 @@ pub(crate) async fn timers_and_inbox(core: Weak<Core>) {
     .await;
 }
 
-/// How long sockets that wait for their peers may keep a reactor from ending.
+/// How long lingering sockets may keep a reactor from ending.
 const LINGER_PATIENCE: Duration = Duration::from_millis(200);

@@ -4,7 +4,7 @@ use std::{fmt, io};
 
 /// Why a connection ended, as given to [`Protocol::connection_lost`](crate::Protocol::connection_lost).
 ///
-/// It tells the peer's fault, ours and the network's apart. Twisted's `ConnectionDone` is [`Done`](Self::Done),
+/// It tells apart the peer's fault, this side's and the network's. Twisted's `ConnectionDone` is [`Done`](Self::Done),
 /// its `ConnectionLost` is [`Lost`](Self::Lost), its `ConnectionAborted` is [`Aborted`](Self::Aborted).
 ///
 /// ```
@@ -16,24 +16,24 @@ use std::{fmt, io};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// Ended in order: the peer closed, or this side did and everything it wrote was handed to the system.
+    /// Ended in order: the peer closed, or this side did after handing everything it wrote to the system.
     Done,
-    /// This side called [`abort_connection`](crate::Transport::abort_connection), or the shutdown's deadline did.
+    /// This side called [`abort_connection`](crate::Transport::abort_connection), or the shutdown deadline passed.
     Aborted,
     /// The network or the peer broke the connection; the error is the operating system's.
     Lost(Arc<io::Error>),
-    /// A limit of time set by a policy or a protocol ran out.
+    /// A time limit set by a policy or a protocol ran out.
     TimedOut,
     /// A callback of the protocol panicked; the text is the panic's message.
     Panicked(String),
     /// More was written than the output limit, or the reactor's [output budget](crate::Reactor::set_output_budget), allows
     /// while the peer did not read.
     Overflow,
-    /// This side's stream was to end, and there were more file descriptors to send than bytes to send them with.
-    /// Twisted's `FileDescriptorOverrun`.
+    /// This side ended its stream with more file descriptors to send than bytes to send them with. Twisted's
+    /// `FileDescriptorOverrun`.
     DescriptorOverrun,
-    /// A protocol or policy ended the connection with an error of its own,
-    /// by [`fail_connection`](crate::Transport::fail_connection).
+    /// A protocol or policy ended the connection with an error of its own, by
+    /// [`fail_connection`](crate::Transport::fail_connection).
     Failed(Arc<dyn Error + Send + Sync>),
 }
 
@@ -43,7 +43,7 @@ impl CloseReason {
         matches!(self, Self::Done)
     }
 
-    /// Makes a [`Failed`](Self::Failed) of any error, or of a text.
+    /// Makes a [`Failed`](Self::Failed) from any error or text.
     ///
     /// ```
     /// use reactor::CloseReason;
@@ -55,10 +55,10 @@ impl CloseReason {
     }
 }
 
-/// Why nothing can be sent or received any more, with this as the error's source: the system's kind if the connection
-/// was [lost](CloseReason::Lost), [`TimedOut`](io::ErrorKind::TimedOut),
-/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) for an end in order where more was expected, and
-/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) for all that is this side's doing.
+/// An error that says why nothing can be sent or received any more, with the reason as its source. Its kind is the
+/// system's if the connection was [lost](CloseReason::Lost), [`TimedOut`](io::ErrorKind::TimedOut) after a time limit,
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof) if the connection ended in order where more was expected, and
+/// [`ConnectionAborted`](io::ErrorKind::ConnectionAborted) for everything this side did.
 ///
 /// ```
 /// use std::io;

@@ -3,12 +3,12 @@
 use std::collections::VecDeque;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 
-/// A queue beside that of the bytes: each descriptor goes with one byte, and no byte with two.
+/// A queue beside that of the bytes: each descriptor goes with one byte, and each byte with at most one descriptor.
 #[derive(Default)]
 pub(crate) struct DescriptorQueue {
-    /// Each with the place of its byte.
+    /// Each descriptor with the place of its byte.
     queue: VecDeque<(usize, OwnedFd)>,
-    /// The place of the byte that is the next to leave.
+    /// The place of the next byte to leave.
     place: usize,
 }
 
@@ -17,13 +17,13 @@ impl DescriptorQueue {
         self.queue.len()
     }
 
-    /// Queues one behind as many bytes.
+    /// Queues a descriptor behind `bytes` bytes.
     pub(crate) fn push(&mut self, descriptor: OwnedFd, bytes: usize) {
         let free = self.queue.back().map_or(0, |(place, _)| place + 1);
         self.queue.push_back((free.max(self.place + bytes), descriptor));
     }
 
-    /// How many of the next `len` bytes may leave together, and what is to go with the first of them.
+    /// How many of the next `len` bytes may leave together, and the descriptor that goes with the first of them.
     pub(crate) fn next(&self, len: usize) -> (usize, Option<BorrowedFd<'_>>) {
         let mut queue = self.queue.iter().map(|(place, descriptor)| (place - self.place, descriptor.as_fd()));
         let Some((before, first)) = queue.next() else { return (len, None) };
@@ -33,13 +33,14 @@ impl DescriptorQueue {
         (queue.next().map_or(len, |(before, _)| len.min(before)), Some(first))
     }
 
-    /// Takes note that as many bytes have left, with what [`next`](Self::next) says was to go with them.
+    /// Records that `bytes` bytes have left, with the descriptor that [`next`](Self::next) returned.
     pub(crate) fn advance(&mut self, bytes: usize) {
         self.queue.pop_front_if(|(place, _)| *place < self.place + bytes);
         self.place += bytes;
     }
 
-    /// Takes out the first, if no more than `len` bytes are before it, and says how many are: they count as gone.
+    /// Takes out the first descriptor if no more than `len` bytes precede it, and returns their number: they count as
+    /// sent.
     pub(crate) fn take(&mut self, len: usize) -> Option<(usize, OwnedFd)> {
         let (place, descriptor) = self.queue.pop_front_if(|(place, _)| *place <= self.place + len)?;
         let before = place - self.place;

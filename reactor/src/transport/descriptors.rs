@@ -8,7 +8,7 @@ use crate::transport::flow_control::HIGH_WATER;
 use crate::transport::state::State;
 
 impl State {
-    /// Queues a descriptor, to go with the next byte that is written.
+    /// Queues a descriptor to go with the next byte that is written.
     pub(crate) fn send_descriptor(&self, descriptor: OwnedFd) {
         if self.is_writable() {
             self.queue_descriptor(descriptor);
@@ -21,8 +21,8 @@ impl State {
         self.fill(unsent);
     }
 
-    /// Takes bytes from the layer inside as [`carry`](Self::carry) does, and the descriptors that belong before, between
-    /// and behind them.
+    /// Takes bytes from the layer inside as [`carry`](Self::carry) does, with the descriptors that belong before,
+    /// between and behind them.
     pub(crate) fn carry_all(self: &Rc<Self>, inside: &Self, mut data: &[u8]) {
         while inside.waiting_descriptors() > 0 {
             let Some((before, descriptor)) = inside.with_descriptors(|waiting| waiting.take(data.len())) else {
@@ -40,7 +40,7 @@ impl State {
         self.carry(data);
     }
 
-    /// How many descriptors wait to be sent.
+    /// The number of descriptors that wait to be sent.
     pub(crate) fn waiting_descriptors(&self) -> usize {
         if !self.passes_descriptors.get() {
             return 0;
@@ -48,13 +48,13 @@ impl State {
         self.cold.borrow().as_ref().map_or(0, |cold| cold.descriptors.len())
     }
 
-    /// Whether the peer is behind if as many bytes are unsent. Descriptors without a byte wait for this side.
+    /// Whether the peer is behind with `unsent` bytes unsent. Descriptors without a byte wait for this side.
     #[inline]
     pub(crate) fn is_much(&self, unsent: usize) -> bool {
         unsent > HIGH_WATER || (unsent > 0 && self.waiting_descriptors() > MANY_DESCRIPTORS)
     }
 
-    /// What is unsent, with what descriptors stand for.
+    /// The unsent bytes, plus the weight of unsent descriptors.
     pub(crate) fn load(&self) -> usize {
         self.unsent_bytes() + self.waiting_descriptors() * DESCRIPTOR_WEIGHT
     }
@@ -64,10 +64,10 @@ impl State {
     }
 }
 
-/// Above this many descriptors that wait to be sent a connection is full.
+/// A connection with more unsent descriptors than this is full.
 const MANY_DESCRIPTORS: usize = 64;
 
-/// As many bytes one of them stands for in what is owed for input: a process has few to spare.
+/// The bytes that a descriptor counts for in what is owed for input: a process has few descriptors to spare.
 pub(crate) const DESCRIPTOR_WEIGHT: usize = HIGH_WATER / MANY_DESCRIPTORS;
 
 #[cfg(test)]

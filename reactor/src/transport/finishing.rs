@@ -1,4 +1,4 @@
-//! How a connection is asked to finish, and who is told of its end.
+//! Asking a connection to finish, and reporting its end.
 
 use std::mem;
 
@@ -10,7 +10,7 @@ use crate::transport::lifecycle::Drain;
 use crate::transport::state::State;
 
 impl State {
-    /// Asks the connection to finish what it is at.
+    /// Asks the connection to finish its work.
     pub(crate) fn drain(&self) {
         if !self.has_ended() && !self.is_draining() {
             self.drain.set(Drain::Asked);
@@ -24,7 +24,7 @@ impl State {
 
     pub(crate) fn set_on_drain(&self, call: Call) {
         if !self.has_ended() {
-            // The old one holds what is the user's: it is dropped with nothing borrowed.
+            // The old one holds user code, so it is dropped with nothing borrowed.
             let old = self.with_cold(|cold| cold.on_drain.replace(call));
             drop(old);
             if self.is_draining() {
@@ -34,7 +34,7 @@ impl State {
         }
     }
 
-    /// Whether the protocol is to be told now that it is asked to finish.
+    /// Whether the protocol is to hear now that it is asked to finish.
     pub(crate) fn take_drain(&self) -> bool {
         let asked = self.drain.get() == Drain::Asked;
         if asked {
@@ -43,7 +43,7 @@ impl State {
         asked
     }
 
-    /// Has the call made that was set for this, or closes where nobody inside will.
+    /// Makes the call set for this, or closes where nothing inside will.
     pub(crate) fn tell_of_drain(&self, layered: bool) {
         let call = self.cold.borrow_mut().as_mut().and_then(|cold| cold.on_drain.take());
         match call {
@@ -53,7 +53,7 @@ impl State {
         }
     }
 
-    /// Adds somebody to be told of the end, unless it is too late for that.
+    /// Adds a receiver for the close reason, unless the connection has already ended.
     pub(crate) fn watch(&self, watcher: oneshot::Sender<CloseReason>) {
         if !self.has_ended() {
             self.with_cold(|cold| {

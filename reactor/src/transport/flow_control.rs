@@ -34,19 +34,19 @@ impl State {
         self.unsent_before_input.set(self.load());
     }
 
-    /// What `data_received` has written is owed for input. What it found unsent is not: two that send each other much,
-    /// and an answer now and then, would both stop reading.
+    /// What `data_received` has written is owed for input. What it found unsent is not: two peers that send each other
+    /// much data, and an answer now and then, would both stop reading.
     pub(crate) fn settle_debt(&self) {
         let written = self.load().saturating_sub(self.unsent_before_input.get());
         self.owed.set(self.owed.get() + written);
     }
 
-    /// As many bytes of what is owed for input have left.
+    /// Records that `n` bytes of what is owed for input have left.
     pub(crate) fn repay(&self, n: usize) {
         self.owed.set(self.owed.get().saturating_sub(n));
     }
 
-    /// Holds reading back until as many calls of [`release`](Self::release).
+    /// Adds a hold on reading, which one [`release`](Self::release) undoes.
     pub(crate) fn hold(&self) {
         self.holds.set(self.holds.get() + 1);
     }
@@ -61,7 +61,7 @@ impl State {
 
 /// Falling behind, and catching up.
 impl State {
-    /// Takes note that as many bytes are unsent now.
+    /// Records that `unsent` bytes are unsent now.
     #[inline]
     pub(crate) fn fill(&self, unsent: usize) {
         if self.is_much(unsent) {
@@ -78,7 +78,7 @@ impl State {
         self.for_sources(Self::hold);
     }
 
-    /// Takes note that nothing is unsent now.
+    /// Records that nothing is unsent now.
     #[inline]
     pub(crate) fn catch_up(&self) {
         self.pace.set(match self.pace.get() {
@@ -89,7 +89,7 @@ impl State {
         self.for_sources(Self::release);
     }
 
-    /// Whether more was unsent than is good, and not all of it has left yet.
+    /// Whether the connection was full and has not sent everything since.
     pub(crate) fn is_behind(&self) -> bool {
         matches!(self.pace.get(), Pace::FallsBehind | Pace::Behind)
     }
@@ -112,9 +112,9 @@ impl State {
         }
     }
 
-    /// Holds or releases all that are not read while this connection is full.
+    /// Holds or releases all connections that are not read while this one is full.
     pub(crate) fn for_sources(&self, each: impl Fn(&Self)) {
-        // Collected first: releasing wakes a driver, and that is not done with something borrowed.
+        // Collected first: releasing wakes a driver, which must not happen while anything is borrowed.
         let sources: Vec<_> = match &*self.cold.borrow() {
             Some(cold) => cold.sources.iter().filter_map(Weak::upgrade).collect(),
             None => return,
@@ -125,10 +125,10 @@ impl State {
     }
 }
 
-/// What it holds of the reactor's output budget: its own unsent bytes, and those inside its layers.
+/// The share of the reactor's output budget that a connection holds: its own unsent bytes, and those inside its layers.
 impl State {
-    /// Whether as many bytes can be written. If they are too many for the budget, the fullest connections end until they
-    /// are not, or this one, if it would be the fullest.
+    /// Whether `len` more bytes can be written. If they exceed the budget, the fullest connections end until there is
+    /// room; if this connection would be the fullest, it ends instead.
     #[inline]
     pub(crate) fn has_budget(&self, len: usize) -> bool {
         self.hub.output_budget.has_room(len) || self.make_room(len)
@@ -157,12 +157,12 @@ impl State {
         root.holder.set(self.hub.output_budget.add_holder(Rc::downgrade(root) as _));
     }
 
-    /// They have left, or are thrown away.
+    /// Releases bytes that were sent or dropped.
     #[inline]
     pub(crate) fn release_output(&self, len: usize) {
         let root = self.root();
         let before = root.held.get();
-        // Less if it has given way: then they do not count any more.
+        // Less if the connection gave way: its bytes no longer count.
         let after = before.saturating_sub(len);
         root.held.set(after);
         self.hub.output_budget.give_back(before - after);
@@ -182,7 +182,8 @@ impl Holder for State {
         self.held.get()
     }
 
-    /// Its own bytes are freed at once, for many may give way before any has its next turn; those inside layers then.
+    /// Frees its own bytes at once, because many may give way before any has its next turn; bytes inside layers follow
+    /// then.
     fn give_way(&self) {
         let Hub { output_budget, timers, buffers, .. } = &*self.hub;
         if let Some(left_out) = output_budget.logs(timers.now()) {
@@ -198,14 +199,14 @@ impl Holder for State {
         if !self.has_failed() {
             self.fail(CloseReason::Overflow);
         }
-        // It is borrowed while a stream writes, which may be a user's, and in the end come here.
+        // Borrowed while a stream writes; the stream may be a user's and may end up here.
         let unsent = self.output().try_borrow_mut().map(|mut output| output.clear(buffers));
         log_panic("drop of bytes that were not sent", || drop(unsent));
     }
 }
 
-/// Above this many unsent bytes a connection is full (strictly), as in Twisted.
+/// A connection with more unsent bytes than this is full, as in Twisted.
 pub(crate) const HIGH_WATER: usize = 64 * 1024;
 
-/// Unsent bytes a connection may have at the most, unless told otherwise.
+/// The default limit of a connection's unsent bytes.
 pub(crate) const OUTPUT_LIMIT: usize = 16 * 1024 * 1024;

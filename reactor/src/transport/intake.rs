@@ -1,4 +1,4 @@
-//! What a port knows of the connections that it has accepted.
+//! What a port knows of the connections it has accepted.
 
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::rc::Weak;
 
-/// Shared by a port and its connections; also what these are known by as that port's.
+/// Shared by a port and its connections, and identifies them as that port's.
 #[derive(Default)]
 pub(crate) struct Intake {
-    /// How many are alive.
+    /// The number of live connections.
     alive: Cell<usize>,
-    /// Those of them that are not established yet.
+    /// The connections that are not established yet.
     pending: RefCell<Pending>,
 }
 
@@ -49,7 +49,7 @@ impl Intake {
         self.pending.borrow_mut().remove(source, id);
     }
 
-    /// Ends the oldest connection that is not established, of this peer or else of the one that has most of them. False
+    /// Ends the oldest unestablished connection of this peer, or else of the peer that has most of them. Returns false
     /// if there is none.
     pub(crate) fn displace_pending(&self, of: Option<IpAddr>) -> bool {
         let Some(oldest) = self.pending.borrow_mut().take_oldest(of) else { return false };
@@ -60,17 +60,17 @@ impl Intake {
     }
 }
 
-/// The connections of a port that are not established, by peers; those that have no address are one.
+/// A port's unestablished connections by peer; those without an address count as one peer's.
 #[derive(Default)]
 struct Pending {
     count: usize,
-    /// Of each peer by their numbers, oldest first. None of them is empty.
+    /// Each peer's connections by number, oldest first. No peer's map is empty.
     peers: HashMap<Option<IpAddr>, BTreeMap<u64, Unestablished>>,
 }
 
 struct Unestablished {
     connection: Weak<dyn Displace>,
-    /// How many layers wait: one inside another may have begun.
+    /// How many layers wait: a layer inside another may have begun.
     layers: u32,
 }
 
@@ -90,7 +90,7 @@ impl Pending {
 
     fn remove(&mut self, source: Option<IpAddr>, id: u64) {
         let Some(all) = self.peers.get_mut(&source) else { return };
-        // It is no longer there where it has given way.
+        // It is no longer there if it has given way.
         let Some(entry) = all.get_mut(&id) else { return };
         entry.layers -= 1;
         if entry.layers == 0 {
@@ -108,7 +108,7 @@ impl Pending {
         Some(taken)
     }
 
-    /// Takes out the oldest of this peer, or else of the one that has most; of several that have, the oldest.
+    /// Takes out this peer's oldest connection, or else that of the peer that has most; among equals, the oldest.
     fn take_oldest(&mut self, of: Option<IpAddr>) -> Option<Unestablished> {
         let oldest = |(source, all): (&Option<IpAddr>, &BTreeMap<u64, Unestablished>)| {
             all.first_key_value().map(|(id, _)| (all.len(), Reverse(*id), *source))

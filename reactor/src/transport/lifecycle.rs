@@ -1,9 +1,9 @@
 //! How far a connection has come.
 
-/// Where a connection stands between its beginning and its end. It goes downwards only.
+/// Where a connection stands between its beginning and its end. It only moves downwards.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lifecycle {
-    /// It is read; and written to, unless this side ends its stream.
+    /// It is read, and written to unless this side has ended its stream.
     Open(Eof),
     /// To be closed when everything is sent.
     Closing(Eof),
@@ -32,7 +32,7 @@ impl Lifecycle {
         }
     }
 
-    /// The same with the end of this side's stream sent.
+    /// The same state, with the end of this side's stream sent.
     pub(crate) fn with_eof_sent(self) -> Self {
         match self {
             Self::Open(_) => Self::Open(Eof::Sent),
@@ -42,23 +42,23 @@ impl Lifecycle {
     }
 }
 
-/// Whether a connection was asked to finish what it is at.
+/// Whether a connection was asked to finish its work.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Drain {
     NotAsked,
-    /// The protocol, or the connection inside a layer, is still to be told.
+    /// The protocol, or the connection inside a layer, has yet to hear of it.
     Asked,
     Told,
 }
 
-/// Whether the peer keeps up with what is written, and what the protocol was told of that.
+/// Whether the peer keeps up with what is written, and what the protocol knows of that.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Pace {
     KeepsUp,
-    /// It was full and not all has left since; the protocol is still to be told to pause.
+    /// The connection was full and has not sent everything since; the protocol has yet to be asked to pause.
     FallsBehind,
-    /// The same, and the protocol was told.
+    /// The same, after the protocol was asked to pause.
     Behind,
-    /// All has left; the protocol, which was told to pause, is still to be told to resume.
+    /// Everything was sent; the protocol, which was asked to pause, has yet to be asked to resume.
     CatchesUp,
 }

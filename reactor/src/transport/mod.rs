@@ -32,12 +32,12 @@ use crate::transport::state::State;
 /// A handle of one connection: how a protocol writes, closes, paces and times.
 ///
 /// It is cheap to clone, and may be used from any callback of any connection of the same reactor. Its methods only
-/// take note and wake the connection; **they never call user code**. A handle that outlives its connection is
-/// harmless: what is written is dropped, and so are calls asked for. Twisted's `ITransport`.
+/// record the request and wake the connection; **they never call user code**. A handle that outlives its connection is
+/// harmless: what is written is dropped, and so are requested calls. Twisted's `ITransport`.
 ///
-/// Two handles are equal if they are of one connection, so that they can be the keys of sets and maps.
+/// Two handles are equal if they belong to the same connection, so handles can be keys of sets and maps.
 ///
-/// [`reactor`](Self::reactor) alone panics when what it is to return is gone.
+/// Only [`reactor`](Self::reactor) panics on a stale handle, if the reactor itself is gone.
 ///
 /// ```
 /// use reactor::{Protocol, Transport};
@@ -61,7 +61,7 @@ impl Transport {
         Self(Rc::new(State::new(hub, host, peer, output_limit)))
     }
 
-    /// A transport inside another: what a layer gives to the protocol within. Whoever makes it drives a
+    /// A transport inside another, which a layer gives to the protocol inside it. The caller drives a
     /// [`Connection`](crate::connection::Connection) with it, and carries its bytes to and from `outer`.
     pub fn nested(outer: &Self) -> Self {
         Self::nested_at(outer, outer.host(), outer.peer())
@@ -75,57 +75,58 @@ impl Transport {
         inner
     }
 
-    /// Queues a copy of `data`, to be sent when the running callback has returned. All that a callback writes,
-    /// up to 128 KiB, leaves in one system call. Ignored once the connection is closing.
+    /// Queues a copy of `data`, to be sent when the running callback has returned. Everything that a callback writes,
+    /// up to
     ///
-    /// If something is queued already and the sum passes the output limit
+    /// If something is already queued and the sum exceeds the output limit
     /// ([`set_output_limit`](Self::set_output_limit)), the connection ends with [`CloseReason::Overflow`].
     pub fn write(&self, data: impl AsRef<[u8]>) {
         let data = data.as_ref();
         self.0.write(data.len(), |output, buffers| output.push(data, buffers));
     }
 
-    /// Like one [`write`](Self::write) of all these pieces, one behind the other. Twisted's `writeSequence`.
+    /// Like one [`write`](Self::write) of all the pieces in order. Twisted's `writeSequence`.
     pub fn write_sequence(&self, pieces: &[&[u8]]) {
         let len = pieces.iter().map(|piece| piece.len()).sum();
         self.0.write(len, |output, buffers| pieces.iter().for_each(|piece| output.push(piece, buffers)));
     }
 
-    /// Like [`write`](Self::write), but without a copy for buffers of 16 KiB and more.
+    /// Like [`write`](Self::write), but does not copy buffers of 16 KiB and more.
     pub fn write_bytes(&self, data: Bytes) {
         self.0.write(data.len(), |output, buffers| output.push_shared(data, buffers));
     }
 
-    /// For layers: like [`write`](Self::write), but also while the connection is closing, for bytes that were written
-    /// inside before that.
+    /// For layers: like [`write`](Self::write), but also works while the connection is closing, for bytes that were
+    /// written inside before that.
     pub fn carry(&self, data: &[u8]) {
         self.0.carry(data);
     }
 
-    /// What `write!(self.transport, "…")` calls. Unlike [`std::io::Write`]'s it cannot fail and returns nothing.
+    /// What `write!(self.transport, "…")` calls. Unlike the method of [`std::io::Write`], it cannot fail and returns
+    /// nothing.
     pub fn write_fmt(&self, arguments: fmt::Arguments<'_>) {
         match arguments.as_str() {
             Some(text) => self.write(text),
-            // Formatted with nothing borrowed: a user's `Display` may use this very transport.
+            // Formatted with nothing borrowed: a user's `Display` may use this same transport.
             None => self.0.hub.buffers.with_scratch(|text| {
                 if text.write_fmt(arguments).is_err() {
-                    tracing::error!("a Display implementation failed; what it had written is sent");
+                    tracing::error!("a Display implementation failed; what it wrote before that is sent");
                 }
                 self.write(text);
             }),
         }
     }
 
-    /// Queues a descriptor for the process at the other end of a UNIX socket, which gets one of its own for the same
-    /// open file; this one is closed when it is sent. It travels with the first byte written after it, and each with a
-    /// byte of its own: the peer has it when it receives that byte
+    /// Queues a descriptor for the process at the other end of a UNIX socket. The peer gets its own descriptor of the
+    /// same open file; this one is closed when it is sent. A descriptor travels with the first byte written after it,
+    /// and no two share a byte: the peer has it when it receives that byte
     /// ([`file_descriptor_received`](crate::Protocol::file_descriptor_received)). Ignored once the connection is
     /// closing, as [`write`](Self::write) is.
     ///
-    /// If this side's stream is to end and descriptors are left for which no byte was written, the connection ends
-    /// with [`CloseReason::DescriptorOverrun`]. What [`layer::around`](crate::layer::around) makes passes descriptors through. Twisted's
-    /// `sendFileDescriptor`.
-    ///
+    /// If this side's stream ends while descriptors are left without a byte to go with, the connection ends with
+    /// [`CloseReason::DescriptorOverrun`]. Layers made by [`layer::around`](crate::layer::around) pass descriptors
+    /// through. Twisted's `sendFileDescriptor`.
+    /// KiB, leaves in one system call. Ignored once the connection is closing.
     /// ```
     /// # use std::fs::File;
     /// # use reactor::{Protocol, Transport};
@@ -142,8 +143,8 @@ impl Transport {
     ///
     /// # Errors
     ///
-    /// [`Unsupported`](io::ErrorKind::Unsupported) if the connection is no UNIX socket, or a layer around this one
-    /// does not pass descriptors. Then it was closed.
+    /// [`Unsupported`](io::ErrorKind::Unsupported) if the connection is not a UNIX socket, or a layer around it does
+    /// not pass descriptors. The descriptor is then closed.
     pub fn send_file_descriptor(&self, descriptor: impl Into<OwnedFd>) -> io::Result<()> {
         if !self.0.passes_descriptors.get() {
             return Err(io::Error::new(
@@ -155,49 +156,49 @@ impl Transport {
         Ok(())
     }
 
-    /// Whether more than 65,536 bytes are unsent, or any and more than 64 descriptors, what the running callback wrote
-    /// included. From then on until all is
-    /// sent the peer is behind: see [`Protocol::pause_writing`](crate::Protocol::pause_writing).
+    /// Whether more than 65,536 bytes are unsent, or more than 64 descriptors and at least one byte, including what the
+    /// running callback wrote. From then on until everything is sent, the peer is behind: see
+    /// [`Protocol::pause_writing`](crate::Protocol::pause_writing).
     pub fn is_full(&self) -> bool {
         self.0.is_much(self.unsent_bytes())
     }
 
-    /// How many bytes are queued and not yet handed to the system.
+    /// The number of bytes queued and not yet handed to the system.
     pub fn unsent_bytes(&self) -> usize {
         self.0.unsent_bytes()
     }
 
-    /// Closes when all that was written is sent; until then the connection goes on sending, but nothing more is
-    /// received, and nothing more can be written. `connection_lost` follows with [`CloseReason::Done`].
+    /// Closes when everything written is sent. Until then the connection goes on sending, but receives nothing more and
+    /// accepts no more writes. `connection_lost` follows with [`CloseReason::Done`].
     ///
-    /// There is no time limit on the sending: a peer that does not read is got rid of by
+    /// There is no time limit on the sending: to get rid of a peer that does not read, call
     /// [`abort_connection`](Self::abort_connection). Twisted's `loseConnection`.
     pub fn lose_connection(&self) {
         self.0.lose();
     }
 
-    /// Closes at once, drops what is unsent, and lets the peer see a reset (where there is one: the end of a UNIX
-    /// socket looks the same in both cases). `connection_lost` follows with
-    /// [`CloseReason::Aborted`], never from inside this call. Twisted's `abortConnection`.
+    /// Closes at once, drops unsent output, and sends the peer a reset where the transport has one (on a UNIX socket
+    /// the peer sees an ordinary end). `connection_lost` follows with [`CloseReason::Aborted`], never from inside this
+    /// call. Twisted's `abortConnection`.
     pub fn abort_connection(&self) {
         self.fail_connection(CloseReason::Aborted);
     }
 
-    /// Like [`abort_connection`](Self::abort_connection), with a reason of the caller's. The first failure counts.
+    /// Like [`abort_connection`](Self::abort_connection), with the caller's reason. The first failure counts.
     pub fn fail_connection(&self, reason: CloseReason) {
         if !self.0.has_ended() && !self.0.has_failed() {
             self.0.fail(reason);
         }
     }
 
-    /// Ends this side's stream when all that was written is sent: the peer sees the end of its input and can go on
-    /// sending. Nothing more can be written. When the peer has ended its stream too, the connection closes.
-    /// Twisted's `loseWriteConnection`.
+    /// Ends this side's stream when everything written is sent: the peer sees the end of its input and can go on
+    /// sending. Nothing more can be written. When the peer has also ended its stream, the connection closes. Twisted's
+    /// `loseWriteConnection`.
     pub fn write_eof(&self) {
         self.0.write_eof();
     }
 
-    /// Whether the connection is closing or has ended, by this side's doing or the peer's. Twisted's `disconnecting`.
+    /// Whether the connection is closing or has ended, whichever side caused it. Twisted's `disconnecting`.
     pub fn is_closing(&self) -> bool {
         !self.0.is_open()
     }
@@ -207,7 +208,7 @@ impl Transport {
         self.0.peer().clone()
     }
 
-    /// The process, the user and the group at the other end of a UNIX socket; `None` for all other connections.
+    /// The process, user and group at the other end of a UNIX socket; `None` for all other connections.
     pub fn peer_credentials(&self) -> Option<PeerCredentials> {
         self.0.peer_credentials()
     }
@@ -217,9 +218,9 @@ impl Transport {
         self.0.host().clone()
     }
 
-    /// Stops reading: after the running callback no [`data_received`](crate::Protocol::data_received) comes until
-    /// [`resume_reading`](Self::resume_reading). The peer's reset is noticed all the same, and so is its end of stream
-    /// if nothing unread lies before it. Twisted's `pauseProducing`.
+    /// Stops reading: after the running callback, no [`data_received`](crate::Protocol::data_received) comes until
+    /// [`resume_reading`](Self::resume_reading). The peer's reset is still noticed, and so is its end of stream if
+    /// nothing unread precedes it. Twisted's `pauseProducing`.
     pub fn pause_reading(&self) {
         self.0.pause_reading();
     }
@@ -229,8 +230,9 @@ impl Transport {
         self.0.resume_reading();
     }
 
-    /// Stops reading this connection whenever `destination` is full, until that has sent everything: what forwarding
-    /// needs to keep its memory bounded. It lasts as long as both connections do; saying it twice changes nothing.
+    /// Stops reading this connection whenever `destination` is full, until `destination` has sent everything.
+    /// Forwarding needs this to keep its memory bounded. It lasts as long as both connections do; a second call changes
+    /// nothing.
     ///
     /// ```
     /// # use reactor::Transport;
@@ -245,15 +247,15 @@ impl Transport {
         }
     }
 
-    /// Tells the policies around this connection that a whole message has been received
-    /// ([`Policy::message_received`](crate::layer::Policy::message_received)), which they cannot see in its bytes. Receivers
-    /// do that; a protocol that cuts messages itself calls it for each.
+    /// Tells the policies around this connection that a whole message was received
+    /// ([`Policy::message_received`](crate::layer::Policy::message_received)), which they cannot see in its bytes.
+    /// Receivers call it; a protocol that splits messages itself calls it for each.
     pub fn note_message(&self) {
         self.0.note_message();
     }
 
-    /// Calls `call` with the protocol this transport was made for, or with the handler directly inside it, `delay`
-    /// from now. Calls due at one instant are made in the order they were asked for. All calls of a connection are
+    /// Calls `call`, `delay` from now, with the protocol this transport was made for, or with the handler directly
+    /// inside it. Calls due at one instant are made in the order they were requested. All calls of a connection are
     /// dropped before its `connection_lost`.
     ///
     /// ```
@@ -274,15 +276,15 @@ impl Transport {
     ///
     /// # Panics
     ///
-    /// If the protocol is not a `P` and the handler in it is none either. In a factory, where the protocol does not
-    /// exist yet, that shows when the call is due, and ends the connection.
+    /// If neither the protocol nor the handler in it is a `P`. In a factory, where the protocol does not exist yet, the
+    /// panic comes when the call is due, and ends the connection.
     #[track_caller]
     pub fn call_later<P: 'static>(&self, delay: Duration, call: impl FnOnce(&mut P) + 'static) -> DelayedCall {
         self.0.calls.later(&self.0.hub.timers, self.owner(), delay, call)
     }
 
-    /// Runs `future` beside the protocol, in the connection's own turns, and calls `call` with its output. It is
-    /// dropped, and the call with it, before `connection_lost`. A panic in it ends the connection.
+    /// Runs `future` beside the protocol, in the connection's own turns, and calls `call` with its output. Both are
+    /// dropped before `connection_lost`. A panic in the future ends the connection.
     ///
     /// ```
     /// # use reactor::{Protocol, Transport};
@@ -311,10 +313,10 @@ impl Transport {
         deferred
     }
 
-    /// Sets what to do when this connection is asked to finish ([`drain`](Self::drain)), in place of what was set
-    /// before: the protocol, or the handler directly inside it, brings what it is at to an end and then calls
-    /// [`lose_connection`](Self::lose_connection). A connection for which nothing is set is closed by that at once, when
-    /// what was written is sent. If it was asked already, `call` is made in the next turn.
+    /// Sets what to do when this connection is asked to finish ([`drain`](Self::drain)), replacing any earlier call:
+    /// the protocol, or the handler directly inside it, finishes its work and then calls
+    /// [`lose_connection`](Self::lose_connection). If nothing is set, the request to finish closes the connection as
+    /// soon as everything written is sent. If the request came before this, `call` is made in the next turn.
     ///
     /// ```
     /// # use reactor::{Protocol, Transport};
@@ -340,34 +342,35 @@ impl Transport {
         self.0.set_on_drain(self.0.calls.call(call));
     }
 
-    /// Asks the connection to finish: see [`on_drain`](Self::on_drain). Layers pass it on to the protocol inside. A port
-    /// asks all its connections by [`Port::drain`](crate::Port::drain), and a reactor does that when it stops.
+    /// Asks the connection to finish: see [`on_drain`](Self::on_drain). Layers pass the request on to the protocol
+    /// inside. [`Port::drain`](crate::Port::drain) does this for all connections of a port, and a reactor for all of
+    /// its own when it stops.
     pub fn drain(&self) {
         self.0.drain();
     }
 
-    /// Whether it was asked to finish, or a connection around it was.
+    /// Whether this connection, or one around it, was asked to finish.
     pub fn is_draining(&self) -> bool {
         self.0.is_draining()
     }
 
-    /// Resolves when the connection has ended, behind `connection_lost`, with its reason; with `None` if it had ended
-    /// before this was called, or its reactor has. For who is not the protocol: its own deferred futures are dropped
-    /// before. asyncio's `wait_closed`.
+    /// Resolves with the close reason after `connection_lost`, or with `None` if the connection had ended before this
+    /// was called, or if the reactor has. For code outside the protocol, whose own deferred futures are dropped before
+    /// that. asyncio's `wait_closed`.
     pub fn finished(&self) -> impl Future<Output = Option<CloseReason>> + 'static + use<> {
         let (tell, told) = oneshot::channel();
         self.0.watch(tell);
         async move { told.await.ok() }
     }
 
-    /// Sets how many bytes may be unsent (16 MiB if never set). A single write onto an empty queue is always taken.
+    /// Sets how many bytes may be unsent (16 MiB by default). A single write to an empty queue is always accepted.
     pub fn set_output_limit(&self, bytes: usize) {
         self.0.set_output_limit(bytes);
     }
 
-    /// How many bytes can be written before the [output limit](Self::set_output_limit) of this connection, or of one that it
-    /// is inside of, ends it: for clients that refuse a request rather than lose those under way. While nothing is
-    /// unsent, a single write of any length is taken.
+    /// How many bytes can be written before the [output limit](Self::set_output_limit) of this connection, or of one
+    /// around it, ends it. For clients that would rather refuse a request than lose those under way. While nothing is
+    /// unsent, a single write of any length is accepted.
     pub fn output_room(&self) -> usize {
         let mut room = self.0.output_room();
         let mut inside = &self.0;
@@ -379,15 +382,15 @@ impl Transport {
     }
 
     /// Switches `TCP_NODELAY`, which is on unless [`ListenOptions`](crate::net::ListenOptions) or
-    /// [`ConnectOptions`](crate::net::ConnectOptions) say otherwise. Does nothing where there is no such thing.
+    /// [`ConnectOptions`](crate::net::ConnectOptions) say otherwise. Does nothing on a connection that is not TCP.
     /// Twisted's `setTcpNoDelay`.
     pub fn set_no_delay(&self, on: bool) {
         self.0.set_option(|options| options.no_delay = Some(on));
     }
 
-    /// Has the system probe a peer that was silent for this long, and again every tenth of it (at least a second)
-    /// until nine probes in a row stay unanswered, which ends the connection; `None` switches it off. Does nothing
-    /// where there is no such thing. Twisted's `setTcpKeepAlive`.
+    /// Has the system probe a peer that was silent for `idle`, and again after every tenth of that (at least a second)
+    /// until nine probes in a row stay unanswered, which ends the connection; `None` switches it off. Does nothing on a
+    /// connection that is not TCP. Twisted's `setTcpKeepAlive`.
     pub fn set_keep_alive(&self, idle: Option<Duration>) {
         self.0.set_option(|options| options.keep_alive = Some(idle));
     }

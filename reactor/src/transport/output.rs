@@ -1,4 +1,4 @@
-//! What a connection has still to send.
+//! The bytes a connection has yet to send.
 
 use std::collections::VecDeque;
 use std::mem;
@@ -7,13 +7,13 @@ use bytes::{Buf, Bytes};
 
 use crate::hub::buffers::Buffers;
 
-/// A queue of bytes. It owns a buffer only while it holds some: an idle connection costs none.
+/// A queue of bytes. It owns a buffer only while it holds bytes: an idle connection needs none.
 #[derive(Default)]
 pub(crate) struct Output {
-    /// The first bytes of all; those before `start` are gone.
+    /// The first bytes of all; those before `start` were sent.
     front: Vec<u8>,
     start: usize,
-    /// Boxed, because hardly any connection ever has it.
+    /// Boxed, because hardly any connection ever has one.
     #[expect(clippy::box_collection, reason = "an empty queue takes 24 bytes more of every idle connection")]
     rest: Option<Box<VecDeque<Piece>>>,
     len: usize,
@@ -41,7 +41,7 @@ impl Output {
                 }
                 let len = self.front.len() + data.len();
                 if len > self.front.capacity() && len > PIECE {
-                    // By doubling it would take up to twice what it holds.
+                    // Doubling would take up to twice what it holds.
                     self.front.reserve_exact(len.next_multiple_of(SETTLED) - self.front.len());
                 }
                 self.front.extend_from_slice(data);
@@ -69,7 +69,7 @@ impl Output {
         self.rest.get_or_insert_default().push_back(piece);
     }
 
-    /// The first bytes, as far as they lie together; empty only if there are none.
+    /// The first contiguous bytes; empty only if the queue is.
     pub(crate) fn chunk(&self) -> &[u8] {
         if self.start < self.front.len() {
             return &self.front[self.start..];
@@ -81,8 +81,8 @@ impl Output {
         }
     }
 
-    /// Forgets the first `n` bytes, which lie within the [`chunk`](Self::chunk). Returns what was shared and is gone, to be
-    /// dropped with nothing borrowed: its owner may be the user's, and panic.
+    /// Removes the first `n` bytes, which lie within the [`chunk`](Self::chunk). Returns shared bytes that are done
+    /// with, to be dropped with nothing borrowed: their owner may be user code and panic.
     #[must_use]
     pub(crate) fn advance(&mut self, n: usize, buffers: &Buffers) -> Option<Bytes> {
         debug_assert!(n <= self.chunk().len());
@@ -134,7 +134,7 @@ impl Output {
         }
     }
 
-    /// Takes everything out until [`take_back`](Self::take_back). It counts as being here all the while.
+    /// Takes everything out until [`take_back`](Self::take_back). It still counts as being here.
     pub(crate) fn lend(&mut self) -> Self {
         let len = self.len;
         let lent = mem::take(self);
@@ -142,7 +142,7 @@ impl Output {
         lent
     }
 
-    /// Puts what was lent before what was written meanwhile.
+    /// Puts lent bytes back before what was written meanwhile.
     pub(crate) fn take_back(&mut self, mut lent: Self, buffers: &Buffers) {
         let mut later = mem::take(self);
         later.len -= lent.len;
@@ -169,7 +169,7 @@ impl Output {
         buffers.return_buffer(later.front);
     }
 
-    /// Forgets everything. Returns it, to be dropped with nothing borrowed, as [`advance`](Self::advance) does.
+    /// Removes everything and returns it, to be dropped with nothing borrowed, as [`advance`](Self::advance) does.
     #[must_use]
     pub(crate) fn clear(&mut self, buffers: &Buffers) -> Self {
         buffers.return_buffer(mem::take(&mut self.front));
@@ -177,18 +177,18 @@ impl Output {
     }
 }
 
-/// From here on a buffer is sent by itself rather than copied behind what is queued: a system call and a packet of
-/// its own cost less than copying 16 KiB.
+/// Buffers of at least this size are sent by themselves rather than copied behind what is queued: a system call and a
+/// packet cost less than copying 16 KiB.
 const WORTH_SHARING: usize = 16 * 1024;
 
-/// As much lies together, and leaves in one system call; what is more is kept in pieces, which need not be moved when
-/// there is still more, and leave no more than a part of the last of them empty.
+/// The bytes that lie together and leave in one system call. What exceeds this is kept in pieces, which need not be
+/// moved when more is written, and waste no more than part of the last piece.
 const TOGETHER: usize = 128 * 1024;
 
 const PIECE: usize = 64 * 1024;
 
-/// Room that a connection whose peer is behind does not leave unused.
+/// The unused room beyond which a connection whose peer is behind gives memory back.
 const SETTLED: usize = 16 * 1024;
 
-/// Sent bytes at the front of a buffer that make moving the others worthwhile.
+/// The number of sent bytes at the front of a buffer that makes moving the rest worthwhile.
 const COMPACT: usize = 64 * 1024;

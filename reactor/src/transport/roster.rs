@@ -13,13 +13,13 @@ use crate::hub::Hub;
 use crate::transport::Transport;
 use crate::transport::state::State;
 
-/// Those that are alive, and how many sockets linger behind others.
+/// The live connections, and the number of sockets that linger after theirs.
 pub(crate) struct Roster {
     pub(crate) hub: Rc<Hub>,
     connections: RefCell<Slab<Transport>>,
-    /// Those of which there are handles for other threads, by their ids.
+    /// The connections that other threads have handles for, by id.
     remotes: RefCell<HashMap<u64, Weak<State>>>,
-    /// Sockets that only wait for the peer to take the rest and go.
+    /// Sockets that only wait for the peer to take the rest and close.
     lingering: Cell<usize>,
     /// Woken when a connection has ended or a socket has stopped lingering.
     changed: RefCell<Option<Waker>>,
@@ -89,7 +89,7 @@ impl Roster {
         self.wake_watcher();
     }
 
-    /// Waits until `condition` holds, looking whenever a connection has ended or a socket has stopped lingering.
+    /// Waits until `condition` holds, checking whenever a connection has ended or a socket has stopped lingering.
     pub(crate) async fn until(&self, condition: impl Fn(&Self) -> bool) {
         poll_fn(|cx| {
             self.changed.replace(Some(cx.waker().clone()));

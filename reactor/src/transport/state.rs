@@ -26,62 +26,62 @@ pub(crate) struct State {
     host: Address,
     peer: Address,
     parent: OnceCell<Parent>,
-    /// The port's that has accepted it; none if it was made, or has another around it.
+    /// The intake of the port that accepted it; unset for outgoing and for nested connections.
     pub(crate) accepted_by: OnceCell<Rc<Intake>>,
     pub(crate) calls: Calls,
     output: RefCell<Output>,
     output_limit: Cell<usize>,
-    /// Unsent bytes, those inside layers included, as they count for the reactor's budget; kept by the outermost alone.
+    /// Unsent bytes, including those inside layers, as they count for the reactor's budget; kept by the outermost only.
     pub(super) held: Cell<usize>,
-    /// Its key with the budget, while it is listed there.
+    /// Its key in the budget while it is listed there.
     pub(super) holder: Cell<u32>,
     /// Unsent bytes that were written in answer to input.
     pub(super) owed: Cell<usize>,
-    /// How many hold reading back, besides the user.
+    /// The number of internal holds on reading, besides the user's pause.
     pub(super) holds: Cell<u32>,
     pub(super) paused: Cell<bool>,
     /// What was unsent when the running `data_received` was called.
     pub(super) unsent_before_input: Cell<usize>,
-    /// A whole message was received since this was last asked.
+    /// Whether a whole message was received since this was last read.
     message: Cell<bool>,
     pub(crate) pace: Cell<Pace>,
     lifecycle: Cell<Lifecycle>,
     pub(super) drain: Cell<Drain>,
-    /// The driver is at it, and will look at everything again before it goes to sleep.
+    /// The driver is running, and will check everything again before it sleeps.
     driven: Cell<bool>,
-    /// Something has changed since the driver last looked.
+    /// Something has changed since the driver last checked.
     dirty: Cell<bool>,
-    /// A layer inside still holds bytes that were written before this began to close.
+    /// A layer inside still holds bytes that were written before this connection began to close.
     unfinished: Cell<bool>,
     /// Descriptors can be sent.
     pub(crate) passes_descriptors: Cell<bool>,
     pub(crate) cold: RefCell<Option<Box<Cold>>>,
 }
 
-/// What most connections never have.
+/// The state that most connections never need.
 #[derive(Default)]
 pub(crate) struct Cold {
-    /// Why it has failed, if it has.
+    /// Why the connection has failed, if it has.
     failure: Option<CloseReason>,
     /// Connections that are not read while this one is full.
     pub(crate) sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
     /// What to call when the connection is asked to finish.
     pub(crate) on_drain: Option<Call>,
-    /// Who is told of the end.
+    /// The receivers of the close reason.
     pub(crate) watchers: Vec<oneshot::Sender<CloseReason>>,
     pub(crate) descriptors: DescriptorQueue,
     pub(crate) peer_credentials: Option<PeerCredentials>,
 }
 
-/// Changes of the socket's options that the driver has still to make.
+/// Changes of socket options that the driver has yet to make.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct SocketOptions {
     pub(crate) no_delay: Option<bool>,
     pub(crate) keep_alive: Option<Option<Duration>>,
 }
 
-/// Who is told that there is something to do.
+/// What to wake when there is something to do.
 enum Parent {
     Pump(Weak<dyn Pump>),
     Outer(Rc<State>),
@@ -89,7 +89,7 @@ enum Parent {
 
 /// What moves a connection's bytes.
 pub(crate) trait Pump {
-    /// Has the connection looked at again, soon.
+    /// Has the connection checked again soon.
     fn wake(&self);
     /// Makes the calls that are due, now.
     fn turn(&self);
@@ -137,7 +137,7 @@ impl State {
         self.output_limit.get()
     }
 
-    /// How many bytes may be queued yet.
+    /// How many more bytes may be queued.
     pub(crate) fn output_room(&self) -> usize {
         self.output_limit.get().saturating_sub(self.unsent_bytes())
     }
@@ -189,18 +189,18 @@ impl State {
         }
     }
 
-    /// What is to be looked at is looked at while this is set, so that nobody need be woken for it.
+    /// While this is set, the driver checks every change itself and need not be woken.
     pub(crate) fn set_driven(&self, driven: bool) {
         self.driven.set(driven);
     }
 
-    /// Whether anything has changed since the driver last looked.
+    /// Whether anything has changed since the driver last checked.
     #[inline]
     pub(crate) fn is_dirty(&self) -> bool {
         self.dirty.get()
     }
 
-    /// Whether anything has changed since this was last asked, or goes on by itself.
+    /// Whether anything has changed since this was last asked, or keeps changing by itself.
     #[inline]
     pub(crate) fn is_to_drain(&self) -> bool {
         self.dirty.replace(false) || self.lifecycle.get() != Lifecycle::BEGIN || self.calls.any_ready()
@@ -218,7 +218,7 @@ impl State {
         }
     }
 
-    /// Sends a call to be made at once, from outside of any callback.
+    /// Queues a call to be made at once, from outside any callback.
     pub(crate) fn call_now(&self, call: Call) {
         self.calls.push(call);
         if let Some(Parent::Pump(pump)) = self.root().parent.get()
@@ -228,13 +228,13 @@ impl State {
         }
     }
 
-    /// Ends the connection with a reason that overrides one given before: a panic is not to be masked.
+    /// Ends the connection with a reason that overrides an earlier one: a panic must not be masked.
     pub(crate) fn fail(&self, reason: CloseReason) {
         if self.has_ended() {
             return;
         }
         self.lifecycle.set(Lifecycle::Failed);
-        // The old reason may hold a user's error: it is dropped with nothing borrowed.
+        // The old reason may hold a user's error, so it is dropped with nothing borrowed.
         let old = self.with_cold(|cold| cold.failure.replace(reason));
         drop(old);
         self.wake();
@@ -266,7 +266,7 @@ impl State {
         self.lifecycle.get() == Lifecycle::Failed
     }
 
-    /// Whether it neither closes, nor has failed, nor has ended.
+    /// Whether it is neither closing, nor failed, nor ended.
     #[inline]
     pub(crate) fn is_open(&self) -> bool {
         matches!(self.lifecycle.get(), Lifecycle::Open(_))
@@ -291,7 +291,7 @@ impl State {
         self.lifecycle.get().eof() == Some(Eof::Wanted) && self.is_finished()
     }
 
-    /// Whether this side's stream is to end, or has.
+    /// Whether this side's stream is to end, or has ended.
     pub(crate) fn wants_eof(&self) -> bool {
         matches!(self.lifecycle.get().eof(), Some(Eof::Wanted | Eof::Sent))
     }
@@ -309,14 +309,14 @@ impl State {
         self.unfinished.set(unfinished);
     }
 
-    /// Takes bytes from the layer inside, which may have been written before this began to close.
+    /// Takes bytes from the layer inside, which may have been written before this connection began to close.
     pub(crate) fn carry(self: &Rc<Self>, data: &[u8]) {
         if !data.is_empty() && self.carries() {
             self.queue(data.len(), |output, buffers| output.push(data, buffers));
         }
     }
 
-    /// Whether bytes from the layer inside are taken.
+    /// Whether bytes from the layer inside are accepted.
     pub(crate) fn carries(&self) -> bool {
         matches!(self.lifecycle.get().eof(), Some(Eof::NotWanted | Eof::Wanted))
     }
@@ -344,7 +344,7 @@ impl State {
         &self.output
     }
 
-    /// Takes note that the first `n` bytes of the output have left.
+    /// Records that the first `n` bytes of the output have left.
     pub(crate) fn sent(&self, n: usize) {
         let (gone, empty) = {
             let mut output = self.output.borrow_mut();
@@ -374,18 +374,18 @@ impl State {
         self.message.take()
     }
 
-    /// The changes of the socket's options that were asked for since the last time.
+    /// Takes the changes of socket options requested since the last call.
     pub(crate) fn take_options(&self) -> Option<SocketOptions> {
         self.cold.borrow_mut().as_mut()?.options.take()
     }
 
-    /// From here on every handle is stale. Timers, deferred calls and unsent output are dropped.
+    /// Makes every handle stale, and drops timers, deferred calls and unsent output.
     pub(crate) fn end(&self) {
         self.lifecycle.set(Lifecycle::Ended);
         self.release_output(self.unsent_bytes());
         let unsent = self.output.borrow_mut().clear(&self.hub.buffers);
         self.catch_up();
-        // What these own is the user's, and may use this very transport when it is dropped, or panic.
+        // These own user code, which may use this same transport when dropped, or panic.
         let cold = self.cold.borrow_mut().take();
         log_panic("drop of what a connection had", || drop((unsent, cold)));
         self.calls.close(&self.hub.timers);
@@ -395,7 +395,7 @@ impl State {
         self.lifecycle.get() == Lifecycle::Ended
     }
 
-    /// Queues `len` bytes by `push`; ends the connection if they would be too many.
+    /// Queues `len` bytes by `push`, or ends the connection if they exceed the limit.
     #[inline]
     pub(crate) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Buffers)) {
         if len > 0 && self.is_writable() && self.has_budget(len) {
