@@ -34,16 +34,6 @@ const FOLDERS: [&str; 23] = [
 /// The first folder that may name Tokio: what stands before it knows no runtime.
 const FIRST_OF_TOKIO: &str = "driver";
 
-/// Arrows that go upwards still.
-const OWED: &[(&str, &str)] = &[
-    ("connect", "testing"),
-    ("io", "process"),
-    ("reactor", "connect"),
-    ("reactor", "endpoint"),
-    ("reactor", "task"),
-    ("reactor", "threads"),
-];
-
 #[test]
 fn a_folder_of_the_reactor_uses_those_before_it() {
     let mut upwards = BTreeSet::new();
@@ -57,8 +47,7 @@ fn a_folder_of_the_reactor_uses_those_before_it() {
             }
         }
     }
-    let owed = OWED.iter().map(|(user, used)| (user.to_string(), used.to_string())).collect();
-    assert_eq!(upwards, owed);
+    assert!(upwards.is_empty(), "{upwards:?}");
 }
 
 #[test]

@@ -1,5 +1,5 @@
 use std::cell::{Cell, RefCell};
-use std::future::{Future, poll_fn};
+use std::future::{Future, poll_fn, ready};
 use std::hash::{Hash, Hasher};
 use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
@@ -7,9 +7,12 @@ use std::task::{Poll, Waker};
 use std::time::Duration;
 use std::{fmt, io};
 
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
+
+use crate::connect::backoff::Backoff;
 use crate::connect::destination::Destination;
 use crate::connect::error::{ConnectError, ConnectErrorKind};
-use crate::connect::retry::Retry;
 use crate::connection::factory::FactoryCell;
 use crate::driver;
 use crate::driver::Started;
@@ -17,7 +20,9 @@ use crate::driver::keeper::Keeper;
 use crate::driver::linger::LingerLimits;
 use crate::driver::stream::{Accepted, Stream};
 use crate::hub::Hub;
-use crate::reactor::{Core, Reactor};
+use crate::reactor::core::{Core, Outgoing};
+use crate::reactor::{REACTOR_GONE, Reactor};
+use crate::time::delayed_call::DelayedCall;
 use crate::time::timers::Sleep;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
@@ -74,6 +79,22 @@ pub(crate) struct ConnectorCell {
     pub(crate) given_up: Cell<bool>,
     /// Of the attempt under way.
     attempt: RefCell<Option<Waker>>,
+}
+
+/// What a connector keeps for trying again.
+#[derive(Default)]
+pub(crate) struct Retry {
+    /// None: it does not try again.
+    pub(super) backoff: RefCell<Option<Box<Backoff>>>,
+    /// The call that begins the next attempt.
+    pub(super) call: RefCell<Option<DelayedCall>>,
+    pub(super) failures: Cell<u32>,
+}
+
+impl Retry {
+    pub(super) fn next_delay(&self, reactor: &Reactor) -> Option<Duration> {
+        self.backoff.borrow_mut().as_mut()?.next_delay(reactor)
+    }
 }
 
 pub(crate) type Outcome = Result<CloseReason, ConnectError>;
@@ -208,19 +229,8 @@ impl Connector {
         }))
     }
 
-    pub(crate) fn downgrade(&self) -> Weak<ConnectorCell> {
-        Rc::downgrade(&self.0)
-    }
-
-    pub(crate) fn upgrade(cell: &Weak<ConnectorCell>) -> Option<Self> {
-        cell.upgrade().map(Self)
-    }
-
-    /// Drops the hooks and the factory, which may own this very connector: it begins nothing any more.
-    pub(crate) fn discard(&self) {
-        let hooks = (self.0.on_failed.take(), self.0.on_lost.take());
-        log_panic("drop of a connector's hook", || drop(hooks));
-        self.0.factory.discard();
+    pub(crate) fn downgrade(&self) -> Weak<dyn Outgoing> {
+        Rc::downgrade(&self.0) as _
     }
 
     pub(crate) fn destination(&self) -> &Destination {
@@ -332,6 +342,32 @@ impl Connector {
     }
 }
 
+impl Outgoing for ConnectorCell {
+    fn is_active(&self) -> bool {
+        self.state.get() != ConnectorState::Disconnected
+    }
+
+    fn stop_trying(&self) {
+        if let Some(connector) = self.me.upgrade().map(Connector) {
+            connector.stop_trying();
+        }
+    }
+
+    fn finished(&self) -> LocalBoxFuture<'static, ()> {
+        match self.me.upgrade().map(Connector) {
+            Some(connector) => connector.finished().map(drop).boxed_local(),
+            None => ready(()).boxed_local(),
+        }
+    }
+
+    /// The hooks and the factory may own this very connector.
+    fn discard(&self) {
+        let hooks = (self.on_failed.take(), self.on_lost.take());
+        log_panic("drop of a connector's hook", || drop(hooks));
+        self.factory.discard();
+    }
+}
+
 impl Keeper for ConnectorCell {
     fn connection_begins(&self, transport: &Transport) {
         self.transport.replace(Some(transport.clone()));
@@ -408,5 +444,3 @@ impl fmt::Debug for Connector {
             .finish_non_exhaustive()
     }
 }
-
-pub(crate) const REACTOR_GONE: &str = "the reactor that this handle belongs to is gone";

@@ -49,8 +49,9 @@ use crate::connection::factory::{Factory, FactoryCell};
 use crate::driver::stream::Accepted;
 use crate::net::connect_options::ConnectOptions;
 use crate::net::tcp;
-use crate::reactor::{Backend, Core, MemoryBackend, Reactor, no_network};
-use crate::testing::memory::MemoryStream;
+use crate::net::tcp::Tcp;
+use crate::reactor::Reactor;
+use crate::reactor::core::{Backend, Core, MemoryBackend, no_network};
 use crate::time::timers::Sleep;
 use crate::unix;
 use crate::unix::options::UnixConnectOptions;
@@ -90,7 +91,7 @@ impl Reactor {
     fn connect(&self, destination: Destination, factory: impl Factory) -> Connector {
         let connector = Connector::new(&self.0, destination, FactoryCell::new(factory));
         connector.connect();
-        self.0.add_connector(&connector);
+        self.0.add_attempt(connector.downgrade());
         connector
     }
 }
@@ -119,7 +120,7 @@ impl Core {
             }
             (destination, Backend::Memory(_)) => {
                 let error = ConnectError::failed(destination.to_string(), no_network());
-                self.spawn_task(connector.attempt(async { Err::<Accepted<MemoryStream>, _>(error) }));
+                self.spawn_task(connector.attempt(async { Err::<Accepted<Tcp>, _>(error) }));
             }
         }
     }

@@ -1,23 +1,9 @@
 //! Staying connected: what a connector does by itself between one attempt and the next.
 
-use std::cell::{Cell, RefCell};
-use std::time::Duration;
-
 use crate::connect::backoff::Backoff;
 use crate::connect::connector::{Connector, ConnectorState, Outcome};
 use crate::connect::error::ConnectErrorKind;
 use crate::reactor::Reactor;
-use crate::time::delayed_call::DelayedCall;
-
-/// What a connector keeps for that.
-#[derive(Default)]
-pub(crate) struct Retry {
-    /// None: it does not try again.
-    backoff: RefCell<Option<Box<Backoff>>>,
-    /// The call that begins the next attempt.
-    call: RefCell<Option<DelayedCall>>,
-    failures: Cell<u32>,
-}
 
 impl Connector {
     /// Tries again by itself, after a failure as after the loss of a connection: when the hook has returned and has not
@@ -115,11 +101,5 @@ impl Connector {
         if let Some(call) = self.0.retry.call.take() {
             call.cancel();
         }
-    }
-}
-
-impl Retry {
-    fn next_delay(&self, reactor: &Reactor) -> Option<Duration> {
-        self.backoff.borrow_mut().as_mut()?.next_delay(reactor)
     }
 }

@@ -40,6 +40,5 @@ pub use arguments::{Arguments, quote_string_argument};
 pub use client::{ClientEndpoint, connect_protocol};
 pub use error::EndpointError;
 pub use first_connection::FirstConnection;
-pub(crate) use scheme::Schemes;
 pub use scheme::{client_from_string, server_from_string};
 pub use server::ServerEndpoint;

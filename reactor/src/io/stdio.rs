@@ -1,42 +1,33 @@
-//! Connections that neither a port nor a connector brings about: over standard input and output, over other
-//! descriptors, to children, and those that were adopted.
+//! Connections over standard input and output, and over other descriptors.
 
-use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::future::Future;
 use std::io;
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use rustix::stdio::{dup2_stdin, dup2_stdout};
 use tokio::io::Interest;
-use tokio::sync::oneshot;
 
 use crate::address::Address;
 use crate::connection::factory::{Factory, FactoryCell};
-use crate::driver;
-use crate::driver::Started;
-use crate::driver::keeper::Keeper;
-use crate::driver::linger::LingerLimits;
-use crate::driver::stream::{Accepted, Listener, Stream};
+use crate::driver::stream::{Accepted, Listener};
 use crate::io::pipe::{Pipe, PipeStream};
 use crate::net::connection_options::ConnectionOptions;
 use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
-use crate::process::transport::Process;
-use crate::reactor::{Backend, Reactor};
-use crate::transport::Transport;
+use crate::reactor::Reactor;
+use crate::reactor::core::Backend;
+use crate::reactor::standalone::between_pipes;
 use crate::transport::close_reason::CloseReason;
-use crate::transport::flow_control::OUTPUT_LIMIT;
 
 impl Reactor {
     /// Makes standard input and output one connection, whose protocol `factory` builds in the reactor's next turn. The
     /// future gives the reason of its end; dropping it changes nothing. Twisted's `StandardIO`.
     ///
     /// It is a connection like any other: the end of standard input is
-    /// [`eof_received`](crate::Protocol::eof_received), [`lose_connection`](Transport::lose_connection) sends what was
+    /// [`eof_received`](crate::Protocol::eof_received), [`lose_connection`](crate::Transport::lose_connection) sends what was
     /// written first, and the protocol is paused while nobody reads. When the reader of standard output goes away the
     /// connection is lost, as soon as there is nothing to read; on a terminal, in a file and on a socket the next write
     /// shows it. Both of its addresses are [`Address::Pipe`]. Standard error is left alone.
@@ -71,7 +62,7 @@ impl Reactor {
     /// If the system has no descriptor left, the reactor has stopped, or is one of a simulation
     /// ([`Unsupported`](io::ErrorKind::Unsupported)); then nothing was taken.
     pub fn stdio<F: Factory>(&self, factory: F) -> io::Result<impl Future<Output = CloseReason> + 'static + use<F>> {
-        Ok(self.carry(between_pipes(self.take_stdio()?), None, factory))
+        Ok(self.run_standalone(between_pipes(self.take_stdio()?), None, factory))
     }
 
     /// As [`stdio`](Self::stdio), but as a port that has this connection alone.
@@ -124,7 +115,7 @@ impl Reactor {
         output: OwnedFd,
         factory: F,
     ) -> io::Result<impl Future<Output = CloseReason> + 'static + use<F>> {
-        Ok(self.carry(between_pipes(self.open_pipes(input, output)?), None, factory))
+        Ok(self.run_standalone(between_pipes(self.open_pipes(input, output)?), None, factory))
     }
 
     fn open_pipes(&self, input: OwnedFd, output: OwnedFd) -> io::Result<PipeStream> {
@@ -142,39 +133,6 @@ impl Reactor {
         }
         self.unless_stopped(|| self.in_context(open))
     }
-
-    /// Runs the only connection that a factory is for. It begins in the next turn: perhaps a callback runs.
-    pub(crate) fn carry<S: Stream, F: Factory>(
-        &self,
-        stream: Accepted<S>,
-        process: Option<Rc<Process>>,
-        factory: F,
-    ) -> impl Future<Output = CloseReason> + 'static + use<S, F> {
-        let (tell, told) = oneshot::channel();
-        let factory = Rc::new(FactoryCell::new(factory));
-        let keeper =
-            Rc::new(StandaloneKeeper { process, factory: Some(Rc::clone(&factory)), tell: Cell::new(Some(tell)) });
-        let roster = Rc::clone(&self.0.roster);
-        self.0.spawn_task(async move {
-            factory.start();
-            match driver::start(&roster, stream, OUTPUT_LIMIT, &factory, Rc::clone(&keeper) as _) {
-                Started::Running(transport, task) => {
-                    // It may begin when the others were told already.
-                    if roster.hub.is_stopping() {
-                        transport.drain();
-                    }
-                    task.await;
-                }
-                Started::Refused => keeper.connection_lost(&CloseReason::failed("refused by the factory")),
-                Started::Panicked(message) => keeper.connection_lost(&CloseReason::Panicked(message)),
-            }
-        });
-        async move { told.await.unwrap_or(CloseReason::Aborted) }
-    }
-}
-
-pub(crate) fn between_pipes<S>(stream: S) -> Accepted<S> {
-    Accepted { stream, host: Address::Pipe, peer: Address::Pipe }
 }
 
 /// Where one stream arrives, and nothing else ever.
@@ -193,37 +151,5 @@ impl Listener for StdioListener {
 
     fn turn_away(&mut self, _cx: &mut Context<'_>) -> io::Result<usize> {
         Ok(0)
-    }
-}
-
-/// Keeps one connection that nobody else does.
-pub(crate) struct StandaloneKeeper {
-    /// The child that it is to, if it is to one.
-    pub(crate) process: Option<Rc<Process>>,
-    /// The factory that is for this connection alone, if it came from one.
-    pub(crate) factory: Option<Rc<FactoryCell>>,
-    /// Who waits for its end, if anybody.
-    pub(crate) tell: Cell<Option<oneshot::Sender<CloseReason>>>,
-}
-
-impl Keeper for StandaloneKeeper {
-    fn connection_begins(&self, transport: &Transport) {
-        if let Some(process) = &self.process {
-            process.set_transport(transport);
-        }
-    }
-
-    fn connection_lost(&self, reason: &CloseReason) {
-        if let Some(tell) = self.tell.take() {
-            // Who asked may not want to know any more.
-            let _ = tell.send(reason.clone());
-        }
-        if let Some(factory) = &self.factory {
-            factory.discard();
-        }
-    }
-
-    fn linger_limits(&self) -> LingerLimits {
-        ConnectionOptions::default().linger
     }
 }

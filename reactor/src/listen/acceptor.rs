@@ -18,7 +18,7 @@ use crate::port::accept_limits::AcceptLimits;
 use crate::port::admission::Admission;
 use crate::port::refusals::Refusal;
 use crate::port::{Accepts, Port};
-use crate::reactor::Core;
+use crate::reactor::core::Core;
 use crate::time::timers::{Sleep, Timers};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;

@@ -81,9 +81,9 @@ impl Reactor {
             })
         })?;
         if is_unix(&socket)? {
-            drop(self.carry(self.in_context(|| Unix::adopt(socket))?, None, factory));
+            drop(self.run_standalone(self.in_context(|| Unix::adopt(socket))?, None, factory));
         } else {
-            drop(self.carry(self.in_context(|| Tcp::adopt(socket))?, None, factory));
+            drop(self.run_standalone(self.in_context(|| Tcp::adopt(socket))?, None, factory));
         }
         Ok(())
     }

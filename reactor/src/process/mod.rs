@@ -43,12 +43,12 @@ use tokio::sync::oneshot;
 use crate::connection::factory::{Built, Factory};
 use crate::driver;
 use crate::driver::Started;
-use crate::io::stdio::{StandaloneKeeper, between_pipes};
 use crate::listen::listen_fds;
 use crate::process::adapter::ProcessAdapter;
 use crate::process::child::ChildStream;
 use crate::process::transport::Process;
 use crate::reactor::Reactor;
+use crate::reactor::standalone::{Begins, StandaloneKeeper, between_pipes};
 use crate::transport::close_reason::CloseReason;
 use crate::transport::flow_control::OUTPUT_LIMIT;
 use crate::util::escaped::escaped;
@@ -154,7 +154,7 @@ impl Reactor {
         factory: F,
     ) -> io::Result<impl Future<Output = CloseReason> + 'static + use<F>> {
         let (stream, process) = self.spawn_child(command, |command| ChildStream::spawn(command, false))?;
-        Ok(self.carry(between_pipes(stream), Some(process), factory))
+        Ok(self.run_standalone(between_pipes(stream), Some(begins(&process)), factory))
     }
 
     /// Runs a command with nothing on its standard input, and gives its exit status and what it has written, `limit`
@@ -236,8 +236,7 @@ impl Reactor {
         process: Rc<Process>,
         build: impl FnOnce(ProcessTransport) -> P,
     ) -> ProcessTransport {
-        let keeper =
-            Rc::new(StandaloneKeeper { process: Some(Rc::clone(&process)), factory: None, tell: Cell::new(None) });
+        let keeper = Rc::new(StandaloneKeeper { begins: Some(begins(&process)), factory: None, tell: Cell::new(None) });
         let mut handle = None;
         let built = |transport| {
             let transport = ProcessTransport { transport, process: Rc::clone(&process) };
@@ -254,6 +253,11 @@ impl Reactor {
         }
         handle.expect("a protocol was built")
     }
+}
+
+fn begins(process: &Rc<Process>) -> Begins {
+    let process = Rc::clone(process);
+    Box::new(move |transport| process.set_transport(transport))
 }
 
 /// Takes out of the environment of a child what a service manager has told this process alone, unless the command says

@@ -1,47 +1,41 @@
 //! The event loop.
 
 pub(crate) mod budgets;
+pub(crate) mod core;
+pub(crate) mod inbox;
+pub(crate) mod parts;
 pub(crate) mod run;
+pub(crate) mod shared_ports;
+pub(crate) mod standalone;
+pub(crate) mod turn;
 
-use std::any::Any;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::RefCell;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::os::fd::OwnedFd;
 use std::panic::AssertUnwindSafe;
-use std::rc::{Rc, Weak};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use std::{fmt, io};
 
 use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
-use tokio::runtime::{Builder, Handle, LocalOptions, LocalRuntime};
+use tokio::runtime::{Builder, Handle, LocalOptions};
 
 use crate::address::datagram::DatagramAddress;
 use crate::address::target::ToTarget;
-use crate::connect::connector::{Connector, ConnectorCell, ConnectorState, REACTOR_GONE};
 use crate::datagram::transport::DatagramTransport;
-use crate::endpoint::Schemes;
 use crate::hub::Hub;
 use crate::hub::buffers::ReadBuffer;
 use crate::hub::connection_budget::ConnectionBudget;
 use crate::net::resolver::Resolver;
-use crate::net::system_resolver::SystemResolver;
-use crate::port::Port;
-use crate::simnet::{HostId, Network};
-use crate::task::cooperate::Cooperator;
-use crate::threads::SharedPorts;
-use crate::threads::remote::{Inbox, RemoteReactor};
+use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked};
+use crate::reactor::turn::timers_and_inbox;
 use crate::time::clock::Clock;
 use crate::time::delayed_call::DelayedCall;
 use crate::time::timers::Action;
 use crate::transport::Transport;
-use crate::transport::roster::Roster;
 use crate::util::executor::Executor;
 use crate::util::panics::{log_panic, message};
-use crate::util::thread_pool::ThreadPool;
-use crate::util::wakers::Wakers;
 
 /// An event loop on one thread.
 ///
@@ -69,77 +63,6 @@ use crate::util::wakers::Wakers;
 #[derive(Clone)]
 pub struct Reactor(pub(crate) Rc<Core>);
 
-/// What a reactor consists of.
-pub(crate) struct Core {
-    pub(crate) hub: Rc<Hub>,
-    pub(crate) roster: Rc<Roster>,
-    pub(crate) backend: Backend,
-    pub(crate) phase: Cell<Phase>,
-    /// How urgently it was asked to stop: 0 not at all, 1 in order, 2 at once.
-    pub(crate) stop_asked: Cell<u8>,
-    /// Woken when it is asked to stop.
-    pub(crate) stop_wakers: Wakers,
-    pub(crate) starting: RefCell<Vec<Box<dyn FnOnce()>>>,
-    pub(crate) before_shutdown: RefCell<Vec<BeforeShutdown>>,
-    pub(crate) after_shutdown: RefCell<Vec<Box<dyn FnOnce()>>>,
-    pub(crate) shutdown_deadline: Cell<Duration>,
-    pub(crate) handles_signals: Cell<bool>,
-    pub(crate) inbox: Inbox,
-    /// The addresses that several reactors share, while `run_on_threads` sets this one up.
-    pub(crate) shared_ports: RefCell<Option<SharedPorts>>,
-    pub(crate) ports: RefCell<Vec<Port>>,
-    /// Sockets inherited from the previous process, by name.
-    pub(crate) inherited: RefCell<Vec<(String, OwnedFd)>>,
-    connectors: RefCell<Vec<Weak<ConnectorCell>>>,
-    resolver: RefCell<Option<Rc<dyn Resolver>>>,
-    pub(crate) pool: OnceCell<ThreadPool>,
-    pub(crate) cooperator: Cooperator,
-    pub(crate) schemes: Schemes,
-}
-
-type BeforeShutdown = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
-
-/// What carries out the reactor's work: sockets on Tokio, or memory only.
-pub(crate) enum Backend {
-    /// `None` once it runs: then the runtime is on the stack, and its context is the current one.
-    Tokio(RefCell<Option<LocalRuntime>>),
-    Memory(MemoryBackend),
-}
-
-pub(crate) struct MemoryBackend {
-    pub(crate) executor: Executor,
-    /// The host that this reactor belongs to; `None` for a single connection in a test.
-    pub(crate) host: Option<SimHost>,
-}
-
-/// A place in a simulated network.
-#[derive(Clone)]
-pub(crate) struct SimHost {
-    pub(crate) network: Rc<Network>,
-    pub(crate) id: HostId,
-    pub(crate) world: Weak<dyn SimWorld>,
-}
-
-/// The simulation that a host is part of.
-pub(crate) trait SimWorld {
-    /// Lets the next event happen; false if there is none.
-    fn step(&self) -> bool;
-
-    /// Whether a step is running, and this is a callback.
-    fn is_stepping(&self) -> bool;
-
-    /// The reactor of the host with this name, which is created if needed.
-    fn host(&self, name: &str) -> Reactor;
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    New,
-    Running,
-    Stopping,
-    Stopped,
-}
-
 impl Reactor {
     /// Makes a reactor for this thread. Ports and connectors may be made before it runs.
     ///
@@ -162,42 +85,14 @@ impl Reactor {
             .event_interval(8)
             .build_local(LocalOptions::default())?;
         let hub = Hub::within(budget, Rc::new(Clock::system()), ReadBuffer::default());
-        let reactor = Self::with(hub, Backend::Tokio(RefCell::new(Some(runtime))));
-        reactor.0.spawn_task(run::timers_and_inbox(Rc::downgrade(&reactor.0)));
+        let reactor = Self(Core::new(hub, Backend::Tokio(RefCell::new(Some(runtime)))));
+        reactor.0.spawn_task(timers_and_inbox(Rc::downgrade(&reactor.0)));
         Ok(reactor)
     }
 
     /// Makes a reactor without sockets, whose clock only moves when it is advanced.
     pub(crate) fn in_memory(hub: Rc<Hub>, host: Option<SimHost>) -> Self {
-        Self::with(hub, Backend::Memory(MemoryBackend { executor: Executor::new(), host }))
-    }
-
-    fn with(hub: Rc<Hub>, backend: Backend) -> Self {
-        let core = Rc::new(Core {
-            roster: Roster::new(Rc::clone(&hub)),
-            hub,
-            backend,
-            phase: Cell::new(Phase::New),
-            stop_asked: Cell::new(0),
-            stop_wakers: Wakers::default(),
-            starting: RefCell::default(),
-            before_shutdown: RefCell::default(),
-            after_shutdown: RefCell::default(),
-            shutdown_deadline: Cell::new(Duration::from_secs(8)),
-            handles_signals: Cell::new(true),
-            inbox: Inbox::new(),
-            shared_ports: RefCell::new(None),
-            ports: RefCell::default(),
-            inherited: RefCell::default(),
-            connectors: RefCell::default(),
-            resolver: RefCell::new(None),
-            pool: OnceCell::new(),
-            cooperator: Cooperator::default(),
-            schemes: Schemes::default(),
-        });
-        let weak: Weak<dyn Any> = Rc::<Core>::downgrade(&core);
-        let _ = core.hub.reactor.set(weak);
-        Self(core)
+        Self(Core::new(hub, Backend::Memory(MemoryBackend { executor: Executor::new(), host })))
     }
 
     /// Calls `call` once, `delay` from now. Calls due at one instant are made in the order they were requested; a call
@@ -275,7 +170,7 @@ impl Reactor {
 
     /// Replaces the way names are resolved.
     pub fn set_resolver(&self, resolver: impl Resolver) {
-        let old = self.0.resolver.replace(Some(Rc::new(resolver)));
+        let old = self.0.set_resolver(Rc::new(resolver));
         drop(old);
     }
 
@@ -284,7 +179,7 @@ impl Reactor {
     ///
     /// If called before `run`, `run` stops right after the start.
     pub fn stop(&self) {
-        self.0.ask_to_stop(1);
+        self.0.ask_to_stop(StopAsked::InOrder);
     }
 
     /// Whether the reactor is running or stopping. Twisted's `running`.
@@ -310,11 +205,6 @@ impl Reactor {
     /// The number of live connections.
     pub fn connection_count(&self) -> usize {
         self.0.roster.len()
-    }
-
-    /// A handle for other threads.
-    pub fn remote(&self) -> RemoteReactor {
-        self.0.inbox.remote()
     }
 
     fn of(hub: &Hub) -> Option<Self> {
@@ -349,102 +239,6 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     }
 }
 
-impl Core {
-    /// Ends the reactor without calling anything back.
-    pub(crate) fn power_off(&self) {
-        self.phase.set(Phase::Stopped);
-        self.inbox.close();
-        self.clear();
-    }
-
-    /// Spawns one of the reactor's own tasks; none of them lets a user's panic out.
-    pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + 'static) {
-        match &self.backend {
-            Backend::Tokio(runtime) => match &*runtime.borrow() {
-                Some(runtime) => drop(runtime.spawn_local(task)),
-                None if self.phase.get() != Phase::Stopped => drop(tokio::task::spawn_local(task)),
-                None => {}
-            },
-            Backend::Memory(memory) => memory.executor.spawn(task),
-        }
-    }
-
-    pub(crate) fn add_connector(&self, connector: &Connector) {
-        let mut connectors = self.connectors.borrow_mut();
-        if connectors.len() == connectors.capacity() {
-            connectors.retain(|connector| connector.strong_count() > 0);
-        }
-        connectors.push(connector.downgrade());
-    }
-
-    pub(crate) fn resolver(&self) -> Rc<dyn Resolver> {
-        Rc::clone(self.resolver.borrow_mut().get_or_insert_with(|| match self.simulated() {
-            Some(host) => Rc::clone(&host.network) as _,
-            None => Rc::new(SystemResolver::new()),
-        }))
-    }
-
-    /// Its place in a simulated network, if it has one.
-    pub(crate) fn simulated(&self) -> Option<&SimHost> {
-        match &self.backend {
-            Backend::Memory(memory) => memory.host.as_ref(),
-            Backend::Tokio(_) => None,
-        }
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        matches!(self.phase.get(), Phase::Stopping | Phase::Stopped)
-    }
-
-    pub(crate) fn ask_to_stop(&self, urgency: u8) {
-        if self.stop_asked.get() < urgency {
-            self.stop_asked.set(urgency);
-            self.stop_wakers.wake_all();
-        }
-    }
-
-    /// The ports that still listen.
-    pub(crate) fn ports(&self) -> Vec<Port> {
-        self.ports.borrow().iter().filter(|port| !port.has_closed()).cloned().collect()
-    }
-
-    /// The connectors that are connecting or connected.
-    pub(crate) fn connectors(&self) -> Vec<Connector> {
-        let connectors = self.connectors.borrow().iter().filter_map(Connector::upgrade).collect::<Vec<_>>();
-        connectors.into_iter().filter(|connector| connector.state() != ConnectorState::Disconnected).collect()
-    }
-
-    /// Drops everything that was made with this reactor, including user code.
-    pub(crate) fn clear(&self) {
-        let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
-        let ports = self.ports.take();
-        log_panic("drop", || drop((hooks, ports)));
-        self.schemes.clear();
-        let connectors = self.connectors.take();
-        connectors.iter().filter_map(Connector::upgrade).for_each(|connector| connector.discard());
-        if let Backend::Memory(memory) = &self.backend {
-            log_panic("drop of a task", || memory.executor.clear());
-        }
-        self.cooperator.clear();
-        log_panic("drop of a timed call", || self.hub.timers.clear());
-    }
-}
-
-impl Drop for Core {
-    fn drop(&mut self) {
-        if let Backend::Tokio(runtime) = &self.backend
-            && let Some(runtime) = runtime.take()
-        {
-            log_panic("drop", || runtime.shutdown_background());
-        }
-        self.clear();
-    }
-}
-
-pub(crate) fn no_network() -> io::Error {
-    io::Error::new(io::ErrorKind::Unsupported, "this reactor is in memory and has no sockets")
-}
-
 impl fmt::Debug for Reactor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Reactor")
@@ -456,3 +250,5 @@ impl fmt::Debug for Reactor {
 
 pub(crate) const INSIDE_A_RUNTIME: &str =
     "a reactor cannot run inside a Tokio runtime; give it a thread of its own (std::thread::spawn)";
+
+pub(crate) const REACTOR_GONE: &str = "the reactor that this handle belongs to is gone";

@@ -16,9 +16,9 @@ use nix::sys::signal::Signal;
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::connect::connector::Connector;
 use crate::port::{CutOff, Port};
-use crate::reactor::{Backend, Core, INSIDE_A_RUNTIME, MemoryBackend, Phase, Reactor, SimHost};
+use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked};
+use crate::reactor::{INSIDE_A_RUNTIME, Reactor};
 use crate::time::timers::Sleep;
 use crate::util::ignored_signals::is_ignored;
 use crate::util::last_resort::with_last_resort;
@@ -101,7 +101,7 @@ async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
     if core.handles_signals.get() {
         // Only signals count: one that comes while the reactor is already stopping, perhaps because another reactor of
         // its group received the same signal first, is not a second one.
-        let heard = Rc::new(Cell::new(0_u8));
+        let heard = Rc::new(Cell::new(false));
         // A shell that starts this process in the background of a script sets SIGINT to be ignored, because SIGINT is
         // meant for the foreground.
         let interrupt = Some(SignalKind::interrupt()).filter(|kind| !is_ignored(kind.as_raw_value()));
@@ -112,12 +112,11 @@ async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
             tokio::task::spawn_local(async move {
                 while signals.recv().await.is_some() {
                     let Some(core) = core.upgrade() else { return };
-                    let urgency = heard.get().saturating_add(1);
-                    heard.set(urgency);
+                    let urgency = if heard.replace(true) { StopAsked::AtOnce } else { StopAsked::InOrder };
                     tracing::info!(
                         signal = Signal::try_from(kind.as_raw_value()).map(Signal::as_str).unwrap_or_default(),
                         "{}",
-                        if urgency > 1 { "stopping at once" } else { "stopping" }
+                        if urgency == StopAsked::AtOnce { "stopping at once" } else { "stopping" }
                     );
                     core.ask_to_stop(urgency);
                 }
@@ -125,8 +124,8 @@ async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
         }
     }
     start(core);
-    let output = unless_stopped(core, 1, future).await;
-    core.ask_to_stop(1);
+    let output = unless_stopped(core, StopAsked::InOrder, future).await;
+    core.ask_to_stop(StopAsked::InOrder);
     shut_down(core).await;
     output.ok_or_else(interrupted)
 }
@@ -150,7 +149,7 @@ pub(crate) async fn in_simulation(core: Weak<Core>) {
     // The reactor must not be kept by its own task while it runs.
     let stopping = poll_fn(|cx| {
         let Some(core) = core.upgrade() else { return Poll::Ready(None) };
-        if core.stop_asked.get() > 0 {
+        if core.stop_asked.get() > StopAsked::No {
             return Poll::Ready(Some(core));
         }
         core.stop_wakers.add(cx.waker());
@@ -179,13 +178,13 @@ fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::
                 None => Err(interrupted()),
             };
         }
-        if core.stop_asked.get() > 0 {
+        if core.stop_asked.get() > StopAsked::No {
             future = None;
         }
         let polled = future.as_mut().map(|future| future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
         if let Some(Poll::Ready(ready)) = polled {
             output = Some(ready);
-            core.ask_to_stop(1);
+            core.ask_to_stop(StopAsked::InOrder);
         }
         // After the future, which may have begun something.
         if !step() {
@@ -197,14 +196,14 @@ fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::
 /// The steps that [`Reactor::run`] describes.
 async fn shut_down(core: &Rc<Core>) {
     let hooks = core.before_shutdown.take().into_iter().map(|hook| hook()).collect();
-    unless_stopped(core, 2, log_panics(hooks)).await;
+    unless_stopped(core, StopAsked::AtOnce, log_panics(hooks)).await;
     core.phase.set(Phase::Stopping);
 
     let closed: Vec<_> = core.ports().iter().map(Port::stop_listening).collect();
-    let finished: Vec<_> = core.connectors().iter().map(Connector::finished).collect();
-    for connector in core.connectors() {
-        connector.stop_trying();
-    }
+    let attempts = core.attempts();
+    let finished: Vec<_> = attempts.iter().map(|attempt| attempt.finished()).collect();
+    attempts.iter().for_each(|attempt| attempt.stop_trying());
+    drop(attempts);
     core.hub.set_stopping();
     for transport in core.roster.connections() {
         transport.drain();
@@ -213,7 +212,7 @@ async fn shut_down(core: &Rc<Core>) {
     }
     let gone = core.roster.until(|roster| roster.len() == 0);
     let flushed = at_most(core, core.shutdown_deadline.get(), gone);
-    unless_stopped(core, 2, flushed).await;
+    unless_stopped(core, StopAsked::AtOnce, flushed).await;
 
     for transport in core.roster.connections() {
         CutOff::abort(&transport);
@@ -223,7 +222,7 @@ async fn shut_down(core: &Rc<Core>) {
     join_all(finished).await;
     if core.roster.lingering() > 0 {
         let gone = core.roster.until(|roster| roster.lingering() == 0);
-        unless_stopped(core, 2, at_most(core, LINGER_PATIENCE, gone)).await;
+        unless_stopped(core, StopAsked::AtOnce, at_most(core, LINGER_PATIENCE, gone)).await;
     }
     for hook in core.after_shutdown.take() {
         log_panic("shutdown hook", hook);
@@ -238,7 +237,7 @@ async fn log_panics(hooks: Vec<LocalBoxFuture<'static, ()>>) {
 }
 
 /// The future's output, unless the reactor is asked to stop with at least this urgency before it is ready.
-async fn unless_stopped<F: Future>(core: &Core, urgency: u8, future: F) -> Option<F::Output> {
+async fn unless_stopped<F: Future>(core: &Core, urgency: StopAsked, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         if core.stop_asked.get() >= urgency {
@@ -260,24 +259,5 @@ async fn at_most(core: &Core, time: Duration, future: impl Future<Output = ()>) 
     .await;
 }
 
-/// The task that makes the calls of other threads, then the calls that are due on Tokio's clock.
-pub(crate) async fn timers_and_inbox(core: Weak<Core>) {
-    let mut sleep = pin!(tokio::time::sleep(Duration::ZERO));
-    poll_fn(|cx| {
-        let Some(core) = core.upgrade() else { return Poll::Ready(()) };
-        let more_jobs = core.inbox.run(&Reactor(Rc::clone(&core)), cx.waker());
-        if core.hub.timers.run_due() || more_jobs {
-            cx.waker().wake_by_ref();
-        } else if let Some(deadline) = core.hub.timers.next_deadline(cx.waker()) {
-            sleep.as_mut().reset(deadline.into());
-            if sleep.as_mut().poll(cx).is_ready() {
-                cx.waker().wake_by_ref();
-            }
-        }
-        Poll::Pending
-    })
-    .await;
-}
-
-/// How long lingering sockets may keep a reactor from ending.
+/// How long sockets that wait for their peers may keep a reactor from ending.
 const LINGER_PATIENCE: Duration = Duration::from_millis(200);

@@ -14,7 +14,8 @@ use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::listen::handover::Handover;
-use crate::reactor::{Backend, Reactor};
+use crate::reactor::Reactor;
+use crate::reactor::core::Backend;
 use crate::service::service_manager::ServiceManager;
 use crate::service::supervised::Supervised;
 use crate::service::{Readiness, Service, ServiceError};

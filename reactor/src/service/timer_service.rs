@@ -6,7 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::Notify;
 
-use crate::reactor::{Core, Reactor};
+use crate::reactor::Reactor;
+use crate::reactor::core::Core;
 use crate::service::{Service, ServiceError};
 use crate::task::looping_call::{LoopingCall, Tick};
 use crate::util::panics::catch_panic;

@@ -11,7 +11,9 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::{AbortHandle, abortable};
 
-use crate::reactor::{Backend, Core, Phase, Reactor};
+use crate::reactor::Reactor;
+use crate::reactor::core::{Backend, Core, Phase};
+use crate::reactor::parts::Part;
 use crate::time::timers::Sleep;
 use crate::util::panics::{catch_panic, log_panic, message};
 use crate::util::wakers::Wakers;
@@ -115,7 +117,7 @@ impl Reactor {
             end: RefCell::new(None),
             watchers: Wakers::default(),
         });
-        self.0.cooperator.add(&task);
+        self.0.parts.get::<Cooperator>().add(&task);
         task.queue();
         CooperativeTask(task)
     }
@@ -208,8 +210,9 @@ impl Task {
             return;
         };
         if !self.queued.replace(true) {
-            core.cooperator.tasks.borrow_mut().push_back(Rc::clone(self));
-            if !core.cooperator.runs.replace(true) {
+            let cooperator = core.parts.get::<Cooperator>();
+            cooperator.tasks.borrow_mut().push_back(Rc::clone(self));
+            if !cooperator.runs.replace(true) {
                 core.spawn_task(run(Weak::clone(&self.core)));
             }
         }
@@ -327,9 +330,11 @@ impl Cooperator {
             }
         }
     }
+}
 
+impl Part for Cooperator {
     /// Ends them all.
-    pub(crate) fn clear(&self) {
+    fn clear(&self) {
         let all = self.all.take();
         all.iter().filter_map(Weak::upgrade).for_each(|task| _ = task.end(TaskEnd::Stopped));
         let tasks = self.tasks.take();
@@ -343,8 +348,9 @@ async fn run(core: Weak<Core>) {
         // The reactor must not be kept by its own task while it runs.
         let pause = {
             let Some(core) = core.upgrade() else { return };
-            if !core.cooperator.turn(&core) {
-                core.cooperator.runs.set(false);
+            let cooperator = core.parts.get::<Cooperator>();
+            if !cooperator.turn(&core) {
+                cooperator.runs.set(false);
                 return;
             }
             match &core.backend {

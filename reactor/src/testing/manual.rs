@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::task::Waker;
 use std::time::Duration;
 
-use crate::reactor::{Backend, Core, MemoryBackend, Phase, Reactor};
+use crate::reactor::core::{Backend, Core, MemoryBackend, Phase};
 
 impl Core {
     /// Runs tasks, and calls of other threads, until nothing more happens at this instant.
@@ -44,7 +44,7 @@ impl Core {
     pub(super) fn run_tasks(self: &Rc<Self>) {
         let Backend::Memory(MemoryBackend { executor, .. }) = &self.backend else { return };
         loop {
-            self.inbox.run(&Reactor(Rc::clone(self)), executor.waker());
+            self.inbox.run(self, executor.waker());
             executor.run_until_stalled();
             // The executor does not tell its own wake-ups from those of a call that a task has asked for.
             if self.inbox.is_empty() || self.phase.get() == Phase::Stopped {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 
 use crate::hub::Hub;
 use crate::hub::buffers::ReadBuffer;
-use crate::reactor::{Backend, Core, MemoryBackend, Phase, Reactor, SimHost, SimWorld, run};
+use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, SimWorld};
+use crate::reactor::{Reactor, run};
 use crate::simnet::{HostId, Link, Network};
 use crate::time::clock::Clock;
 use crate::util::executor::Flag;
@@ -101,7 +102,7 @@ impl Simulation {
     ///
     /// Hosts have addresses of both families, and resolve each other's names and `localhost` to them.
     pub fn host(&self, name: &str) -> Reactor {
-        self.0.host(name)
+        Reactor(self.0.host(name))
     }
 
     /// Lets this much time pass.
@@ -329,10 +330,10 @@ impl SimWorld for World {
         self.running.get()
     }
 
-    fn host(&self, name: &str) -> Reactor {
+    fn host(&self, name: &str) -> Rc<Core> {
         let known = self.network.host_named(name);
         if let Some(reactor) = known.and_then(|id| self.hosts.borrow()[id].clone()) {
-            return reactor;
+            return reactor.0;
         }
         let id = self.network.add_host(name);
         let world = self.me.clone();
@@ -346,7 +347,7 @@ impl SimWorld for World {
         }
         hosts[id] = Some(reactor.clone());
         self.timers_waker.wake_by_ref();
-        reactor
+        reactor.0
     }
 }
 

@@ -8,7 +8,8 @@ use std::sync::mpsc::Sender;
 use futures_util::FutureExt as _;
 
 use crate::reactor::Reactor;
-use crate::threads::remote::{RemoteReactor, Room};
+use crate::reactor::inbox::Room;
+use crate::threads::remote::RemoteReactor;
 use crate::util::panics::{catch_panic, message};
 
 impl RemoteReactor {
@@ -89,7 +90,7 @@ impl RemoteReactor {
         }
         let (answer, answered) = mpsc::channel();
         // One that is refused is dropped, and the sender with it. There are no more of them than threads.
-        let _ = self.queue(Box::new(call(answer)), 0, Room::Whatever);
+        let _ = self.queue(call(answer), 0, Room::Whatever);
         // Whoever drops the call, or the future that came of it, drops the sender.
         answered.recv().unwrap_or(Err(BlockingCallError::Stopped))
     }

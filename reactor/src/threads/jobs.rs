@@ -4,7 +4,8 @@ use std::future::{Future, ready};
 
 use futures_util::future::Either;
 
-use crate::reactor::{Backend, Reactor};
+use crate::reactor::Reactor;
+use crate::reactor::core::Backend;
 use crate::util::panics::{catch_panic, log_panic};
 use crate::util::thread_pool::{JobError, ThreadPool};
 

@@ -20,19 +20,18 @@ pub(crate) mod blocking_call;
 pub(crate) mod jobs;
 pub(crate) mod remote;
 
+pub use crate::reactor::inbox::RemoteError;
 pub use crate::util::thread_pool::JobError;
 pub use blocking_call::BlockingCallError;
-pub use remote::{RemoteError, RemoteReactor, RemoteTransport};
+pub use remote::{RemoteReactor, RemoteTransport};
 
-use std::cell::Cell;
-use std::net::SocketAddr;
 use std::panic::resume_unwind;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::{io, thread};
 
 use crate::hub::connection_budget::ConnectionBudget;
 use crate::reactor::Reactor;
-use crate::unix::file::NamedSocket;
+use crate::reactor::shared_ports::{GroupPorts, SharedPorts, lock};
 
 /// Runs `threads` reactors, each on a thread of its own and set up by `setup`, so that all cores serve the same ports.
 /// Returns when all have stopped.
@@ -98,7 +97,7 @@ pub fn run_on_threads(threads: usize, setup: impl Fn(&Reactor) -> io::Result<()>
 struct Group {
     budget: Arc<ConnectionBudget>,
     members: Arc<Mutex<Members>>,
-    ports: Arc<Mutex<Vec<SharedPort>>>,
+    ports: GroupPorts,
 }
 
 #[derive(Default)]
@@ -119,7 +118,7 @@ impl Group {
         let reactor = Reactor::within(Arc::clone(&self.budget))?;
         let members = Arc::clone(&self.members);
         reactor.before_shutdown(async move || stop_all(&members));
-        let shared = SharedPorts { ports: Arc::clone(&self.ports), next: Cell::new(0) };
+        let shared = SharedPorts::new(&self.ports);
         reactor.0.shared_ports.replace(Some(shared));
         let result = setup(&reactor);
         reactor.0.shared_ports.replace(None);
@@ -165,72 +164,4 @@ fn stop_all(members: &Mutex<Members>) {
     let mut members = lock(members);
     members.stopped = true;
     members.reactors.iter().for_each(RemoteReactor::stop);
-}
-
-/// Nothing that can panic runs while one of these is locked.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// What the reactors of a group listen on, in the order in which each is set up.
-pub(crate) struct SharedPorts {
-    ports: Arc<Mutex<Vec<SharedPort>>>,
-    next: Cell<usize>,
-}
-
-enum SharedPort {
-    Inet(SocketAddr),
-    /// Gone when all ports on it have closed.
-    Unix(Weak<NamedSocket>),
-}
-
-impl SharedPorts {
-    /// Binds a socket that shares its port with those of the other reactors. `bind` is told whether to share it.
-    pub(crate) fn bind<T>(
-        &self,
-        wanted: SocketAddr,
-        bind: impl Fn(SocketAddr, bool) -> io::Result<T>,
-        host: impl Fn(&T) -> SocketAddr,
-    ) -> io::Result<T> {
-        let index = self.next.replace(self.next.get() + 1);
-        let known = match lock(&self.ports).get(index) {
-            Some(SharedPort::Inet(address)) => Some(*address),
-            Some(SharedPort::Unix(_)) => return Err(other_order()),
-            None => None,
-        };
-        if let Some(address) = known {
-            return bind(address, true);
-        }
-        // Only a socket that does not share shows whether somebody else has the port.
-        let address = host(&bind(wanted, false)?);
-        let socket = bind(address, true)?;
-        lock(&self.ports).push(SharedPort::Inet(address));
-        Ok(socket)
-    }
-
-    /// The UNIX socket that the first reactor has bound; it is bound if this is the first.
-    pub(crate) fn bind_unix(&self, bind: impl FnOnce() -> io::Result<NamedSocket>) -> io::Result<Arc<NamedSocket>> {
-        let index = self.next.replace(self.next.get() + 1);
-        let mut ports = lock(&self.ports);
-        match ports.get(index) {
-            Some(SharedPort::Unix(named)) => {
-                if let Some(named) = named.upgrade() {
-                    return Ok(named);
-                }
-            }
-            Some(SharedPort::Inet(_)) => return Err(other_order()),
-            None => {}
-        }
-        let named = Arc::new(bind()?);
-        let shared = SharedPort::Unix(Arc::downgrade(&named));
-        match ports.get_mut(index) {
-            Some(closed) => *closed = shared,
-            None => ports.push(shared),
-        }
-        Ok(named)
-    }
-}
-
-fn other_order() -> io::Error {
-    io::Error::other("each of several reactors must listen on the same addresses in the same order")
 }

@@ -14,6 +14,7 @@ use std::rc::Rc;
 
 use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use crate::reactor::Reactor;
+use crate::reactor::parts::Part;
 use crate::util::panics::log_panic;
 
 /// Makes the endpoint that a description is of, or says what is wrong with that. Nothing is opened or resolved.
@@ -29,9 +30,9 @@ pub(crate) struct Schemes {
 
 type Added<E> = RefCell<BTreeMap<String, Rc<Parse<E>>>>;
 
-impl Schemes {
+impl Part for Schemes {
     /// Drops what users have added.
-    pub(crate) fn clear(&self) {
+    fn clear(&self) {
         let added = (self.servers.take(), self.clients.take());
         log_panic("drop of a scheme", || drop(added));
     }
@@ -177,7 +178,7 @@ impl Reactor {
         scheme: &str,
         parse: impl Fn(&Self, &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> + 'static,
     ) {
-        let old = self.0.schemes.servers.borrow_mut().insert(scheme.to_owned(), Rc::new(parse));
+        let old = self.0.parts.get::<Schemes>().servers.borrow_mut().insert(scheme.to_owned(), Rc::new(parse));
         drop(old);
     }
 
@@ -187,7 +188,7 @@ impl Reactor {
         scheme: &str,
         parse: impl Fn(&Self, &mut Arguments) -> Result<Box<dyn ClientEndpoint>, EndpointError> + 'static,
     ) {
-        let old = self.0.schemes.clients.borrow_mut().insert(scheme.to_owned(), Rc::new(parse));
+        let old = self.0.parts.get::<Schemes>().clients.borrow_mut().insert(scheme.to_owned(), Rc::new(parse));
         drop(old);
     }
 }
@@ -218,7 +219,7 @@ impl Reactor {
         for scheme in schemes {
             let is_known = is_guarded(SERVERS, scheme) || is_guarded(CLIENTS, scheme);
             assert!(is_known, "{scheme:?} is not a scheme that has to be allowed");
-            self.0.schemes.allowed.borrow_mut().insert((*scheme).to_owned());
+            self.0.parts.get::<Schemes>().allowed.borrow_mut().insert((*scheme).to_owned());
         }
     }
 
@@ -226,7 +227,7 @@ impl Reactor {
         match when {
             Offered::Always => true,
             Offered::InSimulations => self.0.simulated().is_some(),
-            Offered::IfAllowed(_) => self.0.schemes.allowed.borrow().contains(scheme),
+            Offered::IfAllowed(_) => self.0.parts.get::<Schemes>().allowed.borrow().contains(scheme),
         }
     }
 }
@@ -238,7 +239,8 @@ impl Arguments {
     ///
     /// As [`server_from_string`].
     pub fn server_endpoint(self, reactor: &Reactor) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
-        self.endpoint(reactor, &reactor.0.schemes.servers, SERVERS)
+        let schemes = reactor.0.parts.get::<Schemes>();
+        self.endpoint(reactor, &schemes.servers, SERVERS)
     }
 
     /// The endpoint to connect to that this describes: for one inside another.
@@ -247,7 +249,8 @@ impl Arguments {
     ///
     /// As [`client_from_string`].
     pub fn client_endpoint(self, reactor: &Reactor) -> Result<Box<dyn ClientEndpoint>, EndpointError> {
-        self.endpoint(reactor, &reactor.0.schemes.clients, CLIENTS)
+        let schemes = reactor.0.parts.get::<Schemes>();
+        self.endpoint(reactor, &schemes.clients, CLIENTS)
     }
 
     fn endpoint<E: ?Sized>(

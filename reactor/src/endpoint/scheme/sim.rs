@@ -58,7 +58,7 @@ impl ServerEndpoint for Place {
             world.ok_or_else(|| io::Error::other(format!("cannot listen on {self}: the simulation is gone")))?;
         let mut options = ListenOptions::from(SocketAddr::from((Ipv6Addr::UNSPECIFIED, self.port)));
         options.limits = self.limits;
-        world.host(&self.host).listen_tcp(options, factory)
+        Reactor(world.host(&self.host)).listen_tcp(options, factory)
     }
 }
 

@@ -1,0 +1,243 @@
+//! What a reactor consists of.
+
+use std::any::Any;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::future::Future;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::rc::{Rc, Weak};
+use std::time::Duration;
+
+use futures_util::future::LocalBoxFuture;
+use tokio::runtime::LocalRuntime;
+
+use crate::hub::Hub;
+use crate::net::resolver::Resolver;
+use crate::net::system_resolver::SystemResolver;
+use crate::port::Port;
+use crate::reactor::inbox::Inbox;
+use crate::reactor::parts::Parts;
+use crate::reactor::shared_ports::SharedPorts;
+use crate::simnet::{HostId, Network};
+use crate::transport::roster::Roster;
+use crate::util::executor::Executor;
+use crate::util::panics::log_panic;
+use crate::util::thread_pool::ThreadPool;
+use crate::util::wakers::Wakers;
+
+/// What the handles of a reactor share.
+pub(crate) struct Core {
+    pub(crate) hub: Rc<Hub>,
+    pub(crate) roster: Rc<Roster>,
+    pub(crate) backend: Backend,
+    pub(crate) phase: Cell<Phase>,
+    pub(crate) stop_asked: Cell<StopAsked>,
+    /// Woken when it is asked to stop.
+    pub(crate) stop_wakers: Wakers,
+    pub(crate) starting: RefCell<Vec<Box<dyn FnOnce()>>>,
+    pub(crate) before_shutdown: RefCell<Vec<BeforeShutdown>>,
+    pub(crate) after_shutdown: RefCell<Vec<Box<dyn FnOnce()>>>,
+    pub(crate) shutdown_deadline: Cell<Duration>,
+    pub(crate) handles_signals: Cell<bool>,
+    pub(crate) inbox: Inbox<Rc<Core>>,
+    /// The addresses that several reactors share, while `run_on_threads` sets this one up.
+    pub(crate) shared_ports: RefCell<Option<SharedPorts>>,
+    pub(crate) ports: RefCell<Vec<Port>>,
+    /// Sockets inherited from the previous process, by name.
+    pub(crate) inherited: RefCell<Vec<(String, OwnedFd)>>,
+    attempts: RefCell<Vec<Weak<dyn Outgoing>>>,
+    resolver: RefCell<Option<Rc<dyn Resolver>>>,
+    pub(crate) pool: OnceCell<ThreadPool>,
+    /// What the floors above keep here.
+    pub(crate) parts: Parts,
+}
+
+type BeforeShutdown = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
+
+/// What carries out the reactor's work: sockets on Tokio, or memory only.
+pub(crate) enum Backend {
+    /// `None` once it runs: then the runtime is on the stack, and its context is the current one.
+    Tokio(RefCell<Option<LocalRuntime>>),
+    Memory(MemoryBackend),
+}
+
+pub(crate) struct MemoryBackend {
+    pub(crate) executor: Executor,
+    /// The host that this reactor belongs to; `None` for a single connection in a test.
+    pub(crate) host: Option<SimHost>,
+}
+
+/// A place in a simulated network.
+#[derive(Clone)]
+pub(crate) struct SimHost {
+    pub(crate) network: Rc<Network>,
+    pub(crate) id: HostId,
+    pub(crate) world: Weak<dyn SimWorld>,
+}
+
+/// The simulation that a host is part of.
+pub(crate) trait SimWorld {
+    /// Lets the next event happen; false if there is none.
+    fn step(&self) -> bool;
+
+    /// Whether a step is running, and this is a callback.
+    fn is_stepping(&self) -> bool;
+
+    /// The reactor of the host with this name, which is created if needed.
+    fn host(&self, name: &str) -> Rc<Core>;
+}
+
+/// How urgently a reactor was asked to stop.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum StopAsked {
+    No,
+    InOrder,
+    /// Without waiting for anything.
+    AtOnce,
+}
+
+/// What makes a connection, and makes it again.
+pub(crate) trait Outgoing {
+    /// Whether it is connecting, connected, or about to be.
+    fn is_active(&self) -> bool;
+    fn stop_trying(&self);
+    /// Resolves when it is not active any more.
+    fn finished(&self) -> LocalBoxFuture<'static, ()>;
+    /// Drops what it has of the user's: it begins nothing any more.
+    fn discard(&self);
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    New,
+    Running,
+    Stopping,
+    Stopped,
+}
+
+impl Core {
+    pub(crate) fn new(hub: Rc<Hub>, backend: Backend) -> Rc<Self> {
+        let core = Rc::new(Self {
+            roster: Roster::new(Rc::clone(&hub)),
+            hub,
+            backend,
+            phase: Cell::new(Phase::New),
+            stop_asked: Cell::new(StopAsked::No),
+            stop_wakers: Wakers::default(),
+            starting: RefCell::default(),
+            before_shutdown: RefCell::default(),
+            after_shutdown: RefCell::default(),
+            shutdown_deadline: Cell::new(Duration::from_secs(8)),
+            handles_signals: Cell::new(true),
+            inbox: Inbox::new(),
+            shared_ports: RefCell::new(None),
+            ports: RefCell::default(),
+            inherited: RefCell::default(),
+            attempts: RefCell::default(),
+            resolver: RefCell::new(None),
+            pool: OnceCell::new(),
+            parts: Parts::default(),
+        });
+        let weak: Weak<dyn Any> = Rc::<Self>::downgrade(&core);
+        let _ = core.hub.reactor.set(weak);
+        core
+    }
+
+    /// Ends the reactor without calling anything back.
+    pub(crate) fn power_off(&self) {
+        self.phase.set(Phase::Stopped);
+        self.inbox.close();
+        self.clear();
+    }
+
+    /// Spawns one of the reactor's own tasks; none of them lets a user's panic out.
+    pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + 'static) {
+        match &self.backend {
+            Backend::Tokio(runtime) => match &*runtime.borrow() {
+                Some(runtime) => drop(runtime.spawn_local(task)),
+                None if self.phase.get() != Phase::Stopped => drop(tokio::task::spawn_local(task)),
+                None => {}
+            },
+            Backend::Memory(memory) => memory.executor.spawn(task),
+        }
+    }
+
+    pub(crate) fn add_attempt(&self, attempt: Weak<dyn Outgoing>) {
+        let mut attempts = self.attempts.borrow_mut();
+        if attempts.len() == attempts.capacity() {
+            attempts.retain(|attempt| attempt.strong_count() > 0);
+        }
+        attempts.push(attempt);
+    }
+
+    /// The resolver that was there before.
+    pub(crate) fn set_resolver(&self, resolver: Rc<dyn Resolver>) -> Option<Rc<dyn Resolver>> {
+        self.resolver.replace(Some(resolver))
+    }
+
+    pub(crate) fn resolver(&self) -> Rc<dyn Resolver> {
+        Rc::clone(self.resolver.borrow_mut().get_or_insert_with(|| match self.simulated() {
+            Some(host) => Rc::clone(&host.network) as _,
+            None => Rc::new(SystemResolver::new()),
+        }))
+    }
+
+    /// Its place in a simulated network, if it has one.
+    pub(crate) fn simulated(&self) -> Option<&SimHost> {
+        match &self.backend {
+            Backend::Memory(memory) => memory.host.as_ref(),
+            Backend::Tokio(_) => None,
+        }
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        matches!(self.phase.get(), Phase::Stopping | Phase::Stopped)
+    }
+
+    pub(crate) fn ask_to_stop(&self, urgency: StopAsked) {
+        if self.stop_asked.get() < urgency {
+            self.stop_asked.set(urgency);
+            self.stop_wakers.wake_all();
+        }
+    }
+
+    /// The ports that still listen.
+    pub(crate) fn ports(&self) -> Vec<Port> {
+        self.ports.borrow().iter().filter(|port| !port.has_closed()).cloned().collect()
+    }
+
+    /// Those that are active.
+    pub(crate) fn attempts(&self) -> Vec<Rc<dyn Outgoing>> {
+        let attempts: Vec<_> = self.attempts.borrow().iter().filter_map(Weak::upgrade).collect();
+        attempts.into_iter().filter(|attempt| attempt.is_active()).collect()
+    }
+
+    /// Drops everything that was made with this reactor, including user code.
+    pub(crate) fn clear(&self) {
+        let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
+        let ports = self.ports.take();
+        log_panic("drop", || drop((hooks, ports)));
+        let attempts = self.attempts.take();
+        attempts.iter().filter_map(Weak::upgrade).for_each(|attempt| attempt.discard());
+        if let Backend::Memory(memory) = &self.backend {
+            log_panic("drop of a task", || memory.executor.clear());
+        }
+        self.parts.clear();
+        log_panic("drop of a timed call", || self.hub.timers.clear());
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        if let Backend::Tokio(runtime) = &self.backend
+            && let Some(runtime) = runtime.take()
+        {
+            log_panic("drop", || runtime.shutdown_background());
+        }
+        self.clear();
+    }
+}
+
+pub(crate) fn no_network() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this reactor is in memory and has no sockets")
+}

@@ -1,0 +1,149 @@
+//! What other threads ask of a reactor.
+
+use std::collections::VecDeque;
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::thread::{self, ThreadId};
+
+use futures_util::task::AtomicWaker;
+
+use crate::util::panics::log_panic;
+
+/// The reactor's end of the queue. `A` is what calls are made with.
+pub(crate) struct Inbox<A>(Arc<Queue<A>>);
+
+/// The end that other threads have.
+pub(crate) struct Queue<A> {
+    waiting: Mutex<Waiting<A>>,
+    waker: AtomicWaker,
+    /// The reactor's.
+    thread: ThreadId,
+}
+
+struct Waiting<A> {
+    jobs: VecDeque<Job<A>>,
+    /// That they are to write.
+    bytes: usize,
+    closed: bool,
+}
+
+pub(crate) type Job<A> = Box<dyn FnOnce(&A) + Send>;
+
+impl<A> Inbox<A> {
+    pub(crate) fn new() -> Self {
+        let waiting = Waiting { jobs: VecDeque::new(), bytes: 0, closed: false };
+        let (waker, thread) = (AtomicWaker::new(), thread::current().id());
+        Self(Arc::new(Queue { waiting: Mutex::new(waiting), waker, thread }))
+    }
+
+    pub(crate) fn queue(&self) -> Arc<Queue<A>> {
+        Arc::clone(&self.0)
+    }
+
+    /// Makes the calls that are there now; true if more have come meanwhile. `waker` is woken when one comes later.
+    pub(crate) fn run(&self, argument: &A, waker: &Waker) -> bool {
+        self.0.waker.register(waker);
+        let jobs = self.0.lock().take();
+        for job in jobs {
+            log_panic("call from another thread", || job(argument));
+        }
+        !self.is_empty()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().jobs.is_empty()
+    }
+
+    /// Takes no more calls and drops those that wait.
+    pub(crate) fn close(&self) {
+        let jobs = {
+            let mut waiting = self.0.lock();
+            waiting.closed = true;
+            waiting.take()
+        };
+        log_panic("drop of a call from another thread", || drop(jobs));
+    }
+}
+
+impl<A> Drop for Inbox<A> {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+impl<A> Queue<A> {
+    /// Adds a call that comes with as many bytes, if there is room for it, or in any case.
+    pub(crate) fn push(&self, job: Job<A>, bytes: usize, room: Room) -> Result<(), RemoteError> {
+        {
+            // Declared after `job`: that is dropped, where it is refused, with the lock given back.
+            let mut waiting = self.lock();
+            if waiting.closed {
+                return Err(RemoteError::Stopped);
+            }
+            let is_full = waiting.jobs.len() >= MOST_CALLS || (waiting.bytes > 0 && waiting.bytes + bytes > MOST_BYTES);
+            if room == Room::Limited && is_full {
+                return Err(RemoteError::Full);
+            }
+            waiting.jobs.push_back(job);
+            waiting.bytes += bytes;
+        }
+        self.waker.wake();
+        Ok(())
+    }
+
+    /// Whether this is the reactor's thread.
+    pub(crate) fn is_on_this_thread(&self) -> bool {
+        self.thread == thread::current().id()
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.lock().closed
+    }
+
+    /// No user code runs while it is locked, so a poisoned queue is whole.
+    fn lock(&self) -> MutexGuard<'_, Waiting<A>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<A> Waiting<A> {
+    fn take(&mut self) -> VecDeque<Job<A>> {
+        self.bytes = 0;
+        std::mem::take(&mut self.jobs)
+    }
+}
+
+/// Why a reactor does not do what another thread asks of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RemoteError {
+    /// It has ended.
+    Stopped,
+    /// It does not keep up: as much as may wait is waiting.
+    Full,
+}
+
+impl fmt::Display for RemoteError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Stopped => "the reactor has ended",
+            Self::Full => "the reactor does not keep up with other threads: try again later",
+        })
+    }
+}
+
+impl Error for RemoteError {}
+
+/// Whether a call is refused where as many wait as may.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Room {
+    Limited,
+    /// For the end of something, and for what its thread waits for.
+    Whatever,
+}
+
+const MOST_CALLS: usize = 65_536;
+
+const MOST_BYTES: usize = 64 << 20;
