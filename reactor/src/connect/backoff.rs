@@ -2,17 +2,17 @@ use std::time::Duration;
 
 use crate::reactor::Reactor;
 
-/// How long to wait before something is tried again: the longer, the more often it has failed in a row.
-/// [`Connector::retry`](crate::Connector::retry) goes by it, and so does whoever else tries again. Twisted's
+/// How long to wait before something is tried again: the more failures in a row, the longer.
+/// [`Connector::retry`](crate::Connector::retry) uses it, and so can any other code that tries again. Twisted's
 /// `backoffPolicy`, and the delays of its `ReconnectingClientFactory`.
 ///
-/// Each delay is drawn anew between nothing and a bound (full jitter), so that clients which a server has lost together
-/// do not come back together. The bound begins at the [initial delay](Self::initial_delay) and grows by the
+/// Each delay is drawn at random between zero and a bound (full jitter), so that clients that lost a server together do
+/// not come back together. The bound begins at the [initial delay](Self::initial_delay) and grows by the
 /// [factor](Self::factor) from one retry to the next; no delay exceeds the [maximum](Self::max_delay). The defaults are
-/// those of Twisted's `ClientService`, but for its jitter, which is added, also to the maximum.
+/// those of Twisted's `ClientService`, except for its jitter, which is added, even to the maximum.
 ///
-/// It is a value, and holds where it stands: [`next_delay`](Self::next_delay) goes one step on, [`reset`](Self::reset)
-/// back to the beginning, and a clone goes on by itself.
+/// It is a value with a position: [`next_delay`](Self::next_delay) advances it, [`reset`](Self::reset) returns it to
+/// the beginning, and a clone advances independently.
 ///
 /// ```
 /// use reactor::connect::Backoff;
@@ -37,7 +37,7 @@ pub struct Backoff {
     max_delay: Duration,
     max_retries: Option<u32>,
     jitter: bool,
-    /// How many delays it has given in a row, and the bound of the last of them.
+    /// The number of delays given in a row, and the bound of the last one.
     retries: u32,
     bound: Duration,
 }
@@ -56,47 +56,47 @@ impl Backoff {
         }
     }
 
-    /// The bound of the first delay (1 s). With zero it is zero for all of them, and what fails at once is tried again
-    /// as often as the reactor turns.
+    /// The bound of the first delay (1 s). If it is zero, all delays are zero, and what fails at once is tried again in
+    /// every turn of the reactor.
     pub fn initial_delay(mut self, delay: Duration) -> Self {
         self.initial_delay = delay;
         self
     }
 
-    /// By how much the bound grows from one retry to the next (1.5; Twisted's `ReconnectingClientFactory` has *e*).
-    /// With 1 it stays the same.
+    /// The factor by which the bound grows from one retry to the next (1.5; Twisted's `ReconnectingClientFactory` has
+    /// *e*). With 1 it stays the same.
     ///
     /// # Panics
     ///
-    /// If it is less than 1, or not a number.
+    /// If it is less than 1 or not a number.
     #[track_caller]
     pub fn factor(mut self, factor: f64) -> Self {
-        assert!(factor >= 1.0, "the factor of a back-off is {factor}: it has to be at least 1");
+        assert!(factor >= 1.0, "the factor of a back-off is {factor}: it must be at least 1");
         self.factor = factor;
         self
     }
 
-    /// What no delay exceeds (60 s), be it the initial one.
+    /// The maximum of every delay (60 s), including the initial one.
     pub fn max_delay(mut self, delay: Duration) -> Self {
         self.max_delay = delay;
         self
     }
 
-    /// How many retries may follow one another without success (any number).
+    /// The maximum number of retries in a row without success (unlimited).
     pub fn max_retries(mut self, retries: Option<u32>) -> Self {
         self.max_retries = retries;
         self
     }
 
-    /// Whether delays are drawn (they are). Without, each is as long as its bound, and those who have failed together
-    /// try again together.
+    /// Whether delays are random (on). If not, each delay equals its bound, and clients that failed together try again
+    /// together.
     pub fn jitter(mut self, on: bool) -> Self {
         self.jitter = on;
         self
     }
 
-    /// The delay before the next retry, drawn from [`Reactor::random`]; `None` when there were as many retries in a row
-    /// as [there may be](Self::max_retries).
+    /// The delay before the next retry, drawn from [`Reactor::random`]; `None` after [`max_retries`](Self::max_retries)
+    /// retries in a row.
     pub fn next_delay(&mut self, reactor: &Reactor) -> Option<Duration> {
         if self.max_retries.is_some_and(|most| self.retries >= most) {
             return None;
@@ -107,7 +107,7 @@ impl Backoff {
         Some(if self.jitter { drawn_up_to(self.bound, reactor.random()) } else { self.bound })
     }
 
-    /// Begins anew, as after a success.
+    /// Starts from the beginning, as after a success.
     pub fn reset(&mut self) {
         self.retries = 0;
     }
@@ -120,7 +120,7 @@ impl Default for Backoff {
 }
 
 fn drawn_up_to(bound: Duration, random: u64) -> Duration {
-    // Doubles do not hold a bound of centuries to the nanosecond.
+    // Doubles cannot represent a bound of centuries to the nanosecond.
     scaled(bound, random as f64 / u64::MAX as f64).min(bound)
 }
 
@@ -176,13 +176,13 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "the factor of a back-off is 0.99: it has to be at least 1")]
+    #[should_panic(expected = "the factor of a back-off is 0.99: it must be at least 1")]
     fn a_factor_by_which_nothing_grows_is_refused() {
         let _ = Backoff::new().factor(0.99);
     }
 
     #[test]
-    #[should_panic(expected = "the factor of a back-off is NaN: it has to be at least 1")]
+    #[should_panic(expected = "the factor of a back-off is NaN: it must be at least 1")]
     fn a_factor_that_is_no_number_is_refused() {
         let _ = Backoff::new().factor(f64::NAN);
     }

@@ -29,16 +29,16 @@ use crate::transport::close_reason::CloseReason;
 use crate::util::panics::log_panic;
 use crate::util::wakers::Wakers;
 
-/// An outgoing connection, and the way to make it again: what [`Reactor::connect_tcp`](crate::Reactor::connect_tcp) and
-/// [`connect_unix`](crate::Reactor::connect_unix) return. Twisted's `IConnector`, with hooks in place of the client
-/// factory's callbacks.
+/// An outgoing connection that can be made again, returned by [`Reactor::connect_tcp`](crate::Reactor::connect_tcp) and
+/// [`connect_unix`](crate::Reactor::connect_unix). Twisted's `IConnector`, with hooks in place of the client factory's
+/// callbacks.
 ///
-/// It is a handle: cloning it is cheap, dropping it changes nothing, and two are equal if they are of one connector. No callback and no hook comes before
-/// `connect_tcp` or `connect_unix` has returned.
+/// It is a handle: cloning it is cheap, dropping it changes nothing, and two are equal if they belong to the same
+/// connector. No callback or hook is called before `connect_tcp` or `connect_unix` has returned.
 ///
-/// After an attempt has failed [`on_failed`](Self::on_failed)'s hook is called; after a connection has ended, behind
-/// the protocol's `connection_lost`, [`on_lost`](Self::on_lost)'s is. Both may call [`connect`](Self::connect), or leave
-/// that to [`retry`](Self::retry):
+/// After a failed attempt, the hook of [`on_failed`](Self::on_failed) is called; after a connection has ended,
+/// following the protocol's `connection_lost`, that of [`on_lost`](Self::on_lost). Both may call
+/// [`connect`](Self::connect), or leave that to [`retry`](Self::retry):
 ///
 /// ```no_run
 /// use reactor::{Protocol, Reactor, Transport};
@@ -59,7 +59,7 @@ use crate::util::wakers::Wakers;
 pub struct Connector(pub(crate) Rc<ConnectorCell>);
 
 pub(crate) struct ConnectorCell {
-    /// Itself.
+    /// A reference to itself.
     me: Weak<Self>,
     pub(crate) core: Weak<Core>,
     hub: Rc<Hub>,
@@ -70,14 +70,14 @@ pub(crate) struct ConnectorCell {
     on_failed: Hook<ConnectError>,
     on_lost: Hook<CloseReason>,
     pub(crate) retry: Retry,
-    /// How the last attempt or connection ended; none while one is under way.
+    /// How the last attempt or connection ended; `None` while one is under way.
     outcome: RefCell<Option<Outcome>>,
-    /// How many futures wait for the outcome, and whom to wake.
+    /// The number of futures that wait for the outcome, and their wakers.
     waiting: Cell<usize>,
     wakers: Wakers,
-    /// The attempt under way is to end, and no other is to follow by itself.
+    /// The attempt under way is to end, and no other follows automatically.
     pub(crate) given_up: Cell<bool>,
-    /// Of the attempt under way.
+    /// The waker of the attempt under way.
     attempt: RefCell<Option<Waker>>,
 }
 
@@ -104,9 +104,9 @@ type Hook<T> = RefCell<Option<Box<dyn FnMut(&Connector, T)>>>;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ConnectorState {
-    /// Nothing; [`Connector::connect`] begins anew.
+    /// Nothing; [`Connector::connect`] starts again.
     Disconnected,
-    /// Letting the delay before the next attempt pass: see [`Connector::retry`].
+    /// Waiting out the delay before the next attempt: see [`Connector::retry`].
     Waiting,
     /// Resolving the name or connecting.
     Connecting,
@@ -115,23 +115,23 @@ pub enum ConnectorState {
 }
 
 impl Connector {
-    /// Sets what to do when an attempt has failed, in place of the hook set before. Twisted's
-    /// `clientConnectionFailed`. Returns the handle, for the next call of a chain.
+    /// Sets what to do when an attempt has failed, replacing any earlier hook. Twisted's `clientConnectionFailed`.
+    /// Returns the handle for chaining.
     pub fn on_failed(&self, hook: impl FnMut(&Self, ConnectError) + 'static) -> Self {
         let old = self.0.on_failed.replace(Some(Box::new(hook)));
         drop(old);
         self.clone()
     }
 
-    /// Sets what to do when a connection has ended, in place of the hook set before. Twisted's
-    /// `clientConnectionLost`. Returns the handle, for the next call of a chain.
+    /// Sets what to do when a connection has ended, replacing any earlier hook. Twisted's `clientConnectionLost`.
+    /// Returns the handle for chaining.
     pub fn on_lost(&self, hook: impl FnMut(&Self, CloseReason) + 'static) -> Self {
         let old = self.0.on_lost.replace(Some(Box::new(hook)));
         drop(old);
         self.clone()
     }
 
-    /// Begins another attempt. Does nothing unless it is [`Disconnected`](ConnectorState::Disconnected) or
+    /// Begins another attempt. Does nothing unless the state is [`Disconnected`](ConnectorState::Disconnected) or
     /// [`Waiting`](ConnectorState::Waiting). While the reactor is shutting down no attempt is made:
     /// [`finished`](Self::finished) resolves with [`ConnectErrorKind::Cancelled`], and no hook is called.
     pub fn connect(&self) {
@@ -152,8 +152,8 @@ impl Connector {
     }
 
     /// Ends a wait, gives up an attempt, which fails with [`ConnectErrorKind::Cancelled`], or closes the connection as
-    /// [`Transport::lose_connection`] does; no further attempt is made. Hooks are called later, not from inside this
-    /// call.
+    /// [`Transport::lose_connection`] does. No further attempt is made. Hooks are called later, not from inside this
+    /// method.
     pub fn disconnect(&self) {
         self.stop_trying();
         let transport = self.transport();
@@ -162,7 +162,7 @@ impl Connector {
         }
     }
 
-    /// What it is doing.
+    /// What the connector is doing.
     pub fn state(&self) -> ConnectorState {
         self.0.state.get()
     }
@@ -172,8 +172,8 @@ impl Connector {
         self.0.transport.borrow().clone()
     }
 
-    /// Resolves when an attempt has failed or its connection has ended, no hook has called [`connect`](Self::connect) by
-    /// the time it returned, and it does not [try again](Self::retry) by itself. At once, if that was so already.
+    /// Resolves when an attempt has failed or its connection has ended, the hook has returned without calling
+    /// [`connect`](Self::connect), and no [retry](Self::retry) follows. Resolves at once if that is already so.
     ///
     /// ```no_run
     /// # use reactor::{Protocol, Reactor, Transport};
@@ -200,11 +200,11 @@ impl Connector {
         })
     }
 
-    /// The reactor that it belongs to.
+    /// The reactor that the connector belongs to.
     ///
     /// # Panics
     ///
-    /// If that is gone.
+    /// If the reactor is gone.
     pub fn reactor(&self) -> Reactor {
         Reactor(self.0.core.upgrade().expect(REACTOR_GONE))
     }
@@ -256,7 +256,7 @@ impl Connector {
         }
     }
 
-    /// Resolves when the attempt is to end without success, with the reason.
+    /// Resolves with the reason when the attempt is to end without success.
     async fn given_up(&self, deadline: Option<Duration>) -> ConnectErrorKind {
         let mut deadline = deadline.map(|deadline| (deadline, Sleep::new(&self.0.hub.timers, deadline)));
         poll_fn(|cx| {
@@ -286,7 +286,7 @@ impl Connector {
                 self.reset_delay();
                 core.spawn_task(task);
             }
-            // Connected, and closed at once, as in Twisted.
+            // Connected and closed at once, as in Twisted.
             Started::Refused => self.0.connection_lost(&CloseReason::Done),
             Started::Panicked(message) => self.failed(self.error(ConnectErrorKind::Panicked(message), None)),
         }
@@ -304,7 +304,7 @@ impl Connector {
         }
     }
 
-    /// Ends the attempt under way, if there is one; no other follows by itself.
+    /// Ends the attempt under way, if there is one; no other follows automatically.
     pub(crate) fn give_up_attempt(&self) {
         self.0.given_up.set(true);
         let waker = self.0.attempt.borrow_mut().take();
@@ -313,7 +313,7 @@ impl Connector {
         }
     }
 
-    /// Calls a hook, which is out of its place meanwhile: it may set another.
+    /// Calls a hook, which is taken out of its place meanwhile: it may set another.
     fn call<T>(&self, place: &Hook<T>, argument: T) -> bool {
         let Some(mut hook) = place.take() else { return false };
         log_panic("connector's hook", || hook(self, argument));
@@ -324,12 +324,12 @@ impl Connector {
         true
     }
 
-    /// The hook has returned: unless it began anew, waits for the next attempt, or this is the end.
+    /// Called when the hook has returned: unless it began anew, waits for the next attempt, or ends.
     fn over(&self, outcome: Outcome) {
         if self.0.state.get() == ConnectorState::Disconnected {
             let waits = self.wait(&outcome);
             self.0.outcome.replace(Some(outcome));
-            // User's code, which may begin anew.
+            // User code, which may begin anew.
             self.0.factory.stop();
             if !waits {
                 self.tell_end();
@@ -388,11 +388,11 @@ impl Keeper for ConnectorCell {
     }
 }
 
-/// Gives an attempt up when it is dropped, because nobody waits for it any more; a connection goes on.
+/// Gives the attempt up when dropped, because nothing waits for it any more; an established connection goes on.
 pub(crate) struct Attempt(pub(crate) Connector);
 
 impl Attempt {
-    /// The reactor has ended before it did.
+    /// The error if the reactor ended first.
     pub(crate) fn cancelled(&self) -> ConnectError {
         self.0.error(ConnectErrorKind::Cancelled, None)
     }
@@ -406,7 +406,7 @@ impl Drop for Attempt {
     }
 }
 
-/// Somebody waits for the outcome, so a failure need not be logged.
+/// A future waits for the outcome, so a failure need not be logged.
 struct Waiting(Rc<ConnectorCell>);
 
 impl Waiting {

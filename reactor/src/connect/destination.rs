@@ -1,4 +1,4 @@
-//! Where a connector goes.
+//! The target of a connector.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,14 +7,14 @@ use crate::net::connect_options::ConnectOptions;
 use crate::net::connection_options::ConnectionOptions;
 use crate::unix::options::UnixConnectOptions;
 
-/// What [`Connector`](crate::Connector) was told, of either kind.
+/// The options given to a [`Connector`](crate::Connector), of either kind.
 pub(crate) enum Destination {
     Tcp(ConnectOptions),
     Unix(UnixConnectOptions),
 }
 
 impl Destination {
-    /// How long an attempt may take. On a UNIX socket it takes no time.
+    /// The time limit of an attempt. On a UNIX socket it takes no time.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         match self {
             Self::Tcp(options) => options.deadline,

@@ -6,62 +6,62 @@ use std::{fmt, io};
 
 use crate::net::error::{BindError, text_of};
 
-/// Why a connection could not be made. It displays as a sentence that names the target:
-/// `cannot connect to localhost:21567: connection refused`.
+/// Why a connection could not be made. It displays as a sentence that names the target: `cannot connect to
+/// localhost:21567: connection refused`.
 ///
-/// Where several addresses failed in different ways the sentence tells each; [`attempts`](Self::attempts) always
-/// does. The source is the operating system's error.
+/// If several addresses failed in different ways, the sentence lists each; [`attempts`](Self::attempts) always does.
+/// The source is the operating system's error.
 #[derive(Clone, Debug)]
 pub struct ConnectError {
     target: String,
     kind: ConnectErrorKind,
     attempts: Arc<[(SocketAddr, io::Error)]>,
-    /// What failed instead of an address.
+    /// What failed other than an address.
     cause: Option<Arc<io::Error>>,
 }
 
-/// What kind of thing kept a connection from being made. Twisted has a class of exception for each.
+/// The kind of failure. Twisted has an exception class for each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ConnectErrorKind {
-    /// The target's text is not one. Twisted's `ServiceNameUnknownError`, `ValueError`.
+    /// The target's text is malformed. Twisted's `ServiceNameUnknownError`, `ValueError`.
     InvalidTarget,
-    /// The name has no address, or that could not be found out. Twisted's `DNSLookupError`, `UnknownHostError`.
+    /// The name has no address, or the lookup failed. Twisted's `DNSLookupError`, `UnknownHostError`.
     Unresolved,
     /// The local address could not be bound. Twisted's `ConnectBindError`.
     Bind,
-    /// Nobody listens there. Twisted's `ConnectionRefusedError`.
+    /// Nothing listens there. Twisted's `ConnectionRefusedError`.
     Refused,
     /// There is no way to the host or its network. Twisted's `NoRouteError`.
     Unreachable,
-    /// The operating system has given up waiting. Twisted's `TCPTimedOutError`.
+    /// The operating system gave up waiting. Twisted's `TCPTimedOutError`.
     TimedOut,
-    /// [`ConnectOptions::deadline`](crate::net::ConnectOptions::deadline) has passed, which is this long. Twisted's
+    /// The [`ConnectOptions::deadline`](crate::net::ConnectOptions::deadline), given here, has passed. Twisted's
     /// `TimeoutError`.
     Deadline(Duration),
     /// [`Connector::disconnect`](crate::Connector::disconnect) was called, or the reactor stopped. Twisted's
     /// `UserError`.
     Cancelled,
-    /// The factory has refused the connection, or it has ended before there was a protocol. Twisted's `NoProtocol`.
+    /// The factory refused the connection, or the connection ended before there was a protocol. Twisted's `NoProtocol`.
     NoProtocol,
     /// `build_protocol` or `connection_made` panicked with this message.
     Panicked(String),
-    /// Something else, as the source tells, or several addresses failed in different ways.
+    /// Something else, described by the source, or several addresses failed in different ways.
     Other,
 }
 
 impl ConnectError {
-    /// For those who write endpoints: the failure to connect to `target`, with the system's error, if there is one.
+    /// For code that implements endpoints: the failure to connect to `target`, with the system's error if there is one.
     pub fn new(target: impl Into<String>, kind: ConnectErrorKind, cause: Option<io::Error>) -> Self {
         Self { target: target.into(), kind, attempts: Arc::new([]), cause: cause.map(Arc::new) }
     }
 
-    /// An attempt to connect to what is the only one of its kind.
+    /// The failure of an attempt that has only one address.
     pub(crate) fn failed(target: String, error: io::Error) -> Self {
         Self::new(target, kind_of(&error), Some(error))
     }
 
-    /// An attempt in which every address has failed.
+    /// The failure of an attempt in which every address has failed.
     pub(crate) fn all_failed(target: String, attempts: Vec<(SocketAddr, io::Error)>) -> Self {
         let mut kinds = attempts.iter().map(|(_, error)| kind_of(error));
         let first = kinds.next().unwrap_or(ConnectErrorKind::Other);
@@ -69,7 +69,7 @@ impl ConnectError {
         Self { target, kind, attempts: attempts.into(), cause: None }
     }
 
-    /// What kind of failure it was.
+    /// The kind of failure.
     pub fn kind(&self) -> &ConnectErrorKind {
         &self.kind
     }
@@ -95,7 +95,7 @@ impl fmt::Display for ConnectError {
         match &self.kind {
             ConnectErrorKind::Deadline(deadline) => return write!(f, "no answer within {deadline:?}"),
             ConnectErrorKind::Cancelled => return f.write_str("the attempt was given up"),
-            ConnectErrorKind::NoProtocol => return f.write_str("connected, but there was no protocol for it"),
+            ConnectErrorKind::NoProtocol => return f.write_str("connected, but no protocol was built"),
             ConnectErrorKind::Panicked(message) => return write!(f, "the protocol panicked: {message}"),
             _ => {}
         }
@@ -119,7 +119,7 @@ impl fmt::Display for ConnectError {
 impl Error for ConnectError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match &self.cause {
-            // Its text is part of ours: what lies below is the source.
+            // Its text is part of this error's text, so the source is what lies below.
             Some(cause) if cause.get_ref().is_some() => cause.get_ref().and_then(|inner| inner.source()),
             _ => self.io_error().map(|error| error as _),
         }

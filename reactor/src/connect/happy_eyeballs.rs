@@ -7,10 +7,9 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// The addresses in the order in which they should be tried: the families take turns, beginning with that of
-/// the first address.
+/// The addresses in the order in which to try them: the families take turns, beginning with that of the first address.
 ///
-/// The order within a family stays, since the system has sorted the addresses (RFC 6724); duplicates go.
+/// The order within a family stays, because the system has sorted the addresses (RFC 6724); duplicates are removed.
 pub(crate) fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let mut unique = Vec::with_capacity(addresses.len());
     for address in addresses {
@@ -30,13 +29,12 @@ pub(crate) fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     order
 }
 
-/// Dials the addresses in their order and gives the first connection, with its address; the other attempts
-/// are dropped before it is given.
+/// Dials the addresses in order and returns the first connection with its address, after dropping the other attempts.
 ///
-/// Each attempt has [`ATTEMPT_DELAY`] to itself, measured by `wait`; then, or at once when any attempt has
-/// failed, the next begins, while the earlier ones go on. Of attempts that succeed together the earliest
-/// begun wins. When all have failed, each address is given with its error, in the order of the attempts;
-/// a deadline over the whole is the caller's, who drops the future.
+/// Each attempt has [`ATTEMPT_DELAY`] to itself, measured by `wait`; then, or as soon as any attempt fails, the next
+/// begins while the earlier ones go on. Of attempts that succeed together, the one begun first wins. If all fail, each
+/// address is returned with its error, in the order of the attempts. The caller sets a deadline for the whole by
+/// dropping the future.
 pub(crate) async fn race<S, D, W>(
     addresses: Vec<SocketAddr>,
     dial: impl Fn(SocketAddr) -> D,
@@ -72,7 +70,7 @@ where
 /// The "Connection Attempt Delay" that RFC 8305, section 5, recommends.
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// What has been dialled, in the order of beginning.
+/// The attempts, in the order in which they began.
 struct Attempts<D>(Vec<(SocketAddr, Attempt<D>)>);
 
 enum Attempt<D> {
@@ -91,7 +89,7 @@ impl<S, D: Future<Output = io::Result<S>>> Attempts<D> {
 
     /// Ready with a connection, or with `None` when attempts have failed since the last poll.
     ///
-    /// All are polled before a failure is told, so that none is begun when a connection is already there.
+    /// All are polled before a failure is returned, so that no attempt begins when a connection is already there.
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<(SocketAddr, S)>> {
         let mut news = Poll::Pending;
         for (address, attempt) in &mut self.0 {

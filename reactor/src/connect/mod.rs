@@ -1,9 +1,9 @@
-//! Clients: how connections come about, fail, and come back.
+//! Clients: making connections, handling failures, and reconnecting.
 //!
 //! [`connect_tcp`](crate::Reactor::connect_tcp) and [`connect_unix`](crate::Reactor::connect_unix) return a
-//! [`Connector`], the handle of the attempt and of the connection that comes of it. It fails with a [`ConnectError`], whose
-//! [`ConnectErrorKind`] programs look at and whose text people read. By [`Connector::retry`] it tries again, after the
-//! delays of a [`Backoff`]. [`ConnectOptions`] and [`UnixConnectOptions`] set deadlines and the like.
+//! [`Connector`], the handle of the attempt and of the resulting connection. A failure is a [`ConnectError`]: programs
+//! check its [`ConnectErrorKind`], people read its text. [`Connector::retry`] makes it try again, after the delays of a
+//! [`Backoff`]. [`ConnectOptions`] and [`UnixConnectOptions`] set deadlines and similar options.
 //!
 //! ```
 //! use reactor::connect::{Backoff, ConnectErrorKind};
@@ -23,7 +23,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A client that is one of a program's services is a [`ClientService`](crate::service::ClientService).
+//! To keep a client running as one of a program's services, use a [`ClientService`](crate::service::ClientService).
 //!
 //! Twisted has `IConnector`, `ClientFactory` and `ReconnectingClientFactory`.
 
@@ -57,22 +57,22 @@ use crate::unix;
 use crate::unix::options::UnixConnectOptions;
 
 impl Reactor {
-    /// Connects to a TCP server; when that has succeeded, `factory` builds the protocol. Names are resolved off the
-    /// loop, and the addresses of both families raced (RFC 8305). What may be given as the target, and the options
-    /// that go with it, [`ConnectOptions`] tells. Twisted's `connectTCP`, and its `HostnameEndpoint`.
+    /// Connects to a TCP server; `factory` builds the protocol once connected. Names are resolved off the loop, and the
+    /// addresses of both families are raced (RFC 8305). [`ConnectOptions`] lists the accepted forms of the target, and
+    /// the options. Twisted's `connectTCP`, and its `HostnameEndpoint`.
     ///
-    /// It never fails by itself: see [`Connector::on_failed`] and [`Connector::finished`]. No callback comes before it
-    /// has returned.
+    /// The call itself never fails: see [`Connector::on_failed`] and [`Connector::finished`]. No callback comes before
+    /// it has returned.
     pub fn connect_tcp(&self, target: impl Into<ConnectOptions>, factory: impl Factory) -> Connector {
         self.connect(Destination::Tcp(target.into()), factory)
     }
 
-    /// Connects to a server on a UNIX socket; when that has succeeded, `factory` builds the protocol. What may be given
-    /// as the address, and the options that go with it, [`UnixConnectOptions`] tells. Twisted's `connectUNIX`.
+    /// Connects to a server on a UNIX socket; `factory` builds the protocol once connected. [`UnixConnectOptions`]
+    /// lists the accepted forms of the address, and the options. Twisted's `connectUNIX`.
     ///
-    /// It never fails by itself: see [`Connector::on_failed`] and [`Connector::finished`]. No callback comes before it
-    /// has returned. Nor does it wait: where nobody listens, or the server's backlog is full, the attempt fails at once,
-    /// so there is no deadline.
+    /// The call itself never fails: see [`Connector::on_failed`] and [`Connector::finished`]. No callback comes before
+    /// it has returned. The attempt does not wait either: if nothing listens, or the server's backlog is full, it fails
+    /// at once, so there is no deadline.
     ///
     /// ```no_run
     /// use reactor::{Protocol, Reactor, Transport};

@@ -1,4 +1,4 @@
-//! Staying connected: what a connector does by itself between one attempt and the next.
+//! Staying connected: what a connector does between one attempt and the next.
 
 use crate::connect::backoff::Backoff;
 use crate::connect::connector::{Connector, ConnectorState, Outcome};
@@ -6,18 +6,18 @@ use crate::connect::error::ConnectErrorKind;
 use crate::reactor::Reactor;
 
 impl Connector {
-    /// Tries again by itself, after a failure as after the loss of a connection: when the hook has returned and has not
-    /// called [`connect`](Self::connect), it is [`Waiting`](ConnectorState::Waiting) for the back-off's next delay, and
-    /// then begins another attempt. Twisted's `ReconnectingClientFactory`.
+    /// Tries again automatically after a failure or the loss of a connection: if the hook returns without calling
+    /// [`connect`](Self::connect), the connector is [`Waiting`](ConnectorState::Waiting) for the back-off's next delay,
+    /// and then begins another attempt. Twisted's `ReconnectingClientFactory`.
     ///
-    /// A new connection resets the back-off, as soon as its `connection_made` has returned. Its loss counts as a failure:
-    /// the first delay passes before the next attempt, also where a server closes each connection at once.
+    /// A new connection resets the back-off as soon as its `connection_made` has returned. Its loss counts as a
+    /// failure: the first delay passes before the next attempt, even if a server closes each connection at once.
     ///
-    /// While it waits the factory is stopped, and [`finished`](Self::finished) does not resolve.
-    /// [`connect`](Self::connect) begins at once. The end comes, with the outcome of the last attempt or connection,
-    /// when the [retries](Backoff::max_retries) are used up, after [`stop_trying`](Self::stop_trying) or
-    /// [`disconnect`](Self::disconnect), when the reactor stops, and if the target is
-    /// [invalid](ConnectErrorKind::InvalidTarget), which no attempt will change.
+    /// While the connector waits, the factory is stopped, and [`finished`](Self::finished) does not resolve.
+    /// [`connect`](Self::connect) begins an attempt at once. It ends, with the outcome of the last attempt or
+    /// connection, when the [retries](Backoff::max_retries) are used up, after [`stop_trying`](Self::stop_trying) or
+    /// [`disconnect`](Self::disconnect), when the reactor stops, or if the target is
+    /// [invalid](ConnectErrorKind::InvalidTarget), which no retry would change.
     ///
     /// ```
     /// use std::time::Duration;
@@ -42,14 +42,14 @@ impl Connector {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// It holds from the next failure or loss on, in place of the back-off set before.
+    /// It applies from the next failure or loss on, and replaces any earlier back-off.
     pub fn retry(&self, backoff: Backoff) -> Self {
         self.0.retry.backoff.replace(Some(Box::new(backoff)));
         self.clone()
     }
 
     /// Makes no further attempt: ends a wait, and gives up the attempt under way, which fails with
-    /// [`ConnectErrorKind::Cancelled`]. A connection stays, and when it ends it is not made again.
+    /// [`ConnectErrorKind::Cancelled`]. An existing connection stays, and is not made again when it ends.
     /// [`connect`](Self::connect) undoes this. Twisted's `stopTrying`.
     pub fn stop_trying(&self) {
         self.give_up_attempt();
@@ -60,8 +60,8 @@ impl Connector {
         }
     }
 
-    /// Begins the back-off anew, as a new connection does: the next wait is for its first delay. One that has begun
-    /// goes on. Twisted's `resetDelay`.
+    /// Resets the back-off, as a new connection does: the next wait is for its first delay. A wait under way goes on.
+    /// Twisted's `resetDelay`.
     pub fn reset_delay(&self) {
         self.0.retry.failures.set(0);
         if let Some(backoff) = &mut *self.0.retry.backoff.borrow_mut() {
@@ -69,8 +69,8 @@ impl Connector {
         }
     }
 
-    /// How many attempts have failed in a row; the loss of a connection is the first failure of a row. Zero while there
-    /// is a connection, as soon as its `connection_made` has returned. The hooks find counted what they are told of.
+    /// The number of failed attempts in a row; the loss of a connection is the first failure of a row. Zero while there
+    /// is a connection whose `connection_made` has returned. When a hook is called, its failure is already counted.
     pub fn failure_count(&self) -> u32 {
         self.0.retry.failures.get()
     }
@@ -79,7 +79,7 @@ impl Connector {
         self.0.retry.failures.set(self.failure_count().saturating_add(1));
     }
 
-    /// Waits for the next attempt, unless there is to be none.
+    /// Waits for the next attempt; returns false if there is to be none.
     pub(crate) fn wait(&self, last: &Outcome) -> bool {
         let hopeless = matches!(last, Err(error) if *error.kind() == ConnectErrorKind::InvalidTarget);
         let Some(reactor) = self.0.core.upgrade().map(Reactor) else { return false };

@@ -5,46 +5,45 @@ use std::time::Duration;
 
 use crate::endpoint::EndpointError;
 
-/// One argument of an endpoint's description, unquoted, which knows where it stands: what it is read as, its methods
-/// say, and their errors name it.
+/// One argument of an endpoint's description, unquoted, with its position. Its methods parse it; their errors name it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Argument {
     pub(super) description: Rc<str>,
     pub(super) value: String,
-    /// Of the value in the description.
+    /// The position of the value in the description.
     pub(super) position: usize,
 }
 
 impl Argument {
-    /// The argument itself.
+    /// The text of the argument.
     pub fn as_str(&self) -> &str {
         &self.value
     }
 
-    /// A port number.
+    /// Parses a port number.
     ///
     /// # Errors
     ///
-    /// If it is anything else than a decimal number up to 65535.
+    /// If it is not a decimal number up to 65535.
     pub fn port(&self) -> Result<u16, EndpointError> {
         self.number().ok_or_else(|| self.error("is not a port: a port is a number from 0 to 65535"))
     }
 
-    /// How many of something.
+    /// Parses a count.
     ///
     /// # Errors
     ///
-    /// If it is anything else than a decimal number below 2³¹.
+    /// If it is not a decimal number below 2³¹.
     pub fn count(&self) -> Result<u32, EndpointError> {
         let count = self.number::<i32>().and_then(|count| u32::try_from(count).ok());
         count.ok_or_else(|| self.error(format_args!("is not a number from 0 to {}", i32::MAX)))
     }
 
-    /// A span of time, in seconds.
+    /// Parses a time in seconds.
     ///
     /// # Errors
     ///
-    /// If it is not a positive decimal number, with or without a fraction, or more than a year.
+    /// If it is not a positive decimal number, with or without a fraction, or is more than a year.
     pub fn seconds(&self) -> Result<Duration, EndpointError> {
         let plain = self.value.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
         let seconds = self.value.parse().ok().filter(|seconds| plain && *seconds > 0.0 && *seconds <= A_YEAR);
@@ -52,7 +51,7 @@ impl Argument {
         duration.ok_or_else(|| self.error("is not a time: a time is a number of seconds, as in 30 or 0.5"))
     }
 
-    /// A switch: `1`, `yes`, `true` or `on`, or the opposite.
+    /// Parses a switch: `1`, `yes`, `true` or `on`, or the opposite.
     ///
     /// # Errors
     ///
@@ -65,22 +64,22 @@ impl Argument {
         }
     }
 
-    /// An IP address of either family, to which a port is added. An IPv6 address has no brackets, but may have a scope,
+    /// Parses an IP address of either family, and adds `port`. An IPv6 address has no brackets, but may have a scope,
     /// as in `fe80::1%3`.
     ///
     /// # Errors
     ///
-    /// If it is anything else, such as a name.
+    /// If it is not an IP address, such as a name.
     pub fn ip_address(&self, port: u16) -> Result<SocketAddr, EndpointError> {
         let address = match self.value.parse() {
             Ok(ip @ IpAddr::V4(_)) => Some(SocketAddr::new(ip, port)),
-            // It knows scopes, and an `IpAddr` does not.
+            // `SocketAddr` parses scopes, `IpAddr` does not.
             _ => format!("[{}]:{port}", self.value).parse().ok(),
         };
         address.ok_or_else(|| self.error("is not an IP address"))
     }
 
-    /// An error that begins with the argument and its place, and goes on with what is `wrong`: `"x" (at 4) is …`.
+    /// An error that names the argument and its position, followed by what is `wrong`: `"x" (at 4) is …`.
     pub fn error(&self, wrong: impl fmt::Display) -> EndpointError {
         EndpointError::at(&self.description, &self.value, self.position, wrong)
     }

@@ -4,21 +4,21 @@ use std::rc::Rc;
 
 use crate::endpoint::{Argument, EndpointError};
 
-/// The description of an endpoint, cut into its arguments: for those who add schemes, by
+/// The description of an endpoint, split into its arguments, for code that adds schemes by
 /// [`Reactor::add_server_scheme`](crate::Reactor::add_server_scheme) and
-/// [`add_client_scheme`](crate::Reactor::add_client_scheme), and take out of it what they know. What they leave is an
-/// error that lists what they have asked for.
+/// [`add_client_scheme`](crate::Reactor::add_client_scheme). A scheme takes the arguments it knows; any that are left
+/// over are an error that lists those it asked for.
 ///
-/// It displays as a description that is cut into the same arguments, whatever was taken.
+/// It displays as a description with the same arguments, including those already taken.
 #[derive(Clone, Debug)]
 pub struct Arguments {
-    /// All of it, be these the arguments of an endpoint inside another.
+    /// The whole description, even if these are the arguments of an endpoint inside another.
     description: Rc<str>,
     scheme: Argument,
     pieces: Vec<Piece>,
-    /// What was asked for in turn, and by name only.
+    /// The arguments requested by position, and by keyword only.
     asked: Asked,
-    /// What holds for keywords that were not given.
+    /// The values of keywords that are not given.
     defaults: Vec<(&'static str, &'static str)>,
 }
 
@@ -28,20 +28,20 @@ struct Asked {
     by_name: Vec<&'static str>,
 }
 
-/// What stands between two colons.
+/// The text between two colons.
 #[derive(Clone, Debug)]
 struct Piece {
-    /// In front of the `=`, if there is one.
+    /// The text before the `=`, if there is one.
     keyword: Option<String>,
     argument: Argument,
-    /// Where it begins in the description.
+    /// Its position in the description.
     start: usize,
     taken: bool,
 }
 
 impl Arguments {
-    /// Cuts a description: `scheme:argument:keyword=argument…`. A backslash takes the next character as it is, and in
-    /// each piece only the first `=` counts.
+    /// Splits a description: `scheme:argument:keyword=argument…`. A backslash quotes the next character, and only the
+    /// first `=` of each piece counts.
     pub(super) fn parse(description: &str) -> Result<Self, EndpointError> {
         let whole = Rc::from(description);
         let pieces = pieces(&whole, 0)?;
@@ -53,7 +53,7 @@ impl Arguments {
         if let Some(keyword) = keyword {
             return Err(EndpointError::at(&description, &keyword, start, "is a keyword, where a scheme was expected"));
         }
-        // Nothing behind the colon is no argument, rather than an empty one.
+        // An empty piece after the colon is no argument, rather than an empty one.
         if let [only] = &pieces[..]
             && only.keyword.is_none()
             && only.argument.value.is_empty()
@@ -63,17 +63,16 @@ impl Arguments {
         Ok(Self { description, scheme, pieces, asked: Asked::default(), defaults: Vec::new() })
     }
 
-    /// The word that it begins with.
+    /// The scheme, which is the first word.
     pub fn scheme(&self) -> &str {
         &self.scheme.value
     }
 
-    /// The next of the arguments that stand in turn, without a keyword; or else the one with this `name` as its
-    /// keyword.
+    /// Takes the next positional argument, or else the one with `name` as its keyword.
     ///
     /// # Errors
     ///
-    /// If there is none, or it was given in both ways.
+    /// If the argument is missing, or was given both ways.
     pub fn required(&mut self, name: &'static str) -> Result<Argument, EndpointError> {
         self.asked.in_turn.push(name);
         let next = self.take(|piece| piece.keyword.is_none());
@@ -85,11 +84,11 @@ impl Arguments {
         }
     }
 
-    /// The argument with this keyword, if it was given.
+    /// Takes the argument with this keyword, if it was given.
     ///
     /// # Errors
     ///
-    /// If it was given twice.
+    /// If the keyword was given twice.
     pub fn optional(&mut self, keyword: &'static str) -> Result<Option<Argument>, EndpointError> {
         self.asked.by_name.push(keyword);
         let default = self.defaults.iter().find(|(name, _)| *name == keyword);
@@ -101,15 +100,16 @@ impl Arguments {
         Ok(self.named(keyword)?.or(default))
     }
 
-    /// For an endpoint around another: what [`optional`](Self::optional) is to find in the [`rest`](Self::rest) where
-    /// this keyword was not given. A scheme that does not know the keyword is not concerned.
+    /// For an endpoint around another: sets the value that [`optional`](Self::optional) returns for `keyword` in the
+    /// [`rest`](Self::rest) of the description if it is not given there. A scheme that does not know the keyword
+    /// ignores it.
     #[must_use]
     pub fn with_default(mut self, keyword: &'static str, value: &'static str) -> Self {
         self.defaults.push((keyword, value));
         self
     }
 
-    /// All that is left, each piece as a whole: a `=` in it is part of it.
+    /// Takes everything that is left, each piece as a whole: a `=` is part of it.
     pub fn remaining(&mut self) -> Vec<String> {
         let left = self.pieces.iter_mut().filter(|piece| !piece.taken);
         left.map(|piece| {
@@ -122,12 +122,12 @@ impl Arguments {
         .collect()
     }
 
-    /// What begins with the first argument that has no keyword, as the description of another endpoint; what is left
-    /// are the keywords before it. To be asked for before anything else.
+    /// Takes everything from the first argument without a keyword on, as the description of another endpoint; only the
+    /// keywords before it remain. Call this before taking anything else.
     ///
     /// # Errors
     ///
-    /// If there is no such argument.
+    /// If every argument has a keyword.
     pub fn rest(&mut self) -> Result<Self, EndpointError> {
         let Some(first) = self.pieces.iter().position(|piece| piece.keyword.is_none()) else {
             return Err(self.error(format_args!("the endpoint inside {} is missing", self.scheme)));
@@ -148,7 +148,7 @@ impl Arguments {
         self.scheme.error(wrong)
     }
 
-    /// That everything was taken.
+    /// Checks that everything was taken.
     pub(super) fn finish(&self) -> Result<(), EndpointError> {
         let Some(left) = self.pieces.iter().find(|piece| !piece.taken) else { return Ok(()) };
         let Asked { in_turn, by_name } = &self.asked;
@@ -237,9 +237,8 @@ impl fmt::Display for Arguments {
     }
 }
 
-/// Quotes what is to be one argument of a description, so that it is taken as it is: puts a backslash before each
-/// backslash, `:` and `=`. Twisted's `quoteStringArgument`, which leaves `=` alone, so that what has one in it is only
-/// good behind a keyword.
+/// Quotes a text so that it is one argument of a description: puts a backslash before each backslash, `:` and `=`.
+/// Twisted's `quoteStringArgument`, which leaves `=` alone, so that a text with `=` must follow a keyword.
 ///
 /// ```
 /// let path = "C:\\a=b";

@@ -6,7 +6,8 @@ use crate::connection::factory::Factory;
 use crate::endpoint::FirstConnection;
 use crate::transport::Transport;
 
-/// Has `connect` make one attempt, and resolves as [`ClientEndpoint::connect`](crate::endpoint::ClientEndpoint::connect) does.
+/// Has `connect` make one attempt, and resolves as
+/// [`ClientEndpoint::connect`](crate::endpoint::ClientEndpoint::connect) does.
 pub(super) async fn attempt(
     factory: Box<dyn Factory>,
     target: String,

@@ -6,18 +6,18 @@ use crate::connect::error::ConnectError;
 use crate::connection::factory::{Factory, IntoProtocol};
 use crate::transport::Transport;
 
-/// Something to connect to, whatever it is. It displays as the description that it can be made from. Twisted's
+/// A target to connect to, whatever the transport. It displays as a description that it can be made from. Twisted's
 /// `IStreamClientEndpoint`.
 #[async_trait(?Send)]
 pub trait ClientEndpoint: fmt::Display {
-    /// Connects, and has `factory` build the protocol. Resolves with the protocol's transport when its
-    /// `connection_made` has returned; by [`Transport::finished`] one can wait for the end then. Dropped before, the
-    /// attempt is given up.
+    /// Connects; `factory` builds the protocol. Resolves with the protocol's transport when its `connection_made` has
+    /// returned; use [`Transport::finished`] to wait for the connection's end. Dropping the future gives the attempt
+    /// up.
     ///
     /// # Errors
     ///
-    /// Whatever goes wrong until then, be it that the factory refuses
-    /// ([`NoProtocol`](crate::connect::ConnectErrorKind::NoProtocol)) or that it or `connection_made` panics
+    /// If the connection cannot be made, with the reason; if the factory refuses it
+    /// ([`NoProtocol`](crate::connect::ConnectErrorKind::NoProtocol)); if the factory or `connection_made` panics
     /// ([`Panicked`](crate::connect::ConnectErrorKind::Panicked)).
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError>;
 }
@@ -29,14 +29,14 @@ impl ClientEndpoint for Box<dyn ClientEndpoint> {
     }
 }
 
-/// As it displays.
+/// Formats as it displays.
 impl fmt::Debug for dyn ClientEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
 }
 
-/// Connects one protocol, for which there is no factory. Twisted's `connectProtocol`.
+/// Connects a single protocol, without a factory. Twisted's `connectProtocol`.
 ///
 /// ```
 /// use reactor::testing::Simulation;

@@ -14,7 +14,8 @@ use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::util::panics::message;
 
-/// What becomes of a factory's first connection: for those who write a [`ClientEndpoint`](crate::endpoint::ClientEndpoint).
+/// The outcome of a factory's first connection, for code that implements a
+/// [`ClientEndpoint`](crate::endpoint::ClientEndpoint).
 ///
 /// ```
 /// # use reactor::{Address, ConnectError, Factory, Reactor, Transport};
@@ -25,46 +26,48 @@ use crate::util::panics::message;
 /// let (factory, made) = FirstConnection::around(factory, "localhost:8007");
 /// let connector = reactor.connect_tcp("localhost:8007", factory);
 /// made.unless(async move {
-///     // None if it has ended before it had a protocol.
+///     // `None` if it ended before it had a protocol.
 ///     connector.finished().await.err()
 /// })
 /// .await
 /// # }
 /// ```
 ///
-/// Dropped before it has resolved, it gives up: the protocol is not built any more, or its connection is aborted.
+/// Dropping it gives the connection up: the protocol is no longer built, or its connection is aborted.
 pub struct FirstConnection {
     target: String,
     built: Awaited,
 }
 
-/// The transport and the reason of its end, or why there is none.
+/// The transport and the future of its close reason, or why there is none.
 type Built = Result<(Transport, LocalBoxFuture<'static, Option<CloseReason>>), ConnectErrorKind>;
 
 impl FirstConnection {
-    /// A factory around a factory, which tells what becomes of its first connection. `target` is what errors name.
+    /// Wraps a factory to report the outcome of its first connection. Errors name `target`.
     pub fn around(factory: Box<dyn Factory>, target: impl Into<String>) -> (Box<dyn Factory>, Self) {
         let (tell, built) = oneshot::channel();
         (Box::new(Telling { factory, tell: Some(tell) }), Self { target: target.into(), built: Awaited(built) })
     }
 
-    /// Resolves with the transport when the protocol's `connection_made` has returned; with an error if there is no
-    /// protocol, if it panics, or if `ended` resolves first: with the error that it gives, or with
-    /// [`NoProtocol`](ConnectErrorKind::NoProtocol) if it gives none.
+    /// Resolves with the transport when the protocol's `connection_made` has returned. `ended` reports that the attempt
+    /// is over; it may resolve with an error, or with `None` if it has none.
     ///
     /// # Errors
     ///
-    /// So they are.
+    /// - [`NoProtocol`](ConnectErrorKind::NoProtocol) if the factory refuses the connection or is dropped, or if
+    ///   `ended` resolves first, without an error
+    /// - the error of `ended`, if it resolves first with one
+    /// - [`Panicked`](ConnectErrorKind::Panicked) if the factory or `connection_made` panics
     pub async fn unless(self, ended: impl Future<Output = Option<ConnectError>>) -> Result<Transport, ConnectError> {
         let Self { target, mut built } = self;
         let built = match select(&mut built.0, pin!(ended)).await {
             Either::Left((Ok(built), _)) => built,
-            // The factory is gone without a word, as the connection is: that may say more.
+            // The factory was dropped without an answer, together with the connection: `ended` may know more.
             Either::Left((Err(_), ended)) => match ended.now_or_never().flatten() {
                 Some(error) => return Err(error),
                 None => Err(ConnectErrorKind::NoProtocol),
             },
-            // Both at once: what the factory said counts, for it is the cause.
+            // Both at once: the factory's answer counts, because it is the cause.
             Either::Right((ended, built)) => match (built.try_recv(), ended) {
                 (Ok(built), _) => built,
                 (Err(_), Some(error)) => return Err(error),
@@ -72,7 +75,7 @@ impl FirstConnection {
             },
         };
         let made = built.and_then(|(transport, finished)| {
-            // In `connection_made`: it may have ended by now.
+            // The connection may have ended in `connection_made`.
             let reason = transport.0.failure().or_else(|| finished.now_or_never().flatten());
             match reason {
                 Some(CloseReason::Panicked(message)) => Err(ConnectErrorKind::Panicked(message)),
@@ -83,7 +86,7 @@ impl FirstConnection {
     }
 }
 
-/// What the factory will say.
+/// The factory's answer.
 struct Awaited(oneshot::Receiver<Built>);
 
 impl Drop for Awaited {
@@ -103,7 +106,7 @@ struct Telling {
 impl Telling {
     fn tell(&mut self, built: Built) {
         if let Some(tell) = self.tell.take() {
-            // Who asked may have given up.
+            // The receiver may have been dropped.
             let _ = tell.send(built);
         }
     }

@@ -1,8 +1,8 @@
-//! Endpoints: where connections come from or go to, as values that somebody else has chosen.
+//! Endpoints: where connections come from or go to, as values chosen elsewhere, such as by the program's user.
 //!
 //! A program that takes a description from its user, such as `tcp:8007` or `unix:/run/time.sock`, makes a
-//! [`ServerEndpoint`] or a [`ClientEndpoint`] of it by [`server_from_string`] and [`client_from_string`], and need not know
-//! which kinds there are. Both functions have the list. [`connect_protocol`] connects a single protocol.
+//! [`ServerEndpoint`] or a [`ClientEndpoint`] of it by [`server_from_string`] and [`client_from_string`], and need not
+//! know which kinds there are. Both functions list them. [`connect_protocol`] connects a single protocol.
 //!
 //! ```
 //! use reactor::endpoint::server_from_string;
@@ -21,8 +21,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! For those who [add a scheme](crate::Reactor::add_server_scheme): [`Arguments`] read a description, and
-//! [`FirstConnection`] tells when a client is connected.
+//! For code that [adds a scheme](crate::Reactor::add_server_scheme), [`Arguments`] read a description, and
+//! [`FirstConnection`] reports when a client is connected.
 //!
 //! Twisted has `twisted.internet.endpoints`: `serverFromString`, `clientFromString`, `connectProtocol`.
 

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use crate::connection::factory::Factory;
 use crate::port::Port;
 
-/// Something to listen on, whatever it is: a program that is given one lets its user choose the transport. It displays
-/// as the description that it can be made from. Twisted's `IStreamServerEndpoint`.
+/// Something to listen on, whatever the transport: a program that takes one lets its user choose. It displays as a
+/// description that it can be made from. Twisted's `IStreamServerEndpoint`.
 ///
 /// ```
 /// use reactor::testing::Simulation;
@@ -27,11 +27,11 @@ use crate::port::Port;
 /// ```
 #[async_trait(?Send)]
 pub trait ServerEndpoint: fmt::Display {
-    /// Begins to listen; for each connection `factory` builds a protocol.
+    /// Begins to listen; `factory` builds a protocol for each connection.
     ///
     /// # Errors
     ///
-    /// A sentence that names what could not be listened on and says why; the factory was not started.
+    /// If the endpoint cannot be listened on. The error names it and says why; the factory is not started.
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port>;
 }
 
@@ -42,7 +42,7 @@ impl ServerEndpoint for Box<dyn ServerEndpoint> {
     }
 }
 
-/// As it displays.
+/// Formats as it displays.
 impl fmt::Debug for dyn ServerEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)

@@ -49,7 +49,7 @@ pub(crate) fn start<L: Listener>(
     port
 }
 
-/// Accepts until the port is stopped. Dropped before that, it stops the factory all the same.
+/// Accepts until the port is stopped. If dropped before that, it still stops the factory.
 async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
     let closing = Closing(acceptor);
     let acceptor = &closing.0;
@@ -68,7 +68,8 @@ async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
                     }
                 }
                 if acceptor.accepted(accepted) {
-                    // Who has given way is gone before the next client is looked at, which need displace nobody then.
+                    // A connection that gave way ends before the next client is considered, which may then need to
+                    // displace none.
                     yield_now().await;
                 }
             }
@@ -81,7 +82,7 @@ async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
                 Trouble::NoDescriptor => match poll_fn(|cx| Poll::Ready(listener.turn_away(cx))).await {
                     Ok(0) => {}
                     Ok(clients) => acceptor.admission.refuse(Refusal::NoDescriptor, clients),
-                    Err(error) => acceptor.pause("cannot accept, and have no descriptor in reserve", &error).await,
+                    Err(error) => acceptor.pause("cannot accept, and no reserve descriptor is left", &error).await,
                 },
                 Trouble::Ours => acceptor.pause("cannot accept", &error).await,
             },
@@ -95,13 +96,13 @@ async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
     drop(listener);
 }
 
-/// What an error of `accept` means for those who wait behind it.
+/// What an error of `accept` means for the clients waiting behind it.
 enum Trouble {
-    /// This client is gone, or a firewall does not let it in.
+    /// This client is gone, or a firewall keeps it out.
     OfOneClient,
     /// The process or the system has no descriptor left.
     NoDescriptor,
-    /// Memory, or something unknown.
+    /// Memory is short, or the cause is unknown.
     Ours,
 }
 
@@ -127,7 +128,7 @@ impl From<&io::Error> for Trouble {
     }
 }
 
-/// What the task that accepts and the connections it has accepted share.
+/// Shared by the accepting task and the connections it has accepted.
 struct Acceptor {
     core: Weak<Core>,
     roster: Rc<Roster>,
@@ -135,7 +136,7 @@ struct Acceptor {
     factory: FactoryCell,
     admission: Admission,
     options: ConnectionOptions,
-    /// Of errors.
+    /// Limits the logging of errors.
     log: LogLimit,
 }
 
@@ -156,7 +157,7 @@ impl Acceptor {
         accepted.map(Some)
     }
 
-    /// Starts the connection of a client that is admitted. Whether another has given way to it.
+    /// Starts the connection of a client if it is admitted. Returns whether another connection gave way to it.
     fn accepted<S: Stream>(self: &Rc<Self>, accepted: Accepted<S>) -> bool {
         let Some(core) = self.core.upgrade() else { return false };
         let displaced = match self.admission.admit(&accepted.peer) {
@@ -250,13 +251,13 @@ async fn yield_now() {
     .await;
 }
 
-/// Clients accepted before the connections have their turn.
+/// The number of clients accepted before the connections have their turn.
 const ACCEPTED_AT_ONCE: u32 = 64;
 
-/// After so many clients in a row that could not be accepted the trouble is hardly theirs.
+/// After this many failed clients in a row, the fault is probably local.
 const FAILURES_IN_A_ROW: u32 = 1_000;
 
-/// Until accepting is tried again after an error that is not a client's.
+/// The wait before accepting again after an error that is not a client's fault.
 const PAUSE: Duration = Duration::from_millis(200);
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Taking over sockets that somebody else has opened.
+//! Taking over sockets that were opened elsewhere.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -18,10 +18,10 @@ use crate::reactor::Reactor;
 use crate::unix::{Unix, UnixPort};
 
 impl Reactor {
-    /// Accepts connections on a socket that listens already, be it TCP or UNIX: one that was inherited from another
-    /// process or received from it, or a listener of the standard library. For each one `factory` builds a protocol.
-    /// The socket becomes the reactor's, and no longer blocks; its options stay as they are, and closing the port does
-    /// not remove a UNIX socket's file. Twisted's `adoptStreamPort`, which leaves the caller a descriptor to close.
+    /// Accepts connections on a socket that is already listening, TCP or UNIX: one that was inherited or received from
+    /// another process, or a listener of the standard library. `factory` builds a protocol for each connection. The
+    /// socket becomes the reactor's and non-blocking; its options stay as they are, and closing the port does not
+    /// remove a UNIX socket's file. Twisted's `adoptStreamPort`, which leaves the caller a descriptor to close.
     ///
     /// ```
     /// use std::net::TcpListener;
@@ -39,7 +39,7 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// If it is not a listening socket of these kinds; the factory was not started, and the descriptor is closed.
+    /// If the socket is not a listening TCP or UNIX socket. The factory is not started, and the descriptor is closed.
     pub fn adopt_stream_port(&self, socket: impl Into<OwnedFd>, factory: impl Factory) -> io::Result<Port> {
         self.adopt_limited_port(socket, AcceptLimits::default(), factory)
     }
@@ -62,14 +62,14 @@ impl Reactor {
         })
     }
 
-    /// Makes a connection of a socket that is connected already, be it TCP or UNIX; `factory` builds the protocol in the
-    /// reactor's next turn, and refuses it by `None`, which closes the socket. The socket becomes the reactor's, and no
-    /// longer blocks; its options stay as they are. Twisted's `adoptStreamConnection`, which leaves the caller a
-    /// descriptor to close.
+    /// Makes a connection of a socket that is already connected, TCP or UNIX. `factory` builds the protocol in the
+    /// reactor's next turn, or refuses the connection by returning `None`, which closes the socket. The socket becomes
+    /// the reactor's and non-blocking; its options stay as they are. Twisted's `adoptStreamConnection`, which leaves
+    /// the caller a descriptor to close.
     ///
     /// # Errors
     ///
-    /// If it is not a connected socket of these kinds; then the descriptor is closed.
+    /// If the socket is not a connected TCP or UNIX socket. The descriptor is closed.
     pub fn adopt_stream_connection(&self, socket: impl Into<OwnedFd>, factory: impl Factory) -> io::Result<()> {
         let socket = self.adopted("connection", socket.into(), Type::STREAM, |socket| {
             if socket.is_listener()? {
@@ -88,13 +88,13 @@ impl Reactor {
         Ok(())
     }
 
-    /// Receives and sends datagrams on a UDP socket that is bound already, by the protocol that `build` makes; `build`
-    /// is called at once. The socket becomes the reactor's, and no longer blocks. Twisted's `adoptDatagramPort`, which
-    /// leaves the caller a descriptor to close.
+    /// Receives and sends datagrams on a UDP socket that is already bound, by the protocol that `build` returns;
+    /// `build` is called at once. The socket becomes the reactor's and non-blocking. Twisted's `adoptDatagramPort`,
+    /// which leaves the caller a descriptor to close.
     ///
     /// # Errors
     ///
-    /// If it is not a UDP socket, or is connected; `build` was not called, and the descriptor is closed.
+    /// If the socket is not a UDP socket, or is connected. `build` is not called, and the descriptor is closed.
     pub fn adopt_datagram_port<P: DatagramProtocol>(
         &self,
         socket: impl Into<OwnedFd>,
@@ -110,7 +110,7 @@ impl Reactor {
         Ok(self.start_datagrams(Rc::new(socket), build))
     }
 
-    /// The socket, if it is one that can be taken over as what it is to be.
+    /// The socket, if it can be adopted as a `what`.
     fn adopted(
         &self,
         what: &str,

@@ -26,13 +26,13 @@ use crate::unix::file::NamedSocket;
 use crate::unix::options::UnixListenOptions;
 use crate::util::escaped::escaped_path;
 
-/// Replaces a server by its next version without losing a client: the new process gets the listening sockets of the old
-/// one, over a UNIX socket at a path that both know, and the old one stops accepting when the new one is ready. What
-/// waits in a socket's backlog is accepted by whichever is there; nobody is refused.
+/// Replaces a server by its next version without losing a client: the new process gets the old one's listening sockets
+/// over a UNIX socket at a path that both know, and the old one stops accepting when the new one is ready. Clients
+/// waiting in a socket's backlog are accepted by either process; none is refused.
 ///
-/// Between [`begin`](Self::begin) and [`finish`](Self::finish) the program listens as it always does: `listen_tcp`,
-/// `listen_udp`, `listen_unix` and `listen_unix_datagram` take the old process's socket if that was asked to listen on
-/// the same address with the same words, and open one of their own otherwise.
+/// Between [`begin`](Self::begin) and [`finish`](Self::finish) the program listens as usual: `listen_tcp`,
+/// `listen_udp`, `listen_unix` and `listen_unix_datagram` take the old process's socket if that process asked to listen
+/// on the same address in the same words, and otherwise open a new one.
 ///
 /// ```no_run
 /// use reactor::{Protocol, Reactor, Transport};
@@ -56,9 +56,9 @@ use crate::util::escaped::escaped_path;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Only processes of the same user, and those of root, get sockets; only such are believed. A new process that ends
-/// before it is ready changes nothing. Connections stay where they are: the old process finishes them
-/// ([`Transport::on_drain`]) while it stops. Sockets that were adopted stay with who has adopted them, and reactors of
+/// Only processes of the same user or of root get sockets, and only theirs are accepted. A new process that ends before
+/// it is ready changes nothing. Connections stay where they are: the old process finishes them
+/// ([`Transport::on_drain`]) while it stops. Adopted sockets stay with the process that adopted them, and reactors of
 /// several threads cannot hand over.
 pub struct Handover {
     reactor: Reactor,
@@ -68,13 +68,15 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Asks the process that offers its sockets at `path` for them; if there is none this is the first, and there is
-    /// nothing to take over. To be called before the program listens. It waits for the other process, for at most 5 s.
+    /// Asks the process that offers its sockets at `path` for them; if there is none, this process is the first, and
+    /// there is nothing to take over. Call it before the program listens. It blocks for up to 5 s while the other
+    /// process answers.
     ///
     /// # Errors
     ///
-    /// If the other process is of another user, says something else than it should, or nothing in time; if there is no
-    /// directory for the path, or the reactor is one of a simulation, or of [several threads](crate::run_on_threads).
+    /// If the other process belongs to another user, sends a malformed reply, or does not answer in time; if the path's
+    /// directory does not exist; or if the reactor belongs to a simulation or to [several
+    /// threads](crate::run_on_threads).
     pub fn begin(reactor: &Reactor, path: impl AsRef<Path>) -> io::Result<Self> {
         if matches!(reactor.0.backend, Backend::Memory(_)) {
             return Err(no_network());
@@ -89,7 +91,7 @@ impl Handover {
         let path = absolute(path)?;
         let before = match connect(&UnixAddress::from_path(&path), PATIENCE) {
             Ok(stream) => stream,
-            // At the latest the offer to the next would fail.
+            // Otherwise the offer to the next process would fail.
             Err(_) if !path.parent().is_some_and(Path::is_dir) => {
                 let message = format!("cannot hand over at {}: there is no such directory", escaped_path(&path));
                 return Err(io::Error::new(io::ErrorKind::NotFound, message));
@@ -107,22 +109,24 @@ impl Handover {
         Ok(Self { reactor: reactor.clone(), path, before: Some(before), taken })
     }
 
-    /// How many sockets the process before has left: 0 if there was none.
+    /// The number of sockets that the previous process has left: 0 if there was none.
     pub fn taken_count(&self) -> usize {
         self.taken
     }
 
-    /// This process is ready: tells the one before to stop accepting, waits until it has, and then offers this reactor's
-    /// ports to the next one at the path. When that is ready in its turn `on_taken_over` is called, behind the end of
-    /// accepting: the time to stop in order. Sockets of the process before that nobody has asked for are closed.
+    /// Declares this process ready: tells the previous one to stop accepting, waits until it has, and then offers this
+    /// reactor's ports to the next process at the path. When that process is ready in its turn, accepting ends here and
+    /// then `on_taken_over` is called: the time to stop in order. Sockets of the previous process that this one did not
+    /// ask for are closed.
     ///
-    /// What is returned is the port of the offer; it closes with the reactor, or when the ports are taken over.
+    /// The returned port is that of the offer; it closes with the reactor, or when the ports are taken over.
     ///
     /// # Errors
     ///
-    /// If a third process was ready earlier and has got everything, or the process before does not let go within 10 s:
-    /// then there would be two. If the file of a UNIX socket is gone, because the process before was stopped meanwhile.
-    /// If the path cannot be listened on, as [`listen_unix`](Reactor::listen_unix) says it.
+    /// If a third process was ready earlier and has got everything, or if the previous process does not release its
+    /// ports within 10 s, because then there would be two. If the file of a UNIX socket is gone, because the previous
+    /// process was stopped meanwhile. If the path cannot be listened on, with the errors of
+    /// [`listen_unix`](Reactor::listen_unix).
     pub async fn finish(self, on_taken_over: impl FnOnce() + 'static) -> io::Result<Port> {
         let Self { reactor, path, before, .. } = self;
         let left_over = reactor.0.inherited.take();
@@ -137,7 +141,7 @@ impl Handover {
                 outcome: Rc::clone(&told),
                 ended: tell.take(),
             })?;
-            // Dropped without a word only with the reactor.
+            // Dropped without a message only with the reactor.
             let _ = ended.await;
             if let Some(error) = outcome.take() {
                 return Err(cannot_take_over(&path, &io::Error::other(error)));
@@ -145,7 +149,7 @@ impl Handover {
             for port in reactor.0.ports() {
                 if let Some(inheritable) = port.inheritable() {
                     inheritable.take_file().map_err(|error| {
-                        let what = format!("{} is not to be had: {error}", inheritable.name());
+                        let what = format!("{} is unavailable: {error}", inheritable.name());
                         cannot_take_over(&path, &io::Error::new(error.kind(), what))
                     })?;
                 }
@@ -173,47 +177,47 @@ impl Handover {
     }
 }
 
-/// Closes a socket of the process before that nobody has asked for. What it has in the file system goes, too: that process
-/// has left it, and it would be in the way of whoever listens there later.
+/// Closes a socket of the previous process that this one did not ask for, and removes its file: the previous process
+/// has left it, and it would be in the way of the next server at that path.
 fn close_for_good(name: &str, socket: OwnedFd) {
     let path = name.strip_prefix("unix ").or_else(|| name.strip_prefix("unix-datagram "));
     let Some(path) = path else { return };
-    // As with a lock, so that one of the process before goes.
+    // Treated like a locked socket, so that a file of the previous process is removed.
     let closed = NamedSocket::take_over(Socket::from(socket), &UnixAddress::from(path), true)
         .and_then(|socket| socket.take_file());
     if let Err(error) = closed {
-        tracing::warn!(path, %error, "cannot remove the socket that nobody serves any more");
+        tracing::warn!(path, %error, "cannot remove the file of an unclaimed socket");
     }
 }
 
-/// Connects, and waits no longer than this if the process there is too busy to accept.
+/// Connects, waiting no longer than `patience` if the process is too busy to accept.
 fn connect(address: &UnixAddress, patience: Duration) -> io::Result<UnixStream> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    // The system's word for that, too.
+    // The system uses this timeout for connecting, too.
     socket.set_write_timeout(Some(patience))?;
     socket.connect(&address.to_system()?).map_err(no_answer)?;
     socket.set_write_timeout(None)?;
     Ok(OwnedFd::from(socket).into())
 }
 
-/// Reads the names and the sockets that the process before has to leave.
+/// Reads the names and the sockets that the previous process leaves.
 fn receive_sockets(before: &UnixStream, clock: &Clock, patience: Duration) -> io::Result<Vec<(String, OwnedFd)>> {
     if !is_trusted(socket_peercred(before)?.uid.as_raw()) {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it is another user's"));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
     }
     let until = clock.now() + patience;
     let mut text = Vec::new();
     let mut descriptors = Vec::new();
-    // An empty line is the last.
+    // An empty line ends the list.
     while !(text == b"\n" || text.ends_with(b"\n\n")) {
-        // None at all would be for ever.
+        // A timeout of zero would mean forever.
         let left = until.saturating_duration_since(clock.now()).max(Duration::from_millis(1));
         before.set_read_timeout(Some(left))?;
         let mut buffer = [0; 4096];
         match unix::receive(before, &mut buffer, &mut descriptors) {
-            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it has closed instead of answering")),
+            Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the answer was cut short")),
             Ok(n) => text.extend(&buffer[..n]),
-            // Waiting with a time limit is not taken up again by the system.
+            // The system does not resume a wait that has a time limit.
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(no_answer(error)),
         }
@@ -234,23 +238,23 @@ fn cannot_take_over(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("cannot take over from the process at {}: {error}", escaped_path(&path)))
 }
 
-/// An error in words of its own where the system's, that it would have to wait, says little.
+/// Replaces the system's error for a timeout, which only says that the call would block.
 fn no_answer(error: io::Error) -> io::Error {
     match error.kind() {
-        io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "it does not answer"),
+        io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "no answer"),
         _ => error,
     }
 }
 
 fn malformed() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "what it says makes no sense")
+    io::Error::new(io::ErrorKind::InvalidData, "malformed reply")
 }
 
 fn is_trusted(user: u32) -> bool {
     user == 0 || user == geteuid().as_raw()
 }
 
-/// Waits for the process before to let go.
+/// Waits for the previous process to release its ports.
 struct ToPredecessor {
     transport: Transport,
     outcome: Rc<Cell<Option<&'static str>>>,
@@ -261,7 +265,7 @@ impl Protocol for ToPredecessor {
     fn connection_made(&mut self) {
         self.transport.write(READY);
         self.transport.call_later(PATIENCE * 2, |this: &mut Self| {
-            this.outcome.set(Some("it does not let go of its ports"));
+            this.outcome.set(Some("it did not release its ports in time"));
             this.transport.abort_connection();
         });
     }
@@ -273,7 +277,7 @@ impl Protocol for ToPredecessor {
 
     fn connection_lost(&mut self, _reason: CloseReason) {
         if let Some(ended) = self.ended.take() {
-            // Who waits may have given up.
+            // The receiver may have been dropped.
             let _ = ended.send(());
         }
     }
@@ -281,11 +285,11 @@ impl Protocol for ToPredecessor {
 
 /// What the next process is offered.
 struct Offer {
-    /// Of the offer's own port, which stays.
+    /// The name of the offer's own port, which stays.
     name: String,
     port: OnceCell<Port>,
     on_taken_over: Cell<Option<Box<dyn FnOnce()>>>,
-    /// Processes that have got sockets and are not ready yet.
+    /// Processes that have received sockets and are not ready yet.
     asking: RefCell<Vec<Transport>>,
 }
 
@@ -297,7 +301,7 @@ struct ToSuccessor {
 }
 
 impl ToSuccessor {
-    /// The ports that can be left to another process.
+    /// The ports that can be handed to another process.
     fn ports(&self) -> Vec<Port> {
         let mut ports = self.transport.reactor().0.ports();
         ports.retain(|port| port.inheritable().is_some_and(|inheritable| inheritable.name() != self.offer.name));
@@ -341,11 +345,11 @@ impl ToSuccessor {
 impl Protocol for ToSuccessor {
     fn connection_made(&mut self) {
         let trusted = self.transport.peer_credentials().is_some_and(|peer| is_trusted(peer.user));
-        let left = if trusted { self.leave() } else { Err(io::Error::other("it is another user's")) };
+        let left = if trusted { self.leave() } else { Err(io::Error::other("it belongs to another user")) };
         match left {
             Ok(()) => self.offer.asking.borrow_mut().push(self.transport.clone()),
             Err(error) => {
-                tracing::warn!(peer = ?self.transport.peer_credentials(), "nothing is left to a process: {error}");
+                tracing::warn!(peer = ?self.transport.peer_credentials(), "handed no socket to a process: {error}");
                 self.transport.abort_connection();
             }
         }
@@ -371,16 +375,16 @@ impl fmt::Debug for Handover {
     }
 }
 
-/// What the next process says when it is.
+/// What the next process sends when it is ready.
 const READY: &str = "ready\n";
 
-/// What is said to one that comes too late.
+/// What a process that comes too late receives.
 const GONE: &str = "gone\n";
 
-/// How long the process before may take to answer.
+/// How long the previous process may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The most bytes that all names may have together.
+/// The maximum total length of the names, in bytes.
 const LONGEST: usize = 1 << 20;
 
 #[cfg(test)]
@@ -393,7 +397,7 @@ mod tests {
     fn a_process_that_says_nothing_is_not_waited_for_longer() {
         let (before, _silent) = UnixStream::pair().unwrap();
         let error = receive_sockets(&before, &Clock::system(), A_MOMENT).unwrap_err();
-        assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::TimedOut, "it does not answer".to_owned()));
+        assert_eq!((error.kind(), error.to_string()), (io::ErrorKind::TimedOut, "no answer".to_owned()));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use crate::port::Inheritable;
 use crate::unix::file::NamedSocket;
 
-/// A port's socket, as long as the port is open, and how it was asked for.
+/// A port's socket while the port is open, and the words by which it was requested.
 pub(crate) struct InheritableSocket {
     name: String,
     socket: Kind,

@@ -15,8 +15,9 @@ use socket2::{Domain, Socket, Type};
 
 use crate::unix;
 
-/// Takes the listening socket with this number, which is free again then, or `/dev/null` if it is a standard one. Once:
-/// the number may come to mean something else. Whatever is not such a socket, or was not inherited but opened by this process, is left as it is.
+/// Takes the listening socket with this number. Afterwards the number is free, or refers to `/dev/null` if it is a
+/// standard descriptor. Works once per number, which may come to mean something else. A descriptor that is not such a
+/// socket, or that this process opened itself, is left as it is.
 pub(crate) fn take_listener(number: RawFd, domain: Option<Domain>) -> io::Result<OwnedFd> {
     let mut taken = taken();
     if taken.contains(&number) {
@@ -44,8 +45,8 @@ pub(crate) fn take_listener(number: RawFd, domain: Option<Domain>) -> io::Result
     Ok(socket.into())
 }
 
-/// A standard descriptor must stay something: or the next file that is opened, a client's connection perhaps, would be
-/// what the program prints to, and what its children inherit.
+/// A standard descriptor must stay open: otherwise the next file to be opened, perhaps a client's connection, would
+/// receive what the program prints, and its children would inherit it.
 fn give_up(number: RawFd) -> io::Result<()> {
     let replace = match number {
         0 => dup2_stdin,
@@ -60,13 +61,13 @@ pub(crate) fn is_taken(number: RawFd) -> bool {
     taken().contains(&number)
 }
 
-/// The numbers that were taken, by whichever thread.
+/// The numbers that were taken by any thread.
 fn taken() -> MutexGuard<'static, BTreeSet<RawFd>> {
     static TAKEN: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Another descriptor of the same file. Nobody may simply claim to own a number; so this process sends the file to
+/// Another descriptor of the same file. Safe code cannot claim to own a number, so this process sends the file to
 /// itself, for which a number is enough.
 fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     let (from, to) = UnixStream::pair()?;
@@ -75,18 +76,18 @@ fn duplicate(number: RawFd) -> io::Result<OwnedFd> {
     sendmsg::<()>(from.as_raw_fd(), &[IoSlice::new(b".")], &message, MsgFlags::empty(), None)?;
     let mut received = Vec::new();
     unix::receive(&to, &mut [0], &mut received)?;
-    // Without room for one more the system drops it on the way.
+    // If no descriptor is free, the system drops it on the way.
     received.pop().ok_or_else(|| io::Error::from_raw_os_error(libc::EMFILE))
 }
 
-/// Has whatever this process has open besides its standard descriptors closed in programs that it starts from here on. What
-/// it was started with can still be taken.
+/// Marks everything this process has open, except its standard descriptors, to be closed in programs that it starts
+/// from here on. Inherited sockets can still be taken.
 pub(crate) fn close_on_exec() {
     LazyLock::force(&INHERITED);
     close_fds::set_fds_cloexec(FIRST, &[]);
 }
 
-/// What would have stayed open in other programs before that was first changed, and what it was.
+/// The descriptors that other programs would have inherited before this was first changed, and what they referred to.
 static INHERITED: LazyLock<BTreeMap<RawFd, PathBuf>> = LazyLock::new(|| {
     let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     let numbers = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -94,11 +95,11 @@ static INHERITED: LazyLock<BTreeMap<RawFd, PathBuf>> = LazyLock::new(|| {
     inherited.filter_map(|number| Some((number, what_is(number)?))).collect()
 });
 
-/// Behind the standard descriptors.
+/// The first after the standard descriptors.
 const FIRST: RawFd = 3;
 
-/// Whether it was opened by this process, and so cannot have been inherited: then it is closed when another program is started,
-/// as is all that is opened in Rust.
+/// Whether this process opened it, so that it cannot have been inherited: it is then closed on exec, like everything
+/// opened by Rust's standard library.
 fn is_ours(number: RawFd) -> io::Result<bool> {
     let was_inherited = || INHERITED.get(&number).is_some_and(|what| what_is(number).as_ref() == Some(what));
     Ok(!stays_open(number)? && !was_inherited())
@@ -113,7 +114,7 @@ fn stays_open(number: RawFd) -> io::Result<bool> {
     Ok(flags.is_some_and(|flags| flags & libc::O_CLOEXEC == 0))
 }
 
-/// What a descriptor refers to, told apart from all else by its number in the system, as in `socket:[71612]`.
+/// What a descriptor refers to, with its unique number in the system, as in `socket:[71612]`.
 fn what_is(number: RawFd) -> Option<PathBuf> {
     fs::read_link(format!("/proc/self/fd/{number}")).ok()
 }

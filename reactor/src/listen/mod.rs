@@ -1,11 +1,11 @@
 //! Servers: ports for connections and for datagrams, adopted, inherited and handed over.
 //!
-//! Ports are opened by methods of [`Reactor`]: [`listen_tcp`](Reactor::listen_tcp), [`listen_unix`](Reactor::listen_unix),
-//! [`listen_udp`](Reactor::listen_udp), [`listen_unix_datagram`](Reactor::listen_unix_datagram). Sockets that are open
-//! already are taken by [`adopt_stream_port`](Reactor::adopt_stream_port),
-//! [`adopt_stream_connection`](Reactor::adopt_stream_connection) and [`adopt_datagram_port`](Reactor::adopt_datagram_port);
-//! those of systemd also by a [description](crate::endpoint). A [`Handover`] replaces a server by its next version, and no
-//! client is refused in between.
+//! Methods of [`Reactor`] open ports: [`listen_tcp`](Reactor::listen_tcp), [`listen_unix`](Reactor::listen_unix),
+//! [`listen_udp`](Reactor::listen_udp), [`listen_unix_datagram`](Reactor::listen_unix_datagram). Sockets that are
+//! already open are taken by [`adopt_stream_port`](Reactor::adopt_stream_port),
+//! [`adopt_stream_connection`](Reactor::adopt_stream_connection) and
+//! [`adopt_datagram_port`](Reactor::adopt_datagram_port); those of systemd also by a [description](crate::endpoint). A
+//! [`Handover`] replaces a server by its next version without refusing a client.
 //!
 //! The handle of a port is a [`Port`]; its options are [`ListenOptions`], [`UnixListenOptions`] and [`DatagramOptions`].
 //!
@@ -69,14 +69,13 @@ use crate::unix::options::{UnixDatagramOptions, UnixListenOptions};
 use crate::{datagram, unix};
 
 impl Reactor {
-    /// Listens for TCP connections; for each one `factory` builds a protocol. Accepting begins when the reactor runs.
-    /// What may be given as the address, and the options that go with it, [`ListenOptions`] tells. Twisted's
-    /// `listenTCP`.
+    /// Listens for TCP connections; `factory` builds a protocol for each. Accepting begins when the reactor runs.
+    /// [`ListenOptions`] lists the accepted forms of the address, and the options. Twisted's `listenTCP`.
     ///
     /// # Errors
     ///
-    /// If the address is no address, is in use, is not this machine's, or may not be listened on. The error's text
-    /// names it and says which; the factory was not started.
+    /// If the address is invalid, is in use, does not belong to this machine, or may not be listened on. The error
+    /// names the address and says which. The factory is not started.
     pub fn listen_tcp(&self, address: impl Into<ListenOptions>, factory: impl Factory) -> io::Result<Port> {
         let options = address.into();
         let wanted = options.socket_addr()?;
@@ -96,18 +95,17 @@ impl Reactor {
         })
     }
 
-    /// Listens on a UNIX socket; for each connection `factory` builds a protocol. Accepting begins when the reactor runs.
-    /// What may be given as the address, and the options that go with it, [`UnixListenOptions`] tells. Twisted's
-    /// `listenUNIX`.
+    /// Listens on a UNIX socket; `factory` builds a protocol for each connection. Accepting begins when the reactor
+    /// runs. [`UnixListenOptions`] lists the accepted forms of the address, and the options. Twisted's `listenUNIX`.
     ///
-    /// The socket's file is removed when the port closes, if it is still the one that was made here. An existing file is
-    /// never replaced, but by way of a [lock](UnixListenOptions::lock).
+    /// The socket's file is removed when the port closes, if it is still the one created here. An existing file is only
+    /// replaced by means of a [lock](UnixListenOptions::lock).
     ///
     /// # Errors
     ///
-    /// If the path or the name is none or too long (107 bytes), is in use or locked, its directory does not exist or may
-    /// not be written in. The error's text names it and says which, and what can be done; the factory was not started.
-    /// In a simulation there are no UNIX sockets.
+    /// If the path or name is empty or too long (more than 107 bytes), is in use or locked, or if its directory does
+    /// not exist or is not writable. The error names the path, says which, and what can be done. The factory is not
+    /// started. In a simulation there are no UNIX sockets.
     pub fn listen_unix(&self, address: impl Into<UnixListenOptions>, factory: impl Factory) -> io::Result<Port> {
         let options = address.into();
         let bind = || UnixPort::bind(&options);
@@ -130,7 +128,7 @@ impl Reactor {
         port
     }
 
-    /// Binds a socket, unless another reactor has bound it for this one, too, and makes a port on it.
+    /// Binds a socket, unless another reactor has already bound it for this one, and makes a port of it.
     fn bind_unix<S>(
         &self,
         kind: &str,
@@ -156,14 +154,14 @@ impl Reactor {
         opened.map_err(|error| CannotListen::on(address.clone(), unix::file::explain(address, &error), error))
     }
 
-    /// Listens for UDP datagrams, which the protocol that `build` makes receives and sends; `build` is called at once.
-    /// Receiving begins when the reactor runs. A client listens, too: on port 0, with
-    /// [`DatagramTransport::connect`] if it has one peer. What may be given as the address, and the options that go
-    /// with it, [`DatagramOptions`] tells; for an example see [`DatagramProtocol`]. Twisted's `listenUDP`.
+    /// Listens for UDP datagrams; the protocol that `build` returns receives and sends them. `build` is called at once.
+    /// Receiving begins when the reactor runs. A client listens, too: on port 0, with [`DatagramTransport::connect`] if
+    /// it has one peer. [`DatagramOptions`] lists the accepted forms of the address, and the options;
+    /// [`DatagramProtocol`] has an example. Twisted's `listenUDP`.
     ///
     /// # Errors
     ///
-    /// As [`listen_tcp`](Self::listen_tcp); then `build` was not called.
+    /// As [`listen_tcp`](Self::listen_tcp); `build` is not called.
     pub fn listen_udp<P: DatagramProtocol>(
         &self,
         address: impl Into<DatagramOptions>,
@@ -185,10 +183,10 @@ impl Reactor {
         Ok(port)
     }
 
-    /// Receives and sends datagrams on a UNIX socket, by the protocol that `build` makes; `build` is called at once.
-    /// Receiving begins when the reactor runs. What may be given as the address, and the options that go with it,
-    /// [`UnixDatagramOptions`] tells. Twisted's `listenUNIXDatagram` and, with [`DatagramTransport::connect`] in
-    /// `start_protocol`, its `connectUNIXDatagram`: a client that wants answers needs a name of its own.
+    /// Receives and sends datagrams on a UNIX socket, by the protocol that `build` returns. `build` is called at once.
+    /// Receiving begins when the reactor runs. [`UnixDatagramOptions`] lists the accepted forms of the address, and the
+    /// options. Twisted's `listenUNIXDatagram` and, with [`DatagramTransport::connect`] in `start_protocol`, its
+    /// `connectUNIXDatagram`: a client that wants answers needs a name of its own.
     ///
     /// ```no_run
     /// use reactor::Reactor;
@@ -211,7 +209,7 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// As [`listen_unix`](Self::listen_unix); then `build` was not called.
+    /// As [`listen_unix`](Self::listen_unix); `build` is not called.
     pub fn listen_unix_datagram<P: DatagramProtocol<UnixAddress>>(
         &self,
         address: impl Into<UnixDatagramOptions>,
@@ -237,8 +235,8 @@ impl Reactor {
         port
     }
 
-    /// Binds a socket, which is shared with other reactors if this one is set up as one of several; or adopts the one that
-    /// the process before has left.
+    /// Binds a socket, which several reactors share if this one is set up as one of a group, or adopts the one that the
+    /// previous process has left.
     fn bind<S>(
         &self,
         wanted: SocketAddr,
@@ -261,14 +259,14 @@ impl Reactor {
         }
     }
 
-    /// The socket that the process before has left for who asks for this.
+    /// The socket that the previous process has left under this name.
     fn inherited(&self, name: &str) -> Option<Socket> {
         let mut inherited = self.0.inherited.borrow_mut();
         let index = inherited.iter().position(|(other, _)| other == name)?;
         Some(Socket::from(inherited.remove(index).1))
     }
 
-    /// What a reactor that is on its way out would never close again is not opened.
+    /// Runs `open` unless the reactor is stopping, which would never close the result.
     pub(crate) fn unless_stopped<S>(&self, open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
         if self.0.is_stopping() {
             return Err(io::Error::other("the reactor has stopped"));
@@ -318,7 +316,7 @@ impl CannotListen {
     }
 }
 
-/// As that of a text: it is shown when `main` returns the error.
+/// Displays as the text, which is shown when `main` returns the error.
 impl fmt::Debug for CannotListen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.to_string(), f)

@@ -1,7 +1,7 @@
-//! What a service manager says of the sockets that it has opened for this program: the variables `LISTEN_PID`,
-//! `LISTEN_FDS` and `LISTEN_FDNAMES` of `sd_listen_fds(3)`.
+//! The service manager's variables for the sockets that it has opened for this program: `LISTEN_PID`, `LISTEN_FDS` and
+//! `LISTEN_FDNAMES` of `sd_listen_fds(3)`.
 
-/// The sockets that were handed over with this program.
+/// The sockets that were handed to this program.
 #[derive(Debug)]
 pub(crate) struct Activation {
     count: u32,
@@ -10,7 +10,7 @@ pub(crate) struct Activation {
 
 impl Activation {
     /// Reads the variables, if they are meant for this `process`. They are not changed: other threads may be reading
-    /// the environment, and children see by the number that they are not meant.
+    /// the environment, and children can tell from the process id that they are not meant.
     pub(crate) fn read(variable: impl Fn(&str) -> Option<String>, process: u32) -> Result<Self, String> {
         let number = |name: &str| {
             let Some(text) = variable(name) else {

@@ -5,8 +5,8 @@ use crate::address::target::{Target, ToTarget};
 use crate::driver::linger::LingerLimits;
 use crate::net::connection_options::ConnectionOptions;
 
-/// Where and how to connect. A text such as `"host:port"` does where the defaults do, and so do `("host", port)` and
-/// a [`SocketAddr`]: see [`ToTarget`].
+/// Where and how to connect. With the defaults, a text such as `"host:port"`, a `("host", port)` or a [`SocketAddr`] is
+/// enough: see [`ToTarget`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -24,7 +24,7 @@ pub struct ConnectOptions {
 }
 
 impl ConnectOptions {
-    /// The defaults, for this target.
+    /// The defaults for this target.
     pub fn new(target: impl ToTarget) -> Self {
         Self {
             target: target.to_target(),
@@ -34,13 +34,13 @@ impl ConnectOptions {
         }
     }
 
-    /// How long resolving the name and connecting may take together (30 s); `None`: as long as the system allows.
+    /// The time limit for resolving the name and connecting together (30 s); `None`: as long as the system allows.
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// The local address to connect from (the system's choice). Addresses of the other family are not tried.
+    /// The local address to connect from (the system's choice by default). Addresses of the other family are not tried.
     pub fn local_address(mut self, address: SocketAddr) -> Self {
         self.local_address = Some(address);
         self

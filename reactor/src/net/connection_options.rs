@@ -3,7 +3,7 @@ use std::time::Duration;
 use crate::driver::linger::LingerLimits;
 use crate::transport::flow_control::OUTPUT_LIMIT;
 
-/// What holds for each connection, be it accepted or made.
+/// The options of a single connection, accepted or outgoing.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ConnectionOptions {
     pub(crate) no_delay: bool,

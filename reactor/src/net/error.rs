@@ -4,7 +4,7 @@ use std::error::Error;
 use std::net::SocketAddr;
 use std::{fmt, io};
 
-/// Marks the failure to bind the local address, which the system's error does not tell from others.
+/// Marks a failure to bind the local address, which the system's error does not distinguish from others.
 #[derive(Debug)]
 pub(crate) struct BindError {
     pub(crate) address: SocketAddr,
@@ -29,7 +29,7 @@ impl Error for BindError {
     }
 }
 
-/// The error's own words, or plain ones for what the system says.
+/// The error's own words, or plain ones for a system error.
 pub(crate) fn text_of(error: &io::Error) -> String {
     if let Some(own_words) = error.get_ref() {
         return own_words.to_string();

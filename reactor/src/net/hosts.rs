@@ -1,15 +1,15 @@
-//! The names of this machine's own table.
+//! The names in this machine's own table.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6};
 
-/// The addresses of a name in `/etc/hosts`, with port 0; none if it is not there, or the file is not. Blocks, but for no
-/// name server.
+/// The addresses of a name in `/etc/hosts`, with port 0; empty if the name or the file is missing. Blocks, but never
+/// waits for a name server.
 pub(crate) fn look_up(name: &str) -> Vec<SocketAddr> {
     fs::read(PATH).map(|table| addresses_in(&table, name)).unwrap_or_default()
 }
 
-/// All that the lines with this name have, in their order, each once.
+/// The addresses of all lines with this name, in order and without duplicates.
 fn addresses_in(table: &[u8], name: &str) -> Vec<SocketAddr> {
     let mut addresses = Vec::new();
     for line in table.split(|byte| *byte == b'\n') {
@@ -26,7 +26,7 @@ fn addresses_in(table: &[u8], name: &str) -> Vec<SocketAddr> {
     addresses
 }
 
-/// An address that is written as one, with port 0; an IPv6 one may have the number of a scope.
+/// A literal address, with port 0; an IPv6 address may have a scope number.
 pub(crate) fn literal(text: &str) -> Option<SocketAddr> {
     let with_scope = || format!("[{text}]:0").parse::<SocketAddrV6>().ok().map(SocketAddr::V6);
     text.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, 0)).or_else(with_scope)

@@ -6,12 +6,12 @@ use crate::driver::linger::LingerLimits;
 use crate::net::connection_options::ConnectionOptions;
 use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 
-/// Where and how to listen. A bare port, an address or a text does where the defaults do.
+/// Where and how to listen. With the defaults, a bare port, an address or a text is enough.
 ///
-/// - a port (`8007`): all IPv4 interfaces, as in Twisted; port 0 lets the system choose,
-///   [`Port::host`](crate::Port::host) tells which
+/// - a port (`8007`): all IPv4 interfaces, as in Twisted; with port 0 the system chooses one, and
+///   [`Port::host`](crate::Port::host) returns it
 /// - a [`SocketAddr`], or `(IpAddr, u16)`
-/// - a text: `"8007"`, `"127.0.0.1:8007"` or `"[::1]:8007"`; one that is neither is an error when listening
+/// - a text: `"8007"`, `"127.0.0.1:8007"` or `"[::1]:8007"`; any other text is an error when listening
 ///
 /// ```
 /// use reactor::Reactor;
@@ -41,7 +41,7 @@ pub struct ListenOptions {
 }
 
 impl ListenOptions {
-    /// The defaults, for this address.
+    /// The defaults for this address.
     pub fn new(address: impl Into<Self>) -> Self {
         address.into()
     }
@@ -62,60 +62,61 @@ impl ListenOptions {
         self
     }
 
-    /// `SO_REUSEADDR`: whether to take a port on which connections of a former process linger (on).
+    /// `SO_REUSEADDR`: whether to take a port on which connections of an earlier process linger (on).
     pub fn reuse_address(mut self, on: bool) -> Self {
         self.reuse_address = on;
         self
     }
 
-    /// How many connections of this port may be alive; those beyond are closed as soon as they are accepted (no
+    /// The maximum number of live connections of this port; further ones are closed as soon as they are accepted (no
     /// limit).
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.limits.connections = connections;
         self
     }
 
-    /// How many connections any one peer may have with this port at a time (half of
+    /// The maximum number of connections that one peer may have with this port at a time (half of
     /// [`max_connections`](Self::max_connections), and half of the reactor's
-    /// [budget](crate::Reactor::connection_budget) over all ports): an IPv4 address, or an IPv6 network of 64 bits, of
-    /// which one host may have every address. Those beyond are closed as soon as they are accepted. See
-    /// [`Address::network`](crate::Address::network). Behind a proxy all clients are one peer here: give `usize::MAX` there.
+    /// [budget](crate::Reactor::connection_budget) over all ports). A peer is an IPv4 address, or an IPv6 network of 64
+    /// bits, because one host may have all of its addresses: see [`Address::network`](crate::Address::network). Further
+    /// connections are closed as soon as they are accepted. Behind a proxy all clients are one peer: set `usize::MAX`
+    /// there.
     pub fn max_connections_per_peer(mut self, connections: usize) -> Self {
         self.limits.per_peer = Some(connections);
         self
     }
 
-    /// How many connections of this port may be accepted and not yet established, because a layer around the protocol
-    /// waits for a header or a handshake (512). When one more comes, the oldest of them gives way, of the peer that has
-    /// most; so it does where the port or the reactor has no room for another connection. So clients who open many and say
-    /// nothing keep nobody out but themselves. Without such a layer, a connection is established when it is accepted. See
-    /// [`Transport::mark_pending`](crate::Transport::mark_pending).
+    /// The maximum number of accepted connections that are not yet established, because a layer around the protocol
+    /// waits for a header or a handshake (512). When one more comes, the oldest of the peer that has most of them gives
+    /// way; the same happens when the port or the reactor has no room for another connection. So clients that open many
+    /// connections and send nothing only keep themselves out. Without such a layer, a connection is established when it
+    /// is accepted. See [`Transport::mark_pending`](crate::Transport::mark_pending).
     pub fn max_pending(mut self, connections: usize) -> Self {
         self.limits.pending = connections;
         self
     }
 
-    /// How many of these any one peer may have (half of [`max_pending`](Self::max_pending)): when one more comes, the
+    /// How many of these one peer may have (half of [`max_pending`](Self::max_pending)). When one more comes, the
     /// peer's own oldest gives way.
     pub fn max_pending_per_peer(mut self, connections: usize) -> Self {
         self.limits.pending_per_peer = Some(connections);
         self
     }
 
-    /// How many connections are accepted in a second, and how many at once when fewer have come for a while (no limit).
-    /// Clients beyond are not refused: they wait, up to the [backlog](Self::backlog) with the system, until they are
-    /// accepted. [`Port::accept_wait_count`](crate::Port::accept_wait_count) tells how often.
+    /// How many connections are accepted per second, and how many at once after a quiet time (no limit). Further
+    /// clients are not refused: they wait, up to the [backlog](Self::backlog) with the system, until they are accepted.
+    /// [`Port::accept_wait_count`](crate::Port::accept_wait_count) counts the waits.
     ///
     /// # Panics
     ///
-    /// If one of the two is zero.
+    /// If either number is zero.
     #[track_caller]
     pub fn accept_rate(mut self, connections_per_second: u32, burst: u32) -> Self {
         self.limits.rate = Some(AcceptRate::new(connections_per_second, burst));
         self
     }
 
-    /// `TCP_NODELAY` (on: all writes of a callback are joined already).
+    /// `TCP_NODELAY` (on: all writes of a callback are already joined).
     pub fn no_delay(mut self, on: bool) -> Self {
         self.socket.no_delay = on;
         self
@@ -127,9 +128,9 @@ impl ListenOptions {
         self
     }
 
-    /// `TCP_USER_TIMEOUT` (RFC 5482): after how long a connection is lost on which the peer acknowledges nothing of what was
-    /// sent (off: the system's, which is about 15 minutes). Keep-alive says nothing of that, for it begins where nothing
-    /// is on its way; where both are set, this is how long the peer may leave its probes without an answer.
+    /// `TCP_USER_TIMEOUT` (RFC 5482): how long the peer may leave sent data unacknowledged before the connection is
+    /// lost (off: the system's timeout, about 15 minutes). Keep-alive does not cover this, because it only probes while
+    /// nothing is on its way; where both are set, this is how long the peer may leave probes unanswered.
     pub fn user_timeout(mut self, timeout: Option<Duration>) -> Self {
         self.socket.user_timeout = timeout;
         self
@@ -141,9 +142,9 @@ impl ListenOptions {
         self
     }
 
-    /// After the end of a connection on which this side closed first: how long its socket waits for the peer to end,
-    /// too, since the peer last sent anything (2 s), and in all (30 s). What arrives meanwhile is thrown away. Without
-    /// this wait the system might reset the connection and destroy bytes that the peer has not read yet.
+    /// How long the socket of a connection that this side closed first waits for the peer to end, too: since the peer
+    /// last sent anything (2 s), and in total (30 s). Data that arrives meanwhile is dropped. Without this wait the
+    /// system might reset the connection and destroy bytes that the peer has not read yet.
     pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
         self.socket.linger = LingerLimits { idle, total };
         self

@@ -1,9 +1,8 @@
 //! TCP and UDP: sockets, their options, and the names of hosts.
 //!
 //! [`ListenOptions`] go with [`listen_tcp`](crate::Reactor::listen_tcp), [`ConnectOptions`] with
-//! [`connect_tcp`](crate::Reactor::connect_tcp). Both methods take a plain address where the defaults do. A [`Resolver`]
-//! finds the addresses of names: the system does, unless
-//! [`set_resolver`](crate::Reactor::set_resolver) sets another.
+//! [`connect_tcp`](crate::Reactor::connect_tcp). With the defaults, both methods take a plain address. A [`Resolver`]
+//! finds the addresses of names: the system's, unless [`set_resolver`](crate::Reactor::set_resolver) sets another.
 //!
 //! ```no_run
 //! use std::time::Duration;
@@ -24,7 +23,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Twisted has parameters of `listenTCP` and `connectTCP` for some of these, and `IHostnameResolver`.
+//! Twisted has parameters of `listenTCP` and `connectTCP` for some of these options, and `IHostnameResolver`.
 
 pub(crate) mod connect_options;
 pub(crate) mod connection_options;

@@ -9,22 +9,22 @@ use async_trait::async_trait;
 
 use crate::address::target::Target;
 
-/// Finds the addresses of a name, for everything that connects by name.
+/// Finds the addresses of a name, for every connection made by name.
 ///
-/// A reactor asks the system (`getaddrinfo`: DNS and what else is configured) on threads that do nothing else. Addresses,
-/// names of `/etc/hosts`, `localhost` and names that end in `.localhost` or `.invalid` (RFC 6761) never wait for a name
-/// server, and equal questions under way are one. An implementation of one's own answers from a table, asks a service registry, or stands
-/// in for the network in a test.
+/// A reactor asks the system (`getaddrinfo`: DNS and whatever else is configured) on dedicated threads. Addresses,
+/// names in `/etc/hosts`, `localhost`, and names that end in `.localhost` or `.invalid` (RFC 6761) never wait for a
+/// name server, and equal questions under way are joined. Your own implementation can answer from a table, ask a
+/// service registry, or replace the network in a test.
 ///
-/// - It is asked once for every attempt to connect, and nothing is remembered between two: a cache is the
-///   implementation's business. A target that is already an address is not asked for.
+/// - It is asked once for every attempt to connect, and nothing is remembered between attempts: a cache is the
+///   implementation's business. It is not asked for a target that is already an address.
 /// - It runs on the reactor's thread and must not block; several questions may be open at a time.
-/// - The answer lists the addresses with the best first; that order is kept, but the two families take turns
-///   when they are tried (RFC 8305). An empty list means that the name is not known.
-/// - An error ends the attempt. Its text is read after `cannot connect to host:port: `, so it says in lower
-///   case what happened and does not repeat the name.
-/// - The future is dropped when nobody wants the answer any more: the deadline of the attempt has passed, or
-///   its connector was disconnected.
+/// - The answer lists the addresses with the best first. That order is kept, but the two families take turns when they
+///   are tried (RFC 8305). An empty list means that the name is not known.
+/// - An error ends the attempt. Its text is shown after `cannot connect to host:port: `, so it should say in lower case
+///   what happened, without the name.
+/// - The future is dropped when its answer is no longer needed: the deadline of the attempt has passed, or its
+///   connector was disconnected.
 ///
 /// ```
 /// use std::collections::HashMap;
@@ -68,7 +68,7 @@ pub(crate) fn not_known() -> io::Error {
     io::Error::new(io::ErrorKind::NotFound, LookupError { message: "name not known", source: None })
 }
 
-/// What a lookup has failed with; shared by all who have asked for the same name.
+/// Why a lookup failed; shared by all callers that asked for the same name.
 #[derive(Clone, Debug)]
 pub(crate) struct LookupError {
     pub(crate) message: &'static str,

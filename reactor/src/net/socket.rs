@@ -1,4 +1,4 @@
-//! What the sockets of all kinds of streams have in common.
+//! What the sockets of all stream types have in common.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +10,7 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::{TcpStream, UnixStream};
 
-/// A connected socket in the runtime's hands.
+/// A connected socket, registered with the runtime.
 pub(crate) trait Connected: AsFd {
     fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
@@ -38,16 +38,16 @@ impl Connected for UnixStream {
     }
 }
 
-/// [`Stream::poll_end`](crate::driver::stream::Stream::poll_end) for a socket. `forgot_readable` is set when unread bytes are
-/// left in a socket of which the runtime was made to forget that: the poller is edge triggered and will not say it
-/// again, so the next read must not wait for it.
+/// [`Stream::poll_end`](crate::driver::stream::Stream::poll_end) for a socket. `forgot_readable` is set when unread
+/// bytes are left in a socket that the runtime was made to treat as not readable: the poller is edge triggered and will
+/// not report it again, so the next read must not wait for it.
 pub(crate) fn poll_end(
     socket: &impl Connected,
     forgot_readable: &mut bool,
     cx: &mut Context<'_>,
 ) -> Poll<io::Result<()>> {
-    // Twice: the readiness found first may be an old one. Behind unread bytes an end of stream makes the socket
-    // ready for good, so a loop without a bound would spin; then the next read finds it.
+    // Twice, because the readiness found first may be stale. An end of stream behind unread bytes makes the socket
+    // ready for good, so an unbounded loop would spin; the next read finds that end instead.
     for _ in 0..2 {
         ready!(socket.poll_read_ready(cx))?;
         let system = SockRef::from(socket);
@@ -65,8 +65,7 @@ pub(crate) fn poll_end(
     Poll::Pending
 }
 
-/// A descriptor held in reserve: given up for a moment, it lets a client be accepted, and closed, when none other is
-/// left.
+/// A descriptor held in reserve: when no other is left, giving it up for a moment lets a client be accepted and closed.
 pub(crate) struct Reserve(Option<File>);
 
 impl Reserve {
@@ -74,7 +73,8 @@ impl Reserve {
         Self(open().ok())
     }
 
-    /// [`Listener::turn_away`](crate::driver::stream::Listener::turn_away), with what accepts a client and closes it.
+    /// [`Listener::turn_away`](crate::driver::stream::Listener::turn_away); `close_next` accepts a client and closes
+    /// it.
     pub(crate) fn turn_away(&mut self, mut close_next: impl FnMut() -> Poll<io::Result<()>>) -> io::Result<usize> {
         let Some(reserve) = self.0.take() else {
             self.0 = Some(open()?);
@@ -83,8 +83,8 @@ impl Reserve {
         drop(reserve);
         let mut turned_away = 0;
         let failure = loop {
-            // By way of the runtime, until it has seen that nobody waits any more: while no descriptor is left the
-            // system answers that instead, and the runtime would not wait for the next client.
+            // By way of the runtime, until it has seen that no client waits any more: while no descriptor is left, the
+            // system reports that instead, and the runtime would not wait for the next client.
             match close_next() {
                 Poll::Ready(Ok(())) => {}
                 Poll::Ready(Err(error)) => break Some(error),
@@ -107,5 +107,5 @@ fn open() -> io::Result<File> {
     File::open("/dev/null")
 }
 
-/// How many clients are turned away before the others have their turn.
+/// The number of clients turned away before the connections have their turn.
 const TURNED_AWAY_AT_ONCE: usize = 100;

@@ -1,11 +1,11 @@
 //! The resolver that asks the system.
 //!
-//! It asks `getaddrinfo` on threads, and not name servers by itself: so names mean what they mean to all other programs of
-//! the machine, whatever `nsswitch.conf` has besides DNS (mDNS, LDAP, systemd-resolved, the machine's own name). hickory,
-//! which is well kept and asynchronous, knows of these only what `/etc/hosts` and `resolv.conf` say, and would bring some
-//! sixty packages (0.26, without TLS) to the forty that this crate has; behind [`Resolver`] a program that wants it has
-//! it in twenty lines. What threads are bad at is done before them: what needs no server is answered without one, equal
-//! questions are one, and who no longer wants an answer waits for no thread.
+//! It calls `getaddrinfo` on threads rather than asking name servers itself, so names mean the same as in all other
+//! programs of the machine, whatever `nsswitch.conf` has besides DNS (mDNS, LDAP, systemd-resolved, the machine's own
+//! name). hickory, which is well kept and asynchronous, only knows what `/etc/hosts` and `resolv.conf` say, and would
+//! add some sixty packages (0.26, without TLS) to the forty of this crate; a program that wants it can put it behind
+//! [`Resolver`] in twenty lines. The weaknesses of threads are avoided: what needs no server is answered without one,
+//! equal questions are joined, and a question that nobody waits for any more takes no thread.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -23,15 +23,14 @@ use crate::net::hosts;
 use crate::net::resolver::{LookupError, Resolver, not_known};
 use crate::util::thread_pool::ThreadPool;
 
-/// Looks names up on threads that do nothing else: a slow name server must not keep other work from its threads, nor the
-/// reverse.
+/// Looks names up on dedicated threads: a slow name server must not keep other work from its threads, nor the reverse.
 pub(crate) struct SystemResolver {
     lookup: Rc<Lookup>,
-    /// Those under way, by their names.
+    /// The questions under way, by name.
     questions: RefCell<HashMap<String, WeakShared<Question>>>,
 }
 
-/// With port 0.
+/// The addresses have port 0.
 type Answer = Result<Rc<[SocketAddr]>, LookupError>;
 type Question = LocalBoxFuture<'static, Answer>;
 
@@ -40,15 +39,15 @@ type Ask = dyn Fn(&str) -> io::Result<Vec<SocketAddr>> + Send + Sync;
 
 struct Lookup {
     ask: Arc<Ask>,
-    /// Of `/etc/hosts` alone: nothing here waits for a name server.
+    /// For `/etc/hosts` only: nothing here waits for a name server.
     files: ThreadPool,
     threads: ThreadPool,
-    /// One for each thread. A lookup that was given up while it ran keeps its own until the system gives up, too.
+    /// One for each thread. A lookup that was given up while it ran keeps its place until the system gives up, too.
     places: Arc<Semaphore>,
 }
 
 impl SystemResolver {
-    /// Starts no thread before a name is asked for.
+    /// Starts no thread until a name is asked for.
     pub(crate) fn new() -> Self {
         Self::asking(|name| (name, 0).to_socket_addrs().map(Iterator::collect))
     }
@@ -63,7 +62,8 @@ impl SystemResolver {
         Self { lookup: Rc::new(lookup), questions: RefCell::default() }
     }
 
-    /// The question for this name: the one that is under way, or a new one. It is given up with the last who waits for it.
+    /// The question for this name: the one under way, or a new one. It is dropped with the last caller that waits for
+    /// it.
     fn question(&self, name: String) -> Shared<Question> {
         let mut questions = self.questions.borrow_mut();
         if let Some(question) = questions.get(&name).and_then(WeakShared::upgrade) {
@@ -95,7 +95,7 @@ impl Lookup {
                 .map(|ip| SocketAddr::new(ip, 0))
                 .into());
         }
-        // Who no longer wants the answer waits no longer for a place.
+        // A question that was dropped no longer waits for a place.
         let place = Arc::clone(&self.places).acquire_owned().await;
         let ask = Arc::clone(&self.ask);
         let answer = self.threads.run(move || {
@@ -120,7 +120,7 @@ impl Resolver for SystemResolver {
         if let Some(address) = hosts::literal(host) {
             return Ok(vec![with_port(address)]);
         }
-        // RFC 6761, section 6.4: without a network a server would only say that it cannot tell.
+        // RFC 6761, section 6.4: without a network, a server could only report a temporary failure.
         if last_label_is(host, "invalid") {
             return Err(not_known());
         }
@@ -135,16 +135,16 @@ impl Resolver for SystemResolver {
     }
 }
 
-/// Whether a name is this one, or ends in it.
+/// Whether `host` is this label, or ends in it.
 fn last_label_is(host: &str, label: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     host.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case(label))
 }
 
-/// Our sentence for what the system said, which becomes its source.
+/// Replaces the system's text by a sentence; the system's error becomes its source.
 ///
-/// The standard library passes on the text of getaddrinfo's code and not the code. A text that is not in the
-/// list makes the sentence less definite, never wrong.
+/// The standard library passes on the text of getaddrinfo's code and not the code. A text that is not in the list makes
+/// the sentence less definite, never wrong.
 fn explain(error: io::Error) -> LookupError {
     const TEXTS: [&str; 4] = [
         "not known",             // EAI_NONAME: glibc, macOS
@@ -159,10 +159,10 @@ fn explain(error: io::Error) -> LookupError {
 
 pub(crate) const NOT_KNOWN: &str = "name not known";
 
-/// Each may wait for half a minute, as long as name servers are silent.
+/// Each lookup may wait for half a minute while name servers are silent.
 const THREADS: usize = 32;
 
-/// How many may wait to be looked for in the table.
+/// How many names may wait to be looked up in the table.
 const MOST_WAITING: usize = 65_536;
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ impl Tcp {
         Self { socket, forgot_readable: false }
     }
 
-    /// Takes over a connected socket that does not block. Needs the runtime's context.
+    /// Takes over a connected, non-blocking socket. Needs the runtime's context.
     pub(crate) fn adopt(socket: Socket) -> io::Result<Accepted<Self>> {
         let socket = TcpStream::from_std(socket.into())?;
         let peer = unmapped(socket.peer_addr()?);
@@ -52,7 +52,7 @@ impl Stream for Tcp {
             match (&*SockRef::from(&self.socket)).read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.forgot_readable = false,
                 Ok(n) => {
-                    // After a short read nothing is left; what comes next is a new edge.
+                    // After a short read nothing is left, and new data is a new edge.
                     self.forgot_readable = n == buffer.len();
                     return Poll::Ready(Ok(n));
                 }
@@ -69,7 +69,7 @@ impl Stream for Tcp {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        // Nearly always there is room, and then this spares the accounts that poll_write keeps.
+        // There is nearly always room, and this avoids the bookkeeping of poll_write.
         match self.socket.try_write(data) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Pin::new(&mut self.socket).poll_write(cx, data),
             written => Poll::Ready(written),
@@ -81,7 +81,7 @@ impl Stream for Tcp {
     }
 
     fn reset(&mut self) {
-        // If it fails the peer is gone already.
+        // If this fails, the peer is already gone.
         let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
     }
 
@@ -100,7 +100,7 @@ impl Stream for Tcp {
 fn set_keep_alive(socket: &Socket, idle: Option<Duration>) -> io::Result<()> {
     match idle {
         Some(idle) => {
-            // The system counts in whole seconds, and takes no zero.
+            // The system counts in whole seconds, and rejects zero.
             let idle = idle.max(Duration::from_secs(1));
             let interval = (idle / 10).max(Duration::from_secs(1));
             socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(9))
@@ -109,7 +109,7 @@ fn set_keep_alive(socket: &Socket, idle: Option<Duration>) -> io::Result<()> {
     }
 }
 
-/// What is set on a listening socket holds for those accepted from it, without a system call for each.
+/// Options of a listening socket apply to the connections accepted from it, without a system call for each.
 fn set_connection_options(socket: &Socket, options: &ConnectionOptions) -> io::Result<()> {
     socket.set_tcp_nodelay(options.no_delay)?;
     if options.keep_alive.is_some() {
@@ -138,7 +138,7 @@ impl TcpPort {
             socket.set_reuse_port(true)?;
         }
         if address.is_ipv6() && address.ip().is_unspecified() {
-            // It is for both families, whatever the system's default is.
+            // Serves both families, whatever the system's default is.
             socket.set_only_v6(false)?;
         }
         set_connection_options(&socket, &options.socket)?;
@@ -147,7 +147,7 @@ impl TcpPort {
         Self::adopt(socket)
     }
 
-    /// Takes over a listening socket that does not block. Needs the runtime's context.
+    /// Takes over a listening, non-blocking socket. Needs the runtime's context.
     pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
         let socket = TcpListener::from_std(socket.into())?;
         Ok(Self { host: socket.local_addr()?, socket: Rc::new(socket), reserve: Reserve::new() })
@@ -167,7 +167,7 @@ impl Listener for TcpPort {
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Tcp>>> {
         let (socket, peer) = ready!(self.socket.poll_accept(cx))?;
-        // Only where a port listens on all interfaces is it unknown which one the client has come to.
+        // Only a port on all interfaces does not know which one the client has connected to.
         let host = if self.host.ip().is_unspecified() { socket.local_addr()? } else { self.host };
         Poll::Ready(Ok(Accepted { stream: Tcp::new(socket), host: unmapped(host).into(), peer: unmapped(peer).into() }))
     }
@@ -192,10 +192,10 @@ pub(crate) async fn connect(address: SocketAddr, options: ConnectOptions) -> io:
     }
     let socket = TcpSocket::from_std_stream(socket.into()).connect(address).await?;
     if socket.local_addr()?.port() == address.port() && socket.local_addr()? == socket.peer_addr()? {
-        // Where nobody listens, one who asks from that very port is its own answer (RFC 9293, section 3.5: simultaneous
-        // open). Reset, so that the port is free at once for who is to listen there.
+        // If nothing listens there, a socket that connects from that same port connects to itself (RFC 9293, section
+        // 3.5: simultaneous open). It is reset so that the port is free at once for a server.
         SockRef::from(&socket).set_linger(Some(Duration::ZERO))?;
-        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused: nobody but itself is there"));
+        return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused: it connected to itself"));
     }
     Tcp::connected(socket, unmapped(address))
 }

@@ -1,4 +1,4 @@
-//! Whether a port lets its next client in.
+//! Whether a port admits its next client.
 
 use std::cell::{Cell, RefCell};
 use std::net::IpAddr;
@@ -15,13 +15,13 @@ use crate::port::refusals::Refusal;
 use crate::time::timers::Timers;
 use crate::util::log_limit::LogLimit;
 
-/// The limits of a port, what counts for them, and the log of what they have led to.
+/// A port's limits, the counts they apply to, and the log of refusals.
 pub(crate) struct Admission {
     port: Port,
     timers: Rc<Timers>,
     budget: Arc<ConnectionBudget>,
     limits: AcceptLimits,
-    /// The connections of each peer, while the port limits that.
+    /// The number of connections of each peer, while the port limits that.
     sources: RefCell<Sources>,
     rate: Option<Pacer>,
     refusals: [LogLimit; Refusal::KINDS],
@@ -42,7 +42,7 @@ impl Admission {
         }
     }
 
-    /// How long the client that has just been accepted is to wait, not to come faster than is allowed.
+    /// How long the client that was just accepted has to wait to keep to the accept rate.
     pub(crate) fn delay(&self) -> Option<Duration> {
         let now = self.timers.now();
         let delay = self.rate.as_ref()?.next(now);
@@ -55,20 +55,21 @@ impl Admission {
                 port = %self.port.host(),
                 waits = self.port.accept_wait_count(),
                 left_out,
-                "clients come faster than they may be accepted: they wait"
+                "clients arrive faster than the accept rate: they wait"
             );
         }
         Some(delay)
     }
 
-    /// Admits a client, or says why it is to be turned away. Where a limit is reached and a connection of the port is not
-    /// established yet, that gives way: the oldest of the peer that has most of them, so that one who opens many and
+    /// Admits a client, or returns why it is to be turned away. If a limit is reached and the port has unestablished
+    /// connections, the oldest of the peer that has most of them gives way, so that a client that opens many
+    /// connections and sends nothing only keeps itself out. Returns whether one gave way.
     /// says nothing only keeps itself out. Whether one has.
     pub(crate) fn admit(&self, peer: &Address) -> Result<bool, Refusal> {
         let source = peer.source();
         let exhausted = source.and_then(|source| self.exhausted_share(source));
         let Some(why) = self.exhausted_limit().or(exhausted) else { return Ok(false) };
-        // One who has its share already gets no more at the cost of others.
+        // A peer that has already used up its share gains nothing at the cost of others.
         let among = if exhausted.is_some() { source } else { None };
         if !self.port.displace_pending(among) {
             return Err(why);
@@ -77,7 +78,7 @@ impl Admission {
         Ok(true)
     }
 
-    /// What the port or the reactor has as many of as it may.
+    /// The limit of the port or the reactor that is reached.
     fn exhausted_limit(&self) -> Option<Refusal> {
         if self.budget.is_spent() {
             return Some(Refusal::Budget);
@@ -88,10 +89,10 @@ impl Admission {
         (self.port.pending_count() >= self.limits.pending).then_some(Refusal::Pending)
     }
 
-    /// What a peer has as many of as one may have.
+    /// The limit of one peer that is reached.
     fn exhausted_share(&self, source: IpAddr) -> Option<Refusal> {
         let spent = match self.limits.per_peer {
-            // Set for this port, it stands in for the share of the budget, too.
+            // If set for this port, it replaces the share of the budget, too.
             Some(connections) => self.sources.borrow().of(source) >= connections,
             None => self.sources.borrow().of(source) >= self.limits.per_peer() || self.budget.is_spent_by(source),
         };
@@ -101,7 +102,7 @@ impl Admission {
         (self.port.pending_of(source) >= self.limits.pending_per_peer()).then_some(Refusal::PendingPerPeer)
     }
 
-    /// Takes note that clients were turned away.
+    /// Counts and logs clients that were turned away.
     pub(crate) fn refuse(&self, why: Refusal, clients: usize) {
         self.port.add_refused(why, clients);
         if let Some(left_out) = self.refusals[why as usize].allows(self.timers.now()) {
@@ -109,7 +110,7 @@ impl Admission {
         }
     }
 
-    /// Counts a connection for its peer, where that is done.
+    /// Counts a connection for its peer, if peers are limited.
     pub(crate) fn add(&self, peer: &Address) {
         if let Some(source) = self.counted(peer) {
             self.sources.borrow_mut().add(source);
@@ -127,7 +128,7 @@ impl Admission {
     }
 }
 
-/// A token bucket, kept as the time at which it is full.
+/// A token bucket, stored as the time at which it is full.
 struct Pacer {
     rate: AcceptRate,
     full_at: Cell<Option<Instant>>,
@@ -138,7 +139,7 @@ impl Pacer {
         Self { rate, full_at: Cell::new(None) }
     }
 
-    /// How long the next has to wait for its token, which it takes.
+    /// Takes the next token, and returns how long to wait for it.
     fn next(&self, now: Instant) -> Duration {
         let full_at = self.full_at.get().map_or(now, |full_at| full_at.max(now)) + self.rate.interval;
         self.full_at.set(Some(full_at));

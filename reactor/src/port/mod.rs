@@ -1,9 +1,9 @@
-//! The handle of a listening port, and whom the port admits.
+//! The handle of a listening port, and the port's limits.
 //!
-//! A [`Port`] is what listening returns: it tells the address, counts connections, [stops](Port::stop_listening) and
-//! [drains](Port::drain), which tells by [`CutOff`]s which connections it had to abort. Clients beyond the
-//! [limits](crate::net::ListenOptions) are counted in its [`Refusals`]. A layer that waits for a header or a handshake holds
-//! a [`Pending`], so that a port can limit how many such connections it has.
+//! Listening returns a [`Port`]: it has the address, counts connections, [stops](Port::stop_listening) and
+//! [drains](Port::drain), which reports each connection it had to abort as a [`CutOff`]. Clients beyond the
+//! [limits](crate::net::ListenOptions) are counted in its [`Refusals`]. A layer that waits for a header or a handshake
+//! holds a [`Pending`], so that the port can limit the number of such connections.
 //!
 //! ```
 //! use std::time::Duration;
@@ -50,8 +50,8 @@ use crate::transport::Transport;
 use crate::transport::intake::Intake;
 use crate::util::wakers::Wakers;
 
-/// A port that listens, for connections or for datagrams: what [`Reactor::listen_tcp`](crate::Reactor::listen_tcp),
-/// [`listen_udp`](crate::Reactor::listen_udp) and their kin return. Twisted's `IListeningPort`.
+/// A port that listens for connections or datagrams, returned by [`Reactor::listen_tcp`](crate::Reactor::listen_tcp),
+/// [`listen_udp`](crate::Reactor::listen_udp) and similar methods. Twisted's `IListeningPort`.
 ///
 /// It is a handle: cloning it is cheap, and dropping it changes nothing.
 ///
@@ -76,57 +76,57 @@ use crate::util::wakers::Wakers;
 #[derive(Clone)]
 pub struct Port(Rc<PortState>);
 
-/// What the handles of a port share with the task that listens.
+/// Shared by the handles of a port and the task that listens.
 struct PortState {
     host: Address,
-    /// Counts its connections.
+    /// Counts the port's connections.
     intake: Rc<Intake>,
     refusals: Cell<Refusals>,
     accept_wait_count: Cell<u64>,
     stopping: Cell<bool>,
     closed: Cell<bool>,
-    /// Of the task that listens.
+    /// Wakes the task that listens.
     listening: RefCell<Option<Waker>>,
-    /// Of those who wait for it to close.
+    /// Wakes the futures that wait for it to close.
     waiting: Wakers,
-    /// Of those who wait for its last connection to end.
+    /// Wakes the futures that wait for its last connection to end.
     draining: Wakers,
     acceptor: RefCell<Option<Weak<dyn Accepts>>>,
-    /// None for one that no other process can have: adopted, or simulated.
+    /// Unset if no other process can have the port: it was adopted, or is simulated.
     inheritable: OnceCell<Box<dyn Inheritable>>,
 }
 
 /// What accepts a port's connections.
 pub(crate) trait Accepts {
-    /// Those that are alive, oldest first.
+    /// The live connections, oldest first.
     fn connections(&self) -> Vec<Transport>;
     fn timers(&self) -> &Rc<Timers>;
 }
 
-/// What the next process needs to go on listening where a port does.
+/// What the next process needs to go on listening in a port's place.
 pub(crate) trait Inheritable: 'static {
-    /// How the socket was asked for: whoever asks for the same in the next process gets it.
+    /// The words by which the socket was requested: the next process gets it by requesting the same.
     fn name(&self) -> &str;
     /// Another descriptor of the socket; `None` when it is closed.
     fn descriptor(&self) -> Option<io::Result<OwnedFd>>;
-    /// Takes what the process before has left in the file system, if the socket was that one's.
+    /// Takes over what the previous process has left in the file system, if the socket was its own.
     fn take_file(&self) -> io::Result<()>;
-    /// From here on what the socket has left in the file system is the next process's to remove.
+    /// From here on, the next process removes what the socket has left in the file system.
     fn leave_file(&self);
 }
 
-/// A connection that was aborted because it had not come to its end in time: see [`Port::drain`].
+/// A connection that was aborted because it did not end in time: see [`Port::drain`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CutOff {
     /// The peer's address.
     pub peer: Address,
-    /// How many bytes were written and not handed to the system.
+    /// The number of bytes written and not handed to the system.
     pub unsent_bytes: usize,
 }
 
 impl CutOff {
-    /// Aborts the connection, and tells whose it was.
+    /// Aborts the connection, and returns what was cut off.
     pub(crate) fn abort(transport: &Transport) -> Self {
         let cut_off = Self { peer: transport.peer(), unsent_bytes: transport.unsent_bytes() };
         tracing::warn!(peer = %cut_off.peer, unsent = cut_off.unsent_bytes, "cut off: it did not end in time");
@@ -137,32 +137,32 @@ impl CutOff {
 }
 
 impl Port {
-    /// The address it listens on; where port 0 was asked for, with the port the system chose. Twisted's `getHost`.
+    /// The address the port listens on; if port 0 was requested, with the port the system chose. Twisted's `getHost`.
     pub fn host(&self) -> Address {
         self.0.host.clone()
     }
 
-    /// Stops accepting, at once; the socket is closed in the reactor's next turn. Connections that were accepted go
-    /// on. A port for datagrams receives and sends nothing more, and calls
-    /// [`stop_protocol`](crate::datagram::DatagramProtocol::stop_protocol) when it is closed. Twisted's `stopListening`.
+    /// Stops accepting at once; the socket is closed in the reactor's next turn. Accepted connections go on. A datagram
+    /// port receives and sends nothing more, and calls
+    /// [`stop_protocol`](crate::datagram::DatagramProtocol::stop_protocol) when it is closed. Twisted's
+    /// `stopListening`.
     ///
-    /// What it returns can be awaited: then the port is closed, and can be bound again. It need not be.
+    /// Await the result, if needed, to know that the port is closed and can be bound again.
     pub fn stop_listening(&self) -> PortClosed {
         self.0.stopping.set(true);
         self.wake();
         PortClosed(Rc::clone(&self.0))
     }
 
-    /// Resolves when the port has closed, whoever has stopped it.
+    /// Resolves when the port has closed, whatever stopped it.
     pub fn finished(&self) -> PortClosed {
         PortClosed(Rc::clone(&self.0))
     }
 
-    /// Stops accepting, asks each of its connections to [finish](crate::Transport::on_drain), and waits until the last of
-    /// them has gone. Those that are left when `deadline` has passed are aborted; what is returned tells which. A port
-    /// for datagrams is only closed.
+    /// Stops accepting, asks each of its connections to [finish](crate::Transport::on_drain), and waits until the last
+    /// has ended. Connections left when `deadline` has passed are aborted and returned. A datagram port is only closed.
     ///
-    /// Connections are asked at once; that they are aborted in time needs the future to be awaited.
+    /// Connections are asked at once; the future must be awaited for the deadline to take effect.
     ///
     /// ```no_run
     /// use std::time::Duration;
@@ -193,12 +193,13 @@ impl Port {
         }
     }
 
-    /// How many of the connections it has accepted are alive; a port for datagrams has none.
+    /// The number of live connections that the port has accepted; a datagram port has none.
     pub fn connection_count(&self) -> usize {
         self.0.intake.alive()
     }
 
-    /// How many of these are not established yet: see [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending).
+    /// How many of these are not established yet: see
+    /// [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending).
     pub fn pending_count(&self) -> usize {
         self.0.intake.pending_count()
     }
@@ -208,13 +209,13 @@ impl Port {
         self.0.intake.pending_of(source)
     }
 
-    /// How many clients were turned away, by reasons.
+    /// The number of clients that were turned away, by reason.
     pub fn refusals(&self) -> Refusals {
         self.0.refusals.get()
     }
 
-    /// How many clients had to wait because more came than the port
-    /// [may accept in a time](crate::net::ListenOptions::accept_rate); those behind them, with the system, not counted.
+    /// How many clients had to wait because they arrived faster than the [accept
+    /// rate](crate::net::ListenOptions::accept_rate), not counting those behind them in the system's backlog.
     pub fn accept_wait_count(&self) -> u64 {
         self.0.accept_wait_count.get()
     }
@@ -235,17 +236,17 @@ impl Port {
         }))
     }
 
-    /// What its connections are known by as its own.
+    /// Identifies its connections as its own.
     pub(crate) fn intake(&self) -> &Rc<Intake> {
         &self.0.intake
     }
 
-    /// Whether it was asked to stop.
+    /// Whether the port was asked to stop.
     pub(crate) fn is_stopping(&self) -> bool {
         self.0.stopping.get()
     }
 
-    /// Whom to wake when the port is asked to stop, from here on.
+    /// Sets the task to wake when the port is asked to stop.
     pub(crate) fn set_waker(&self, waker: &Waker) {
         let mut listening = self.0.listening.borrow_mut();
         if !listening.as_ref().is_some_and(|old| old.will_wake(waker)) {
@@ -281,7 +282,7 @@ impl Port {
         self.0.accept_wait_count.set(self.0.accept_wait_count.get() + 1);
     }
 
-    /// Says what the next process needs in its place.
+    /// Sets what the next process needs in its place.
     pub(crate) fn set_inheritable(&self, inheritable: impl Inheritable) {
         let _ = self.0.inheritable.set(Box::new(inheritable));
     }
@@ -290,7 +291,7 @@ impl Port {
         self.0.inheritable.get().map(|inheritable| &**inheritable)
     }
 
-    /// Says who accepts.
+    /// Sets what accepts its connections.
     pub(crate) fn set_acceptor(&self, acceptor: Weak<dyn Accepts>) {
         self.0.acceptor.replace(Some(acceptor));
     }
@@ -303,7 +304,7 @@ impl Port {
         self.acceptor().map_or_else(Vec::new, |acceptor| acceptor.connections())
     }
 
-    /// Waits until no connection is left, and aborts what is left at the deadline.
+    /// Waits until no connection is left, and aborts those left at the deadline.
     async fn deserted_within(&self, deadline: Duration) -> Vec<CutOff> {
         let Some(acceptor) = self.acceptor() else { return Vec::new() };
         let mut over = Sleep::new(acceptor.timers(), deadline);
@@ -327,7 +328,7 @@ impl Port {
         Poll::Pending
     }
 
-    /// The socket is closed: whoever waits for that is told.
+    /// Records that the socket is closed, and wakes those that wait for that.
     pub(crate) fn set_closed(&self) {
         self.0.stopping.set(true);
         self.0.closed.set(true);

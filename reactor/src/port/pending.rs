@@ -7,19 +7,18 @@ use crate::port::Port;
 use crate::transport::Transport;
 use crate::transport::intake::Intake;
 
-/// A connection that is accepted but not established: whoever holds this, from [`Transport::mark_pending`], has still
-/// to hear from the peer before there is a protocol to build. Dropping it says that the connection is established, or
-/// over.
-#[must_use = "dropped, it says that the connection is established"]
+/// Marks a connection as accepted but not established, from [`Transport::mark_pending`]: its layer still waits for
+/// input before it can build a protocol. Drop it when the connection is established or has ended.
+#[must_use = "dropping it marks the connection as established"]
 pub struct Pending(Option<(Rc<Intake>, Option<IpAddr>, u64)>);
 
 impl Transport {
-    /// For layers that build what is inside them only behind a header or a handshake: counts the connection as not yet
-    /// established until the value is dropped, so that its port has only
-    /// [so many](crate::net::ListenOptions::max_pending) of them at a time: it may be ended to make room for others. A
-    /// connection that no port has accepted is not counted.
+    /// For layers that build what is inside them only after a header or a handshake: the connection counts as not yet
+    /// established until the returned value is dropped. Its port [limits](crate::net::ListenOptions::max_pending) the
+    /// number of such connections, and may end this one to make room for others. A connection that no port has accepted
+    /// is not counted.
     ///
-    /// A layer asks for it when it is built, and keeps it where it keeps what has come of the header:
+    /// A layer calls it when it is built, and keeps the value until the header is complete:
     ///
     /// ```
     /// use reactor::{Factory, Transport};
@@ -64,8 +63,8 @@ impl Drop for Pending {
 }
 
 impl Port {
-    /// Ends the oldest connection that is not established, of this peer or else of the one that has most of them, if there
-    /// is one.
+    /// Ends the oldest unestablished connection of this peer, or else of the peer that has most of them, if there is
+    /// one.
     pub(crate) fn displace_pending(&self, of: Option<IpAddr>) -> bool {
         self.intake().displace_pending(of)
     }

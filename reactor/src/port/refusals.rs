@@ -1,5 +1,5 @@
 /// How many clients a port has turned away, nearly all as soon as they were accepted, and why: see
-/// [`Port::refusals`](crate::Port::refusals). Each kind is also logged, once in five seconds at the most.
+/// [`Port::refusals`](crate::Port::refusals). Each kind is also logged, at most once in five seconds.
 ///
 /// ```
 /// use reactor::Reactor;
@@ -21,16 +21,17 @@
 pub struct Refusals {
     /// The process had no descriptor left.
     pub no_descriptor: u64,
-    /// The port had [as many connections](crate::net::ListenOptions::max_connections) as it may have.
+    /// The port had [`max_connections`](crate::net::ListenOptions::max_connections).
     pub connections: u64,
-    /// The peer had [as many](crate::net::ListenOptions::max_connections_per_peer) as one may have.
+    /// The peer had [`max_connections_per_peer`](crate::net::ListenOptions::max_connections_per_peer).
     pub per_peer: u64,
-    /// As many [were not established](crate::net::ListenOptions::max_pending) as may be, and none could give way.
+    /// The port had [`max_pending`](crate::net::ListenOptions::max_pending) unestablished connections, and none could
+    /// give way.
     pub pending: u64,
-    /// The peer had [as many](crate::net::ListenOptions::max_pending_per_peer) that were not established as one may have,
-    /// and none could give way.
+    /// The peer had [`max_pending_per_peer`](crate::net::ListenOptions::max_pending_per_peer) unestablished
+    /// connections, and none could give way.
     pub pending_per_peer: u64,
-    /// The reactor had as many connections as [its budget](crate::Reactor::connection_budget) is.
+    /// The reactor's [connection budget](crate::Reactor::connection_budget) was used up.
     pub budget: u64,
     /// These were accepted, and [gave way](crate::net::ListenOptions::max_pending) to newer clients before they were
     /// established.
@@ -38,7 +39,7 @@ pub struct Refusals {
 }
 
 impl Refusals {
-    /// The sum of all.
+    /// The sum of all kinds.
     pub fn total(&self) -> u64 {
         let Self { no_descriptor, connections, per_peer, pending, pending_per_peer, budget, displaced } = self;
         no_descriptor + connections + per_peer + pending + pending_per_peer + budget + displaced
@@ -58,10 +59,10 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// How many there are.
+    /// The number of kinds.
     pub(crate) const KINDS: usize = 7;
 
-    /// Its counter.
+    /// Its counter in `refusals`.
     pub(crate) fn of(self, refusals: &mut Refusals) -> &mut u64 {
         match self {
             Self::NoDescriptor => &mut refusals.no_descriptor,
@@ -74,22 +75,20 @@ impl Refusal {
         }
     }
 
-    /// What the log says of it.
+    /// The text of its log message.
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::NoDescriptor => "no descriptor is left: a client was turned away",
-            Self::Connections => "as many connections as allowed: a client was turned away",
+            Self::Connections => "connection limit reached: a client was turned away",
             Self::PerPeer => {
-                "as many connections of one peer as allowed (behind a proxy all clients are one): a client was turned away"
+                "connection limit of one peer reached (behind a proxy all clients are one): a client was turned away"
             }
-            Self::PendingPerPeer => {
-                "as many connections of one peer as allowed are not established: a client was turned away"
-            }
+            Self::PendingPerPeer => "limit of unestablished connections of one peer reached: a client was turned away",
             Self::Displaced => {
-                "as many connections as allowed: the oldest that was not established, of the peer with most, gave way"
+                "connection limit reached: the oldest unestablished one, of the peer with most, gave way"
             }
-            Self::Pending => "as many connections as allowed are not established: a client was turned away",
-            Self::Budget => "as many connections as the limit of open files allows: a client was turned away",
+            Self::Pending => "limit of unestablished connections reached: a client was turned away",
+            Self::Budget => "connection budget of the reactor used up: a client was turned away",
         }
     }
 }

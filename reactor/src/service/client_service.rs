@@ -22,13 +22,13 @@ use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::util::panics::catch_panic_async;
 
-/// A connection that is kept up: made when the service has started, and made anew, after a [back-off](Backoff), whenever
-/// an attempt fails or the connection ends. Twisted's `ClientService`.
+/// A connection that is kept up: it is made when the service starts, and made again, after a [back-off](Backoff),
+/// whenever an attempt fails or the connection ends. Twisted's `ClientService`.
 ///
-/// An attempt has succeeded when `connection_made` has returned and the connection is
-/// [prepared](Self::prepare_connection); then the back-off begins anew. Failures are logged, and told to those who
-/// [wait](Self::when_connected); the service itself fails only when the back-off allows
-/// [no more retries](Backoff::max_retries). It starts at once, connected or not.
+/// An attempt succeeds when `connection_made` has returned and the connection is [prepared](Self::prepare_connection);
+/// this resets the back-off. Failures are logged, and reported by [`when_connected`](Self::when_connected). The service
+/// itself only fails when the back-off allows [no more retries](Backoff::max_retries). It starts at once, connected or
+/// not.
 ///
 /// ```
 /// use std::rc::Rc;
@@ -54,26 +54,26 @@ use crate::util::panics::catch_panic_async;
 /// }
 /// ```
 pub struct ClientService {
-    /// The task that keeps the connection up, as it is before it begins.
+    /// The task that keeps the connection up, before it begins.
     task: Task,
     abort: RefCell<Option<AbortHandle>>,
 }
 
 type Prepare = Rc<dyn Fn(Transport) -> LocalBoxFuture<'static, Result<(), ServiceError>>>;
 
-/// What the service and its task share.
+/// Shared by the service and its task.
 struct Shared {
     state: RefCell<State>,
-    /// Of the connection, from before it is prepared until it has ended.
+    /// The connection's transport, from before it is prepared until it has ended.
     transport: RefCell<Option<Transport>>,
     waiting: RefCell<Vec<Waiting>>,
-    /// There is a task.
+    /// Whether the task exists.
     running: Cell<bool>,
     changed: Notify,
 }
 
 enum State {
-    /// Not started, or on the way to a connection.
+    /// Not started, or connecting.
     Away,
     Connected,
     GaveUp(ConnectError),
@@ -81,14 +81,14 @@ enum State {
 }
 
 struct Waiting {
-    /// How many failures there may still be.
+    /// The number of further failures to wait for.
     failures: Option<u32>,
     tell: oneshot::Sender<Result<Transport, ConnectError>>,
 }
 
 impl ClientService {
     /// Keeps up a connection to `endpoint`, whose description is the service's name; `factory` builds the protocol of
-    /// each.
+    /// each connection.
     pub fn new(reactor: &Reactor, endpoint: impl ClientEndpoint + 'static, factory: impl Factory) -> Self {
         let task = Task {
             name: endpoint.to_string().into(),
@@ -109,16 +109,16 @@ impl ClientService {
         Self { task, abort: RefCell::new(None) }
     }
 
-    /// How long to wait before each attempt but the first (the [default](Backoff::new)). A connection that was lost
-    /// counts as a failure, so that one which is lost as soon as it is made does not come back at once.
+    /// Sets how long to wait before each attempt except the first (the [default](Backoff::new)). A lost connection
+    /// counts as a failure, so that one that is lost as soon as it is made does not come back at once.
     #[must_use]
     pub fn backoff(mut self, backoff: Backoff) -> Self {
         self.task.backoff = backoff;
         self
     }
 
-    /// What is to be done with each connection before it counts: to log in, say. An error, a panic or the connection's
-    /// end meanwhile make it a failed attempt, and close it. Twisted's `prepareConnection`.
+    /// Sets what to do with each connection before it counts as connected, such as logging in. An error, a panic or the
+    /// end of the connection makes this a failed attempt, and closes the connection. Twisted's `prepareConnection`.
     ///
     /// ```
     /// # use reactor::{Protocol, Reactor, Transport};
@@ -149,19 +149,19 @@ impl ClientService {
         self
     }
 
-    /// How long a connection may take to finish when the service is stopped (8 s); one that is not done then is aborted.
+    /// Sets how long a connection may take to finish when the service stops (8 s); after that it is aborted.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.task.deadline = deadline;
         self
     }
 
-    /// Resolves with the connection's transport: at once if it is connected, otherwise when it is. Whoever waits before the
-    /// service is started waits for that, too. Twisted's `whenConnected`.
+    /// Resolves with the connection's transport, at once if it is connected, otherwise as soon as it is. It may be
+    /// called before the service starts. Twisted's `whenConnected`.
     ///
     /// # Errors
     ///
-    /// The last of `failures` attempts from now on, if so many fail; any number may without it. The last of all if the
+    /// The last of `failures` failed attempts from now on; with `None`, any number may fail. The last error if the
     /// service gives up; [`ConnectErrorKind::Cancelled`] if it stops or has stopped.
     pub fn when_connected(
         &self,
@@ -175,7 +175,7 @@ impl ClientService {
         };
         let (tell, told) = oneshot::channel();
         match known {
-            // Nobody can have stopped waiting yet.
+            // The receiver cannot have been dropped yet.
             Some(known) => drop(tell.send(known)),
             None => {
                 let mut waiting = self.task.shared.waiting.borrow_mut();
@@ -207,14 +207,14 @@ impl Service for ClientService {
             return Ok(());
         }
         self.task.shared.state.replace(State::Away);
-        // One that a stop was not waited for to close.
+        // A connection that was left closing because a `stop` was dropped.
         let before = self.task.shared.transport.borrow().clone();
         let (task, abort) = abortable(self.task.clone().keep_up(before));
         self.abort.replace(Some(abort));
         let ending = Ending(Rc::clone(&self.task.shared));
         Reactor(core).spawn(async move {
             let _ending = ending;
-            // Ended or aborted, it is over.
+            // Ended or aborted, the task is over.
             let _ = task.await;
         });
         Ok(())
@@ -227,7 +227,7 @@ impl Service for ClientService {
         self.task.shared.state.replace(State::Stopped);
         self.task.shared.tell_all(&Err(self.cancelled()));
         self.task.shared.until(|shared| !shared.running.get()).await;
-        // It stays here meanwhile: whoever drops this future may ask again.
+        // It stays here meanwhile: if this future is dropped, `stop` may be called again.
         let transport = self.task.shared.transport.borrow().clone();
         if let Some(transport) = transport {
             close(&transport, self.task.deadline).await;
@@ -244,7 +244,7 @@ impl Service for ClientService {
     }
 }
 
-/// What keeps the connection up.
+/// The task that keeps the connection up.
 #[derive(Clone)]
 struct Task {
     name: Rc<str>,
@@ -272,7 +272,7 @@ impl Task {
                     self.shared.tell_all(&Ok(transport));
                     let reason = ended.await;
                     self.shared.state.replace(State::Away);
-                    // None only with the reactor, or if it had ended as soon as it was made.
+                    // `None` only with the reactor, or if the connection ended as soon as it was made.
                     self.error(reason.unwrap_or(CloseReason::Done))
                 }
                 Err(error) => error,
@@ -290,14 +290,14 @@ impl Task {
         }
     }
 
-    /// The time until the next attempt, if there is to be one.
+    /// The time until the next attempt, or `None` if there is to be none.
     fn delay(&mut self) -> Option<Sleep> {
         let reactor = Reactor(self.reactor.upgrade()?);
         let delay = self.backoff.next_delay(&reactor)?;
         Some(Sleep::new(&reactor.0.hub.timers, delay))
     }
 
-    /// Connects and prepares.
+    /// Connects and prepares the connection.
     async fn attempt(&self) -> Result<Transport, ConnectError> {
         let connected = catch_panic_async(self.endpoint.connect(Box::new(self.factory.clone()))).await;
         let transport = connected.map_err(|panic| self.error(panic))??;
@@ -306,9 +306,11 @@ impl Task {
             let preparing = catch_panic_async(async { prepare(transport.clone()).await });
             let prepared = match select(pin!(preparing), pin!(transport.finished())).await {
                 Either::Left((Ok(prepared), _)) => prepared,
-                Either::Left((Err(panic), _)) => Err(format!("preparing it panicked: {panic}").into()),
-                Either::Right((Some(reason), _)) => Err(format!("it ended while it was prepared: {reason}").into()),
-                Either::Right((None, _)) => Err("it ended before it could be prepared".into()),
+                Either::Left((Err(panic), _)) => Err(format!("preparing the connection panicked: {panic}").into()),
+                Either::Right((Some(reason), _)) => {
+                    Err(format!("the connection ended while it was prepared: {reason}").into())
+                }
+                Either::Right((None, _)) => Err("the connection ended before it could be prepared".into()),
             };
             if let Err(error) = prepared {
                 close(&transport, self.deadline).await;
@@ -323,7 +325,7 @@ impl Task {
     }
 }
 
-/// Has a connection finish, and aborts it if that takes too long.
+/// Asks a connection to finish, and aborts it after the deadline.
 async fn close(transport: &Transport, deadline: Duration) {
     let mut ended = pin!(transport.finished());
     transport.drain();
@@ -348,12 +350,12 @@ impl Shared {
 
     fn tell_all(&self, outcome: &Result<Transport, ConnectError>) {
         for waiting in self.waiting.take() {
-            // Who asked may have given up.
+            // The receiver may have been dropped.
             let _ = waiting.tell.send(outcome.clone());
         }
     }
 
-    /// Tells those who do not wait for more failures.
+    /// Reports a failure to those that wait for no further ones.
     fn failed(&self, error: &ConnectError) {
         let (lost_patience, patient) = mem::take(&mut *self.waiting.borrow_mut())
             .into_iter()
@@ -367,7 +369,7 @@ impl Shared {
     }
 }
 
-/// Says that the task is gone, however that came.
+/// Records that the task is gone, for whatever reason.
 struct Ending(Rc<Shared>);
 
 impl Drop for Ending {

@@ -12,15 +12,15 @@ use crate::endpoint::ServerEndpoint;
 use crate::port::{CutOff, Port};
 use crate::service::{Service, ServiceError};
 
-/// A port as a service: it listens when it is started, and [drains](Port::drain) when it is stopped. Twisted's
+/// A port as a service: it listens when the service starts, and [drains](Port::drain) when it stops. Twisted's
 /// `StreamServerEndpointService`.
 ///
-/// A port that somebody else stops stays closed until the next start; that is no failure.
+/// A port that is stopped by other means stays closed until the next start; that is not a failure.
 pub struct EndpointService {
     name: String,
     listen: Listen,
     deadline: Duration,
-    /// What it listens on, until that is drained.
+    /// The open port, until it is drained.
     port: RefCell<Option<Port>>,
     cut_off: RefCell<Vec<CutOff>>,
 }
@@ -28,7 +28,7 @@ pub struct EndpointService {
 type Listen = Box<dyn Fn() -> LocalBoxFuture<'static, io::Result<Port>>>;
 
 impl EndpointService {
-    /// Listens on `endpoint`, whose description is the name; for each connection `factory` builds a protocol.
+    /// Listens on `endpoint`, whose description is the service's name; `factory` builds a protocol for each connection.
     ///
     /// ```
     /// use reactor::{Protocol, Transport};
@@ -45,12 +45,12 @@ impl EndpointService {
     /// ```
     pub fn new(endpoint: impl ServerEndpoint + 'static, factory: impl Factory) -> Self {
         let name = endpoint.to_string();
-        // A port takes its factory with it when it closes, and this is to listen again.
+        // A port takes its factory with it when it closes, but this one is needed again.
         let factory = share(factory);
         Self::from_fn(name, async move || endpoint.listen(Box::new(factory.clone())).await)
     }
 
-    /// Listens by calling `listen`, for what there is no endpoint for: ports of datagrams, or special options.
+    /// Listens by calling `listen`, for ports without an endpoint: datagram ports, or special options.
     ///
     /// ```
     /// use reactor::Reactor;
@@ -81,19 +81,19 @@ impl EndpointService {
         }
     }
 
-    /// How long connections may take to finish when it is stopped (8 s); those that are not done then are aborted.
+    /// Sets how long connections may take to finish when the service stops (8 s); after that they are aborted.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }
 
-    /// What it listens on; none before it has started and after it has stopped.
+    /// The open port; `None` before the service has started and after it has stopped.
     pub fn port(&self) -> Option<Port> {
         self.port.borrow().clone()
     }
 
-    /// Which connections the last stop cut off.
+    /// The connections that the last stop cut off.
     pub fn cut_off(&self) -> Vec<CutOff> {
         self.cut_off.borrow().clone()
     }
@@ -113,7 +113,7 @@ impl Service for EndpointService {
     }
 
     async fn stop(&self) {
-        // It stays here meanwhile: whoever drops this future may ask again.
+        // It stays here meanwhile: if this future is dropped, `stop` may be called again.
         let Some(port) = self.port() else { return };
         let cut_off = port.drain(self.deadline).await;
         self.cut_off.replace(cut_off);

@@ -1,8 +1,8 @@
-//! Services: what starts and stops, one by one and as a tree, and the runner that does it for a program.
+//! Services: parts of a program that start and stop, alone or as a tree, and the runner that runs them as a program.
 //!
 //! A [`Service`] starts, may fail, and stops. [`EndpointService`] listens, [`ClientService`] stays connected,
-//! [`TimerService`] calls again and again, and a [`MultiService`] holds others: it starts them in order, stops them in
-//! reverse, and restarts those that fail. A [`Runner`] is the `main` of a program that is a service: it deals with
+//! [`TimerService`] calls a function repeatedly, and a [`MultiService`] holds others: it starts them in order, stops
+//! them in reverse, and restarts those that fail. A [`Runner`] is the `main` of a program that is a service: it handles
 //! signals, reloading, [`Readiness`], the service manager and the exit status.
 //!
 //! ```no_run

@@ -18,17 +18,17 @@ use crate::service::supervised::Supervised;
 use crate::service::{Service, ServiceError};
 use crate::time::timers::Timers;
 
-/// Several services as one: started in their order, stopped in reverse, and started again when they fail. It is a service
-/// itself, so that services are a tree. Twisted's `MultiService`, and the supervisor of Erlang's OTP.
+/// Several services as one: started in order, stopped in reverse, and restarted when they fail. It is itself a service,
+/// so services form a tree. Twisted's `MultiService`, and the supervisor of Erlang's OTP.
 ///
-/// - **Start**: one after another; each serves before the next is started. If one cannot be started, those before it are
-///   stopped in reverse, and its error is the outcome.
-/// - **Stop**: in reverse, each has stopped before the one that it may stand on is; or [all at once](Self::independent).
+/// - **Start**: one after another; each serves before the next is started. If one cannot be started, those before it
+///   are stopped in reverse, and its error is returned.
+/// - **Stop**: in reverse, each before the one that it may depend on; or [all at once](Self::independent).
 /// - **Failure**: a service that [fails](Service::failed) by itself is stopped and started again at once, without the
-///   others (OTP's `one_for_one`), as often as [`restarts`](Self::restarts) allows: not at all, unless it is told. A start
-///   that fails then counts as one more failure. Beyond that all are stopped in reverse, and this service has failed, which
-///   is its parent's to deal with. In the end, with nobody left to restart anything, the program ends.
-/// - **Reload**: all that have started, in their order.
+///   others (OTP's `one_for_one`), as often as [`restarts`](Self::restarts) allows, which by default is never. A failed
+///   restart counts as one more failure. After the last, all are stopped in reverse, and this service has failed, for
+///   its parent to handle. If no parent restarts it, the program ends.
+/// - **Reload**: all that have started, in order.
 ///
 /// ```
 /// use std::time::Duration;
@@ -52,20 +52,20 @@ pub struct MultiService {
     timers: Rc<Timers>,
     restarts: Restarts,
     independent: bool,
-    /// By numbers that only grow, so that those who go through them miss none while others come and go.
+    /// Keyed by numbers that only grow, so that an iteration misses none while others come and go.
     children: RefCell<BTreeMap<u64, Rc<Supervised>>>,
     next_number: Cell<u64>,
-    /// From the beginning of a start to the beginning of a stop.
+    /// True from the beginning of a start to the beginning of a stop.
     running: Cell<bool>,
-    /// Held while services are started, so that each is started behind those before it.
+    /// Held while services start, so that each starts after those before it.
     starting: Mutex<()>,
     added: Notify,
-    /// What the last failure was that could not be dealt with here.
+    /// The last failure that could not be handled here.
     gave_up: RefCell<Option<String>>,
 }
 
 impl MultiService {
-    /// One without any services yet. The reactor is where it knows the time from.
+    /// Makes an empty one. The reactor provides the clock.
     pub fn new(reactor: &Reactor, name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -81,42 +81,42 @@ impl MultiService {
         }
     }
 
-    /// How often services may be restarted: `most` times within any `period`, all of them together. OTP's `intensity` and
-    /// `period`, which are 1 and five seconds there.
+    /// Sets how often services may be restarted: `most` times within any `period`, for all of them together. OTP's
+    /// `intensity` and `period`, which are 1 and five seconds there.
     #[must_use]
     pub fn restarts(mut self, most: usize, period: Duration) -> Self {
         self.restarts = Restarts::new(most, period);
         self
     }
 
-    /// Says that no service needs another to stop in order: all are stopped at once, as Twisted's `MultiService` does. So
-    /// several ports that drain take as long as the slowest of them.
+    /// Declares that no service needs another in order to stop: all are stopped at once, as by Twisted's
+    /// `MultiService`. So several ports that drain take as long as the slowest of them.
     #[must_use]
     pub fn independent(mut self) -> Self {
         self.independent = true;
         self
     }
 
-    /// Adds a service, behind the others.
+    /// Adds a service after the others.
     #[must_use]
     pub fn with(self, service: impl Service) -> Self {
         self.insert(service);
         self
     }
 
-    /// Adds a service, behind the others, and starts it if this one has been started. While others are being started it
-    /// waits for them; so a service that adds a sibling must not wait for it in its own start. Twisted's `addService`.
+    /// Adds a service after the others, and starts it if this one has started. While others are starting it waits for
+    /// them; so a service that adds a sibling must not wait for it in its own start. Twisted's `addService`.
     ///
     /// # Errors
     ///
-    /// The service's, if it cannot be started; then it is not added.
+    /// The service's error, if it cannot be started; it is then not added.
     pub async fn add(&self, service: impl Service) -> Result<(), ServiceError> {
         let _turn = self.starting.lock().await;
         let (number, child) = self.insert(service);
-        // Supervised from here on, be this future dropped halfway.
+        // Supervised from here on, even if this future is dropped.
         self.added.notify_waiters();
         if self.running.get() {
-            // It is at its place already, so that a stop that comes meanwhile finds it.
+            // Already in its place, so that a stop in the meantime finds it.
             if let Err(error) = child.start().await {
                 self.children.borrow_mut().remove(&number);
                 return Err(error);
@@ -133,7 +133,7 @@ impl MultiService {
         (number, child)
     }
 
-    /// The next service that `from`, a number, has not passed yet; it is passed then.
+    /// The next service after number `from`, which it advances.
     fn next_child(&self, from: &mut u64) -> Option<Rc<Supervised>> {
         let children = self.children.borrow();
         let (number, child) = children.range(*from..).next()?;
@@ -198,13 +198,13 @@ impl Service for MultiService {
         self.stop_children().await;
     }
 
-    /// Resolves when a service has failed and may not be restarted. It is this that restarts them: as long as nobody
-    /// waits for it, nothing is done about those that fail.
+    /// Resolves when a service has failed and may not be restarted. This future performs the restarts: unless it is
+    /// polled, failed services stay as they are.
     async fn failed(&self) -> ServiceError {
         if let Some(error) = &*self.gave_up.borrow() {
             return error.clone().into();
         }
-        // One that never ends, or the set would be over where there is no service yet.
+        // One that never ends, because an empty set would be over at once.
         let mut supervised = FuturesUnordered::<LocalBoxFuture<'_, ServiceError>>::new();
         supervised.push(pending().boxed_local());
         let mut number = 0;
@@ -218,7 +218,7 @@ impl Service for MultiService {
             }
         };
         self.gave_up.replace(Some(error.to_string()));
-        // The restarts that are going on come to their ends meanwhile.
+        // Restarts that are under way finish meanwhile.
         let stopped = self.stop_children().boxed_local();
         let ends = supervised.for_each(async |_error| ()).then(|()| pending()).boxed_local();
         select(stopped, ends).await.factor_first();

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Whether a program serves, from [`Runner::readiness`](crate::service::Runner::readiness): for a health check, on whatever
-/// thread that is. Cheap to clone.
+/// Whether a program serves, from [`Runner::readiness`](crate::service::Runner::readiness). Cheap to clone, for a
+/// health check on any thread.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness(Arc<AtomicBool>);
 

@@ -2,11 +2,11 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-/// How often failed services are restarted: at most so many times in any period of this length.
+/// Limits restarts of failed services to `most` in any period of this length.
 pub(crate) struct Restarts {
     most: usize,
     period: Duration,
-    /// Those of the last period, oldest first; never more than `most`.
+    /// The restarts of the last period, oldest first; never more than `most`.
     recent: RefCell<VecDeque<Instant>>,
 }
 
@@ -15,7 +15,7 @@ impl Restarts {
         Self { most, period, recent: RefCell::default() }
     }
 
-    /// Whether there may be one more now; it is counted then.
+    /// Whether one more restart is allowed now; if so, counts it.
     pub(crate) fn allow(&self, now: Instant) -> bool {
         let mut recent = self.recent.borrow_mut();
         while recent.front().is_some_and(|first| now.saturating_duration_since(*first) > self.period) {

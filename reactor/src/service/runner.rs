@@ -22,7 +22,7 @@ use crate::service::{Readiness, Service, ServiceError};
 use crate::time::timers::{Sleep, Timers};
 use crate::util::ignored_signals::is_ignored;
 
-/// Runs a program that is a [`Service`], from its start to its exit status: what `main` of a server is. Twisted's `twist`.
+/// Runs a program that is a [`Service`], from its start to its exit status: the `main` of a server. Twisted's `twist`.
 ///
 /// ```no_run
 /// use std::process::ExitCode;
@@ -41,22 +41,23 @@ use crate::util::ignored_signals::is_ignored;
 /// }
 /// ```
 ///
-/// - **SIGTERM, SIGINT** and [`Reactor::stop`] stop it in order: it is not [ready](Readiness) any more, goes on for the
-///   [time](Self::lame_duck) that others may need to notice, the service stops (its ports close, and drain), and then
-///   the reactor, as [`Reactor::run`] says. A second signal ends all of this at once.
-/// - **SIGHUP** [reloads](Service::reload) the service, unless the process was started with that ignored, as by `nohup`.
-/// - A service that **fails** for good is the end, in the same order.
+/// - **SIGTERM, SIGINT** and [`Reactor::stop`] stop it in order: it is no longer [ready](Readiness), keeps serving for
+///   the [time](Self::lame_duck) that others may need to notice, stops the service (its ports close and drain), and
+///   then the reactor, as described at [`Reactor::run`]. A second signal ends all of this at once.
+/// - **SIGHUP** [reloads](Service::reload) the service, unless the process was started with SIGHUP ignored, as by
+///   `nohup`.
+/// - A service that **fails** for good ends the program in the same order.
 ///
-/// A service manager that wants to know (systemd, by `Type=notify` or `notify-reload`) is told `READY=1`, `RELOADING=1`,
-/// `STOPPING=1`, and `WATCHDOG=1` by the reactor itself at half the interval it asks for (`WatchdogSec=`): a reactor that is
-/// stuck in a callback does not say it.
+/// A service manager that asks for notifications (systemd, with `Type=notify` or `notify-reload`) receives `READY=1`,
+/// `RELOADING=1`, `STOPPING=1`, and `WATCHDOG=1` from the reactor itself at half the requested interval
+/// (`WatchdogSec=`): a reactor that is stuck in a callback does not send it.
 ///
-/// What happens is logged by `tracing`, at the level of information; at that of warnings, each connection that was cut off
-/// with how much of its output, and their sums. Where that goes is the program's choice.
+/// Events are logged by `tracing` at the info level; at the warning level, each connection that was cut off with the
+/// size of its unsent output, and their sums. The program chooses where the log goes.
 ///
-/// The exit status is 0 after a stop, whichever signal that was, whether it was the second, and whoever was cut off: it is
-/// what somebody has asked for. It is 1 if the program could not start or its service failed; the reason is one
-/// sentence on standard error, `NAME: REASON`.
+/// The exit status is 0 after a requested stop, whichever signal requested it, even after a second signal, and even if
+/// connections were cut off. It is 1 if the program could not start or its service failed; the reason is one sentence
+/// on standard error, `NAME: REASON`.
 pub struct Runner {
     name: String,
     lame_duck: Duration,
@@ -65,29 +66,29 @@ pub struct Runner {
 }
 
 impl Runner {
-    /// A runner of the program with this name.
+    /// Makes a runner for the program with this name.
     pub fn new(name: impl Into<String>) -> Self {
         Self { name: name.into(), lame_duck: Duration::ZERO, readiness: Readiness::default(), handover: None }
     }
 
-    /// How long to go on serving when told to stop (not at all), while [`Readiness`] says already that it does not: so that
-    /// a load balancer has noticed when ports close.
+    /// Sets how long to go on serving after a request to stop (not at all by default), while [`Readiness`] already
+    /// reports that the program does not serve, so that a load balancer has noticed by the time ports close.
     #[must_use]
     pub fn lame_duck(mut self, time: Duration) -> Self {
         self.lame_duck = time;
         self
     }
 
-    /// Takes over from the process that offers its listening sockets at `path`, if there is one, and offers them to the next
-    /// when the service has started: see [`Handover`]. What a process has handed over it stops in order, as by SIGTERM.
-    /// If the next one cannot be offered anything that is logged, and no reason to end.
+    /// Takes over from the process that offers its listening sockets at `path`, if there is one, and offers them to the
+    /// next process when the service has started: see [`Handover`]. A process that was taken over stops in order, as by
+    /// SIGTERM. If the offer to the next process fails, that is logged and the program goes on.
     #[must_use]
     pub fn handover(mut self, path: impl Into<PathBuf>) -> Self {
         self.handover = Some(path.into());
         self
     }
 
-    /// Whether the program serves, for its health check.
+    /// Whether the program serves, for a health check.
     ///
     /// ```no_run
     /// use reactor::Transport;
@@ -127,19 +128,20 @@ impl Runner {
         match run() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
-                // Where standard error is closed, nobody wants to know.
+                // If standard error is closed, there is nowhere to report to.
                 let _ = writeln!(io::stderr(), "{name}: {error}");
                 ExitCode::FAILURE
             }
         }
     }
 
-    /// Runs the service on a reactor, be it one of a [simulation](crate::testing::Simulation), where there are no signals
-    /// and no service manager.
+    /// Runs the service on a reactor, which may be one of a [simulation](crate::testing::Simulation), where there are
+    /// no signals and no service manager.
     ///
     /// # Errors
     ///
-    /// The service's, if it cannot be started or has failed, when everything has stopped; those of [`Reactor::run`].
+    /// The service's error, if it cannot be started or has failed, after everything has stopped; those of
+    /// [`Reactor::run`].
     pub fn run_on(self, reactor: &Reactor, service: impl Service) -> Result<(), ServiceError> {
         let handover = self.take_over(reactor)?;
         self.run_with(reactor, handover, service)
@@ -178,28 +180,28 @@ impl Runner {
     }
 }
 
-/// What runs.
+/// The running program.
 struct Program {
     name: String,
     lame_duck: Duration,
     readiness: Readiness,
-    /// Until the service has started.
+    /// Set until the service has started.
     handover: Cell<Option<Handover>>,
     service: Supervised,
     timers: Rc<Timers>,
-    /// Whether it has signals, and perhaps a service manager.
+    /// Whether it handles signals, and perhaps has a service manager.
     is_process: bool,
-    /// There once the reactor runs.
+    /// Set once the reactor runs.
     manager: OnceCell<Rc<ServiceManager>>,
     stopping_since: Cell<Option<Instant>>,
 }
 
 impl Program {
-    /// Starts and serves; resolves with what made that impossible.
+    /// Starts and serves; resolves with the error that made that impossible.
     async fn serve(&self, reactor: &Reactor) -> ServiceError {
         let begun = self.timers.now();
         tracing::info!(program = self.name, "starting");
-        // From here on a hangup does not end the program. To one that `nohup` has started it means nothing.
+        // From here on a hangup does not end the program. If `nohup` started it, a hangup means nothing.
         let takes_hangups = self.is_process && reactor.0.handles_signals.get() && !is_ignored(libc::SIGHUP);
         let hangups = match takes_hangups.then(|| signal(SignalKind::hangup())).transpose() {
             Ok(hangups) => hangups,
@@ -224,7 +226,7 @@ impl Program {
             let stopping = reactor.clone();
             reactor.spawn(async move {
                 if let Err(error) = handover.finish(move || stopping.stop()).await {
-                    tracing::warn!("no process can take over from this one: {error}");
+                    tracing::warn!("cannot offer the ports to the next process: {error}");
                 }
             });
         }
@@ -241,10 +243,10 @@ impl Program {
         let Some(mut hangups) = hangups else { return pending().await };
         while hangups.recv().await.is_some() {
             tracing::info!(program = self.name, "reloading");
-            // Both in one message: which reload it is that has begun is known by its time.
+            // Both in one message, because the time identifies the reload that has begun.
             match NotifyState::monotonic_usec_now() {
                 Ok(now) => self.tell(&[NotifyState::Reloading, now]).await,
-                Err(error) => tracing::warn!(%error, "cannot tell the service manager of the reload"),
+                Err(error) => tracing::warn!(%error, "cannot notify the service manager of the reload"),
             }
             self.service.reload().await;
             self.tell(&[NotifyState::Ready]).await;

@@ -7,9 +7,9 @@ use async_trait::async_trait;
 /// Something that starts and stops: a port, a timer, a connection that is kept up, or several of them as a
 /// [`MultiService`](crate::service::MultiService). Twisted's `IService`.
 ///
-/// Who starts a service is its parent: a `MultiService`, or the [`Runner`](crate::service::Runner) of the program. Parents call
-/// `start` and `stop` in turns and one at a time, and contain a panic in any method: it counts as a failure. Whatever is
-/// waited for may be dropped halfway, because a signal has come.
+/// A service is started by its parent: a `MultiService`, or the [`Runner`](crate::service::Runner) of the program.
+/// Parents call `start` and `stop` in turn, one at a time, and catch a panic in any method: it counts as a failure. Any
+/// of the futures may be dropped halfway, because a signal has come.
 ///
 /// ```
 /// use std::cell::RefCell;
@@ -20,7 +20,7 @@ use async_trait::async_trait;
 /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
 /// # }
 ///
-/// /// Two ports that are of use only together.
+/// /// Two ports that are only useful together.
 /// struct Both { reactor: Reactor, ports: RefCell<Vec<Port>> }
 ///
 /// #[async_trait::async_trait(?Send)]
@@ -46,34 +46,35 @@ use async_trait::async_trait;
 /// ```
 #[async_trait(?Send)]
 pub trait Service: 'static {
-    /// What logs call it.
+    /// The name of the service in logs.
     fn name(&self) -> &str;
 
-    /// Starts, and resolves when it serves. It may have been started and stopped before. Twisted's `startService`.
+    /// Starts, and resolves when the service serves. It may have been started and stopped before. Twisted's
+    /// `startService`.
     ///
     /// # Errors
     ///
-    /// A sentence that says what could not be started, and why. `stop` is called then, too.
+    /// If the service cannot be started: a sentence that says what failed, and why. `stop` is then called, too.
     async fn start(&self) -> Result<(), ServiceError>;
 
-    /// Stops, and resolves when it has stopped, be it that it has failed, has not started to the end, or was dropped when
-    /// it stopped before. Twisted's `stopService`.
+    /// Stops, and resolves when the service has stopped. Also called after a failure, after an incomplete start, and
+    /// after an earlier `stop` was dropped. Twisted's `stopService`.
     async fn stop(&self);
 
-    /// Resolves when the service has failed by itself since its last start, at once if that is so already; never, unless
+    /// Resolves when the service has failed by itself since its last start, at once if it already has; never, unless
     /// this is implemented. The parent waits for it between start and stop, and may do so many times.
     async fn failed(&self) -> ServiceError {
         pending().await
     }
 
-    /// Takes up a changed configuration and goes on: what SIGHUP asks of a program.
+    /// Reads a changed configuration and goes on, as SIGHUP requests.
     async fn reload(&self) {}
 }
 
-/// Why a service could not be started, or has failed: any error, as [`io::Error`](std::io::Error), or a text.
+/// Why a service could not be started, or has failed: any error, such as [`io::Error`](std::io::Error), or a text.
 pub type ServiceError = Box<dyn Error + Send + Sync>;
 
-/// For who keeps a handle of a service that is started by its parent.
+/// For code that keeps a handle of a service that its parent starts.
 #[async_trait(?Send)]
 impl<S: Service + ?Sized> Service for Rc<S> {
     fn name(&self) -> &str {

@@ -12,14 +12,14 @@ use tokio::net::UnixDatagram;
 
 use crate::time::timers::{Sleep, Timers};
 
-/// Who has started the program and wants to know how it is, by systemd's protocol: `sd_notify(3)`.
+/// The service manager that started the program and wants to know its state, by systemd's protocol: `sd_notify(3)`.
 ///
-/// `sd_notify::notify` would do, but for two things: it waits, and the reactor with it, while nobody reads what it
-/// sends; and it knows no abstract names.
+/// `sd_notify::notify` would do except for two things: it blocks, and the reactor with it, while the manager does not
+/// read; and it does not support abstract names.
 pub(crate) struct ServiceManager(UnixDatagram);
 
 impl ServiceManager {
-    /// The one that the environment names, if it names one. Tokio's runtime must be there.
+    /// The service manager named by the environment, if there is one. Needs Tokio's runtime.
     pub(crate) fn from_environment() -> Option<Self> {
         let name = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())?;
         let connect = || {
@@ -41,7 +41,7 @@ impl ServiceManager {
         }
     }
 
-    /// Tells it this, in one message, and waits a little if it does not read.
+    /// Sends these states in one message, and waits a little if the manager does not read.
     pub(crate) async fn tell(&self, timers: &Rc<Timers>, states: &[NotifyState<'_>]) {
         let text = text(states);
         let sent = match select(pin!(self.0.send(text.as_bytes())), Sleep::new(timers, PATIENCE)).await {
@@ -49,13 +49,13 @@ impl ServiceManager {
             Either::Right(_) => Err(io::ErrorKind::TimedOut.into()),
         };
         if let Err(error) = sent {
-            tracing::warn!(%error, ?text, "cannot tell the service manager");
+            tracing::warn!(%error, ?text, "cannot notify the service manager");
         }
     }
 
-    /// Tells it that the program is alive, if it reads.
+    /// Sends a watchdog message, if the manager reads.
     pub(crate) fn tell_of_life(&self) {
-        // One that does not hear it does what it does to programs that are stuck, and need not be told.
+        // A manager that misses it treats the program as stuck, so an error need not be handled.
         let _ = self.0.try_send(text(&[NotifyState::Watchdog]).as_bytes());
     }
 }
@@ -64,5 +64,5 @@ fn text(states: &[NotifyState<'_>]) -> String {
     states.iter().map(|state| format!("{state}\n")).collect()
 }
 
-/// How long one that does not read may hold up the program.
+/// How long a manager that does not read may hold up the program.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Notify};
 use crate::service::{Service, ServiceError};
 use crate::util::panics::catch_panic_async;
 
-/// A service in the hands of its parent: every start is followed by one stop, and panics are failures.
+/// A service owned by its parent: every start is followed by one stop, and panics are failures.
 pub(crate) struct Supervised {
     service: Box<dyn Service>,
     /// Held while it starts or stops, so that these never overlap.
@@ -22,7 +22,7 @@ pub(crate) struct Supervised {
 enum State {
     Stopped,
     Started,
-    /// A start or a stop that has failed or was dropped: a stop is still owed.
+    /// A start or stop that has failed or was dropped: a stop is still due.
     Halfway,
 }
 
@@ -54,7 +54,7 @@ impl Supervised {
         self.stop_now(&mut *self.state.lock().await).await;
     }
 
-    /// Stops it and starts it again, unless `wanted` says by now that it is not to run.
+    /// Stops it and starts it again, unless `wanted` is false by then.
     pub(crate) async fn restart(&self, wanted: impl Fn() -> bool) -> Result<(), ServiceError> {
         let mut state = self.state.lock().await;
         if !wanted() {
@@ -67,7 +67,7 @@ impl Supervised {
         self.start_anew(&mut state).await
     }
 
-    /// Resolves when it has failed since it was started, which is waited for if it goes on.
+    /// Resolves when it has failed since its start; waits for a start that is under way.
     pub(crate) async fn failed(&self) -> ServiceError {
         if *self.state.lock().await != State::Started {
             return pending().await;
@@ -127,7 +127,7 @@ impl Supervised {
         *state = State::Stopped;
     }
 
-    /// The output of a method; a panic is an error.
+    /// Awaits a method; a panic becomes an error.
     async fn catch_panic<T>(&self, method: &str, future: impl Future<Output = T>) -> Result<T, ServiceError> {
         let output = catch_panic_async(future).await;
         output.map_err(|panic| format!("{} panicked in {method}: {panic}", self.name()).into())

@@ -12,11 +12,11 @@ use crate::service::{Service, ServiceError};
 use crate::task::looping_call::{LoopingCall, Tick};
 use crate::util::panics::catch_panic;
 
-/// A function that is called again and again as long as the service runs, as by
-/// [`Reactor::call_every`]; for the first time one interval after the start. Twisted's `TimerService`.
+/// A function that is called repeatedly while the service runs, as by [`Reactor::call_every`]; the first time one
+/// interval after the start. Twisted's `TimerService`.
 ///
-/// A panic in it is the service's failure. A stop waits until the [`Tick`] is dropped that is out, be it in the hands of
-/// asynchronous work. A function that ends its loop by [`Tick::stop`] is done until the next start; that is no failure.
+/// A panic in it is the service's failure. A stop waits until an outstanding [`Tick`] is dropped, even if asynchronous
+/// work holds it. A function that ends its loop by [`Tick::stop`] is done until the next start; that is not a failure.
 ///
 /// ```
 /// use std::time::Duration;
@@ -38,9 +38,9 @@ pub struct TimerService {
     shared: Rc<Shared>,
 }
 
-/// What the service and its calls share.
+/// Shared by the service and its calls.
 struct Shared {
-    /// Borrowed across the user's code, which has no way to get here a second time meanwhile.
+    /// Borrowed while user code runs, which has no way to reach this cell.
     call: RefCell<Box<dyn FnMut(Tick)>>,
     looping: RefCell<Option<LoopingCall>>,
     panicked: RefCell<Option<String>>,
@@ -48,7 +48,7 @@ struct Shared {
 }
 
 impl TimerService {
-    /// Calls `call` every `interval` while it runs.
+    /// Calls `call` every `interval` while the service runs.
     pub fn new(
         reactor: &Reactor,
         name: impl Into<String>,

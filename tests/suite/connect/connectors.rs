@@ -427,7 +427,7 @@ fn a_connection_with_itself_is_a_refusal_and_leaves_the_port_free() {
         let client = reactor.connect_tcp(options, |transport| Recorder::new(transport, Log::default()));
         let error = reactor.run_until(client.finished()).unwrap().unwrap_err();
         assert_eq!(*error.kind(), ConnectErrorKind::Refused);
-        let reason = "connection refused: nobody but itself is there";
+        let reason = "connection refused: it connected to itself";
         assert_eq!(error.to_string(), format!("cannot connect to {address}: {reason}"));
         test_reactor().listen_tcp(address, |transport| Recorder::new(transport, Log::default())).unwrap();
     });

@@ -78,8 +78,8 @@ fn s140_what_is_wrong_with_a_description_of_a_server_is_told_with_its_place() {
         ("stdio:x=y", "\"x\" (at 6) is not a keyword of stdio: it has none"),
         ("fd:x", "\"x\" (at 3) is not the number of a descriptor"),
         ("fd:-1", "\"-1\" (at 3) is not the number of a descriptor"),
-        ("systemd:", "systemd takes an index or a name, and there is neither"),
-        ("systemd:domain=INET:index=0:name=web", "systemd takes an index or a name, and not both"),
+        ("systemd:", "systemd needs an index or a name"),
+        ("systemd:domain=INET:index=0:name=web", "systemd takes an index or a name, not both"),
         ("systemd:domain=IPX:index=0", "\"IPX\" (at 15) is not a domain: those known are INET, INET6, UNIX"),
         ("systemd:index=first", "\"first\" (at 14) is not a number from 0 to 2147483647"),
         ("sim:here", "the port is missing"),
@@ -140,7 +140,7 @@ fn what_runs_programs_or_takes_descriptors_has_to_be_allowed_also_inside_another
     server_from_string(&reactor, "haproxy:fd:3").unwrap();
     server_from_string(&reactor, "stdio:").unwrap_err();
     let panic = panic_of(|| Reactor::new().unwrap().allow_endpoint_schemes(&["tcp"]));
-    assert_eq!(panic.message, "\"tcp\" is not a scheme that has to be allowed");
+    assert_eq!(panic.message, "\"tcp\" is not a scheme that must be allowed");
 }
 
 #[test]

@@ -189,7 +189,7 @@ fn a_socket_whose_file_the_last_server_has_removed_meanwhile_is_told_of() {
         reactor.listen_unix(socket, |transport| Named { transport, name: "two" }).unwrap();
         one.stop();
         let error = reactor.run_until(handover.finish(|| ())).unwrap().unwrap_err().to_string();
-        let expected = format!("unix {} is not to be had: ", folder.join("socket").display());
+        let expected = format!("unix {} is unavailable: ", folder.join("socket").display());
         assert!(error.contains(&expected), "{error}");
         assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0);
     });
@@ -229,10 +229,10 @@ fn who_says_something_else_at_the_path_is_an_error_that_names_it() {
     in_time(|| {
         let (_kept, folder) = fresh_folder();
         for (said, expected) in [
-            ("", "it has closed instead of answering"),
-            ("tcp 0.0.0.0:80\n", "it has closed instead of answering"),
-            ("tcp 0.0.0.0:80\n\n", "what it says makes no sense"),
-            ("\u{fffd}\n\n", "what it says makes no sense"),
+            ("", "the answer was cut short"),
+            ("tcp 0.0.0.0:80\n", "the answer was cut short"),
+            ("tcp 0.0.0.0:80\n\n", "malformed reply"),
+            ("\u{fffd}\n\n", "malformed reply"),
         ] {
             let path = folder.join("handover");
             let listener = UnixListener::bind(&path).unwrap();

@@ -207,8 +207,8 @@ fn s128_a_connection_counts_when_it_is_prepared_and_one_that_cannot_be_is_a_fail
     assert_eq!(
         errors.collect::<Vec<_>>(),
         [
-            failed("preparing it panicked: oh prepare"),
-            failed("it ended while it was prepared: connection lost: connection reset"),
+            failed("preparing the connection panicked: oh prepare"),
+            failed("the connection ended while it was prepared: connection lost: connection reset"),
             failed("the password is wrong"),
             Ok(())
         ]

@@ -1,9 +1,9 @@
-//! What every description of a port may say about whom it admits.
+//! The accept limits in the description of any port.
 
 use crate::endpoint::{Argument, Arguments, EndpointError};
 use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 
-/// `max-connections=`, `max-pending=` and `rate=`, and for ports that know their peers by addresses `per-peer=` and
+/// `max-connections=`, `max-pending=` and `rate=`, and for ports whose peers have addresses `per-peer=` and
 /// `pending-per-peer=`.
 pub(super) fn parse(arguments: &mut Arguments, has_peers: bool) -> Result<AcceptLimits, EndpointError> {
     let mut limits = AcceptLimits::default();

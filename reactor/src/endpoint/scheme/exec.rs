@@ -25,13 +25,14 @@ struct Client {
     reactor: Reactor,
     arguments: Arguments,
     program: String,
-    /// What the program is given.
+    /// The program's arguments.
     rest: Vec<String>,
 }
 
 #[async_trait(?Send)]
 impl ClientEndpoint for Client {
-    /// The child is started at once. Given up before its protocol is built, that is not built, and the child is killed.
+    /// Starts the child at once. If the attempt is given up before its protocol is built, the protocol is not built,
+    /// and the child is killed.
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
         let (factory, made) = FirstConnection::around(factory, &self.program);
         match self.reactor.connect_process(Command::new(&self.program).args(&self.rest), factory) {

@@ -1,4 +1,4 @@
-//! `fd:` and `systemd:`: listening sockets that somebody else has opened for this program.
+//! `fd:` and `systemd:`: listening sockets that were opened for this program by another.
 
 use std::os::fd::RawFd;
 use std::{env, fmt, io, process};
@@ -40,8 +40,8 @@ pub(super) fn by_systemd(
     let which = match (arguments.optional("index")?, arguments.optional("name")?) {
         (Some(index), None) => Which::Index(index.count()?),
         (None, Some(name)) => Which::Name(name.to_string()),
-        (None, None) => return Err(arguments.error("systemd takes an index or a name, and there is neither")),
-        (Some(_), Some(_)) => return Err(arguments.error("systemd takes an index or a name, and not both")),
+        (None, None) => return Err(arguments.error("systemd needs an index or a name")),
+        (Some(_), Some(_)) => return Err(arguments.error("systemd takes an index or a name, not both")),
     };
     Server::boxed(reactor, arguments, which, domain)
 }

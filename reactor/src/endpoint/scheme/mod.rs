@@ -1,4 +1,4 @@
-//! What descriptions of endpoints may begin with.
+//! The schemes that descriptions of endpoints may begin with.
 
 mod accept_limits;
 pub(crate) mod exec;
@@ -17,10 +17,10 @@ use crate::reactor::Reactor;
 use crate::reactor::parts::Part;
 use crate::util::panics::log_panic;
 
-/// Makes the endpoint that a description is of, or says what is wrong with that. Nothing is opened or resolved.
+/// Makes the endpoint from its description, or returns what is wrong with it. Opens and resolves nothing.
 pub(super) type Parse<E> = dyn Fn(&Reactor, &mut Arguments) -> Result<Box<E>, EndpointError>;
 
-/// The schemes of a reactor that others have added, and those that have to be allowed and are.
+/// The schemes added to a reactor, and those that it allows.
 #[derive(Default)]
 pub(crate) struct Schemes {
     servers: Added<dyn ServerEndpoint>,
@@ -31,46 +31,48 @@ pub(crate) struct Schemes {
 type Added<E> = RefCell<BTreeMap<String, Rc<Parse<E>>>>;
 
 impl Part for Schemes {
-    /// Drops what users have added.
+    /// Drops the added schemes.
     fn clear(&self) {
         let added = (self.servers.take(), self.clients.take());
         log_panic("drop of a scheme", || drop(added));
     }
 }
 
-/// What to listen on, by a description such as `tcp:8007:interface=127.0.0.1`. Twisted's `serverFromString`.
+/// Makes an endpoint to listen on from a description such as `tcp:8007:interface=127.0.0.1`. Twisted's
+/// `serverFromString`.
 ///
-/// | description | is |
+/// | description | endpoint |
 /// |---|---|
-/// | `tcp:PORT` | a TCP port of all IPv4 interfaces, or of the address `interface=`, of either family |
-/// | `tcp6:PORT` | a TCP port of all interfaces, for IPv6 and IPv4 at once, or of the IPv6 address `interface=` |
-/// | `unix:PATH` | a UNIX socket, or by `@` an abstract name; `mode=` are the permissions of its file, in octal (666); it is [locked](crate::unix::UnixListenOptions::lock), unless `lockfile=no` |
+/// | `tcp:PORT` | a TCP port on all IPv4 interfaces, or on the address `interface=`, of either family |
+/// | `tcp6:PORT` | a TCP port on all interfaces, for IPv6 and IPv4 at once, or on the IPv6 address `interface=` |
+/// | `unix:PATH` | a UNIX socket, or with `@` an abstract name; `mode=` sets the permissions of its file, in octal (666); it is [locked](crate::unix::UnixListenOptions::lock), unless `lockfile=no` |
 /// | `stdio:` * | standard input and output as the only connection, see [`Reactor::stdio`]; the port closes when that ends |
-/// | `systemd:name=NAME` * or `systemd:index=N` | a socket that the service manager has opened for this program (`LISTEN_FDS`), the next of this name, or the one with this index, from 0; with `domain=` (`INET`, `INET6` or `UNIX`) only if it is of that family |
-/// | `fd:N` * | a listening socket that this program was started with, by its number; in place of 0, 1 and 2 there is `/dev/null` then |
+/// | `systemd:name=NAME` * or `systemd:index=N` | a socket that the service manager has opened for this program (`LISTEN_FDS`): the next with this name, or the one with this index, from 0; with `domain=` (`INET`, `INET6` or `UNIX`) only if it is of that family |
+/// | `fd:N` * | a listening socket that this program was started with, by its number; afterwards 0, 1 and 2 refer to `/dev/null` |
 /// | `sim:HOST:PORT` | a port of a host of the simulation that the reactor is in |
 ///
-/// Those with a * take what this process has, and have to be [allowed](Reactor::allow_endpoint_schemes).
+/// Those with a * use what this process has, and must be [allowed](Reactor::allow_endpoint_schemes).
 ///
-/// TCP and UNIX sockets have `backlog=`, how many connections may wait (1,024). These, the inherited and the simulated ones have limits, each
-/// a number or `none`:
+/// TCP and UNIX sockets have `backlog=`, the number of connections that may wait (1,024). These, inherited and
+/// simulated sockets have limits, each a number or `none`:
 ///
-/// | keyword | is |
+/// | keyword | option |
 /// |---|---|
 /// | `max-connections=` | [`ListenOptions::max_connections`](crate::net::ListenOptions::max_connections) |
 /// | `per-peer=` | [`ListenOptions::max_connections_per_peer`](crate::net::ListenOptions::max_connections_per_peer), not on UNIX sockets; `none` behind a proxy |
 /// | `max-pending=` | [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending) |
 /// | `pending-per-peer=` | [`ListenOptions::max_pending_per_peer`](crate::net::ListenOptions::max_pending_per_peer), likewise |
-/// | `rate=` | [`ListenOptions::accept_rate`](crate::net::ListenOptions::accept_rate), in a second and at once |
+/// | `rate=` | [`ListenOptions::accept_rate`](crate::net::ListenOptions::accept_rate), per second and as a burst |
 ///
-/// What stands in turn may have its keyword,
-/// too, as in `tcp:port=8007`. Other crates [add schemes](Reactor::add_server_scheme).
+/// Positional arguments may also be given by keyword, as in `tcp:port=8007`. Other crates can [add
+/// schemes](Reactor::add_server_scheme).
 ///
-/// A colon parts arguments, and the first `=` in one a keyword from its value. To stand for themselves they have a
-/// backslash before them, as in `interface=\:\:1`: see [`quote_string_argument`](crate::endpoint::quote_string_argument).
+/// A colon separates arguments, and the first `=` in an argument separates a keyword from its value. To stand for
+/// themselves they need a backslash before them, as in `interface=\:\:1`: see
+/// [`quote_string_argument`](crate::endpoint::quote_string_argument).
 ///
-/// A socket that the program was started with is taken when it is listened on, once in the whole process; a second
-/// time is an error. By its number only such a one can be taken, and none that the program has opened itself.
+/// A socket that the program was started with is taken when it is listened on, once in the whole process; a second time
+/// is an error. A number can only name such a socket, not one that the program has opened itself.
 ///
 /// ```
 /// use reactor::{Protocol, Reactor, Transport};
@@ -91,23 +93,23 @@ impl Part for Schemes {
 ///
 /// # Errors
 ///
-/// Whatever is wrong with the description is found here, while nothing is opened yet: whether it can be listened on,
-/// only [`listen`](ServerEndpoint::listen) finds out.
+/// If the description is wrong. Nothing is opened here: only [`listen`](ServerEndpoint::listen) finds out whether the
+/// endpoint can be listened on.
 pub fn server_from_string(reactor: &Reactor, description: &str) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     Arguments::parse(description)?.server_endpoint(reactor)
 }
 
-/// What to connect to, by a description such as `tcp:example.org:8007`. Twisted's `clientFromString`.
+/// Makes an endpoint to connect to from a description such as `tcp:example.org:8007`. Twisted's `clientFromString`.
 ///
-/// | description | is |
+/// | description | endpoint |
 /// |---|---|
-/// | `tcp:HOST:PORT` | a TCP port of a host, by its name or address; names are resolved to both families, and raced, see [`Reactor::connect_tcp`]; `bindAddress=` is the local address |
-/// | `unix:PATH` | a UNIX socket, or by `@` an abstract name |
-/// | `exec:PROGRAM:ARGUMENT…` | a program, which is started as the peer, see [`Reactor::connect_process`]; it has to be [allowed](Reactor::allow_endpoint_schemes) |
+/// | `tcp:HOST:PORT` | a TCP port of a host, by name or address; names are resolved to both families, which are raced, see [`Reactor::connect_tcp`]; `bindAddress=` is the local address |
+/// | `unix:PATH` | a UNIX socket, or with `@` an abstract name |
+/// | `exec:PROGRAM:ARGUMENT…` | a program, which is started as the peer, see [`Reactor::connect_process`]; it must be [allowed](Reactor::allow_endpoint_schemes) |
 /// | `sim:HOST:PORT` | a port of a host of the simulation that the reactor is in |
 ///
-/// TCP and UNIX sockets have `timeout=`, how many seconds an attempt may take (30); on a UNIX socket it takes no time.
-/// Otherwise all is as with [`server_from_string`].
+/// TCP and UNIX sockets have `timeout=`, the maximum number of seconds of an attempt (30); on a UNIX socket it takes no
+/// time. Everything else is as with [`server_from_string`].
 ///
 /// ```no_run
 /// use reactor::{Protocol, Reactor, Transport};
@@ -133,10 +135,10 @@ pub fn client_from_string(reactor: &Reactor, description: &str) -> Result<Box<dy
 }
 
 impl Reactor {
-    /// Makes [`server_from_string`] know descriptions that begin with `scheme`, in place of what they meant before.
-    /// `parse` makes the endpoint from their arguments. Twisted's plugins, but nobody else is concerned.
+    /// Adds a scheme to [`server_from_string`], replacing any earlier meaning of `scheme`. `parse` makes the endpoint
+    /// from the description's arguments. Like Twisted's plugins, but for this reactor only.
     ///
-    /// An endpoint around another takes the [rest](Arguments::rest) of the description for that:
+    /// An endpoint around another takes the [rest](Arguments::rest) of the description for the inner one:
     ///
     /// ```
     /// use std::fmt;
@@ -145,7 +147,7 @@ impl Reactor {
     /// use reactor::{Factory, Port, Reactor};
     /// use reactor::endpoint::{Arguments, ServerEndpoint, server_from_string};
     ///
-    /// /// Says that it listens.
+    /// /// Prints that it listens.
     /// struct Loud { arguments: Arguments, greeting: String, inside: Box<dyn ServerEndpoint> }
     ///
     /// #[async_trait(?Send)]
@@ -182,7 +184,7 @@ impl Reactor {
         drop(old);
     }
 
-    /// The same for [`client_from_string`].
+    /// Adds a scheme to [`client_from_string`], as [`add_server_scheme`](Self::add_server_scheme) does.
     pub fn add_client_scheme(
         &self,
         scheme: &str,
@@ -194,10 +196,10 @@ impl Reactor {
 }
 
 impl Reactor {
-    /// Lets descriptions of endpoints begin with these schemes, too, which do more than to talk over a network: `exec` runs a
-    /// program, and `fd`, `stdio` and `systemd` take descriptors of this process. A program that is told where to connect to
-    /// need not be told what to run: so allow them where the descriptions come from the one who runs the program, or by an
-    /// option of its own.
+    /// Allows these schemes in descriptions of endpoints, which do more than talk over a network: `exec` runs a
+    /// program, and `fd`, `stdio` and `systemd` take descriptors of this process. Permission to choose where to connect
+    /// is not permission to choose what to run, so allow them only if the descriptions come from the person who runs
+    /// the program, or by a separate option.
     ///
     /// ```
     /// use reactor::Reactor;
@@ -213,12 +215,12 @@ impl Reactor {
     ///
     /// # Panics
     ///
-    /// If one of them is none that has to be allowed.
+    /// If one of them is not a scheme that must be allowed.
     #[track_caller]
     pub fn allow_endpoint_schemes(&self, schemes: &[&str]) {
         for scheme in schemes {
             let is_known = is_guarded(SERVERS, scheme) || is_guarded(CLIENTS, scheme);
-            assert!(is_known, "{scheme:?} is not a scheme that has to be allowed");
+            assert!(is_known, "{scheme:?} is not a scheme that must be allowed");
             self.0.parts.get::<Schemes>().allowed.borrow_mut().insert((*scheme).to_owned());
         }
     }
@@ -233,7 +235,7 @@ impl Reactor {
 }
 
 impl Arguments {
-    /// The endpoint to listen on that this describes: for one inside another.
+    /// Makes the endpoint to listen on that this describes, for an endpoint around it.
     ///
     /// # Errors
     ///
@@ -243,7 +245,7 @@ impl Arguments {
         self.endpoint(reactor, &schemes.servers, SERVERS)
     }
 
-    /// The endpoint to connect to that this describes: for one inside another.
+    /// Makes the endpoint to connect to that this describes, for an endpoint around it.
     ///
     /// # Errors
     ///
@@ -280,14 +282,14 @@ impl Arguments {
     }
 }
 
-/// A scheme, when there is such, and what reads the rest of the description.
+/// A scheme, its availability, and the function that reads the rest of the description.
 type BuiltIn<E> = (&'static str, Offered, fn(&Reactor, &mut Arguments) -> Result<Box<E>, EndpointError>);
 
 #[derive(Clone, Copy)]
 enum Offered {
     Always,
     InSimulations,
-    /// Because of what it does.
+    /// If allowed; the text says what it does.
     IfAllowed(&'static str),
 }
 

@@ -18,12 +18,12 @@ use crate::transport::Transport;
 
 /// A port of a simulated host.
 struct Place {
-    /// Of any host of the simulation.
+    /// The reactor of any host of the simulation.
     reactor: Reactor,
     arguments: Arguments,
     host: String,
     port: u16,
-    /// Of one that is listened on.
+    /// The limits if it is listened on.
     limits: AcceptLimits,
 }
 

@@ -37,7 +37,7 @@ impl fmt::Display for Server {
     }
 }
 
-/// A factory whose port closes when its connection has ended, or is refused.
+/// Wraps a factory to close its port when its connection has ended or is refused.
 struct Closing {
     factory: Box<dyn Factory>,
     port: Rc<OnceCell<Port>>,

@@ -67,7 +67,7 @@ impl fmt::Display for Server {
 pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ClientEndpoint>, EndpointError> {
     let options = UnixConnectOptions::new(address(arguments)?);
     if let Some(timeout) = arguments.optional("timeout")? {
-        // Checked and no more: the system says at once how it went.
+        // Only checked: connecting to a UNIX socket takes no time.
         timeout.seconds()?;
     }
     Ok(Box::new(Client { reactor: reactor.clone(), arguments: arguments.clone(), options }))
