@@ -30,8 +30,9 @@ impl DatagramTransport {
     /// }
     /// ```
     pub fn received_at(&self) -> Option<SocketAddr> {
-        let (_, asked) = (*self.0.delivered.borrow())?;
-        asked.or_else(|| Some(self.host()).filter(|host| !host.ip().is_unspecified()))
+        let asked = self.0.asked.borrow().map(|(_, asked)| asked);
+        let bound = || Some(self.host()).filter(|host| self.0.is_delivering.get() && !host.ip().is_unspecified());
+        asked.or_else(bound)
     }
 
     /// As [`write`](Self::write), but the datagram leaves from `host`, an address of this machine, whose port number is not
@@ -48,18 +49,23 @@ impl DatagramTransport {
 }
 
 impl<A: DatagramAddress> DatagramState<A> {
-    /// From here to [`end_delivery`](Self::end_delivery) answers to `peer` leave from the address that it has asked.
-    pub(crate) fn begin_delivery(&self, peer: A, asked: Option<A>) {
-        self.delivered.replace(Some((peer, asked)));
+    /// From here to [`end_delivery`](Self::end_delivery) answers to `peer` leave from the address that it has asked, if the
+    /// port has several.
+    pub(crate) fn begin_delivery(&self, peer: &A, asked: Option<A>) {
+        self.is_delivering.set(true);
+        if let Some(asked) = asked {
+            self.asked.replace(Some((peer.clone(), asked)));
+        }
     }
 
     pub(crate) fn end_delivery(&self) {
-        self.delivered.replace(None);
+        self.is_delivering.set(false);
+        self.asked.take();
     }
 
     /// The address that `peer` has asked just now, if the port has several.
     pub(super) fn asked_by(&self, peer: &Option<A>) -> Option<A> {
-        let delivered = self.delivered.borrow();
-        delivered.as_ref().filter(|(asking, _)| Some(asking) == peer.as_ref())?.1.clone()
+        let asked = self.asked.borrow();
+        asked.as_ref().filter(|(asking, _)| Some(asking) == peer.as_ref()).map(|(_, asked)| asked.clone())
     }
 }

@@ -203,7 +203,7 @@ impl<A: DatagramAddress> Link<A> {
         self.failures = 0;
         if !self.state.port.is_stopping() && self.state.hears(&peer) {
             self.received += 1;
-            self.state.begin_delivery(peer.clone(), asked);
+            self.state.begin_delivery(&peer, asked);
             self.call("datagram_received", |protocol| protocol.datagram_received(data, peer));
             self.state.end_delivery();
         }

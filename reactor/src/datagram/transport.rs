@@ -78,8 +78,10 @@ pub(crate) struct DatagramState<A> {
     /// A write was told of a refusal, and the protocol was not yet.
     refused: Cell<bool>,
     sent: Cell<u64>,
-    /// Whose datagram is being delivered and, if the port has several addresses, to which of them that was sent.
-    pub(super) delivered: RefCell<Option<(A, Option<A>)>>,
+    /// A datagram is being delivered.
+    pub(super) is_delivering: Cell<bool>,
+    /// Whose that is and, if the port has several addresses, to which of them it was sent.
+    pub(super) asked: RefCell<Option<(A, A)>>,
     /// Callbacks of the port run.
     in_turn: Cell<bool>,
     run: RefCell<Run<A>>,
@@ -123,11 +125,10 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     ///   ([`ConnectionRefused`](io::ErrorKind::ConnectionRefused)).
     pub fn write(&self, data: impl AsRef<[u8]>, peer: A) -> io::Result<()> {
         let to = self.reached(peer)?;
-        let from = self.0.asked_by(&to);
-        let automatic = from.is_some();
-        match self.0.send(data.as_ref(), Route { to: to.clone(), from }) {
+        let Some(asked) = self.0.asked_by(&to) else { return self.0.send(data.as_ref(), Route { to, from: None }) };
+        match self.0.send(data.as_ref(), Route { to: to.clone(), from: Some(asked) }) {
             // The address of a group or of all hosts, or one that is gone: the system may know another.
-            Err(error) if automatic && !matches!(error.kind(), io::ErrorKind::WouldBlock) => {
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                 self.0.send(data.as_ref(), Route { to, from: None })
             }
             sent => sent,
@@ -264,7 +265,8 @@ impl<A: DatagramAddress> DatagramTransport<A> {
             pump: OnceCell::new(),
             refused: Cell::new(false),
             sent: Cell::new(0),
-            delivered: RefCell::new(None),
+            is_delivering: Cell::new(false),
+            asked: RefCell::new(None),
             in_turn: Cell::new(false),
             run: RefCell::new(Run { route: Route { to: None, from: None }, len: 0, data: Vec::new() }),
         }))
