@@ -62,6 +62,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<NonZeroU32>,
 
+    /// After how many seconds in which nothing moves a connection of --tcp or --unix is closed (0: never)
+    #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
+    pub(crate) idle_timeout: u32,
+
+    /// Within how many seconds a client of --lines or --unix-lines has to send its line (0: whenever it wants)
+    #[arg(long, value_name = "SECONDS", default_value_t = 30)]
+    pub(crate) line_timeout: u32,
+
     /// Take over the listening sockets of the server that was started with the same PATH, which then stops, and leave
     /// them to the next
     #[arg(long, value_name = "PATH", conflicts_with = "stdio")]
@@ -95,6 +103,7 @@ LIMITS, each a number or none, are
   :max-pending=N, :pending-per-peer=N the same of those that have not said what a
                                       web socket or a PROXY header begins with
   :rate=N                             accepted in a second; others wait
+tcp has :keep-alive=SECONDS, :keep-alive-interval=SECONDS, :keep-alive-count=N too.
 A colon in an argument is written \\:, as in tcp:21567:interface=\\:\\:1.
 
 Standard output has a line for each address once it listens, with the real port

@@ -13,9 +13,11 @@ mod web;
 use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use protocols::policies::{FirstMessageTimeout, IdleTimeout};
 use protocols::{LineReceiver, add_endpoint_schemes};
 use reactor::endpoint::server_from_string;
 use reactor::service::{EndpointService, MultiService, Runner, ServiceError};
@@ -81,8 +83,10 @@ fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, Se
     let mut ports = Vec::new();
     for (service, endpoint) in endpoints {
         let factory: Box<dyn Factory> = match service {
-            Service::Tcp | Service::Unix => Box::new(by_chunk(&journal)),
-            Service::Lines | Service::UnixLines => Box::new(by_line(&journal)),
+            Service::Tcp | Service::Unix => limited(arguments.idle_timeout, by_chunk(&journal), IdleTimeout::around),
+            Service::Lines | Service::UnixLines => {
+                limited(arguments.line_timeout, by_line(&journal), FirstMessageTimeout::around)
+            }
             Service::Web => Box::new(web::factory(&journal)),
         };
         let factory = share(factory);
@@ -107,6 +111,14 @@ fn port(service: &str, listen: impl AsyncFn() -> io::Result<Port> + 'static) -> 
     Rc::new(EndpointService::from_fn(service, async move || listen().await.map_err(diagnostics::with_advice)))
 }
 
+/// A factory with this time-out around it, unless that is zero seconds.
+fn limited<F: Factory, T: Factory>(seconds: u32, inside: F, around: impl FnOnce(Duration, F) -> T) -> Box<dyn Factory> {
+    match seconds {
+        0 => Box::new(inside),
+        seconds => Box::new(around(Duration::from_secs(seconds.into()), inside)),
+    }
+}
+
 fn by_chunk(journal: &Rc<Journal>) -> impl Factory + use<> {
     let journal = Rc::clone(journal);
     move |transport: Transport| Stamper::new(transport, Rc::clone(&journal))
@@ -117,4 +129,30 @@ fn by_line(journal: &Rc<Journal>) -> impl Factory + use<> {
     LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal)))
         .delimiter(one_line::DELIMITER)
         .max_length(one_line::LONGEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use reactor::testing::StringTransport;
+
+    #[test]
+    fn a_client_that_sends_no_line_or_nothing_at_all_is_let_go_and_with_0_is_not() {
+        let journal = Rc::new(Journal::open(false).unwrap());
+        for (seconds, lets_go) in [(30, true), (0, false)] {
+            let lines = limited(seconds, by_line(&journal), FirstMessageTimeout::around);
+            let chunks = limited(seconds, by_chunk(&journal), IdleTimeout::around);
+            for (mut wire, piece) in
+                [(StringTransport::connect(lines), "no line end"), (StringTransport::connect(chunks), "")]
+            {
+                wire.advance(Duration::from_secs(29));
+                if !piece.is_empty() {
+                    wire.receive(piece);
+                }
+                wire.advance(Duration::from_secs(2));
+                assert_eq!(wire.close_reason().is_some(), lets_go);
+            }
+        }
+    }
 }

@@ -3,6 +3,7 @@ use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 
 use reactor::net::ConnectOptions;
 use reactor::{CloseReason, ConnectError, OnEof, Protocol, Reactor, Transport};
@@ -27,6 +28,8 @@ use crate::finger::query::{FingerQuery, InvalidFingerQuery};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
+/// The server has a minute for its answer, from the connection on; [`finger_within`] sets how long.
+///
 /// # Errors
 ///
 /// If `query` is no [`FingerQuery`], the server cannot be connected to, the connection breaks before the end of the
@@ -35,6 +38,20 @@ pub fn finger<T: Into<ConnectOptions>>(
     reactor: &Reactor,
     server: T,
     query: &str,
+) -> impl Future<Output = Result<String, FingerError>> + 'static + use<T> {
+    finger_within(reactor, server, query, ANSWER)
+}
+
+/// As [`finger`], where the server has this long for its answer.
+///
+/// # Errors
+///
+/// As [`finger`].
+pub fn finger_within<T: Into<ConnectOptions>>(
+    reactor: &Reactor,
+    server: T,
+    query: &str,
+    deadline: Duration,
 ) -> impl Future<Output = Result<String, FingerError>> + 'static + use<T> {
     let query = FingerQuery::parse(query.as_bytes());
     let (reactor, server) = (reactor.clone(), server.into());
@@ -45,6 +62,7 @@ pub fn finger<T: Into<ConnectOptions>>(
         let connector = reactor.connect_tcp(server, move |transport| Client {
             transport,
             query: query.to_string(),
+            deadline,
             answer: Rc::clone(&shared),
         });
         match connector.finished().await.map_err(FingerError::Connect)? {
@@ -95,12 +113,15 @@ struct Answer {
 struct Client {
     transport: Transport,
     query: String,
+    deadline: Duration,
     answer: Rc<Answer>,
 }
 
 impl Protocol for Client {
     fn connection_made(&mut self) {
         write!(self.transport, "{}\r\n", self.query);
+        self.transport
+            .call_later(self.deadline, |this: &mut Self| this.transport.fail_connection(CloseReason::TimedOut));
     }
 
     fn data_received(&mut self, data: &[u8]) {
@@ -126,10 +147,11 @@ fn shown(answer: &[u8]) -> String {
 
 const LONGEST: usize = 256 * 1024;
 
+/// How long a server may take, unless told otherwise.
+const ANSWER: Duration = Duration::from_secs(60);
+
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use reactor::testing::Simulation;
 
     use super::*;
@@ -154,6 +176,12 @@ mod tests {
                 self.0.call_later(Duration::from_secs(1), |this: &mut Self| this.0.abort_connection());
             }
         }
+    }
+
+    struct Silent;
+
+    impl Protocol for Silent {
+        fn data_received(&mut self, _data: &[u8]) {}
     }
 
     fn ask_one_that_says(text: impl Into<Vec<u8>>, closes: bool) -> Result<String, FingerError> {
@@ -189,6 +217,25 @@ mod tests {
         let error = ask_one_that_says(vec![b'x'; LONGEST + 1], true).unwrap_err();
         assert_eq!(error.to_string(), "the answer is not complete: it has more than 256 KiB");
         assert_eq!(ask_one_that_says(vec![b'x'; LONGEST], true).unwrap().len(), LONGEST);
+    }
+
+    #[test]
+    fn a_server_that_says_nothing_has_a_minute_or_what_it_is_given() {
+        for deadline in [None, Some(Duration::from_secs(5))] {
+            let sim = Simulation::new(1);
+            sim.host("server").listen_tcp(79, |_| Silent).unwrap();
+            let client = sim.host("client");
+            let begun = client.now();
+            let answer = client.run_until(async {
+                match deadline {
+                    None => finger(&client, "server:79", "x").await,
+                    Some(deadline) => finger_within(&client, "server:79", "x", deadline).await,
+                }
+            });
+            assert!(matches!(answer.unwrap(), Err(FingerError::Lost(CloseReason::TimedOut))));
+            let taken = (client.now() - begun).as_secs();
+            assert_eq!(taken, deadline.unwrap_or(ANSWER).as_secs());
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 pub(crate) mod client;
 pub(crate) mod query;
 
-pub use client::{FingerError, finger};
+pub use client::{FingerError, finger, finger_within};
 pub use query::{FingerQuery, InvalidFingerQuery};
 
 use std::fmt;

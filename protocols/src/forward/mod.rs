@@ -2,10 +2,12 @@
 
 pub(crate) mod splice;
 
+use std::time::Duration;
+
 use reactor::net::ConnectOptions;
 use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
-use crate::forward::splice::Forward;
+use crate::forward::splice::{Forward, HALF_CLOSED};
 
 /// A factory of connections that are forwarded to another address. Twisted's `portforward.ProxyFactory`.
 ///
@@ -27,7 +29,8 @@ use crate::forward::splice::Forward;
 ///
 /// As they would without a forwarder between them:
 ///
-/// - The end of a stream is passed on, and the other direction goes on: half-close works. (In Twisted it closes both.)
+/// - The end of a stream is passed on, and the other direction goes on: half-close works. (In Twisted it closes both.) When
+///   that is silent for five minutes ([`half_closed_timeout`](Self::half_closed_timeout)), both are reset.
 /// - When one connection has closed, the other closes when everything was sent.
 /// - When one is reset or broken off, the other is reset. (Twisted closes it in order, and a reader cannot tell that
 ///   something is missing.)
@@ -39,28 +42,44 @@ use crate::forward::splice::Forward;
 ///
 /// A peer that has vanished without a word is noticed by
 /// [`ListenOptions::keep_alive`](reactor::net::ListenOptions::keep_alive) and
-/// [`ConnectOptions::keep_alive`](reactor::net::ConnectOptions::keep_alive), or by a policy that limits idle time.
+/// [`ConnectOptions::keep_alive`](reactor::net::ConnectOptions::keep_alive), which are on; one that is silent by a policy that
+/// limits idle time.
 #[derive(Clone, Debug)]
 pub struct PortForward {
     target: ConnectOptions,
+    half_closed: Option<Duration>,
 }
 
 impl PortForward {
     /// Forwards to `target`: whatever [`Reactor::connect_tcp`](reactor::Reactor::connect_tcp) takes.
     pub fn new(target: impl Into<ConnectOptions>) -> Self {
-        Self { target: target.into() }
+        Self { target: target.into(), half_closed: Some(HALF_CLOSED) }
+    }
+
+    /// For how long nothing may come of one peer when the other has ended its stream, before both are reset: five minutes
+    /// if this is never called; `None` is for ever.
+    #[must_use]
+    pub fn half_closed_timeout(mut self, silence: Option<Duration>) -> Self {
+        self.half_closed = silence;
+        self
     }
 }
 
 impl Factory for PortForward {
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-        Some(Box::new(Incoming { transport, target: self.target.clone(), forward: None }))
+        Some(Box::new(Incoming {
+            transport,
+            target: self.target.clone(),
+            half_closed: self.half_closed,
+            forward: None,
+        }))
     }
 }
 
 struct Incoming {
     transport: Transport,
     target: ConnectOptions,
+    half_closed: Option<Duration>,
     /// From `connection_made` on.
     forward: Option<Forward>,
 }
@@ -69,7 +88,7 @@ impl Protocol for Incoming {
     fn connection_made(&mut self) {
         let transport = self.transport.clone();
         let failed = move |error| transport.fail_connection(CloseReason::failed(error));
-        self.forward = Some(Forward::connect(&self.transport, self.target.clone(), |_| (), failed));
+        self.forward = Some(Forward::connect(&self.transport, self.target.clone(), self.half_closed, |_| (), failed));
     }
 
     fn data_received(&mut self, data: &[u8]) {

@@ -1,7 +1,11 @@
 //! Two connections, each of which is sent what the other receives: what a forwarder and a proxy do in the end.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
 use reactor::net::ConnectOptions;
-use reactor::{CloseReason, ConnectError, Connector, OnEof, Protocol, Transport};
+use reactor::{CloseReason, ConnectError, Connector, DelayedCall, OnEof, Protocol, Transport};
 
 /// The accepted connection's side: its protocol passes its callbacks on to this.
 ///
@@ -11,6 +15,7 @@ use reactor::{CloseReason, ConnectError, Connector, OnEof, Protocol, Transport};
 pub(crate) struct Forward {
     /// Of the connection that was made for the accepted one.
     connector: Connector,
+    rest: Rc<Rest>,
 }
 
 impl Forward {
@@ -19,33 +24,41 @@ impl Forward {
     pub(crate) fn connect(
         incoming: &Transport,
         target: ConnectOptions,
+        half_closed: Option<Duration>,
         mut established: impl FnMut(&Transport) + 'static,
         mut failed: impl FnMut(ConnectError) + 'static,
     ) -> Self {
         incoming.pause_reading();
         let (reactor, incoming) = (incoming.reactor(), incoming.clone());
+        let rest = Rc::new(Rest { limit: half_closed, timer: RefCell::default() });
+        let shared = Rc::clone(&rest);
         let connector = reactor.connect_tcp(target, move |outgoing: Transport| {
             incoming.paced_by(&outgoing);
             outgoing.paced_by(&incoming);
             established(&outgoing);
             incoming.resume_reading();
-            Outgoing { incoming: incoming.clone() }
+            Outgoing { incoming: incoming.clone(), outgoing, rest: Rc::clone(&shared) }
         });
-        Self { connector: connector.on_failed(move |_, error| failed(error)) }
+        Self { connector: connector.on_failed(move |_, error| failed(error)), rest }
     }
 
     pub(crate) fn data_received(&self, data: &[u8]) {
         if let Some(outgoing) = self.connector.transport() {
+            self.rest.goes_on();
             outgoing.write(data);
         }
     }
 
     pub(crate) fn eof_received(&self) -> OnEof {
         // Before the connection is there reading is paused, so the question comes again when it is.
-        self.connector.transport().map_or(OnEof::NotYet, |outgoing| pass_on_eof(&outgoing))
+        self.connector.transport().map_or(OnEof::NotYet, |outgoing| {
+            self.rest.begins(&outgoing);
+            pass_on_eof(&outgoing)
+        })
     }
 
     pub(crate) fn connection_lost(&self, reason: &CloseReason) {
+        self.rest.is_over();
         match self.connector.transport() {
             Some(outgoing) => pass_on_end(&outgoing, reason),
             None => self.connector.disconnect(),
@@ -56,21 +69,62 @@ impl Forward {
 /// The protocol of the connection that was made for another.
 struct Outgoing {
     incoming: Transport,
+    outgoing: Transport,
+    rest: Rc<Rest>,
 }
 
 impl Protocol for Outgoing {
     fn data_received(&mut self, data: &[u8]) {
+        self.rest.goes_on();
         self.incoming.write(data);
     }
 
     fn eof_received(&mut self) -> OnEof {
+        self.rest.begins(&self.outgoing);
         pass_on_eof(&self.incoming)
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {
+        self.rest.is_over();
         pass_on_end(&self.incoming, &reason);
     }
 }
+
+/// What goes on when one of the two streams has ended: a peer that has forgotten the other would keep both connections
+/// for ever.
+struct Rest {
+    /// How long it may be silent.
+    limit: Option<Duration>,
+    timer: RefCell<Option<DelayedCall>>,
+}
+
+impl Rest {
+    fn begins(&self, outgoing: &Transport) {
+        if let Some(limit) = self.limit
+            && self.timer.borrow().is_none()
+        {
+            let given_up = outgoing.clone();
+            // What becomes of this one is passed on to the other.
+            let timer = outgoing.reactor().call_later(limit, move || given_up.fail_connection(CloseReason::TimedOut));
+            self.timer.replace(Some(timer));
+        }
+    }
+
+    fn goes_on(&self) {
+        if let (Some(timer), Some(limit)) = (&*self.timer.borrow(), self.limit) {
+            timer.reset(limit);
+        }
+    }
+
+    fn is_over(&self) {
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
+    }
+}
+
+/// How long the rest may be silent when one stream has ended, unless told otherwise.
+pub(crate) const HALF_CLOSED: Duration = Duration::from_secs(5 * 60);
 
 fn pass_on_eof(to: &Transport) -> OnEof {
     to.write_eof();

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use reactor::testing::{Link, Simulation};
 
 use super::*;
@@ -189,4 +187,22 @@ fn s264_every_byte_arrives_or_the_end_is_a_reset() {
         assert!(sent.starts_with(&target.received()));
         assert!(!target.has_eof() || target.received() == sent, "an end that lies");
     });
+}
+
+#[test]
+fn when_one_stream_has_ended_the_other_goes_on_until_it_is_silent_for_five_minutes() {
+    let chain = Chain::connected();
+    chain.client.transport().write_eof();
+    for _ in 0..10 {
+        chain.sim.run_for(HALF_CLOSED - Duration::from_secs(2));
+        chain.target.transport().write("more");
+        chain.run();
+    }
+    assert_eq!((chain.client.received().len(), chain.forwarded()), (40, 2));
+    chain.sim.run_for(HALF_CLOSED);
+    assert_eq!(chain.forwarded(), 0);
+    // Whole connections may be silent.
+    let chain = Chain::connected();
+    chain.sim.run_for(100 * HALF_CLOSED);
+    assert_eq!(chain.forwarded(), 2);
 }

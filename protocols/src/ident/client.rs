@@ -3,10 +3,11 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future;
 use std::rc::Rc;
+use std::time::Duration;
 
 use futures_channel::oneshot;
 use reactor::net::ConnectOptions;
-use reactor::{CloseReason, Connector, Reactor};
+use reactor::{CloseReason, Connector, DelayedCall, Reactor};
 
 use crate::ident::LONGEST_LINE;
 use crate::ident::reply::{IdentError, IdentReply, parse_line};
@@ -36,11 +37,13 @@ pub struct IdentClient {
     connector: Connector,
 }
 
-#[derive(Default)]
 struct Queries {
     /// The first of them has been sent, if there is a connection.
     pending: VecDeque<Query>,
     lines: Option<Lines>,
+    /// How long the server may take for each.
+    deadline: Duration,
+    timer: Option<DelayedCall>,
     /// Why there will be no more replies.
     over: Option<IdentError>,
 }
@@ -54,7 +57,8 @@ impl IdentClient {
     /// Connects to an ident server, which is at port 113. It looks among the connections between the two addresses that
     /// this one is between: see [`ConnectOptions::local_address`].
     pub fn connect(reactor: &Reactor, server: impl Into<ConnectOptions>) -> Self {
-        let queries = Rc::new(RefCell::new(Queries::default()));
+        let queries = Queries { pending: VecDeque::new(), lines: None, deadline: DEADLINE, timer: None, over: None };
+        let queries = Rc::new(RefCell::new(queries));
         let shared = Rc::clone(&queries);
         let factory = LineReceiver::factory(move |lines| Client { lines, queries: Rc::clone(&shared) });
         let connector = reactor.connect_tcp(server, factory.any_newline().max_length(LONGEST_LINE));
@@ -86,6 +90,12 @@ impl IdentClient {
         async move { told.await.unwrap_or(Err(IdentError::Lost(CloseReason::Aborted))) }
     }
 
+    /// How long the server may take for the reply to each question that is sent from here on, before the connection is
+    /// given up with [`CloseReason::TimedOut`]: 30 s if this is never called.
+    pub fn set_deadline(&self, deadline: Duration) {
+        self.queries.borrow_mut().deadline = deadline;
+    }
+
     /// Closes the connection, or gives up connecting; questions without a reply resolve with an error.
     pub fn lose_connection(&self) {
         self.connector.disconnect();
@@ -104,10 +114,15 @@ impl Queries {
         }
     }
 
-    fn send_first(&self) {
+    fn send_first(&mut self) {
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
         if let (Some(lines), Some(query)) = (&self.lines, self.pending.front()) {
             let (server_port, client_port) = query.ports;
             lines.send_line(format!("{server_port}, {client_port}"));
+            let given_up = |client: &mut Client| client.lines.transport().fail_connection(CloseReason::TimedOut);
+            self.timer = Some(lines.call_later(self.deadline, given_up));
         }
     }
 
@@ -151,6 +166,9 @@ impl LineHandler for Client {
     }
 }
 
+/// What RFC 1413 has a server give up after at the earliest.
+const DEADLINE: Duration = Duration::from_secs(30);
+
 impl fmt::Debug for IdentClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("IdentClient")
@@ -162,8 +180,6 @@ impl fmt::Debug for IdentClient {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use reactor::testing::{Link, Simulation};
     use reactor::{Protocol, Transport};
 
@@ -263,5 +279,26 @@ mod tests {
         ident.lose_connection();
         let error = client.run_until(reply).unwrap().unwrap_err();
         assert_eq!(error.to_string(), "no reply from the ident server: connection closed cleanly");
+    }
+
+    #[test]
+    fn a_server_that_does_not_reply_is_given_up() {
+        struct Silent;
+
+        impl Protocol for Silent {
+            fn data_received(&mut self, _data: &[u8]) {}
+        }
+
+        let (_sim, server, client) = net();
+        server.listen_tcp(113, |_: Transport| Silent).unwrap();
+        let ident = IdentClient::connect(&client, "server:113");
+        let [first, second] = [ident.lookup(1, 2), ident.lookup(3, 4)];
+        let begun = client.now();
+        let lookups = client.run_until(async { [first.await, second.await] }).unwrap();
+        assert!(
+            lookups.iter().all(|lookup| matches!(lookup, Err(IdentError::Lost(CloseReason::TimedOut)))),
+            "{lookups:?}"
+        );
+        assert_eq!((client.now() - begun).as_secs(), 30);
     }
 }

@@ -19,7 +19,7 @@ use reactor::connect::ConnectErrorKind;
 use reactor::net::ConnectOptions;
 use reactor::{Address, CloseReason, ConnectError, DelayedCall, Factory, OnEof, Protocol, Transport};
 
-use crate::forward::splice::Forward;
+use crate::forward::splice::{Forward, HALF_CLOSED};
 use crate::socks::parser::{
     CONNECT, Malformed, Message, NO_METHOD, NO_PASSWORD, PASSWORD, PASSWORD_ACCEPTED, PASSWORD_REFUSED, Reply, Request,
     Stage, Version, parse, reply,
@@ -305,7 +305,7 @@ impl Server {
             client.defer(ready(error), |this: &mut Self, error| this.connect_to_next(reply_to(&error)));
         };
         let target = ConnectOptions::new(address).deadline(Some(ATTEMPT));
-        self.forward = Some(Forward::connect(&self.transport, target, established, failed));
+        self.forward = Some(Forward::connect(&self.transport, target, Some(HALF_CLOSED), established, failed));
     }
 
     fn have_client_wait(&mut self) {

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use crate::address::target::{Target, ToTarget};
 use crate::driver::linger::LingerLimits;
-use crate::net::connection_options::ConnectionOptions;
+use crate::net::connection_options::{ConnectionOptions, KeepAliveProbes};
 
 /// Where and how to connect. With the defaults, a text such as `"host:port"`, a `("host", port)` or a [`SocketAddr`] is
 /// enough: see [`ToTarget`].
@@ -55,6 +55,12 @@ impl ConnectOptions {
     /// As [`ListenOptions::keep_alive`](crate::net::ListenOptions::keep_alive).
     pub fn keep_alive(mut self, idle: Option<Duration>) -> Self {
         self.socket.keep_alive = idle;
+        self
+    }
+
+    /// As [`ListenOptions::keep_alive_probes`](crate::net::ListenOptions::keep_alive_probes).
+    pub fn keep_alive_probes(mut self, interval: Duration, count: u32) -> Self {
+        self.socket.probes = KeepAliveProbes { interval: Some(interval), count };
         self
     }
 

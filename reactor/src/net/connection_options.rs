@@ -8,16 +8,32 @@ use crate::transport::flow_control::OUTPUT_LIMIT;
 pub(crate) struct ConnectionOptions {
     pub(crate) no_delay: bool,
     pub(crate) keep_alive: Option<Duration>,
+    pub(crate) probes: KeepAliveProbes,
     pub(crate) user_timeout: Option<Duration>,
     pub(crate) output_limit: usize,
     pub(crate) linger: LingerLimits,
+}
+
+/// What follows when a peer was silent for long enough.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct KeepAliveProbes {
+    /// None for a tenth of the silence.
+    pub(crate) interval: Option<Duration>,
+    pub(crate) count: u32,
+}
+
+impl Default for KeepAliveProbes {
+    fn default() -> Self {
+        Self { interval: None, count: 9 }
+    }
 }
 
 impl Default for ConnectionOptions {
     fn default() -> Self {
         Self {
             no_delay: true,
-            keep_alive: None,
+            keep_alive: Some(Duration::from_secs(5 * 60)),
+            probes: KeepAliveProbes::default(),
             user_timeout: None,
             output_limit: OUTPUT_LIMIT,
             linger: LingerLimits { idle: Duration::from_secs(2), total: Duration::from_secs(30) },

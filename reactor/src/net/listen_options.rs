@@ -3,7 +3,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::driver::linger::LingerLimits;
-use crate::net::connection_options::ConnectionOptions;
+use crate::net::connection_options::{ConnectionOptions, KeepAliveProbes};
 use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 
 /// Where and how to listen. With the defaults, a bare port, an address or a text is enough.
@@ -122,9 +122,17 @@ impl ListenOptions {
         self
     }
 
-    /// As [`Transport::set_keep_alive`](crate::Transport::set_keep_alive) (off).
+    /// As [`Transport::set_keep_alive`](crate::Transport::set_keep_alive) (after 5 minutes of silence): so a peer that has
+    /// vanished without a word does not keep its connection for ever.
     pub fn keep_alive(mut self, idle: Option<Duration>) -> Self {
         self.socket.keep_alive = idle;
+        self
+    }
+
+    /// How often a silent peer is probed (a tenth of [`keep_alive`](Self::keep_alive), at least a second), and how many
+    /// probes in a row may stay unanswered before the connection ends (9). The system takes 1 to 127 of them.
+    pub fn keep_alive_probes(mut self, interval: Duration, count: u32) -> Self {
+        self.socket.probes = KeepAliveProbes { interval: Some(interval), count };
         self
     }
 

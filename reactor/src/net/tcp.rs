@@ -15,7 +15,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use crate::address::{Address, unmapped};
 use crate::driver::stream::{Accepted, Listener, Stream};
 use crate::net::connect_options::ConnectOptions;
-use crate::net::connection_options::ConnectionOptions;
+use crate::net::connection_options::{ConnectionOptions, KeepAliveProbes};
 use crate::net::error::BindError;
 use crate::net::listen_options::ListenOptions;
 use crate::net::socket::{Reserve, poll_end};
@@ -91,19 +91,21 @@ impl Stream for Tcp {
             socket.set_tcp_nodelay(on)?;
         }
         if let Some(idle) = options.keep_alive {
-            set_keep_alive(&socket, idle)?;
+            set_keep_alive(&socket, idle, KeepAliveProbes::default())?;
         }
         Ok(())
     }
 }
 
-fn set_keep_alive(socket: &Socket, idle: Option<Duration>) -> io::Result<()> {
+fn set_keep_alive(socket: &Socket, idle: Option<Duration>, probes: KeepAliveProbes) -> io::Result<()> {
     match idle {
         Some(idle) => {
-            // The system counts in whole seconds, and rejects zero.
-            let idle = idle.max(Duration::from_secs(1));
-            let interval = (idle / 10).max(Duration::from_secs(1));
-            socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(9))
+            // The system counts in whole seconds, and rejects zero and more than this.
+            let taken = |span: Duration| span.clamp(Duration::from_secs(1), Duration::from_secs(i16::MAX as u64));
+            let (idle, interval) = (taken(idle), taken(probes.interval.unwrap_or(idle / 10)));
+            let options =
+                TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(probes.count.clamp(1, 127));
+            socket.set_tcp_keepalive(&options)
         }
         None => socket.set_keepalive(false),
     }
@@ -113,7 +115,7 @@ fn set_keep_alive(socket: &Socket, idle: Option<Duration>) -> io::Result<()> {
 fn set_connection_options(socket: &Socket, options: &ConnectionOptions) -> io::Result<()> {
     socket.set_tcp_nodelay(options.no_delay)?;
     if options.keep_alive.is_some() {
-        set_keep_alive(socket, options.keep_alive)?;
+        set_keep_alive(socket, options.keep_alive, options.probes)?;
     }
     if options.user_timeout.is_some() {
         socket.set_tcp_user_timeout(options.user_timeout)?;

@@ -51,7 +51,7 @@ fn s140_what_is_wrong_with_a_description_of_a_server_is_told_with_its_place() {
         ("tcp:80:backlog=5:backlog=5", "\"backlog\" (at 17) was given before"),
         (
             "tcp:80:interfce=127.0.0.1",
-            "\"interfce\" (at 7) is not a keyword of tcp: it has port, interface, backlog, max-connections, max-pending, rate, per-peer, pending-per-peer",
+            "\"interfce\" (at 7) is not a keyword of tcp: it has port, interface, backlog, max-connections, max-pending, rate, per-peer, pending-per-peer, keep-alive, keep-alive-interval, keep-alive-count",
         ),
         ("tcp:80:interface=localhost", "\"localhost\" (at 17) is not an IP address"),
         (

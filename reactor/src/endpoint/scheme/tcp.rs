@@ -11,6 +11,7 @@ use crate::endpoint::attempt::attempt;
 use crate::endpoint::scheme::accept_limits;
 use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use crate::net::connect_options::ConnectOptions;
+use crate::net::connection_options::ConnectionOptions;
 use crate::net::listen_options::ListenOptions;
 use crate::port::Port;
 use crate::reactor::Reactor;
@@ -50,7 +51,22 @@ fn listening_on(
         options = options.backlog(backlog.count()?);
     }
     options.limits = accept_limits::parse(arguments, true)?;
+    keep_alive(arguments, &mut options.socket)?;
     Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone(), options }))
+}
+
+/// `keep-alive=`, a time or `none`, `keep-alive-interval=` and `keep-alive-count=`.
+fn keep_alive(arguments: &mut Arguments, options: &mut ConnectionOptions) -> Result<(), EndpointError> {
+    if let Some(idle) = arguments.optional("keep-alive")? {
+        options.keep_alive = if idle.as_str() == "none" { None } else { Some(idle.seconds()?) };
+    }
+    if let Some(interval) = arguments.optional("keep-alive-interval")? {
+        options.probes.interval = Some(interval.seconds()?);
+    }
+    if let Some(count) = arguments.optional("keep-alive-count")? {
+        options.probes.count = count.count()?;
+    }
+    Ok(())
 }
 
 struct Server {
@@ -84,6 +100,7 @@ pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     if let Some(address) = arguments.optional("bindAddress")? {
         options = options.local_address(address.ip_address(0)?);
     }
+    keep_alive(arguments, &mut options.socket)?;
     Ok(Box::new(Client { reactor: reactor.clone(), arguments: arguments.clone(), options }))
 }
 
