@@ -84,7 +84,7 @@ pub(crate) struct ConnectorCell {
 /// What a connector keeps for trying again.
 #[derive(Default)]
 pub(crate) struct Retry {
-    /// None: it does not try again.
+    /// `None` if it does not try again.
     pub(super) backoff: RefCell<Option<Box<Backoff>>>,
     /// The call that begins the next attempt.
     pub(super) call: RefCell<Option<DelayedCall>>,
@@ -360,7 +360,7 @@ impl Outgoing for ConnectorCell {
         }
     }
 
-    /// The hooks and the factory may own this very connector.
+    /// The hooks and the factory may own this same connector.
     fn discard(&self) {
         let hooks = (self.on_failed.take(), self.on_lost.take());
         log_panic("drop of a connector's hook", || drop(hooks));

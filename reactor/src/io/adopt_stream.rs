@@ -21,14 +21,14 @@ use crate::transport::close_reason::CloseReason;
 use crate::util::wakers::Wakers;
 
 impl Reactor {
-    /// Makes a connection of a stream that is open already, whatever it is: a pipe of `tokio::io`, what TLS or SSH
-    /// libraries return, what is left of an HTTP connection after an upgrade. `factory` builds the protocol in the
-    /// reactor's next turn, with these addresses of the two ends. Twisted's `adoptStreamConnection`.
+    /// Makes a connection of a stream that is already open, whatever it is: a pipe of `tokio::io`, a stream from a TLS
+    /// or SSH library, an HTTP connection after an upgrade. `factory` builds the protocol in the reactor's next turn,
+    /// with these addresses of the two ends. Twisted's `adoptStreamConnection`.
     ///
-    /// Everything works as on a socket, as far as a stream can tell: there is no reset, so
+    /// It works like a socket, within the limits of a stream: there is no reset, so
     /// [`abort_connection`](crate::Transport::abort_connection) drops the stream, and while reading is paused a broken
-    /// stream is noticed only if nothing unread lies before. The stream is polled on the reactor's thread inside its
-    /// Tokio runtime; one that needs no runtime can be adopted in a simulation, too.
+    /// stream is noticed only if nothing unread precedes the break. The stream is polled on the reactor's thread inside
+    /// its Tokio runtime; a stream that needs no runtime can also be adopted in a simulation.
     ///
     /// ```
     /// use reactor::{Address, Protocol, Reactor, Transport};
@@ -60,7 +60,8 @@ impl Reactor {
         let end = ConnectionEnd(Rc::default());
         let keeper = Rc::new(Adopted { factory: FactoryCell::new(factory), end: end.clone() });
         let core = Rc::downgrade(&self.0);
-        // Started by a task: no callback runs inside another. Dropped before that, the keeper tells the end.
+        // Started by a task, so that no callback runs inside another. If dropped before that, the keeper reports the
+        // end.
         self.0.spawn_task(async move {
             let Some(core) = core.upgrade().filter(|core| !core.is_stopping()) else { return };
             keeper.factory.start();
@@ -76,7 +77,7 @@ impl Reactor {
     }
 }
 
-/// Who keeps an adopted stream's connection.
+/// The owner of an adopted stream's connection.
 struct Adopted {
     factory: FactoryCell,
     end: ConnectionEnd,
@@ -99,8 +100,8 @@ impl Drop for Adopted {
     }
 }
 
-/// Resolves when the connection made by [`Reactor::adopt_stream`] has ended, with the reason: [`CloseReason::Done`] if
-/// the factory refused it, [`CloseReason::Aborted`] if the reactor stopped before. Dropping it changes nothing.
+/// Resolves with the reason when the connection made by [`Reactor::adopt_stream`] has ended: [`CloseReason::Done`] if
+/// the factory refused it, [`CloseReason::Aborted`] if the reactor stopped first. Dropping it changes nothing.
 #[derive(Clone)]
 pub struct ConnectionEnd(Rc<Ending>);
 

@@ -1,4 +1,4 @@
-//! Tokio's streams, whatever they are, as streams of ours.
+//! Tokio's streams as streams of this crate.
 
 use std::io;
 use std::pin::Pin;
@@ -9,14 +9,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::driver::stream::Stream;
 use crate::transport::state::SocketOptions;
 
-/// A stream of which nothing is known but that it can be read and written.
+/// A stream that can only be read and written.
 pub(crate) struct AsyncStream<S> {
     stream: S,
-    /// Read while nobody wanted to read, for there is no other way to learn of the end.
+    /// A byte read while the connection was not reading: reading is the only way to notice the end.
     ahead: Option<u8>,
-    /// How reading failed behind that byte.
+    /// The error of the read after that byte.
     failure: Option<io::Error>,
-    /// Bytes the stream has taken and not yet flushed; the connection still counts them as its own.
+    /// Bytes that the stream has accepted and not yet flushed; the connection still counts them as its own.
     unflushed: usize,
 }
 
@@ -78,7 +78,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Stream for AsyncStream<S> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 
-    /// There is no such thing; that it is dropped must do.
+    /// Async streams have no reset; dropping must suffice.
     fn reset(&mut self) {}
 
     fn set_options(&mut self, _options: SocketOptions) -> io::Result<()> {

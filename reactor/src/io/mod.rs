@@ -1,11 +1,11 @@
-//! Bytes that are not a socket's: standard input and output, other descriptors, and Tokio's streams in both directions.
+//! Streams other than sockets: standard input and output, other descriptors, and Tokio's streams in both directions.
 //!
-//! | to | there is |
+//! | to | use |
 //! |---|---|
 //! | serve standard input and output | [`stdio`](crate::Reactor::stdio) |
 //! | serve pipes, terminals and other descriptors | [`connect_fds`](crate::Reactor::connect_fds) |
-//! | run a protocol over a stream of Tokio's, such as TLS | [`adopt_stream`](crate::Reactor::adopt_stream) |
-//! | have a connection as a stream of Tokio's, for a library such as hyper | [`TokioStream`] |
+//! | run a protocol over one of Tokio's streams, such as TLS | [`adopt_stream`](crate::Reactor::adopt_stream) |
+//! | use a connection as one of Tokio's streams, for a library such as hyper | [`TokioStream`] |
 //!
 //! ```
 //! use reactor::io::TokioStream;

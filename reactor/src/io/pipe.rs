@@ -1,4 +1,4 @@
-//! Descriptors as streams: pipes, terminals, files, whatever standard input and output may be.
+//! Descriptors as streams: pipes, terminals, files, or any other standard input and output.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -19,23 +19,23 @@ use crate::driver::stream::Stream;
 use crate::hub::buffers::READ_BUFFER;
 use crate::transport::state::SocketOptions;
 
-/// One direction of a stream: a descriptor that is read from, or one that is written to.
+/// One direction of a stream: a descriptor to read from or to write to.
 ///
-/// Whether a descriptor blocks belongs to what it refers to, and that is shared: a shell and its children have the
-/// terminal in common, and one that was left non-blocking breaks whoever reads it next. So the mode of a descriptor
-/// that came from elsewhere is never changed, and however the process ends, nothing has to be put back:
+/// Whether a descriptor blocks is a property of the file it refers to, which is shared: a shell and its children share
+/// the terminal, and a terminal left non-blocking breaks the next program that reads it. So the mode of a descriptor
+/// that came from elsewhere is never changed, and however the process ends, nothing has to be restored:
 ///
-/// - a pipe or a terminal is opened anew, which gives it a mode of its own
-/// - a socket cannot be opened anew, but each call can say that it is not to wait
-/// - everything else blocks, on a thread: files and devices, for which the poller cannot wait, and what may not be
-///   opened anew, because there is no `/proc` or another user owns it
+/// - a pipe or a terminal is reopened, which gives it a mode of its own
+/// - a socket cannot be reopened, but each call can ask not to wait
+/// - everything else blocks, on a thread: files and devices, which the poller cannot wait for, and what cannot be
+///   reopened, because there is no `/proc` or another user owns it
 pub(crate) enum Pipe {
     Polled { fd: AsyncFd<OwnedFd>, is_socket: bool },
     Blocking(tokio::fs::File),
 }
 
 impl Pipe {
-    /// One that others may have in common with this process. Needs the runtime's context.
+    /// A descriptor that other processes may share. Needs the runtime's context.
     pub(crate) fn shared(fd: OwnedFd, interest: Interest) -> io::Result<Self> {
         let file = File::from(fd);
         let metadata = file.metadata()?;
@@ -43,7 +43,7 @@ impl Pipe {
         if kind.is_socket() {
             return Ok(Self::Polled { fd: register(file.into(), interest)?, is_socket: true });
         }
-        // To open the controlling side of a pseudo-terminal is to make another one.
+        // Reopening the controlling side of a pseudo-terminal would create another one.
         let may_be_opened_anew = kind.is_fifo() || (file.is_terminal() && metadata.rdev() != CONTROLLING_SIDE);
         if may_be_opened_anew
             && let Ok(own) = open_anew(&file, interest)
@@ -56,7 +56,7 @@ impl Pipe {
         Ok(Self::Blocking(file))
     }
 
-    /// One that this process has made: what its other end does is not affected. Needs the runtime's context.
+    /// A descriptor that this process has made; its other end is not affected. Needs the runtime's context.
     pub(crate) fn own(fd: OwnedFd, interest: Interest) -> io::Result<Self> {
         ioctl_fionbio(&fd, true)?;
         Ok(Self::Polled { fd: register(fd, interest)?, is_socket: false })
@@ -64,7 +64,7 @@ impl Pipe {
 
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         match self {
-            // First of all it reads: what `poll_end` has seen, the poller does not say again.
+            // Reads first: the poller does not report again what `poll_end` has seen.
             Self::Polled { fd, is_socket } => loop {
                 match read(fd.get_ref(), *is_socket, buffer) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -80,7 +80,7 @@ impl Pipe {
         }
     }
 
-    /// Waits for the end of what is read, with nothing unread before it.
+    /// Waits for the end of the input, with nothing unread before it.
     pub(crate) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let Self::Polled { fd, is_socket } = self else { return Poll::Pending };
         loop {
@@ -98,7 +98,7 @@ impl Pipe {
 
     pub(crate) fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         match self {
-            // First of all it writes: what `poll_broken` has seen, the poller does not say again.
+            // Writes first: the poller does not report again what `poll_broken` has seen.
             Self::Polled { fd, is_socket } => loop {
                 match write(fd.get_ref(), *is_socket, data) {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
@@ -110,7 +110,7 @@ impl Pipe {
         }
     }
 
-    /// Waits until nobody reads what is written.
+    /// Waits until the reader of the output is gone.
     pub(crate) fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Self::Polled { fd, .. } = self else { return Poll::Pending };
         loop {
@@ -121,7 +121,7 @@ impl Pipe {
         }
     }
 
-    /// Waits until all that was written has arrived where it belongs.
+    /// Waits until everything written has reached its destination.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Polled { .. } => Poll::Ready(Ok(())),
@@ -174,9 +174,9 @@ const CONTROLLING_SIDE: u64 = libc::makedev(5, 2);
 /// A stream over two descriptors, which may be one socket.
 pub(crate) struct PipeStream {
     input: Pipe,
-    /// None when this side has ended its stream.
+    /// `None` once this side has ended its stream.
     output: Option<Pipe>,
-    /// Nothing more is read: what comes belongs to whoever reads next.
+    /// Nothing more is read: further input belongs to the next reader.
     closed: bool,
 }
 
@@ -185,7 +185,7 @@ impl PipeStream {
         Self { input, output: Some(output), closed: false }
     }
 
-    /// The failure of a stream whose output nobody reads any more, which is noticed when there is nothing to read.
+    /// The failure of a stream whose reader is gone, which is noticed when there is nothing to read.
     fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let Some(output) = &mut self.output else { return Poll::Pending };
         output.poll_broken(cx).map(|()| io::ErrorKind::BrokenPipe.into())
@@ -231,14 +231,14 @@ impl Stream for PipeStream {
         {
             ready!(output.poll_flush(cx))?;
         }
-        // A socket may go on for a while, as one of TCP does.
+        // A socket may linger, as a TCP one does.
         self.closed = self.input.socket().is_none();
         Poll::Ready(Ok(()))
     }
 
     fn reset(&mut self) {
         if let Some(socket) = self.input.socket() {
-            // If it fails the peer is gone already.
+            // If this fails, the peer is already gone.
             let _ = socket.set_linger(Some(Duration::ZERO));
         }
     }

@@ -23,21 +23,21 @@ use crate::reactor::standalone::between_pipes;
 use crate::transport::close_reason::CloseReason;
 
 impl Reactor {
-    /// Makes standard input and output one connection, whose protocol `factory` builds in the reactor's next turn. The
-    /// future gives the reason of its end; dropping it changes nothing. Twisted's `StandardIO`.
+    /// Makes a connection of standard input and output; `factory` builds its protocol in the reactor's next turn. The
+    /// future resolves with the close reason; dropping it changes nothing. Twisted's `StandardIO`.
     ///
-    /// It is a connection like any other: the end of standard input is
-    /// [`eof_received`](crate::Protocol::eof_received), [`lose_connection`](crate::Transport::lose_connection) sends what was
-    /// written first, and the protocol is paused while nobody reads. When the reader of standard output goes away the
-    /// connection is lost, as soon as there is nothing to read; on a terminal, in a file and on a socket the next write
-    /// shows it. Both of its addresses are [`Address::Pipe`]. Standard error is left alone.
+    /// It is a connection like any other: the end of standard input is [`eof_received`](crate::Protocol::eof_received),
+    /// [`lose_connection`](crate::Transport::lose_connection) first sends everything written, and the protocol is
+    /// paused while the reader does not keep up. When the reader of standard output goes away, the connection is lost
+    /// as soon as there is nothing to read; on a terminal, a file or a socket, the next write finds out. Both of its
+    /// addresses are [`Address::Pipe`]. Standard error is left alone.
     ///
-    /// What the two descriptors are does not matter: pipes, terminals, sockets, files, `/dev/null`. Their modes are not
-    /// changed, so the shell and everybody else who shares them notices nothing.
+    /// The two descriptors may be anything: pipes, terminals, sockets, files, `/dev/null`. Their modes are not changed,
+    /// so the shell and other programs that share them notice nothing.
     ///
-    /// From here on they belong to the connection. In their place descriptors 0 and 1 are `/dev/null`, so that a stray
-    /// `println!` gets into no message, children inherit nothing, and the peer sees the end of the stream when the
-    /// connection ends, not only when the program does. Asked for a second time, this connects `/dev/null`.
+    /// From here on they belong to the connection. Descriptors 0 and 1 are replaced by `/dev/null`, so that a stray
+    /// `println!` does not end up in a message, children inherit nothing, and the peer sees the end of the stream when
+    /// the connection ends, not only when the program does. A second call connects `/dev/null`.
     ///
     /// ```no_run
     /// use reactor::{Protocol, Reactor, Transport};
@@ -59,13 +59,13 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// If the system has no descriptor left, the reactor has stopped, or is one of a simulation
-    /// ([`Unsupported`](io::ErrorKind::Unsupported)); then nothing was taken.
+    /// If the system has no descriptor left, the reactor has stopped, or it belongs to a simulation
+    /// ([`Unsupported`](io::ErrorKind::Unsupported)). Nothing is taken then.
     pub fn stdio<F: Factory>(&self, factory: F) -> io::Result<impl Future<Output = CloseReason> + 'static + use<F>> {
         Ok(self.run_standalone(between_pipes(self.take_stdio()?), None, factory))
     }
 
-    /// As [`stdio`](Self::stdio), but as a port that has this connection alone.
+    /// Like [`stdio`](Self::stdio), but as a port with this connection only.
     pub(crate) fn listen_stdio(&self, factory: impl Factory) -> io::Result<Port> {
         let listener = StdioListener(Some(self.take_stdio()?));
         Ok(self.accept_on(listener, AcceptLimits::default(), ConnectionOptions::default(), FactoryCell::new(factory)))
@@ -82,8 +82,8 @@ impl Reactor {
         Ok(stream)
     }
 
-    /// As [`stdio`](Self::stdio), but over other descriptors, which are closed when the connection ends: one to read
-    /// from and one to write to. They may be the same socket or terminal, duplicated.
+    /// Like [`stdio`](Self::stdio), but over other descriptors, which are closed when the connection ends: one to read
+    /// from and one to write to. They may be duplicates of the same socket or terminal.
     ///
     /// ```
     /// use std::io::{Read, Write};
@@ -125,7 +125,7 @@ impl Reactor {
         })
     }
 
-    /// Opens what is the system's: not in a simulation, and not when the reactor has stopped.
+    /// Opens something of the system, except in a simulation or after the reactor has stopped.
     pub(crate) fn open_in_system<T>(&self, what: &str, open: impl FnOnce() -> io::Result<T>) -> io::Result<T> {
         if matches!(self.0.backend, Backend::Memory(_)) {
             let message = format!("this reactor is in memory and has no {what}");
@@ -135,7 +135,7 @@ impl Reactor {
     }
 }
 
-/// Where one stream arrives, and nothing else ever.
+/// A listener at which one stream arrives, and no other.
 struct StdioListener(Option<PipeStream>);
 
 impl Listener for StdioListener {

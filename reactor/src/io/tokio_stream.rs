@@ -20,18 +20,19 @@ use crate::reactor::Reactor;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 
-/// A connection as a stream of Tokio's kind, for straight-line code: [`AsyncRead`] and [`AsyncWrite`], so `hyper`,
-/// codecs and `tokio::io::copy` take it. A client has one by [`connect`](Self::connect); all connections of a port become
-/// streams by [`factory`](Self::factory), one future each, or by [`incoming`](Self::incoming), for a server that accepts.
+/// A connection as a Tokio stream, for straight-line code: [`AsyncRead`] and [`AsyncWrite`], so that `hyper`, codecs
+/// and `tokio::io::copy` accept it. A client gets one by [`connect`](Self::connect). All connections of a port become
+/// streams by [`factory`](Self::factory), with a future for each, or by [`incoming`](Self::incoming), for a server that
+/// accepts.
 ///
-/// - What is written leaves in the connection's next turn. Up to 64 KiB are taken in advance while the connection is
-///   full; up to 64 KiB and one read wait to be read, and then the connection is not read either.
-/// - Shutting it down ends this side's stream. Dropping it closes the connection when all was sent; dropped by a panic,
-///   it aborts it.
-/// - When the connection has ended, what was received before is still read. Then comes the end, or an error where it
-///   has not ended with [`CloseReason::Done`]: that reason is the error's source.
+/// - What is written leaves in the connection's next turn. Up to 64 KiB are accepted in advance while the connection is
+///   full. Up to 64 KiB and one read wait to be read; beyond that the connection is not read either.
+/// - Shutting it down ends this side's stream. Dropping it closes the connection when everything is sent; if a panic
+///   drops it, the connection is aborted.
+/// - When the connection has ended, what was received before is still read. Then comes the end, or an error if it did
+///   not end with [`CloseReason::Done`]: that reason is the error's source.
 ///
-/// It needs no runtime, so it works in a simulation, too. It is `Send` and may be used on another thread.
+/// It needs no runtime, so it also works in a simulation. It is `Send` and may be used on another thread.
 ///
 /// [`AsyncRead`]: https://docs.rs/tokio/latest/tokio/io/trait.AsyncRead.html
 /// [`AsyncWrite`]: https://docs.rs/tokio/latest/tokio/io/trait.AsyncWrite.html
@@ -42,8 +43,8 @@ pub struct TokioStream {
 }
 
 impl TokioStream {
-    /// Connects to a TCP server, as [`Reactor::connect_tcp`] does. The attempt begins at once, and is given up when the
-    /// future is dropped.
+    /// Connects to a TCP server, as [`Reactor::connect_tcp`] does. The attempt begins at once; dropping the future
+    /// gives it up.
     ///
     /// ```
     /// use std::io;
@@ -72,7 +73,7 @@ impl TokioStream {
     ///
     /// # Errors
     ///
-    /// Why the connection could not be made.
+    /// If the connection could not be made, with the reason.
     pub fn connect<T: Into<ConnectOptions>>(
         reactor: &Reactor,
         target: T,
@@ -86,15 +87,15 @@ impl TokioStream {
         });
         let attempt = Attempt(connector.on_failed(move |_, error| {
             if let Some(tell) = failed.take() {
-                // Who asked may not want to know any more.
+                // The receiver may have been dropped.
                 let _ = tell.send(Err(error));
             }
         }));
         async move { told.await.unwrap_or_else(|_| Err(attempt.cancelled())) }
     }
 
-    /// A factory that runs a future with each of its connections, as [`Reactor::spawn`](crate::Reactor::spawn) does. If
-    /// it returns an error that is logged, and the connection ends with it.
+    /// A factory that runs a future with each of its connections, as [`Reactor::spawn`](crate::Reactor::spawn) does. An
+    /// error that the future returns is logged; the connection ends with the future.
     ///
     /// ```
     /// use reactor::testing::StringTransport;
@@ -128,7 +129,7 @@ impl TokioStream {
         }
     }
 
-    /// A factory and, for whoever wants to accept, the connections that come of it.
+    /// A factory, and the connections it makes, for code that accepts them.
     ///
     /// ```no_run
     /// use reactor::Reactor;
@@ -145,8 +146,8 @@ impl TokioStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// As many connections may wait to be accepted as the port [allows](crate::net::ListenOptions::max_connections). When
-    /// [`Incoming`] is dropped they are closed, and others refused.
+    /// As many connections may wait to be accepted as the port [allows](crate::net::ListenOptions::max_connections).
+    /// Dropping [`Incoming`] closes them, and refuses others.
     pub fn incoming() -> (impl Factory, Incoming) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let factory = move |transport: Transport| {
@@ -167,19 +168,19 @@ impl TokioStream {
     }
 }
 
-/// Connections to be accepted, from [`TokioStream::incoming`].
+/// Connections to accept, from [`TokioStream::incoming`].
 #[derive(Debug)]
 pub struct Incoming(mpsc::UnboundedReceiver<TokioStream>);
 
 impl Incoming {
-    /// The next connection; `None` when the port, or whatever else had the factory, is gone. Dropping the future loses
-    /// nothing.
+    /// The next connection; `None` when the port, or whatever else owned the factory, is gone. Dropping the future
+    /// loses nothing.
     pub async fn accept(&mut self) -> Option<TokioStream> {
         self.0.recv().await
     }
 }
 
-/// Between a connection and its stream, which may be on another thread.
+/// Shared by a connection and its stream, which may be on another thread.
 #[derive(Default)]
 struct Shared(Mutex<Pipe>);
 
@@ -192,11 +193,11 @@ struct Pipe {
     /// The peer has ended its stream.
     eof: bool,
     ended: Option<CloseReason>,
-    /// What the stream's owner wants.
+    /// What the stream's owner asks for.
     wish: Wish,
     reader: Option<Waker>,
     writer: Option<Waker>,
-    /// Of the connection.
+    /// The waker of the connection.
     connection: Option<Waker>,
 }
 
@@ -228,7 +229,7 @@ impl Shared {
 }
 
 impl Pipe {
-    /// Why nothing can be sent or received any more, as an error.
+    /// The error if nothing can be sent or received any more.
     fn error(&self) -> Option<io::Error> {
         let reason = self.ended.as_ref().filter(|reason| !reason.is_clean())?;
         Some(reason.clone().into())
@@ -300,7 +301,7 @@ impl fmt::Debug for TokioStream {
     }
 }
 
-/// The protocol at the other side of a stream.
+/// The protocol at the other end of a stream.
 struct Bridge {
     transport: Transport,
     shared: Arc<Shared>,
@@ -313,7 +314,7 @@ impl Bridge {
         (Self { transport: transport.clone(), shared }, stream)
     }
 
-    /// Carries out what the stream's owner wants, as far as the connection can take it.
+    /// Carries out what the stream's owner asks for, as far as the connection accepts it.
     fn pump(transport: &Transport, shared: &Shared, connection: Option<&Waker>) {
         let (writer, wish) = {
             let mut pipe = shared.lock();
@@ -344,7 +345,7 @@ impl Bridge {
 impl Protocol for Bridge {
     fn connection_made(&mut self) {
         let (transport, shared) = (self.transport.clone(), Arc::clone(&self.shared));
-        // What its waker wakes is the connection's own turn.
+        // Its waker wakes the connection's own turn.
         let pump = poll_fn(move |cx| {
             Self::pump(&transport, &shared, Some(cx.waker()));
             Poll::<()>::Pending
@@ -388,17 +389,17 @@ impl Protocol for Bridge {
     }
 }
 
-/// Never with the pipe locked: what is woken may use it at once.
+/// Never called with the pipe locked: the woken task may use it at once.
 fn wake(waker: Option<Waker>) {
     if let Some(waker) = waker {
         waker.wake();
     }
 }
 
-/// Bytes that wait in one direction.
+/// The maximum number of bytes that wait in one direction.
 const MOST_WAITING: usize = 64 * 1024;
 
-/// What a buffer may keep while it is empty.
+/// The capacity that an empty buffer may keep.
 const KEPT: usize = 4 * 1024;
 
 #[cfg(test)]

@@ -12,11 +12,11 @@ use crate::process::transport::{ChildFd, Process};
 use crate::transport::close_reason::CloseReason;
 use crate::util::panics::log_panic;
 
-/// Tells a [`ProcessProtocol`] what becomes of a child, with the order, the pace and the calls of a connection.
+/// Reports the events of a child to its [`ProcessProtocol`], with the order, flow control and calls of a connection.
 pub(crate) struct ProcessAdapter<P> {
     process: Rc<Process>,
     protocol: P,
-    /// Which closed pipes it was told of.
+    /// The closed pipes that were reported.
     told: [bool; 3],
     told_exit: bool,
 }
@@ -26,7 +26,7 @@ impl<P: ProcessProtocol> ProcessAdapter<P> {
         Self { process, protocol, told: [false; 3], told_exit: false }
     }
 
-    /// Tells it one thing besides output; false if there is none.
+    /// Reports one event other than output; returns false if there is none.
     fn tell_next(&mut self) -> bool {
         for (fd, lost) in [
             (ChildFd::In, P::in_connection_lost as fn(&mut P)),
@@ -76,7 +76,7 @@ impl<P: ProcessProtocol> Protocol for ProcessAdapter<P> {
         while more {
             log_panic("callback of a process", || more = self.tell_next());
         }
-        // There is one: the driver has waited for the child.
+        // It is set: the driver has waited for the child.
         if let Some(status) = self.process.status() {
             self.protocol.process_ended(status);
         }
@@ -95,7 +95,7 @@ impl<P: ProcessProtocol> Protocol for ProcessAdapter<P> {
     }
 }
 
-/// Not quite one, but it is to have its turns.
+/// Not a real layer, but it needs the turns of one.
 impl<P: ProcessProtocol> Layer for ProcessAdapter<P> {
     fn inside(&mut self) -> Option<&mut Connection> {
         None

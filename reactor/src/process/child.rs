@@ -20,34 +20,34 @@ use crate::process::terminated::ProcessTerminated;
 use crate::process::transport::{ChildFd, Process, io_error};
 use crate::transport::state::SocketOptions;
 
-/// A child: what it writes is read, its standard input is written to, and the stream ends when it has ended and all
-/// that it has written was read. What is written to a child that does not read any more is dropped, as in a shell.
+/// A child: its output is read, its standard input is written to, and the stream ends when the child has ended and all
+/// of its output was read. What is written to a child that no longer reads is dropped, as in a shell.
 pub(crate) struct ChildStream {
     process: Rc<Process>,
     running: Running,
-    /// Standard input, output and error; the first two are one and the same in a terminal.
+    /// Standard input, output and error; in a terminal the first two are the same.
     pipes: [Option<Pipe>; 3],
     terminal: Terminal,
-    /// Standard error is to be read next.
+    /// Whether standard error is to be read next.
     err_is_next: bool,
-    /// It was told to end, as the reactor does.
+    /// Whether it was asked to end, as the reactor does.
     told_to_end: bool,
 }
 
-/// Whether a child has a pseudo-terminal in place of pipes.
+/// Whether a child has a pseudo-terminal instead of pipes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Terminal {
     None,
     Open,
-    /// The child was told that it is gone.
+    /// The child was notified that it is gone.
     HungUp,
 }
 
 impl ChildStream {
     /// Starts a child with pipes to its standard input and from its standard output, and from its standard error if
-    /// `with_stderr`; otherwise the command says what becomes of that. Needs the runtime's context.
+    /// `with_stderr`; otherwise the command decides about standard error. Needs the runtime's context.
     ///
-    /// Whatever can fail is done before the child is started: one that was must not be said not to have been.
+    /// Everything that can fail is done before the child is started: no error may be returned for a child that runs.
     pub(crate) fn spawn(command: &mut Command, with_stderr: bool) -> io::Result<(Self, Rc<Process>)> {
         let exits = exits()?;
         let ((childs_in, stdin), (stdout, childs_out)) = (io::pipe()?, io::pipe()?);
@@ -60,7 +60,7 @@ impl ChildStream {
             command.stderr(childs_err);
         }
         let spawned = command.spawn();
-        // Or else the command keeps the child's ends open.
+        // Otherwise the command keeps the child's ends open.
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         if with_stderr {
             command.stderr(Stdio::piped());
@@ -113,7 +113,7 @@ impl ChildStream {
         Poll::Ready(status)
     }
 
-    /// Takes note of the child's end, and of its closing its standard input.
+    /// Notices the child's end, and its closing of standard input.
     fn watch(&mut self, cx: &mut Context<'_>) {
         let _ = self.poll_exit(cx);
         if !self.is_terminal()
@@ -124,7 +124,7 @@ impl ChildStream {
         }
     }
 
-    /// What the end of the stream is, when there is nothing more to read.
+    /// The kind of end of the stream, when there is nothing more to read.
     fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.pipes[ChildFd::Out as usize].is_some() || self.pipes[ChildFd::Err as usize].is_some() {
             return Poll::Pending;
@@ -153,7 +153,7 @@ impl Stream for ChildStream {
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {
                     return Poll::Ready(Err(error));
                 }
-                // What is wrong with a terminal is that nobody has it open any more.
+                // A terminal fails when no process has it open any more.
                 Poll::Ready(Ok(0) | Err(_)) => self.close(fd),
                 Poll::Pending => {}
             }
@@ -175,7 +175,7 @@ impl Stream for ChildStream {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         if self.process.is_closing() && !self.is_terminal() {
-            // A child that waits for somebody to read would not take what is to be flushed.
+            // A child that waits for its output to be read would not accept what is to be flushed.
             self.close(ChildFd::Out);
             self.close(ChildFd::Err);
         }
@@ -201,15 +201,15 @@ impl Stream for ChildStream {
             self.close(fd);
         }
         self.process.close_terminal();
-        // It fails if the child has ended, which is as good.
+        // This fails if the child has ended, which is just as good.
         if at_once {
             let _ = self.process.signal(Signal::KILL);
         } else if self.process.reactor_is_stopping() && !mem::replace(&mut self.told_to_end, true) {
             let _ = self.process.signal(Signal::TERM);
         } else if self.terminal == Terminal::Open {
             self.terminal = Terminal::HungUp;
-            // The system does it only when nobody has our side open any more, and a program that was started in another
-            // thread in the very moment in which it was opened has inherited it.
+            // The system only does this when our side is open nowhere any more, and a program started by another thread
+            // at the very moment it was opened has inherited it.
             let _ = self.process.signal(Signal::HUP);
         }
         self.poll_exit(cx).map(|_| Ok(()))
@@ -222,23 +222,23 @@ impl Stream for ChildStream {
     }
 }
 
-/// Hears of the end of any child. From here on the signal for that is not ignored, though whoever has started this process
-/// may have said so: the system would throw away how children end.
+/// Subscribes to the end of any child. From here on SIGCHLD is not ignored, even if this process was started with it
+/// ignored: the system would discard the children's exit statuses.
 fn exits() -> io::Result<unix::Signal> {
     unix::signal(SignalKind::child())
 }
 
-/// A child that is waited for.
+/// A child to wait for.
 struct Running {
     child: Reaped,
     exit: Exit,
 }
 
-/// What tells that it has ended.
+/// How the end of a child is noticed.
 enum Exit {
-    /// Readable then.
+    /// Becomes readable when the child has ended.
     Descriptor(AsyncFd<OwnedFd>),
-    /// Where such descriptors are not to be had, as in some containers: comes whenever any child has ended.
+    /// For systems without such descriptors, such as some containers: received whenever any child has ended.
     AnyChild(unix::Signal),
 }
 
@@ -256,7 +256,7 @@ impl Running {
         loop {
             match &mut self.exit {
                 Exit::Descriptor(descriptor) => {
-                    // It fails when the runtime is going, and everything with it.
+                    // This fails when the runtime is shutting down, and everything with it.
                     let Ok(mut guard) = ready!(descriptor.poll_read_ready(cx)) else { return Poll::Pending };
                     if let Some(status) = self.child.try_wait() {
                         return Poll::Ready(status);
@@ -276,7 +276,7 @@ impl Running {
     }
 }
 
-/// A child that leaves no zombie: if it still runs when this is dropped it is killed, and a thread waits for it.
+/// A child that leaves no zombie: if it still runs when this is dropped, it is killed, and a thread waits for it.
 struct Reaped(Option<Child>);
 
 impl Reaped {
@@ -286,7 +286,7 @@ impl Reaped {
 
     fn try_wait(&mut self) -> Option<ExitStatus> {
         self.0.as_mut()?.try_wait().unwrap_or_else(|error| {
-            tracing::error!(%error, "somebody else has waited for a child: how it has ended is lost");
+            tracing::error!(%error, "other code has waited for a child: its exit status is lost");
             Some(ExitStatus::from_raw(UNKNOWN))
         })
     }
@@ -297,7 +297,7 @@ impl Drop for Reaped {
         if self.try_wait().is_none()
             && let Some(mut child) = self.0.take()
         {
-            // Both can fail only if it has ended.
+            // Both can only fail if it has ended.
             let _ = child.kill();
             let waiting = thread::Builder::new().name("reactor-reaper".to_owned()).spawn(move || child.wait());
             if let Err(error) = waiting {
@@ -307,5 +307,5 @@ impl Drop for Reaped {
     }
 }
 
-/// Exit code 255, as the system's wait would say it.
+/// Exit code 255, as the system's wait reports it.
 const UNKNOWN: i32 = 255 << 8;

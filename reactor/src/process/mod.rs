@@ -1,9 +1,9 @@
-//! Child processes: as connections, or with a protocol that is told everything that becomes of the child.
+//! Child processes: as connections, or with a protocol that receives every event of the child.
 //!
-//! | to | there is |
+//! | to | use |
 //! |---|---|
-//! | have what a command writes | [`Reactor::process_output`] |
-//! | talk with a child by an ordinary protocol | [`Reactor::connect_process`] |
+//! | collect the output of a command | [`Reactor::process_output`] |
+//! | talk to a child with an ordinary protocol | [`Reactor::connect_process`] |
 //! | see standard output and error apart, signals and exit codes | [`Reactor::spawn_process`] and a [`ProcessProtocol`] |
 //! | give it a terminal | [`Reactor::spawn_pty`] |
 //!
@@ -54,30 +54,30 @@ use crate::transport::flow_control::OUTPUT_LIMIT;
 use crate::util::escaped::escaped;
 
 impl Reactor {
-    /// Starts a child process with pipes to its standard input and from its standard output and error. `build` is called
-    /// at once and makes its protocol; everything else comes in the reactor's turns. For an example see
-    /// [`ProcessProtocol`]. Twisted's `spawnProcess`.
+    /// Starts a child process with pipes to its standard input and from its standard output and error. `build` is
+    /// called at once and returns its protocol; everything else comes in the reactor's turns. [`ProcessProtocol`] has
+    /// an example. Twisted's `spawnProcess`.
     ///
-    /// The command says what is run, and where, as whom and with which environment; as always in Rust, and unlike
-    /// Twisted's, a child inherits the environment unless [`Command::env_clear`] is called: all but what a service manager
-    /// has told this process alone (`LISTEN_FDS`, `NOTIFY_SOCKET`, `WATCHDOG_USEC` and their kin), unless the command names
-    /// it. Of descriptors it gets its standard ones and no other, whether this process was started with them or has opened
-    /// them: to give it one by its number, use a crate such as `command-fds`.
+    /// The command says what is run, and where, as which user and with which environment. As always in Rust, and unlike
+    /// Twisted's, a child inherits the environment unless [`Command::env_clear`] is called, except for what a service
+    /// manager has told this process alone (`LISTEN_FDS`, `NOTIFY_SOCKET`, `WATCHDOG_USEC` and similar), unless the
+    /// command names it. The child gets its standard descriptors and no others, whether this process inherited or
+    /// opened them: to pass one by its number, use a crate such as `command-fds`.
     ///
-    /// From the first child on this process handles SIGCHLD, if it was started with that ignored, too.
+    /// From the first child on this process handles SIGCHLD, even if it was started with that ignored.
     ///
-    /// When the reactor stops, the child's pipes are closed, when all that was written to it is sent, and it gets a
+    /// When the reactor stops, the child's pipes are closed after everything written to it is sent, and it gets a
     /// SIGTERM; if it still runs when the [deadline](Self::set_shutdown_deadline) has passed, a SIGKILL. (A
-    /// [`before_shutdown`](Self::before_shutdown) hook can wait for one that is to end by itself.) One whose reactor is
-    /// dropped without having run is killed. None is left a zombie.
+    /// [`before_shutdown`](Self::before_shutdown) hook can wait for a child that ends by itself.) If the reactor is
+    /// dropped without having run, the child is killed. None is left a zombie.
     ///
     /// # Errors
     ///
-    /// If it cannot be started: an error that names the program and says why, of the kind
+    /// If the child cannot be started: an error that names the program and says why, of the kind
     /// [`NotFound`](io::ErrorKind::NotFound) if there is no such program and
-    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be run. Of the kind
-    /// [`Unsupported`](io::ErrorKind::Unsupported) in a simulation, which has no child processes. In all cases `build` was
-    /// not called, and nothing was run.
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if it may not be run. In a simulation, which has no child
+    /// processes, of the kind [`Unsupported`](io::ErrorKind::Unsupported). In all cases `build` is not called, and
+    /// nothing is run.
     pub fn spawn_process<P: ProcessProtocol>(
         &self,
         command: &mut Command,
@@ -87,12 +87,12 @@ impl Reactor {
         Ok(self.attend(stream, process, build))
     }
 
-    /// As [`spawn_process`](Self::spawn_process), but the child gets a new pseudo-terminal of this size in place of
-    /// pipes: it is its controlling terminal, in a session of its own. What the child shows comes to
-    /// [`out_received`](ProcessProtocol::out_received), with what is typed among it while the terminal echoes, and with
-    /// CR LF where the child has written LF. Twisted's `usePTY`.
+    /// Like [`spawn_process`](Self::spawn_process), but the child gets a new pseudo-terminal of this size instead of
+    /// pipes: it is its controlling terminal, in a session of its own. What the child displays comes to
+    /// [`out_received`](ProcessProtocol::out_received), mixed with what is typed while the terminal echoes, and with CR
+    /// LF where the child wrote LF. Twisted's `usePTY`.
     ///
-    /// The command is used up.
+    /// The command is consumed.
     ///
     /// # Errors
     ///
@@ -111,22 +111,21 @@ impl Reactor {
         Ok(self.attend(stream, process, build))
     }
 
-    /// Starts a child process as the peer of a connection, whose protocol `factory` builds in the reactor's next turn:
-    /// what the child writes to its standard output is received, and what is written goes to its standard input. Of its
-    /// standard error the command decides; it inherits this process's unless told otherwise. The future gives the reason
-    /// of the connection's end; dropping it changes nothing. Twisted's `ProcessEndpoint`.
+    /// Starts a child process as the peer of a connection; `factory` builds the protocol in the reactor's next turn.
+    /// The protocol receives the child's standard output, and writes to its standard input. The command decides about
+    /// standard error; by default the child inherits this process's. The future resolves with the close reason;
+    /// dropping it changes nothing. Twisted's `ProcessEndpoint`.
     ///
-    /// The stream ends when the child has ended and all that it has written was received: with
-    /// [`eof_received`](crate::Protocol::eof_received) if its exit code was 0, otherwise the connection is
-    /// [lost](CloseReason::Lost), with [`ProcessTerminated`] inside. The connection also waits
-    /// for the child's end when this side closes it; [`abort_connection`](crate::Transport::abort_connection) kills the
-    /// child.
+    /// The stream ends when the child has ended and all of its output was received: with
+    /// [`eof_received`](crate::Protocol::eof_received) if its exit code was 0; otherwise the connection is
+    /// [lost](CloseReason::Lost), with [`ProcessTerminated`] inside. When this side closes the connection, it also
+    /// waits for the child's end; [`abort_connection`](crate::Transport::abort_connection) kills the child.
     ///
     /// ```
     /// use std::process::Command;
     /// use reactor::{Protocol, Reactor, Transport};
     ///
-    /// /// Has somebody else sort what it is too lazy to sort.
+    /// /// Lets another program do the sorting.
     /// struct Sorted { transport: Transport }
     ///
     /// impl Protocol for Sorted {
@@ -157,10 +156,10 @@ impl Reactor {
         Ok(self.run_standalone(between_pipes(stream), Some(begins(&process)), factory))
     }
 
-    /// Runs a command with nothing on its standard input, and gives its exit status and what it has written, `limit`
-    /// bytes at the most. It is started at once, and killed if the future is dropped before it is ready. Twisted's
-    /// `getProcessOutput`, `getProcessValue` and `getProcessOutputAndValue`: what an exit code or a text on standard error
-    /// means the caller decides.
+    /// Runs a command with nothing on its standard input, and returns its exit status and its output, up to `limit`
+    /// bytes. The command is started at once, and killed if the future is dropped before it is ready. Twisted's
+    /// `getProcessOutput`, `getProcessValue` and `getProcessOutputAndValue`: the caller decides what an exit code or
+    /// text on standard error means.
     ///
     /// ```
     /// use std::process::Command;
@@ -174,9 +173,8 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// As [`spawn_process`](Self::spawn_process);
-    /// [`FileTooLarge`](io::ErrorKind::FileTooLarge) if it writes more than `limit` bytes to its standard output and error
-    /// together: then it is killed.
+    /// As [`spawn_process`](Self::spawn_process); [`FileTooLarge`](io::ErrorKind::FileTooLarge) if the command writes
+    /// more than `limit` bytes to its standard output and error together, in which case it is killed.
     pub fn process_output(
         &self,
         command: &mut Command,
@@ -229,7 +227,7 @@ impl Reactor {
         })
     }
 
-    /// Has a protocol see to a child.
+    /// Attaches a protocol to a child.
     fn attend<P: ProcessProtocol>(
         &self,
         stream: ChildStream,
@@ -260,8 +258,8 @@ fn begins(process: &Rc<Process>) -> Begins {
     Box::new(move |transport| process.set_transport(transport))
 }
 
-/// Takes out of the environment of a child what a service manager has told this process alone, unless the command says
-/// that it is for the child, too.
+/// Removes from a child's environment what a service manager has told this process alone, unless the command sets it
+/// for the child.
 fn keep_to_ourselves(command: &mut Command) {
     for name in OURS {
         if command.get_envs().all(|(given, _)| given != name) {
@@ -274,12 +272,12 @@ fn keep_to_ourselves(command: &mut Command) {
 const OURS: [&str; 7] =
     ["LISTEN_PID", "LISTEN_PIDFDID", "LISTEN_FDS", "LISTEN_FDNAMES", "NOTIFY_SOCKET", "WATCHDOG_PID", "WATCHDOG_USEC"];
 
-/// Gathers what a child writes.
+/// Collects the output of a child.
 struct Collector {
     process: ProcessTransport,
     limit: usize,
     output: Output,
-    /// None is told when there is too much.
+    /// Sends `None` if there is too much.
     tell: Cell<Option<oneshot::Sender<Option<Output>>>>,
 }
 
@@ -296,7 +294,7 @@ impl Collector {
 
     fn answer(&self, output: Option<Output>) {
         if let Some(tell) = self.tell.take() {
-            // Who asked may not want to know any more.
+            // The receiver may have been dropped.
             let _ = tell.send(output);
         }
     }
@@ -326,7 +324,7 @@ impl ProcessProtocol for Collector {
     }
 }
 
-/// Kills a child that nobody waits for any more.
+/// Kills a child whose output is no longer awaited.
 struct KillOnDrop(ProcessTransport);
 
 impl Drop for KillOnDrop {
@@ -341,7 +339,7 @@ struct CannotRun {
     source: io::Error,
 }
 
-/// As that of a text: it is shown when `main` returns the error.
+/// Displays as the text, which is shown when `main` returns the error.
 impl fmt::Debug for CannotRun {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.message, f)

@@ -1,26 +1,26 @@
 use std::any::{Any, type_name};
 use std::process::ExitStatus;
 
-/// What a user writes for a child process: the object that lives as long as
-/// [`Reactor::spawn_process`](crate::Reactor::spawn_process)'s child does, and is called back.
+/// A user's protocol for a child process: an object that lives as long as the child of
+/// [`Reactor::spawn_process`](crate::Reactor::spawn_process) and receives its callbacks.
 ///
-/// It is built with its [`ProcessTransport`](crate::process::ProcessTransport), which it keeps in a plain field. No callback must
-/// be written. Twisted's `ProcessProtocol`.
+/// It is built with its [`ProcessTransport`](crate::process::ProcessTransport), which it keeps in a plain field. All
+/// callbacks are optional. Twisted's `ProcessProtocol`.
 ///
 /// # The order of callbacks
 ///
 /// [`connection_made`](Self::connection_made) comes once and first, in the reactor's next turn;
 /// [`process_ended`](Self::process_ended) comes exactly once and last, when the process has ended, was waited for, and
-/// all of its three pipes are closed, with everything it has written delivered. Between them the others come in any
-/// order: [`process_exited`](Self::process_exited) once, perhaps long before the last output, for a grandchild may still
-/// hold the pipes; and for each of the pipes one of [`in_connection_lost`](Self::in_connection_lost),
-/// [`out_connection_lost`](Self::out_connection_lost) and [`err_connection_lost`](Self::err_connection_lost). Of a child
-/// in a [pseudo-terminal](crate::Reactor::spawn_pty) these three do not come.
+/// all three pipes are closed, with all output delivered. The others come in any order in between:
+/// [`process_exited`](Self::process_exited) once, perhaps long before the last output, because a grandchild may still
+/// hold the pipes; and for each pipe its [`in_connection_lost`](Self::in_connection_lost),
+/// [`out_connection_lost`](Self::out_connection_lost) or [`err_connection_lost`](Self::err_connection_lost). These
+/// three do not come for a child in a [pseudo-terminal](crate::Reactor::spawn_pty).
 ///
 /// # Panics in callbacks
 ///
-/// A panic is logged, the child is killed (SIGKILL), and what it has written is dropped. Those of `in_`, `out_` and
-/// `err_connection_lost` that have not come yet, `process_exited` and `process_ended` still come.
+/// A panic is logged, the child is killed (SIGKILL), and its remaining output is dropped. Those of `in_`, `out_` and
+/// `err_connection_lost` that are still due, `process_exited` and `process_ended` still come.
 ///
 /// ```
 /// use std::process::{Command, ExitStatus};
@@ -50,11 +50,11 @@ use std::process::ExitStatus;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait ProcessProtocol: Any {
-    /// The process runs; nothing was read from it yet. Twisted's `connectionMade`.
+    /// The process runs; nothing has been read from it yet. Twisted's `connectionMade`.
     fn connection_made(&mut self) {}
 
-    /// The process wrote these bytes to its standard output, or to its terminal: at least one and at most 65,536, cut
-    /// anywhere. They are lent from the reactor's buffer. Twisted's `outReceived`.
+    /// The process wrote these bytes to its standard output, or to its terminal: between 1 and 65,536, cut anywhere.
+    /// The slice is lent from the reactor's buffer. Twisted's `outReceived`.
     fn out_received(&mut self, data: &[u8]) {
         let _ = data;
     }
@@ -67,19 +67,19 @@ pub trait ProcessProtocol: Any {
     /// More than 65,536 bytes are unsent: as [`Protocol::pause_writing`](crate::Protocol::pause_writing).
     fn pause_writing(&mut self) {}
 
-    /// All that was written has been handed to the system, after a [`pause_writing`](Self::pause_writing).
+    /// Everything written has been handed to the system, after a [`pause_writing`](Self::pause_writing).
     fn resume_writing(&mut self) {}
 
-    /// The pipe to its standard input is closed, by the process or by this side. What is written from now on is
+    /// The pipe to its standard input is closed, by the process or by this side. Anything written from now on is
     /// dropped. Twisted's `inConnectionLost`.
     fn in_connection_lost(&mut self) {}
 
-    /// The pipe from its standard output is closed; everything that came from it was delivered, unless this side closed
-    /// it. Twisted's `outConnectionLost`.
+    /// The pipe from its standard output is closed; all of that output was delivered, unless this side closed the pipe.
+    /// Twisted's `outConnectionLost`.
     fn out_connection_lost(&mut self) {}
 
-    /// The pipe from its standard error is closed; everything that came from it was delivered, unless this side closed
-    /// it. Twisted's `errConnectionLost`.
+    /// The pipe from its standard error is closed; all of that output was delivered, unless this side closed the pipe.
+    /// Twisted's `errConnectionLost`.
     fn err_connection_lost(&mut self) {}
 
     /// The process has ended: with an exit code ([`ExitStatus::code`]), or by a signal

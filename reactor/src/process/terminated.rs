@@ -2,9 +2,9 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitStatus;
 
-/// A child process has ended with another exit code than 0, or by a signal: what is inside the
-/// [`CloseReason::Lost`](crate::CloseReason::Lost) of a connection that
-/// [`Reactor::connect_process`](crate::Reactor::connect_process) made. Twisted's `ProcessTerminated`.
+/// A child process ended with an exit code other than 0, or by a signal: the error in the
+/// [`CloseReason::Lost`](crate::CloseReason::Lost) of a connection made by
+/// [`Reactor::connect_process`](crate::Reactor::connect_process). Twisted's `ProcessTerminated`.
 ///
 /// ```
 /// use std::process::ExitStatus;
@@ -19,7 +19,7 @@ use std::process::ExitStatus;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProcessTerminated {
-    /// Its exit code, or the signal.
+    /// The exit code or the signal.
     pub status: ExitStatus,
 }
 

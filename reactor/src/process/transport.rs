@@ -13,8 +13,8 @@ use crate::time::deferred_call::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
 use crate::transport::Transport;
 
-/// A handle of one child process: how a [`ProcessProtocol`](crate::process::ProcessProtocol) writes to it, signals it and closes
-/// its pipes.
+/// A handle of one child process: how a [`ProcessProtocol`](crate::process::ProcessProtocol) writes to the process,
+/// signals it and closes its pipes.
 ///
 /// It is cheap to clone, and may be used from any callback of any connection of the same reactor. Its methods **never
 /// call user code**. A handle that outlives its process is harmless. Twisted's `IProcessTransport`.
@@ -25,7 +25,7 @@ use crate::transport::Transport;
 /// use reactor::Reactor;
 /// use reactor::process::{ProcessProtocol, ProcessTransport};
 ///
-/// /// Gives a process its time, and no more.
+/// /// Gives a process a limited time.
 /// struct Limited { process: ProcessTransport }
 ///
 /// impl ProcessProtocol for Limited {
@@ -52,33 +52,32 @@ pub struct ProcessTransport {
 }
 
 impl ProcessTransport {
-    /// The number of the process. Twisted's `pid`.
+    /// The id of the process. Twisted's `pid`.
     pub fn pid(&self) -> u32 {
         self.process.pid
     }
 
-    /// Queues a copy of `data` for its standard input: as [`Transport::write`], but if the output limit is passed the
-    /// process is killed. Dropped when the pipe is closed.
+    /// Queues a copy of `data` for its standard input, as [`Transport::write`] does; if the output limit is exceeded,
+    /// the process is killed. Ignored once the pipe is closed.
     pub fn write(&self, data: impl AsRef<[u8]>) {
         self.transport.write(data);
     }
 
-    /// What `write!(self.process, "…")` calls: as [`Transport::write_fmt`].
+    /// What `write!(self.process, "…")` calls, as [`Transport::write_fmt`] is.
     pub fn write_fmt(&self, arguments: fmt::Arguments<'_>) {
         self.transport.write_fmt(arguments);
     }
 
-    /// Closes its standard input when all that was written is sent, so that the process sees the end of it. In a
-    /// pseudo-terminal nothing is closed, and yet nothing more can be written: write what the terminal takes for the end
-    /// of input, `\x04`, there. Twisted's `closeStdin`.
+    /// Closes its standard input when everything written is sent, so that the process sees the end of its input. A
+    /// pseudo-terminal stays open, but nothing more can be written: there, write the terminal's end-of-input character,
+    /// `\x04`, instead. Twisted's `closeStdin`.
     pub fn close_stdin(&self) {
         self.transport.write_eof();
     }
 
-    /// Closes all three pipes, or the pseudo-terminal, which hangs up on the process; standard input when all that was
-    /// written is sent. Nothing more is received, but
-    /// [`process_ended`](crate::process::ProcessProtocol::process_ended) still waits for the end of the process, which is not
-    /// signalled. Twisted's `loseConnection`.
+    /// Closes all three pipes, or the pseudo-terminal, which hangs up on the process; standard input when everything
+    /// written is sent. Nothing more is received, but [`process_ended`](crate::process::ProcessProtocol::process_ended)
+    /// still waits for the end of the process, which gets no signal. Twisted's `loseConnection`.
     pub fn lose_connection(&self) {
         self.transport.lose_connection();
     }
@@ -88,21 +87,20 @@ impl ProcessTransport {
     /// # Errors
     ///
     /// [`NotFound`](io::ErrorKind::NotFound) if the process has ended (Twisted's `ProcessExitedAlready`),
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if that is the number of no signal, and
-    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the process has become another user's.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if there is no signal with this number, and
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied) if the process now runs as another user.
     pub fn signal_process(&self, signal: i32) -> io::Result<()> {
-        let signal = Signal::from_named_raw(signal).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidInput, format!("{signal} is the number of no signal"))
-        })?;
+        let signal = Signal::from_named_raw(signal)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, format!("there is no signal {signal}")))?;
         self.process.signal(signal)
     }
 
-    /// Tells the process, by SIGWINCH, that its pseudo-terminal has another size. Does nothing to a process with pipes,
-    /// nor when the terminal is closed.
+    /// Changes the size of its pseudo-terminal, and notifies the process by SIGWINCH. Does nothing if the process has
+    /// pipes, or once the terminal is closed.
     ///
     /// # Errors
     ///
-    /// As the system says.
+    /// Any error of the system.
     pub fn set_window_size(&self, rows: u16, columns: u16) -> io::Result<()> {
         match &*self.process.terminal.borrow() {
             Some(terminal) => terminal.resize(Size::new(rows, columns)).map_err(io_error),
@@ -110,7 +108,7 @@ impl ProcessTransport {
         }
     }
 
-    /// How the process has ended, if it has.
+    /// The exit status of the process, if it has ended.
     pub fn status(&self) -> Option<ExitStatus> {
         self.process.status.get()
     }
@@ -131,27 +129,27 @@ impl ProcessTransport {
         self.transport.defer(future, call)
     }
 
-    /// The process as the peer of a connection, for everything else that can be asked of one: `pause_reading`, `paced_by`,
-    /// `set_output_limit`, `reactor`. [`abort_connection`](Transport::abort_connection) kills it.
+    /// The process as the peer of a connection, for everything else that a connection offers: `pause_reading`,
+    /// `paced_by`, `set_output_limit`, `reactor`. [`abort_connection`](Transport::abort_connection) kills the process.
     pub fn transport(&self) -> &Transport {
         &self.transport
     }
 }
 
-/// What a child's stream, its protocol and the handles of it share.
+/// Shared by a child's stream, its protocol and its handles.
 pub(crate) struct Process {
     pid: u32,
     status: Cell<Option<ExitStatus>>,
-    /// Which of its outputs what was read last has come from.
+    /// The output that the last read came from.
     source: Cell<ChildFd>,
-    /// Its pipes, by number: those that are closed.
+    /// Which of its pipes are closed, by number.
     closed: [Cell<bool>; 3],
-    /// Where it has one in place of pipes, until that is closed.
+    /// Its pseudo-terminal, if it has one instead of pipes, until that is closed.
     terminal: RefCell<Option<Pty>>,
     transport: OnceCell<Transport>,
 }
 
-/// A descriptor as the child has it.
+/// A descriptor of the child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ChildFd {
     In,
@@ -175,11 +173,11 @@ impl Process {
         let _ = self.transport.set(transport.clone());
     }
 
-    /// Sends it a signal. Nobody else can have its number meanwhile: it is given back only when `status` is set.
+    /// Sends it a signal. Its process id cannot be reused meanwhile: it is only given back when `status` is set.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
         match i32::try_from(self.pid).ok().and_then(Pid::from_raw) {
             Some(pid) if self.status.get().is_none() => Ok(kill_process(pid, signal)?),
-            _ => Err(io::Error::new(io::ErrorKind::NotFound, format!("the process {} has ended", self.pid))),
+            _ => Err(io::Error::new(io::ErrorKind::NotFound, format!("process {} has ended", self.pid))),
         }
     }
 
@@ -227,7 +225,7 @@ impl Process {
         self.transport.get().is_some_and(|transport| transport.0.hub.is_stopping())
     }
 
-    /// Has the protocol told of what has changed.
+    /// Has changes reported to the protocol.
     fn wake(&self) {
         if let Some(transport) = self.transport.get() {
             transport.0.wake();

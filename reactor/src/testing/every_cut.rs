@@ -3,11 +3,12 @@ use std::fmt::Debug;
 
 use fastrand::Rng;
 
-/// Plays `input` to a parser in every way that a network may cut it, and compares what comes of that. Returns what came
-/// of it whole.
+/// Feeds `input` to a parser in every way that a network may cut it, and compares the results. Returns the result of
+/// the uncut input.
 ///
-/// `play` is called once for each way, with the pieces: it makes a parser, gives it one piece after another, and returns
-/// all that came out, in a form that does not tell where the cuts were. A parser may be anything: a struct that is fed,
+/// `play` is called once for each way, with the pieces: it makes a parser, feeds it the pieces in order, and returns
+/// everything that came out, in a form that does not depend on the cuts. A parser may be anything: a struct that is
+/// fed,
 ///
 /// ```
 /// use reactor::testing::every_cut;
@@ -58,14 +59,14 @@ use fastrand::Rng;
 ///
 /// # Which ways
 ///
-/// An input of up to 14 bytes is cut in all ways there are (8,192 for 14). A longer one is played whole, byte by byte,
-/// in two at every place (if it has at most 4 KiB), and in ways drawn from a fixed seed: 500, more for a longer input,
-/// 10,000 for one of 4 KiB, and from there on fewer, so that it takes no longer. A piece is never empty.
+/// An input of up to 14 bytes is cut in all possible ways (8,192 for 14). A longer one is fed whole, byte by byte, in
+/// two at every place (if it has at most 4 KiB), and in ways drawn from a fixed seed: 500, more for a longer input,
+/// 10,000 for one of 4 KiB, and fewer beyond that, so that the time stays bounded. A piece is never empty.
 ///
 /// # Panics
 ///
-/// If one way does not give what the whole does. The message shows the two results and the way, after as many cuts as
-/// possible were taken out of it. If `play` itself panics, the way is printed.
+/// If one way gives another result than the uncut input. The message shows the two results and the way, after removing
+/// as many cuts as possible. If `play` itself panics, the way is printed.
 #[track_caller]
 pub fn every_cut<R: PartialEq + Debug>(input: impl AsRef<[u8]>, play: impl FnMut(&[&[u8]]) -> R) -> R {
     let mut trial = Trial { input: input.as_ref(), play };
@@ -117,7 +118,7 @@ fn find_difference<R: PartialEq>(trial: &mut Trial<'_, impl FnMut(&[&[u8]]) -> R
     (0..ways).map(|_| random_cuts(&mut random, length)).find(differs)
 }
 
-/// Two cuts anywhere, or up to some dozens; in every second way some bytes in a row besides, each by itself.
+/// Two cuts anywhere, or up to some dozens; in every second way also some consecutive bytes, each by itself.
 fn random_cuts(random: &mut Rng, length: usize) -> Cuts {
     let pieces = 1 << random.u32(2..=6);
     let mut cuts: Cuts = (0..random.usize(2..pieces)).map(|_| random.usize(1..length)).collect();
@@ -130,7 +131,7 @@ fn random_cuts(random: &mut Rng, length: usize) -> Cuts {
     cuts
 }
 
-/// Takes out cuts, first many and then one at a time, as long as the result stays another than that of the whole.
+/// Removes cuts, first many and then one at a time, as long as the result still differs from that of the uncut input.
 fn shrink<R: PartialEq>(trial: &mut Trial<'_, impl FnMut(&[&[u8]]) -> R>, whole: &R, mut cuts: Cuts) -> (Cuts, R) {
     let mut result = trial.play(&cuts);
     let mut step = cuts.len();
@@ -151,7 +152,7 @@ fn shrink<R: PartialEq>(trial: &mut Trial<'_, impl FnMut(&[&[u8]]) -> R>, whole:
     (cuts, result)
 }
 
-/// Prints the pieces while a panic of the parser passes by.
+/// Prints the pieces when a panic of the parser unwinds past it.
 struct NamedInPanic<'a>(Vec<&'a [u8]>);
 
 impl Drop for NamedInPanic<'_> {
@@ -162,7 +163,7 @@ impl Drop for NamedInPanic<'_> {
     }
 }
 
-/// Pieces as one reads them, long ones shortened: `"GET " | "/\r" | "\n"`.
+/// Pieces in readable form, long ones shortened: `"GET " | "/\r" | "\n"`.
 struct Shown<'a>(&'a [&'a [u8]]);
 
 impl fmt::Display for Shown<'_> {
@@ -185,8 +186,8 @@ impl fmt::Display for Shown<'_> {
 /// Up to this many bytes are cut in every way.
 const SHORT: usize = 14;
 
-/// Up to this many bytes are cut in two everywhere.
+/// Up to this many bytes are cut in two at every place.
 const MEDIUM: usize = 4096;
 
-/// Random ways of an input of [`MEDIUM`] length.
+/// The number of random ways for an input of [`MEDIUM`] length.
 const MOST_WAYS: usize = 10_000;

@@ -14,8 +14,8 @@ impl Core {
 
     /// Lets time pass, from deadline to deadline.
     ///
-    /// A pass over due calls takes a microsecond, so that a chain of calls without delay cannot stop the time; at the
-    /// end of the time such a chain is left for later after a while.
+    /// A pass over due calls takes a microsecond, so that a chain of calls without delay cannot stop the clock; at the
+    /// end of the time such a chain is left for later after a number of passes.
     pub(crate) fn advance(self: &Rc<Self>, time: Duration) {
         let timers = &self.hub.timers;
         let clock = &self.hub.clock;
@@ -40,13 +40,13 @@ impl Core {
         clock.advance_to(end);
     }
 
-    /// Runs tasks, and makes the calls of other threads, until none can go on.
+    /// Runs tasks, and makes the calls of other threads, until none can continue.
     pub(super) fn run_tasks(self: &Rc<Self>) {
         let Backend::Memory(MemoryBackend { executor, .. }) = &self.backend else { return };
         loop {
             self.inbox.run(self, executor.waker());
             executor.run_until_stalled();
-            // The executor does not tell its own wake-ups from those of a call that a task has asked for.
+            // The executor cannot tell its own wake-ups from those of a call that a task has requested.
             if self.inbox.is_empty() || self.phase.get() == Phase::Stopped {
                 return;
             }
@@ -57,5 +57,5 @@ impl Core {
 /// How long a pass over the due calls takes.
 pub(super) const PASS: Duration = Duration::from_micros(1);
 
-/// Far more than a test that is not caught in a loop needs.
+/// Far more than a test needs unless it is caught in a loop.
 const PASSES_AT_END: u32 = 1000;

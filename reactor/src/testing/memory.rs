@@ -1,4 +1,4 @@
-//! Streams inside this process, one end of which is in a test's hands.
+//! Streams inside this process, with a test at one end.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -9,20 +9,20 @@ use std::task::{Context, Poll, Waker};
 use crate::driver::stream::Stream;
 use crate::transport::state::SocketOptions;
 
-/// What the two ends of a link share: one direction each way.
+/// Shared by the two ends of a link: one direction each way.
 #[derive(Default)]
 pub(crate) struct Wire {
-    /// From the hand-driven end to the connection.
+    /// From the test's end to the connection.
     pub(crate) inbound: Direction,
-    /// From the connection to the hand-driven end.
+    /// From the connection to the test's end.
     pub(crate) outbound: Direction,
-    /// The connection's socket broke; taken by whoever looks first.
+    /// The connection's socket broke; taken by the first call that checks.
     broken: RefCell<Option<io::Error>>,
     /// The connection reset the link.
     reset: Cell<bool>,
 }
 
-/// Bytes on their way.
+/// Bytes in flight.
 pub(crate) struct Direction {
     bytes: RefCell<VecDeque<u8>>,
     /// How many more bytes the writer may write before it has to wait.
@@ -64,7 +64,7 @@ impl Direction {
         wake(&self.writer);
     }
 
-    /// Takes all the bytes that are on their way.
+    /// Takes all bytes in flight.
     pub(crate) fn take(&self) -> Vec<u8> {
         self.bytes.take().into()
     }
@@ -75,7 +75,7 @@ impl Direction {
 }
 
 impl Wire {
-    /// The connection's socket fails with this from here on.
+    /// Makes the connection's socket fail with this error from here on.
     pub(crate) fn break_off(&self, error: io::Error) {
         self.broken.replace(Some(error));
         for waker in [&self.inbound.reader, &self.outbound.writer] {
@@ -102,7 +102,7 @@ impl Stream for MemoryStream {
         let inbound = &self.0.inbound;
         let mut bytes = inbound.bytes.borrow_mut();
         if !bytes.is_empty() {
-            // What had arrived before the link broke is still read, as on a socket.
+            // What arrived before the link broke is still read, as on a socket.
             return Poll::Ready(io::Read::read(&mut *bytes, buffer));
         }
         self.check()?;

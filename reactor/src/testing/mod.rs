@@ -1,5 +1,5 @@
-//! Tests without sockets: the real connection machinery, driven by hand, in a time that stands still until it is told
-//! to go on.
+//! Tests without sockets: the real connection machinery, driven by the test, with a clock that only moves when it is
+//! advanced.
 //!
 //! ```
 //! use reactor::testing::StringTransport;
@@ -14,14 +14,14 @@
 //! assert_eq!(wire.written(), b"hi");
 //! ```
 //!
-//! | to test | there is |
+//! | to test | use |
 //! |---|---|
-//! | one protocol, the test being its peer and its clock | [`StringTransport`] |
-//! | a parser, or what stands on one, however its input is cut | [`every_cut()`] |
+//! | one protocol, with the test as its peer and its clock | [`StringTransport`] |
+//! | a parser, or a protocol built on one, however its input is cut | [`every_cut()`] |
 //! | two protocols with each other, seeing every byte between them | [`Pair`] |
 //! | whole programs, and what they do when the network fails | [`Simulation`] |
 //!
-//! The `calculator` among the examples of the `protocols` crate uses all four.
+//! The example `calculator` of the `protocols` crate uses all four.
 
 mod every_cut;
 mod manual;

@@ -7,15 +7,15 @@ use crate::testing::StringTransport;
 use crate::testing::manual::PASS;
 use crate::testing::string_transport::reactor_in_memory;
 
-/// Two protocols connected with each other, and a test that carries their bytes. Twisted's `iosim`.
+/// Two protocols connected with each other by a test that carries their bytes. Twisted's `iosim`.
 ///
-/// Each end is a [`StringTransport`]: what one side has sent and the other has not got yet is
-/// [`written`](StringTransport::written) there, to be looked at, taken away or added to. [`pump`](Self::pump) carries
-/// what lies there across, once; [`run_until_quiet`](Self::run_until_quiet) until there is nothing more to carry. Both
-/// have one reactor and one clock, which only [`advance`](Self::advance) moves. As on a socket, 64 KiB each way can be
-/// in flight, then writers have to wait.
+/// Each end is a [`StringTransport`]: what one side has sent and the other has not received yet is
+/// [`written`](StringTransport::written) there, and can be inspected, taken or added to. [`pump`](Self::pump) carries
+/// it across once; [`run_until_quiet`](Self::run_until_quiet) until there is nothing more to carry. Both ends share one
+/// reactor and one clock, which only [`advance`](Self::advance) moves. As on a socket, 64 KiB each way can be in
+/// flight; then writers have to wait.
 ///
-/// For several connections, or a network with latency and faults, there is [`Simulation`](super::Simulation).
+/// For several connections, or a network with latency and faults, use a [`Simulation`](super::Simulation).
 ///
 /// ```
 /// use reactor::testing::Pair;
@@ -51,13 +51,13 @@ pub struct Pair {
     pub client: StringTransport,
     /// The end of the protocol that the second factory built.
     pub server: StringTransport,
-    /// Whether the server has seen the end of what comes from the client.
+    /// Whether the server has seen the end of the client's stream.
     client_has_ended: bool,
     server_has_ended: bool,
 }
 
 impl Pair {
-    /// Builds both protocols, the client first, and connects them. Both have got their `connection_made` when this
+    /// Builds both protocols, the client first, and connects them. Both have had their `connection_made` when this
     /// returns; what they wrote is in flight.
     ///
     /// # Panics
@@ -71,10 +71,10 @@ impl Pair {
         Self { client, server, client_has_ended: false, server_has_ended: false }
     }
 
-    /// Carries what each side has written across to the other, once; or, when that is nothing, the end of its stream or
-    /// its reset. What the callbacks write meanwhile is in flight then. False if there was nothing to carry.
+    /// Carries what each side has written across to the other, once; if there is nothing, the end of its stream or its
+    /// reset. What the callbacks write meanwhile is then in flight. Returns false if there was nothing to carry.
     ///
-    /// A side that does not read gets nothing more until it has read what it got.
+    /// A side that does not read receives nothing more until it has read what it received.
     pub fn pump(&mut self) -> bool {
         self.settle();
         let to_server = Parcel::pick_up(&mut self.client, &self.server, &mut self.client_has_ended);
@@ -90,7 +90,7 @@ impl Pair {
     ///
     /// # Panics
     ///
-    /// If that is not so after 1,000 rounds: then the two answer each other for ever.
+    /// If there is still something to carry after 1,000 rounds, because the two keep answering each other.
     #[track_caller]
     pub fn run_until_quiet(&mut self) {
         for _ in 0..ROUNDS {
@@ -98,7 +98,7 @@ impl Pair {
                 return;
             }
         }
-        panic!("the two are not quiet after {ROUNDS} rounds: {self:?}");
+        panic!("the pair is not quiet after {ROUNDS} rounds: {self:?}");
     }
 
     /// Lets time pass. Every call due meanwhile is made at its own time, and what is sent is carried across at once.
@@ -122,7 +122,7 @@ impl Pair {
         }
     }
 
-    /// The link between the two breaks: each side's connection is reset, and what is in flight is lost.
+    /// Breaks the link between the two: each side's connection is reset, and what is in flight is lost.
     pub fn break_link(&mut self) {
         for end in [&mut self.client, &mut self.server] {
             end.take_written();
@@ -136,7 +136,7 @@ impl Pair {
         self.client.reactor()
     }
 
-    /// What one side does to the other's transport shows there, too.
+    /// Applies to each side what the other side did to its transport.
     fn settle(&mut self) {
         self.client.settle();
         self.server.settle();
@@ -144,11 +144,11 @@ impl Pair {
     }
 }
 
-/// What is carried from one side to the other at a time.
+/// What is carried across at a time.
 enum Parcel {
     Nothing,
     Data(Vec<u8>),
-    /// Data for a side whose connection is gone: the system there would answer with a reset.
+    /// Data for a side whose connection is gone: its system would answer with a reset.
     Bounced,
     End,
     Reset,
@@ -191,8 +191,8 @@ impl fmt::Debug for Pair {
     }
 }
 
-/// What the buffers of a socket and its peer amount to here, each way.
+/// The combined size of the buffers of a socket and its peer, each way.
 const IN_FLIGHT: usize = 64 * 1024;
 
-/// Far more than two protocols need that come to an end.
+/// Far more than two protocols need unless they never finish.
 const ROUNDS: u32 = 1000;

@@ -14,15 +14,15 @@ use crate::simnet::{HostId, Link, Network};
 use crate::time::clock::Clock;
 use crate::util::executor::Flag;
 
-/// A network of hosts inside this process, in a time of its own: whole programs, clients and servers, run in it from a
-/// seed, and the same each time.
+/// A network of hosts inside this process, with a clock of its own: whole programs, clients and servers, run in it from
+/// a seed, identically each time.
 ///
-/// Each [`host`](Self::host) has a [`Reactor`] of its own, which works as one on sockets does: `listen_tcp`,
-/// `connect_tcp`, `listen_udp`, timers, `defer`, `spawn` and `stop`. Hosts find each other by name. Time goes from event to event, as
-/// fast as the program runs: nothing waits. What can go wrong in a network goes wrong when the test says so, or by a
-/// chance that is drawn from the seed: see [`Link`], [`partition`](Self::partition), [`crash`](Self::crash),
-/// [`reset_connections`](Self::reset_connections). Whoever connects to a port on which nobody listens is refused;
-/// whoever connects to a host that is down, or cut off, hears nothing.
+/// Each [`host`](Self::host) has a [`Reactor`] of its own, which works like one on sockets: `listen_tcp`,
+/// `connect_tcp`, `listen_udp`, timers, `defer`, `spawn` and `stop`. Hosts find each other by name. Time goes from
+/// event to event, as fast as the program runs: nothing waits. Network faults occur when the test asks for them, or at
+/// random, drawn from the seed: see [`Link`], [`partition`](Self::partition), [`crash`](Self::crash),
+/// [`reset_connections`](Self::reset_connections). A client that connects to a port on which nothing listens is
+/// refused; one that connects to a host that is down or cut off gets no answer.
 ///
 /// ```
 /// use std::time::Duration;
@@ -49,16 +49,15 @@ use crate::util::executor::Flag;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// A future given to `defer` or `spawn` runs without a runtime. One that needs Tokio's (its sockets, its timers) panics
-/// with Tokio's words for that, and the connection ends with them. Jobs given to `defer_to_thread` run at once and in
-/// place.
+/// A future given to `defer` or `spawn` runs without a runtime. If it needs Tokio's (its sockets, its timers), it
+/// panics with Tokio's message, which ends the connection. Jobs given to `defer_to_thread` run at once, on this thread.
 ///
-/// Handles only note what is asked of them, and it happens as the simulation runs: in [`run_for`](Self::run_for),
-/// [`run_until`](Self::run_until), [`run_until_quiet`](Self::run_until_quiet), or when one of the hosts' reactors is
-/// run, which runs all.
+/// Handles only record requests, which take effect while the simulation runs: in [`run_for`](Self::run_for),
+/// [`run_until`](Self::run_until), [`run_until_quiet`](Self::run_until_quiet), or when the reactor of any host is run,
+/// which runs all of them.
 ///
-/// It is a handle: a clone is another handle of the same network. One kept by what runs inside keeps it from being
-/// dropped.
+/// It is a handle: a clone is another handle of the same network. A handle kept by a program inside keeps the network
+/// alive.
 #[derive(Clone)]
 pub struct Simulation(Rc<World>);
 
@@ -67,11 +66,11 @@ struct World {
     network: Rc<Network>,
     started: Instant,
     read_buffer: ReadBuffer,
-    /// By their places in the network; none for one that is down.
+    /// By host number; `None` for a host that is down.
     hosts: RefCell<Vec<Option<Reactor>>>,
     /// Guards against running inside a callback.
     running: Cell<bool>,
-    /// The earliest of all timed calls as it was last looked up, and whether an earlier one has come up since.
+    /// The earliest of all timed calls when last looked up, and whether an earlier one has been added since.
     next_timer: Cell<Option<(Instant, HostId)>>,
     timers_moved: Arc<Flag>,
     timers_waker: Waker,
@@ -79,7 +78,8 @@ struct World {
 }
 
 impl Simulation {
-    /// An empty network. Equal seeds, with the same hosts and the same programs, give the same events at the same times.
+    /// Makes an empty network. Equal seeds, with the same hosts and the same programs, give the same events at the same
+    /// times.
     pub fn new(seed: u64) -> Self {
         let clock = Rc::new(Clock::manual(seed));
         let timers_moved = Arc::new(Flag::default());
@@ -97,8 +97,8 @@ impl Simulation {
         }))
     }
 
-    /// The reactor of the host with this name, which is added if there is none, and comes back with a new reactor if it
-    /// [went down](Self::crash). Its programs are to be started anew then.
+    /// The reactor of the host with this name. A new host is added; one that [went down](Self::crash) comes back with a
+    /// new reactor, on which its programs are to be started again.
     ///
     /// Hosts have addresses of both families, and resolve each other's names and `localhost` to them.
     pub fn host(&self, name: &str) -> Reactor {
@@ -110,7 +110,8 @@ impl Simulation {
         self.0.run_to(self.0.clock.now() + time);
     }
 
-    /// Runs until `condition` holds, which is looked at between events. False if nothing is left to happen before that.
+    /// Runs until `condition` holds, which is checked between events. Returns false if nothing is left to happen before
+    /// that.
     pub fn run_until(&self, mut condition: impl FnMut() -> bool) -> bool {
         loop {
             if condition() {
@@ -122,11 +123,11 @@ impl Simulation {
         }
     }
 
-    /// Runs until nothing is left to happen: no packet is on its way, and no call is due, ever.
+    /// Runs until nothing is left to happen: no packet is in flight, and no call will ever be due.
     ///
     /// # Panics
     ///
-    /// After `limit` of simulated time, for then something goes on and on.
+    /// If this takes more than `limit` of simulated time.
     #[track_caller]
     pub fn run_until_quiet(&self, limit: Duration) {
         let end = self.0.clock.now() + limit;
@@ -134,33 +135,33 @@ impl Simulation {
         assert!(self.0.next_event().is_none(), "the simulation is not quiet after {limit:?}");
     }
 
-    /// How much time has passed in the simulation.
+    /// The time that has passed in the simulation.
     pub fn elapsed(&self) -> Duration {
         self.0.clock.now() - self.0.started
     }
 
-    /// Sets what the ways between all hosts are like, but for those set [by themselves](Self::set_link_between). It
-    /// holds for what is sent from here on.
+    /// Sets the properties of the links between all hosts, except those set by
+    /// [`set_link_between`](Self::set_link_between). Applies to what is sent from here on.
     pub fn set_link(&self, link: Link) {
         self.0.network.set_link(link);
     }
 
-    /// Sets what the way between two hosts is like.
+    /// Sets the properties of the link between two hosts.
     ///
     /// # Panics
     ///
-    /// If there is no host of one of these names.
+    /// If there is no host with one of these names.
     #[track_caller]
     pub fn set_link_between(&self, one: &str, other: &str, link: Link) {
         self.0.network.set_link_between(self.id(one), self.id(other), link);
     }
 
     /// Lets nothing pass between two hosts any more. Their connections stay; what is sent on them waits for
-    /// [`heal`](Self::heal), and they fail as timed out if that takes more than a quarter of an hour.
+    /// [`heal`](Self::heal). They fail as timed out if that takes more than 15 minutes.
     ///
     /// # Panics
     ///
-    /// If there is no host of one of these names.
+    /// If there is no host with one of these names.
     #[track_caller]
     pub fn partition(&self, one: &str, other: &str) {
         self.0.network.cut(self.id(one), self.id(other));
@@ -170,19 +171,19 @@ impl Simulation {
     ///
     /// # Panics
     ///
-    /// If there is no host of one of these names.
+    /// If there is no host with one of these names.
     #[track_caller]
     pub fn heal(&self, one: &str, other: &str) {
         self.0.network.heal(self.id(one), self.id(other));
     }
 
-    /// Lets nothing get to an address any more (or, with false, everything again): not even a refusal comes back. So a
-    /// name may have one address that answers and one that does not.
+    /// Blocks an address (or, with false, unblocks it): nothing reaches it, and no refusal comes back. So a name can
+    /// have one address that answers and one that does not.
     pub fn set_black_hole(&self, address: IpAddr, on: bool) {
         self.0.network.set_black_hole(address, on);
     }
 
-    /// The addresses of a host, the best first; none if there is no host of this name.
+    /// The addresses of a host, the best first; empty if there is no host with this name.
     pub fn addresses_of(&self, name: &str) -> Vec<IpAddr> {
         self.0.network.addresses_of(name)
     }
@@ -191,19 +192,19 @@ impl Simulation {
     ///
     /// # Panics
     ///
-    /// If there is no host of one of these names.
+    /// If there is no host with one of these names.
     #[track_caller]
     pub fn reset_connections(&self, one: &str, other: &str) {
         self.0.network.reset_between(self.id(one), self.id(other));
     }
 
-    /// Takes the power off a host: its programs are gone, nothing is called back, nobody is told. The peers of its
-    /// connections are half open until they send something: that fails when the host is [back](Self::host), or after a
-    /// quarter of an hour.
+    /// Takes the power off a host: its programs are gone without a callback, and no peer is notified. Its connections
+    /// are half open at the peers until they send something; that fails when the host is [back](Self::host), or after
+    /// 15 minutes.
     ///
     /// # Panics
     ///
-    /// If there is no host of this name.
+    /// If there is no host with this name.
     #[track_caller]
     pub fn crash(&self, name: &str) {
         let id = self.id(name);
@@ -214,14 +215,14 @@ impl Simulation {
         }
     }
 
-    /// Everything that has happened in the network so far, a line each, with the time since the beginning. Two runs
+    /// Everything that has happened in the network so far, one line each, with the time since the beginning. Two runs
     /// with the same seed give the same text.
     pub fn log(&self) -> String {
         self.0.network.log().to_string()
     }
 
-    /// Runs `scenario` with each of these seeds. If it panics with one, says so together with what is to be set to run
-    /// it with that seed alone: the environment variable `REACTOR_SEED`.
+    /// Runs `scenario` with each of these seeds. If it panics, prints the seed and the environment variable,
+    /// `REACTOR_SEED`, that runs it with that seed alone.
     ///
     /// ```
     /// use reactor::testing::Simulation;
@@ -247,7 +248,7 @@ impl Simulation {
     fn id(&self, name: &str) -> HostId {
         match self.0.network.host_named(name) {
             Some(id) => id,
-            None => panic!("there is no host {name:?} in the simulation"),
+            None => panic!("the simulation has no host {name:?}"),
         }
     }
 }
@@ -258,10 +259,10 @@ impl World {
         self.clock.advance_to(end);
     }
 
-    /// Lets the next thing happen, unless that would be after `end`: all hosts go on as far as they can, or the next
-    /// packet arrives, or the calls that are due next are made. False if there is no such thing.
+    /// Lets the next event happen, unless it is after `end`: all hosts run as far as they can, or the next packet
+    /// arrives, or the calls that are due next are made. Returns false if there is none.
     fn step_until(&self, end: Option<Instant>) -> bool {
-        assert!(!self.running.replace(true), "a simulation cannot be run from inside a callback of it");
+        assert!(!self.running.replace(true), "a simulation cannot be run from inside one of its callbacks");
         let _running = Running(&self.running);
         if self.settle() {
             return true;
@@ -282,7 +283,7 @@ impl World {
         next.is_some()
     }
 
-    /// Runs all hosts until none can go on; false if none could.
+    /// Runs all hosts until none can continue; returns false if none could.
     fn settle(&self) -> bool {
         let is_ready = |reactor: &Option<Reactor>| reactor.as_ref().is_some_and(|reactor| is_ready(&reactor.0));
         let mut any = false;
@@ -307,7 +308,7 @@ impl World {
         network.into_iter().chain(timers).min_by_key(|event| event.at)
     }
 
-    /// Looks at all hosts only when the answer may be another than the last time.
+    /// Searches all hosts only if the answer may have changed since the last time.
     fn next_timer(&self) -> Option<(Instant, HostId)> {
         let hosts = self.hosts.borrow();
         let deadline = |host: HostId| hosts[host].as_ref()?.0.hub.timers.next_deadline(&self.timers_waker);
@@ -373,7 +374,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Names the seed with which a test fails, while its panic passes by.
+/// Prints the seed when a test's panic unwinds past it.
 struct NamesSeed(u64);
 
 impl Drop for NamesSeed {
@@ -399,5 +400,5 @@ impl fmt::Debug for Simulation {
 }
 
 /// How long a pass over due calls takes if more are due at its end: a chain of calls without delay must not stop the
-/// time.
+/// clock.
 const TIMER_PASS: Duration = Duration::from_micros(1);

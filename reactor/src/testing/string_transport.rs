@@ -23,11 +23,11 @@ use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::flow_control::OUTPUT_LIMIT;
 
-/// A connection in a test's hands: the test is the peer, and the clock.
+/// A connection driven by a test, which is its peer and its clock.
 ///
-/// Underneath is the same machinery as under a socket, so order, flow control and closing are the real ones. Every
-/// method returns when nothing more happens without the test or the passing of time; time passes in
-/// [`advance`](Self::advance) alone. Twisted's `StringTransport`, with `task.Clock`.
+/// It uses the same machinery as a socket, so order, flow control and closing are the real ones. Every method returns
+/// when nothing more happens without the test or the passing of time; time passes only in [`advance`](Self::advance).
+/// Twisted's `StringTransport`, with `task.Clock`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -57,18 +57,18 @@ use crate::transport::flow_control::OUTPUT_LIMIT;
 pub struct StringTransport {
     reactor: Reactor,
     transport: Transport,
-    /// None once the connection is over, for it owns the stream, and that is gone then.
+    /// `None` once the connection has ended: the driver owns the stream, which is then gone.
     driver: Option<Rc<dyn Runnable>>,
     wire: Rc<Wire>,
     written: Vec<u8>,
-    /// How many bytes may lie in `written` before the connection has to wait.
+    /// How many bytes `written` may hold before the connection has to wait.
     window: usize,
     stalled: bool,
     ending: Rc<Ending>,
 }
 
 impl StringTransport {
-    /// Builds a protocol and connects it. It has got its `connection_made` when this returns.
+    /// Builds a protocol and connects it. Its `connection_made` has been called when this returns.
     ///
     /// # Panics
     ///
@@ -78,8 +78,8 @@ impl StringTransport {
         Self::on(&reactor_in_memory(), ["here", "test"], usize::MAX, factory)
     }
 
-    /// One of the connections of a reactor, with these two addresses. What is written waits while the test holds as much
-    /// as `window`.
+    /// Makes one of the connections of a reactor, with these two addresses. The connection waits while `written` holds
+    /// `window` bytes.
     #[track_caller]
     pub(super) fn on(reactor: &Reactor, [host, peer]: [&'static str; 2], window: usize, factory: impl Factory) -> Self {
         let wire = Rc::new(Wire::default());
@@ -108,19 +108,19 @@ impl StringTransport {
         this
     }
 
-    /// The peer sends these bytes.
+    /// Delivers bytes from the peer.
     pub fn receive(&mut self, data: impl AsRef<[u8]>) {
         self.wire.inbound.push(data.as_ref());
         self.settle();
     }
 
-    /// The peer ends its stream.
+    /// Ends the peer's stream.
     pub fn receive_eof(&mut self) {
         self.wire.inbound.end();
         self.settle();
     }
 
-    /// The connection breaks with this error, as a socket that was reset does.
+    /// Breaks the connection with this error, as a reset does on a socket.
     pub fn break_connection(&mut self, error: io::Error) {
         self.wire.break_off(error);
         self.settle();
@@ -131,14 +131,14 @@ impl StringTransport {
         &self.written
     }
 
-    /// The same, and forgets it. Twisted's `value` and `clear`.
+    /// The same, and clears it. Twisted's `value` and `clear`.
     pub fn take_written(&mut self) -> Vec<u8> {
         let written = std::mem::take(&mut self.written);
         self.make_room();
         written
     }
 
-    /// [`written`](Self::written) as text, so that an assertion which fails is one that people can read.
+    /// [`written`](Self::written) as text, so that a failing assertion is readable.
     ///
     /// ```
     /// use reactor::testing::StringTransport;
@@ -176,7 +176,7 @@ impl StringTransport {
         text
     }
 
-    /// Whether this side has ended its stream: the peer sees the end behind [`written`](Self::written).
+    /// Whether this side has ended its stream: the peer sees the end after [`written`](Self::written).
     pub fn eof_written(&self) -> bool {
         self.wire.outbound.has_ended()
     }
@@ -186,14 +186,14 @@ impl StringTransport {
         self.wire.was_reset()
     }
 
-    /// The peer stops reading: what is written from here on stays unsent. The second call undoes it.
+    /// Stops the peer's reading: what is written from here on stays unsent. With false, resumes it.
     pub fn stall(&mut self, stalled: bool) {
         self.stalled = stalled;
         self.make_room();
         self.settle();
     }
 
-    /// The peer reads as much as `bytes`, of a connection that is [stalled](Self::stall), and stalls again.
+    /// Lets the peer of a [stalled](Self::stall) connection read up to `bytes` bytes, and stall again.
     pub fn read(&mut self, bytes: usize) {
         self.wire.outbound.set_room(bytes);
         self.reactor.0.settle();
@@ -207,13 +207,13 @@ impl StringTransport {
         self.settle();
     }
 
-    /// Sets the time of day, as somebody who corrects the clock does; timers do not follow it. A test begins with the
-    /// year 2000 (UTC).
+    /// Sets the time of day, as an administrator would; timers do not follow it. A test begins with the year 2000
+    /// (UTC).
     pub fn set_time_of_day(&mut self, time: SystemTime) {
         self.reactor.0.hub.clock.set_time_of_day(time);
     }
 
-    /// Makes the calls that other threads have asked for, and lets tasks go on that they have woken.
+    /// Makes the calls requested by other threads, and runs the tasks that they have woken.
     pub fn settle(&mut self) {
         loop {
             self.reactor.0.settle();
@@ -226,8 +226,9 @@ impl StringTransport {
         }
     }
 
-    /// The protocol, or the handler in it, or what is so inside its layers: to look at its fields, or to call it as other
-    /// parts of the program do. What it writes then shows after [`settle`](Self::settle), or whatever comes next.
+    /// The protocol, the handler in it, or either of these inside its layers, for inspecting its fields or calling it
+    /// as other parts of the program do. What it writes then shows after the next [`settle`](Self::settle) or other
+    /// method.
     ///
     /// ```
     /// use reactor::testing::StringTransport;
@@ -252,10 +253,10 @@ impl StringTransport {
     ///
     /// # Panics
     ///
-    /// If there is none of this type, or the connection has ended, for then its protocol is gone.
+    /// If there is none of this type, or if the connection has ended, because its protocol is then gone.
     #[track_caller]
     pub fn protocol<P: 'static>(&mut self) -> RefMut<'_, P> {
-        // It is not seen to wake while it is looked at.
+        // Changes made while it is borrowed do not wake the connection.
         self.transport.0.wake();
         let Some(connection) = self.driver.as_ref().and_then(|driver| driver.connection()) else {
             panic!("the connection has ended, and its `{}` is gone", type_name::<P>());
@@ -266,12 +267,12 @@ impl StringTransport {
         })
     }
 
-    /// Why the connection has ended, once it has.
+    /// Why the connection ended, once it has.
     pub fn close_reason(&self) -> Option<CloseReason> {
         self.ending.0.borrow().clone()
     }
 
-    /// The handle that the protocol has, too.
+    /// The handle that the protocol also has.
     pub fn transport(&self) -> &Transport {
         &self.transport
     }
@@ -281,7 +282,7 @@ impl StringTransport {
         &self.reactor
     }
 
-    /// Whether nothing is left of the connection: it has ended, and its stream is closed, too.
+    /// Whether the connection has ended and its stream is closed, too.
     pub(super) fn is_over(&self) -> bool {
         self.driver.is_none()
     }
@@ -296,7 +297,7 @@ impl StringTransport {
     }
 }
 
-/// A reactor whose clock stands still, without a network.
+/// A reactor with a manual clock, without a network.
 pub(super) fn reactor_in_memory() -> Reactor {
     Reactor::in_memory(Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default()), None)
 }
@@ -313,14 +314,14 @@ fn find<P: 'static>(protocol: &mut dyn Protocol) -> Option<&mut P> {
 }
 
 impl Drop for StringTransport {
-    /// Nothing is called back; what the protocol owns is dropped, even where it owns its reactor.
+    /// Calls nothing back; what the protocol owns is dropped, even if it owns its reactor.
     fn drop(&mut self) {
         self.driver = None;
         self.reactor.0.clear();
     }
 }
 
-/// Keeps the reason of the end.
+/// Keeps the close reason.
 #[derive(Default)]
 struct Ending(RefCell<Option<CloseReason>>);
 

@@ -76,7 +76,7 @@ impl Transport {
     }
 
     /// Queues a copy of `data`, to be sent when the running callback has returned. Everything that a callback writes,
-    /// up to
+    /// up to 128 KiB, leaves in one system call. Ignored once the connection is closing.
     ///
     /// If something is already queued and the sum exceeds the output limit
     /// ([`set_output_limit`](Self::set_output_limit)), the connection ends with [`CloseReason::Overflow`].
@@ -126,7 +126,7 @@ impl Transport {
     /// If this side's stream ends while descriptors are left without a byte to go with, the connection ends with
     /// [`CloseReason::DescriptorOverrun`]. Layers made by [`layer::around`](crate::layer::around) pass descriptors
     /// through. Twisted's `sendFileDescriptor`.
-    /// KiB, leaves in one system call. Ignored once the connection is closing.
+    ///
     /// ```
     /// # use std::fs::File;
     /// # use reactor::{Protocol, Transport};

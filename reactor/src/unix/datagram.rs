@@ -15,7 +15,7 @@ use crate::hub::Hub;
 use crate::unix::file::NamedSocket;
 use crate::unix::options::UnixDatagramOptions;
 
-/// A socket, bound to a name or to none.
+/// A socket, with or without a name.
 pub(crate) struct UnixDatagramPort {
     socket: UnixDatagram,
     _named: Arc<NamedSocket>,
@@ -23,7 +23,7 @@ pub(crate) struct UnixDatagramPort {
 }
 
 impl UnixDatagramPort {
-    /// Binds, unless the address is none.
+    /// Binds, unless the address is unnamed.
     pub(crate) fn bind(options: &UnixDatagramOptions) -> io::Result<NamedSocket> {
         let named = NamedSocket::bind(Type::DGRAM, &options.address, options.mode, options.lock)?;
         if let Some(bytes) = options.receive_buffer {
@@ -50,7 +50,7 @@ impl UnixDatagramPort {
             ready!(self.socket.poll_recv_ready(cx))?;
             match self.socket.try_recv_from(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                // The system does not say whether that was all.
+                // The system does not say whether that was the whole datagram.
                 Ok((len, _)) if len == buffer.len() => {
                     let message = format!("dropped a datagram of {len} bytes or more");
                     return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, message)));
@@ -79,8 +79,8 @@ impl DatagramSocket<UnixAddress> for UnixDatagramPort {
     }
 
     fn send(&self, data: &[u8], route: Route<UnixAddress>) -> io::Result<()> {
-        // Not by way of the runtime: it takes a socket for full until the poller has said otherwise, which before the
-        // reactor runs is always.
+        // Not by way of the runtime: it treats a socket as full until the poller has reported otherwise, which before
+        // the reactor runs is always.
         let socket = SockRef::from(&self.socket);
         let sent = match route.to {
             Some(peer) => socket.send_to(data, &peer.to_system()?),

@@ -1,4 +1,4 @@
-//! What the name of a UNIX socket leaves in the file system.
+//! The file that a named UNIX socket leaves in the file system.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::os::fd::AsRawFd as _;
@@ -14,18 +14,18 @@ use crate::address::unix::UnixAddress;
 use crate::unix::lock::{Lock, is_open};
 use crate::util::escaped::escaped_path;
 
-/// A socket with a name, from which ports are made: one, or one for each of several reactors.
+/// A socket with a name, from which one port is made, or one for each of several reactors.
 pub(crate) struct NamedSocket {
-    /// Dropped before the socket is closed: as long as that is open its file cannot be mistaken for another.
+    /// Dropped before the socket is closed: while the socket is open, its file cannot be mistaken for another.
     name: Mutex<BoundName>,
-    /// What is to be taken from the process before when that has let go: the path, and whether there is a lock.
+    /// What to take from the previous process when it has released it: the path, and whether there is a lock.
     promised: Mutex<Option<(PathBuf, bool)>>,
     pub(crate) socket: Socket,
 }
 
 impl NamedSocket {
-    /// Binds, but for a socket for datagrams without a name. If it is to be locked and the last owner has left its socket
-    /// behind, that is removed.
+    /// Binds, except a datagram socket without a name. If the socket is to be locked and its last owner left a file
+    /// behind, that file is removed.
     pub(crate) fn bind(kind: Type, address: &UnixAddress, mode: u32, lock: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::UNIX, kind, None)?;
         socket.set_nonblocking(true)?;
@@ -33,14 +33,14 @@ impl NamedSocket {
         Ok(Self { name: Mutex::new(name), promised: Mutex::default(), socket })
     }
 
-    /// Takes over a socket that another process has bound. Its file and, if it is to be locked, its lock stay that
-    /// process's until [`take_file`](Self::take_file).
+    /// Takes over a socket that another process has bound. Its file and, if it is to be locked, its lock stay with that
+    /// process until [`take_file`](Self::take_file).
     pub(crate) fn take_over(socket: Socket, address: &UnixAddress, lock: bool) -> io::Result<Self> {
         let promised = address.path().map(absolute).transpose()?.map(|path| (path, lock));
         Ok(Self { name: Mutex::default(), promised: Mutex::new(promised), socket })
     }
 
-    /// Takes the file and the lock that the process before has left.
+    /// Takes the file and the lock that the previous process has left.
     pub(crate) fn take_file(&self) -> io::Result<()> {
         if let Some((path, lock)) = take_locked(&self.promised) {
             let name = BoundName::take_over(path, lock)?;
@@ -49,7 +49,7 @@ impl NamedSocket {
         Ok(())
     }
 
-    /// From here on the file and the lock are somebody else's to remove.
+    /// From here on another process removes the file and the lock.
     pub(crate) fn leave_file(&self) {
         take_locked(&self.name).leave();
     }
@@ -63,7 +63,7 @@ fn take_locked<T: Default>(place: &Mutex<T>) -> T {
 #[derive(Default)]
 struct BoundName {
     file: Option<SocketFile>,
-    /// Let go behind the file.
+    /// Dropped after the file.
     lock: Option<Lock>,
 }
 
@@ -83,15 +83,15 @@ impl BoundName {
         if lock.as_ref().is_some_and(|lock| lock.was_stale) {
             remove_dead(&path)?;
         }
-        // The file gets these permissions, less the umask, when it is made: at no time it has more. Where a system
-        // does not know that, what follows does.
+        // The file is created with these permissions, less the umask, and never has more. On systems that ignore this,
+        // the code below sets them.
         let _ = fchmod(socket, Mode::from_raw_mode(mode));
         socket.bind(&system_address)?;
         Ok(Self { file: Some(SocketFile::with_mode(path, mode)?), lock })
     }
 
     fn take_over(path: PathBuf, lock: bool) -> io::Result<Self> {
-        // The file first: where there is none any more, no lock is needed.
+        // The file first: without a file, no lock is needed.
         let file = SocketFile::new(path.clone())?;
         let lock = if lock { Some(Lock::take_over(&path)?) } else { None };
         Ok(Self { file: Some(file), lock })
@@ -107,7 +107,7 @@ impl BoundName {
     }
 }
 
-/// A socket's file, which is removed when this is dropped, if it is still the same.
+/// A socket's file, which is removed when this is dropped, unless another file has taken its place.
 struct SocketFile {
     path: PathBuf,
     id: (u64, u64),
@@ -121,8 +121,8 @@ impl SocketFile {
 
     /// The file of a socket that was just bound, with these permissions, whatever the umask was.
     ///
-    /// They are set on the file that was looked at, not on whatever has its name by then: one who can write in the directory
-    /// may put a link there to a file of somebody else's.
+    /// They are set on the file that was checked, not on whatever has its name by then: anyone who can write in the
+    /// directory may put a link there to another user's file.
     fn with_mode(path: PathBuf, mode: u32) -> io::Result<Self> {
         let file = open_itself(&path)?;
         let found = file.metadata()?;
@@ -130,13 +130,13 @@ impl SocketFile {
             return Err(io::Error::other("another file has taken the place of the socket"));
         }
         if found.mode() & PERMISSIONS != mode & PERMISSIONS {
-            // By its name among this process's descriptors, for what was not opened to be read takes no other.
+            // By its path among this process's descriptors: a descriptor not opened for reading supports no other way.
             fs::set_permissions(format!("/proc/self/fd/{}", file.as_raw_fd()), Permissions::from_mode(mode))?;
         }
         Ok(Self { id: id_of(&found), path, left: false })
     }
 
-    /// Lets the file be.
+    /// Leaves the file in place.
     fn leave(mut self) {
         self.left = true;
     }
@@ -157,12 +157,12 @@ fn id_of(file: &Metadata) -> (u64, u64) {
     (file.dev(), file.ino())
 }
 
-/// What has this name, be it a link, without opening what it stands for.
+/// Opens what has this name, even if it is a link, without opening its target.
 fn open_itself(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(libc::O_PATH | libc::O_NOFOLLOW).open(path)
 }
 
-/// Removes a socket that nobody has open. Nothing else is touched: then binding fails.
+/// Removes a socket that no process has open. Leaves anything else alone, so that binding fails.
 fn remove_dead(path: &Path) -> io::Result<()> {
     if is_open(path) == Some(false) { fs::remove_file(path) } else { Ok(()) }
 }
@@ -170,7 +170,7 @@ fn remove_dead(path: &Path) -> io::Result<()> {
 /// The bits of a mode that `chmod` sets.
 const PERMISSIONS: u32 = 0o7777;
 
-/// Why a socket could not be bound to a name, in words that say what to do.
+/// Why a socket could not be bound to a name, and what to do about it.
 pub(crate) fn explain(address: &UnixAddress, error: &io::Error) -> String {
     let own_words = error.get_ref().is_some();
     let Some(path) = address.path().filter(|_| !own_words) else {

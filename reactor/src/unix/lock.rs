@@ -1,4 +1,4 @@
-//! Locks beside UNIX sockets, in Twisted's form: a symbolic link whose target is the number of a process.
+//! Locks beside UNIX sockets, in Twisted's form: a symbolic link whose target is a process id.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -15,17 +15,17 @@ use socket2::{Domain, Socket, Type};
 use crate::address::unix::UnixAddress;
 use crate::util::escaped::escaped_path;
 
-/// A lock that this process holds; dropping it lets it go.
+/// A lock that this process holds; dropping it releases it.
 pub(crate) struct Lock {
     path: PathBuf,
-    /// It was taken from a process that has ended without letting it go.
+    /// Whether it was taken from a process that ended without releasing it.
     pub(crate) was_stale: bool,
     left: bool,
 }
 
 impl Lock {
-    /// Takes the lock of the socket at an absolute path, if nobody has it who serves that socket. The socket is to be bound
-    /// before the turn ends.
+    /// Takes the lock of the socket at an absolute path, unless the process that holds it serves that socket. The
+    /// socket must be bound before the turn ends.
     pub(crate) fn acquire(socket: &Path) -> io::Result<(Self, Turn)> {
         let path = beside(socket);
         let turn = Turn::take(&path)?;
@@ -47,10 +47,10 @@ impl Lock {
         Ok((Self { path, was_stale, left: false }, turn))
     }
 
-    /// Takes the lock of the socket at an absolute path from the process that has it, which agrees to that.
+    /// Takes the lock of the socket at an absolute path from the process that holds it, with that process's consent.
     pub(crate) fn take_over(socket: &Path) -> io::Result<Self> {
         let path = beside(socket);
-        // At no time there is none, and so nobody else takes it.
+        // The lock exists at all times, so no other process takes it.
         let own = beside(&path);
         let _ = fs::remove_file(&own);
         symlink(process::id().to_string(), &own)?;
@@ -59,12 +59,13 @@ impl Lock {
         Ok(Self { path, was_stale: false, left: false })
     }
 
-    /// Lets the lock be: another process has it, or will.
+    /// Leaves the lock in place: another process has it, or will.
     pub(crate) fn leave(mut self) {
         self.left = true;
     }
 
-    /// Whether a living process has the lock of the socket at this path. Whether it serves that, connecting tells.
+    /// Whether a living process holds the lock of the socket at this path. Only connecting shows whether it serves the
+    /// socket.
     pub(crate) fn is_held(socket: &Path) -> io::Result<bool> {
         let path = beside(&std::path::absolute(socket)?);
         Ok(holder(&path)?.is_some_and(|holder| is_alive(holder, &path)))
@@ -78,7 +79,7 @@ impl Drop for Lock {
         }
         held_here(|locks| locks.remove(&self.path));
         if matches!(holder(&self.path), Ok(Some(holder)) if holder == process::id()) {
-            // If it fails, whoever wants the lock next breaks it.
+            // If this fails, the next process that wants the lock breaks it.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -91,12 +92,12 @@ pub(crate) fn beside(socket: &Path) -> PathBuf {
     path.into()
 }
 
-/// The process that a lock names; `None` if there is no lock.
+/// The process named by a lock; `None` if there is no lock.
 fn holder(path: &Path) -> io::Result<Option<u32>> {
     let target = match fs::read_link(path) {
         Ok(target) => target,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        // The system's word for what is no link.
+        // The system's error for something that is not a link.
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Err(no_lock(path)),
         Err(error) => return Err(error),
     };
@@ -104,18 +105,19 @@ fn holder(path: &Path) -> io::Result<Option<u32>> {
     process.map(Some).ok_or_else(|| no_lock(path))
 }
 
-/// A number is no proof of life: it may by now be another program's, or a process's in another container. The socket is
-/// one; only where there is none yet the number must do.
+/// A process id is no proof of life: by now it may belong to another program, or to a process in another container. An
+/// open socket is proof; only where there is no socket yet must the id suffice.
 fn is_held_by(holder: u32, path: &Path, socket: &Path) -> bool {
     is_open(socket).unwrap_or_else(|| is_alive(holder, path))
 }
 
-/// Whether a process has the socket with this name open; `None` if there is no such socket, or it cannot be asked.
+/// Whether a process has the socket with this name open; `None` if there is no such socket, or it cannot be probed.
 pub(crate) fn is_open(path: &Path) -> Option<bool> {
     if !fs::symlink_metadata(path).ok()?.file_type().is_socket() {
         return None;
     }
-    // Nobody listens for this type of connection, so whoever is there is not bothered, but told apart from nobody.
+    // Nothing listens for this socket type, so a server is not disturbed, but a live socket can be told from a dead
+    // one.
     let socket = Socket::new(Domain::UNIX, Type::SEQPACKET, None).ok()?;
     socket.set_nonblocking(true).ok()?;
     match socket.connect(&UnixAddress::from_path(path).to_system().ok()?) {
@@ -129,17 +131,18 @@ pub(crate) fn is_open(path: &Path) -> Option<bool> {
 
 fn is_alive(process: u32, path: &Path) -> bool {
     if process == process::id() {
-        // In a container one start after the other has the same number.
+        // In a container, successive starts have the same process id.
         return held_here(|locks| locks.contains(path));
     }
     let process = i32::try_from(process).ok().and_then(Pid::from_raw);
     process.is_some_and(|process| test_kill_process(process) != Err(Errno::SRCH))
 }
 
-/// The right to look at a lock, to break it and to bind the socket beside it: two who have both seen a stale lock would
-/// remove each other's new one, and one who has a new lock beside a dead socket would seem to be dead.
+/// The right to check a lock, to break it and to bind the socket beside it. Without it, two processes that have both
+/// seen a stale lock would remove each other's new one, and a process with a new lock beside a dead socket would seem
+/// to be dead.
 ///
-/// It is a locked file that nobody but the owner can open: of a file that others can read, anybody has the lock who wants it.
+/// It is a locked file that only its owner can open: if others could read it, anyone could lock it.
 pub(crate) struct Turn {
     path: PathBuf,
     _file: File,
@@ -159,16 +162,16 @@ impl Turn {
             })?;
             let opened = file.metadata()?;
             if opened.uid() != geteuid().as_raw() {
-                return Err(in_use(format!("{} is in the way, and is another user's", escaped_path(&path))));
+                return Err(in_use(format!("{} is in the way, and belongs to another user", escaped_path(&path))));
             }
             match file.try_lock() {
                 Ok(()) => {}
                 Err(TryLockError::WouldBlock) => {
-                    return Err(in_use(format!("somebody else is taking the lock {}", escaped_path(lock))));
+                    return Err(in_use(format!("another process is taking the lock {}", escaped_path(lock))));
                 }
                 Err(TryLockError::Error(error)) => return Err(error),
             }
-            // Or else the last who had it has removed it meanwhile.
+            // Otherwise its last owner has removed it meanwhile.
             let is_there = |file: fs::Metadata| (file.dev(), file.ino()) == (opened.dev(), opened.ino());
             if fs::symlink_metadata(&path).is_ok_and(is_there) {
                 return Ok(Self { path, _file: file });
@@ -179,7 +182,7 @@ impl Turn {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        // If it fails, the next has its turn all the same.
+        // If this fails, the next process still gets its turn.
         let _ = fs::remove_file(&self.path);
     }
 }

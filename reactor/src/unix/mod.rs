@@ -1,12 +1,12 @@
-//! UNIX sockets: streams and datagrams within one machine, and what they leave in the file system.
+//! UNIX sockets: streams and datagrams within one machine, and their files.
 //!
-//! [`UnixListenOptions`] go with [`listen_unix`](crate::Reactor::listen_unix): the mode of the socket's file, and
-//! the lock by which a second server is told of the first. [`UnixConnectOptions`] go with
+//! [`UnixListenOptions`] go with [`listen_unix`](crate::Reactor::listen_unix): the mode of the socket's file, and the
+//! lock by which a second server learns of the first. [`UnixConnectOptions`] go with
 //! [`connect_unix`](crate::Reactor::connect_unix), [`UnixDatagramOptions`] with
-//! [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram). Where the defaults do, all three methods take a plain
-//! [address](UnixAddress): a path, or `@` and an abstract name. The peer's process is told by
-//! [`peer_credentials`](crate::Transport::peer_credentials), and descriptors are passed by
-//! [`send_file_descriptor`](crate::Transport::send_file_descriptor).
+//! [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram). With the defaults, all three methods take a plain
+//! [address](UnixAddress): a path, or `@` and an abstract name.
+//! [`peer_credentials`](crate::Transport::peer_credentials) identifies the peer's process, and
+//! [`send_file_descriptor`](crate::Transport::send_file_descriptor) passes descriptors.
 //!
 //! ```no_run
 //! use reactor::Reactor;
@@ -65,7 +65,7 @@ pub(crate) struct Unix {
     socket: UnixStream,
     /// See [`poll_end`].
     forgot_readable: bool,
-    /// What came with the bytes read last.
+    /// The descriptors that came with the bytes read last.
     descriptors: Vec<OwnedFd>,
 }
 
@@ -74,7 +74,7 @@ impl Unix {
         Self { socket, forgot_readable: false, descriptors: Vec::new() }
     }
 
-    /// Takes over a connected socket that does not block. Needs the runtime's context.
+    /// Takes over a connected, non-blocking socket. Needs the runtime's context.
     pub(crate) fn adopt(socket: Socket) -> io::Result<Accepted<Self>> {
         let peer = UnixAddress::from_system(&socket.peer_addr()?);
         Self::connected(socket, peer)
@@ -142,7 +142,7 @@ impl Stream for Unix {
         Pin::new(&mut self.socket).poll_shutdown(cx)
     }
 
-    /// There is no such thing: the peer sees an end, or a reset if it has sent what was not read.
+    /// UNIX sockets have no reset: the peer sees an end, or a reset if this side has not read everything it sent.
     fn reset(&mut self) {}
 
     fn set_options(&mut self, _options: SocketOptions) -> io::Result<()> {
@@ -166,7 +166,7 @@ pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8], descriptors: &mut V
         }
     }
     if received.flags.contains(ReturnFlags::CTRUNC) {
-        tracing::warn!("descriptors that the peer has sent are lost: the process may have no more");
+        tracing::warn!("descriptors from the peer are lost: the process has reached its limit of open files");
     }
     Ok(received.bytes)
 }
@@ -182,7 +182,7 @@ fn send(socket: &UnixStream, data: &[u8], descriptor: BorrowedFd<'_>) -> io::Res
 /// A listening socket.
 pub(crate) struct UnixPort {
     socket: UnixListener,
-    /// Keeps its file; none if the port was adopted.
+    /// Keeps its file; `None` if the port was adopted.
     _named: Option<Arc<NamedSocket>>,
     host: UnixAddress,
     reserve: Reserve,
@@ -202,7 +202,7 @@ impl UnixPort {
         Ok(Self { _named: Some(named), ..Self::adopt(socket)? })
     }
 
-    /// Takes over a listening socket that does not block; its file is not removed. Needs the runtime's context.
+    /// Takes over a listening, non-blocking socket; its file is not removed. Needs the runtime's context.
     pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
         let host = UnixAddress::from_system(&socket.local_addr()?);
         let socket = UnixListener::from_std(net::UnixListener::from(OwnedFd::from(socket)))?;
@@ -242,16 +242,13 @@ pub(crate) fn connect(options: &UnixConnectOptions) -> io::Result<Accepted<Unix>
     }
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    // Never under way: the system says at once how it went.
+    // Never in progress: the system reports the result at once.
     socket.connect(&address).map_err(|error| match error.kind() {
-        io::ErrorKind::WouldBlock => io::Error::new(
-            io::ErrorKind::WouldBlock,
-            "as many clients as the server's backlog has room for are waiting",
-        ),
+        io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::WouldBlock, "the server's backlog is full"),
         _ => error,
     })?;
     Unix::connected(socket, options.address.clone())
 }
 
-/// What the system passes with one message at the most.
+/// The maximum number of descriptors that the system passes with one message.
 const MOST_DESCRIPTORS: usize = 253;

@@ -5,8 +5,8 @@ use crate::driver::linger::LingerLimits;
 use crate::net::connection_options::ConnectionOptions;
 use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 
-/// Where and how to listen on a UNIX socket. What a [`UnixAddress`] can be made of, such as a path, does where the
-/// defaults do.
+/// Where and how to listen on a UNIX socket. With the defaults, anything that converts into a [`UnixAddress`], such as
+/// a path, is enough.
 ///
 /// ```
 /// use reactor::Reactor;
@@ -36,7 +36,7 @@ pub struct UnixListenOptions {
 }
 
 impl UnixListenOptions {
-    /// The defaults, for this address.
+    /// The defaults for this address.
     pub fn new(address: impl Into<UnixAddress>) -> Self {
         Self {
             address: address.into(),
@@ -48,18 +48,19 @@ impl UnixListenOptions {
         }
     }
 
-    /// The permissions of the socket's file (`0o666`, whatever the process's umask is): who may write to it may
-    /// connect. It never has more than these. An abstract name has none.
+    /// The permissions of the socket's file (`0o666`, whatever the process's umask is): users who may write to it may
+    /// connect. The file never has more than these. An abstract name has none.
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// Whether to hold a lock while listening (not): a symbolic link beside the socket, `PATH.lock`, whose target is
-    /// the number of the process. The second to come is told who holds it. The lock of a process that has ended is broken,
-    /// and the socket that it left behind is removed: what tells is the socket, which nobody has open any more, and the
-    /// number only where there is no socket. While it is taken there is a file `PATH.lock.turn` that other users cannot
-    /// open. An abstract name needs no lock. Twisted's `wantPID`; the two respect each other's locks.
+    /// Whether to hold a lock while listening (off): a symbolic link beside the socket, `PATH.lock`, whose target is
+    /// the process id. The error of a second server names the process that holds it. The lock of a process that has
+    /// ended is broken, and the socket that it left behind is removed. Whether the process has ended is decided by the
+    /// socket, if no process has it open any more; by the process id only if there is no socket. While the lock is
+    /// taken there is a file `PATH.lock.turn` that other users cannot open. An abstract name needs no lock. Twisted's
+    /// `wantPID`; the two respect each other's locks.
     pub fn lock(mut self, on: bool) -> Self {
         self.lock = on;
         self
@@ -87,7 +88,7 @@ impl UnixListenOptions {
     ///
     /// # Panics
     ///
-    /// If one of the two is zero.
+    /// If either number is zero.
     #[track_caller]
     pub fn accept_rate(mut self, connections_per_second: u32, burst: u32) -> Self {
         self.limits.rate = Some(AcceptRate::new(connections_per_second, burst));
@@ -100,8 +101,8 @@ impl UnixListenOptions {
         self
     }
 
-    /// As [`ListenOptions::linger`](crate::net::ListenOptions::linger); without it the peer would see a reset, even though
-    /// it loses nothing.
+    /// As [`ListenOptions::linger`](crate::net::ListenOptions::linger); without lingering the peer would see a reset,
+    /// although it loses nothing.
     pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
         self.socket.linger = LingerLimits { idle, total };
         self
@@ -114,8 +115,8 @@ impl<A: Into<UnixAddress>> From<A> for UnixListenOptions {
     }
 }
 
-/// Where and how to connect to a UNIX socket. What a [`UnixAddress`] can be made of, such as a path, does where the
-/// defaults do.
+/// Where and how to connect to a UNIX socket. With the defaults, anything that converts into a [`UnixAddress`], such as
+/// a path, is enough.
 ///
 /// ```
 /// use std::time::Duration;
@@ -132,12 +133,12 @@ pub struct UnixConnectOptions {
 }
 
 impl UnixConnectOptions {
-    /// The defaults, for this address.
+    /// The defaults for this address.
     pub fn new(address: impl Into<UnixAddress>) -> Self {
         Self { address: address.into(), check_lock: false, socket: ConnectionOptions::default() }
     }
 
-    /// Whether to connect only if a living process holds the server's [lock](UnixListenOptions::lock) (not). Twisted's
+    /// Whether to connect only if a living process holds the server's [lock](UnixListenOptions::lock) (off). Twisted's
     /// `checkPID`.
     pub fn check_lock(mut self, on: bool) -> Self {
         self.check_lock = on;
@@ -163,8 +164,8 @@ impl<A: Into<UnixAddress>> From<A> for UnixConnectOptions {
     }
 }
 
-/// Where and how to receive datagrams on a UNIX socket. What a [`UnixAddress`] can be made of, such as a path, does
-/// where the defaults do; [`UnixAddress::unnamed`] is for who only sends.
+/// Where and how to receive datagrams on a UNIX socket. With the defaults, anything that converts into a
+/// [`UnixAddress`], such as a path, is enough; [`UnixAddress::unnamed`] is for sockets that only send.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct UnixDatagramOptions {
@@ -176,12 +177,12 @@ pub struct UnixDatagramOptions {
 }
 
 impl UnixDatagramOptions {
-    /// The defaults, for this address.
+    /// The defaults for this address.
     pub fn new(address: impl Into<UnixAddress>) -> Self {
         Self { address: address.into(), mode: MODE, lock: false, receive_buffer: None, send_buffer: None }
     }
 
-    /// As [`UnixListenOptions::mode`]: who may write to the file may send.
+    /// As [`UnixListenOptions::mode`]: users who may write to the file may send.
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
@@ -193,15 +194,15 @@ impl UnixDatagramOptions {
         self
     }
 
-    /// As [`DatagramOptions::receive_buffer`](crate::datagram::DatagramOptions::receive_buffer), but nothing is lost without a
-    /// word: see [`DatagramTransport::write`](crate::datagram::DatagramTransport::write).
+    /// As [`DatagramOptions::receive_buffer`](crate::datagram::DatagramOptions::receive_buffer), but nothing is lost
+    /// silently: see [`DatagramTransport::write`](crate::datagram::DatagramTransport::write).
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
         self
     }
 
-    /// As [`DatagramOptions::send_buffer`](crate::datagram::DatagramOptions::send_buffer); it also limits how long a datagram
-    /// can be.
+    /// As [`DatagramOptions::send_buffer`](crate::datagram::DatagramOptions::send_buffer); it also limits the length of
+    /// a datagram.
     pub fn send_buffer(mut self, bytes: usize) -> Self {
         self.send_buffer = Some(bytes);
         self
@@ -214,5 +215,5 @@ impl<A: Into<UnixAddress>> From<A> for UnixDatagramOptions {
     }
 }
 
-/// Everybody may connect, as in Twisted.
+/// Everyone may connect, as in Twisted.
 const MODE: u32 = 0o666;

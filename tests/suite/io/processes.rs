@@ -281,7 +281,7 @@ fn s211_a_child_is_signalled_while_it_lives_and_not_after() {
         "exited, signal: 9 (SIGKILL)" => {
             let error = this.process.signal_process(9).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::NotFound);
-            assert_eq!(error.to_string(), format!("the process {} has ended", this.process.pid()));
+            assert_eq!(error.to_string(), format!("process {} has ended", this.process.pid()));
         }
         _ => assert!(!callback.starts_with("exited"), "{callback}"),
     });

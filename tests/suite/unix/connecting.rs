@@ -88,7 +88,7 @@ fn s188_what_fails_fails_later_and_names_the_path() {
         }
         waiting.push(client);
     }
-    let crowded = "as many clients as the server's backlog has room for are waiting";
+    let crowded = "the server's backlog is full";
     for (path, kind, io_kind, reason) in [
         (&missing, ConnectErrorKind::Other, io::ErrorKind::NotFound, "no such file"),
         (&dead, ConnectErrorKind::Refused, io::ErrorKind::ConnectionRefused, "connection refused"),

@@ -43,7 +43,7 @@ fn a_lock_is_taken_in_turns_by_way_of_a_file_that_nobody_else_can_open() {
     other.lock().unwrap();
     let options = UnixListenOptions::new(&path).lock(true);
     let error = test_reactor().listen_unix(options.clone(), idle).unwrap_err().to_string();
-    assert!(error.ends_with(&format!("somebody else is taking the lock {}", path.with_extension("lock").display())));
+    assert!(error.ends_with(&format!("another process is taking the lock {}", path.with_extension("lock").display())));
     drop(other);
     let reactor = test_reactor();
     reactor.listen_unix(options.clone(), idle).unwrap();
