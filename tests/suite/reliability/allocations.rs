@@ -2,7 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use rig::allocations::{Counting, allocations};
+use protocols::web_socket::{WebSocket, WebSocketHandle, WebSocketHandler};
+use reactor::testing::StringTransport;
+use rig::allocations::{Counting, allocations, live_bytes};
 use rig::steady;
 
 #[global_allocator]
@@ -50,4 +52,35 @@ fn echoing_a_datagram_allocates_nothing() {
         let counted = steady::echoing_datagrams(host.into(), MESSAGES);
         assert_eq!(counted, 0, "allocations for {MESSAGES} datagrams at {host}");
     }
+}
+
+struct Deaf;
+
+impl WebSocketHandler for Deaf {
+    fn text_received(&mut self, _text: &str) {}
+    fn bytes_received(&mut self, _data: &[u8]) {}
+}
+
+#[test]
+fn lengths_that_the_frames_of_web_sockets_claim_are_not_allocated() {
+    const CLAIMED: u64 = 1 << 30;
+    let socket = WebSocket::messages(|_: WebSocketHandle, _| Deaf).max_message(usize::MAX);
+    let mut wires: Vec<_> = (0..20)
+        .map(|_| {
+            let mut wire = StringTransport::connect(socket.clone());
+            wire.receive(
+                "GET / HTTP/1.1\r\nHost: here\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+            );
+            assert!(wire.take_written().starts_with(b"HTTP/1.1 101 "));
+            wire
+        })
+        .collect();
+    let before = live_bytes();
+    for wire in &mut wires {
+        wire.receive([&[0x82, 0xff][..], &CLAIMED.to_be_bytes(), b"mask", b"x"].concat());
+        assert!(wire.close_reason().is_none());
+    }
+    let grown = live_bytes() - before;
+    assert!(grown < 20 * 1024, "{grown} bytes for 20 messages of which one byte has come");
 }
