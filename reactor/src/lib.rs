@@ -87,8 +87,8 @@
 //!   that peer. [`Protocol::pause_writing`], [`Transport::is_full`] and [`Transport::paced_by`] are for protocols that
 //!   generate output on their own; a hard limit protects the rest.
 //! - [`connection_lost`](Protocol::connection_lost) comes exactly once and last, with a [`CloseReason`]. Timers and
-//!   deferred calls of the connection are dropped before.
-//! - The end of stream tells the peer that everything was sent; whatever discards output resets the connection.
+//!   deferred calls of the connection are dropped before it.
+//! - The end of stream means that everything was sent; if output was discarded, the peer sees a reset.
 
 pub mod address;
 pub mod connect;

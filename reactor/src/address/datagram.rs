@@ -4,15 +4,15 @@ use std::net::SocketAddr;
 use crate::address::Address;
 use crate::address::unix::UnixAddress;
 
-/// What datagrams are addressed by: a [`SocketAddr`] over UDP, a [`UnixAddress`] on a UNIX socket.
+/// The addresses of datagrams: a [`SocketAddr`] over UDP, a [`UnixAddress`] on a UNIX socket.
 pub trait DatagramAddress: Clone + PartialEq + fmt::Debug + fmt::Display + Into<Address> + 'static {
-    /// Whether both are the same peer's.
+    /// Whether both belong to the same peer.
     #[doc(hidden)]
     fn is_same(&self, other: &Self) -> bool;
 }
 
 impl DatagramAddress for SocketAddr {
-    /// The scope and the flow of an IPv6 address say how it is reached, not whose it is.
+    /// The scope and the flow of an IPv6 address say how to reach the peer, not who it is.
     fn is_same(&self, other: &Self) -> bool {
         self.ip().to_canonical() == other.ip().to_canonical() && self.port() == other.port()
     }

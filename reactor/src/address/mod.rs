@@ -1,10 +1,9 @@
-//! Who and where: the addresses of peers, and the targets that programs connect to.
+//! The addresses of peers and ports, and the targets that programs connect to.
 //!
-//! An [`Address`] is one end of a connection or a port: [`peer`](crate::Transport::peer),
-//! [`host`](crate::Port::host). A [`Target`] is where a client wants to go, possibly by a name that is yet to be
-//! resolved; what can be connected to is [`ToTarget`]. A [`UnixAddress`] is the path or the abstract name of a UNIX socket,
-//! and [`PeerCredentials`] tell which process is at its other end. [`DatagramAddress`] is what datagrams are sent to: a
-//! `SocketAddr` or a `UnixAddress`.
+//! An [`Address`] is one end of a connection or a port: [`peer`](crate::Transport::peer), [`host`](crate::Port::host).
+//! A [`Target`] is what a client connects to, possibly by a name that is yet to be resolved; [`ToTarget`] converts into
+//! one. A [`UnixAddress`] is the path or the abstract name of a UNIX socket, and [`PeerCredentials`] identify the
+//! process at its other end. [`DatagramAddress`] is what datagrams are sent to: a `SocketAddr` or a `UnixAddress`.
 //!
 //! ```
 //! use reactor::Address;
@@ -49,9 +48,9 @@ pub enum Address {
     Inet(SocketAddr),
     /// The address of a UNIX socket.
     Unix(UnixAddress),
-    /// Standard input and output, or the pipes or the terminal of a child process. Twisted's `PipeAddress`.
+    /// Standard input and output, or the pipes or terminal of a child process. Twisted's `PipeAddress`.
     Pipe,
-    /// One end of a link inside this process, by a name: what the testing kit makes, and what is given to
+    /// One end of a link inside this process, by a name: made by the testing kit, or given to
     /// [`adopt_stream`](crate::Reactor::adopt_stream). See [`Address::memory`].
     Memory(Arc<str>),
 }
@@ -77,9 +76,9 @@ impl Address {
         }
     }
 
-    /// Whom it is counted for, where peers are: an IPv4 address, or an IPv6 network of 64 bits, of which one host may
-    /// have every address, without a port. An IPv4 address mapped into IPv6 counts as what it is, and what is no
-    /// internet address as itself.
+    /// The peer that limits count this address for: an IPv4 address, or an IPv6 network of 64 bits, because one host
+    /// may have all of its addresses, without a port. An IPv4 address mapped into IPv6 counts as that IPv4 address; an
+    /// address that is not an internet address counts as itself.
     ///
     /// ```
     /// use reactor::Address;
@@ -92,7 +91,7 @@ impl Address {
         self.source().map_or_else(|| self.clone(), |ip| SocketAddr::new(ip, 0).into())
     }
 
-    /// The [network](Self::network) by its IP address alone, where it has one.
+    /// The IP address of the [network](Self::network), if it has one.
     pub(crate) fn source(&self) -> Option<IpAddr> {
         Some(match self.socket_addr()?.ip().to_canonical() {
             IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64)),
@@ -101,11 +100,11 @@ impl Address {
     }
 }
 
-/// An IPv4 peer of a socket that listens on both families is shown as one.
+/// Replaces a mapped address by the IPv4 address of a peer on a socket for both families.
 pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
     match address.ip().to_canonical() {
         ip @ IpAddr::V4(_) => SocketAddr::new(ip, address.port()),
-        // Whole: without its scope a link-local address cannot be answered.
+        // Kept whole: without its scope, a link-local address cannot be answered.
         IpAddr::V6(_) => address,
     }
 }

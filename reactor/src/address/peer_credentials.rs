@@ -1,15 +1,15 @@
-/// Who a peer at the other end of a UNIX socket is, by the word of the system: see
+/// The identity of the peer at the other end of a UNIX socket, as reported by the system: see
 /// [`Transport::peer_credentials`](crate::Transport::peer_credentials).
 ///
-/// It is what the peer was when it connected, or when it began to listen; by now the process may have ended, and its
-/// number may be another's.
+/// It dates from when the peer connected, or began to listen; by now the process may have ended, and its id may belong
+/// to another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct PeerCredentials {
-    /// The number of its process, where the system tells it.
+    /// The process id, if the system reports it.
     pub process: Option<i32>,
-    /// The number of its effective user.
+    /// The id of the effective user.
     pub user: u32,
-    /// The number of its effective group.
+    /// The id of the effective group.
     pub group: u32,
 }

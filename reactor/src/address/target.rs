@@ -1,4 +1,4 @@
-//! Where to connect to.
+//! What to connect to.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
@@ -6,14 +6,14 @@ use std::{fmt, io};
 
 use crate::util::escaped::escaped;
 
-/// Where to connect to: an address, or a name that is yet to be resolved, with a port.
+/// What to connect to: an address, or a name that is yet to be resolved, with a port.
 ///
-/// Whatever is [`ToTarget`] makes one. It displays as `host:port`, an IPv6 address in brackets, and a
-/// name with what would confuse people [escaped].
+/// Made by [`ToTarget`]. It displays as `host:port`, an IPv6 address in brackets, and a name with misleading characters
+/// [escaped].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Target {
-    /// An address; there is nothing to resolve.
+    /// An address, which needs no resolving.
     Address(SocketAddr),
     /// A port at a host known by name.
     Name {
@@ -22,9 +22,9 @@ pub enum Target {
         /// The port.
         port: u16,
     },
-    /// Text that is no target: the attempt to connect to it fails with the reason.
+    /// Text that is not a target: the attempt to connect to it fails with the reason.
     Malformed {
-        /// The text as it was given.
+        /// The given text.
         text: String,
         /// What is wrong with it.
         reason: &'static str,
@@ -53,7 +53,7 @@ impl Target {
     }
 }
 
-/// For texts that are to be checked before anything is connected to.
+/// For texts that are to be checked before connecting.
 ///
 /// ```
 /// use reactor::address::Target;
@@ -91,14 +91,14 @@ impl fmt::Display for Target {
     }
 }
 
-/// What can be connected to.
+/// Anything that a client can connect to.
 ///
 /// - text: `"localhost:21567"`, `"127.0.0.1:21567"`, `"[::1]:21567"`;
 /// - a host and a port: `("localhost", 21567)`, `("::1", 21567)`, `(Ipv4Addr::LOCALHOST, 21567)`;
 /// - a [`SocketAddr`].
 ///
-/// Making a target never fails. Text that is none becomes [`Target::Malformed`], so that it is reported
-/// where every other failure to connect is:
+/// The conversion never fails. Malformed text becomes [`Target::Malformed`], so that it is reported where every other
+/// failure to connect is:
 ///
 /// ```
 /// use reactor::address::{Target, ToTarget};
@@ -108,7 +108,7 @@ impl fmt::Display for Target {
 /// assert!(matches!("localhost".to_target(), Target::Malformed { .. }));
 /// ```
 pub trait ToTarget {
-    /// The target that this stands for.
+    /// Converts to a target.
     fn to_target(&self) -> Target;
 }
 

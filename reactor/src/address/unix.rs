@@ -11,13 +11,14 @@ use socket2::SockAddr;
 
 use crate::util::escaped::{escaped, escaped_path};
 
-/// The address of a UNIX socket: a path, an abstract name, or none at all. Twisted's `UNIXAddress`.
+/// The address of a UNIX socket: a path, an abstract name, or none. Twisted's `UNIXAddress`.
 ///
-/// An abstract name lives in the network namespace, not in the file system: nobody's permission is asked, and it is
-/// gone with the last socket that has it. A text that begins with `@` is one, as other tools write it; Twisted's NUL in
-/// its place means the same. A client's end is most often unnamed.
+/// An abstract name lives in the network namespace, not in the file system: it has no permissions, and it is gone with
+/// the last socket that has it. A text that begins with `@` is an abstract name, as in other tools; Twisted's NUL in
+/// its place means the same. A client's end is usually unnamed.
 ///
-/// Cloning it is cheap. It displays as the path, as `@name`, or as `(unnamed)`, with what a client may have put into its
+/// Cloning it is cheap. It displays as the path, as `@name`, or as `(unnamed)`, with misleading characters, which a
+/// client may have put into its name, [escaped].
 /// name to confuse people [escaped].
 ///
 /// ```
@@ -38,7 +39,7 @@ enum Name {
 }
 
 impl UnixAddress {
-    /// No name: of a client that need not be found, or of a socket for datagrams that only sends.
+    /// No name: for a client that need not be found, or a datagram socket that only sends.
     pub fn unnamed() -> Self {
         Self(Name::Unnamed)
     }
@@ -69,12 +70,12 @@ impl UnixAddress {
         }
     }
 
-    /// Whether it has neither.
+    /// Whether it has neither a path nor an abstract name.
     pub fn is_unnamed(&self) -> bool {
         self.0 == Name::Unnamed
     }
 
-    /// As the system wants it; or why there is no such address.
+    /// The system's form of the address; an error if it has none.
     pub(crate) fn to_system(&self) -> io::Result<SockAddr> {
         let (kind, bytes) = match &self.0 {
             Name::Unnamed => return Err(invalid("it has no name")),
@@ -87,7 +88,7 @@ impl UnixAddress {
         if bytes.len() > LONGEST {
             let len = bytes.len();
             return Err(invalid(format!(
-                "the {kind} is {len} bytes long, and {LONGEST} are the most; choose a shorter one"
+                "the {kind} is {len} bytes long, and the maximum is {LONGEST}; choose a shorter one"
             )));
         }
         if kind == "name" {
@@ -99,7 +100,7 @@ impl UnixAddress {
         SockAddr::unix(OsStr::from_bytes(bytes))
     }
 
-    /// As the system tells it; unnamed also if it is an address of another kind.
+    /// From the system's form; unnamed if it is an address of another kind.
     pub(crate) fn from_system(address: &SockAddr) -> Self {
         if let Some(path) = address.as_pathname() {
             return Self::from_path(path);
@@ -180,7 +181,7 @@ impl fmt::Display for UnixAddress {
     }
 }
 
-/// What the system has room for: 108 bytes, one of which is the NUL behind a path or before a name.
+/// The system's limit: 108 bytes, including the NUL after a path or before a name.
 const LONGEST: usize = 107;
 
 #[cfg(test)]
@@ -224,11 +225,11 @@ mod tests {
             (UnixAddress::from("a\0b"), "the path has a NUL byte in it"),
             (
                 UnixAddress::from(long.clone() + "x"),
-                "the path is 108 bytes long, and 107 are the most; choose a shorter one",
+                "the path is 108 bytes long, and the maximum is 107; choose a shorter one",
             ),
             (
                 UnixAddress::from(format!("@{long}x")),
-                "the name is 108 bytes long, and 107 are the most; choose a shorter one",
+                "the name is 108 bytes long, and the maximum is 107; choose a shorter one",
             ),
         ] {
             assert_eq!(address.to_system().unwrap_err().to_string(), reason);

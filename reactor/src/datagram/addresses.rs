@@ -1,4 +1,4 @@
-//! The addresses of a port that has several: which of them was asked, and which one answers.
+//! The addresses of a port that has several: the one that a datagram was sent to, and the one that answers leave from.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,16 +8,16 @@ use crate::datagram::socket::Route;
 use crate::datagram::transport::{DatagramState, DatagramTransport};
 
 impl DatagramTransport {
-    /// Which of the port's own addresses the datagram was sent to that is being
-    /// [delivered](crate::datagram::DatagramProtocol::datagram_received), be it that of a multicast group. None at any other
-    /// time, and where the system does not say. Twisted does not know it.
+    /// The address of this port that the datagram being
+    /// [delivered](crate::datagram::DatagramProtocol::datagram_received) was sent to, which may be that of a multicast
+    /// group. `None` at any other time, or if the system does not report it. Twisted has no equivalent.
     ///
     /// ```
     /// use std::net::SocketAddr;
     /// use std::time::Duration;
     /// use reactor::datagram::{DatagramProtocol, DatagramTransport};
     ///
-    /// /// Thinks for a second before it answers.
+    /// /// Waits for a second before it answers.
     /// struct Slow { transport: DatagramTransport }
     ///
     /// impl DatagramProtocol for Slow {
@@ -35,14 +35,14 @@ impl DatagramTransport {
         asked.or_else(bound)
     }
 
-    /// As [`write`](Self::write), but the datagram leaves from `host`, an address of this machine, whose port number is not
-    /// looked at.
+    /// As [`write`](Self::write), but the datagram leaves from `host`, an address of this machine; its port number is
+    /// ignored.
     ///
     /// # Errors
     ///
     /// [`InvalidInput`](io::ErrorKind::InvalidInput), [`AddrNotAvailable`](io::ErrorKind::AddrNotAvailable) or
-    /// [`NetworkUnreachable`](io::ErrorKind::NetworkUnreachable), as the system has it, if `host` is none of its addresses or
-    /// of another family than `peer`; otherwise as [`write`](Self::write).
+    /// [`NetworkUnreachable`](io::ErrorKind::NetworkUnreachable), depending on the system, if `host` is not one of its
+    /// addresses or is of another family than `peer`; otherwise as [`write`](Self::write).
     pub fn write_from(&self, data: impl AsRef<[u8]>, peer: SocketAddr, host: SocketAddr) -> io::Result<()> {
         self.0.send(data.as_ref(), Route { to: self.reached(peer)?, from: Some(host) })
     }

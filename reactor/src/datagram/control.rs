@@ -1,4 +1,5 @@
-//! What the system is told of a datagram besides its bytes: control messages, laid out as the kernel reads them (`cmsg(3)`).
+//! What the system learns of a datagram besides its bytes: control messages, laid out as the kernel reads them
+//! (`cmsg(3)`).
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -15,8 +16,7 @@ impl Control {
         Self { bytes: [0; ROOM], len: 0 }
     }
 
-    /// Has the system cut the bytes into datagrams of this length, at the end of their way through it (generic segmentation
-    /// offload).
+    /// Has the system split the bytes into datagrams of this length as late as possible (generic segmentation offload).
     pub(crate) fn segments(self, len: u16) -> Self {
         self.with(libc::SOL_UDP, libc::UDP_SEGMENT, &[&len.to_ne_bytes()])
     }
@@ -24,7 +24,7 @@ impl Control {
     /// Sends from this address, in the family of the socket (`IP_PKTINFO` of `ip(7)`, `IPV6_PKTINFO` of RFC 3542, section 6.2).
     pub(crate) fn from(self, source: SocketAddr) -> Self {
         match source {
-            // An index of 0 leaves the interface to the routes.
+            // With index 0, the routes choose the interface.
             SocketAddr::V4(source) => {
                 self.with(libc::IPPROTO_IP, libc::IP_PKTINFO, &[&[0; 4], &source.ip().octets(), &[0; 4]])
             }
@@ -52,17 +52,17 @@ impl Control {
     }
 }
 
-/// The length of the whole, a level and a kind.
+/// The total length, a level and a type.
 const HEADER: usize = size_of::<usize>() + 2 * size_of::<i32>();
 
-/// For the two, the longer of the addresses in it, with what aligns them.
+/// Room for both messages, with the longer kind of address and padding.
 const ROOM: usize = 2 * HEADER + 8 + 24;
 
-/// The address that a datagram was sent to, where the socket was told to say it.
+/// The address that a datagram was sent to, if the socket was set up to report it.
 pub(crate) fn sent_to(received: &RecvMsg<'_, '_, SockaddrStorage>, port: u16) -> Option<SocketAddr> {
     received.cmsgs().ok()?.find_map(|message| match message {
         ControlMessageOwned::Ipv4PacketInfo(info) => {
-            // In the order of the network already.
+            // Already in network byte order.
             Some((IpAddr::from(info.ipi_addr.s_addr.to_ne_bytes()), port).into())
         }
         ControlMessageOwned::Ipv6PacketInfo(info) => {

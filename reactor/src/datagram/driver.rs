@@ -26,9 +26,9 @@ use crate::transport::state::Pump;
 use crate::util::log_limit::LogLimit;
 use crate::util::panics::{catch_panic, log_panic};
 
-/// Builds the protocol for a socket. The task, which makes all the callbacks, is to be spawned.
+/// Builds the protocol for a socket. The returned task, which makes all callbacks, must be spawned.
 ///
-/// A panic of `build` goes through; then the socket is closed.
+/// A panic of `build` is passed on, and the socket is closed.
 pub(crate) fn start<A: DatagramAddress, P: DatagramProtocol<A>>(
     hub: &Rc<Hub>,
     socket: Rc<dyn DatagramSocket<A>>,
@@ -59,22 +59,22 @@ pub(crate) fn start<A: DatagramAddress, P: DatagramProtocol<A>>(
 pub(crate) struct DatagramDriver<A: DatagramAddress> {
     state: Rc<DatagramState<A>>,
     span: Span,
-    /// Borrowed while callbacks run; whoever finds it so need not wake it, for everything is looked at again before
-    /// it goes to sleep.
+    /// Borrowed while callbacks run. Code that finds it borrowed need not wake it, because the driver checks everything
+    /// again before it sleeps.
     link: RefCell<Link<A>>,
 }
 
 struct Link<A: DatagramAddress> {
     state: Rc<DatagramState<A>>,
-    /// None before it is built and when it was stopped.
+    /// `None` before it is built and after it was stopped.
     protocol: Option<Box<dyn DatagramProtocol<A>>>,
     started: bool,
     received: u64,
-    /// The longest datagram of the last batch, as which those of the next are taken to be.
+    /// The longest datagram of the last batch; those of the next are assumed to be as long.
     longest: usize,
-    /// Errors of the socket in a row.
+    /// The number of socket errors in a row.
     failures: u32,
-    /// Nothing is read before this is over.
+    /// While this runs, nothing is read.
     pause: Option<Sleep>,
     log: LogLimit,
 }
@@ -140,7 +140,8 @@ impl<A: DatagramAddress> Link<A> {
         over
     }
 
-    /// One input, then what is due because of it, then the next input, until there is none or it is others' turn.
+    /// One input, then everything due because of it, then the next input, until there is none or the others have their
+    /// turn.
     fn go_on(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Poll<()> {
         let hub = Rc::clone(&self.state.hub);
         loop {
@@ -209,7 +210,7 @@ impl<A: DatagramAddress> Link<A> {
         }
     }
 
-    /// The socket reported an error in place of a datagram. None of them is a reason to close it.
+    /// The socket reported an error instead of a datagram. No such error is a reason to close it.
     fn failed(&mut self, error: &io::Error) {
         if error.kind() == io::ErrorKind::ConnectionRefused {
             if self.state.is_connected() {
@@ -233,7 +234,7 @@ impl<A: DatagramAddress> Link<A> {
         }
     }
 
-    /// Closes the socket and tells the protocol. Does nothing the second time.
+    /// Closes the socket and notifies the protocol. A second call does nothing.
     fn finish(&mut self) {
         let state = &self.state;
         if state.port.has_closed() {
@@ -251,8 +252,8 @@ impl<A: DatagramAddress> Link<A> {
     }
 }
 
-/// What one poll may do before the others have their turn. Calls and input have each their share: calls that always ask
-/// for another leave the port its datagrams.
+/// What one poll may do before the others have their turn. Calls and input have separate shares, so that calls that
+/// always request another do not starve the port's datagrams.
 #[derive(Default)]
 struct Budget {
     calls: u32,
@@ -269,7 +270,7 @@ impl Budget {
         self.inputs < INPUTS && self.bytes < BYTES
     }
 
-    /// How many datagrams may be received now, if they are as long as that.
+    /// How many datagrams may be received now if they are `longest` bytes long.
     fn datagrams(&self, longest: usize) -> usize {
         let bytes = BYTES - self.bytes;
         let fit = (bytes / longest.max(1)).max(1);
@@ -298,16 +299,16 @@ impl<A: DatagramAddress> Callee for ProtocolCallee<'_, A> {
     }
 }
 
-/// Enough that the change from task to task costs little beside the datagrams.
+/// Enough that switching tasks costs little compared with the datagrams.
 const INPUTS: u32 = BATCH as u32;
 
 const CALLS: u32 = 16;
 
-/// As much as one read of a stream.
+/// The same amount as one read of a stream.
 const BYTES: usize = 64 * 1024;
 
-/// An error that tells of something that has happened comes once; one that comes again at once is the socket's state.
+/// An error that reports an event comes once; one that comes back at once is the socket's state.
 const FAILURES_IN_A_ROW: u32 = 16;
 
-/// Until reading is tried again then.
+/// The wait before reading is tried again.
 const PAUSE: Duration = Duration::from_millis(200);

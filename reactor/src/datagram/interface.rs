@@ -8,12 +8,12 @@ use crate::datagram::transport::DatagramTransport;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Interface {
-    /// The one that the system's routes lead to.
+    /// The interface that the system's routes choose.
     #[default]
     Any,
-    /// The one that has this address; for IPv4 groups only.
+    /// The interface with this address; for IPv4 groups only.
     Address(Ipv4Addr),
-    /// The one with this number, as `ip link` shows it and the scope of an IPv6 address names it.
+    /// The interface with this number, as shown by `ip link` and used as the scope of an IPv6 address.
     Index(u32),
 }
 
@@ -28,10 +28,10 @@ impl fmt::Display for Interface {
 }
 
 impl DatagramTransport {
-    /// Receives what is sent to a multicast group and the port's own port number, too, as far as it comes in at
-    /// `interface`. How far what the port itself sends to groups gets, [`DatagramOptions`](crate::datagram::DatagramOptions)
-    /// tells; to send, nobody need join. A port hears the groups that it has joined, and none that others have. All
-    /// are left when the port closes. Twisted's `joinGroup`.
+    /// Also receives what is sent to a multicast group and the port's own port number, if it arrives at `interface`.
+    /// [`DatagramOptions`](crate::datagram::DatagramOptions) control how far the port's own multicasts travel; sending
+    /// does not require joining. A port receives only for the groups that it has joined, not for those that other ports
+    /// have. It leaves all groups when it closes. Twisted's `joinGroup`.
     ///
     /// The port must listen on all addresses, or on the group's. To have several ports for one group and number on a
     /// machine, see [`listen_multiple`](crate::datagram::DatagramOptions::listen_multiple).
@@ -40,7 +40,7 @@ impl DatagramTransport {
     /// use std::net::{Ipv4Addr, SocketAddr};
     /// use reactor::datagram::{DatagramProtocol, DatagramTransport, Interface};
     ///
-    /// /// Hears what is announced by multicast DNS.
+    /// /// Receives the announcements of multicast DNS.
     /// struct Listener { transport: DatagramTransport }
     ///
     /// impl DatagramProtocol for Listener {
@@ -58,18 +58,19 @@ impl DatagramTransport {
     ///
     /// # Errors
     ///
-    /// If `group` is no multicast address, is of the other family, or joined already there; there is no such interface;
-    /// the system allows no more groups; or the port was stopped. The text names group and interface.
+    /// If `group` is not a multicast address, is of the other family, or is already joined on this interface; if there
+    /// is no such interface; if the system allows no more groups; or if the port was stopped. The error names group and
+    /// interface.
     pub fn join_group(&self, group: impl Into<IpAddr>, interface: Interface) -> io::Result<()> {
         let (socket, group) = (self.0.socket()?, group.into());
         Membership { verb: "join", group, interface }.change(|| socket.join_group(group, interface))
     }
 
-    /// Receives what is sent to the group no more. Twisted's `leaveGroup`.
+    /// Stops receiving what is sent to the group. Twisted's `leaveGroup`.
     ///
     /// # Errors
     ///
-    /// If it was not joined with this `interface`; otherwise as [`join_group`](Self::join_group).
+    /// If the group was not joined on this `interface`; otherwise as [`join_group`](Self::join_group).
     pub fn leave_group(&self, group: impl Into<IpAddr>, interface: Interface) -> io::Result<()> {
         let (socket, group) = (self.0.socket()?, group.into());
         Membership { verb: "leave", group, interface }.change(|| socket.leave_group(group, interface))

@@ -1,9 +1,9 @@
-//! Datagrams: a protocol that is given each one, and its transport.
+//! Datagrams: a protocol that receives each one, and its transport.
 //!
-//! [`listen_udp`](crate::Reactor::listen_udp) opens a port and builds one [`DatagramProtocol`] for it, which
-//! sends by its [`DatagramTransport`]. A client listens, too: on port 0, [connected](DatagramTransport::connect) to its
-//! only peer. Buffers, broadcast and multicast are set by [`DatagramOptions`]; an [`Interface`] says where a group is heard. The same
-//! protocols serve UNIX sockets, by [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram).
+//! [`listen_udp`](crate::Reactor::listen_udp) opens a port and builds one [`DatagramProtocol`] for it, which sends by
+//! its [`DatagramTransport`]. A client listens, too: on port 0, [connected](DatagramTransport::connect) to its only
+//! peer. [`DatagramOptions`] set buffers, broadcast and multicast; an [`Interface`] is where a multicast group is
+//! received. The same protocols serve UNIX sockets, by [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram).
 //!
 //! ```no_run
 //! use std::net::SocketAddr;
@@ -14,7 +14,7 @@
 //!
 //! impl DatagramProtocol for Echo {
 //!     fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
-//!         // What the system has no room for is lost, as on the network.
+//!         // If the system has no room, the datagram is lost, as on the network.
 //!         let _ = self.transport.write(data, peer);
 //!     }
 //! }
@@ -45,27 +45,27 @@ use std::net::SocketAddr;
 
 use crate::address::datagram::DatagramAddress;
 
-/// What a user writes for datagrams: the object that lives as long as one port of
-/// [`Reactor::listen_udp`](crate::Reactor::listen_udp) does, and is called back. For a UNIX socket, of
+/// A user's protocol for datagrams: an object that lives as long as one port of
+/// [`Reactor::listen_udp`](crate::Reactor::listen_udp) and receives its callbacks. For a UNIX socket of
 /// [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram), it is `DatagramProtocol<UnixAddress>`.
 ///
 /// It is built with its [`DatagramTransport`], which it keeps in a plain field. Only
-/// [`datagram_received`](Self::datagram_received) must be written. Twisted's `DatagramProtocol`.
+/// [`datagram_received`](Self::datagram_received) is required. Twisted's `DatagramProtocol`.
 ///
 /// # The order of callbacks
 ///
-/// [`start_protocol`](Self::start_protocol) comes once and first, in the reactor's next turn, when `listen_udp` has
+/// [`start_protocol`](Self::start_protocol) comes once and first, in the reactor's next turn after `listen_udp` has
 /// returned; then any number of `datagram_received` and [`connection_refused`](Self::connection_refused);
-/// [`stop_protocol`](Self::stop_protocol) comes exactly once and last, when the port was stopped or the reactor ends.
-/// (A port that never gets so far, because the reactor is dropped without having run, gets none of them.)
+/// [`stop_protocol`](Self::stop_protocol) comes exactly once and last, when the port is stopped or the reactor ends.
+/// (If the reactor is dropped without having run, none of them comes.)
 ///
 /// Every callback runs to completion, and nothing else of the reactor runs meanwhile.
 ///
 /// # Panics in callbacks
 ///
-/// A panic is logged, and that is all: the port stays open and goes on reading, for a datagram that one peer sent must
-/// not take the service from the others. The same holds for timed and deferred calls. What the panic left half done
-/// in the protocol's own fields is the protocol's to mend.
+/// A panic is only logged: the port stays open and goes on reading, because a datagram from one peer must not take the
+/// service from the others. The same holds for timed and deferred calls. The protocol itself must repair what the panic
+/// left half done in its fields.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -90,33 +90,34 @@ use crate::address::datagram::DatagramAddress;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait DatagramProtocol<A: DatagramAddress = SocketAddr>: Any {
-    /// The port is open; nothing was received yet. Twisted's `startProtocol`.
+    /// The port is open; nothing has been received yet. Twisted's `startProtocol`.
     fn start_protocol(&mut self) {}
 
-    /// A datagram came from `peer`, whole; it may be empty. It is lent from the reactor's buffer; what is to be kept
-    /// must be copied. Twisted's `datagramReceived`.
+    /// A whole datagram came from `peer`; it may be empty. The slice is lent from the reactor's buffer; copy what must
+    /// be kept. Twisted's `datagramReceived`.
     ///
-    /// What is [written](crate::datagram::DatagramTransport::write) to `peer` here leaves from the address that it has asked,
-    /// which [`received_at`](crate::datagram::DatagramTransport::received_at) tells.
+    /// What is [written](crate::datagram::DatagramTransport::write) to `peer` here leaves from the address that it sent
+    /// to, which [`received_at`](crate::datagram::DatagramTransport::received_at) returns.
     ///
-    /// On a port that listens on both families an IPv4 peer is shown as one. A
-    /// [connected](crate::datagram::DatagramTransport::connect) port receives from its peer only. None comes after the port was
-    /// asked to stop. A peer with an unnamed UNIX socket cannot be answered; of 65,536 bytes or more, which UDP does not
-    /// have, a datagram is dropped, and that is logged.
+    /// On a port that listens on both families, an IPv4 peer has its IPv4 address. A
+    /// [connected](crate::datagram::DatagramTransport::connect) port receives from its peer only. No datagram is
+    /// delivered after the port was asked to stop. A peer with an unnamed UNIX socket cannot be answered. A datagram of
+    /// 65,536 bytes or more, which UDP does not have, is dropped and logged.
     fn datagram_received(&mut self, data: &[u8], peer: A);
 
-    /// Nobody listens where this [connected](crate::datagram::DatagramTransport::connect) port sends to: an earlier datagram
-    /// was answered by an ICMP "port unreachable". The port goes on: the peer may come back. Refusals in short
-    /// succession may be told as one. Twisted's `connectionRefused`; a port that is not connected hears of none.
+    /// Nothing listens where this [connected](crate::datagram::DatagramTransport::connect) port sends to: an earlier
+    /// datagram was answered by an ICMP "port unreachable". The port goes on, because the peer may come back. Refusals
+    /// in quick succession may be reported as one. Twisted's `connectionRefused`; not called on a port that is not
+    /// connected.
     fn connection_refused(&mut self) {}
 
-    /// The port is closed; this is the last callback. All timed and deferred calls were dropped before it, and what is
-    /// written now fails. Twisted's `stopProtocol`.
+    /// The port is closed; this is the last callback. All timed and deferred calls were dropped before it, and writing
+    /// now fails. Twisted's `stopProtocol`.
     fn stop_protocol(&mut self) {}
 
-    /// The object directly inside this one, for adapters: what
+    /// The object directly inside this one, for adapters. It is the second type, besides the protocol itself, that
     /// [`DatagramTransport::call_later`](crate::datagram::DatagramTransport::call_later) and
-    /// [`defer`](crate::datagram::DatagramTransport::defer) can mean besides the protocol itself.
+    /// [`defer`](crate::datagram::DatagramTransport::defer) can call back.
     fn handler(&mut self) -> Option<&mut dyn Any> {
         None
     }

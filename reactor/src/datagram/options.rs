@@ -4,8 +4,8 @@ use std::net::{IpAddr, SocketAddr};
 use crate::datagram::interface::Interface;
 use crate::net::listen_options::ListenOptions;
 
-/// Where and how to listen for datagrams. A bare port, an address or a text, as [`ListenOptions`] takes them, does
-/// where the defaults do.
+/// Where and how to listen for datagrams. With the defaults, a bare port, an address or a text, as [`ListenOptions`]
+/// takes them, is enough.
 ///
 /// ```
 /// use reactor::Reactor;
@@ -38,49 +38,49 @@ pub struct DatagramOptions {
 }
 
 impl DatagramOptions {
-    /// The defaults, for this address.
+    /// The defaults for this address.
     pub fn new(address: impl Into<Self>) -> Self {
         address.into()
     }
 
-    /// `SO_RCVBUF`: how many bytes the system may hold of what arrives in a burst (the system's default; it has a
-    /// maximum of its own, and counts its own overhead in). What finds no room is lost.
+    /// `SO_RCVBUF`: how many received bytes the system may hold (the system's default; it has a maximum of its own, and
+    /// includes its own overhead). Datagrams beyond that are lost.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
         self.receive_buffer = Some(bytes);
         self
     }
 
-    /// `SO_SNDBUF`: how many bytes the system may hold of what leaves (the system's default and maximum). What finds
-    /// no room is [refused](crate::datagram::DatagramTransport::write).
+    /// `SO_SNDBUF`: how many bytes to send the system may hold (the system's default and maximum). Datagrams beyond
+    /// that are [refused](crate::datagram::DatagramTransport::write).
     pub fn send_buffer(mut self, bytes: usize) -> Self {
         self.send_buffer = Some(bytes);
         self
     }
 
-    /// `SO_REUSEADDR` and `SO_REUSEPORT`: whether other ports that ask for the same may have the same address and number
-    /// (off). Each of them gets what is sent to a group that it has joined; what is sent to the address itself, one of
-    /// them gets. Twisted's `listenMultiple`.
+    /// `SO_REUSEADDR` and `SO_REUSEPORT`: whether other ports that request the same may have the same address and
+    /// number (off). Each of them receives what is sent to a group that it has joined; only one of them receives what
+    /// is sent to the address itself. Twisted's `listenMultiple`.
     pub fn listen_multiple(mut self, on: bool) -> Self {
         self.listen_multiple = on;
         self
     }
 
-    /// `IPV6_V6ONLY`: whether a port on `[::]` leaves IPv4 to others (off, unless the system's default is on).
+    /// `IPV6_V6ONLY`: whether a port on `[::]` leaves IPv4 to other ports (off, unless the system's default is on).
     pub fn only_v6(mut self, on: bool) -> Self {
         self.only_v6 = on;
         self
     }
 
-    /// `SO_BROADCAST`: whether what is sent to a broadcast address, such as 255.255.255.255, is let through (off: it is
-    /// refused as [`PermissionDenied`](io::ErrorKind::PermissionDenied)). Nothing is needed to receive it but a port on
-    /// all addresses. Twisted's `setBroadcastAllowed`.
+    /// `SO_BROADCAST`: whether the port may send to a broadcast address, such as 255.255.255.255 (off: this fails with
+    /// [`PermissionDenied`](io::ErrorKind::PermissionDenied)). Receiving broadcasts only takes a port on all addresses.
+    /// Twisted's `setBroadcastAllowed`.
     pub fn broadcast(mut self, on: bool) -> Self {
         self.broadcast = on;
         self
     }
 
-    /// Over how many routers what is sent to a single peer gets, and one more: `IP_TTL`, or the hop limit of IPv6, from
-    /// 1 to 255 (the system's default, mostly 64).
+    /// The hop limit of what is sent to a single peer, one more than the number of routers it may cross: `IP_TTL`, or
+    /// the hop limit of IPv6, from 1 to 255 (the system's default, mostly 64).
     pub fn ttl(mut self, hops: u8) -> Self {
         self.ttl = Some(hops);
         self
@@ -93,21 +93,20 @@ impl DatagramOptions {
         self
     }
 
-    /// Whether what is sent to multicast groups reaches their members on this machine, too (on). Twisted's
-    /// `setLoopbackMode`.
+    /// Whether what is sent to multicast groups also reaches members on this machine (on). Twisted's `setLoopbackMode`.
     pub fn multicast_loopback(mut self, on: bool) -> Self {
         self.multicast_loopback = on;
         self
     }
 
-    /// Where what is sent to multicast groups leaves ([`Interface::Any`]). The scope of an IPv6 group's address comes
-    /// first. Twisted's `setOutgoingInterface`.
+    /// The interface by which multicasts leave ([`Interface::Any`]). The scope of an IPv6 group's address takes
+    /// precedence. Twisted's `setOutgoingInterface`.
     pub fn multicast_interface(mut self, interface: Interface) -> Self {
         self.multicast_interface = interface;
         self
     }
 
-    /// What counts as an address is the same for all ports.
+    /// All ports accept the same forms of addresses.
     fn at(options: ListenOptions) -> Self {
         Self {
             address: options.address,

@@ -8,24 +8,24 @@ use std::{fmt, io};
 use crate::datagram::interface::Interface;
 use crate::hub::Hub;
 
-/// Where a datagram goes, and where it comes from.
+/// The destination and the source of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Route<A = SocketAddr> {
-    /// None for the one that the socket is connected to.
+    /// `None` for the peer that the socket is connected to.
     pub(crate) to: Option<A>,
-    /// None for the one that the socket is bound to or, if it is for all, that the system chooses.
+    /// `None` for the address that the socket is bound to or, if it is bound to all, that the system chooses.
     pub(crate) from: Option<A>,
 }
 
-/// Takes a datagram, its sender, and the address that it was sent to, where that is not the socket's own anyway.
+/// Receives a datagram, its sender, and the address that it was sent to, unless that is the socket's own anyway.
 pub(crate) type Deliver<'a, A = SocketAddr> = dyn FnMut(&[u8], A, Option<A>) + 'a;
 
 /// A bound socket, as [`DatagramDriver`](crate::datagram::driver::DatagramDriver) and
 /// [`DatagramTransport`](crate::datagram::DatagramTransport) use it.
 pub(crate) trait DatagramSocket<A = SocketAddr> {
-    /// Receives what is there, but `most` datagrams at most (1 to [`BATCH`](crate::hub::buffers::BATCH)), and calls `deliver`
-    /// with each; or the socket's pending error, such as a refusal, even if nothing else is to be read or written. With
-    /// an error none was delivered.
+    /// Receives up to `most` datagrams (1 to [`BATCH`](crate::hub::buffers::BATCH)) that are there, and calls `deliver`
+    /// with each; or returns the socket's pending error, such as a refusal, even if nothing else is to be read or
+    /// written. If it returns an error, none was delivered.
     fn poll_receive(
         &self,
         cx: &mut Context<'_>,
@@ -42,8 +42,8 @@ pub(crate) trait DatagramSocket<A = SocketAddr> {
         0
     }
 
-    /// Hands datagrams of `len` bytes each, one behind the other in `data`, to the system: all, or with an error none.
-    /// `WouldBlock` is an error until [`poll_writable`](Self::poll_writable) says otherwise.
+    /// Hands datagrams of `len` bytes each, which lie one behind the other in `data`, to the system: all of them, or
+    /// with an error none. `WouldBlock` is an error until [`poll_writable`](Self::poll_writable) reports otherwise.
     fn send_run(&self, _data: &[u8], _len: usize, _route: Route<A>) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -52,10 +52,10 @@ pub(crate) trait DatagramSocket<A = SocketAddr> {
         Poll::Ready(Ok(()))
     }
 
-    /// Sets the only peer, and says how the socket and that are addressed from here on.
+    /// Sets the only peer, and returns the addresses of the socket and of the peer from here on.
     fn connect(&self, peer: A) -> io::Result<Ends<A>>;
 
-    /// Receives what is sent to a multicast group, too.
+    /// Also receives what is sent to a multicast group.
     fn join_group(&self, _group: IpAddr, _interface: Interface) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
@@ -106,7 +106,7 @@ impl From<WrongFamily> for io::Error {
 #[derive(Debug)]
 pub(crate) struct TooLong {
     pub(crate) len: usize,
-    /// What the operating system says, where there is one.
+    /// The operating system's error, if there is one.
     pub(crate) source: Option<io::Error>,
 }
 
@@ -128,7 +128,7 @@ impl From<TooLong> for io::Error {
     }
 }
 
-/// What the system says of a datagram of so many bytes that it does not take.
+/// The error for a datagram of `len` bytes that the system does not take.
 pub(crate) fn unsent(error: io::Error, len: usize) -> io::Error {
     match error.raw_os_error() {
         Some(libc::EMSGSIZE) => TooLong { len, source: Some(error) }.into(),

@@ -21,21 +21,21 @@ use crate::time::delayed_call::DelayedCall;
 use crate::transport::state::Pump;
 use crate::util::panics::message;
 
-/// A handle of one port for datagrams: how a protocol sends, stops and times. That of a UNIX socket is
+/// A handle of one datagram port: how a protocol sends, stops and times. For a UNIX socket it is
 /// `DatagramTransport<UnixAddress>`.
 ///
 /// It is cheap to clone, and may be used from any callback of any connection or port of the same reactor. Its methods
-/// **never call user code**. A handle that outlives its port is harmless: what is written fails with an error, and
-/// calls asked for are dropped. Twisted's `IUDPTransport`.
+/// **never call user code**. A handle that outlives its port is harmless: writing fails with an error, and requested
+/// calls are dropped. Twisted's `IUDPTransport`.
 ///
-/// [`reactor`](Self::reactor) alone panics when what it is to return is gone.
+/// Only [`reactor`](Self::reactor) panics on a stale handle, if the reactor itself is gone.
 ///
 /// ```
 /// use std::net::SocketAddr;
 /// use std::time::Duration;
 /// use reactor::datagram::{DatagramProtocol, DatagramTransport};
 ///
-/// /// Asks a server for the time, again and again until it answers.
+/// /// Asks a server for the time until it answers.
 /// struct Client { transport: DatagramTransport, server: SocketAddr }
 ///
 /// impl Client {
@@ -64,7 +64,7 @@ use crate::util::panics::message;
 #[derive(Clone)]
 pub struct DatagramTransport<A: DatagramAddress = SocketAddr>(pub(crate) Rc<DatagramState<A>>);
 
-/// What a port for datagrams and the handles of it share.
+/// Shared by a datagram port and its handles.
 pub(crate) struct DatagramState<A> {
     pub(crate) hub: Rc<Hub>,
     pub(crate) id: u64,
@@ -72,23 +72,23 @@ pub(crate) struct DatagramState<A> {
     pub(crate) calls: Calls,
     host: RefCell<A>,
     peer: RefCell<Option<A>>,
-    /// None once the port is closed.
+    /// `None` once the port is closed.
     socket: RefCell<Option<Rc<dyn DatagramSocket<A>>>>,
     pump: OnceCell<Weak<dyn Pump>>,
-    /// A write was told of a refusal, and the protocol was not yet.
+    /// Whether a write was refused and the protocol has yet to hear of it.
     refused: Cell<bool>,
     sent: Cell<u64>,
-    /// A datagram is being delivered.
+    /// Whether a datagram is being delivered.
     pub(super) is_delivering: Cell<bool>,
-    /// Whose that is and, if the port has several addresses, to which of them it was sent.
+    /// Its sender and, if the port has several addresses, the one that it was sent to.
     pub(super) asked: RefCell<Option<(A, A)>>,
-    /// Callbacks of the port run.
+    /// Whether callbacks of the port are running.
     in_turn: Cell<bool>,
     run: RefCell<Run<A>>,
 }
 
-/// Datagrams to one peer, of one length, that wait for the end of the turn in which they were written. The first of
-/// them does not: it was sent at once, to see whether the system takes it.
+/// Datagrams of one length to one peer that wait for the end of the turn in which they were written. The first one does
+/// not wait: it was sent at once, to find out whether the system accepts it.
 struct Run<A> {
     route: Route<A>,
     len: usize,
@@ -96,38 +96,38 @@ struct Run<A> {
 }
 
 impl<A: DatagramAddress> DatagramTransport<A> {
-    /// Sends one datagram to `peer`; it may be empty. What the network loses is lost.
+    /// Sends one datagram to `peer`; it may be empty. The network may lose it.
     ///
-    /// It is sent at once. But of datagrams of one length that a turn's callbacks send to one peer, one after the other,
-    /// only the first is; those behind it leave together when the callbacks have returned, or when something else is
-    /// written: up to 64, of up to 1,452 bytes each. They come, and may be lost, one by one. Should the system then have
-    /// no room, though it took the first, they wait for it. Should it refuse them, that is logged.
+    /// It is sent at once, unless it follows others of the same length that callbacks of the same turn sent to the same
+    /// peer: these leave together when the callbacks have returned, or when something else is written, up to 64 of
+    /// them, of up to 1,452 bytes each. They arrive, and may be lost, one by one. If the system then has no room,
+    /// although it accepted the first, they wait for it. If it refuses them, that is logged.
     ///
-    /// On a port that listens on all addresses it leaves from the one that the system's routes make of it; an answer to a
-    /// datagram that is being [delivered](crate::datagram::DatagramProtocol::datagram_received), from the address that the
-    /// peer has asked, or else the peer would not take it for one (RFC 1122, section 4.1.3.5). To answer later, or to choose
-    /// otherwise, see [`write_from`](Self::write_from).
+    /// On a port that listens on all addresses, the system's routes choose the address that the datagram leaves from.
+    /// An answer to a datagram that is being [delivered](crate::datagram::DatagramProtocol::datagram_received) leaves
+    /// from the address that the peer sent to, because the peer would not accept it otherwise (RFC 1122, section
+    /// 4.1.3.5). To answer later, or to choose another address, see [`write_from`](Self::write_from).
     ///
-    /// Where the system tells of a refusal in place of sending, that belongs to an earlier datagram:
-    /// [`connection_refused`](crate::datagram::DatagramProtocol::connection_refused) is called later, and this one is sent all the
-    /// same.
+    /// If the system reports a refusal instead of sending, the refusal belongs to an earlier datagram:
+    /// [`connection_refused`](crate::datagram::DatagramProtocol::connection_refused) is called later, and this datagram
+    /// is still sent.
     ///
     /// # Errors
     ///
-    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the system holds as much unsent as it may, or on a UNIX socket the
-    ///   peer has as many unread; the datagram is dropped.
-    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): it is too long (65,507 bytes are the most over IPv4), `peer`
+    /// - [`WouldBlock`](io::ErrorKind::WouldBlock): the system holds as many unsent bytes as it may, or, on a UNIX
+    ///   socket, the peer as many unread datagrams; the datagram is dropped.
+    /// - [`InvalidInput`](io::ErrorKind::InvalidInput): it is too long (the maximum over IPv4 is 65,507 bytes), `peer`
     ///   is of another family than the port, or the port is [connected](Self::connect) to another peer.
     /// - [`NotConnected`](io::ErrorKind::NotConnected): the port was stopped.
-    /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied): a broadcast address needs a port that was
-    ///   [opened for it](crate::datagram::DatagramOptions::broadcast).
-    /// - Any other, as the system says it: on a UNIX socket that there is no such file, or that nobody listens there
+    /// - [`PermissionDenied`](io::ErrorKind::PermissionDenied): a broadcast address needs a port that was [opened for
+    ///   it](crate::datagram::DatagramOptions::broadcast).
+    /// - Any other error of the system: on a UNIX socket that there is no such file, or that nothing listens there
     ///   ([`ConnectionRefused`](io::ErrorKind::ConnectionRefused)).
     pub fn write(&self, data: impl AsRef<[u8]>, peer: A) -> io::Result<()> {
         let to = self.reached(peer)?;
         let Some(asked) = self.0.asked_by(&to) else { return self.0.send(data.as_ref(), Route { to, from: None }) };
         match self.0.send(data.as_ref(), Route { to: to.clone(), from: Some(asked) }) {
-            // The address of a group or of all hosts, or one that is gone: the system may know another.
+            // A group's or broadcast address, or one that is gone: the system may choose another.
             Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
                 self.0.send(data.as_ref(), Route { to, from: None })
             }
@@ -139,7 +139,8 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     ///
     /// # Errors
     ///
-    /// As [`write`](Self::write); [`NotConnected`](io::ErrorKind::NotConnected) also if the port is connected to none.
+    /// As [`write`](Self::write); [`NotConnected`](io::ErrorKind::NotConnected) also if the port is connected to no
+    /// peer.
     pub fn write_to_peer(&self, data: impl AsRef<[u8]>) -> io::Result<()> {
         if self.peer().is_none() && !self.0.port.is_stopping() {
             return Err(io::Error::new(io::ErrorKind::NotConnected, "the port is not connected to a peer"));
@@ -147,7 +148,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
         self.0.send(data.as_ref(), Route { to: None, from: None })
     }
 
-    /// Whom a datagram is addressed to that is for this peer: none if the port is connected to it.
+    /// The address to give the system for this peer: `None` if the port is connected to it.
     pub(super) fn reached(&self, peer: A) -> io::Result<Option<A>> {
         match self.peer() {
             None => Ok(Some(peer)),
@@ -156,14 +157,14 @@ impl<A: DatagramAddress> DatagramTransport<A> {
         }
     }
 
-    /// Makes `peer` the only one that the port sends to and receives from, for good. From here on
-    /// [`connection_refused`](crate::datagram::DatagramProtocol::connection_refused) tells when nobody listens there. Nothing is
-    /// sent by this, so it says nothing about whether the peer exists.
+    /// Makes `peer` the only one that the port sends to and receives from, permanently. From here on
+    /// [`connection_refused`](crate::datagram::DatagramProtocol::connection_refused) is called if nothing listens
+    /// there. Sends nothing, so success does not mean that the peer exists.
     ///
     /// # Errors
     ///
-    /// If `peer` is of another family than the port, the port was stopped, or is connected already; otherwise as the
-    /// system says.
+    /// If `peer` is of another family than the port, or if the port was stopped or is already connected; otherwise any
+    /// error of the system.
     pub fn connect(&self, peer: A) -> io::Result<()> {
         let socket = self.0.socket()?;
         if let Some(peer) = self.peer() {
@@ -181,8 +182,8 @@ impl<A: DatagramAddress> DatagramTransport<A> {
         Ok(())
     }
 
-    /// The address the port is bound to, with the port number the system chose where 0 was asked for. On a port that
-    /// listens on all interfaces [`connect`](Self::connect) makes it the one that reaches the peer. Twisted's
+    /// The address the port is bound to; if port 0 was requested, with the port number the system chose. On a port that
+    /// listens on all interfaces, [`connect`](Self::connect) changes it to the one that reaches the peer. Twisted's
     /// `getHost`.
     pub fn host(&self) -> A {
         self.0.host.borrow().clone()
@@ -193,31 +194,31 @@ impl<A: DatagramAddress> DatagramTransport<A> {
         self.0.peer.borrow().clone()
     }
 
-    /// Stops the port: nothing more is received or sent. Behind the running callback, in the reactor's next turn,
-    /// [`stop_protocol`](crate::datagram::DatagramProtocol::stop_protocol) follows.
+    /// Stops the port: nothing more is received or sent.
+    /// [`stop_protocol`](crate::datagram::DatagramProtocol::stop_protocol) follows after the running callback, in the
+    /// reactor's next turn.
     ///
-    /// What it returns can be awaited: then the port is closed, and can be bound again. It need not be. Twisted's
-    /// `stopListening`.
+    /// Await the result, if needed, to know that the port is closed and can be bound again. Twisted's `stopListening`.
     pub fn stop_listening(&self) -> PortClosed {
         self.0.port.stop_listening()
     }
 
-    /// Calls `call` with the protocol of this port, or with the handler directly inside it, `delay` from now. Calls
-    /// due at one instant are made in the order they were asked for. All calls of a port are dropped before its
+    /// Calls `call`, `delay` from now, with the protocol of this port, or with the handler directly inside it. Calls
+    /// due at one instant are made in the order they were requested. All calls of a port are dropped before its
     /// `stop_protocol`. A panic in one is logged.
     ///
     /// # Panics
     ///
-    /// If the protocol is not a `P` and the handler in it is none either. While the protocol is being built that shows
-    /// when the call is due, and is logged.
+    /// If neither the protocol nor the handler in it is a `P`. While the protocol is being built, the panic comes when
+    /// the call is due, and is logged.
     #[track_caller]
     pub fn call_later<P: 'static>(&self, delay: Duration, call: impl FnOnce(&mut P) + 'static) -> DelayedCall {
         let owner = Rc::downgrade(&self.0) as Weak<dyn Notify>;
         self.0.calls.later(&self.0.hub.timers, owner, delay, call)
     }
 
-    /// Runs `future` beside the protocol, in the port's own turns, and calls `call` with its output. It is dropped, and
-    /// the call with it, before `stop_protocol`. A panic in it is logged, and `call` is not made.
+    /// Runs `future` beside the protocol, in the port's own turns, and calls `call` with its output. Both are dropped
+    /// before `stop_protocol`. A panic in the future is logged, and `call` is not made.
     ///
     /// ```
     /// # use std::net::SocketAddr;
@@ -243,7 +244,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
         future: F,
         call: impl FnOnce(&mut P, F::Output) + 'static,
     ) -> DeferredCall {
-        // One future's panic must not take with it the others of a port that goes on.
+        // One future's panic must not end the others of a port that goes on.
         let contained = AssertUnwindSafe(future).catch_unwind();
         let deferred = self.0.calls.defer(contained, |this: &mut P, result| match result {
             Ok(output) => call(this, output),
@@ -273,7 +274,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     }
 }
 
-/// What the driver needs of it.
+/// For the driver.
 impl<A: DatagramAddress> DatagramState<A> {
     pub(crate) fn set_pump(&self, pump: Weak<dyn Pump>) {
         let _ = self.pump.set(pump);
@@ -284,7 +285,7 @@ impl<A: DatagramAddress> DatagramState<A> {
         open.ok_or_else(|| io::Error::new(io::ErrorKind::NotConnected, "the port was stopped"))
     }
 
-    /// Whether what `peer` sends is to be delivered: a datagram may have come before the port was connected.
+    /// Whether datagrams of `peer` are delivered: one may have arrived before the port was connected.
     pub(crate) fn hears(&self, peer: &A) -> bool {
         self.peer.borrow().as_ref().is_none_or(|only| only.is_same(peer))
     }
@@ -293,25 +294,25 @@ impl<A: DatagramAddress> DatagramState<A> {
         self.peer.borrow().is_some()
     }
 
-    /// Whether sending was told of a refusal, and the protocol was not.
+    /// Whether sending was refused and the protocol has yet to hear of it.
     pub(crate) fn is_refused(&self) -> bool {
         self.refused.get()
     }
 
-    /// Whether a write was told of a refusal since this was last asked.
+    /// Whether a write was refused since this was last read.
     pub(crate) fn take_refused(&self) -> bool {
         self.refused.replace(false)
     }
 
-    /// How many datagrams were handed to the system.
+    /// The number of datagrams handed to the system.
     pub(crate) fn sent(&self) -> u64 {
         self.sent.get()
     }
 
-    /// From here on every handle is stale. Timers and deferred calls are dropped, and the socket is closed.
+    /// Makes every handle stale, drops timers and deferred calls, and closes the socket.
     pub(crate) fn close(&self) {
         if self.send_gathered().is_err() {
-            tracing::debug!("the last datagrams found no room");
+            tracing::debug!("the last datagrams were dropped: the system has no room");
         }
         let socket = self.socket.borrow_mut().take();
         drop(socket);
@@ -329,7 +330,7 @@ impl<A: DatagramAddress> DatagramState<A> {
         self.in_turn.set(true);
     }
 
-    /// Sends what was gathered. If the system has no room for it, `cx` is woken as soon as it has.
+    /// Sends what was gathered. If the system has no room, `cx` is woken as soon as it has.
     pub(crate) fn end_turn(&self, cx: &mut Context<'_>) {
         self.in_turn.set(false);
         while self.send_gathered().is_err() {
@@ -344,14 +345,14 @@ impl<A: DatagramAddress> DatagramState<A> {
         if !self.gather(&*socket, data, &route) {
             self.send_gathered()?;
             self.send_now(&*socket, data, &route)?;
-            // What is like one that the system has just taken will be taken, too.
+            // The system will also accept datagrams like the one it has just accepted.
             *self.run.borrow_mut() = Run { route, len: data.len(), data: Vec::new() };
         }
         self.sent.set(self.sent.get() + 1);
         Ok(())
     }
 
-    /// Keeps a datagram for later in this turn, if it is like the last one.
+    /// Keeps a datagram for later in this turn, if it is like the previous one.
     fn gather(&self, socket: &dyn DatagramSocket<A>, data: &[u8], route: &Route<A>) -> bool {
         let run = &mut *self.run.borrow_mut();
         let alike = self.in_turn.get() && run.len == data.len() && run.route == *route;
@@ -365,7 +366,7 @@ impl<A: DatagramAddress> DatagramState<A> {
         fits
     }
 
-    /// Fails only where the system has no room; then the run is kept.
+    /// Fails only if the system has no room, and then keeps the run.
     fn send_gathered(&self) -> io::Result<()> {
         let mut run = self.run.borrow_mut();
         let Some(socket) = self.socket.borrow().clone().filter(|_| !run.data.is_empty()) else { return Ok(()) };
@@ -376,7 +377,7 @@ impl<A: DatagramAddress> DatagramState<A> {
                 let datagrams = run.data.chunks(run.len);
                 let sent = datagrams.map(|data| self.send_now(&*socket, data, &run.route));
                 if let Some(error) = sent.filter_map(io::Result::err).last() {
-                    tracing::warn!(%error, "cannot send what was gathered, or a part of it");
+                    tracing::warn!(%error, "cannot send all of the gathered datagrams");
                 }
             }
             Ok(()) => {}
@@ -385,7 +386,7 @@ impl<A: DatagramAddress> DatagramState<A> {
         Ok(())
     }
 
-    /// Whether that tells of an earlier datagram; then what was to be sent was not.
+    /// Whether the error is about an earlier datagram, so that this one was not sent.
     fn notes_refusal(&self, error: &io::Error) -> bool {
         let refused = error.kind() == io::ErrorKind::ConnectionRefused && self.is_connected();
         if refused {
@@ -450,6 +451,6 @@ impl<A: DatagramAddress> fmt::Debug for DatagramTransport<A> {
     }
 }
 
-/// How often one write may be told of earlier refusals before it is given up. The system keeps one at a time, so a
-/// second means that it came within the last microseconds.
+/// How many earlier refusals one write may report before it is given up. The system keeps one at a time, so a second
+/// one arrived within the last microseconds.
 const REFUSALS: u32 = 4;

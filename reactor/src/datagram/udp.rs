@@ -29,14 +29,14 @@ use crate::hub::buffers::{BATCH, READ_BUFFER};
 pub(crate) struct UdpPort {
     socket: Rc<UdpSocket>,
     host: SocketAddr,
-    /// An IPv6 socket that reaches IPv4 addresses, too.
+    /// An IPv6 socket that also reaches IPv4 addresses.
     dual: bool,
     receiving: RefCell<MultiHeaders<SockaddrStorage>>,
-    /// It is bound to all addresses, and says with each datagram which of them was asked.
+    /// Whether it is bound to all addresses, and reports with each datagram which of them it was sent to.
     tells_asked: bool,
-    /// Several datagrams may be handed to the system as one.
+    /// Whether several datagrams may be handed to the system as one.
     segments: Cell<bool>,
-    /// Waits for the poller to report an error; none before the socket is connected.
+    /// Waits for the poller to report an error; `None` before the socket is connected.
     error: RefCell<Option<LocalBoxFuture<'static, io::Result<()>>>>,
 }
 
@@ -63,7 +63,7 @@ impl UdpPort {
         if address.is_ipv6() {
             set_ipv6_options(&socket, options)?;
         }
-        // A socket that reaches both families has the options of both.
+        // A socket for both families has the options of both.
         if address.is_ipv4() || (address.ip().is_unspecified() && !socket.only_v6()?) {
             set_ipv4_options(&socket, options)?;
         }
@@ -71,25 +71,26 @@ impl UdpPort {
         Self::adopt(socket)
     }
 
-    /// Takes over a bound socket that does not block. Needs the runtime's context.
+    /// Takes over a bound, non-blocking socket. Needs the runtime's context.
     pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
         let only_v6 = socket.only_v6();
         let socket = UdpSocket::from_std(socket.into())?;
         let host = socket.local_addr()?;
-        // Or else it would hear the groups that any socket of the machine has joined. Old systems know that of IPv4 only.
+        // Otherwise it would receive for groups that any socket of the machine has joined. Old systems only support
+        // this for IPv4.
         let groups = SockRef::from(&socket);
         let _ = groups.set_multicast_all_v4(false);
         if host.is_ipv6() {
             let _ = groups.set_multicast_all_v6(false);
         }
-        // One bound to a certain address has no IPv4 address to send from.
+        // A socket bound to one address has no IPv4 address to send from.
         let dual = host.is_ipv6() && host.ip().is_unspecified() && !only_v6?;
         let tells_asked = host.ip().is_unspecified() && tell_asked(&socket, host).is_ok();
         let room = tells_asked.then(|| cmsg_space!(libc::in6_pktinfo));
         Ok(Self {
             receiving: RefCell::new(MultiHeaders::preallocate(BATCH, room)),
             tells_asked,
-            // Systems that do not know of it would send one long datagram.
+            // Systems that do not support it would send one long datagram.
             segments: Cell::new(getsockopt(&socket, UdpGsoSegment).is_ok()),
             socket: Rc::new(socket),
             host,
@@ -106,14 +107,14 @@ impl UdpPort {
         &self.socket
     }
 
-    /// The error that is pending, as soon as there is one. The poller does not count that as something to read.
+    /// The pending error, as soon as there is one. The poller does not count an error as readable.
     fn poll_error(&self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let mut error = self.error.borrow_mut();
         let Some(reported) = &mut *error else { return Poll::Pending };
-        // Until it is pending: only then it is woken.
+        // Until it is pending, because only then is it woken.
         while let Poll::Ready(result) = reported.poll_unpin(cx) {
             *reported = error_reported(&self.socket);
-            // None if a write was told of it.
+            // `None` if a write has already reported it.
             if let Some(error) = result.and_then(|()| self.socket.take_error()).transpose() {
                 return Poll::Ready(error.unwrap_or_else(|error| error));
             }
@@ -152,7 +153,7 @@ impl UdpPort {
                 received[count] = (datagram.bytes, datagram.address.as_ref().and_then(address_of), asked);
                 count += 1;
             }
-            // Fewer: now it is empty, which need not be asked. What comes from here on wakes the poller.
+            // Fewer: the socket is now empty, so there is no need to ask. New datagrams wake the poller.
             if count == most { Ok(()) } else { Err(io::ErrorKind::WouldBlock.into()) }
         });
         for (slot, (len, peer, asked)) in slots.chunks_exact(READ_BUFFER).zip(&received[..count]) {
@@ -163,7 +164,7 @@ impl UdpPort {
         if count > 0 { Ok(()) } else { result }
     }
 
-    /// Hands bytes to the system with what it is to be told of them.
+    /// Hands bytes to the system with their control messages.
     fn send_with(&self, control: Control, data: &[u8], peer: Option<SocketAddr>) -> io::Result<usize> {
         let peer = peer.map(|peer| self.reached_as(peer)).transpose()?.map(SockAddr::from);
         let data = [IoSlice::new(data)];
@@ -175,12 +176,12 @@ impl UdpPort {
         SockRef::from(&*self.socket).sendmsg(&message, 0)
     }
 
-    /// An address of this host as this socket's family has it.
+    /// A local address in the form of this socket's family.
     fn sent_as(&self, host: SocketAddr) -> io::Result<SocketAddr> {
         self.reached_as(host).map_err(|_| invalid("the port has no address of that family to send from"))
     }
 
-    /// The address as this socket's family has it.
+    /// A peer's address in the form of this socket's family.
     fn reached_as(&self, peer: SocketAddr) -> io::Result<SocketAddr> {
         match (self.host.ip(), peer.ip()) {
             (IpAddr::V6(_), IpAddr::V4(ip)) if self.dual => Ok((ip.to_ipv6_mapped(), peer.port()).into()),
@@ -211,8 +212,8 @@ impl DatagramSocket for UdpPort {
     }
 
     fn send(&self, data: &[u8], route: Route) -> io::Result<()> {
-        // Not by way of the runtime: it takes a socket for full until the poller has said otherwise, which before the
-        // reactor runs is always.
+        // Not by way of the runtime: it treats a socket as full until the poller has reported otherwise, which before
+        // the reactor runs is always.
         let socket = SockRef::from(&*self.socket);
         let sent = match (route.to, route.from) {
             (_, Some(from)) => self.send_with(Control::new().from(self.sent_as(from)?), data, route.to),
@@ -236,7 +237,7 @@ impl DatagramSocket for UdpPort {
         if let Err(error) = &sent
             && matches!(error.raw_os_error(), Some(libc::EINVAL | libc::EIO | libc::EMSGSIZE))
         {
-            // The way to a peer cannot do that, and it is not worth remembering to which.
+            // The route to a peer does not support it; remembering which is not worth it.
             self.segments.set(false);
         }
         sent
@@ -273,11 +274,11 @@ impl DatagramSocket for UdpPort {
     }
 }
 
-/// Has the socket say with each datagram which address it was sent to.
+/// Has the socket report with each datagram which address it was sent to.
 fn tell_asked(socket: &UdpSocket, host: SocketAddr) -> nix::Result<()> {
     match host {
         SocketAddr::V4(_) => setsockopt(socket, Ipv4PacketInfo, &true),
-        // IPv4 addresses on a socket for both families come so, too.
+        // Also reports IPv4 addresses on a socket for both families.
         SocketAddr::V6(_) => setsockopt(socket, Ipv6RecvPacketInfo, &true),
     }
 }
@@ -321,14 +322,14 @@ fn set_ipv6_options(socket: &Socket, options: &DatagramOptions) -> io::Result<()
     }
 }
 
-/// IPv6 knows its interfaces by their numbers only.
+/// IPv6 identifies interfaces by number only.
 fn ipv6_index(interface: Interface) -> io::Result<u32> {
     match interface {
         Interface::Any => Ok(0),
         Interface::Index(index) => Ok(index),
         Interface::Address(_) => Err(io::Error::new(
             io::ErrorKind::InvalidInput,
-            format!("for IPv6 an interface is given by its number, not as {interface}"),
+            format!("IPv6 needs an interface by its number, not {interface}"),
         )),
     }
 }
@@ -342,18 +343,18 @@ fn error_reported(socket: &Rc<UdpSocket>) -> LocalBoxFuture<'static, io::Result<
     let socket = Rc::clone(socket);
     async move {
         socket.ready(Interest::ERROR).await?;
-        // The runtime is to forget this report, and to wait for the next.
+        // The runtime must forget this report, and wait for the next.
         let _ = socket.try_io(Interest::ERROR, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
         Ok(())
     }
     .boxed_local()
 }
 
-/// What fits into a frame of Ethernet over IPv6: longer datagrams may have to leave in fragments, which a run cannot.
+/// What fits into an Ethernet frame over IPv6: longer datagrams may have to be fragmented, which a run does not allow.
 const LARGEST_SEGMENT: usize = 1_452;
 
-/// The most that all systems cut at once.
+/// The maximum number that all systems split at once.
 const RUN_DATAGRAMS: usize = 64;
 
-/// What fits into one datagram of IP, of either version.
+/// What fits into one IP datagram of either version.
 const RUN_BYTES: usize = 65_000;

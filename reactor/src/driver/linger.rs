@@ -1,4 +1,4 @@
-//! The time that a closed socket waits for its peer.
+//! How long a closed socket waits for its peer.
 
 use std::net::IpAddr;
 use std::task::{Context, Poll};
@@ -15,12 +15,12 @@ pub(crate) struct LingerLimits {
     pub(crate) total: Duration,
 }
 
-/// Takes in and throws away what the peer still sends, until that ends its stream, too, or is given up.
+/// Reads and drops what the peer still sends, until it ends its stream, too, or is given up.
 pub(crate) struct Linger {
     quiet_since: Instant,
     closed_at: Instant,
     timer: Option<TimerId>,
-    /// Whose it is.
+    /// The peer's address.
     source: Option<IpAddr>,
 }
 
@@ -73,11 +73,11 @@ impl Linger {
         Poll::Ready(())
     }
 
-    /// How long it may go on at the most. No time is added up, for it may be without end.
+    /// The time left. Nothing is added up, because the limits may be infinite.
     fn left(&self, limits: LingerLimits, now: Instant) -> Duration {
         limits.total.saturating_sub(now - self.closed_at)
     }
 }
 
-/// Reads in one poll.
+/// The maximum number of reads in one poll.
 const READS: u32 = 16;

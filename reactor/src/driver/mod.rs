@@ -26,14 +26,14 @@ use crate::transport::roster::Roster;
 use crate::transport::state::{Pump, State};
 use crate::util::panics::{catch_panic, log_panic};
 
-/// What became of a stream that was to carry a connection.
+/// The outcome of starting a connection on a stream.
 pub(crate) enum Started {
     Running(Transport, DriverTask),
     Refused,
     Panicked(String),
 }
 
-/// Builds the protocol for a stream and tells it that the connection is made. The task is to be spawned at once.
+/// Builds the protocol for a stream and calls `connection_made`. The returned task must be spawned at once.
 pub(crate) fn start<S: Stream>(
     roster: &Rc<Roster>,
     accepted: Accepted<S>,
@@ -48,7 +48,7 @@ pub(crate) fn start<S: Stream>(
     started
 }
 
-/// As [`start`], but the protocol is still to be told, by [`Runnable::made`]. A panic of `build` goes through.
+/// As [`start`], but leaves `connection_made` to [`Runnable::made`]. A panic of `build` is passed on.
 pub(crate) fn prepare<S: Stream>(
     roster: &Rc<Roster>,
     accepted: Accepted<S>,
@@ -77,7 +77,7 @@ pub(crate) fn prepare<S: Stream>(
         Ok(connection) => connection,
         Err(refused) => {
             tracing::debug!("refused by the factory");
-            // The factory may have kept the handle, and asked for calls.
+            // The factory may have kept the handle, and requested calls.
             log_panic("drop of a call", || transport.0.end());
             return refused;
         }
@@ -110,24 +110,24 @@ fn span(transport: &Transport, host: &Address, peer: &Address) -> Span {
 
 pub(crate) struct Driver<S> {
     state: Rc<State>,
-    /// None where nobody listens.
+    /// `None` without a subscriber.
     span: Option<Box<Span>>,
     waker: RefCell<Option<Waker>>,
-    /// Borrowed while callbacks run; whoever finds it so need not wake it, for everything is looked at again before
-    /// it goes to sleep.
+    /// Borrowed while callbacks run. Code that finds it borrowed need not wake it, because the driver checks everything
+    /// again before it sleeps.
     link: RefCell<Link<S>>,
 }
 
 struct Link<S> {
     roster: Rc<Roster>,
-    /// Its place there.
+    /// Its key in the roster.
     key: usize,
     stream: S,
     phase: Phase,
     keeper: Rc<dyn Keeper>,
-    /// The end of the peer's stream was read.
+    /// Whether the end of the peer's stream was read.
     eof: bool,
-    /// Nothing can be sent any more; what the peer sent before is still read.
+    /// Set when nothing can be sent any more; what the peer sent before is still read.
     broken: Option<io::Error>,
     received: u64,
     sent: u64,
@@ -135,7 +135,7 @@ struct Link<S> {
 
 enum Phase {
     Open(Connection),
-    /// The protocol is gone; the socket takes in and throws away what the peer still sends.
+    /// The protocol is gone; the socket reads and drops what the peer still sends.
     Lingering(Box<Linger>),
     Over,
 }
@@ -192,13 +192,13 @@ impl<S: Stream> Pump for Driver<S> {
     }
 }
 
-/// How the loop goes on after a step.
+/// How the loop continues after a step.
 enum Step {
-    /// Look at everything again.
+    /// Check everything again.
     Again,
-    /// Nothing to do before the next wake-up.
+    /// There is nothing to do before the next wake-up.
     Sleep,
-    /// There is more to do, but it is the others' turn.
+    /// There is more to do, but the others have their turn.
     Yield,
     /// The connection has ended.
     End(CloseReason),
@@ -215,7 +215,7 @@ impl<S: Stream> Link<S> {
             };
             match step {
                 Step::Again => {}
-                // Otherwise callbacks have asked for something since that was last looked after.
+                // Otherwise callbacks have requested something since the last check.
                 Step::Sleep if !self.is_dirty() => return Poll::Pending,
                 Step::Sleep if budget.rounds < ROUNDS => budget.rounds += 1,
                 Step::Sleep | Step::Yield => {
@@ -231,12 +231,12 @@ impl<S: Stream> Link<S> {
         matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_dirty())
     }
 
-    /// Whether nobody has asked for the end of the stream or the connection.
+    /// Whether neither the end of the stream nor that of the connection was requested.
     fn is_writable(&self) -> bool {
         matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_writable())
     }
 
-    /// Drains what the last input has brought about, then takes the next.
+    /// Drains the effects of the last input, then takes the next.
     fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
         let Phase::Open(connection) = &self.phase else { return Step::Again };
         let state = &connection.transport().0;
@@ -248,7 +248,8 @@ impl<S: Stream> Link<S> {
         self.input(cx, budget)
     }
 
-    /// Makes the calls that are due and sends what can be sent. `None` when there is nothing more to do about it.
+    /// Makes the calls that are due and sends what can be sent. Returns `None` when there is nothing more to do about
+    /// it.
     fn drain(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Option<Step> {
         let Phase::Open(connection) = &mut self.phase else { return None };
         connection.turn(cx);
@@ -305,7 +306,7 @@ impl<S: Stream> Link<S> {
         broken.take().map(|error| Step::End(CloseReason::Lost(Arc::new(error))))
     }
 
-    /// Ends this side's stream, where that is asked for and everything was sent.
+    /// Ends this side's stream, if that was requested and everything was sent.
     fn end_stream(&mut self, cx: &mut Context<'_>) -> Option<Step> {
         let Phase::Open(connection) = &mut self.phase else { return None };
         let (shuts, closes) = (connection.wants_write_eof(), connection.wants_close());
@@ -391,9 +392,9 @@ impl<S: Stream> Link<S> {
         Step::Sleep
     }
 
-    /// Tells everybody that the connection has ended; the socket lingers if the peer may still be sending.
+    /// Reports that the connection has ended; the socket lingers if the peer may still be sending.
     fn end(&mut self, reason: CloseReason) {
-        // Whatever reason it was given: output may be missing, and the peer must see that.
+        // Whatever the reason: output may be missing, and the peer must see that.
         let failed = matches!(&self.phase, Phase::Open(connection) if connection.failure().is_some());
         let lingers = !failed && reason.is_clean() && !self.eof;
         if failed {
@@ -437,15 +438,15 @@ impl<S> Drop for Link<S> {
 /// What one poll may do before the other connections have their turn.
 #[derive(Default)]
 struct Budget {
-    /// A read filled the buffer: there is likely more, but it is the others' turn.
+    /// Whether a read filled the buffer: there is probably more, but the others have their turn.
     read_enough: bool,
     sent: usize,
-    /// Looks at what callbacks have asked for, after there was nothing else to do.
+    /// How often requests of callbacks were checked after there was nothing else to do.
     rounds: u32,
 }
 
-/// Bytes sent in one poll after which a protocol that writes whenever it can has to wait its turn.
+/// Bytes sent in one poll after which a protocol that keeps writing has to wait for its next turn.
 const WRITE_BUDGET: usize = 256 * 1024;
 
-/// The most times that one poll looks at what callbacks have asked for, so that calls which always ask for the next yield.
+/// Maximum drain rounds per poll, so that self-rescheduling calls yield.
 const ROUNDS: u32 = 8;

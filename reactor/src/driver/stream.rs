@@ -11,7 +11,7 @@ use crate::transport::state::{SocketOptions, State};
 
 /// A byte stream in both directions, as [`Driver`](crate::driver::Driver) uses it.
 pub(crate) trait Stream: 'static {
-    /// Whether it carries descriptors beside bytes: only then it is asked to.
+    /// Whether it carries descriptors beside bytes.
     const PASSES_DESCRIPTORS: bool = false;
 
     /// Reads into `buffer`; 0 is the end of the peer's stream.
@@ -42,8 +42,8 @@ pub(crate) trait Stream: 'static {
     /// Ends this side's stream behind what was written.
     fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Waits, before a connection ends that has closed or, `at_once`, that has failed, until nothing of it is still
-    /// under way: bytes that a thread writes, a child that is to be reaped.
+    /// Waits, before a closed or, `at_once`, a failed connection ends, until nothing of it is still in progress: bytes
+    /// that a thread writes, a child to be reaped.
     fn poll_close(&mut self, cx: &mut Context<'_>, at_once: bool) -> Poll<io::Result<()>> {
         let _ = (cx, at_once);
         Poll::Ready(Ok(()))
@@ -54,13 +54,13 @@ pub(crate) trait Stream: 'static {
 
     fn set_options(&mut self, options: SocketOptions) -> io::Result<()>;
 
-    /// Who the peer is, where the system tells it.
+    /// The peer's identity, if the system reports it.
     fn peer_credentials(&self) -> Option<PeerCredentials> {
         None
     }
 }
 
-/// Writes what can leave at once: where descriptors wait, up to the next of them, or that with what follows it.
+/// Writes what can leave at once: if descriptors wait, the bytes up to the next of them, or that one with its bytes.
 #[inline]
 pub(crate) fn poll_write<S: Stream>(
     stream: &mut S,
@@ -94,8 +94,8 @@ pub(crate) trait Listener: 'static {
 
     fn host(&self) -> Address;
 
-    /// After the system has said that no descriptor is left: accepts the clients that wait and closes them at once, and
-    /// says how many. An error means that it could not.
+    /// Called after the system has reported that no descriptor is left: accepts the waiting clients, closes them at
+    /// once, and returns their number. An error means that this failed.
     fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize>;
 }
 

@@ -1,4 +1,4 @@
-//! What the executor runs.
+//! The tasks of the executor.
 
 use std::cell::RefMut;
 use std::future::Future;
@@ -8,18 +8,18 @@ use std::task::{Context, Poll};
 
 use crate::connection::Connection;
 
-/// A connection, or a port for datagrams, as the executor sees it.
+/// A connection or a datagram port, as the executor sees it.
 pub(crate) trait Runnable {
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()>;
-    /// Tells the protocol that the connection is made.
+    /// Calls the protocol's `connection_made`.
     fn made(&self) {}
-    /// For a test to look at; `None` once it has ended, and for datagrams.
+    /// For inspection by a test; `None` once it has ended, and for datagrams.
     fn connection(&self) -> Option<RefMut<'_, Connection>> {
         None
     }
 }
 
-/// A task for the executor. It need not box what it is made of a second time.
+/// A task for the executor, which need not be boxed a second time.
 pub(crate) struct DriverTask(pub(crate) Rc<dyn Runnable>);
 
 impl Future for DriverTask {

@@ -3,13 +3,13 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-/// Memory that outlives each use of it: in a turn it is one connection's, in the next another's.
+/// Memory that outlives each use: it is lent to one connection in one turn, and to another in the next.
 pub(crate) struct Buffers {
     read: ReadBuffer,
-    /// Made with the first batch of datagrams. The system gives a process only those pages of it that are written to.
+    /// Made with the first batch of datagrams. The system only provides the pages that are written to.
     batch: Cell<Option<Box<[u8]>>>,
     scratch: Cell<String>,
-    /// Empty output buffers that kept their memory.
+    /// Empty output buffers that keep their memory.
     spare: RefCell<Vec<Vec<u8>>>,
 }
 
@@ -23,12 +23,12 @@ impl Buffers {
         }
     }
 
-    /// Lends the read buffer. It is taken out of its place, not borrowed, since user code runs meanwhile.
+    /// Lends the read buffer. It is taken out of its place, not borrowed, because user code runs meanwhile.
     pub(crate) fn with_read_buffer<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
         lend(&self.read, READ_BUFFER, read)
     }
 
-    /// Lends the buffer for a batch of datagrams, likewise: so many slots of [`READ_BUFFER`] bytes.
+    /// Lends the buffer for a batch of datagrams in the same way: [`BATCH`] slots of [`READ_BUFFER`] bytes.
     pub(crate) fn with_batch_buffer<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
         lend(&self.batch, BATCH * READ_BUFFER, read)
     }
@@ -68,16 +68,16 @@ fn lend<R>(place: &Cell<Option<Box<[u8]>>>, len: usize, read: impl FnOnce(&mut [
     result
 }
 
-/// The buffer that reads go to, made with the first of them. The hosts of a simulation have one between them.
+/// The buffer for reads, made with the first of them. The hosts of a simulation share one.
 pub(crate) type ReadBuffer = Rc<Cell<Option<Box<[u8]>>>>;
 
-/// The most that one read takes in, as in Twisted; no UDP datagram is as long.
+/// The maximum size of one read, as in Twisted; every UDP datagram is shorter.
 pub(crate) const READ_BUFFER: usize = 64 * 1024;
 
-/// How many datagrams may be received at once.
+/// The maximum number of datagrams received at once.
 pub(crate) const BATCH: usize = 16;
 
-/// Buffers kept for the next writes: a turn uses one, forwarding two, a message to many a few at a time.
+/// The number of buffers kept for the next writes: a turn uses one, forwarding two, a message to many a few at a time.
 const SPARE_BUFFERS: usize = 16;
 
 /// Keeps the memory of the spare buffers within 2 MiB.

@@ -1,4 +1,4 @@
-//! How many connections the process can have.
+//! How many connections the process may have.
 
 use std::collections::HashMap;
 use std::io;
@@ -9,14 +9,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rustix::fs::{Dir, Mode, OFlags, open};
 use rustix::process::{Resource, getrlimit};
 
-/// The connections that one reactor, or several that run as one, may have and has.
+/// The limit and the number of connections of one reactor, or of several that run as one.
 pub(crate) struct ConnectionBudget {
     limit: AtomicUsize,
     connections: AtomicUsize,
     sources: Mutex<Sources>,
 }
 
-/// How many connections each peer has, by [`Address::source`](crate::address::Address::source). None of them is zero.
+/// The number of connections of each peer, by [`Address::source`](crate::address::Address::source). None is zero.
 #[derive(Default)]
 pub(crate) struct Sources(HashMap<IpAddr, usize>);
 
@@ -40,8 +40,7 @@ impl Sources {
 }
 
 impl ConnectionBudget {
-    /// Of the descriptors that the process may have open, those that are not open yet, less a reserve for what else
-    /// the program opens.
+    /// The descriptors that the process may have open and has not, less a reserve for what else the program opens.
     pub(crate) fn of_process() -> Self {
         let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
@@ -50,7 +49,7 @@ impl ConnectionBudget {
         Self::new(limit.saturating_sub(taken).saturating_sub(reserve))
     }
 
-    /// For what needs no descriptors.
+    /// For connections that need no descriptors.
     pub(crate) fn unlimited() -> Self {
         Self::new(usize::MAX)
     }
@@ -67,17 +66,17 @@ impl ConnectionBudget {
         self.limit.store(connections, Ordering::Relaxed);
     }
 
-    /// Whether there are as many connections as may be.
+    /// Whether the budget is used up.
     pub(crate) fn is_spent(&self) -> bool {
         self.connections.load(Ordering::Relaxed) >= self.limit()
     }
 
-    /// Whether a peer has as many of them as one may have: half, so that no one address keeps the others out.
+    /// Whether a peer has used up its share: half, so that no one address keeps the others out.
     pub(crate) fn is_spent_by(&self, source: IpAddr) -> bool {
         self.sources().of(source) >= share_of(self.limit())
     }
 
-    /// Counts a connection, and for its peer, if that is known by an address.
+    /// Counts a connection, also for its peer if that has an address.
     pub(crate) fn take(&self, source: Option<IpAddr>) {
         self.connections.fetch_add(1, Ordering::Relaxed);
         if let Some(source) = source {
@@ -92,27 +91,27 @@ impl ConnectionBudget {
         }
     }
 
-    /// Nothing that can panic runs while it is locked.
+    /// Nothing that can panic runs while this is locked.
     fn sources(&self) -> MutexGuard<'_, Sources> {
         self.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What one peer may have of a limit of connections, unless told otherwise: half of it.
+/// The default share of one peer in a limit of connections: half of it.
 pub(crate) fn share_of(limit: usize) -> usize {
     limit.div_ceil(2)
 }
 
-/// How many descriptors are open, that for counting included. Not by the standard library, which panics where a directory
-/// cannot be closed.
+/// The number of open descriptors, including the one used for counting. Not by the standard library, which panics if a
+/// directory cannot be closed.
 fn open_files() -> io::Result<usize> {
     let folder = open("/proc/self/fd", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     let names = Dir::new(folder)?.filter_map(Result::ok);
     Ok(names.filter(|name| !name.file_name().to_bytes().starts_with(b".")).count())
 }
 
-/// Of a thousand descriptors 16, of 20,000 about 300.
+/// Of 1,000 descriptors 16 are reserved, of 20,000 about 300.
 const RESERVED_PART: usize = 64;
 
-/// Ports, the poller and what signals come by are opened later, and a file or two.
+/// Ports, the poller, the signal descriptors and perhaps a file or two are opened later.
 const RESERVED_AT_LEAST: usize = 16;

@@ -1,4 +1,4 @@
-//! What all connections of one reactor share.
+//! The state that all connections of one reactor share.
 
 pub(crate) mod buffers;
 pub(crate) mod connection_budget;
@@ -21,25 +21,25 @@ use crate::util::log_limit::LogLimit;
 pub(crate) struct Hub {
     pub(crate) clock: Rc<Clock>,
     pub(crate) timers: Rc<Timers>,
-    /// The reactor itself, as the floors above know it.
+    /// The reactor itself, whose type later folders know.
     pub(crate) reactor: OnceCell<Weak<dyn Any>>,
     pub(crate) connection_budget: Arc<ConnectionBudget>,
     pub(crate) output_budget: OutputBudget,
     pub(crate) buffers: Buffers,
-    /// The reactor is closing everything.
+    /// Whether the reactor is closing everything.
     stopping: Cell<bool>,
     cut_off: Cell<CutOffSum>,
-    /// Of panics in callbacks.
+    /// Limits the logging of panics in callbacks.
     panic_log: LogLimit,
     next_id: Cell<u64>,
-    /// The kinds of protocols there are, each once.
+    /// The types of protocols, each once.
     targets: RefCell<Vec<Rc<CallTarget>>>,
 }
 
 #[derive(Clone, Copy, Default)]
 pub(crate) struct CutOffSum {
     pub(crate) connections: u64,
-    /// How many bytes were not handed to the system.
+    /// The number of bytes not handed to the system.
     pub(crate) unsent: u64,
 }
 
@@ -65,7 +65,7 @@ impl Hub {
         })
     }
 
-    /// A number that no other connection of this reactor has.
+    /// A number that is unique among the connections of this reactor.
     pub(crate) fn take_id(&self) -> u64 {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
@@ -80,7 +80,7 @@ impl Hub {
         self.stopping.set(true);
     }
 
-    /// The connections that were aborted because they had not come to their end in time.
+    /// The connections that were aborted because they did not end in time.
     pub(crate) fn cut_off(&self) -> CutOffSum {
         self.cut_off.get()
     }
@@ -90,7 +90,7 @@ impl Hub {
         self.cut_off.set(CutOffSum { connections: connections + 1, unsent: before + unsent as u64 });
     }
 
-    /// Logs a panic that was caught, one in a while: a peer that knows how to bring one about may do so again and again.
+    /// Logs a caught panic, at a limited rate: a peer that knows how to cause one may do so repeatedly.
     #[cold]
     pub(crate) fn log_panic(&self, panic: &str, what: &str) {
         if let Some(left_out) = self.panic_log.allows(self.timers.now()) {
@@ -98,7 +98,7 @@ impl Hub {
         }
     }
 
-    /// The one value that stands for all targets equal to this.
+    /// The shared value of all targets equal to this one.
     pub(crate) fn share_target(&self, target: CallTarget) -> Rc<CallTarget> {
         let mut targets = self.targets.borrow_mut();
         let known = targets.iter().find(|known| ***known == target).cloned();

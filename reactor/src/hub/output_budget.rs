@@ -1,4 +1,4 @@
-//! A bound on what all connections of a reactor have still to send.
+//! A limit on the unsent output of all connections of a reactor.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -8,19 +8,19 @@ use slab::Slab;
 
 use crate::util::log_limit::{LeftOut, LogLimit};
 
-/// The bytes that all connections may have unsent, and have.
+/// The limit and the number of unsent bytes of all connections.
 pub(crate) struct OutputBudget {
     limit: Cell<usize>,
     unsent: Cell<usize>,
-    /// Those with more than [`NOTEWORTHY`] of them.
+    /// Those that hold more than [`NOTEWORTHY`].
     holders: RefCell<Slab<Weak<dyn Holder>>>,
     log: LogLimit,
 }
 
-/// A connection, to which the bytes belong that it and the layers inside it have unsent.
+/// A connection that holds unsent bytes, including those of the layers inside it.
 pub(crate) trait Holder {
     fn held(&self) -> usize;
-    /// Ends the connection, and gives all that it holds back to the budget.
+    /// Ends the connection, and returns everything it holds to the budget.
     fn give_way(&self);
 }
 
@@ -63,8 +63,8 @@ impl OutputBudget {
         self.unsent.get().saturating_add(len) <= self.limit.get()
     }
 
-    /// Has the fullest connections give way until there is room for `len` bytes more of the writer's. False if the writer
-    /// would be the fullest: then it has given way itself.
+    /// Has the fullest connections give way until there is room for `len` more bytes of the writer's. Returns false if
+    /// the writer would be the fullest: then it has given way itself.
     pub(crate) fn make_room(&self, writer: &dyn Holder, len: usize) -> bool {
         let would_be = writer.held().saturating_add(len);
         while !self.has_room(len) {
@@ -84,8 +84,7 @@ impl OutputBudget {
         holders.iter().filter_map(|(_, holder)| holder.upgrade()).max_by_key(|holder| holder.held())
     }
 
-    /// Takes note of a connection that has come to hold more than [`NOTEWORTHY`]; the key is for
-    /// [`remove_holder`](Self::remove_holder).
+    /// Lists a connection that holds more than [`NOTEWORTHY`]; the key is for [`remove_holder`](Self::remove_holder).
     pub(crate) fn add_holder(&self, holder: Weak<dyn Holder>) -> u32 {
         self.holders.borrow_mut().insert(holder) as u32
     }
@@ -94,12 +93,12 @@ impl OutputBudget {
         self.holders.borrow_mut().remove(key as usize);
     }
 
-    /// Whether a connection's giving way is to be logged, and how many were not before it.
+    /// Whether to log that a connection gives way, and how many were not logged before it.
     pub(crate) fn logs(&self, now: Instant) -> Option<LeftOut> {
         self.log.allows(now)
     }
 }
 
-/// A connection that has no more than this unsent is not behind: it has only just written. It is not listed, so that a
-/// message costs nothing, and gives way to nobody but itself.
+/// A connection with no more than this unsent is not behind: it has only just written. It is not listed, so that a
+/// message costs nothing, and only gives way to itself.
 pub(crate) const NOTEWORTHY: usize = 4 * 1024;

@@ -1,9 +1,9 @@
-//! Layers: protocols that stand around protocols.
+//! Layers: protocols around other protocols.
 //!
-//! A [`Policy`] watches what passes and may end the connection, but leaves the bytes as they are: time limits, throttles,
-//! logs. [`around()`] puts it around any factory. What changes the bytes, as compression or framing do, is a protocol that
-//! has a [`Nested`] connection inside and shows it as a [`Layer`]. The crate `protocols` has policies and layers that are
-//! ready to use.
+//! A [`Policy`] sees everything that passes and may end the connection, but leaves the bytes as they are: time limits,
+//! throttles, logs. [`around()`] puts it around any factory. A layer that changes the bytes, such as compression or
+//! framing, is a protocol that has a [`Nested`] connection inside and exposes it as a [`Layer`]. The crate `protocols`
+//! has ready-made policies and layers.
 //!
 //! ```
 //! use reactor::layer::{self, Policy};

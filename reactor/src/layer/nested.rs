@@ -9,27 +9,27 @@ use crate::transport::Transport;
 use crate::transport::flow_control::HIGH_WATER;
 use crate::util::panics::log_panic;
 
-/// A connection inside another: what a [`Layer`](crate::layer::Layer) consists of besides its own rules.
+/// A connection inside another: the main part of a [`Layer`](crate::layer::Layer), besides its own rules.
 ///
-/// The layer tells it what comes from outside, by [`received`](Self::received), [`received_eof`](Self::received_eof) and
-/// [`file_descriptor_received`](Self::file_descriptor_received), and in its [`pass`](crate::layer::Layer::pass) calls
-/// [`pass`](Self::pass); or [`send`](Self::send) and [`settle`](Self::settle), if it has something to say when the inner
-/// connection closes.
+/// The layer passes it what comes from outside, by [`received`](Self::received), [`received_eof`](Self::received_eof)
+/// and [`file_descriptor_received`](Self::file_descriptor_received). In its [`pass`](crate::layer::Layer::pass) it
+/// calls [`pass`](Self::pass), or [`send`](Self::send) and [`settle`](Self::settle) if it has something to send when
+/// the inner connection closes.
 pub struct Nested {
     outer: Transport,
     inside: Connection,
-    /// Whether the outer connection is held because the inner does not want to read.
+    /// Whether the outer connection is held because the inner one does not want to read.
     holding: bool,
 }
 
 impl Nested {
-    /// Has `factory` build the protocol inside, with a transport nested in `outer`; `None` if it refuses.
+    /// Has `factory` build the protocol inside, with a transport nested in `outer`; `None` if the factory refuses.
     pub fn build(outer: &Transport, factory: &mut dyn Factory) -> Option<Self> {
         Self::build_with(outer, Transport::nested(outer), factory)
     }
 
-    /// The same, for a layer that has learned which addresses the connection is really between: those are what
-    /// [`host`](Transport::host) and [`peer`](Transport::peer) are inside, and in the layers inside that.
+    /// The same, for a layer that has learned the real addresses of the connection: [`host`](Transport::host) and
+    /// [`peer`](Transport::peer) return these inside, and in the layers inside that.
     pub fn build_at(outer: &Transport, host: Address, peer: Address, factory: &mut dyn Factory) -> Option<Self> {
         Self::build_with(outer, Transport::nested_at(outer, host, peer), factory)
     }
@@ -44,26 +44,26 @@ impl Nested {
         Some(Self { outer: outer.clone(), inside, holding: false })
     }
 
-    /// The inner connection: what [`Layer::inside`](crate::layer::Layer::inside) answers.
+    /// The inner connection, for [`Layer::inside`](crate::layer::Layer::inside) to return.
     pub fn inside(&mut self) -> &mut Connection {
         &mut self.inside
     }
 
-    /// The protocol inside receives these bytes: see [`Connection::received`].
+    /// Delivers bytes to the protocol inside: see [`Connection::received`].
     pub fn received(&mut self, data: &[u8]) {
         self.pass_on_close();
         self.inside.received(data);
     }
 
-    /// The protocol inside receives this descriptor: see [`Connection::file_descriptor_received`].
+    /// Delivers a descriptor to the protocol inside: see [`Connection::file_descriptor_received`].
     pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
         self.pass_on_close();
         self.inside.file_descriptor_received(descriptor);
     }
 
-    /// The peer has ended its stream, and the protocol inside is told: see [`Connection::received_eof`]. Returns what the
-    /// layer's own [`eof_received`](crate::Protocol::eof_received) is to return, which is never [`OnEof::Close`]: the inner
-    /// connection closes the outer one, when all that was written inside has left.
+    /// Delivers the peer's end of stream to the protocol inside: see [`Connection::received_eof`]. Returns the value
+    /// for the layer's own [`eof_received`](crate::Protocol::eof_received) to return, which is never [`OnEof::Close`]:
+    /// the inner connection closes the outer one when everything written inside has left.
     pub fn received_eof(&mut self) -> OnEof {
         self.pass_on_close();
         match self.inside.received_eof() {
@@ -77,9 +77,9 @@ impl Nested {
         layer::pass_on_close(&self.outer, self.inside.transport());
     }
 
-    /// Offers `take` the bytes that the protocol inside wants to send, up to 65,536 at a time, until it takes none. It gets
-    /// the outer transport, sends by [`Transport::carry`], and answers how many of the bytes it has dealt with. While the
-    /// outer connection is full they stay inside, so that they count where they were written.
+    /// Offers `take` the bytes that the protocol inside wants to send, up to 65,536 at a time, until it takes none.
+    /// `take` gets the outer transport, sends by [`Transport::carry`], and returns how many of the bytes it has
+    /// processed. While the outer connection is full the bytes stay inside, so that they count where they were written.
     pub fn send(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
         self.send_with(|outer, _, data| take(outer, data));
     }
@@ -102,17 +102,17 @@ impl Nested {
         }
     }
 
-    /// Holds the outer connection while the inner does not want to read, ends it if the inner has failed, and keeps it
-    /// from closing as long as `unfinished`, or something is unsent inside. What becomes of a close or an end of the
-    /// stream that is asked for inside the layer decides; from then on the outer connection is read.
+    /// Holds the outer connection while the inner one does not want to read, ends it if the inner one has failed, and
+    /// keeps it from closing while `unfinished`, or while something is unsent inside. The layer decides what to do
+    /// about a close or an end of the stream requested inside; from then on the outer connection is read.
     pub fn settle(&mut self, unfinished: bool) {
         self.settle_outer(unfinished);
         let closing = self.inside.transport().0.is_closing();
         self.hold(!closing && !self.inside.wants_read());
     }
 
-    /// [`send`](Self::send) and [`settle`](Self::settle) in one: what the inner connection wants, a close or the end of
-    /// its stream, becomes of the outer, and a whole message that was received inside is one outside, too.
+    /// [`send`](Self::send) and [`settle`](Self::settle) in one. A close or an end of the stream requested inside also
+    /// applies to the outer connection, and a whole message received inside counts as one outside, too.
     pub fn pass(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
         self.pass_with(|outer, _, data| take(outer, data));
     }
@@ -141,7 +141,7 @@ impl Nested {
         }
     }
 
-    /// Whether the protocol inside has got a whole message that was not passed on yet.
+    /// Whether the protocol inside has received a whole message that was not passed on yet.
     pub(crate) fn has_message(&self) -> bool {
         self.inside.transport().0.has_message()
     }
@@ -158,7 +158,7 @@ impl Nested {
     }
 }
 
-/// A transport whose protocol is being built: if that comes to nothing, its handles are stale.
+/// A transport whose protocol is being built: if that fails, its handles are stale.
 struct Unbuilt(Option<Transport>);
 
 impl Drop for Unbuilt {

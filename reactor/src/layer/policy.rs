@@ -10,34 +10,34 @@ use crate::layer::nested::Nested;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 
-/// What stands between a connection and the protocol inside it, and sees everything that passes: a time limit, a
-/// throttle, a log. [`around`] makes a factory of it.
+/// Code between a connection and the protocol inside it that sees everything that passes: a time limit, a throttle, a
+/// log. [`around`] makes a factory of it.
 ///
-/// It keeps the outer transport it was made with: by that it closes the connection, and its
-/// [`call_later`](Transport::call_later) and [`defer`](Transport::defer) call the policy. Twisted's
-/// `ProtocolWrapper`, for what `policies` uses it for.
+/// It keeps the outer transport it was made with, by which it can close the connection, and whose
+/// [`call_later`](Transport::call_later) and [`defer`](Transport::defer) call the policy. Twisted's `ProtocolWrapper`,
+/// as used in `policies`.
 pub trait Policy: 'static {
-    /// The connection is established; the protocol inside is told next.
+    /// The connection is established; the protocol inside hears of it next.
     fn connection_made(&mut self) {}
 
-    /// The peer sent these bytes; the protocol inside gets them next.
+    /// The peer sent these bytes; the protocol inside receives them next.
     fn incoming(&mut self, data: &[u8]) {
         let _ = data;
     }
 
-    /// The protocol inside has got a whole message, or several: [`Transport::note_message`] says so.
+    /// The protocol inside has received one or more whole messages, as reported by [`Transport::note_message`].
     fn message_received(&mut self) {}
 
-    /// The peer has ended its stream; the protocol inside is told next.
+    /// The peer has ended its stream; the protocol inside hears of it next.
     fn eof_received(&mut self) {}
 
-    /// The protocol inside wants to send these bytes, 65,536 at the most: answers how many of them may leave now. The
-    /// rest is offered again whenever something happens on the connection, a timer of the policy's own included.
+    /// The protocol inside wants to send these bytes, up to 65,536. Returns how many of them may leave now. The rest is
+    /// offered again whenever something happens on the connection, including a timer of the policy's own.
     fn outgoing(&mut self, data: &[u8]) -> usize {
         data.len()
     }
 
-    /// The connection has ended; the protocol inside is told next.
+    /// The connection has ended; the protocol inside hears of it next.
     fn connection_lost(&mut self, reason: &CloseReason) {
         let _ = reason;
     }
@@ -68,10 +68,10 @@ impl<P: Policy> IntoPolicy for Option<P> {
     }
 }
 
-/// A factory around a factory: puts a policy, made by `policy` with the outer transport, between each connection and
-/// the protocol that `inside` builds then. Layers stack in any order.
+/// Wraps a factory: puts a policy, made by `policy` with the outer transport, between each connection and the protocol
+/// that `inside` then builds. Layers stack in any order.
 ///
-/// A policy that closes connections on which nothing was received for a minute:
+/// This policy closes connections on which nothing was received for a minute:
 ///
 /// ```
 /// use std::time::Duration;
@@ -124,7 +124,7 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for 
     }
 }
 
-/// A policy with the connection nested in it: what a socket's driver is to the outer connection, it is to the inner.
+/// A policy with its nested connection, which it drives as a socket's driver does the outer one.
 struct PolicyLayer<P> {
     policy: P,
     nested: Nested,

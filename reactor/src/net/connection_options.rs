@@ -14,10 +14,10 @@ pub(crate) struct ConnectionOptions {
     pub(crate) linger: LingerLimits,
 }
 
-/// What follows when a peer was silent for long enough.
+/// How a silent peer is probed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct KeepAliveProbes {
-    /// None for a tenth of the silence.
+    /// `None`: a tenth of the idle time.
     pub(crate) interval: Option<Duration>,
     pub(crate) count: u32,
 }

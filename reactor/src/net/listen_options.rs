@@ -122,8 +122,8 @@ impl ListenOptions {
         self
     }
 
-    /// As [`Transport::set_keep_alive`](crate::Transport::set_keep_alive) (after 5 minutes of silence): so a peer that has
-    /// vanished without a word does not keep its connection for ever.
+    /// As [`Transport::set_keep_alive`](crate::Transport::set_keep_alive) (after 5 minutes of silence), so that a peer
+    /// that has vanished silently does not keep its connection forever.
     pub fn keep_alive(mut self, idle: Option<Duration>) -> Self {
         self.socket.keep_alive = idle;
         self

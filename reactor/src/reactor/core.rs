@@ -1,4 +1,4 @@
-//! What a reactor consists of.
+//! The parts of a reactor.
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -25,7 +25,7 @@ use crate::util::panics::log_panic;
 use crate::util::thread_pool::ThreadPool;
 use crate::util::wakers::Wakers;
 
-/// What the handles of a reactor share.
+/// Shared by the handles of a reactor.
 pub(crate) struct Core {
     pub(crate) hub: Rc<Hub>,
     pub(crate) roster: Rc<Roster>,
@@ -48,7 +48,7 @@ pub(crate) struct Core {
     attempts: RefCell<Vec<Weak<dyn Outgoing>>>,
     resolver: RefCell<Option<Rc<dyn Resolver>>>,
     pub(crate) pool: OnceCell<ThreadPool>,
-    /// What the floors above keep here.
+    /// What later folders keep here.
     pub(crate) parts: Parts,
 }
 
@@ -96,14 +96,14 @@ pub(crate) enum StopAsked {
     AtOnce,
 }
 
-/// What makes a connection, and makes it again.
+/// Makes a connection, and makes it again.
 pub(crate) trait Outgoing {
     /// Whether it is connecting, connected, or about to be.
     fn is_active(&self) -> bool;
     fn stop_trying(&self);
-    /// Resolves when it is not active any more.
+    /// Resolves when it is no longer active.
     fn finished(&self) -> LocalBoxFuture<'static, ()>;
-    /// Drops what it has of the user's: it begins nothing any more.
+    /// Drops the user code it owns; it begins nothing any more.
     fn discard(&self);
 }
 
@@ -170,7 +170,7 @@ impl Core {
         attempts.push(attempt);
     }
 
-    /// The resolver that was there before.
+    /// The previous resolver.
     pub(crate) fn set_resolver(&self, resolver: Rc<dyn Resolver>) -> Option<Rc<dyn Resolver>> {
         self.resolver.replace(Some(resolver))
     }
@@ -206,7 +206,7 @@ impl Core {
         self.ports.borrow().iter().filter(|port| !port.has_closed()).cloned().collect()
     }
 
-    /// Those that are active.
+    /// The active ones.
     pub(crate) fn attempts(&self) -> Vec<Rc<dyn Outgoing>> {
         let attempts: Vec<_> = self.attempts.borrow().iter().filter_map(Weak::upgrade).collect();
         attempts.into_iter().filter(|attempt| attempt.is_active()).collect()

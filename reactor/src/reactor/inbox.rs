@@ -1,4 +1,4 @@
-//! What other threads ask of a reactor.
+//! Calls that other threads request of a reactor.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -11,20 +11,20 @@ use futures_util::task::AtomicWaker;
 
 use crate::util::panics::log_panic;
 
-/// The reactor's end of the queue. `A` is what calls are made with.
+/// The reactor's end of the queue. Calls are made with an `A`.
 pub(crate) struct Inbox<A>(Arc<Queue<A>>);
 
-/// The end that other threads have.
+/// The end for other threads.
 pub(crate) struct Queue<A> {
     waiting: Mutex<Waiting<A>>,
     waker: AtomicWaker,
-    /// The reactor's.
+    /// The reactor's thread.
     thread: ThreadId,
 }
 
 struct Waiting<A> {
     jobs: VecDeque<Job<A>>,
-    /// That they are to write.
+    /// The number of bytes that the waiting calls write.
     bytes: usize,
     closed: bool,
 }
@@ -42,7 +42,8 @@ impl<A> Inbox<A> {
         Arc::clone(&self.0)
     }
 
-    /// Makes the calls that are there now; true if more have come meanwhile. `waker` is woken when one comes later.
+    /// Makes the calls that are there now; returns true if more have arrived meanwhile. `waker` is woken when one
+    /// arrives later.
     pub(crate) fn run(&self, argument: &A, waker: &Waker) -> bool {
         self.0.waker.register(waker);
         let jobs = self.0.lock().take();
@@ -56,7 +57,7 @@ impl<A> Inbox<A> {
         self.0.lock().jobs.is_empty()
     }
 
-    /// Takes no more calls and drops those that wait.
+    /// Accepts no more calls, and drops those that wait.
     pub(crate) fn close(&self) {
         let jobs = {
             let mut waiting = self.0.lock();
@@ -74,10 +75,10 @@ impl<A> Drop for Inbox<A> {
 }
 
 impl<A> Queue<A> {
-    /// Adds a call that comes with as many bytes, if there is room for it, or in any case.
+    /// Adds a call with its number of bytes, if there is room or `room` does not require any.
     pub(crate) fn push(&self, job: Job<A>, bytes: usize, room: Room) -> Result<(), RemoteError> {
         {
-            // Declared after `job`: that is dropped, where it is refused, with the lock given back.
+            // Declared after `job`, so a refused job is dropped after the lock is released.
             let mut waiting = self.lock();
             if waiting.closed {
                 return Err(RemoteError::Stopped);
@@ -115,13 +116,13 @@ impl<A> Waiting<A> {
     }
 }
 
-/// Why a reactor does not do what another thread asks of it.
+/// Why a reactor did not accept a request of another thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// It has ended.
+    /// The reactor has ended.
     Stopped,
-    /// It does not keep up: as much as may wait is waiting.
+    /// The reactor does not keep up: the queue is full.
     Full,
 }
 
@@ -136,11 +137,11 @@ impl fmt::Display for RemoteError {
 
 impl Error for RemoteError {}
 
-/// Whether a call is refused where as many wait as may.
+/// Whether a call is refused when the queue is full.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Room {
     Limited,
-    /// For the end of something, and for what its thread waits for.
+    /// Never: for the end of something, and for calls that their thread waits for.
     Whatever,
 }
 

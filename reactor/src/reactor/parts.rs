@@ -4,12 +4,12 @@ use std::any::Any;
 use std::cell::RefCell;
 use std::rc::Rc;
 
-/// One thing of each type, which begins with the first that is asked for.
+/// One value of each type, made when first requested.
 #[derive(Default)]
 pub(crate) struct Parts(RefCell<Vec<Rc<dyn Part>>>);
 
 pub(crate) trait Part: Any {
-    /// The reactor ends: drops what is the user's.
+    /// The reactor ends: drops user code.
     fn clear(&self);
 }
 

@@ -13,12 +13,12 @@ pub(crate) struct SharedPorts {
     next: Cell<usize>,
 }
 
-/// What is shared by the reactors of one group.
+/// Shared by the reactors of one group.
 pub(crate) type GroupPorts = Arc<Mutex<Vec<SharedPort>>>;
 
 pub(crate) enum SharedPort {
     Inet(SocketAddr),
-    /// Gone when all ports on it have closed.
+    /// Dropped when all ports on it have closed.
     Unix(Weak<NamedSocket>),
 }
 
@@ -43,14 +43,14 @@ impl SharedPorts {
         if let Some(address) = known {
             return bind(address, true);
         }
-        // Only a socket that does not share shows whether somebody else has the port.
+        // Only a socket that does not share the port shows whether another process has it.
         let address = host(&bind(wanted, false)?);
         let socket = bind(address, true)?;
         lock(&self.ports).push(SharedPort::Inet(address));
         Ok(socket)
     }
 
-    /// The UNIX socket that the first reactor has bound; it is bound if this is the first.
+    /// The UNIX socket bound by the first reactor; binds it if this is the first.
     pub(crate) fn bind_unix(&self, bind: impl FnOnce() -> io::Result<NamedSocket>) -> io::Result<Arc<NamedSocket>> {
         let index = self.next.replace(self.next.get() + 1);
         let mut ports = lock(&self.ports);

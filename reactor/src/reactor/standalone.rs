@@ -1,4 +1,4 @@
-//! Connections that neither a port nor a connector brings about.
+//! Connections that belong neither to a port nor to a connector.
 
 use std::cell::Cell;
 use std::future::Future;
@@ -20,7 +20,7 @@ use crate::transport::close_reason::CloseReason;
 use crate::transport::flow_control::OUTPUT_LIMIT;
 
 impl Reactor {
-    /// Runs the only connection that a factory is for. It begins in the next turn: perhaps a callback runs.
+    /// Runs the only connection of a factory. It begins in the next turn, because a callback may be running.
     pub(crate) fn run_standalone<S: Stream, F: Factory>(
         &self,
         stream: Accepted<S>,
@@ -36,7 +36,7 @@ impl Reactor {
             factory.start();
             match driver::start(&roster, stream, OUTPUT_LIMIT, &factory, Rc::clone(&keeper) as _) {
                 Started::Running(transport, task) => {
-                    // It may begin when the others were told already.
+                    // It may begin after the others have heard of the shutdown.
                     if roster.hub.is_stopping() {
                         transport.drain();
                     }
@@ -54,17 +54,17 @@ pub(crate) fn between_pipes<S>(stream: S) -> Accepted<S> {
     Accepted { stream, host: Address::Pipe, peer: Address::Pipe }
 }
 
-/// Keeps one connection that nobody else does.
+/// Keeps a connection that has no other owner.
 pub(crate) struct StandaloneKeeper {
-    /// What else is told of its transport before its protocol is built.
+    /// Also receives its transport before its protocol is built.
     pub(crate) begins: Option<Begins>,
-    /// The factory that is for this connection alone, if it came from one.
+    /// The factory, if this connection has one of its own.
     pub(crate) factory: Option<Rc<FactoryCell>>,
-    /// Who waits for its end, if anybody.
+    /// The receiver of the close reason, if there is one.
     pub(crate) tell: Cell<Option<oneshot::Sender<CloseReason>>>,
 }
 
-/// Told of the transport of a connection that begins.
+/// Receives the transport of a connection that begins.
 pub(crate) type Begins = Box<dyn Fn(&Transport)>;
 
 impl Keeper for StandaloneKeeper {

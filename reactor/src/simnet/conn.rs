@@ -9,13 +9,13 @@ use std::time::{Duration, Instant};
 use crate::simnet::packet::{Packet, Part};
 use crate::simnet::{HostId, Log, State, What};
 
-/// A connection: end 0 has asked for it, end 1 has been asked.
+/// A connection: end 0 requested it, end 1 accepts it.
 pub(super) struct Conn {
     pub(super) ends: [End; 2],
     pub(super) phase: Phase,
-    /// Its addresses in the log.
+    /// The index of its addresses in the log.
     way: u32,
-    /// A packet of this kind is on its way: see [`Packet::GiveUp`].
+    /// Whether a packet of this kind is in flight: see [`Packet::GiveUp`].
     gives_up: [bool; 2],
 }
 
@@ -29,17 +29,17 @@ pub(super) enum Phase {
 pub(super) struct End {
     pub(super) host: HostId,
     pub(super) address: SocketAddr,
-    /// What has arrived and was not read yet.
+    /// Bytes that have arrived and were not read yet.
     pub(super) unread: VecDeque<u8>,
-    /// The peer's stream has ended behind that.
+    /// Whether the peer's stream has ended after those.
     pub(super) ended: bool,
-    /// The connection is broken, as this end knows.
+    /// Why the connection is broken, once this end knows.
     pub(super) broken: Option<io::ErrorKind>,
-    /// This end's stream was ended.
+    /// Whether this end's stream was ended.
     pub(super) shut: bool,
-    /// Nobody holds this end any more: the socket was closed, or its host went down.
+    /// Whether this end was released: the socket was closed, or its host went down.
     pub(super) released: bool,
-    /// How many bytes this end has sent that the other has not read.
+    /// How many bytes this end has sent that the other end has not read.
     pub(super) in_flight: usize,
     parts_sent: u64,
     parts_arrived: u64,
@@ -49,7 +49,7 @@ pub(super) struct End {
     pub(super) writer: Option<Waker>,
 }
 
-/// Whom to wake when the network is no longer borrowed.
+/// The tasks to wake when the network is no longer borrowed.
 pub(super) type Wakers = Vec<Waker>;
 
 impl End {
@@ -113,7 +113,7 @@ impl State {
         self.send_again(packet, now);
     }
 
-    /// Puts a packet of a stream on its way, be it for the first time or not.
+    /// Sends a packet of a stream, for the first time or again.
     fn send_again(&mut self, packet: Packet, now: Instant) {
         let Packet::Part { conn, to, part, .. } = &packet else { return };
         let len = if let Part::Data(data) = part { data.len() } else { 0 };
@@ -127,7 +127,7 @@ impl State {
         self.schedule(at, packet);
     }
 
-    /// Sends what could not get through before and may now.
+    /// Sends the held packets that can now get through.
     pub(super) fn send_held(&mut self, now: Instant) {
         for packet in std::mem::take(&mut self.held) {
             self.send_again(packet, now);
@@ -145,7 +145,7 @@ impl State {
         });
     }
 
-    /// A packet has come to the end of its way.
+    /// A packet arrives.
     pub(super) fn arrive(&mut self, packet: Packet, now: Instant) -> Wakers {
         let mut wakers = Vec::new();
         match packet {
@@ -189,7 +189,7 @@ impl State {
                 let at = self.arrival(server.0, client.0, 0, now);
                 self.schedule(at, Packet::Refused { conn });
             }
-            // Asked again after 1, 2, 4, … seconds, as Linux does; after the last time it waits as well.
+            // Requested again after 1, 2, 4, … seconds, as Linux does; it also waits after the last time.
             _ => {
                 let at = now + Duration::from_secs(1 << attempt);
                 self.schedule(at, Packet::Open { conn, attempt: attempt + 1 });
@@ -227,7 +227,7 @@ impl State {
         let way = connection.way;
         let end = &mut connection.ends[to];
         if end.released {
-            // Nobody is there to read it: the sender learns that by a reset, unless it has just ended too.
+            // Nothing reads it: the sender gets a reset, unless it has just ended, too.
             if matches!(part, Part::Data(_)) {
                 self.send_part(conn, to, Part::Reset, now);
             }
@@ -257,7 +257,7 @@ impl State {
         self.forget_if_over(conn);
     }
 
-    /// Keeps what cannot get through, for a while.
+    /// Holds a packet that cannot get through, for a while.
     fn hold(&mut self, packet: Packet, conn: u64, sender: usize, now: Instant) {
         self.held.push(packet);
         if let Some(connection) = self.conn(conn)
@@ -295,7 +295,7 @@ impl State {
         let shut = std::mem::replace(&mut this.shut, true);
         this.released = true;
         match connection.phase {
-            // The answer to the client, which is on its way, will find nobody. The server has accepted already.
+            // The answer to the client, which is in flight, will be discarded. The server has already accepted.
             Phase::Opening if end == 0 => return,
             Phase::Failed(_) => {
                 self.forget(conn);
@@ -320,11 +320,11 @@ impl State {
     }
 }
 
-/// How much longer what got lost takes.
+/// How much longer a lost packet takes.
 const RETRANSMISSION: Duration = Duration::from_millis(200);
 
-/// How long what cannot get through is sent again: as Linux with `tcp_retries2` at 15, roughly.
+/// How long packets that cannot get through are sent again: roughly as Linux with `tcp_retries2` at 15.
 const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
-/// How often a connection is asked for after the first time, as Linux with `tcp_syn_retries` at 6.
+/// How often a connection is requested after the first time, as Linux with `tcp_syn_retries` at 6.
 const OPEN_ATTEMPTS: u32 = 6;

@@ -22,15 +22,15 @@ pub(crate) struct SimDatagramSocket {
     address: SocketAddr,
     mailbox: Rc<RefCell<Mailbox>>,
     broadcast: bool,
-    /// What it sends to groups reaches members on its own host, too.
+    /// Whether what it sends to groups also reaches members on its own host.
     loopback: bool,
 }
 
-/// What has arrived for a socket. It needs no limit: a simulated host reads at once.
+/// Datagrams that have arrived for a socket. It needs no limit: a simulated host reads at once.
 pub(super) struct Mailbox {
-    /// The only one who is heard, and that socket's own address on the way there.
+    /// The connected peer, and this socket's own address on the way to it.
     ends: Option<Ends>,
-    /// Their sender, whom they were sent to, and their bytes.
+    /// Their senders, destinations and bytes.
     unread: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
     groups: BTreeSet<IpAddr>,
     refused: bool,
@@ -67,14 +67,14 @@ impl Network {
 }
 
 impl Host {
-    /// Who receives what is sent to an address of this host.
+    /// The receiver of datagrams to an address of this host.
     pub(super) fn datagrams_at(&self, address: SocketAddr) -> Option<&Rc<RefCell<Mailbox>>> {
         self.mailboxes.iter().find(|(bound, _)| covers(**bound, address)).map(|(_, mailbox)| mailbox)
     }
 }
 
 impl SimDatagramSocket {
-    /// This socket's own address, as `peer` is to see it.
+    /// This socket's own address, as `peer` sees it.
     fn as_seen_by(&self, peer: SocketAddr) -> io::Result<SocketAddr> {
         let host = self.address;
         if host.is_ipv4() != peer.is_ipv4() && host.ip() != Ipv6Addr::UNSPECIFIED {
@@ -170,7 +170,7 @@ impl DatagramSocket for SimDatagramSocket {
 impl Drop for SimDatagramSocket {
     fn drop(&mut self) {
         let mailboxes = &mut self.network.state.borrow_mut().hosts[self.host].mailboxes;
-        // After a crash somebody else may have bound it.
+        // After a crash another socket may have bound it.
         if mailboxes.get(&self.address).is_some_and(|other| Rc::ptr_eq(other, &self.mailbox)) {
             mailboxes.remove(&self.address);
         }
@@ -178,7 +178,7 @@ impl Drop for SimDatagramSocket {
 }
 
 impl State {
-    /// Puts a datagram on its way, which may lose it or bring it twice.
+    /// Sends a datagram, which may be lost or duplicated.
     fn send_datagram(&mut self, datagram: Datagram, now: Instant) {
         let (from, to, len) = (datagram.from_host, datagram.to_host, datagram.data.len());
         if from == to {
@@ -222,7 +222,7 @@ impl State {
         mailbox.waker.take()
     }
 
-    /// The answer to a datagram for which there was nobody is back at its sender, who hears of it only on a connected
+    /// The answer to a datagram that had no receiver is back at its sender, which only reports it on a connected
     /// socket.
     pub(super) fn unreachable_arrived(&mut self, refused: &Datagram) -> Option<Waker> {
         let Datagram { from_host, to_host, from, to, .. } = *refused;
@@ -243,18 +243,18 @@ impl State {
     }
 }
 
-/// Multicast and broadcast.
+/// Whether this is a multicast or broadcast address.
 fn is_for_many(to: SocketAddr) -> bool {
     to.ip().is_multicast() || to.ip() == Ipv4Addr::BROADCAST
 }
 
-/// 65,535 bytes without the headers of IP and UDP.
+/// 65,535 bytes less the headers of IP and UDP.
 const LARGEST_OVER_IPV4: usize = 65_507;
 
-/// 65,535 bytes without the header of UDP.
+/// 65,535 bytes less the header of UDP.
 const LARGEST_OVER_IPV6: usize = 65_527;
 
-/// How long a datagram may have to wait for a link of limited bandwidth before there is no room for it.
+/// How long a datagram may wait for a link of limited bandwidth; beyond that there is no room for it.
 const LONGEST_QUEUE: Duration = Duration::from_secs(1);
 
 /// How much longer the slow way takes at least.

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// What the way between two hosts of a [`Simulation`](crate::testing::Simulation) does to what passes. All of it is
+/// The properties of the link between two hosts of a [`Simulation`](crate::testing::Simulation). All randomness is
 /// drawn from the simulation's seed.
 ///
 /// ```
@@ -23,7 +23,7 @@ pub struct Link {
 }
 
 impl Link {
-    /// A good link: a millisecond of latency, and nothing goes wrong.
+    /// A good link: a millisecond of latency, and no faults.
     pub fn new() -> Self {
         Self {
             latency: Duration::from_millis(1),
@@ -37,7 +37,7 @@ impl Link {
         }
     }
 
-    /// A bad one: some of everything that can go wrong and that a program should survive, but no resets.
+    /// A bad link: some of everything that can go wrong and that a program should survive, but no resets.
     pub fn rough() -> Self {
         Self::new()
             .latency(Duration::from_millis(5))
@@ -48,51 +48,51 @@ impl Link {
             .reordering(0.1)
     }
 
-    /// How long a packet takes at least (1 ms).
+    /// The minimum time that a packet takes (1 ms).
     pub fn latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
         self
     }
 
-    /// How much longer it may take (not at all).
+    /// The maximum extra time that a packet takes (0).
     pub fn jitter(mut self, jitter: Duration) -> Self {
         self.jitter = jitter;
         self
     }
 
-    /// How many bytes pass in a second, in each direction (any number). What does not pass at once waits its turn; a
-    /// datagram that would have to wait for more than a second is lost.
+    /// How many bytes pass per second, in each direction (unlimited). Packets that exceed this wait; a datagram that
+    /// would have to wait for more than a second is lost.
     pub fn bandwidth(mut self, bytes_per_second: Option<u64>) -> Self {
         self.bandwidth = bytes_per_second;
         self
     }
 
-    /// How likely it is that what was written to a stream at once arrives in up to four pieces (0). Pieces that arrive
-    /// together are read together in any case.
+    /// The probability that one write to a stream arrives in up to four pieces (0). Pieces that arrive together are
+    /// always read together.
     pub fn splits(mut self, probability: f64) -> Self {
         self.splits = probability;
         self
     }
 
-    /// How likely it is, for each write to a stream, that its connection is reset instead (0).
+    /// The probability, for each write to a stream, that its connection is reset instead (0).
     pub fn resets(mut self, probability: f64) -> Self {
         self.resets = probability;
         self
     }
 
-    /// How likely it is that a datagram is lost (0). What a stream loses it sends again, which takes it longer.
+    /// The probability that a packet is lost (0). A stream sends it again, which takes longer.
     pub fn loss(mut self, probability: f64) -> Self {
         self.loss = probability;
         self
     }
 
-    /// How likely it is that a datagram arrives twice (0).
+    /// The probability that a datagram arrives twice (0).
     pub fn duplication(mut self, probability: f64) -> Self {
         self.duplication = probability;
         self
     }
 
-    /// How likely it is that a datagram is overtaken by those sent after it (0).
+    /// The probability that a datagram is overtaken by those sent after it (0).
     pub fn reordering(mut self, probability: f64) -> Self {
         self.reordering = probability;
         self

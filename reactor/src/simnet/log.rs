@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use crate::simnet::HostId;
 
-/// What happened in a network, in order. Equal seeds give equal logs.
+/// Everything that happened in a network, in order. Equal seeds give equal logs.
 #[derive(Clone, Default)]
 pub(crate) struct Log {
     entries: Vec<(Duration, Entry)>,
-    /// The addresses that packets went between, by the numbers in their entries: a packet's entry stays small.
+    /// The addresses of packets; entries store their indices, so that an entry stays small.
     ways: Vec<(SocketAddr, SocketAddr)>,
-    /// The numbers of those that datagrams went.
+    /// The indices of those used by datagrams.
     datagram_ways: BTreeMap<(SocketAddr, SocketAddr), u32>,
 }
 
@@ -22,7 +22,7 @@ enum Entry {
     Packet { way: u32, back: bool, what: What, len: u32 },
 }
 
-/// What a packet was.
+/// The kind of a packet.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum What {
     Open,
@@ -34,7 +34,7 @@ pub(super) enum What {
     Reset,
     GivenUp,
     Datagram,
-    /// By the network.
+    /// Lost by the network.
     DatagramLost,
     /// There was no receiver.
     DatagramRefused,
@@ -49,13 +49,13 @@ impl Log {
         self.entries.push((at, Entry::Pair(one as u16, other as u16, what)));
     }
 
-    /// A number for the way between two addresses.
+    /// An index for this pair of addresses.
     pub(super) fn add_way(&mut self, from: SocketAddr, to: SocketAddr) -> u32 {
         self.ways.push((from, to));
         self.ways.len() as u32 - 1
     }
 
-    /// The number of the way that datagrams go between two addresses.
+    /// The index for datagrams between two addresses.
     pub(super) fn way_of(&mut self, from: SocketAddr, to: SocketAddr) -> u32 {
         if let Some(way) = self.datagram_ways.get(&(from, to)) {
             return *way;

@@ -1,7 +1,7 @@
 //! A network inside this process, for simulations: hosts, links, and the packets on their way.
 //!
-//! It has no tasks of its own. Sockets put packets into a queue ordered by the time of their arrival; whoever drives the
-//! simulation takes them out when that time has come.
+//! It has no tasks of its own. Sockets put packets into a queue ordered by arrival time; the driver of the simulation
+//! takes them out when that time has come.
 
 mod conn;
 mod datagram;
@@ -42,13 +42,13 @@ struct State {
     links: BTreeMap<(HostId, HostId), Link>,
     /// Pairs of hosts between which nothing passes.
     cut: BTreeSet<(HostId, HostId)>,
-    /// Addresses to which nothing gets through.
+    /// Addresses that nothing gets through to.
     black_holes: BTreeSet<IpAddr>,
-    /// When the last byte of each direction leaves a link with limited bandwidth.
+    /// When the last byte in each direction leaves a link with limited bandwidth.
     busy_until: BTreeMap<(HostId, HostId), Instant>,
     /// Stream packets between hosts that cannot reach each other now, to be sent again when they can.
     held: Vec<Packet>,
-    /// By their numbers; none for one that is over.
+    /// By number; `None` for one that has ended.
     conns: Vec<Option<Box<Conn>>>,
     random: fastrand::Rng,
     started: Instant,
@@ -104,7 +104,7 @@ impl Network {
         });
         state.hosts[id].up = true;
         state.log_host(self.clock.now(), id, &"up");
-        // Those who have sent something meanwhile learn that nobody knows them any more.
+        // Peers that have sent something meanwhile learn that their connections are gone.
         state.send_held(self.clock.now());
         id
     }
@@ -113,7 +113,7 @@ impl Network {
         self.state.borrow().hosts.iter().position(|host| host.name == name)
     }
 
-    /// The power goes: connections and ports are gone, and nobody is told.
+    /// Takes the power off: connections and ports are gone, and no peer is notified.
     pub(crate) fn crash(&self, host: HostId) {
         let mut state = self.state.borrow_mut();
         state.hosts[host].up = false;
@@ -136,7 +136,7 @@ impl Network {
         self.state.borrow_mut().links.insert(pair(one, other), link);
     }
 
-    /// Nothing passes between the two any more. Streams keep what they send and send it again later.
+    /// Lets nothing pass between the two hosts. Streams keep what they send and send it again later.
     pub(crate) fn cut(&self, one: HostId, other: HostId) {
         let mut state = self.state.borrow_mut();
         state.cut.insert(pair(one, other));
@@ -150,7 +150,7 @@ impl Network {
         state.send_held(self.clock.now());
     }
 
-    /// Lets nothing get to an address any more, or everything again.
+    /// Blocks an address, or unblocks it.
     pub(crate) fn set_black_hole(&self, address: IpAddr, on: bool) {
         let mut state = self.state.borrow_mut();
         if on {
@@ -161,7 +161,7 @@ impl Network {
         }
     }
 
-    /// Resets every connection between the two, at both ends, now.
+    /// Resets every connection between the two hosts, at both ends, now.
     pub(crate) fn reset_between(&self, one: HostId, other: HostId) {
         let mut state = self.state.borrow_mut();
         let wakers: Vec<_> = state
@@ -181,7 +181,7 @@ impl Network {
         self.state.borrow().queue.next_arrival()
     }
 
-    /// Lets the next packet arrive, whose time has come.
+    /// Delivers the next packet, whose time has come.
     pub(crate) fn deliver(&self) {
         let mut state = self.state.borrow_mut();
         let Some(packet) = state.queue.pop() else { return };
@@ -190,7 +190,7 @@ impl Network {
         wakers.into_iter().for_each(std::task::Waker::wake);
     }
 
-    /// The addresses of a host, by its name.
+    /// The addresses of a host with this name.
     pub(crate) fn addresses_of(&self, name: &str) -> Vec<IpAddr> {
         if name == "localhost" {
             return vec![Ipv6Addr::LOCALHOST.into(), Ipv4Addr::LOCALHOST.into()];
@@ -249,7 +249,7 @@ impl State {
         self.hosts[to].up && !self.cut.contains(&pair(from, to)) && !self.black_holes.contains(&address)
     }
 
-    /// When a packet of `len` bytes that leaves now arrives.
+    /// When a packet of `len` bytes that leaves now will arrive.
     fn arrival(&mut self, from: HostId, to: HostId, len: usize, now: Instant) -> Instant {
         if from == to {
             return now + LOOPBACK_LATENCY;
@@ -282,7 +282,7 @@ pub(crate) fn ipv6_of(host: HostId) -> Ipv6Addr {
     Ipv6Addr::new(0xfd00, 0, 0, 0, 0, 0, 0, host as u16 + 1)
 }
 
-/// The address that a host sends from to another address.
+/// The address that a host sends from to `to`.
 fn source_address(host: HostId, to: SocketAddr) -> IpAddr {
     match to {
         _ if to.ip().is_loopback() => to.ip(),
@@ -291,7 +291,7 @@ fn source_address(host: HostId, to: SocketAddr) -> IpAddr {
     }
 }
 
-/// Whether what is sent to `address` comes to who is bound to `bound`. On Linux `[::]` stands for both families.
+/// Whether a socket bound to `bound` receives what is sent to `address`. On Linux `[::]` stands for both families.
 fn covers(bound: SocketAddr, address: SocketAddr) -> bool {
     let everything = match bound.ip() {
         IpAddr::V4(ip) => ip.is_unspecified() && address.is_ipv4(),

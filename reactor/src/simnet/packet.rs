@@ -7,9 +7,9 @@ use slab::Slab;
 
 use crate::simnet::HostId;
 
-/// Something on its way through a network.
+/// Something in flight in a network.
 pub(super) enum Packet {
-    /// A client asks for a connection; `attempt` counts from 0.
+    /// A client requests a connection; `attempt` counts from 0.
     Open {
         conn: u64,
         attempt: u32,
@@ -18,24 +18,24 @@ pub(super) enum Packet {
     Opened {
         conn: u64,
     },
-    /// Nobody listens there.
+    /// Nothing listens there.
     Refused {
         conn: u64,
     },
-    /// Part of a stream, on its way to one of the ends. `number` counts the parts of that direction.
+    /// Part of a stream, in flight to one of the ends. `number` counts the parts of that direction.
     Part {
         conn: u64,
         to: usize,
         number: u64,
         part: Part,
     },
-    /// The time for what an end has sent to get through is over.
+    /// The time for an end's packets to get through is over.
     GiveUp {
         conn: u64,
         end: usize,
     },
     Datagram(Box<Datagram>),
-    /// On its way back to the sender of this datagram, which is empty by now: nobody was there to receive it.
+    /// In flight back to the sender of this datagram, now without its bytes: there was no receiver.
     Unreachable(Box<Datagram>),
 }
 
@@ -55,7 +55,7 @@ pub(super) enum Part {
     Reset,
 }
 
-/// Packets by the time of their arrival; those of one instant arrive in the order in which they were sent.
+/// Packets by arrival time; those of one instant arrive in the order in which they were sent.
 #[derive(Default)]
 pub(super) struct Queue {
     /// The number counts packets; the index is the packet's place.

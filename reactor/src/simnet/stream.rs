@@ -243,7 +243,7 @@ impl Network {
 }
 
 impl State {
-    /// Finds a free port where 0 is asked for, and checks that the address is the host's and not taken.
+    /// Finds a free port if port 0 is requested, and checks that the address belongs to the host and is not taken.
     pub(super) fn claim(
         &mut self,
         host: HostId,
@@ -268,7 +268,7 @@ impl State {
         Err(io::ErrorKind::AddrInUse.into())
     }
 
-    /// Who listens at an address of a host.
+    /// The listener at an address of a host.
     pub(super) fn listening_at(&self, host: HostId, address: SocketAddr) -> Option<Rc<RefCell<Listening>>> {
         let listening = &self.hosts[host].listening;
         listening.iter().find(|(bound, _)| covers(**bound, address)).map(|(_, listening)| Rc::clone(listening))
@@ -311,7 +311,7 @@ impl Drop for SimListener {
     fn drop(&mut self) {
         let mut state = self.network.state.borrow_mut();
         let now = self.network.clock.now();
-        // After a crash somebody else may listen there.
+        // After a crash another listener may have this address.
         let listening = &mut state.hosts[self.host].listening;
         if listening.get(&self.address).is_some_and(|other| Rc::ptr_eq(other, &self.listening)) {
             listening.remove(&self.address);
@@ -322,8 +322,8 @@ impl Drop for SimListener {
     }
 }
 
-/// Bytes that may be on their way or unread, in one direction.
+/// The maximum number of bytes in flight or unread, in one direction.
 const WINDOW: usize = 256 * 1024;
 
-/// Into how many pieces a write is cut at the most.
+/// The maximum number of pieces that a write is split into.
 const MOST_PIECES: usize = 4;

@@ -18,11 +18,10 @@ use crate::time::timers::Sleep;
 use crate::util::panics::{catch_panic, log_panic, message};
 use crate::util::wakers::Wakers;
 
-/// Work of many small steps that goes on beside everything else, from [`Reactor::cooperate`]. Twisted's
-/// `CooperativeTask`.
+/// Work of many small steps that runs beside everything else, from [`Reactor::cooperate`]. Twisted's `CooperativeTask`.
 ///
-/// It is a handle: cloning it is cheap, and dropping it changes nothing. Once the task has ended every method is
-/// harmless and answers `false`.
+/// It is a handle: cloning it is cheap, and dropping it changes nothing. Once the task has ended, every method is
+/// harmless and returns `false`.
 ///
 /// ```
 /// use reactor::testing::Simulation;
@@ -41,18 +40,18 @@ use crate::util::wakers::Wakers;
 #[derive(Clone)]
 pub struct CooperativeTask(Rc<Task>);
 
-/// What a step of a [`CooperativeTask`] asks for.
+/// The result of a step of a [`CooperativeTask`].
 ///
-/// Iterators of `()` do as well where no step waits, and so do those of boxed futures.
+/// An iterator of `()` will do if no step waits, and so will an iterator of boxed futures.
 #[non_exhaustive]
 pub enum Step {
     /// The next step may follow.
     GoOn,
-    /// The next step is to wait for this.
+    /// The next step waits for this future.
     Wait(Pin<Box<dyn Future<Output = ()>>>),
 }
 
-/// How a [`CooperativeTask`] has ended.
+/// How a [`CooperativeTask`] ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TaskEnd {
@@ -65,12 +64,12 @@ pub enum TaskEnd {
 }
 
 impl Reactor {
-    /// Works through `steps` while everything else goes on: each item that the iterator is asked for is a step of work, and
-    /// all such tasks take turns, step by step. They may do so for 10 ms, or a thousand steps, in a turn; then I/O, timers
-    /// and all the others have theirs. So a step should not take more than a few milliseconds. The first is made in the
-    /// reactor's next turn. A panic in a step is logged, and ends the task. In a simulation a thousand steps take a
-    /// millisecond. Twisted's `cooperate` and, with
-    /// [`finished`](CooperativeTask::finished), its `coiterate`.
+    /// Works through `steps` while everything else goes on: each item of the iterator is a step of work, and all such
+    /// tasks take turns, step by step. In each turn of the reactor they may do so for 10 ms or a thousand steps; then
+    /// I/O, timers and everything else have their turn. So a step should take no more than a few milliseconds. The
+    /// first step is made in the reactor's next turn. A panic in a step is logged, and ends the task. In a simulation,
+    /// a thousand steps take a millisecond. Twisted's `cooperate` and, with [`finished`](CooperativeTask::finished),
+    /// its `coiterate`.
     ///
     /// ```
     /// use reactor::Reactor;
@@ -83,7 +82,7 @@ impl Reactor {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// A step may also say what the next one is to wait for:
+    /// A step may also return what the next one has to wait for:
     ///
     /// ```
     /// # use std::time::Duration;
@@ -101,7 +100,7 @@ impl Reactor {
     pub fn cooperate<S: Into<Step>>(&self, steps: impl IntoIterator<Item = S> + 'static) -> CooperativeTask {
         let mut steps = Some(steps);
         let mut iterator = None;
-        // Made with the first step, for that is user code, too.
+        // Made with the first step, because it is user code, too.
         let work = move || {
             if let Some(steps) = steps.take() {
                 iterator = Some(steps.into_iter());
@@ -124,7 +123,7 @@ impl Reactor {
 }
 
 impl CooperativeTask {
-    /// Makes no step until [`resume`](Self::resume) was called as often as this. False if the task has ended.
+    /// Makes no step until [`resume`](Self::resume) was called as often as this. Returns false if the task has ended.
     pub fn pause(&self) -> bool {
         let active = self.is_active();
         if active {
@@ -133,9 +132,9 @@ impl CooperativeTask {
         active
     }
 
-    /// Undoes one [`pause`](Self::pause). False if it is not paused, or has ended.
+    /// Undoes one [`pause`](Self::pause). Returns false if the task is not paused, or has ended.
     pub fn resume(&self) -> bool {
-        // What a step waits for is no pause of the user's.
+        // Waiting for a step's future is not a pause of the user's.
         let pauses = self.0.pauses.get() - u32::from(self.0.waiting.borrow().is_some());
         let paused = self.is_active() && pauses > 0;
         if paused {
@@ -144,18 +143,18 @@ impl CooperativeTask {
         paused
     }
 
-    /// Ends the task, be it paused: no further step is made, and the iterator is dropped, with what it waits for. False if
-    /// it has ended.
+    /// Ends the task, even if it is paused: no further step is made, and the iterator is dropped, with the future it
+    /// waits for. Returns false if the task has ended.
     pub fn stop(&self) -> bool {
         self.0.end(TaskEnd::Stopped)
     }
 
-    /// Whether it has not ended, be it paused.
+    /// Whether the task has not ended; a paused task is active.
     pub fn is_active(&self) -> bool {
         self.0.end.borrow().is_none()
     }
 
-    /// Resolves when the task has ended, and tells how.
+    /// Resolves with the kind of end when the task has ended.
     pub fn finished(&self) -> impl Future<Output = TaskEnd> + use<> {
         let task = Rc::clone(&self.0);
         poll_fn(move |cx| {
@@ -169,7 +168,7 @@ impl CooperativeTask {
 }
 
 impl Step {
-    /// A step after which the next is to wait for this.
+    /// A step after which the next waits for `future`.
     pub fn wait(future: impl Future<Output = ()> + 'static) -> Self {
         Self::Wait(Box::pin(future))
     }
@@ -189,12 +188,12 @@ impl From<Pin<Box<dyn Future<Output = ()>>>> for Step {
 
 struct Task {
     core: Weak<Core>,
-    /// None once it has ended, and while a step is made.
+    /// `None` once it has ended, and while a step is made.
     work: RefCell<Option<Work>>,
     pauses: Cell<u32>,
-    /// It is in the queue.
+    /// Whether it is in the queue.
     queued: Cell<bool>,
-    /// Cancels what the next step waits for, which is one of the pauses.
+    /// Cancels the future that the next step waits for, which counts as a pause.
     waiting: RefCell<Option<AbortHandle>>,
     end: RefCell<Option<TaskEnd>>,
     watchers: Wakers,
@@ -203,7 +202,7 @@ struct Task {
 type Work = Box<dyn FnMut() -> Option<Step>>;
 
 impl Task {
-    /// Has its next step made when it is its turn.
+    /// Queues its next step.
     fn queue(self: &Rc<Self>) {
         let Some(core) = self.core.upgrade().filter(|core| core.phase.get() != Phase::Stopped) else {
             self.end(TaskEnd::Stopped);
@@ -218,11 +217,11 @@ impl Task {
         }
     }
 
-    /// Makes one step. Nothing may be borrowed, for that is user code.
+    /// Makes one step. Nothing may be borrowed, because that is user code.
     fn step(self: &Rc<Self>) {
         let Some(mut work) = self.work.take() else { return };
         let step = catch_panic(&mut work);
-        // What the step has done may have ended it.
+        // The step may have ended the task.
         if self.end.borrow().is_none() {
             self.work.replace(Some(work));
         } else {
@@ -288,10 +287,10 @@ impl Task {
 /// The tasks of a reactor.
 #[derive(Default)]
 pub(crate) struct Cooperator {
-    /// Those that can go on, in turn.
+    /// The tasks that can continue, in turn.
     tasks: RefCell<VecDeque<Rc<Task>>>,
     all: RefCell<Vec<Weak<Task>>>,
-    /// Somebody makes their steps.
+    /// Whether a task makes their steps.
     runs: Cell<bool>,
 }
 
@@ -304,7 +303,7 @@ impl Cooperator {
         all.push(Rc::downgrade(task));
     }
 
-    /// Makes steps until the turn is over; false when there is nothing more to do.
+    /// Makes steps until the turn is over; returns false when there is nothing more to do.
     fn turn(&self, core: &Core) -> bool {
         let over = core.hub.timers.now() + TURN;
         for _ in 0..STEPS {
@@ -342,7 +341,7 @@ impl Part for Cooperator {
     }
 }
 
-/// The task of the reactor that makes the steps.
+/// The reactor's task that makes the steps.
 async fn run(core: Weak<Core>) {
     loop {
         // The reactor must not be kept by its own task while it runs.
@@ -359,20 +358,20 @@ async fn run(core: Weak<Core>) {
             }
         };
         match pause {
-            // The poller is asked before it goes on, which it would not be if this woke itself.
+            // The poller is checked before this continues; if the task woke itself, it would not be.
             None => tokio::task::yield_now().await,
             Some(pause) => pause.await,
         }
     }
 }
 
-/// How long steps are made before all others have their turn, as in Twisted.
+/// How long steps are made before everything else has its turn, as in Twisted.
 const TURN: Duration = Duration::from_millis(10);
 
-/// How many are made, where the clock may stand still meanwhile.
+/// How many are made, because the clock may stand still meanwhile.
 const STEPS: u32 = 1_000;
 
-/// How long they take in a simulation.
+/// How long these take in a simulation.
 const TIME_OF_STEPS: Duration = Duration::from_millis(1);
 
 impl fmt::Debug for CooperativeTask {

@@ -16,15 +16,15 @@ use crate::time::timers::{Action, Sleep, Timers};
 use crate::transport::Transport;
 use crate::util::wakers::Wakers;
 
-/// A function that is called again and again, at a regular pace: from [`Transport::call_every`],
-/// [`DatagramTransport::call_every`] or [`Reactor::call_every`]. Twisted's `LoopingCall`.
+/// A function that is called at regular intervals, from [`Transport::call_every`], [`DatagramTransport::call_every`] or
+/// [`Reactor::call_every`]. Twisted's `LoopingCall`.
 ///
-/// The calls stay on the grid of whole intervals since the start, however long each of them takes: what comes late does
-/// not make the next one late. Whole intervals that were missed are left out, and not made up for;
-/// [`Tick::count`] tells of them. Calls never overlap, for the next one is planned when the [`Tick`] of this one is
-/// dropped: at the end of the function, or of the asynchronous work that it has given it to.
+/// The calls stay on the grid of whole intervals since the start, however long each takes: a late call does not delay
+/// the next. Missed intervals are skipped, not made up for; [`Tick::count`] includes them. Calls never overlap, because
+/// the next is scheduled when the [`Tick`] of the current one is dropped: at the end of the function, or of the
+/// asynchronous work that took it along.
 ///
-/// Dropping a handle changes nothing. Once the loop has ended every method is harmless and answers `false`.
+/// Dropping a handle changes nothing. Once the loop has ended, every method is harmless and returns `false`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -47,9 +47,9 @@ use crate::util::wakers::Wakers;
 #[derive(Clone)]
 pub struct LoopingCall(Rc<Loop>);
 
-/// One call of a [`LoopingCall`]. The next one is planned when this is dropped.
+/// One call of a [`LoopingCall`]. The next one is scheduled when this is dropped.
 ///
-/// What is asynchronous takes it along, and no second call is made meanwhile:
+/// Asynchronous work takes it along, and no second call is made meanwhile:
 ///
 /// ```
 /// # use std::time::Duration;
@@ -75,10 +75,10 @@ pub struct Tick {
 
 impl Transport {
     /// Calls `call` every `interval` from now on, with the protocol this transport was made for, or with the handler
-    /// directly inside it; for the first time in one interval. It ends with the connection, before `connection_lost`. A
-    /// panic in it ends the connection.
+    /// directly inside it; the first time after one interval. The loop ends with the connection, before
+    /// `connection_lost`. A panic in `call` ends the connection.
     ///
-    /// An interval of zero is as often as the reactor turns.
+    /// With an interval of zero, it is called in every turn of the reactor.
     ///
     /// # Panics
     ///
@@ -90,11 +90,11 @@ impl Transport {
 }
 
 impl<A: DatagramAddress> DatagramTransport<A> {
-    /// Calls `call` every `interval` from now on, with the protocol of this port, or with the handler directly inside it;
-    /// for the first time in one interval. It ends with the port, before `stop_protocol`. A panic in it is logged, and
-    /// ends the loop.
+    /// Calls `call` every `interval` from now on, with the protocol of this port, or with the handler directly inside
+    /// it; the first time after one interval. The loop ends with the port, before `stop_protocol`. A panic in `call` is
+    /// logged, and ends the loop.
     ///
-    /// An interval of zero is as often as the reactor turns.
+    /// With an interval of zero, it is called in every turn of the reactor.
     ///
     /// # Panics
     ///
@@ -106,10 +106,10 @@ impl<A: DatagramAddress> DatagramTransport<A> {
 }
 
 impl Reactor {
-    /// Calls `call` every `interval` from now on, for the first time in one interval. A panic in it is logged, and ends
-    /// the loop; so does the reactor's end. What is to end with a connection, [`Transport::call_every`] is for.
+    /// Calls `call` every `interval` from now on, the first time after one interval. A panic in it is logged, and ends
+    /// the loop; so does the reactor's end. For a loop that ends with a connection, use [`Transport::call_every`].
     ///
-    /// An interval of zero is as often as the reactor turns.
+    /// With an interval of zero, it is called in every turn of the reactor.
     ///
     /// ```
     /// use std::time::Duration;
@@ -137,8 +137,8 @@ impl Reactor {
         })
     }
 
-    /// A future that is ready `delay` from now, by the reactor's clock. Dropping it cancels it. Twisted's `deferLater`
-    /// is what follows the `await`.
+    /// A future that is ready `delay` from now, by the reactor's clock. Dropping it cancels it. Twisted's `deferLater`,
+    /// with the call after the `await`.
     ///
     /// ```
     /// use std::time::Duration;
@@ -160,7 +160,7 @@ impl Reactor {
 }
 
 impl LoopingCall {
-    /// One that calls the protocol of `owner`, or the handler directly inside it, and ends with it.
+    /// Makes a loop that calls the protocol of `owner`, or the handler directly inside it, and ends with it.
     #[track_caller]
     fn of_protocol<P: 'static>(
         owner: &Rc<impl Owner + 'static>,
@@ -200,13 +200,14 @@ impl LoopingCall {
         Self(looping)
     }
 
-    /// Ends the loop; the function and what it owns is dropped at once, or when it returns. False if it had ended.
+    /// Ends the loop; the function and what it owns are dropped at once, or when the function returns. Returns false if
+    /// the loop had ended.
     pub fn stop(&self) -> bool {
         self.0.end()
     }
 
-    /// Begins a new grid: the next call comes one interval from now, or on that grid when the [`Tick`] that is out is
-    /// dropped. False if the loop has ended.
+    /// Begins a new grid: the next call comes one interval from now or, if a [`Tick`] is outstanding, on that grid when
+    /// it is dropped. Returns false if the loop has ended.
     pub fn reset(&self) -> bool {
         let looping = &self.0;
         let Some(timers) = looping.timers.upgrade().filter(|_| self.is_active()) else { return false };
@@ -224,8 +225,8 @@ impl LoopingCall {
         self.0.plan.borrow().is_some()
     }
 
-    /// Is ready when the loop has ended, however that came about, and the last [`Tick`] is dropped. What Twisted's
-    /// `start` returns.
+    /// Resolves when the loop has ended, for whatever reason, and the last [`Tick`] is dropped. What Twisted's `start`
+    /// returns.
     pub fn finished(&self) -> impl Future<Output = ()> + use<> {
         let looping = Rc::clone(&self.0);
         poll_fn(move |cx| {
@@ -239,8 +240,8 @@ impl LoopingCall {
 }
 
 impl Tick {
-    /// How many intervals have passed since the call before, or since the start: 1, and more if calls were left out.
-    /// Twisted's `withCount`.
+    /// The number of intervals since the previous call, or since the start: 1, or more if calls were skipped. Twisted's
+    /// `withCount`.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -258,20 +259,20 @@ impl Drop for Tick {
     }
 }
 
-/// What handles, ticks and the planned call share.
+/// Shared by handles, ticks and the scheduled call.
 struct Loop {
     timers: Weak<Timers>,
     interval: Duration,
-    /// Where the grid begins.
+    /// The start of the grid.
     start: Cell<Instant>,
-    /// How many whole intervals after that the last call was.
+    /// The number of whole intervals from the start to the last call.
     intervals: Cell<u128>,
-    /// How the next call is planned; none once the loop has ended.
+    /// How to schedule the next call; `None` once the loop has ended.
     plan: RefCell<Option<Plan>>,
     planned: RefCell<Option<DelayedCall>>,
-    /// The function is running.
+    /// Whether the function is running.
     calling: Cell<bool>,
-    /// Somebody has the tick of the last call.
+    /// Whether the tick of the last call still exists.
     ticking: Cell<bool>,
     waiting: Wakers,
 }
@@ -279,14 +280,14 @@ struct Loop {
 type Plan = Rc<dyn Fn(&Rc<Timers>, Duration, Planned) -> Option<DelayedCall>>;
 
 impl Loop {
-    /// Plans the next call, unless there is still something of the last one, or the loop has ended.
+    /// Schedules the next call, unless the last one is not done or the loop has ended.
     fn go_on(self: &Rc<Self>) {
         if self.calling.get() || self.ticking.get() {
             return;
         }
         let plan = self.plan.borrow().clone();
         let Some(plan) = plan else { return self.wake_waiting() };
-        // Where that comes to nothing the planned call is dropped, and ends the loop.
+        // If scheduling fails, the call is dropped, which ends the loop.
         let planned = Planned(Some(Rc::clone(self)));
         if let Some(timers) = self.timers.upgrade() {
             let delay = self.until_next(timers.now());
@@ -301,7 +302,7 @@ impl Loop {
         self.interval - Duration::new((into / NANOS) as u64, (into % NANOS) as u32)
     }
 
-    /// How many intervals have passed since this was last asked.
+    /// The number of intervals since this was last read.
     fn count(&self) -> u64 {
         let Some(timers) = self.timers.upgrade() else { return 1 };
         let since_start = timers.now().saturating_duration_since(self.start.get());
@@ -332,7 +333,7 @@ impl Loop {
     }
 }
 
-/// The next call. The loop ends if that is dropped before it was made, or panics.
+/// The next call. The loop ends if this is dropped before the call was made, or if the call panics.
 struct Planned(Option<Rc<Loop>>);
 
 impl Planned {

@@ -1,10 +1,10 @@
-//! What happens again and again, and what takes many steps.
+//! Repeated calls, and work of many steps.
 //!
-//! - [`call_every`](crate::Transport::call_every) makes a [`LoopingCall`], which ends with its connection or, if it is the
-//!   [reactor's](crate::Reactor::call_every), when it is stopped. Each call is given a [`Tick`]; the next call waits until
-//!   that is dropped.
-//! - [`cooperate`](crate::Reactor::cooperate) works through an iterator, [step](Step) by step beside everything
-//!   else: a [`CooperativeTask`], which ends as [`TaskEnd`] says.
+//! - [`call_every`](crate::Transport::call_every) makes a [`LoopingCall`], which ends with its connection or, if it is
+//!   the [reactor's](crate::Reactor::call_every), when it is stopped. Each call receives a [`Tick`]; the next call
+//!   waits until that is dropped.
+//! - [`cooperate`](crate::Reactor::cooperate) works through an iterator, [step](Step) by step beside everything else: a
+//!   [`CooperativeTask`], which ends with a [`TaskEnd`].
 //!
 //! A single call is a [`DelayedCall`](crate::DelayedCall).
 //!

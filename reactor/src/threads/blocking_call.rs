@@ -13,8 +13,8 @@ use crate::threads::remote::RemoteReactor;
 use crate::util::panics::{catch_panic, message};
 
 impl RemoteReactor {
-    /// Has `call` called on the reactor's thread, as [`call_from_thread`](Self::call_from_thread) does, and waits for
-    /// what it returns: for threads that do one thing after the other. Twisted's `blockingCallFromThread`.
+    /// Calls `call` on the reactor's thread, as [`call_from_thread`](Self::call_from_thread) does, and waits for its
+    /// result: for threads that do one thing after the other. Twisted's `blockingCallFromThread`.
     ///
     /// If the reactor does not run yet, it waits until it does.
     ///
@@ -35,9 +35,10 @@ impl RemoteReactor {
     ///
     /// # Errors
     ///
-    /// [`BlockingCallError::Panicked`] with the message of the call's panic, [`Stopped`](BlockingCallError::Stopped) if
-    /// the reactor ends before it is made, and on the reactor's own thread, where it would wait for itself,
-    /// [`OnReactorThread`](BlockingCallError::OnReactorThread).
+    /// [`Panicked`](BlockingCallError::Panicked) with the message of the call's panic;
+    /// [`Stopped`](BlockingCallError::Stopped) if the reactor ends before the call is made;
+    /// [`OnReactorThread`](BlockingCallError::OnReactorThread) on the reactor's own thread, where it would wait for
+    /// itself.
     pub fn blocking_call<T: Send + 'static>(
         &self,
         call: impl FnOnce(&Reactor) -> T + Send + 'static,
@@ -50,8 +51,9 @@ impl RemoteReactor {
         })
     }
 
-    /// As [`blocking_call`](Self::blocking_call), for a call that returns a future: it runs on the reactor's thread, beside
-    /// everything else, and its output is waited for. Twisted's `blockingCallFromThread` of what returns a `Deferred`.
+    /// As [`blocking_call`](Self::blocking_call), for a call that returns a future: the future runs on the reactor's
+    /// thread, beside everything else, and this waits for its output. Twisted's `blockingCallFromThread` of a function
+    /// that returns a `Deferred`.
     ///
     /// ```
     /// # use reactor::threads::RemoteReactor;
@@ -89,9 +91,9 @@ impl RemoteReactor {
             return Err(BlockingCallError::OnReactorThread);
         }
         let (answer, answered) = mpsc::channel();
-        // One that is refused is dropped, and the sender with it. There are no more of them than threads.
+        // A refused call is dropped, and the sender with it. There are no more of them than threads.
         let _ = self.queue(call(answer), 0, Room::Whatever);
-        // Whoever drops the call, or the future that came of it, drops the sender.
+        // Dropping the call, or the future that it returned, drops the sender.
         answered.recv().unwrap_or(Err(BlockingCallError::Stopped))
     }
 }
@@ -100,7 +102,7 @@ impl RemoteReactor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BlockingCallError {
-    /// It was asked for on the reactor's own thread; it is not made.
+    /// It was requested on the reactor's own thread; it is not made.
     OnReactorThread,
     /// The call, or the future that it returned, panicked, with this message.
     Panicked(String),

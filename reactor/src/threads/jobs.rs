@@ -12,7 +12,7 @@ use crate::util::thread_pool::{JobError, ThreadPool};
 impl Reactor {
     /// Runs `job` on one of eight threads, for work that would block the loop; await the result in
     /// [`Transport::defer`](crate::Transport::defer) or [`spawn`](Self::spawn). The job begins even if the future is
-    /// dropped, and before the reactor runs. Twisted's `deferToThread`.
+    /// dropped, and even before the reactor runs. Twisted's `deferToThread`.
     ///
     /// ```
     /// # use reactor::{Protocol, Transport};
@@ -32,9 +32,12 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// [`JobError::Full`] when 1,024 jobs are waiting, [`JobError::Panicked`] with the message of the job's panic.
+    /// [`JobError::Full`] when 1,024 jobs are waiting; [`JobError::Panicked`] with the message of the job's panic;
+    /// [`JobError::Stopped`] if the reactor ends while the job waits; [`JobError::NoThread`] if there is no thread and
+    /// none can be started.
     ///
-    /// Nobody waits for the threads when the reactor stops: a job that is stuck does not keep the program from ending.
+    /// The reactor does not wait for the threads when it stops: a job that is stuck does not keep the program from
+    /// ending.
     pub fn defer_to_thread<T: Send + 'static, F: FnOnce() -> T + Send + 'static>(
         &self,
         job: F,
@@ -45,8 +48,8 @@ impl Reactor {
         }
     }
 
-    /// Runs `job` on one of the threads of [`defer_to_thread`](Self::defer_to_thread), where nobody waits for a result.
-    /// A panic in it is logged. Twisted's `callInThread`.
+    /// Runs `job` on one of the threads of [`defer_to_thread`](Self::defer_to_thread), without a result. A panic in it
+    /// is logged. Twisted's `callInThread`.
     ///
     /// ```
     /// # fn save(_report: String) {}
@@ -59,7 +62,8 @@ impl Reactor {
     ///
     /// # Errors
     ///
-    /// [`JobError::Full`] when 1,024 jobs are waiting; [`JobError::NoThread`]. The job is dropped then.
+    /// [`JobError::Full`] when 1,024 jobs are waiting; [`JobError::NoThread`] if there is no thread and none can be
+    /// started. The job is dropped then.
     pub fn call_in_thread(&self, job: impl FnOnce() + Send + 'static) -> Result<(), JobError> {
         match self.pool() {
             Some(pool) => pool.call(job),
@@ -70,13 +74,13 @@ impl Reactor {
         }
     }
 
-    /// How many jobs may run at a time (8). The others wait, up to 1,024. If there are more threads they end when they
-    /// have nothing to do; a job that runs is not interrupted. In a simulation, where jobs run in place, it changes
-    /// nothing. Twisted's `suggestThreadPoolSize`.
+    /// Sets how many jobs may run at a time (8). Up to 1,024 others wait. Surplus threads end when they are idle; a
+    /// running job is not interrupted. Has no effect in a simulation, where jobs run on the calling thread. Twisted's
+    /// `suggestThreadPoolSize`.
     ///
     /// # Panics
     ///
-    /// If it is zero: then no job would ever run.
+    /// If `threads` is zero, because no job would ever run.
     #[track_caller]
     pub fn set_thread_pool_size(&self, threads: usize) {
         assert!(threads > 0, "a pool without threads runs no job");
@@ -85,7 +89,7 @@ impl Reactor {
         }
     }
 
-    /// None in a simulation, which is the same each time only if nothing runs beside it: jobs run in place.
+    /// `None` in a simulation, which is only reproducible if nothing runs beside it: jobs run on the calling thread.
     fn pool(&self) -> Option<&ThreadPool> {
         match &self.0.backend {
             Backend::Memory(_) => None,

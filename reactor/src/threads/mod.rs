@@ -1,9 +1,10 @@
-//! Other threads: several reactors, the way in from outside, and work that blocks.
+//! Other threads: several reactors, calls from outside, and work that blocks.
 //!
-//! A reactor and all that belongs to it stay on one thread. [`run_on_threads`] runs several, which share their ports. A
-//! [`RemoteReactor`] or a [`RemoteTransport`] is the way in from other threads: they have calls made there, and by
-//! [`RemoteReactor::blocking_call`] wait for the answer. Work that blocks is given away by
-//! [`Reactor::defer_to_thread`] and [`call_in_thread`](Reactor::call_in_thread); a [`JobError`] says why it was not done.
+//! A reactor and everything that belongs to it stay on one thread. [`run_on_threads`] runs several reactors, which
+//! share their ports. Other threads reach a reactor by a [`RemoteReactor`] or a [`RemoteTransport`]: these have calls
+//! made on the reactor's thread, and [`RemoteReactor::blocking_call`] waits for the result.
+//! [`Reactor::defer_to_thread`] and [`call_in_thread`](Reactor::call_in_thread) move blocking work to other threads; a
+//! [`JobError`] says why it was not done.
 //!
 //! ```
 //! use reactor::Reactor;
@@ -14,7 +15,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! Twisted has `callFromThread` and `twisted.internet.threads`, and one reactor a process.
+//! Twisted has `callFromThread` and `twisted.internet.threads`, and one reactor per process.
 
 pub(crate) mod blocking_call;
 pub(crate) mod jobs;
@@ -36,11 +37,11 @@ use crate::reactor::shared_ports::{GroupPorts, SharedPorts, lock};
 /// Runs `threads` reactors, each on a thread of its own and set up by `setup`, so that all cores serve the same ports.
 /// Returns when all have stopped.
 ///
-/// Each thread listens for itself (`SO_REUSEPORT`; on a UNIX socket all accept from one) and the system spreads the
-/// connections among them; a connection stays with its thread. Datagrams are spread by the addresses they come from and
-/// go to, so those of one peer come to one thread. The first thread's `setup` finds each address free before it is
-/// shared, so that two servers do not get hold of one port by accident, and where port 0 was asked for all threads get
-/// the port that it got. `setup` must listen on the same addresses in the same order each time.
+/// Each thread has listening sockets of its own (`SO_REUSEPORT`; on a UNIX socket all accept from one), and the system
+/// spreads the connections among them; a connection stays with its thread. Datagrams are spread by source and
+/// destination address, so those of one peer come to one thread. The first thread's `setup` checks that each address is
+/// free before it is shared, so that two servers do not share a port by accident; if port 0 is requested, all threads
+/// get the port that it got. `setup` must listen on the same addresses in the same order each time.
 ///
 /// When one reactor is stopped, by a signal or by [`Reactor::stop`], all stop.
 ///
@@ -61,11 +62,11 @@ use crate::reactor::shared_ports::{GroupPorts, SharedPorts, lock};
 ///
 /// # Errors
 ///
-/// The first error of `setup` or of a reactor; then all are stopped.
+/// The first error of `setup` or of a reactor; all are then stopped.
 ///
 /// # Panics
 ///
-/// If `threads` is 0, and with the panic of a `setup`, when all have stopped.
+/// If `threads` is 0. If a `setup` panics, with its panic, when all have stopped.
 pub fn run_on_threads(threads: usize, setup: impl Fn(&Reactor) -> io::Result<()> + Sync) -> io::Result<()> {
     assert!(threads > 0, "run_on_threads needs at least one thread");
     let group = Group::new();
@@ -93,7 +94,7 @@ pub fn run_on_threads(threads: usize, setup: impl Fn(&Reactor) -> io::Result<()>
     error.map_or(Ok(()), Err)
 }
 
-/// Reactors that stop as one.
+/// Reactors that stop together.
 struct Group {
     budget: Arc<ConnectionBudget>,
     members: Arc<Mutex<Members>>,
@@ -104,7 +105,7 @@ struct Group {
 struct Members {
     reactors: Vec<RemoteReactor>,
     stopped: bool,
-    /// The first of all.
+    /// The first error of any of them.
     error: Option<io::Error>,
 }
 
@@ -126,7 +127,7 @@ impl Group {
     }
 
     fn run(&self, make: impl FnOnce() -> io::Result<Reactor>) {
-        // Also when `make` panics: the others must not wait for ever.
+        // Also when `make` panics: the others must not wait forever.
         let _stop = StopAll(&self.members);
         let result = make().and_then(|reactor| {
             let mut members = self.lock();

@@ -12,8 +12,8 @@ use crate::reactor::inbox::{Inbox, Queue, RemoteError, Room};
 use crate::time::call::unchecked_call;
 use crate::transport::Transport;
 
-/// A reactor's handle for other threads, from [`Reactor::remote`](crate::Reactor::remote): `Send`, `Sync` and cheap
-/// to clone. It does not keep the reactor alive, and is harmless when that is gone.
+/// A reactor's handle for other threads, from [`Reactor::remote`](crate::Reactor::remote): `Send`, `Sync` and cheap to
+/// clone. It does not keep the reactor alive, and is harmless when the reactor is gone.
 ///
 /// ```
 /// use reactor::Reactor;
@@ -28,21 +28,21 @@ use crate::transport::Transport;
 pub struct RemoteReactor(Arc<Queue<Rc<Core>>>);
 
 impl RemoteReactor {
-    /// Has `call` called on the reactor's thread, in one of its next turns, before timed calls that are due then.
-    /// Calls are made in the order in which they were asked for. Twisted's `callFromThread`.
+    /// Calls `call` on the reactor's thread, in one of its next turns, before timed calls that are due then. Calls are
+    /// made in the order in which they were requested. Twisted's `callFromThread`.
     ///
     /// A panic in it is logged.
     ///
     /// # Errors
     ///
-    /// If the reactor has ended, or does not keep up: as many as 65,536 calls of other threads may wait. Then `call` is
-    /// dropped. It never waits for room, because two reactors that call each other would wait for ever; a thread that may
-    /// wait uses [`blocking_call`](Self::blocking_call).
+    /// If the reactor has ended, or if it does not keep up: up to 65,536 calls of other threads may wait. `call` is
+    /// then dropped. This never waits for room, because two reactors that call each other would wait forever; a thread
+    /// that may wait can use [`blocking_call`](Self::blocking_call).
     pub fn call_from_thread(&self, call: impl FnOnce(&Reactor) + Send + 'static) -> Result<(), RemoteError> {
         self.queue(call, 0, Room::Limited)
     }
 
-    /// Queues a call that comes with as many bytes, if there is room for it, or in any case.
+    /// Queues a call with its number of bytes, if there is room or `room` does not require any.
     pub(super) fn queue(
         &self,
         call: impl FnOnce(&Reactor) + Send + 'static,
@@ -52,7 +52,7 @@ impl RemoteReactor {
         self.0.push(Box::new(move |core: &Rc<Core>| call(&Reactor(Rc::clone(core)))), bytes, room)
     }
 
-    /// That of a reactor that is gone.
+    /// The handle of a reactor that is gone.
     fn closed() -> Self {
         Self(Inbox::new().queue())
     }
@@ -64,7 +64,7 @@ impl RemoteReactor {
 
     /// Asks the reactor to stop in order: see [`Reactor::stop`].
     pub fn stop(&self) {
-        // If it has ended, all is well.
+        // If it has ended, there is nothing to stop.
         let _ = self.queue(Reactor::stop, 0, Room::Whatever);
     }
 }
@@ -82,14 +82,14 @@ impl RemoteTransport {
     ///
     /// # Errors
     ///
-    /// As [`RemoteReactor::call_from_thread`], and if what other threads have written and the reactor has not come to yet
-    /// would be more than 64 MiB. Then nothing of `data` is sent.
+    /// As [`RemoteReactor::call_from_thread`], and if the bytes that other threads have written and the reactor has not
+    /// processed would exceed 64 MiB. Then none of `data` is sent.
     pub fn write(&self, data: Bytes) -> Result<(), RemoteError> {
         let bytes = data.len();
         self.with(|transport| transport.write_bytes(data), bytes, Room::Limited)
     }
 
-    /// As [`Transport::lose_connection`], behind what was written by this handle before.
+    /// As [`Transport::lose_connection`], after everything this handle has written.
     pub fn lose_connection(&self) {
         let _ = self.with(Transport::lose_connection, 0, Room::Whatever);
     }
@@ -99,8 +99,8 @@ impl RemoteTransport {
         let _ = self.with(Transport::abort_connection, 0, Room::Whatever);
     }
 
-    /// Has `call` called with the protocol, or with the handler directly inside it, as
-    /// [`Transport::call_later`] does. A wrong type ends the connection with a panic's reason.
+    /// Calls `call` with the protocol, or with the handler directly inside it, as [`Transport::call_later`] does. A
+    /// wrong type ends the connection as a panic does.
     ///
     /// # Errors
     ///
@@ -135,8 +135,8 @@ impl Reactor {
 }
 
 impl Transport {
-    /// A handle of this connection for other threads and other reactors. A connection of which none is ever asked for
-    /// pays nothing for the possibility. Where the reactor is gone, the handle is one of a connection that has ended.
+    /// A handle of this connection for other threads and other reactors. A connection without such a handle pays
+    /// nothing for the possibility. If the reactor is gone, the handle is that of an ended connection.
     pub fn remote(&self) -> RemoteTransport {
         let Some(reactor) = self.try_reactor() else {
             return RemoteTransport { reactor: RemoteReactor::closed(), id: self.0.id };

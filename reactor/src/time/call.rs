@@ -1,4 +1,4 @@
-//! A call of a protocol, however it comes about.
+//! A call of a protocol, from any source.
 
 use std::any::{Any, type_name};
 use std::panic::Location;
@@ -6,19 +6,19 @@ use std::panic::Location;
 /// A call of a protocol, or of the handler directly inside it.
 pub(crate) type Call = Box<dyn FnOnce(&mut dyn Callee)>;
 
-/// Where a call looks for the object it is meant for.
+/// Where a call finds its object.
 pub(crate) trait Callee {
     fn protocol(&mut self) -> &mut dyn Any;
     fn handler(&mut self) -> Option<&mut dyn Any>;
     fn name(&self) -> &'static str;
 }
 
-/// What is told that a call has come due: a connection's or a datagram port's shared state.
+/// Hears when a call is due: the shared state of a connection or a datagram port.
 pub(crate) trait Notify {
     fn notify(&self, call: Call);
 }
 
-/// A call whose object is looked for when it is due.
+/// A call that finds its object only when it is due.
 pub(crate) fn unchecked_call<P: 'static>(
     call: impl FnOnce(&mut P) + 'static,
     caller: &'static Location<'static>,

@@ -19,21 +19,21 @@ use crate::time::delayed_call::DelayedCall;
 use crate::time::timers::{Action, TimerId, Timers};
 use crate::util::panics::log_panic;
 
-/// What has calls of its own.
+/// Something that has calls of its own.
 pub(crate) trait Owner: Notify {
     fn calls(&self) -> &Calls;
 }
 
-/// The calls still to come of one protocol. Nothing is allocated for one that has none.
+/// The pending calls of one protocol. A protocol without calls needs no allocation.
 #[derive(Default)]
 pub(crate) struct Calls {
-    /// Who can be called; `None` before the protocol exists.
+    /// The types that can be called; unset before the protocol exists.
     target: OnceCell<Rc<CallTarget>>,
     closed: Cell<bool>,
     lists: RefCell<Option<Box<Lists>>>,
 }
 
-/// The types that calls can be made of; one for all protocols of a kind.
+/// The types that calls can be made on; shared by all protocols of a type.
 #[derive(PartialEq, Eq)]
 pub(crate) struct CallTarget {
     pub(crate) protocol: TypeId,
@@ -45,7 +45,7 @@ pub(crate) struct CallTarget {
 struct Lists {
     due: VecDeque<Call>,
     timers: Vec<TimerId>,
-    /// Futures not yet in `running`: that set is out of here while it is polled.
+    /// Futures not yet in `running`, which is taken out while it is polled.
     started: Vec<Deferred>,
     running: Option<FuturesUnordered<Deferred>>,
 }
@@ -112,7 +112,7 @@ impl Calls {
         DeferredCall::new(abort, handle)
     }
 
-    /// A call to be given to [`push`](Self::push).
+    /// Makes a call for [`push`](Self::push).
     #[track_caller]
     pub(crate) fn call<P: 'static>(&self, call: impl FnOnce(&mut P) + 'static) -> Call {
         self.check::<P>();
@@ -132,9 +132,9 @@ impl Calls {
         self.lists.borrow().as_ref().is_some_and(|lists| !lists.is_idle())
     }
 
-    /// The next call to make, if any: one that is due, or what a finished future asks for.
+    /// The next call to make, if any: one that is due, or the call of a finished future.
     ///
-    /// Polls futures, so user code runs in it, and nothing may be borrowed.
+    /// Polls futures, so it runs user code, and nothing may be borrowed.
     pub(crate) fn next(&self, cx: &mut Context<'_>) -> Option<Call> {
         loop {
             let mut running = match self.lists.borrow_mut().as_mut()?.next() {
@@ -143,7 +143,7 @@ impl Calls {
                 Next::Nothing => return None,
             };
             let polled = Pin::new(&mut running).poll_next(cx);
-            // None if what has just run ended the connection: then the futures are dropped, here and not in the cell.
+            // `None` if the last call ended the connection: the futures are then dropped here and not in the cell.
             let more = match self.lists.borrow_mut().as_mut() {
                 Some(lists) => {
                     lists.running = Some(running);
@@ -160,10 +160,10 @@ impl Calls {
         }
     }
 
-    /// Forgets every call, now and for good.
+    /// Drops every call, and accepts no more.
     pub(crate) fn close(&self, timers: &Timers) {
         self.closed.set(true);
-        // Out of the cell first: what the calls own may use this very transport in its own drop.
+        // Out of the cell first: what the calls own may use this same transport when dropped.
         let lists = self.lists.borrow_mut().take();
         if let Some(lists) = lists {
             for timer in &lists.timers {
@@ -178,7 +178,7 @@ impl Calls {
         change(self.lists.borrow_mut().get_or_insert_default());
     }
 
-    /// Panics at the user's own line if a call of `P` could never find its object.
+    /// Panics at the user's own line if a call on `P` could never find its object.
     #[track_caller]
     pub(crate) fn check<P: 'static>(&self) {
         if let Some(target) = self.target.get() {

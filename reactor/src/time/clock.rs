@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::{Duration, Instant, SystemTime};
 
-/// The reactor's source of time and of random numbers: the system's, or one that a test drives.
+/// The reactor's source of time and of random numbers: the system's, or one that a test controls.
 #[derive(Debug)]
 pub(crate) struct Clock {
     /// `None`: the system's time.
@@ -22,7 +22,7 @@ impl Clock {
         Self { manual: None, random: RefCell::new(fastrand::Rng::new()) }
     }
 
-    /// A clock that stands still until [`advance_to`](Self::advance_to), at the start of 2000 (UTC).
+    /// A manual clock, which stands still until [`advance_to`](Self::advance_to) and begins at the start of 2000 (UTC).
     #[expect(
         clippy::disallowed_methods,
         reason = "an Instant can be had in no other way; only differences are looked at"
@@ -49,7 +49,7 @@ impl Clock {
         self.random.borrow_mut().u64(..)
     }
 
-    /// Moves a manual clock forward; does nothing to the system's, and never goes back.
+    /// Moves a manual clock forward, never back; does nothing to the system's.
     pub(crate) fn advance_to(&self, instant: Instant) {
         if let Some(manual) = &self.manual {
             let step = instant.saturating_duration_since(manual.now.get());

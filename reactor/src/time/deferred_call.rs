@@ -3,7 +3,7 @@ use std::rc::Weak;
 
 use futures_util::future::AbortHandle;
 
-/// A handle of a future given to [`Transport::defer`](crate::Transport::defer) and of the call that is to follow it.
+/// A handle of a future given to [`Transport::defer`](crate::Transport::defer) and of the call that follows it.
 ///
 /// Dropping it changes nothing.
 #[derive(Clone)]
@@ -19,8 +19,8 @@ impl DeferredCall {
         Self { abort, pending }
     }
 
-    /// Forgets the call, and drops the future in the connection's next turn. False if it was cancelled before, has
-    /// finished, or the connection has ended.
+    /// Cancels the call, and drops the future in the connection's next turn. Returns false if it was already cancelled,
+    /// if the future has finished, or if the connection has ended.
     pub fn cancel(&self) -> bool {
         let active = self.is_active();
         self.abort.abort();

@@ -7,8 +7,8 @@ use crate::time::timers::{TimerId, Timers};
 /// A handle of one timed call, from [`Reactor::call_later`](crate::Reactor::call_later) or
 /// [`Transport::call_later`](crate::Transport::call_later). Twisted's `DelayedCall`.
 ///
-/// Dropping it changes nothing. Once the call was made, was cancelled, or its connection has ended, every
-/// method is harmless and answers `false` (Twisted raises `AlreadyCalled` or `AlreadyCancelled`).
+/// Dropping it changes nothing. Once the call was made or cancelled, or its connection has ended, every method is
+/// harmless and returns `false` (Twisted raises `AlreadyCalled` or `AlreadyCancelled`).
 ///
 /// ```
 /// use std::time::Duration;
@@ -32,22 +32,23 @@ impl DelayedCall {
         Self { timers: Rc::downgrade(timers), timer }
     }
 
-    /// Forgets the call. What it owns is dropped at once.
+    /// Cancels the call. What it owns is dropped at once.
     pub fn cancel(&self) -> bool {
         self.timers.upgrade().is_some_and(|timers| timers.cancel(self.timer))
     }
 
-    /// Makes it due `delay` from now, be that earlier or later. It goes behind other calls due at that instant.
+    /// Makes the call due `delay` from now, whether that is earlier or later. It follows other calls due at that
+    /// instant.
     pub fn reset(&self, delay: Duration) -> bool {
         self.timers.upgrade().is_some_and(|timers| timers.reset(self.timer, delay))
     }
 
-    /// Makes it due `delay` after the time it is set to now.
+    /// Makes the call due `delay` after its present time.
     pub fn delay(&self, delay: Duration) -> bool {
         self.timers.upgrade().is_some_and(|timers| timers.delay(self.timer, delay))
     }
 
-    /// Whether the call is still to come.
+    /// Whether the call is still pending.
     pub fn is_active(&self) -> bool {
         self.due_at().is_some()
     }

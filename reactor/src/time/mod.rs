@@ -1,4 +1,4 @@
-//! Time: the clock, the queue of timers, and calls that are to be made later.
+//! Time: the clock, the queue of timers, and pending calls.
 
 pub(crate) mod call;
 pub(crate) mod calls;

@@ -14,7 +14,7 @@ use crate::time::call::{Call, Notify};
 use crate::time::clock::Clock;
 use crate::util::panics::log_panic;
 
-/// Timed calls in the order of their deadlines, first in first out where these are equal.
+/// Timed calls in the order of their deadlines; first in, first out for equal ones.
 pub(crate) struct Timers {
     clock: Rc<Clock>,
     queue: RefCell<Queue>,
@@ -25,19 +25,19 @@ struct Queue {
     order: BTreeMap<(Instant, u64), usize>,
     entries: Slab<Entry>,
     next_number: u64,
-    /// Woken when the first deadline has moved forward.
+    /// Woken when the first deadline has become earlier.
     waker: Option<Waker>,
 }
 
 struct Entry {
     /// Invariant: the key of this entry in `order`. Its number changes whenever the call is moved.
     key: (Instant, u64),
-    /// The number it was made with, by which handles know it.
+    /// The number it was made with, by which handles find it.
     id: u64,
     action: Action,
 }
 
-/// What to do when the time has come.
+/// What to do when a call is due.
 pub(crate) enum Action {
     /// Call a function of the reactor's.
     Run(Box<dyn FnOnce()>),
@@ -45,7 +45,7 @@ pub(crate) enum Action {
     Notify(Weak<dyn Notify>, Call),
 }
 
-/// Which entry a handle means; harmless when that is gone.
+/// The entry that a handle refers to; harmless when that is gone.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct TimerId {
     index: usize,
@@ -76,7 +76,7 @@ impl Timers {
         self.queue.borrow().find(timer).map(|entry| entry.key.0)
     }
 
-    /// Forgets the call; false if there was none any more.
+    /// Cancels the call; returns false if it was already gone.
     pub(crate) fn cancel(&self, timer: TimerId) -> bool {
         let entry = {
             let mut queue = self.queue.borrow_mut();
@@ -87,23 +87,23 @@ impl Timers {
             queue.order.remove(&entry.key);
             entry
         };
-        // Dropped with nothing borrowed: what the call owns may use timers in its own drop.
+        // Dropped with nothing borrowed: what the call owns may use timers when dropped.
         drop(entry);
         true
     }
 
-    /// Moves the call to `delay` from now; false if there is none any more.
+    /// Moves the call to `delay` from now; returns false if it is gone.
     pub(crate) fn reset(&self, timer: TimerId, delay: Duration) -> bool {
         let deadline = self.deadline(delay);
         self.move_to(timer, |_| deadline)
     }
 
-    /// Moves the call `delay` behind the time it was set to; false if there is none any more.
+    /// Moves the call to `delay` after its present deadline; returns false if it is gone.
     pub(crate) fn delay(&self, timer: TimerId, delay: Duration) -> bool {
         self.move_to(timer, |due| due.checked_add(delay).unwrap_or(due + FAR_AWAY))
     }
 
-    /// The earliest deadline. `waker` is woken when an earlier one comes up.
+    /// The earliest deadline. `waker` is woken when there is an earlier one.
     pub(crate) fn next_deadline(&self, waker: &Waker) -> Option<Instant> {
         let mut queue = self.queue.borrow_mut();
         if !queue.waker.as_ref().is_some_and(|w| w.will_wake(waker)) {
@@ -112,8 +112,9 @@ impl Timers {
         queue.order.first_key_value().map(|(key, _)| key.0)
     }
 
-    /// Makes the calls that are due, each with nothing borrowed. True if more became due meanwhile: calls made or
-    /// moved during the pass wait for the next, so that a call that schedules itself cannot keep everything else out.
+    /// Makes the calls that are due, each with nothing borrowed. Returns true if more became due meanwhile: calls made
+    /// or moved during the pass wait for the next, so that a call that reschedules itself cannot starve everything
+    /// else.
     pub(crate) fn run_due(&self) -> bool {
         let pass = Pass { now: self.now(), below: self.queue.borrow().next_number };
         while let Some(action) = self.next_due(&pass) {
@@ -137,14 +138,14 @@ impl Timers {
         self.queue.borrow().entries.len()
     }
 
-    /// Forgets all calls.
+    /// Drops all calls.
     pub(crate) fn clear(&self) {
         loop {
             let queue = std::mem::take(&mut *self.queue.borrow_mut());
             if queue.entries.is_empty() {
                 return;
             }
-            // Ids go on: a handle to an old entry must not find a new one.
+            // Numbers continue: a handle to an old entry must not find a new one.
             self.queue.borrow_mut().next_number = queue.next_number;
             drop(queue);
         }
@@ -201,7 +202,7 @@ impl Action {
     }
 }
 
-/// A future that is ready when its time has come; dropping it takes it out of the queue.
+/// A future that is ready at its deadline; dropping it removes it from the queue.
 pub(crate) struct Sleep {
     timers: Rc<Timers>,
     state: Rc<SleepState>,
@@ -247,13 +248,13 @@ impl Drop for Sleep {
     }
 }
 
-/// One pass over the due calls: those that were there when it began.
+/// One pass over the calls that were due when it began.
 struct Pass {
     now: Instant,
     below: u64,
 }
 
-/// Ten years: what a delay too long for the clock amounts to.
+/// Ten years: used for a delay too long for the clock.
 const FAR_AWAY: Duration = Duration::from_secs(10 * 365 * 86_400);
 
 #[cfg(test)]

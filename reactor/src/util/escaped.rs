@@ -1,16 +1,16 @@
-//! Text that somebody else has chosen, for people to read.
+//! Displaying untrusted text to people.
 
 use std::fmt;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-/// Shows bytes that somebody else has chosen, a peer above all, for people to read: on a terminal they move no cursor and
-/// change no colour, in a log they begin no line, and they do not read in another order than they stand.
+/// Displays untrusted bytes, such as a peer's, for people to read: on a terminal they move no cursor and change no
+/// colour, in a log they begin no line, and they read in the order in which they are stored.
 ///
-/// Control characters, those that reorder text, and separators of lines become `\n`, `\x1b` or `\u{202e}`; what is not UTF-8
-/// becomes `\xff`. Everything else stays as it is, a backslash, too: this is to be read, and not to be read back. What
-/// programs read is better left as it is.
+/// Control characters, characters that reorder text, and line separators become `\n`, `\x1b` or `\u{202e}`; invalid
+/// UTF-8 becomes `\xff`. Everything else, even a backslash, stays as it is: the result is for reading, not for parsing.
+/// Leave text for programs unescaped.
 ///
 /// ```
 /// use reactor::text::escaped;
@@ -29,7 +29,7 @@ pub(crate) fn escaped_path<P: AsRef<Path> + ?Sized>(path: &P) -> Escaped<'_> {
     escaped(path.as_ref().as_os_str().as_bytes())
 }
 
-/// What [`escaped`] returns, to be displayed.
+/// The displayable result of [`escaped`].
 #[derive(Clone, Copy)]
 #[must_use]
 pub struct Escaped<'a> {
@@ -38,7 +38,7 @@ pub struct Escaped<'a> {
 }
 
 impl Escaped<'_> {
-    /// Leaves the ends of lines and tabs as they are: for a text that stands by itself.
+    /// Leaves line ends and tabs as they are: for a text that stands by itself.
     pub fn multiline(mut self) -> Self {
         self.multiline = true;
         self
@@ -54,7 +54,7 @@ impl Escaped<'_> {
     }
 }
 
-/// Whether it changes the order in which others are shown (Unicode's `Bidi_Control`), or separates lines.
+/// Whether it changes the order in which others are displayed (Unicode's `Bidi_Control`), or separates lines.
 fn misleads(character: char) -> bool {
     matches!(
         character,
@@ -80,7 +80,7 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// As it displays, in quotes.
+/// Formats as it displays, in quotes.
 impl fmt::Debug for Escaped<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\"{self}\"")

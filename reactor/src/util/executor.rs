@@ -1,4 +1,4 @@
-//! An executor that runs when it is told to.
+//! An executor that runs on demand.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -10,10 +10,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use futures_util::future::LocalBoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream as _};
 
-/// Runs tasks of this thread, in the order in which they were woken, and only when it is told to.
+/// Runs tasks of this thread on demand, in the order in which they were woken.
 pub(crate) struct Executor {
     running: RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
-    /// Apart, because the running ones are borrowed while a task spawns another.
+    /// Separate, because the running tasks are borrowed while a task spawns another.
     spawned: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
     woken: Arc<Flag>,
     waker: Waker,
@@ -29,7 +29,7 @@ impl Executor {
         self.spawned.borrow_mut().push(Box::pin(task));
     }
 
-    /// What wakes it: then it is [ready](Self::is_ready).
+    /// The waker that makes it [ready](Self::is_ready).
     pub(crate) fn waker(&self) -> &Waker {
         &self.waker
     }
@@ -39,7 +39,7 @@ impl Executor {
         self.woken.is_set() || !self.spawned.borrow().is_empty()
     }
 
-    /// Runs until no task can go on. Called from inside a task it does nothing.
+    /// Runs until no task can continue. Does nothing if called from inside a task.
     pub(crate) fn run_until_stalled(&self) {
         let Ok(mut running) = self.running.try_borrow_mut() else { return };
         loop {
@@ -61,7 +61,7 @@ impl Executor {
     }
 }
 
-/// A waker that only takes note.
+/// A waker that only sets a flag.
 #[derive(Default)]
 pub(crate) struct Flag(AtomicBool);
 

@@ -1,8 +1,8 @@
-//! Signals that this process ignores, because it was started so.
+//! Signals that this process was started with ignored.
 
 use std::fs;
 
-/// Whether a signal is ignored. What cannot be found out, without `/proc`, is not.
+/// Whether a signal is ignored; false if that is unknown, as without `/proc`.
 pub(crate) fn is_ignored(signal: i32) -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| is_in(&status, signal))
 }

@@ -1,4 +1,4 @@
-//! Where warnings go in a program that has made no arrangements for its logs.
+//! The destination of warnings in a program that has set up no logging.
 
 use std::fmt::{self, Write as _};
 
@@ -12,8 +12,8 @@ use tracing::{Event, Level, Metadata, Subscriber};
 use crate::util::escaped::escaped;
 use crate::util::panics::catch_panic;
 
-/// Runs this; meanwhile the warnings and errors of this thread go to standard error, a line each, unless there is a
-/// subscriber already. Without this, a program that sets none would fail without a word.
+/// Runs this; meanwhile the warnings and errors of this thread go to standard error, one per line, unless there is
+/// already a subscriber. Without this, a program that sets none would fail silently.
 pub(crate) fn with_last_resort<R>(run: impl FnOnce() -> R) -> R {
     if dispatcher::get_default(Dispatch::is::<NoSubscriber>) {
         dispatcher::with_default(&Dispatch::new(LastResort), run)
@@ -25,7 +25,7 @@ pub(crate) fn with_last_resort<R>(run: impl FnOnce() -> R) -> R {
 struct LastResort;
 
 impl Subscriber for LastResort {
-    /// Asked once for each place that logs, so what is below warnings costs nothing.
+    /// Asked once for each place that logs, so anything below warnings costs nothing.
     fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
         if self.enabled(metadata) { Interest::always() } else { Interest::never() }
     }
@@ -41,8 +41,8 @@ impl Subscriber for LastResort {
     fn event(&self, event: &Event<'_>) {
         let mut line = Line { level: *event.metadata().level(), message: String::new(), fields: String::new() };
         event.record(&mut line);
-        // By the macro, whose lines a test's output has only if the test fails. It panics where the reader of standard error
-        // is gone: then nobody wants to know.
+        // By the macro, whose output a test only shows if it fails. It panics if standard error is closed, where there
+        // is nobody to report to.
         let _ = catch_panic(|| eprintln!("{line}"));
     }
 
@@ -84,7 +84,7 @@ impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let fields = if self.fields.is_empty() { String::new() } else { format!(" ({})", self.fields) };
         f.write_str(if self.level == Level::ERROR { "error: " } else { "warning: " })?;
-        // What a peer has sent may be in it, and is about to be shown at a terminal.
+        // It may contain text from a peer, and is about to be shown on a terminal.
         write!(f, "{}{}", escaped(&self.message), escaped(&fields))
     }
 }

@@ -2,8 +2,8 @@ use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-/// Lets one line through in a while, and counts those that it does not: what goes wrong for each of a thousand clients
-/// is said once.
+/// Lets one line through per interval, and counts the others: a fault that concerns each of a thousand clients is
+/// logged once.
 #[derive(Default)]
 pub(crate) struct LogLimit {
     last: Cell<Option<Instant>>,
@@ -11,7 +11,7 @@ pub(crate) struct LogLimit {
 }
 
 impl LogLimit {
-    /// Whether a line may be written now, and then how many were left out since the last one.
+    /// Whether a line may be written now, and if so, how many were left out since the last one.
     pub(crate) fn allows(&self, now: Instant) -> Option<LeftOut> {
         if self.last.get().is_some_and(|last| now.saturating_duration_since(last) < LOG_INTERVAL) {
             self.left_out.set(self.left_out.get() + 1);
@@ -22,7 +22,7 @@ impl LogLimit {
     }
 }
 
-/// As a field of a line that is logged: none where nothing was left out.
+/// A field of a logged line; `None` if nothing was left out.
 pub(crate) type LeftOut = Option<NonZeroU64>;
 
 const LOG_INTERVAL: Duration = Duration::from_secs(5);

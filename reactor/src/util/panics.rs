@@ -1,4 +1,4 @@
-//! Keeping a panic of user code where it belongs.
+//! Confining panics of user code.
 
 use std::any::Any;
 use std::future::Future;
@@ -8,7 +8,7 @@ use std::sync::Once;
 
 use futures_util::FutureExt as _;
 
-/// Says, once in a process, if the program is built so that none of this works: without unwinding a panic cannot be caught.
+/// Warns, once per process, if the program is built without unwinding, so that panics cannot be caught.
 pub(crate) fn warn_if_panics_abort() {
     static SAID: Once = Once::new();
     if cfg!(panic = "abort") {
@@ -22,17 +22,17 @@ pub(crate) fn warn_if_panics_abort() {
 
 /// Runs user code; a panic comes back as its message.
 ///
-/// What the code had borrowed of ours is never in the middle of a change: callers hold no borrow across it.
+/// Nothing of ours is in the middle of a change when user code panics: callers hold no borrow across it.
 pub(crate) fn catch_panic<R>(code: impl FnOnce() -> R) -> Result<R, String> {
     catch_unwind(AssertUnwindSafe(code)).map_err(into_message)
 }
 
-/// Runs a future that is the user's; a panic comes back as its message.
+/// Runs a user's future; a panic comes back as its message.
 pub(crate) async fn catch_panic_async<T>(future: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(future).catch_unwind().await.map_err(into_message)
 }
 
-/// Runs user code that belongs to no connection: a panic is logged, and that is all.
+/// Runs user code that belongs to no connection: a panic is only logged.
 pub(crate) fn log_panic(what: &'static str, code: impl FnOnce()) {
     if let Err(message) = catch_panic(code) {
         tracing::error!(panic = message, "a {what} panicked");
@@ -41,7 +41,7 @@ pub(crate) fn log_panic(what: &'static str, code: impl FnOnce()) {
 
 fn into_message(payload: Box<dyn Any + Send>) -> String {
     let message = message(&*payload);
-    // The payload is the user's, too, and may panic when it is dropped; so may what that panics with.
+    // The payload is user code, too, and may panic when dropped; so may the payload of that panic.
     if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
         mem::forget(again);
     }

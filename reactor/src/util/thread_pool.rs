@@ -13,15 +13,15 @@ use crate::util::panics::{log_panic, message};
 
 /// A bounded number of threads, started when there is work for them, and a bounded queue before them.
 ///
-/// No thread is ever joined: neither the end of the process nor dropping the pool waits for a job. When the
-/// pool is dropped its idle threads end, what runs goes on to its own end, and what still waits is dropped.
+/// No thread is ever joined: neither the end of the process nor dropping the pool waits for a job. When the pool is
+/// dropped, idle threads end, running jobs go on to their end, and waiting jobs are dropped.
 pub(crate) struct ThreadPool {
     shared: Arc<Shared>,
     start: fn(Arc<Shared>) -> io::Result<()>,
 }
 
 impl ThreadPool {
-    /// A pool in which at most `threads` jobs run and `queue` more wait; starts no thread yet.
+    /// Makes a pool in which up to `threads` jobs run and `queue` more wait; starts no thread yet.
     ///
     /// Linux shows the first 15 bytes of `name`.
     pub(crate) fn new(name: &'static str, threads: usize, queue: usize) -> Self {
@@ -30,9 +30,9 @@ impl ThreadPool {
         Self { shared: Arc::new(shared), start: start_thread }
     }
 
-    /// Queues `job` now; the future, which needs no runtime, gives its result.
+    /// Queues `job` now; the future, which needs no runtime, resolves with its result.
     ///
-    /// The job runs even when the future is dropped or never polled.
+    /// The job runs even if the future is dropped or never polled.
     pub(crate) fn run<T, F>(&self, job: F) -> impl Future<Output = Result<T, JobError>> + 'static + use<T, F>
     where
         T: Send + 'static,
@@ -41,7 +41,7 @@ impl ThreadPool {
         let (answer, answered) = oneshot::channel();
         let queued = self.queue(Box::new(move |shared| {
             let result = catch_unwind(AssertUnwindSafe(job));
-            // Before the answer, so that who has it finds room in the queue, and this thread counted as idle.
+            // Before the answer, so that its receiver finds room in the queue, and this thread counted as idle.
             shared.lock().unfinished -= 1;
             drop(match result {
                 Ok(value) => answer.send(Ok(value)),
@@ -54,7 +54,7 @@ impl ThreadPool {
         }
     }
 
-    /// Queues `job` now, for nobody to wait for. A panic in it is logged.
+    /// Queues `job` now, without a result. A panic in it is logged.
     pub(crate) fn call(&self, job: impl FnOnce() + Send + 'static) -> Result<(), JobError> {
         self.queue(Box::new(move |shared| {
             log_panic("job", job);
@@ -62,7 +62,7 @@ impl ThreadPool {
         }))
     }
 
-    /// From here on at most so many jobs run. Threads beyond end when they have nothing to do.
+    /// From here on up to `threads` jobs run; surplus threads exit when idle.
     pub(crate) fn set_maximum(&self, threads: usize) {
         let mut state = self.shared.lock();
         state.maximum = threads;
@@ -74,7 +74,7 @@ impl ThreadPool {
     }
 
     fn queue(&self, job: Job) -> Result<(), JobError> {
-        // Declared after `job`, so a refused job is dropped with the lock already given back: its `Drop` is the user's.
+        // Declared after `job`, so a refused job, whose `Drop` is user code, is dropped after the lock is released.
         let mut state = self.shared.lock();
         if state.unfinished >= state.maximum.saturating_add(self.shared.queue) {
             return Err(JobError::Full);
@@ -113,13 +113,13 @@ impl Drop for ThreadPool {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum JobError {
-    /// As many jobs were waiting as the queue holds; this one never ran.
+    /// The queue was full; this job never ran.
     Full,
     /// The job panicked, with this message; its thread lives on.
     Panicked(String),
     /// The reactor ended while the job waited; it never ran.
     Stopped,
-    /// The system refused to start a thread, and there was none yet; the job never ran.
+    /// No thread exists and the system refused to start one; the job never ran.
     NoThread(Arc<io::Error>),
 }
 
@@ -158,8 +158,8 @@ struct State {
     jobs: VecDeque<Job>,
     maximum: usize,
     threads: usize,
-    /// Jobs that wait or run. Counting these and not idle threads leaves no gap between waking a thread and
-    /// its taking the job, in which a thread too few would be started.
+    /// Jobs that wait or run. Counting these instead of idle threads leaves no gap between waking a thread and its
+    /// taking the job, in which too few threads would be started.
     unfinished: usize,
     stopped: bool,
 }
@@ -169,7 +169,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job, waited for; none when the pool has stopped, or this thread is one too many.
+    /// Waits for the next job; `None` when the pool has stopped, or this thread is surplus.
     fn next(&self) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -195,8 +195,8 @@ fn start_thread(shared: Arc<Shared>) -> io::Result<()> {
 
 fn work(shared: &Shared) {
     while let Some(job) = shared.next() {
-        // What the job itself panics with is caught inside it; this is for an answer nobody took, or a panic's
-        // payload, that panics when dropped. Dropping what such a drop panicked with might do it again.
+        // The job's own panic is caught inside it; this catches that of an answer nobody took, or of a panic's payload,
+        // when dropped. Dropping the payload of such a panic might panic again.
         if let Err(payload) = catch_unwind(AssertUnwindSafe(|| job(shared))) {
             mem::forget(payload);
         }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::task::Waker;
 
-/// Their wakers, each once, however often a task is polled meanwhile.
+/// The wakers of the tasks, each once, however often a task is polled meanwhile.
 #[derive(Default)]
 pub(crate) struct Wakers(RefCell<Vec<Waker>>);
 

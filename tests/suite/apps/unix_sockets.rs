@@ -82,7 +82,7 @@ fn what_cannot_be_had_is_one_line_with_the_path_and_status_1_and_what_cannot_be_
     }
     let ended = Program::app("time-server", ["--unix".as_ref(), long.as_os_str()]).finish().with_code(2);
     let reason =
-        format!("the path is {} bytes long, and 107 are the most; choose a shorter one", long.as_os_str().len());
+        format!("the path is {} bytes long, and the maximum is 107; choose a shorter one", long.as_os_str().len());
     assert!(ended.stderr.contains(&reason), "{}", ended.stderr);
     let ended = Program::app("time-client", ["--unix".as_ref(), missing.as_os_str()]).finish().with_code(1);
     assert_eq!(ended.stderr, format!("time-client: cannot connect to {}: no such file\n", missing.display()));

@@ -234,11 +234,7 @@ fn s184_ipv6_groups_are_joined_and_sent_to_by_the_number_of_the_interface() {
                 port.act(move |transport| {
                     transport.join_group(group, Interface::Index(77)).unwrap();
                     let error = transport.join_group(group, LO).unwrap_err().to_string();
-                    assert!(
-                        error.ends_with(
-                            "for IPv6 an interface is given by its number, not as the interface of 127.0.0.1"
-                        )
-                    );
+                    assert!(error.ends_with("IPv6 needs an interface by its number, not the interface of 127.0.0.1"));
                     let error = transport.join_group(Ipv4Addr::new(239, 255, 77, 6), LO).unwrap_err().to_string();
                     assert!(error.ends_with("the port is for IPv6, and the group for IPv4"), "{error}");
                     transport.write("to the group", to).unwrap();

@@ -88,7 +88,9 @@ fn s140_what_is_wrong_with_a_description_of_a_server_is_told_with_its_place() {
     }
     let long = format!("unix:/{}", "x".repeat(120));
     assert!(
-        server(&long).unwrap_err().ends_with("the path is 121 bytes long, and 107 are the most; choose a shorter one")
+        server(&long)
+            .unwrap_err()
+            .ends_with("the path is 121 bytes long, and the maximum is 107; choose a shorter one")
     );
 }
 

@@ -102,7 +102,7 @@ fn s188_what_fails_fails_later_and_names_the_path() {
         assert_eq!(io::Error::from(error).kind(), io_kind);
     }
     let error = attempt("x".repeat(108)).unwrap_err();
-    assert!(error.to_string().ends_with(": the path is 108 bytes long, and 107 are the most; choose a shorter one"));
+    assert!(error.to_string().ends_with(": the path is 108 bytes long, and the maximum is 107; choose a shorter one"));
 }
 
 #[test]

@@ -184,7 +184,7 @@ fn what_cannot_be_listened_on_is_an_error_that_names_it_and_says_why() {
         (
             long,
             io::ErrorKind::InvalidInput,
-            format!("the path is {len} bytes long, and 107 are the most; choose a shorter one"),
+            format!("the path is {len} bytes long, and the maximum is 107; choose a shorter one"),
         ),
         (String::new(), io::ErrorKind::InvalidInput, "the path is empty".to_owned()),
         (format!("{folder}/a\0b"), io::ErrorKind::InvalidInput, "the path has a NUL byte in it".to_owned()),

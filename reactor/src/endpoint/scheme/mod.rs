@@ -64,12 +64,12 @@ impl Part for Schemes {
 /// | `pending-per-peer=` | [`ListenOptions::max_pending_per_peer`](crate::net::ListenOptions::max_pending_per_peer), likewise |
 /// | `rate=` | [`ListenOptions::accept_rate`](crate::net::ListenOptions::accept_rate), per second and as a burst |
 ///
-/// TCP sockets, those of clients included, have `keep-alive=`, after how many seconds of silence the peer is probed (300), or
-/// `none`; `keep-alive-interval=`, the seconds between two probes (a tenth of that), and `keep-alive-count=`, how many may
-/// stay unanswered (9).
+/// TCP sockets, including those of clients, have `keep-alive=`, the seconds of silence after which the peer is probed
+/// (300), or `none`; `keep-alive-interval=`, the seconds between two probes (a tenth of that); and `keep-alive-count=`,
+/// how many probes may stay unanswered (9).
 ///
-/// Positional arguments may also be given by keyword, as in `tcp:port=8007`. Other crates can [add
-/// schemes](Reactor::add_server_scheme).
+/// Positional arguments may also be given by keyword, as in `tcp:port=8007`. Other crates can
+/// [add schemes](Reactor::add_server_scheme).
 ///
 /// A colon separates arguments, and the first `=` in an argument separates a keyword from its value. To stand for
 /// themselves they need a backslash before them, as in `interface=\:\:1`: see
