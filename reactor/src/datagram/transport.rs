@@ -168,7 +168,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
     pub fn connect(&self, peer: A) -> io::Result<()> {
         let socket = self.0.socket()?;
         if let Some(peer) = self.peer() {
-            return Err(invalid(format!("the port is connected to {peer} already")));
+            return Err(invalid(format!("the port is already connected to {peer}")));
         }
         let ends = socket.connect(peer)?;
         if ends.host.is_same(&ends.peer) {

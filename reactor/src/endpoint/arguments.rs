@@ -179,7 +179,7 @@ impl Arguments {
         let is_meant = |piece: &Piece| piece.keyword.as_deref() == Some(keyword);
         let first = self.take(is_meant);
         match self.pieces.iter().find(|piece| is_meant(piece) && !piece.taken) {
-            Some(again) => Err(EndpointError::at(&self.description, keyword, again.start, "was given before")),
+            Some(again) => Err(EndpointError::at(&self.description, keyword, again.start, "was already given")),
             None => Ok(first),
         }
     }
@@ -211,7 +211,12 @@ fn pieces(description: &Rc<str>, from: usize) -> Result<Vec<Piece>, EndpointErro
             '\\' => match characters.next() {
                 Some((_, quoted)) => current.argument.value.push(quoted),
                 None => {
-                    return Err(EndpointError::at(description, "\\", at, "is the end: it is to quote what follows it"));
+                    return Err(EndpointError::at(
+                        description,
+                        "\\",
+                        at,
+                        "is at the end: a backslash quotes the character after it",
+                    ));
                 }
             },
             plain => current.argument.value.push(plain),
@@ -280,7 +285,10 @@ mod tests {
         assert_eq!(shown("x:\\=:a\\==b"), [(None, "=".to_owned(), 2), (Some("a=".to_owned()), "b".to_owned(), 9)]);
         assert_eq!(shown("x:ä=ö"), [(Some("ä".to_owned()), "ö".to_owned(), 5)]);
         let error = Arguments::parse("tcp:a\\").unwrap_err();
-        assert_eq!(error.to_string(), "tcp:a\\: \"\\\\\" (at 5) is the end: it is to quote what follows it");
+        assert_eq!(
+            error.to_string(),
+            "tcp:a\\: \"\\\\\" (at 5) is at the end: a backslash quotes the character after it"
+        );
         assert_eq!(error.position(), Some(5));
     }
 

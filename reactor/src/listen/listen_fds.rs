@@ -21,7 +21,7 @@ use crate::unix;
 pub(crate) fn take_listener(number: RawFd, domain: Option<Domain>) -> io::Result<OwnedFd> {
     let mut taken = taken();
     if taken.contains(&number) {
-        return Err(io::Error::other(format!("descriptor {number} was taken before")));
+        return Err(io::Error::other(format!("descriptor {number} was already taken")));
     }
     let refused = |reason: &str| io::Error::new(io::ErrorKind::InvalidInput, format!("descriptor {number} {reason}"));
     let socket = duplicate(number).map_err(|error| match error.raw_os_error() {
@@ -29,7 +29,7 @@ pub(crate) fn take_listener(number: RawFd, domain: Option<Domain>) -> io::Result
         _ => error,
     })?;
     if is_ours(number)? {
-        return Err(refused("was opened by this process: it was not started with it"));
+        return Err(refused("was opened by this process, not inherited"));
     }
     let socket = Socket::from(socket);
     match socket.r#type() {

@@ -14,7 +14,7 @@ impl Activation {
     pub(crate) fn read(variable: impl Fn(&str) -> Option<String>, process: u32) -> Result<Self, String> {
         let number = |name: &str| {
             let Some(text) = variable(name) else {
-                return Err(format!("no sockets were handed over with this program: {name} is not set"));
+                return Err(format!("no sockets were passed to this program: {name} is not set"));
             };
             let digits = text.bytes().all(|byte| byte.is_ascii_digit());
             text.parse::<u32>().ok().filter(|_| digits).ok_or_else(|| format!("{name} is not a number: {text:?}"))
@@ -22,7 +22,7 @@ impl Activation {
         let meant = number("LISTEN_PID")?;
         if meant != process {
             return Err(format!(
-                "the sockets that were handed over are meant for process {meant} (LISTEN_PID), and this is {process}"
+                "the sockets that were passed are meant for process {meant} (LISTEN_PID), and this is {process}"
             ));
         }
         let count = number("LISTEN_FDS")?;
@@ -36,7 +36,7 @@ impl Activation {
         let number = (index < self.count).then(|| i32::try_from(index).ok()?.checked_add(FIRST)).flatten();
         number.ok_or_else(|| match self.count {
             1 => format!("there is no socket with the index {index}: there is one, with the index 0"),
-            count => format!("there is no socket with the index {index}: {count} were handed over"),
+            count => format!("there is no socket with the index {index}: {count} were passed"),
         })
     }
 
@@ -48,7 +48,7 @@ impl Activation {
             [] if self.names.is_empty() => {
                 Err(format!("there is no socket with the name {name:?}: they have no names (LISTEN_FDNAMES)"))
             }
-            [] => Err(format!("there is no socket with the name {name:?}: they are called {}", self.names.join(", "))),
+            [] => Err(format!("there is no socket with the name {name:?}; known names: {}", self.names.join(", "))),
             _ => Ok(numbers),
         }
     }
@@ -81,12 +81,12 @@ mod tests {
     #[test]
     fn what_is_not_there_is_explained() {
         let error = |process, count, names| read(process, count, names).unwrap_err();
-        assert_eq!(error("-", "1", ""), "no sockets were handed over with this program: LISTEN_PID is not set");
-        assert_eq!(error("7", "-", ""), "no sockets were handed over with this program: LISTEN_FDS is not set");
+        assert_eq!(error("-", "1", ""), "no sockets were passed to this program: LISTEN_PID is not set");
+        assert_eq!(error("7", "-", ""), "no sockets were passed to this program: LISTEN_FDS is not set");
         assert_eq!(error("7", "+1", ""), "LISTEN_FDS is not a number: \"+1\"");
         assert_eq!(
             error("8", "1", ""),
-            "the sockets that were handed over are meant for process 8 (LISTEN_PID), and this is 7"
+            "the sockets that were passed are meant for process 8 (LISTEN_PID), and this is 7"
         );
         let nameless = read("7", "1", "-").unwrap();
         assert_eq!(
@@ -98,8 +98,8 @@ mod tests {
             "there is no socket with the name \"web\": they have no names (LISTEN_FDNAMES)"
         );
         let two = read("7", "2", "a:b:c").unwrap();
-        assert_eq!(two.number_of(2).unwrap_err(), "there is no socket with the index 2: 2 were handed over");
-        assert_eq!(two.named("c").unwrap_err(), "there is no socket with the name \"c\": they are called a, b, c");
+        assert_eq!(two.number_of(2).unwrap_err(), "there is no socket with the index 2: 2 were passed");
+        assert_eq!(two.named("c").unwrap_err(), "there is no socket with the name \"c\"; known names: a, b, c");
     }
 
     #[test]

@@ -203,7 +203,7 @@ impl Service for ClientService {
     async fn start(&self) -> Result<(), ServiceError> {
         let Some(core) = self.task.reactor.upgrade() else { return Ok(()) };
         if self.task.shared.running.replace(true) {
-            tracing::warn!(service = &*self.task.name, "started, and was running already");
+            tracing::warn!(service = &*self.task.name, "the service was started while it was running");
             return Ok(());
         }
         self.task.shared.state.replace(State::Away);

@@ -31,9 +31,9 @@ pub(crate) fn find<'a, P: 'static>(callee: &'a mut dyn Callee, caller: &Location
     let found = if callee.protocol().is::<P>() { Some(callee.protocol()) } else { callee.handler() };
     found
         .and_then(|found| found.downcast_mut())
-        .unwrap_or_else(|| panic!("{} (asked for at {caller})", mismatch::<P>(name)))
+        .unwrap_or_else(|| panic!("{} (requested at {caller})", mismatch::<P>(name)))
 }
 
 pub(crate) fn mismatch<P>(found: &str) -> String {
-    format!("a call of `{}` was asked of a transport whose protocol is `{found}`", type_name::<P>())
+    format!("a call of `{}` was requested on a transport whose protocol is `{found}`", type_name::<P>())
 }

@@ -325,7 +325,7 @@ impl Transport {
     /// # fn data_received(&mut self, _: &[u8]) {}
     /// fn connection_made(&mut self) {
     ///     self.transport.on_drain(|this: &mut Self| {
-    ///         this.last = true; // closed behind the answer to the request that is being dealt with
+    ///         this.last = true; // closed after the answer to the current request
     ///         if !this.busy {
     ///             this.transport.lose_connection();
     ///         }

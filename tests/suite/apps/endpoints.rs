@@ -100,13 +100,13 @@ fn s142_an_inherited_socket_is_taken_by_its_number() {
 #[test]
 fn s142_an_inherited_socket_is_taken_once_and_what_is_none_is_left_alone() {
     for (arguments, reason) in [
-        (&["--tcp", "fd:0", "--lines", "fd:0"][..], "fd:0: descriptor 0 was taken before"),
+        (&["--tcp", "fd:0", "--lines", "fd:0"][..], "fd:0: descriptor 0 was already taken"),
         (&["--tcp", "fd:1"], "fd:1: descriptor 1 is not a socket"),
         (&["--tcp", "fd:777"], "fd:777: descriptor 777 is not open"),
-        (&["--tcp", "fd:3"], "fd:3: descriptor 3 was opened by this process: it was not started with it"),
+        (&["--tcp", "fd:3"], "fd:3: descriptor 3 was opened by this process, not inherited"),
         (
             &["--tcp", "systemd:index=0"],
-            "systemd:index=0: no sockets were handed over with this program: LISTEN_PID is not set",
+            "systemd:index=0: no sockets were passed to this program: LISTEN_PID is not set",
         ),
     ] {
         let (_, mut command) = with_socket(arguments);
@@ -173,7 +173,7 @@ fn s142_what_systemd_has_not_handed_over_is_explained() {
     }
     for (endpoint, names, reason) in [
         ("systemd:index=1", "", "there is no socket with the index 1: there is one, with the index 0"),
-        ("systemd:name=web", "time", "there is no socket with the name \"web\": they are called time"),
+        ("systemd:name=web", "time", "there is no socket with the name \"web\"; known names: time"),
         ("systemd:domain=INET:index=0", "", "descriptor 3 is a socket of another domain"),
     ] {
         let (_folder, path) = fresh_path();

@@ -134,7 +134,7 @@ fn a_panic_with_a_payload_that_panics_when_dropped_is_contained() {
         |recorder| recorder.on(Callback::Data, |_| std::panic::panic_any(Nasty)),
         |peer| {
             peer.send("hi");
-            peer.expect(&["made", "data hi", "lost Panicked(a panic without a text)", "dropped"]);
+            peer.expect(&["made", "data hi", "lost Panicked(a panic without a message)", "dropped"]);
         },
     );
 }

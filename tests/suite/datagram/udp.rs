@@ -245,7 +245,7 @@ fn s179_a_connected_port_has_one_peer_only() {
                 transport.connect(address).unwrap();
                 assert_eq!(transport.peer(), Some(address));
                 let error = transport.connect(address).unwrap_err();
-                assert_eq!(error.to_string(), format!("the port is connected to {address} already"));
+                assert_eq!(error.to_string(), format!("the port is already connected to {address}"));
                 let error = transport.write("hi", strange).unwrap_err();
                 assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
                 assert_eq!(error.to_string(), format!("cannot send to {strange}: the port is connected to {address}"));

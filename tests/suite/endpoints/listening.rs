@@ -58,7 +58,7 @@ fn s139_a_failure_to_listen_is_the_result_and_the_factory_is_not_started() {
             ),
             (
                 "systemd:name=web".to_owned(),
-                "cannot listen on systemd:name=web: no sockets were handed over with this program: LISTEN_PID is not set"
+                "cannot listen on systemd:name=web: no sockets were passed to this program: LISTEN_PID is not set"
                     .to_owned(),
             ),
             (
@@ -68,7 +68,7 @@ fn s139_a_failure_to_listen_is_the_result_and_the_factory_is_not_started() {
             (
                 format!("fd:{}", taken.as_raw_fd()),
                 format!(
-                    "cannot listen on fd:{0}: descriptor {0} was opened by this process: it was not started with it",
+                    "cannot listen on fd:{0}: descriptor {0} was opened by this process, not inherited",
                     taken.as_raw_fd()
                 ),
             ),

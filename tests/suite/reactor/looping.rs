@@ -277,7 +277,7 @@ fn a_panic_in_a_loop_of_a_connection_ends_that() {
 }
 
 #[test]
-#[should_panic(expected = "a call of `alloc::string::String` was asked of a transport whose protocol is")]
+#[should_panic(expected = "a call of `alloc::string::String` was requested on a transport whose protocol is")]
 fn a_loop_of_the_wrong_type_panics_where_it_is_asked_for() {
     let wire = StringTransport::connect(Beating::new);
     wire.transport().call_every(SECOND, |_: &mut String, _| {});

@@ -178,7 +178,7 @@ thread_local! {
 
 /// Tests panic on purpose with "oh", and not at all with a text of the type mismatch's.
 fn note_panic(message: &str) {
-    let on_purpose = ["oh", "as told", "a call of `", "a panic without a text"];
+    let on_purpose = ["oh", "as told", "a call of `", "a panic without a message"];
     if !message.is_empty() && !on_purpose.iter().any(|beginning| message.starts_with(beginning)) {
         FAILED.replace(Some(message.to_owned()));
     }

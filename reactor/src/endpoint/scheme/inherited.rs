@@ -90,7 +90,7 @@ impl Server {
             Which::Name(name) => activation.named(name).and_then(|numbers| {
                 let mut numbers = numbers.into_iter();
                 let free = numbers.find(|number| !listen_fds::is_taken(*number));
-                free.ok_or_else(|| format!("all sockets with the name {name:?} were taken before"))
+                free.ok_or_else(|| format!("all sockets with the name {name:?} were already taken"))
             }),
         };
         number.map_err(io::Error::other)

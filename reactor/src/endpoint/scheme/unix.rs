@@ -35,7 +35,7 @@ fn address(arguments: &mut Arguments) -> Result<UnixAddress, EndpointError> {
     let address = UnixAddress::from(path.as_str());
     match address.to_system() {
         Ok(_) => Ok(address),
-        Err(error) => Err(path.error(format_args!("is no address of a UNIX socket: {error}"))),
+        Err(error) => Err(path.error(format_args!("is not the address of a UNIX socket: {error}"))),
     }
 }
 

@@ -71,7 +71,7 @@ fn silent() -> (SystemResolver, Sender<()>, Arc<Mutex<Vec<String>>>) {
     let seen = Arc::clone(&asked);
     let resolver = SystemResolver::asking(move |name| {
         seen.lock().unwrap().push(name.to_owned());
-        // Only whoever has the lock hears that the key is gone; the others hear it next.
+        // Only the thread with the lock learns that the key is gone; the others do next.
         let _ = lock.lock().unwrap().recv();
         Ok(vec![SocketAddr::from(([192, 0, 2, 1], 0))])
     });

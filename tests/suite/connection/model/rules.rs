@@ -323,7 +323,7 @@ impl Rules {
             if let Act::Panic(payload) = act {
                 if !last {
                     // A panic is not masked by what ended it before.
-                    let message = if payload == Payload::Text { "as told" } else { "a panic without a text" };
+                    let message = if payload == Payload::Text { "as told" } else { "a panic without a message" };
                     self.end(who).failure = Some(format!("a callback panicked: {message}"));
                 }
                 return;
