@@ -6,6 +6,7 @@
 //! | serve pipes, terminals and other descriptors | [`connect_fds`](crate::Reactor::connect_fds) |
 //! | run a protocol over one of Tokio's streams, such as TLS | [`adopt_stream`](crate::Reactor::adopt_stream) |
 //! | use a connection as one of Tokio's streams, for a library such as hyper | [`TokioStream`] |
+//! | give such a library time limits by the reactor's clock | [`Timer`] |
 //!
 //! ```
 //! use reactor::io::TokioStream;
@@ -27,7 +28,9 @@ pub(crate) mod adopt_stream;
 pub(crate) mod async_stream;
 pub(crate) mod pipe;
 pub(crate) mod stdio;
+pub(crate) mod timer;
 pub(crate) mod tokio_stream;
 
 pub use adopt_stream::ConnectionEnd;
+pub use timer::{Sleep, Timer};
 pub use tokio_stream::{Incoming, TokioStream};
