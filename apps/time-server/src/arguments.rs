@@ -44,6 +44,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
     pub(crate) web: Vec<Endpoint>,
 
+    /// Let browsers ask --web for this host alone (may be repeated): `time.example.org`, or with a port. Without it any
+    /// host may be asked for
+    #[arg(long, value_name = "HOST", requires = "web")]
+    pub(crate) web_host: Vec<String>,
+
     /// Serve standard input and output like one connection, as inetd and socat want it: as --tcp stdio:, and with its
     /// failure as one of the program
     #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines", "web"])]

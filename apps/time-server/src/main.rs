@@ -87,7 +87,7 @@ fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, Se
             Service::Lines | Service::UnixLines => {
                 limited(arguments.line_timeout, by_line(&journal), FirstMessageTimeout::around)
             }
-            Service::Web => Box::new(web::factory(&journal)),
+            Service::Web => Box::new(web::factory(&journal, &arguments.web_host)),
         };
         let factory = share(factory);
         ports.push(port(service.name(), async move || endpoint.listen(Box::new(factory.clone())).await));

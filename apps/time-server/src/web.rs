@@ -2,43 +2,72 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use protocols::policies::IdleTimeout;
 use protocols::web_socket::WebSocket;
-use reactor::Factory;
 use reactor::io::TokioStream;
+use reactor::{Factory, Protocol, Transport};
 
 use crate::by_chunk;
 use crate::journal::Journal;
 
-/// Serves the page, and answers each message of a web socket at `/socket` with the time and the message.
-pub(crate) fn factory(journal: &Rc<Journal>) -> impl Factory + use<> {
-    WebSocket::around(by_chunk(journal))
-        .path("/socket")
-        .text()
-        .otherwise(IdleTimeout::around(PATIENCE, TokioStream::factory(serve_page)))
+/// Serves the page, and answers each message of a web socket at `/socket` with the time and the message. If there are
+/// `hosts`, requests for others are refused.
+pub(crate) fn factory(journal: &Rc<Journal>, hosts: &[String]) -> impl Factory + use<> {
+    let socket = WebSocket::around(by_chunk(journal)).path("/socket").text();
+    let socket = hosts.iter().fold(socket, |socket, host| socket.host(host));
+    socket.otherwise(IdleTimeout::around(PATIENCE, Pages { hosts: hosts.into(), timer: None }))
+}
+
+/// Builds what answers the other requests.
+struct Pages {
+    hosts: Rc<[String]>,
+    timer: Option<Timer>,
+}
+
+impl Factory for Pages {
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        let timer = self.timer.get_or_insert_with(|| Timer(transport.reactor().timer())).clone();
+        let hosts = Rc::clone(&self.hosts);
+        TokioStream::factory(move |stream| serve_page(stream, timer.clone(), Rc::clone(&hosts)))
+            .build_protocol(transport)
+    }
 }
 
 /// Answers the requests of one connection.
-async fn serve_page(stream: TokioStream) -> io::Result<()> {
-    let service = service_fn(async |request| Ok::<_, Infallible>(answer(&request)));
-    http1::Builder::new().serve_connection(TokioIo::new(stream), service).await.map_err(io::Error::other)
+async fn serve_page(stream: TokioStream, timer: Timer, hosts: Rc<[String]>) -> io::Result<()> {
+    let service = service_fn(async |request| Ok::<_, Infallible>(answer(&request, &hosts)));
+    let connection =
+        http1::Builder::new().timer(timer).header_read_timeout(HEAD).serve_connection(TokioIo::new(stream), service);
+    match connection.await {
+        // Nothing more was asked for in time, or only in part: there is nothing to tell anybody.
+        Err(error) if error.is_timeout() => Ok(()),
+        result => result.map_err(io::Error::other),
+    }
 }
 
-fn answer(request: &Request<Incoming>) -> Response<Full<Bytes>> {
+fn answer(request: &Request<Incoming>, hosts: &[String]) -> Response<Full<Bytes>> {
     let text = |status: StatusCode| {
         let mut response = Response::new(Full::from(format!("{status}\n")));
         *response.status_mut() = status;
         response
     };
+    let Some(host) = host(request) else { return text(StatusCode::BAD_REQUEST) };
+    let is_own = |own: &String| own.eq_ignore_ascii_case(host.as_str()) || own.eq_ignore_ascii_case(host.host());
+    if !hosts.is_empty() && !hosts.iter().any(is_own) {
+        return text(StatusCode::MISDIRECTED_REQUEST);
+    }
     match (request.uri().path(), request.method()) {
         ("/", &Method::GET | &Method::HEAD) => {
             let mut response = Response::new(Full::from(PAGE));
@@ -51,6 +80,47 @@ fn answer(request: &Request<Incoming>) -> Response<Full<Bytes>> {
         _ => text(StatusCode::NOT_FOUND),
     }
 }
+
+/// The host that a request is for, which it has to name once (RFC 9112, section 3.2).
+fn host(request: &Request<Incoming>) -> Option<Authority> {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let host = named.next()?.to_str().ok()?.parse().ok()?;
+    if named.next().is_some() {
+        return None;
+    }
+    // What a URL says counts, whatever the field says.
+    Some(request.uri().authority().cloned().unwrap_or(host))
+}
+
+/// The reactor's time limits, as hyper takes them.
+#[derive(Clone)]
+struct Timer(reactor::io::Timer);
+
+impl hyper::rt::Timer for Timer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        self.sleep_until(self.now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Sleep(self.0.sleep_until(deadline)))
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
+    }
+}
+
+struct Sleep(reactor::io::Sleep);
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl hyper::rt::Sleep for Sleep {}
 
 const PAGE: &str = include_str!("page.html");
 
@@ -69,6 +139,9 @@ const HEADERS: [(header::HeaderName, &str); 4] = [
 /// How long a browser may keep a connection on which it asks for nothing.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long the head of a request may take from when the last one was answered.
+const HEAD: Duration = Duration::from_secs(30);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,7 +149,12 @@ mod tests {
     use reactor::testing::StringTransport;
 
     fn connect() -> StringTransport {
-        StringTransport::connect(factory(&Rc::new(Journal::open(false).unwrap())))
+        connect_to(&[])
+    }
+
+    fn connect_to(hosts: &[&str]) -> StringTransport {
+        let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
+        StringTransport::connect(factory(&Rc::new(Journal::open(false).unwrap()), &hosts))
     }
 
     fn ask(request: &str) -> String {
@@ -95,6 +173,39 @@ mod tests {
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\n"), "{answer}");
         assert!(ask("GET /favicon.ico").starts_with("HTTP/1.1 404"));
         assert!(ask("POST /").starts_with("HTTP/1.1 405"));
+    }
+
+    #[test]
+    fn a_head_that_comes_in_drop_by_drop_is_not_waited_for() {
+        let mut wire = connect();
+        wire.receive("GET / HTTP/1.1\r\nHost: here\r\n\r\nGET / HTTP/1.1\r\n");
+        for _ in 0..29 {
+            wire.advance(Duration::from_secs(1));
+            assert!(wire.close_reason().is_none());
+            wire.receive("x");
+        }
+        wire.advance(Duration::from_secs(1));
+        assert!(wire.close_reason().is_some());
+    }
+
+    #[test]
+    fn requests_name_one_host_and_that_of_this_server_if_it_has_names() {
+        for (status, fields) in [
+            ("200", "Host: here:8080\r\n"),
+            ("200", "Host: HERE\r\n"),
+            ("421", "Host: there\r\n"),
+            ("421", "Host: here.there\r\n"),
+            ("400", ""),
+            ("400", "Host: here\r\nHost: here\r\n"),
+            ("400", "Host: he/re\r\n"),
+        ] {
+            for (target, status) in [("/", status), ("/socket", if status == "200" { "426" } else { status })] {
+                let mut wire = connect_to(&["here"]);
+                wire.receive(format!("GET {target} HTTP/1.1\r\n{fields}\r\n"));
+                let answer = String::from_utf8(wire.take_written()).unwrap();
+                assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{fields}: {answer}");
+            }
+        }
     }
 
     #[test]
