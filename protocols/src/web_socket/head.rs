@@ -61,7 +61,7 @@ pub(super) fn at_most_one<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Resul
 }
 
 /// The elements of a field that is a list (RFC 9110, section 5.6.1), however many lines it stands on.
-pub(super) fn elements<'a>(fields: &'a HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &'a str> {
+pub(super) fn elements(fields: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
     let values = fields.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values
         .flat_map(|value| value.split(','))

@@ -18,7 +18,7 @@ use crate::web_socket::options::Options;
 /// What is to become of a connection, by its first request.
 pub(super) enum Verdict {
     /// It becomes a web socket.
-    Accept(Accepted),
+    Accept(Box<Accepted>),
     Refuse(Refusal),
     /// It is none of ours.
     Otherwise,
@@ -61,7 +61,7 @@ pub(super) fn judge(head: &Head, options: &Options) -> Verdict {
         return not_ours(Refusal::bad(format!("a web socket is asked for by GET, not by {}", request.method())));
     }
     match check(request, options) {
-        Ok(accepted) => Verdict::Accept(accepted),
+        Ok(accepted) => Verdict::Accept(Box::new(accepted)),
         Err(refusal) => Verdict::Refuse(refusal),
     }
 }

@@ -33,7 +33,7 @@ impl WebSocketHandler for Chat {
             "pause" => self.socket.pause_reading(),
             "ping" => self.socket.send_ping("?").unwrap(),
             "later" => {
-                drop(self.socket.call_later(Duration::from_secs(1), |this: &mut Self| this.socket.send_text("now")))
+                drop(self.socket.call_later(Duration::from_secs(1), |this: &mut Self| this.socket.send_text("now")));
             }
             text => self.socket.send_text(text),
         }
@@ -97,11 +97,11 @@ fn texts_and_bytes_are_told_apart_and_empty_ones_count() {
 fn fragments_are_one_message_and_control_frames_between_them_come_first() {
     let mut test = open();
     let received = test.receive(&[
-        frame(1, "\u{20ac}".as_bytes()[..1].to_vec()),
+        frame(1, &"\u{20ac}".as_bytes()[..1]),
         frame(PING, "?"),
         frame(CONTINUED, ""),
         frame(PONG, "!"),
-        frame(CONTINUED | FINAL, "\u{20ac}".as_bytes()[1..].to_vec()),
+        frame(CONTINUED | FINAL, &"\u{20ac}".as_bytes()[1..]),
     ]);
     assert_eq!(received, ["ping ?", "pong !", "text \u{20ac}"]);
     assert_eq!(test.sent(), [(PONG, b"?".to_vec()), (TEXT, "\u{20ac}".into())]);
@@ -110,9 +110,9 @@ fn fragments_are_one_message_and_control_frames_between_them_come_first() {
 #[test]
 fn nothing_depends_on_how_messages_are_cut() {
     let frames = [
-        frame(1, "\u{20ac}".as_bytes()[..2].to_vec()),
+        frame(1, &"\u{20ac}".as_bytes()[..2]),
         frame(PING, ""),
-        frame(CONTINUED | FINAL, "\u{20ac}".as_bytes()[2..].to_vec()),
+        frame(CONTINUED | FINAL, &"\u{20ac}".as_bytes()[2..]),
         frame(BINARY, ""),
         frame(CLOSE, [&closing(1001)[..], b"gone"].concat()),
         frame(TEXT, "behind"),
