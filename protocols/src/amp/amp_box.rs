@@ -5,10 +5,10 @@ use bytes::Bytes;
 use crate::amp::error::{AmpError, BoxError, KEY_COST, MAX_KEY_LENGTH};
 use crate::amp::value::{FromAmp, ToAmp, encode_part};
 
-/// What AMP sends: values by their keys, in the order of the keys. Twisted's `AmpBox`.
+/// The unit that AMP sends: values by their keys, sorted by key. Twisted's `AmpBox`.
 ///
-/// A key has 1 to 255 bytes, and a value at most 65,535. What stands in a value the two sides agree on; [`ToAmp`] and
-/// [`FromAmp`] convert what Twisted's argument types do.
+/// A key has 1 to 255 bytes, and a value up to 65,535. The two sides agree on the meaning of a value; [`ToAmp`] and
+/// [`FromAmp`] convert the same types as Twisted's arguments.
 ///
 /// ```
 /// use protocols::amp::AmpBox;
@@ -22,17 +22,17 @@ use crate::amp::value::{FromAmp, ToAmp, encode_part};
 /// ```
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
 pub struct AmpBox {
-    /// Sorted by the keys, each of which is there once.
+    /// Sorted by key; no key occurs twice.
     entries: Vec<(Bytes, Bytes)>,
 }
 
 impl AmpBox {
-    /// A box with nothing in it.
+    /// An empty box.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The box with this value in it, in place of the one of the same key.
+    /// Returns the box with this value in it, replacing any value of the same key.
     ///
     /// # Panics
     ///
@@ -44,7 +44,7 @@ impl AmpBox {
         self
     }
 
-    /// Puts a value in, in place of the one of the same key. Its length is looked at when the box is
+    /// Puts a value into the box, replacing any value of the same key. Its length is checked when the box is
     /// [encoded](Self::encode) or sent.
     ///
     /// # Panics
@@ -53,7 +53,7 @@ impl AmpBox {
     #[track_caller]
     pub fn set(&mut self, key: impl AsRef<[u8]>, value: impl ToAmp) {
         let key = key.as_ref();
-        assert!((1..=MAX_KEY_LENGTH).contains(&key.len()), "a key has 1 to 255 bytes, and this has {}", key.len());
+        assert!((1..=MAX_KEY_LENGTH).contains(&key.len()), "a key has 1 to 255 bytes, but this one has {}", key.len());
         let value = value.to_value();
         match self.place_of(key) {
             Ok(place) => self.entries[place].1 = value,
@@ -65,7 +65,7 @@ impl AmpBox {
     ///
     /// # Errors
     ///
-    /// [`AmpError::Malformed`] if there is none, or it is not a `T`.
+    /// [`AmpError::Malformed`] if the key is missing or its value is not a `T`.
     pub fn get<T: FromAmp>(&self, key: impl AsRef<[u8]>) -> Result<T, AmpError> {
         let key = key.as_ref();
         let value = self.get_optional(key)?;
@@ -76,7 +76,7 @@ impl AmpBox {
     ///
     /// # Errors
     ///
-    /// [`AmpError::Malformed`] if there is one that is not a `T`.
+    /// [`AmpError::Malformed`] if there is a value that is not a `T`.
     pub fn get_optional<T: FromAmp>(&self, key: impl AsRef<[u8]>) -> Result<Option<T>, AmpError> {
         let key = key.as_ref();
         let Ok(place) = self.place_of(key) else { return Ok(None) };
@@ -87,28 +87,28 @@ impl AmpBox {
         })
     }
 
-    /// Takes a value out.
+    /// Removes and returns a value.
     pub fn remove(&mut self, key: impl AsRef<[u8]>) -> Option<Bytes> {
         let place = self.place_of(key.as_ref()).ok()?;
         Some(self.entries.remove(place).1)
     }
 
-    /// The keys and the values, in the order of the keys.
+    /// The keys and values, sorted by key.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &Bytes)> {
         self.entries.iter().map(|(key, value)| (&**key, value))
     }
 
-    /// How many values are in it.
+    /// The number of values.
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether nothing is in it.
+    /// Whether the box is empty.
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// The bytes that it is sent as. Twisted's `serialize`.
+    /// The bytes on the wire. Twisted's `serialize`.
     ///
     /// # Errors
     ///
@@ -122,7 +122,7 @@ impl AmpBox {
         Ok(encoded)
     }
 
-    /// A box of the keys and values that were received, in any order.
+    /// A box of received keys and values, in any order.
     pub(crate) fn from_entries(mut entries: Vec<(Bytes, Bytes)>) -> Result<Self, BoxError> {
         entries.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
         if entries.windows(2).any(|two| two[0].0 == two[1].0) {
@@ -131,7 +131,7 @@ impl AmpBox {
         Ok(Self { entries })
     }
 
-    /// A value that is longer than may be makes what it is encoded into longer than may be, too.
+    /// If a value is too long, the encoded form is too long as well.
     pub(crate) fn encode_into(&self, encoded: &mut Vec<u8>) {
         for (key, value) in &self.entries {
             for part in [key, value] {
@@ -141,7 +141,7 @@ impl AmpBox {
         encoded.extend([0, 0]);
     }
 
-    /// What it counts where the size of boxes is limited.
+    /// The size that counts against the limit on boxes.
     pub(crate) fn size(&self) -> usize {
         self.encoded_length() + self.len() * KEY_COST
     }
@@ -173,7 +173,7 @@ impl fmt::Debug for AmpBox {
 
 const MAX_VALUE_LENGTH: usize = 65_535;
 
-/// How many bytes of a value an error shows.
+/// How many bytes of a value an error message shows.
 const SHOWN: usize = 40;
 
 #[cfg(test)]
@@ -231,13 +231,13 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "a key has 1 to 255 bytes, and this has 256")]
+    #[should_panic(expected = "a key has 1 to 255 bytes, but this one has 256")]
     fn a_key_that_is_too_long_is_refused() {
         AmpBox::new().set("k".repeat(256), 1);
     }
 
     #[test]
-    #[should_panic(expected = "a key has 1 to 255 bytes, and this has 0")]
+    #[should_panic(expected = "a key has 1 to 255 bytes, but this one has 0")]
     fn an_empty_key_is_refused() {
         AmpBox::new().set("", 1);
     }
@@ -245,10 +245,10 @@ mod tests {
     #[test]
     fn bytes_that_are_no_whole_boxes_are_not_parsed() {
         for (bytes, reason) in [
-            (&b"\0\x01a\0\x01b"[..], "the last box has no end"),
-            (b"\0", "the last box has no end"),
-            (b"\x01\0", "a key of 256 bytes, of which there may be 255"),
-            (b"\0\x01a\0\0\0\x01a\0\0\0\0", "a key that is there twice"),
+            (&b"\0\x01a\0\x01b"[..], "the last box is incomplete"),
+            (b"\0", "the last box is incomplete"),
+            (b"\x01\0", "a key of 256 bytes: the maximum is 255"),
+            (b"\0\x01a\0\0\0\x01a\0\0\0\0", "a duplicate key"),
         ] {
             assert_eq!(AmpBox::parse(bytes).unwrap_err().to_string(), reason);
         }

@@ -5,7 +5,7 @@ use std::pin::Pin;
 use crate::amp::amp_box::AmpBox;
 use crate::amp::error::AmpError;
 
-/// The answer to a call: a box, which `into()` makes one of, or a future that takes its time to find it.
+/// The answer to a call: a box, converted by `into()`, or a future that finds the answer later.
 pub struct AmpAnswer(pub(crate) When);
 
 pub(crate) enum When {
@@ -16,8 +16,8 @@ pub(crate) enum When {
 pub(crate) type Later = Pin<Box<dyn Future<Output = Result<AmpBox, AmpError>>>>;
 
 impl AmpAnswer {
-    /// Answers with the output of a future, which runs beside the handler as one given to
-    /// [`Transport::defer`](reactor::Transport::defer) does. Twisted's responder that returns a `Deferred`.
+    /// Answers with the output of a future, which runs beside the handler like one passed to
+    /// [`Transport::defer`](reactor::Transport::defer). Twisted's responder that returns a `Deferred`.
     ///
     /// Other calls are received and answered meanwhile. If the connection ends first, the future is dropped.
     pub fn later(future: impl Future<Output = Result<AmpBox, AmpError>> + 'static) -> Self {

@@ -6,12 +6,12 @@ use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, Timelike};
 use crate::amp::value::{FromAmp, ToAmp};
 
 impl ToAmp for DateTime<FixedOffset> {
-    /// In microseconds and in minutes of offset; what is finer is cut off. Twisted reads the years 1 to 9999.
+    /// In microseconds, with the offset in minutes; anything finer is cut off. Twisted reads the years 1 to 9999.
     fn to_value(&self) -> Bytes {
         let minutes = self.offset().local_minus_utc().div_euclid(60);
-        // As Twisted has it: UTC is minus zero.
+        // Like Twisted: UTC is minus zero.
         let sign = if minutes > 0 { '+' } else { '-' };
-        // In a leap second there is more than a million.
+        // A leap second has more than a million microseconds.
         let micros = (self.nanosecond() / 1000).min(999_999);
         let text = format!(
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{micros:06}{sign}{:02}:{:02}",

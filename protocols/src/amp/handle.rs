@@ -11,11 +11,11 @@ use reactor::{CloseReason, DeferredCall, Transport};
 use crate::amp::amp_box::AmpBox;
 use crate::amp::error::AmpError;
 
-/// A handle of one connection whose protocol is an [`AmpReceiver`](crate::amp::AmpReceiver): how the peer is called.
+/// A handle of one connection whose protocol is an [`AmpReceiver`](crate::amp::AmpReceiver), used to call the peer.
 ///
-/// Like [`Transport`] it is cheap to clone and may be used from any callback of any connection of the same reactor. Its
-/// methods only take note: **they never call user code**. A handle that outlives its connection is harmless: its calls
-/// fail.
+/// Like [`Transport`], it is cheap to clone and may be used from any callback of any connection of the same reactor.
+/// Its methods only record what to do: **they never call user code**. A handle that outlives its connection is
+/// harmless: its calls fail.
 #[derive(Clone)]
 pub struct Amp(Rc<Shared>);
 
@@ -23,11 +23,11 @@ struct Shared {
     transport: Transport,
     /// The number of the last call.
     number: Cell<u64>,
-    /// The calls that have no answer yet, by the numbers of their tags.
+    /// Calls without an answer so far, by the numbers of their tags.
     calls: RefCell<BTreeMap<u64, oneshot::Sender<Outcome>>>,
-    /// How many bytes of answers are unsent, at most: less if the output is less.
+    /// An upper bound on the unsent bytes of answers: fewer are unsent if the output is shorter.
     owed: Cell<usize>,
-    /// Why the connection has ended, once it has.
+    /// Why the connection ended, once it has.
     lost: RefCell<Option<CloseReason>>,
 }
 
@@ -44,18 +44,18 @@ impl Amp {
         }))
     }
 
-    /// Calls a command of the peer: it is sent at once, and the future has the answer. Twisted's `callRemote`.
+    /// Calls a command of the peer: sends it at once and returns a future of the answer. Twisted's `callRemote`.
     ///
-    /// Any number of calls can be under way, in both directions, and they may be answered in any order. What is sent
-    /// counts against the output limit as everything does
-    /// ([`Transport::set_output_limit`](reactor::Transport::set_output_limit)); a call that would pass it fails, and the
-    /// others go on. Where both sides call in bulk, each should
-    /// have calls of less than 1 MiB under way, the bytes and 64 for each key: so much is read while they wait, and with
-    /// more the two might wait for each other. An answer has no time limit of its own. A future that is dropped leaves the call
-    /// as it is; its answer is thrown away.
+    /// Any number of calls can be under way in both directions, and they may be answered in any order. Calls count
+    /// against the output limit like everything else
+    /// ([`Transport::set_output_limit`](reactor::Transport::set_output_limit)); a call that would exceed it fails, and
+    /// the others go on. If both sides call in bulk, each should keep less than 1 MiB of calls under way, counting
+    /// their bytes and 64 for each key: a side reads that much while its calls wait, and with more the two might wait
+    /// for each other. An answer has no time limit of its own. Dropping the future leaves the call as it is; its answer
+    /// is thrown away.
     ///
-    /// Where a callback is wanted, [`defer`](Self::defer) makes one of the future; elsewhere it can be awaited, by
-    /// [`Reactor::spawn`](reactor::Reactor::spawn) and [`Reactor::run_until`](reactor::Reactor::run_until):
+    /// For a callback, pass the future to [`defer`](Self::defer); elsewhere, await it in
+    /// [`Reactor::spawn`](reactor::Reactor::spawn) or [`Reactor::run_until`](reactor::Reactor::run_until):
     ///
     /// ```
     /// # use protocols::amp::{Amp, AmpBox, AmpError};
@@ -67,10 +67,9 @@ impl Amp {
     ///
     /// # Errors
     ///
-    /// Each kind of [`AmpError`]: [`Remote`](AmpError::Remote) if the peer answers with an error,
-    /// [`ConnectionLost`](AmpError::ConnectionLost) if there is no answer before the connection ends,
-    /// [`TooLong`](AmpError::TooLong) if an argument cannot be sent, and so nothing was, [`Full`](AmpError::Full) if the
-    /// peer does not keep up, likewise.
+    /// [`Remote`](AmpError::Remote) if the peer answers with an error, [`ConnectionLost`](AmpError::ConnectionLost) if
+    /// the connection ends before the answer; [`TooLong`](AmpError::TooLong) if an argument is too long and
+    /// [`Full`](AmpError::Full) if the peer does not keep up: in both cases nothing was sent.
     pub fn call(&self, command: &str, arguments: AmpBox) -> impl Future<Output = Result<AmpBox, AmpError>> + use<> {
         let number = self.0.number.get() + 1;
         self.0.number.set(number);
@@ -84,13 +83,13 @@ impl Amp {
         }
         async move {
             sent?;
-            // Who forgets the call without an answer has gone down with its reactor.
+            // The call was dropped without an answer because the reactor has ended.
             receiver.await.unwrap_or(Err(AmpError::ConnectionLost(CloseReason::Aborted)))
         }
     }
 
-    /// Calls a command of the peer that is not to be answered. Nobody tells whether it has arrived, nor that it has
-    /// failed, but that Twisted's peer then closes. Twisted's `requiresAnswer = False`.
+    /// Calls a command of the peer that needs no answer. The caller learns neither that it arrived nor that it failed,
+    /// except that Twisted's peer closes after a failure. Twisted's `requiresAnswer = False`.
     ///
     /// # Errors
     ///
@@ -99,13 +98,13 @@ impl Amp {
         self.send(command, arguments)
     }
 
-    /// As [`Transport::lose_connection`]; no further call is received, and no answer.
+    /// As [`Transport::lose_connection`]; no further call or answer is received.
     pub fn lose_connection(&self) {
         self.transport().lose_connection();
     }
 
-    /// As [`Transport::defer`]: runs `future`, such as a [`call`](Self::call), beside the handler, and calls `call` with
-    /// its output. Both are dropped when the connection ends, so that they never see that of their own;
+    /// As [`Transport::defer`]: runs `future`, such as a [`call`](Self::call), beside the handler, and calls `call`
+    /// with its output. Both are dropped when the connection ends, so they never see the end of their own connection;
     /// [`AmpHandler::connection_lost`](crate::amp::AmpHandler::connection_lost) does.
     ///
     /// ```
@@ -139,7 +138,7 @@ impl Amp {
         self.transport().defer(future, call)
     }
 
-    /// The connection itself, for everything else. When it is read is the receiver's business.
+    /// The connection itself, for everything else. The receiver decides when to read from it.
     pub fn transport(&self) -> &Transport {
         &self.0.transport
     }
@@ -161,21 +160,22 @@ impl Amp {
         self.transport().write_bytes(encoded.into());
     }
 
-    /// How many bytes of answers are unsent, at most. This side's own calls are none that the peer has to read first.
+    /// An upper bound on the unsent bytes of answers. This side's own calls do not count: the peer need not read them
+    /// first.
     pub(crate) fn owed(&self) -> usize {
         self.0.owed.get().min(self.transport().unsent_bytes())
     }
 
-    /// Ends a call; false if there is none of this tag.
+    /// Completes a call; false if no call has this tag.
     pub(crate) fn answer(&self, tag: &[u8], outcome: Outcome) -> bool {
         let number = str::from_utf8(tag).ok().and_then(|tag| u64::from_str_radix(tag, 16).ok());
         let number = number.filter(|number| tag_of(*number).as_bytes() == tag);
         let call = number.and_then(|number| self.0.calls.borrow_mut().remove(&number));
-        // Sending fails if nobody waits for it any more.
+        // Sending fails if the caller has dropped the future.
         call.map(|call| call.send(outcome)).is_some()
     }
 
-    /// Ends all calls, those made from here on included.
+    /// Fails all calls, including those made from now on.
     pub(crate) fn fail_calls(&self, reason: &CloseReason) {
         self.0.lost.replace(Some(reason.clone()));
         for call in self.0.calls.take().into_values() {
@@ -184,7 +184,7 @@ impl Amp {
     }
 }
 
-/// As Twisted counts them.
+/// The same form as Twisted's.
 fn tag_of(number: u64) -> String {
     format!("{number:x}")
 }
@@ -212,7 +212,7 @@ impl fmt::Debug for Amp {
     }
 }
 
-/// The keys that make a box a call or an answer.
+/// The keys that mark a box as a call or an answer.
 pub(crate) const ASK: &str = "_ask";
 pub(crate) const ANSWER: &str = "_answer";
 pub(crate) const COMMAND: &str = "_command";

@@ -6,22 +6,22 @@ use crate::amp::error::AmpError;
 use crate::amp::handle::Amp;
 use crate::receiver::into_handler::IntoHandler;
 
-/// What a user of [`AmpReceiver`](crate::amp::AmpReceiver) writes: a protocol that answers the calls of its peer.
+/// What a user of [`AmpReceiver`](crate::amp::AmpReceiver) implements: a protocol that answers the calls of its peer.
 ///
-/// It is built with its [`Amp`], the handle that calls the peer, and keeps it in a plain field if it wants
-/// to. Nothing must be written: a side that only calls has `impl AmpHandler for Client {}`. Twisted's `CommandLocator`.
+/// It is built with its [`Amp`], the handle that calls the peer, and can keep it in a plain field. No method is
+/// required: a side that only calls has `impl AmpHandler for Client {}`. Twisted's `CommandLocator`.
 ///
-/// Callbacks come in the order that [`Protocol`](reactor::Protocol) has, and none begins before the one before it has
-/// returned. A panic in one ends this connection alone. When the peer ends its stream the connection closes, whether
-/// answers are still to come or not.
+/// Callbacks come in the order of [`Protocol`](reactor::Protocol), and each returns before the next begins. A panic in
+/// one ends only this connection. When the peer ends its stream, the connection closes, even if answers are still to
+/// come.
 ///
 /// # When calls wait
 ///
-/// No call is received once the connection is closing. They wait while as many are being answered as may be
+/// Once the connection is closing, no call is delivered. Calls wait while the maximum number is being answered
 /// ([`AmpFactory::max_answering`](crate::amp::AmpFactory::max_answering), and
-/// [`max_box_size`](crate::amp::AmpFactory::max_box_size) for all of them together), and, when more than 64 KiB of
-/// answers are unsent, until the output has been sent. Answers to this side's own calls do not wait. While the calls that
-/// wait count more than 1 MiB, their bytes and 64 for each key, nothing is read.
+/// [`max_box_size`](crate::amp::AmpFactory::max_box_size) for their total size), and, when more than 64 KiB of answers
+/// are unsent, until the output has been sent. Answers to this side's own calls do not wait. While the waiting calls
+/// exceed 1 MiB, counting their bytes and 64 for each key, nothing is read.
 ///
 /// ```
 /// use protocols::amp::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
@@ -52,16 +52,16 @@ use crate::receiver::into_handler::IntoHandler;
 /// # Ok::<(), AmpError>(())
 /// ```
 pub trait AmpHandler: 'static {
-    /// The connection is established; nothing was received yet. Twisted's `connectionMade`.
+    /// The connection is established; nothing has been received yet. Twisted's `connectionMade`.
     fn connection_made(&mut self) {}
 
-    /// The peer calls a command. The answer is a box, which `into()` makes an answer of; or
-    /// [`AmpAnswer::later`], where it takes time; or an error.
+    /// The peer calls a command. Returns the answer: a box, converted by `into()`; [`AmpAnswer::later`], if it takes
+    /// time; or an error.
     ///
-    /// [`AmpError::Remote`] is sent to the peer, and the connection goes on. Any other error, such as that of an
-    /// argument that is missing, is a fault of one of the two programs: it is logged, the peer is told
-    /// [`AmpError::UNKNOWN`], and the connection closes. So does it after any error where the peer has not asked for an
-    /// answer, for then it would never know. All as in Twisted.
+    /// [`AmpError::Remote`] is sent to the peer, and the connection goes on. Any other error, such as a missing
+    /// argument, is a fault of one of the two programs: it is logged, the peer is told [`AmpError::UNKNOWN`], and the
+    /// connection closes. It also closes after any error if the peer did not ask for an answer, because the peer would
+    /// never learn of the error. All this is as in Twisted.
     fn call_received(&mut self, command: &str, arguments: AmpBox) -> Result<AmpAnswer, AmpError> {
         let _ = arguments;
         Err(AmpError::unhandled(command))
@@ -73,7 +73,7 @@ pub trait AmpHandler: 'static {
     /// As [`Protocol::resume_writing`](reactor::Protocol::resume_writing).
     fn resume_writing(&mut self) {}
 
-    /// The connection has ended; this is the last callback. Calls that had no answer have failed with this reason.
+    /// The connection has ended; this is the last callback. Calls without an answer have failed with this reason.
     /// Twisted's `connectionLost`.
     fn connection_lost(&mut self, reason: CloseReason) {
         let _ = reason;

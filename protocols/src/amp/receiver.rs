@@ -14,43 +14,43 @@ use crate::amp::handler::AmpHandler;
 use crate::amp::splitter::BoxSplitter;
 use crate::receiver::into_handler::IntoHandler;
 
-/// A protocol whose two sides call each other, and match the answers to their calls: the Asynchronous Messaging
-/// Protocol. Twisted's `AMP`, with which it talks (but for `StartTLS`, `ProtocolSwitchCommand` and `Descriptor`).
+/// A protocol in which both sides call each other and match the answers to their calls: the Asynchronous Messaging
+/// Protocol. Compatible with Twisted's `AMP`, except for `StartTLS`, `ProtocolSwitchCommand` and `Descriptor`.
 ///
-/// Programs name it to call [`factory`](Self::factory), and nowhere else. A peer that does not send AMP, or answers what
-/// was not asked, is reset: [`CloseReason::Failed`] tells of what.
+/// Programs need it only to call [`factory`](Self::factory). If the peer sends anything but AMP, or an answer to a call
+/// that was not made, the connection is reset; [`CloseReason::Failed`] says why.
 pub struct AmpReceiver<H> {
     handler: H,
     amp: Amp,
     splitter: BoxSplitter,
     limits: Limits,
-    /// How many calls of the peer are being answered.
+    /// The number of the peer's calls that are being answered.
     answering: usize,
-    /// What their boxes count together.
+    /// The total size of their boxes.
     answering_size: usize,
-    /// The calls that have to wait, and behind them why the connection is to fail, if it is.
+    /// The waiting calls, followed by the error that ends the connection, if any.
     waiting: VecDeque<Result<Call, AmpError>>,
-    /// What the calls that wait count together.
+    /// The total size of the waiting calls.
     waiting_size: usize,
-    /// They are to be looked at in the connection's next turn.
+    /// The waiting calls are to be handled in the connection's next turn.
     asked: bool,
-    /// So many wait that nothing is read.
+    /// Reading is paused because too much waits.
     paused: bool,
 }
 
 /// A call of the peer.
 struct Call {
     command: String,
-    /// The tag that it is to be answered with, if it is.
+    /// The tag for the answer, if the peer wants one.
     ask: Option<Bytes>,
     arguments: AmpBox,
-    /// What its box counts.
+    /// The size of its box.
     size: usize,
 }
 
 impl<H: AmpHandler> AmpReceiver<H> {
-    /// A factory of AMP receivers, for servers and clients alike. For each connection `build` is given its [`Amp`] and
-    /// returns the handler, or an `Option` of it, where `None` refuses the connection.
+    /// A factory of AMP receivers, for servers and clients alike. For each connection `build` receives its [`Amp`] and
+    /// returns the handler, or an `Option` of it; `None` refuses the connection.
     ///
     /// ```
     /// use protocols::amp::{Amp, AmpBox, AmpError, AmpHandler, AmpReceiver};
@@ -101,13 +101,13 @@ impl<H: AmpHandler> AmpReceiver<H> {
         }
     }
 
-    /// Whether the next call may be taken.
+    /// Whether the next call may be delivered.
     fn goes_on(&self) -> bool {
         let may_answer = self.answering < self.limits.max_answering && self.answering_size <= self.limits.max_box_size;
         may_answer && self.amp.owed() <= MOST_OWED && !self.amp.transport().is_closing()
     }
 
-    /// Takes calls that wait.
+    /// Delivers waiting calls.
     fn go_on(&mut self) {
         while self.goes_on() {
             match self.waiting.pop_front() {
@@ -125,7 +125,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
         self.pace();
     }
 
-    /// Reads unless enough waits.
+    /// Reads, unless too much waits.
     fn pace(&mut self) {
         let paused = self.waiting_size > READ_AHEAD;
         if paused != self.paused {
@@ -135,7 +135,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
         }
     }
 
-    /// The next call; the answers before it are given to those who wait for them.
+    /// The next call; passes the answers before it to the calls that wait for them.
     fn next_call(&mut self, input: &mut &[u8]) -> Result<Option<Call>, AmpError> {
         while let Some(mut received) = self.splitter.next(input)? {
             if let Some(tag) = received.remove(ANSWER) {
@@ -181,7 +181,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
         Err(AmpError::Malformed(format!("an answer to a call that was not made: \"{}\"", tag.escape_ascii())))
     }
 
-    /// Answers a call, if the peer has asked for that.
+    /// Answers a call, if the peer asked for an answer.
     fn answer(&self, command: &str, ask: Option<Bytes>, outcome: Outcome) {
         let error_box = |ask: Bytes, code: &str, description: &str| {
             AmpBox::new().with(ERROR, ask).with(ERROR_CODE, code).with(ERROR_DESCRIPTION, description)
@@ -197,7 +197,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
         match encoded {
             Ok(encoded) => self.amp.send_answer(encoded),
             Err(error) => {
-                tracing::error!(command, %error, "a call could not be answered: the connection closes");
+                tracing::error!(command, %error, "cannot answer a call: closing the connection");
                 if let Some(Ok(unknown)) = ask.map(|ask| error_box(ask, AmpError::UNKNOWN, "Unknown Error").encode()) {
                     self.amp.send_answer(unknown);
                 }
@@ -222,7 +222,7 @@ pub struct AmpFactory<F> {
     limits: Limits,
 }
 
-/// What a peer may make a receiver hold.
+/// What a peer can make a receiver hold.
 #[derive(Clone, Copy, Debug)]
 struct Limits {
     max_box_size: usize,
@@ -230,17 +230,17 @@ struct Limits {
 }
 
 impl<F> AmpFactory<F> {
-    /// How large a box of the peer may be: the bytes that it is sent as, and 64 for each key. 1 MiB if this is never
-    /// called; Twisted has no limit. A larger one ends the connection. When the calls that are waiting for an
-    /// [`AmpAnswer::later`](crate::amp::AmpAnswer::later) are larger than that together, others wait.
+    /// The maximum size of the peer's boxes: the bytes on the wire, and 64 for each key. Default: 1 MiB; Twisted has no
+    /// limit. A larger box ends the connection. While the calls that wait for an
+    /// [`AmpAnswer::later`](crate::amp::AmpAnswer::later) exceed this size in total, further calls wait.
     #[must_use]
     pub fn max_box_size(mut self, bytes: usize) -> Self {
         self.limits.max_box_size = bytes;
         self
     }
 
-    /// How many calls of the peer may be waiting for an [`AmpAnswer::later`](crate::amp::AmpAnswer::later): 1,024 if this is
-    /// never called. While there are so many, others wait.
+    /// How many calls of the peer may wait for an [`AmpAnswer::later`](crate::amp::AmpAnswer::later) at a time.
+    /// Default: 1,024. Further calls wait.
     ///
     /// # Panics
     ///
@@ -248,7 +248,7 @@ impl<F> AmpFactory<F> {
     #[track_caller]
     #[must_use]
     pub fn max_answering(mut self, calls: usize) -> Self {
-        assert!(calls > 0, "a receiver that may answer no call can receive none");
+        assert!(calls > 0, "the maximum number of calls being answered is 0: it must be at least 1");
         self.limits.max_answering = calls;
         self
     }
@@ -279,8 +279,8 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
     }
 
     fn data_received(&mut self, mut data: &[u8]) {
-        // Were more answered here, the reactor would take all that is unsent for answers, this side's own calls included,
-        // and not read before it is sent: then two sides could wait for each other for ever.
+        // If more were answered here, the reactor would take all unsent output for answers, including this side's own
+        // calls, and stop reading until it is sent: two sides could then wait for each other forever.
         let at_once = |this: &Self| this.waiting.is_empty() && this.amp.transport().unsent_bytes() <= MOST_OWED / 2;
         while !self.amp.transport().is_closing() && !matches!(self.waiting.back(), Some(Err(_))) {
             match self.next_call(&mut data) {
@@ -312,7 +312,7 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
     }
 
     fn resume_writing(&mut self) {
-        // Answers go before new calls.
+        // Answers come before new calls.
         self.go_on();
         self.handler.resume_writing();
     }
@@ -327,11 +327,11 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
     }
 }
 
-/// While more bytes of answers are unsent, calls wait: as many as make a transport full, so that it tells when they have
-/// left.
+/// While more bytes of answers than this are unsent, calls wait. It equals the amount that makes a transport full, so
+/// the transport reports when they have been sent.
 const MOST_OWED: usize = 65_536;
 
-/// While the calls that wait count more than that, nothing is read: more than a side sends before it waits, too.
+/// While the waiting calls exceed this, nothing is read. It is more than a side sends before it waits itself.
 const READ_AHEAD: usize = 1 << 20;
 
 impl<H> fmt::Debug for AmpReceiver<H> {

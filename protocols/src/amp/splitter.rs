@@ -6,15 +6,15 @@ use crate::amp::amp_box::AmpBox;
 use crate::amp::error::{AmpError, BoxError, KEY_COST, MAX_KEY_LENGTH};
 use crate::amp::value::FromAmp;
 
-/// Cuts a stream of bytes into boxes. It holds the box that is not whole yet.
+/// Cuts a stream of bytes into boxes. It holds the incomplete box.
 ///
-/// Each byte is copied once into what is held, and once out of it; nothing is allocated for a length that is claimed.
+/// Each byte is copied once into the held bytes and once out of them; nothing is allocated for a claimed length.
 pub(crate) struct BoxSplitter {
-    /// What a box may count: its bytes, and [`KEY_COST`] for each key.
+    /// The maximum size of a box: its bytes, and [`KEY_COST`] for each key.
     max_size: usize,
-    /// The bytes of the box so far.
+    /// The bytes of the box received so far.
     held: Vec<u8>,
-    /// Where each key and each value begins and ends in them, in turn.
+    /// Where each key and each value begins and ends in them, alternately.
     parts: Vec<(usize, usize)>,
 }
 
@@ -23,9 +23,9 @@ impl BoxSplitter {
         Self { max_size, held: Vec::new(), parts: Vec::new() }
     }
 
-    /// The next box; `None` when the input is used up. What is taken of the input is cut off its front.
+    /// The next box; `None` when the input is used up. Consumed bytes are cut off the front of the input.
     ///
-    /// After an error there is no telling where the next box begins.
+    /// After an error it is unknown where the next box begins.
     pub(crate) fn next(&mut self, input: &mut &[u8]) -> Result<Option<AmpBox>, BoxError> {
         loop {
             // Where the next length begins.
@@ -54,12 +54,12 @@ impl BoxSplitter {
         }
     }
 
-    /// Whether a box has begun.
+    /// Whether a box is incomplete.
     pub(crate) fn is_inside(&self) -> bool {
         !self.held.is_empty()
     }
 
-    /// Fills up what is held to this length; false if the input does not suffice.
+    /// Fills the held bytes up to this length; false if the input does not suffice.
     fn take(&mut self, length: usize, input: &mut &[u8]) -> bool {
         let missing = length.saturating_sub(self.held.len());
         let (taken, rest) = input.split_at(missing.min(input.len()));
@@ -81,11 +81,11 @@ impl BoxSplitter {
 }
 
 impl AmpBox {
-    /// The boxes that these bytes are, all of which must be whole. Twisted's `parseString`.
+    /// Parses these bytes as boxes, all of which must be complete. Twisted's `parseString`.
     ///
     /// # Errors
     ///
-    /// [`AmpError::Malformed`] if they are not.
+    /// [`AmpError::Malformed`] if a box is invalid or incomplete.
     pub fn parse(bytes: &[u8]) -> Result<Vec<Self>, AmpError> {
         let mut splitter = BoxSplitter::new(usize::MAX);
         let mut input = bytes;
@@ -94,7 +94,7 @@ impl AmpBox {
             boxes.push(next);
         }
         if splitter.is_inside() {
-            return Err(AmpError::Malformed("the last box has no end".to_owned()));
+            return Err(AmpError::Malformed("the last box is incomplete".to_owned()));
         }
         Ok(boxes)
     }
@@ -108,7 +108,7 @@ impl FromAmp for Vec<AmpBox> {
     }
 }
 
-/// What is kept of the memory that a box needed, for the next.
+/// How much memory is kept from one box for the next.
 const SPARE: usize = 1024;
 
 #[cfg(test)]

@@ -2,8 +2,8 @@ use std::str::FromStr;
 
 use bytes::Bytes;
 
-/// What can be put into an [`AmpBox`](crate::amp::AmpBox): a type whose values are sent as bytes, in the form that Twisted's argument types
-/// give them.
+/// A type that can be put into an [`AmpBox`](crate::amp::AmpBox). Its values are sent as bytes, in the same form as
+/// Twisted's argument types.
 ///
 /// | here | Twisted | as bytes |
 /// |---|---|---|
@@ -12,23 +12,23 @@ use bytes::Bytes;
 /// | `bool` | `Boolean` | `True` or `False` |
 /// | `str`, `String` | `Unicode`, and `Path` and `Decimal` as text | UTF-8 |
 /// | `[u8]`, `Vec<u8>`, [`Bytes`](https://docs.rs/bytes/1/bytes/struct.Bytes.html) | `String` | themselves |
-/// | `Vec<T>` | `ListOf` | each behind its length of 16 bits |
-/// | `Vec<AmpBox>` | `AmpList` | the boxes, one behind another |
+/// | `Vec<T>` | `ListOf` | each preceded by its length in 16 bits |
+/// | `Vec<AmpBox>` | `AmpList` | the boxes, one after another |
 /// | [`DateTime<FixedOffset>`](chrono::DateTime) | `DateTime` | `2026-11-25T08:51:00.000000+01:00` |
 ///
-/// A type of your own needs this and [`FromAmp`]. There is one rule: a value of more than 65,535 bytes cannot be sent,
-/// so that whatever makes something of it must make more than that, too.
+/// Implement this and [`FromAmp`] for your own types. There is one rule: a value of more than 65,535 bytes cannot be
+/// sent, so a conversion that contains such a value must itself exceed that length.
 pub trait ToAmp {
     /// The value as bytes.
     fn to_value(&self) -> Bytes;
 }
 
-/// What can be taken out of an [`AmpBox`](crate::amp::AmpBox): see [`ToAmp`].
+/// A type that can be taken out of an [`AmpBox`](crate::amp::AmpBox): see [`ToAmp`].
 pub trait FromAmp: Sized {
-    /// What it is called when a value is none: "an integer".
+    /// What an error calls the expected type: "an integer".
     const KIND: &'static str;
 
-    /// What these bytes mean; `None` if that is nothing of this type.
+    /// Converts these bytes; `None` if they are not a value of this type.
     fn from_value(value: &Bytes) -> Option<Self>;
 }
 
@@ -92,8 +92,8 @@ impl FromAmp for i128 {
 
 impl ToAmp for f64 {
     fn to_value(&self) -> Bytes {
-        // Rust and Python show as many digits and change to an exponent at the same places. But they write that
-        // differently; and of two texts that are as near, Python takes the even one, as Rust does for a given precision.
+        // Rust and Python show the same number of digits and switch to an exponent at the same places, but they write
+        // it differently. Of two equally near texts Python takes the even one, as Rust does for a given precision.
         let text = format!("{self:?}");
         let decimals = |digits: &str| digits.split_once('.').map_or(0, |(_, decimals)| decimals.len());
         let Some((digits, exponent)) = text.split_once('e') else {
@@ -225,7 +225,8 @@ fn parse<T: FromStr>(value: &[u8]) -> Option<T> {
     str::from_utf8(value).ok()?.parse().ok()
 }
 
-/// A length of 16 bits, and the bytes. More than that counts make the length wrong, and the whole too long to be sent.
+/// A length of 16 bits, and the bytes. If there are more than 65,535 bytes, the length is wrong, and the whole is too
+/// long to send.
 pub(crate) fn encode_part(part: &[u8], encoded: &mut Vec<u8>) {
     encoded.extend((part.len() as u16).to_be_bytes());
     encoded.extend_from_slice(part);

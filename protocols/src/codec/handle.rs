@@ -7,14 +7,15 @@ use tokio_util::codec::Encoder;
 use crate::receiver::handle::Handle;
 use crate::receiver::input::SPARE;
 
-/// A handle of one connection whose protocol is a [`CodecReceiver`](crate::codec::CodecReceiver): how a
-/// [`CodecHandler`](crate::codec::CodecHandler) sends messages. How it closes, paces and times is said at [`Handle`].
+/// A handle of one connection whose protocol is a [`CodecReceiver`](crate::codec::CodecReceiver), with which a
+/// [`CodecHandler`](crate::codec::CodecHandler) sends messages. [`Handle`] has what all handles share: closing,
+/// pausing, timers.
 pub type Messages<C> = Handle<CodecKind<C>>;
 
-/// The kind of [`Handle`] that [`Messages`] are: for code over any handle.
+/// The kind of [`Handle`] behind [`Messages`], for code that is generic over handles.
 pub struct CodecKind<C> {
     pub(crate) codec: RefCell<C>,
-    /// Where a message is encoded. Empty in between.
+    /// The buffer in which a message is encoded. Empty between messages.
     encoded: RefCell<BytesMut>,
     pub(crate) max_kept: usize,
 }
@@ -26,15 +27,15 @@ impl<C> CodecKind<C> {
 }
 
 impl<C> Messages<C> {
-    /// Sends a message as the codec encodes it. Where that can encode several types, `message` is of any of them.
+    /// Sends a message as the codec encodes it. If the codec encodes several types, `message` can be of any of them.
     ///
     /// # Errors
     ///
-    /// What the codec says. Nothing is sent then.
+    /// Any error of the codec. Nothing is sent then.
     ///
     /// # Panics
     ///
-    /// If it is called by the codec itself.
+    /// If the codec itself calls it.
     pub fn send<M>(&self, message: M) -> Result<(), C::Error>
     where
         C: Encoder<M>,

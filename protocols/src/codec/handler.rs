@@ -4,12 +4,12 @@ use tokio_util::codec::Decoder;
 use crate::codec::handle::Messages;
 use crate::receiver::into_handler::IntoHandler;
 
-/// What a user of [`CodecReceiver`](crate::codec::CodecReceiver) writes: a protocol that is called back with the messages of a
-/// codec.
+/// What a user of [`CodecReceiver`](crate::codec::CodecReceiver) implements: a protocol whose callbacks get the
+/// messages that a codec decodes.
 ///
-/// It is built with its [`Messages`], the handle that sends messages and closes, and keeps it in a plain
-/// field. Only [`message_received`](Self::message_received) must be written. Callbacks come in the order, and messages
-/// wait, as [`LineHandler`](crate::LineHandler) has it.
+/// It is built with its [`Messages`], the handle that sends messages and closes, and keeps it in a plain field. Only
+/// [`message_received`](Self::message_received) is required. The order of callbacks, and when messages wait, is as in
+/// [`LineHandler`](crate::LineHandler).
 ///
 /// ```
 /// use protocols::codec::{CodecHandler, CodecReceiver, Messages};
@@ -34,25 +34,25 @@ use crate::receiver::into_handler::IntoHandler;
 /// assert_eq!(wire.written(), b"HELLO\nWORLD\n");
 /// ```
 pub trait CodecHandler: 'static {
-    /// What decodes the messages that come, and encodes those that are sent.
+    /// Decodes received messages and encodes sent ones.
     type Codec: Decoder + 'static;
 
-    /// The connection is established; nothing was received yet. Twisted's `connectionMade`.
+    /// The connection is established; nothing has been received yet. Twisted's `connectionMade`.
     fn connection_made(&mut self) {}
 
     /// The peer sent this message.
     fn message_received(&mut self, message: <Self::Codec as Decoder>::Item);
 
-    /// What the peer sent cannot be decoded, or too much of it would have to be kept
-    /// ([`CodecFactory::max_kept`](crate::codec::CodecFactory::max_kept)): then the error is made of an
+    /// The peer sent bytes that cannot be decoded, or too many that cannot be decoded yet
+    /// ([`CodecFactory::max_kept`](crate::codec::CodecFactory::max_kept)): then the error is converted from an
     /// [`io::Error`](std::io::Error) of the kind [`InvalidData`](std::io::ErrorKind::InvalidData). Nothing more is
-    /// delivered: when this has returned, the connection sends what was written and closes.
+    /// delivered; when this returns, the connection sends what was written and closes.
     fn decoding_failed(&mut self, error: <Self::Codec as Decoder>::Error) {
         let _ = error;
     }
 
-    /// The peer has ended its stream; no message follows, for what the codec makes of unfinished ones
-    /// (`Decoder::decode_eof`) has been delivered. The answer says whether this side goes on sending.
+    /// The peer has ended its stream; no message follows: anything that the codec makes of unfinished input
+    /// (`Decoder::decode_eof`) has been delivered. The return value says whether this side goes on sending.
     fn eof_received(&mut self) -> OnEof {
         OnEof::Close
     }

@@ -1,4 +1,4 @@
-//! Messages of any codec of `tokio_util`.
+//! Messages of any `tokio_util` codec.
 
 pub(crate) mod handle;
 pub(crate) mod handler;
@@ -17,23 +17,23 @@ use crate::receiver::input::SPARE;
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Cut, Event, Receiver};
 
-/// Has a codec of [`tokio_util`](https://docs.rs/tokio-util) cut what is received into messages, and calls a
-/// [`CodecHandler`] with them. So all the codecs there are for that crate's `Framed` can be used, with the same rules of
-/// delivery as lines.
+/// Lets a codec of [`tokio_util`](https://docs.rs/tokio-util) cut the received bytes into messages, and passes them to
+/// a [`CodecHandler`]. Any codec written for that crate's `Framed` can be used, with the same rules of delivery as
+/// lines.
 ///
-/// Programs name it to call [`factory`](Self::factory), and nowhere else.
+/// Programs need it only to call [`factory`](Self::factory).
 ///
-/// What is received is copied once, into the buffer that the codec decodes from. It is given no more than one chunk
-/// beyond what it could not decode yet.
+/// Received bytes are copied once, into the buffer that the codec decodes from. It holds at most one chunk besides the
+/// bytes that could not be decoded yet.
 #[derive(Debug)]
 pub struct CodecReceiver {
-    /// What is not decoded yet.
+    /// The bytes not yet decoded.
     buffer: BytesMut,
 }
 
 impl CodecReceiver {
-    /// A factory of codec receivers. For each connection `new_codec` makes its codec; `build` is given its [`Messages`]
-    /// and returns the handler, or an `Option` of it, where `None` refuses the connection.
+    /// A factory of codec receivers. For each connection `new_codec` makes its codec; `build` receives its [`Messages`]
+    /// and returns the handler, or an `Option` of it; `None` refuses the connection.
     ///
     /// ```
     /// use protocols::codec::{CodecHandler, CodecReceiver, Messages};
@@ -80,12 +80,12 @@ pub struct CodecFactory<N, F> {
 }
 
 impl<N, F> CodecFactory<N, F> {
-    /// The most bytes that are kept because the codec cannot decode them yet: 1 MiB if this is never called. With more
-    /// the connection closes, see [`CodecHandler::decoding_failed`].
+    /// The maximum number of bytes to keep that the codec cannot decode yet. Default: 1 MiB. With more the connection
+    /// closes: see [`CodecHandler::decoding_failed`].
     ///
-    /// This bounds memory, for codecs that do not. It is no limit of messages, since one that comes in a single chunk
-    /// is decoded without being kept: for that, and for codecs that reserve memory for as much as a peer has told, set
-    /// a limit of the codec's own.
+    /// This bounds memory for codecs without a limit. It does not limit messages, since one that arrives in a single
+    /// chunk is decoded without being kept. To limit messages, and for codecs that reserve memory by a length that the
+    /// peer claims, set a limit of the codec's own.
     #[must_use]
     pub fn max_kept(mut self, bytes: usize) -> Self {
         self.max_kept = bytes;
@@ -148,7 +148,7 @@ impl<H: CodecHandler> Cut<H> for CodecReceiver {
 /// [`Decoder::decode`], or its `decode_eof`.
 type Decode<C> = fn(&mut C, &mut BytesMut) -> Result<Option<<C as Decoder>::Item>, <C as Decoder>::Error>;
 
-/// Delivers what `decode` takes off the buffer, as far as may be.
+/// Delivers what `decode` takes from the buffer, as long as delivery may go on.
 fn decode_with<H: CodecHandler>(receiver: &mut Receiver<H, CodecReceiver>, decode: Decode<H::Codec>) {
     let Receiver { handler, handle: messages, cut: CodecReceiver { buffer } } = receiver;
     let Shared { delivery, kind } = &*messages.0;
@@ -156,7 +156,7 @@ fn decode_with<H: CodecHandler>(receiver: &mut Receiver<H, CodecReceiver>, decod
     let next = || {
         let mut decoded = decode(&mut kind.codec.borrow_mut(), buffer);
         if matches!(decoded, Ok(None)) && buffer.len() > kind.max_kept {
-            let text = format!("the peer sent more than {} bytes of a message that is not complete", kind.max_kept);
+            let text = format!("the peer sent more than {} bytes of an incomplete message", kind.max_kept);
             decoded = Err(io::Error::new(io::ErrorKind::InvalidData, text).into());
         }
         match decoded {

@@ -8,11 +8,11 @@ use crate::memcache::error::MemcacheError;
 use crate::memcache::item::MemcacheItem;
 use crate::memcache::waiting::{Progress, ValueHeader};
 
-/// Reads what the server answers, and gives it to the requests that wait for it, in their order.
+/// Reads the server's answers and passes them to the waiting requests, in order.
 pub(crate) struct Answers {
     client: MemcacheClient,
     connected: Rc<dyn Fn(MemcacheClient)>,
-    /// The value that is being received, with what has come of it.
+    /// The value being received, with its bytes so far.
     value: Option<(ValueHeader, Vec<u8>)>,
 }
 
@@ -21,7 +21,8 @@ impl Answers {
         Self { client, connected, value: None }
     }
 
-    /// The oldest request has waited too long. A late answer would be taken for that of another: the connection ends.
+    /// The oldest request has timed out. A late answer would be taken for that of another request, so the connection
+    /// ends.
     pub(crate) fn timed_out(&mut self) {
         self.client.transport().fail_connection(CloseReason::TimedOut);
     }
@@ -39,7 +40,7 @@ impl LineHandler for Answers {
     fn line_received(&mut self, line: &[u8]) {
         let line = String::from_utf8_lossy(line);
         let Some(waiting) = self.client.take_oldest() else {
-            return self.violation(&format!("the memcache server was asked nothing and said {line:?}"));
+            return self.violation(&format!("the memcache server sent an answer without a request: {line:?}"));
         };
         match waiting.line_received(&line) {
             Progress::Answered => self.client.oldest_answered(),
@@ -51,7 +52,7 @@ impl LineHandler for Answers {
             }
             Progress::Value(waiting, _) | Progress::Violation(waiting) => {
                 self.client.put_oldest(waiting);
-                self.violation(&format!("the memcache server answered what it may not: {line:?}"));
+                self.violation(&format!("the memcache server sent an invalid answer: {line:?}"));
             }
         }
     }
@@ -65,7 +66,7 @@ impl LineHandler for Answers {
             return;
         }
         if !value.ends_with(DELIMITER) {
-            return self.violation("the memcache server sent a value of another length than it said");
+            return self.violation("the memcache server sent a value whose length differs from the announced one");
         }
         value.truncate(header.length);
         let value = std::mem::take(value).into();

@@ -16,14 +16,14 @@ use crate::memcache::waiting::{Answer, Waiting};
 /// A handle of one connection to a memcached server. Twisted's `MemCacheProtocol`.
 ///
 /// Each method sends a request at once and returns a future of its answer, which can be awaited in
-/// [`Reactor::spawn`](reactor::Reactor::spawn) and [`Reactor::run_until`](reactor::Reactor::run_until), or given to
-/// [`Transport::defer`] of any other connection. Many requests may be under way: the server answers them in their order.
-/// One that would pass the connection's [output limit](reactor::Transport::set_output_limit), 16 MiB, fails with
-/// [`Full`](MemcacheError::Full), and the others go on. A future that is dropped leaves its request as it is.
+/// [`Reactor::spawn`](reactor::Reactor::spawn) and [`Reactor::run_until`](reactor::Reactor::run_until), or passed to
+/// [`Transport::defer`] of any other connection. Many requests may be under way; the server answers them in order. A
+/// request that would exceed the connection's [output limit](reactor::Transport::set_output_limit), 16 MiB, fails with
+/// [`Full`](MemcacheError::Full), and the others go on. Dropping a future leaves its request as it is.
 ///
-/// A key has 1 to 250 bytes, none of them a blank or a control character; a value is any bytes, at most
-/// [`max_value_length`](crate::memcache::MemcacheFactory::max_value_length) of them. An item expires when this much time has passed, if
-/// any is given; seconds are counted, and begun ones are full. None expires beyond January 2038, to where servers count.
+/// A key has 1 to 250 bytes without blanks and control characters. A value is any bytes, up to
+/// [`max_value_length`](crate::memcache::MemcacheFactory::max_value_length). An item expires after the given time, if
+/// any, rounded up to whole seconds; expiry times end in January 2038, the last that servers can count.
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -54,9 +54,10 @@ use crate::memcache::waiting::{Answer, Waiting};
 ///
 /// # Errors
 ///
-/// Every answer can be a [`MemcacheError`] instead. All requests under way fail with
-/// [`ConnectionLost`](MemcacheError::ConnectionLost) when the connection ends, as it does when the oldest has waited for
-/// a minute ([`timeout`](crate::memcache::MemcacheFactory::timeout)) and when the server does not keep to the protocol.
+/// Any answer can be a [`MemcacheError`] instead. All requests under way fail with
+/// [`ConnectionLost`](MemcacheError::ConnectionLost) when the connection ends, which also happens when the oldest has
+/// waited for a minute ([`timeout`](crate::memcache::MemcacheFactory::timeout)) or when the server violates the
+/// protocol.
 #[derive(Clone)]
 pub struct MemcacheClient(Rc<Shared>);
 
@@ -64,12 +65,12 @@ struct Shared {
     lines: Lines,
     timeout: Duration,
     max_value_length: usize,
-    /// Begins the time of the oldest request.
+    /// Starts the timer of the oldest request.
     start_timer: fn(&Lines, Duration) -> DelayedCall,
     waiting: RefCell<VecDeque<Waiting>>,
-    /// Gives up the oldest request.
+    /// Times out the oldest request.
     timer: RefCell<Option<DelayedCall>>,
-    /// What requests fail with once the connection has ended.
+    /// The error of all requests once the connection has ended.
     lost: RefCell<Option<MemcacheError>>,
 }
 
@@ -97,7 +98,7 @@ impl MemcacheClient {
         async { Ok(found.await?.into_values().next()) }
     }
 
-    /// The items of these keys, those that there are. Twisted's `getMultiple`.
+    /// Those items of these keys that exist. Twisted's `getMultiple`.
     pub fn get_multiple(
         &self,
         keys: &[&str],
@@ -114,7 +115,7 @@ impl MemcacheClient {
         outcome(receiver)
     }
 
-    /// Stores a value, whatever there was; true. Twisted's `set`.
+    /// Stores a value in any case and returns true. Twisted's `set`.
     pub fn set(
         &self,
         key: &str,
@@ -125,7 +126,7 @@ impl MemcacheClient {
         self.store("set", key, value, flags, expires, None)
     }
 
-    /// Stores a value if there is none; whether it has. Twisted's `add`.
+    /// Stores a value if the key has none. Returns whether it was stored. Twisted's `add`.
     pub fn add(
         &self,
         key: &str,
@@ -136,7 +137,7 @@ impl MemcacheClient {
         self.store("add", key, value, flags, expires, None)
     }
 
-    /// Stores a value if there is one already; whether it has. Twisted's `replace`.
+    /// Stores a value if the key has one already. Returns whether it was stored. Twisted's `replace`.
     pub fn replace(
         &self,
         key: &str,
@@ -147,8 +148,8 @@ impl MemcacheClient {
         self.store("replace", key, value, flags, expires, None)
     }
 
-    /// Stores a value if the item has not changed since it was got with this [`cas`](MemcacheItem::cas); whether it has.
-    /// Twisted's `checkAndSet`.
+    /// Stores a value if the item is unchanged since it was fetched with this [`cas`](MemcacheItem::cas). Returns
+    /// whether it was stored. Twisted's `checkAndSet`.
     pub fn check_and_set(
         &self,
         key: &str,
@@ -160,33 +161,33 @@ impl MemcacheClient {
         self.store("cas", key, value, flags, expires, Some(cas))
     }
 
-    /// Puts bytes behind a value, if there is one; whether it has. Twisted's `append`.
+    /// Appends bytes to a value, if there is one. Returns whether it did. Twisted's `append`.
     pub fn append(&self, key: &str, value: &[u8]) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
         self.store("append", key, value, 0, None, None)
     }
 
-    /// Puts bytes before a value, if there is one; whether it has. Twisted's `prepend`.
+    /// Prepends bytes to a value, if there is one. Returns whether it did. Twisted's `prepend`.
     pub fn prepend(&self, key: &str, value: &[u8]) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
         self.store("prepend", key, value, 0, None, None)
     }
 
-    /// Adds to a value that is a decimal number, if there is one: the sum, modulo 2⁶⁴. Twisted's `increment`.
+    /// Adds to a value that is a decimal number, if there is one. Returns the sum, modulo 2⁶⁴. Twisted's `increment`.
     pub fn increment(&self, key: &str, by: u64) -> impl Future<Output = Result<Option<u64>, MemcacheError>> + use<> {
         self.count("incr", key, by)
     }
 
-    /// Subtracts from a value that is a decimal number, if there is one: the difference, at least 0. Twisted's
+    /// Subtracts from a value that is a decimal number, if there is one. Returns the difference, at least 0. Twisted's
     /// `decrement`.
     pub fn decrement(&self, key: &str, by: u64) -> impl Future<Output = Result<Option<u64>, MemcacheError>> + use<> {
         self.count("decr", key, by)
     }
 
-    /// Deletes an item; whether there was one. Twisted's `delete`.
+    /// Deletes an item. Returns whether there was one. Twisted's `delete`.
     pub fn delete(&self, key: &str) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
         self.done(self.check(key).map(|()| format!("delete {key}")), "DELETED")
     }
 
-    /// Sets when an item expires, anew; whether there is one.
+    /// Sets a new expiry time for an item. Returns whether there is one.
     pub fn touch(
         &self,
         key: &str,
@@ -196,12 +197,12 @@ impl MemcacheClient {
         self.done(request, "TOUCHED")
     }
 
-    /// Deletes all items; true. Twisted's `flushAll`.
+    /// Deletes all items and returns true. Twisted's `flushAll`.
     pub fn flush_all(&self) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
         self.done(self.check_connection().map(|()| "flush_all".to_owned()), "OK")
     }
 
-    /// What the server tells about itself, by name. Twisted's `stats`.
+    /// The server's statistics, by name. Twisted's `stats`.
     pub fn stats(&self) -> impl Future<Output = Result<BTreeMap<String, String>, MemcacheError>> + use<> {
         let request = self.check_connection().map(|()| "stats".to_owned());
         self.ask(request, |answer| Waiting::Stats { found: BTreeMap::new(), answer })
@@ -212,7 +213,7 @@ impl MemcacheClient {
         self.ask(self.check_connection().map(|()| "version".to_owned()), Waiting::Version)
     }
 
-    /// As [`Transport::lose_connection`]; requests that wait for their answers fail.
+    /// As [`Transport::lose_connection`]; requests without an answer fail.
     pub fn lose_connection(&self) {
         self.0.lines.lose_connection();
     }
@@ -276,7 +277,8 @@ impl MemcacheClient {
         outcome(receiver)
     }
 
-    /// When an item expires, as the server is told it: the seconds from now; or, of more than 30 days, since 1970.
+    /// An item's expiry time as the server expects it: the seconds from now or, if that is more than 30 days, since
+    /// 1970.
     fn seconds(&self, expires: Option<Duration>) -> i32 {
         let Some(mut expires) = expires else { return NEVER };
         if expires.is_zero() {
@@ -287,7 +289,7 @@ impl MemcacheClient {
             expires = expires.saturating_add(now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
         }
         let begun = expires.as_secs().saturating_add(u64::from(expires.subsec_nanos() > 0));
-        // A server takes a number that it cannot count for an error, and the value behind it for requests.
+        // A server rejects a number that it cannot count, and then takes the value after it for requests.
         i32::try_from(begun).unwrap_or(NEVER)
     }
 
@@ -295,7 +297,7 @@ impl MemcacheClient {
         self.0.lost.borrow().clone().map_or(Ok(()), Err)
     }
 
-    /// Whether there is a connection, and this is a key.
+    /// Checks that the connection exists and the key is valid.
     fn check(&self, key: &str) -> Result<(), MemcacheError> {
         self.check_connection()?;
         let has_length = (1..=MAX_KEY_LENGTH).contains(&key.len());
@@ -305,7 +307,7 @@ impl MemcacheClient {
         Err(MemcacheError::InvalidKey(key.to_owned()))
     }
 
-    /// Whether the connection takes as many bytes, and the end of a line.
+    /// Checks that the output has room for this many bytes and the end of a line.
     fn check_room(&self, length: usize) -> Result<(), MemcacheError> {
         let transport = self.transport();
         if length + CRLF <= transport.output_room() {
@@ -343,7 +345,7 @@ impl MemcacheClient {
         self.0.waiting.borrow_mut().pop_front()
     }
 
-    /// Puts back what [`take_oldest`](Self::take_oldest) has taken.
+    /// Puts back what [`take_oldest`](Self::take_oldest) took.
     pub(crate) fn put_oldest(&self, waiting: Waiting) {
         self.0.waiting.borrow_mut().push_front(waiting);
     }
@@ -354,7 +356,7 @@ impl MemcacheClient {
         }
     }
 
-    /// The time of the next begins.
+    /// Starts the timer of the next request.
     pub(crate) fn oldest_answered(&self) {
         if self.0.waiting.borrow().is_empty() {
             if let Some(timer) = self.0.timer.take() {
@@ -365,7 +367,7 @@ impl MemcacheClient {
         }
     }
 
-    /// Fails all requests, those made from here on included.
+    /// Fails all requests, including those made from now on.
     pub(crate) fn fail_all(&self, error: &MemcacheError) {
         self.0.lost.replace(Some(error.clone()));
         for waiting in self.0.waiting.take() {
@@ -375,7 +377,7 @@ impl MemcacheClient {
 }
 
 async fn outcome<T>(receiver: oneshot::Receiver<Result<T, MemcacheError>>) -> Result<T, MemcacheError> {
-    // Who forgets a request without an answer has gone down with its reactor.
+    // The request was dropped without an answer because the reactor has ended.
     receiver.await.unwrap_or(Err(MemcacheError::ConnectionLost(CloseReason::Aborted)))
 }
 
@@ -390,13 +392,13 @@ impl fmt::Debug for MemcacheClient {
 
 const MAX_KEY_LENGTH: usize = 250;
 
-/// What ends a line.
+/// The length of a line end.
 const CRLF: usize = 2;
 
 const NEVER: i32 = 0;
 const AT_ONCE: i32 = -1;
 
-/// The server takes a larger number for a time of day.
+/// The server takes a larger number for a point in time.
 const LONGEST_FROM_NOW: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]

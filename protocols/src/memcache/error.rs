@@ -8,22 +8,21 @@ use reactor::text::escaped;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum MemcacheError {
-    /// This is no key: it is empty, longer than 250 bytes, or has a blank or a control character in it. Nothing was
-    /// sent.
+    /// The key is invalid: empty, longer than 250 bytes, or with a blank or a control character. Nothing was sent.
     InvalidKey(String),
-    /// A value of so many bytes is longer than it may be. Nothing was sent.
+    /// A value of this length is longer than the maximum. Nothing was sent.
     ValueTooLong(usize),
-    /// With the request, more would be unsent than the connection's output limit: as many bytes wait for the server to
-    /// take them. Nothing of the request was sent; ask again when others are answered.
+    /// The request would exceed the connection's output limit, because this many bytes still wait for the server to
+    /// take them. Nothing of the request was sent; try again when others have been answered.
     Full(usize),
     /// The server does not know the command. Twisted's `NoSuchCommand`.
     UnknownCommand,
-    /// The server finds a fault in the request, and says which. Twisted's `ClientError`.
+    /// The server rejects the request, for this reason. Twisted's `ClientError`.
     ClientError(String),
-    /// The server has failed, and says how. Twisted's `ServerError`.
+    /// The server has failed, for this reason. Twisted's `ServerError`.
     ServerError(String),
-    /// The connection ended before the answer came: [`CloseReason::TimedOut`] if that took too long,
-    /// [`CloseReason::Failed`] if the server did not keep to the protocol.
+    /// The connection ended before the answer: [`CloseReason::TimedOut`] if the answer took too long,
+    /// [`CloseReason::Failed`] if the server violated the protocol.
     ConnectionLost(CloseReason),
 }
 
@@ -31,11 +30,16 @@ impl fmt::Display for MemcacheError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidKey(key) => {
-                write!(f, "{key:?} is no key: it needs 1 to 250 bytes, none of them a blank or a control character")
+                write!(
+                    f,
+                    "{key:?} is not a valid key: it must have 1 to 250 bytes without blanks and control characters"
+                )
             }
-            Self::ValueTooLong(length) => write!(f, "a value of {length} bytes is longer than it may be"),
+            Self::ValueTooLong(length) => {
+                write!(f, "a value of {length} bytes is longer than the maximum: see MemcacheFactory::max_value_length")
+            }
             Self::Full(unsent) => {
-                write!(f, "the request is not sent: behind {unsent} unsent bytes it would pass the output limit")
+                write!(f, "request not sent: on top of {unsent} unsent bytes it would exceed the output limit")
             }
             Self::UnknownCommand => f.write_str("the server does not know the command"),
             Self::ClientError(text) => write!(f, "the server refuses the request: {}", escaped(text)),

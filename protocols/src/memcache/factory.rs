@@ -8,7 +8,7 @@ use crate::line::{LineReceiver, Lines};
 use crate::memcache::answers::Answers;
 use crate::memcache::client::MemcacheClient;
 
-/// Builds the protocol of a connection to a memcached server, by [`MemcacheClient::factory`].
+/// Builds the protocol of a connection to a memcached server. Made by [`MemcacheClient::factory`].
 pub struct MemcacheFactory {
     connected: Rc<dyn Fn(MemcacheClient)>,
     timeout: Duration,
@@ -16,23 +16,23 @@ pub struct MemcacheFactory {
 }
 
 impl MemcacheClient {
-    /// A factory to connect with. `connected` is called with the handle of each connection that is made.
+    /// A factory to connect with. `connected` is called with the handle of each new connection.
     pub fn factory(connected: impl Fn(Self) + 'static) -> MemcacheFactory {
         MemcacheFactory { connected: Rc::new(connected), timeout: Duration::from_secs(60), max_value_length: 1 << 20 }
     }
 }
 
 impl MemcacheFactory {
-    /// How long the oldest request may wait for its answer before the connection is given up: a minute if this is never
-    /// called. Twisted's `persistentTimeOut`.
+    /// How long the oldest request may wait for its answer before the connection is given up. Default: one minute.
+    /// Twisted's `persistentTimeOut`.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
         self
     }
 
-    /// The most bytes that a value may have, be it sent or received: 1 MiB if this is never called, as in memcached. A
-    /// server that answers with a longer one is not heard further.
+    /// The maximum length of a value in bytes, sent or received. Default: 1 MiB, as in memcached. A longer value from
+    /// the server ends the connection.
     #[must_use]
     pub fn max_value_length(mut self, bytes: usize) -> Self {
         self.max_value_length = bytes;
@@ -61,5 +61,5 @@ impl fmt::Debug for MemcacheFactory {
     }
 }
 
-/// No line of the protocol has nearly as much.
+/// Far longer than any line of the protocol.
 const MAX_LINE_LENGTH: usize = 2048;

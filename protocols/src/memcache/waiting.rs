@@ -1,4 +1,4 @@
-//! Requests that wait for their answers, and the lines that answers consist of: no transport, no callbacks.
+//! Requests that wait for their answers, and the lines of answers: no transport, no callbacks.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
@@ -10,13 +10,13 @@ use crate::memcache::item::MemcacheItem;
 
 /// A request that waits for its answer.
 pub(crate) enum Waiting {
-    /// For items. The keys are those that have not come yet.
+    /// Waits for items. The keys are those still missing.
     Items {
         keys: BTreeSet<String>,
         found: BTreeMap<String, MemcacheItem>,
         answer: Answer<BTreeMap<String, MemcacheItem>>,
     },
-    /// For this line, or one that says that it was not done.
+    /// Waits for this line, or one that says that the request was not carried out.
     Done {
         line: &'static str,
         answer: Answer<bool>,
@@ -31,14 +31,14 @@ pub(crate) enum Waiting {
 
 pub(crate) type Answer<T> = oneshot::Sender<Result<T, MemcacheError>>;
 
-/// What follows from a line.
+/// The result of a line.
 pub(crate) enum Progress {
     Answered,
-    /// Another line is to come.
+    /// Another line follows.
     More(Waiting),
-    /// The bytes of a value are to come, and another line.
+    /// The bytes of a value follow, and another line.
     Value(Waiting, ValueHeader),
-    /// This does not answer it.
+    /// The line does not answer the request.
     Violation(Waiting),
 }
 
@@ -57,7 +57,7 @@ impl Waiting {
             self.fail(error);
             return Progress::Answered;
         }
-        // An answer that nobody waits for any more is thrown away.
+        // An answer whose request was dropped is thrown away.
         match self {
             Self::Items { found, answer, .. } if line == "END" => drop(answer.send(Ok(found))),
             Self::Items { mut keys, found, answer } => {
@@ -93,7 +93,7 @@ impl Waiting {
         Progress::Answered
     }
 
-    /// Takes the item whose value was to come.
+    /// Takes the item whose value was expected.
     pub(crate) fn item_received(&mut self, key: &str, item: MemcacheItem) {
         if let Self::Items { found, .. } = self {
             found.insert(key.to_owned(), item);
@@ -133,12 +133,12 @@ fn error_in(line: &str) -> Option<MemcacheError> {
     }
 }
 
-/// Digits alone: a sign would be none.
+/// Digits only, without a sign.
 fn number<T: FromStr>(text: &str) -> Option<T> {
     text.parse().ok().filter(|_| text.starts_with(|first: char| first.is_ascii_digit()))
 }
 
-/// Why something was not done: the key is there, is not, or has another value by now.
+/// Why a request was not carried out: the key exists, does not exist, or has a newer value.
 const NOT_DONE: [&str; 3] = ["NOT_STORED", "NOT_FOUND", "EXISTS"];
 
 /// Servers have about a hundred.

@@ -310,7 +310,7 @@ fn a_call_that_is_too_long_is_not_sent() {
     test.wire.settle();
     assert_eq!(test.written(), []);
     let outcome = call.take().unwrap().unwrap_err();
-    assert_eq!(outcome.to_string(), "the value of \"x\" has 65536 bytes, of which 65,535 can be sent");
+    assert_eq!(outcome.to_string(), "the value of \"x\" has 65536 bytes: the maximum is 65,535");
 }
 
 #[test]
@@ -329,7 +329,7 @@ fn with_the_connection_all_calls_are_lost_that_wait_and_all_later_ones() {
 #[test]
 fn a_peer_that_does_not_speak_amp_is_reset() {
     for (bytes, reason) in [
-        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "a key of 18245 bytes, of which there may be 255"),
+        (b"GET / HTTP/1.1\r\n\r\n".to_vec(), "a key of 18245 bytes: the maximum is 255"),
         (b"\0\0".to_vec(), "there is no value of \"_command\""),
         (encode(&[AmpBox::new().with("_ask", "1")]), "there is no value of \"_command\""),
         (
@@ -363,7 +363,7 @@ fn a_closure_that_returns_none_refuses() {
 }
 
 #[test]
-#[should_panic(expected = "a receiver that may answer no call can receive none")]
+#[should_panic(expected = "the maximum number of calls being answered is 0: it must be at least 1")]
 fn a_receiver_that_may_answer_nothing_is_refused() {
     let _ = AmpReceiver::factory(|_| None::<Probe>).max_answering(0);
 }

@@ -168,12 +168,12 @@ fn a_key_that_is_none_and_a_value_that_is_too_long_are_not_sent() {
         test.ask(test.client.delete(key));
         test.ask(test.client.touch(key, None));
         let expected =
-            format!("{key:?} is no key: it needs 1 to 250 bytes, none of them a blank or a control character");
+            format!("{key:?} is not a valid key: it must have 1 to 250 bytes without blanks and control characters");
         assert_eq!(test.log(), vec![expected; 6]);
     }
     test.ask(test.client.get(&long[1..]));
     test.ask(test.client.set("k", b"1234", 0, None));
-    assert_eq!(test.log(), ["a value of 4 bytes is longer than it may be"]);
+    assert_eq!(test.log(), ["a value of 4 bytes is longer than the maximum: see MemcacheFactory::max_value_length"]);
     assert_eq!(test.written(), format!("gets {}\r\n", &long[1..]));
 }
 
@@ -204,7 +204,7 @@ fn a_server_that_does_not_keep_to_the_protocol_is_not_heard_further() {
         test.ask(test.client.version());
         let log = test.receive(&format!("{answer}\r\n"));
         let said = answer.trim_end().rsplit('\n').next().unwrap();
-        let error = format!("no answer: the memcache server answered what it may not: {said:?}");
+        let error = format!("no answer: the memcache server sent an invalid answer: {said:?}");
         assert_eq!(log, vec![error; 2]);
         assert!(test.wire.was_reset());
     }
@@ -214,7 +214,7 @@ fn a_server_that_does_not_keep_to_the_protocol_is_not_heard_further() {
 fn a_value_of_another_length_and_an_endless_line_end_the_connection() {
     let mut test = connect();
     test.ask(test.client.get("k"));
-    let error = "no answer: the memcache server sent a value of another length than it said";
+    let error = "no answer: the memcache server sent a value whose length differs from the announced one";
     assert_eq!(test.receive("VALUE k 0 1 2\r\nvalue\r\n"), [error]);
 
     let mut test = connect();
@@ -227,7 +227,7 @@ fn statistics_have_an_end() {
     let mut test = connect();
     test.ask(test.client.stats());
     let log = test.receive(&(0..1001).map(|n| format!("STAT {n} 0\r\n")).collect::<String>());
-    assert_eq!(log, ["no answer: the memcache server answered what it may not: \"STAT 1000 0\""]);
+    assert_eq!(log, ["no answer: the memcache server sent an invalid answer: \"STAT 1000 0\""]);
 }
 
 #[test]
@@ -235,7 +235,7 @@ fn an_answer_that_nobody_asked_for_ends_the_connection() {
     let mut test = connect();
     test.wire.receive("ERROR Too many open connections\r\n");
     let reason = test.wire.close_reason().unwrap().to_string();
-    assert_eq!(reason, "the memcache server was asked nothing and said \"ERROR Too many open connections\"");
+    assert_eq!(reason, "the memcache server sent an answer without a request: \"ERROR Too many open connections\"");
 }
 
 #[test]

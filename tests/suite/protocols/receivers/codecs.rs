@@ -141,7 +141,7 @@ fn no_more_is_kept_than_allowed_for_a_codec_without_a_limit() {
     assert_eq!(wire.protocol::<Log>().log, ["a line in a single chunk"]);
     wire.receive("x");
     let answer = String::from_utf8_lossy(wire.written());
-    assert!(answer.ends_with("the peer sent more than 10 bytes of a message that is not complete\n"), "{answer}");
+    assert!(answer.ends_with("the peer sent more than 10 bytes of an incomplete message\n"), "{answer}");
     assert!(wire.close_reason().unwrap().is_clean());
 }
 
