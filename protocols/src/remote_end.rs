@@ -1,11 +1,11 @@
-//! For tests: what is at the far end of a connection.
+//! For tests: the far end of a connection.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
 use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
-/// Keeps what comes, and its transport for the test to act by.
+/// Records what is received, and keeps its transport so that the test can act.
 #[derive(Clone, Default)]
 pub(crate) struct RemoteEnd(Rc<RefCell<Seen>>);
 

@@ -6,43 +6,43 @@ use crate::line::splitter::Framing;
 use crate::receiver::handle::Handle;
 use crate::receiver::input::Input;
 
-/// A handle of one connection whose protocol is a [`LineReceiver`](crate::LineReceiver): how a
-/// [`LineHandler`](crate::LineHandler) sends lines, and switches between lines and raw data.
-/// How it closes, paces and times is said at [`Handle`].
+/// A handle of one connection whose protocol is a [`LineReceiver`](crate::LineReceiver), with which a
+/// [`LineHandler`](crate::LineHandler) sends lines and switches between lines and raw data. [`Handle`] has what all
+/// handles share: closing, pausing, timers.
 pub type Lines = Handle<LineKind>;
 
-/// The kind of [`Handle`] that [`Lines`] are: for code over any handle.
+/// The kind of [`Handle`] behind [`Lines`], for code that is generic over handles.
 pub struct LineKind {
     pub(crate) framing: Rc<Framing>,
     raw: Cell<bool>,
     changes: RefCell<Changes>,
     changed: Cell<bool>,
-    /// Where the bytes are that the running callback was lent and may give back.
+    /// The place of the bytes that the running callback borrows and may give back.
     lent: Cell<Option<Place>>,
 }
 
-/// What is to be done to the input behind the running callback, in this order.
+/// Changes to the input after the running callback, in this order.
 #[derive(Default)]
 struct Changes {
     clear: bool,
-    /// So many of the last bytes lent are to come again.
+    /// The number of borrowed bytes, counted from the end, that are to be delivered again.
     take_back: usize,
-    /// To come before everything else.
+    /// Bytes to deliver before everything else.
     extra: Vec<u8>,
 }
 
-/// The addresses of a slice's first byte and of the end.
+/// The addresses of a slice's first byte and of its end.
 type Place = (usize, usize);
 
 impl Lines {
-    /// Sends a line and the delimiter behind it. Twisted's `sendLine`.
+    /// Sends a line followed by the delimiter. Twisted's `sendLine`.
     ///
-    /// The line itself is not looked at: one that has a delimiter in it arrives as two.
+    /// The line is not checked: one that contains a delimiter arrives as two.
     pub fn send_line(&self, line: impl AsRef<[u8]>) {
         self.transport().write_sequence(&[line.as_ref(), self.0.kind.framing.delimiter.to_send()]);
     }
 
-    /// Stops cutting into lines: all that comes behind the line just received goes to
+    /// Stops cutting into lines: everything after the line just received goes to
     /// [`raw_data_received`](crate::LineHandler::raw_data_received), until [`set_line_mode`](Self::set_line_mode).
     /// Twisted's `setRawMode`.
     pub fn set_raw_mode(&self) {
@@ -51,11 +51,11 @@ impl Lines {
         }
     }
 
-    /// Cuts into lines again, from `extra` on, which is what a handler of raw data has found not to be its own; give
-    /// `""` where there is none. Twisted's `setLineMode`.
+    /// Cuts into lines again, beginning with `extra`: the bytes after the end of the raw data, or `""`. Twisted's
+    /// `setLineMode`.
     ///
-    /// Whenever it is called, `extra` comes in front of everything that was received and not yet delivered. An `extra`
-    /// that is the end of what `raw_data_received` was lent is not copied.
+    /// Whenever this is called, `extra` comes before all received bytes that have not been delivered. An `extra` that
+    /// is the end of the slice passed to `raw_data_received` is not copied.
     ///
     /// ```
     /// use protocols::{LineHandler, LineReceiver, Lines};
@@ -100,8 +100,8 @@ impl Lines {
         }
     }
 
-    /// Forgets what was received and not yet delivered. Twisted's `clearLineBuffer`, but for one thing: it returns
-    /// nothing, since input is cut where the reactor has lent it. To have the rest, switch to raw mode.
+    /// Discards received bytes that have not been delivered. Twisted's `clearLineBuffer`, except that it returns
+    /// nothing, since input is cut in the reactor's buffer. To get the rest, switch to raw mode.
     pub fn clear_line_buffer(&self) {
         self.change(|changes| *changes = Changes { clear: true, ..Changes::default() });
     }
@@ -137,7 +137,7 @@ impl LineKind {
         result
     }
 
-    /// Makes the changes that were asked for.
+    /// Makes the requested changes.
     #[inline]
     pub(crate) fn change_input(&self, input: &mut Input<'_>) {
         if self.changed.replace(false) {
@@ -150,7 +150,7 @@ impl LineKind {
         }
     }
 
-    /// Addresses will do: while they are lent, no other bytes can be where these are.
+    /// Comparing addresses suffices: while these bytes are borrowed, no others can have the same addresses.
     fn is_end_of_lent(&self, bytes: &[u8]) -> bool {
         let (begin, end) = place(bytes);
         self.lent.get().is_some_and(|(lent_begin, lent_end)| begin >= lent_begin && end == lent_end)

@@ -3,23 +3,23 @@ use reactor::{CloseReason, OnEof};
 use crate::line::handle::Lines;
 use crate::receiver::into_handler::IntoHandler;
 
-/// What a user of [`LineReceiver`](crate::LineReceiver) writes: a protocol that is called back with lines.
+/// What a user of [`LineReceiver`](crate::LineReceiver) implements: a protocol whose callbacks get lines.
 ///
-/// It is built with its [`Lines`], the handle that sends lines and closes, and keeps it in a plain
-/// field. Only [`line_received`](Self::line_received) must be written.
+/// It is built with its [`Lines`], the handle that sends lines and closes, and keeps it in a plain field. Only
+/// [`line_received`](Self::line_received) is required.
 ///
 /// # The order of callbacks
 ///
-/// As [`Protocol`](reactor::Protocol) has it: [`connection_made`](Self::connection_made) once and first; then lines
-/// and raw data in the order of the stream; [`eof_received`](Self::eof_received) at most once, behind them;
-/// [`connection_lost`](Self::connection_lost) exactly once and last. Every callback runs to completion before the
-/// next begins, whatever it asks of its `Lines`. A panic in one ends this connection alone.
+/// As in [`Protocol`](reactor::Protocol): [`connection_made`](Self::connection_made) comes once and first; then lines
+/// and raw data in stream order; [`eof_received`](Self::eof_received) at most once, after them;
+/// [`connection_lost`](Self::connection_lost) exactly once and last. Each callback runs to completion before the next
+/// begins, whatever it does with its `Lines`. A panic in one ends only this connection.
 ///
 /// # When lines wait
 ///
-/// A chunk from the network may hold many lines. None of them is delivered once the connection is closing, and none
-/// while reading is paused: those that are left come when it is resumed. They wait, too, when the answers to those
-/// before them are more than 64 KiB, until the output has been sent.
+/// A chunk from the network may hold many lines. None is delivered once the connection is closing or while reading is
+/// paused; the remaining lines come when reading is resumed. Lines also wait while the answers to earlier ones exceed
+/// 64 KiB, until the output has been sent.
 ///
 /// ```
 /// use protocols::{LineHandler, LineReceiver, Lines};
@@ -39,31 +39,30 @@ use crate::receiver::into_handler::IntoHandler;
 /// assert_eq!(wire.written(), b"HELLO\r\nWORLD\r\n");
 /// ```
 pub trait LineHandler: 'static {
-    /// The connection is established; nothing was received yet. Twisted's `connectionMade`.
+    /// The connection is established; nothing has been received yet. Twisted's `connectionMade`.
     fn connection_made(&mut self) {}
 
-    /// The peer sent this line, which is given without its delimiter; it may be empty. It is lent: what is to be kept
-    /// must be copied. Twisted's `lineReceived`.
+    /// The peer sent this line, passed without its delimiter; it may be empty. Copy what you need to keep. Twisted's
+    /// `lineReceived`.
     fn line_received(&mut self, line: &[u8]);
 
-    /// The peer sent these bytes, at least one, while raw mode was on
-    /// ([`Lines::set_raw_mode`](crate::Lines::set_raw_mode)). They are cut anywhere. Without an implementation they are
-    /// thrown away. Twisted's `rawDataReceived`.
+    /// The peer sent these bytes, at least one, in raw mode ([`Lines::set_raw_mode`](crate::Lines::set_raw_mode)). They
+    /// are cut anywhere. The default discards them. Twisted's `rawDataReceived`.
     fn raw_data_received(&mut self, data: &[u8]) {
         let _ = data;
     }
 
-    /// The peer sent a line that is longer than it may be. `data` is what was received of it so far, and whatever was
-    /// received behind it; nothing of that comes again, unless it is given back by
+    /// The peer sent a line longer than the maximum. `data` is the part of the line received so far and everything
+    /// received after it; none of it is delivered again unless given back to
     /// [`Lines::set_line_mode`](crate::Lines::set_line_mode). Twisted's `lineLengthExceeded`.
     fn line_length_exceeded(&mut self, data: &[u8]) -> OnLongLine {
         let _ = data;
         OnLongLine::Close
     }
 
-    /// The peer has ended its stream; no line follows. The answer says whether this side goes on sending.
+    /// The peer has ended its stream; no line follows. The return value says whether this side goes on sending.
     ///
-    /// `unfinished` is what came behind the last delimiter: usually nothing, but many a peer does not end its last line.
+    /// `unfinished` is what followed the last delimiter: usually nothing, but many peers do not end their last line.
     fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
         let _ = unfinished;
         OnEof::Close
@@ -89,12 +88,12 @@ impl<H: LineHandler> IntoHandler<Lines> for H {
     }
 }
 
-/// What a handler answers when a line is too long.
+/// What to do about a line that is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnLongLine {
-    /// Send what was written, then close, as by [`Lines::lose_connection`](crate::Lines::lose_connection).
+    /// Sends what was written, then closes, as [`Lines::lose_connection`](crate::Lines::lose_connection) does.
     Close,
-    /// Go on: the next byte received begins a new line, or is raw data if raw mode has been switched on.
+    /// Goes on: the next byte received begins a new line, or is raw data if raw mode has been switched on.
     KeepReading,
 }

@@ -18,18 +18,18 @@ use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Cut, Event, Receiver};
 
-/// Cuts what is received into lines, and calls a [`LineHandler`] with them. Twisted's `LineReceiver`,
-/// and `LineOnlyReceiver`.
+/// Cuts received bytes into lines, and calls a [`LineHandler`] with them. Twisted's `LineReceiver` and
+/// `LineOnlyReceiver`.
 ///
-/// Programs name it to call [`factory`](Self::factory), and nowhere else.
+/// Programs need it only to call [`factory`](Self::factory).
 #[derive(Debug)]
 pub struct LineReceiver {
     buffer: Buffer,
 }
 
 impl LineReceiver {
-    /// A factory of line receivers. For each connection `build` is given its [`Lines`] and returns the handler, or an
-    /// `Option` of it, where `None` refuses the connection.
+    /// A factory of line receivers. For each connection `build` receives its [`Lines`] and returns the handler, or an
+    /// `Option` of it; `None` refuses the connection.
     ///
     /// ```
     /// use protocols::{LineHandler, LineReceiver, Lines};
@@ -61,7 +61,7 @@ impl LineReceiver {
     }
 }
 
-/// As in Twisted.
+/// The same as Twisted's.
 const MAX_LENGTH: usize = 16 * 1024;
 
 /// Builds a receiver of lines for each connection, by [`LineReceiver::factory`].
@@ -82,11 +82,11 @@ pub struct LineFactory<F> {
 }
 
 impl<F> LineFactory<F> {
-    /// Lines end with these bytes, here and at the peer; with CR LF if this is never called.
+    /// Lines end with these bytes in both directions. Default: CR LF.
     ///
     /// # Panics
     ///
-    /// If there are none.
+    /// If the delimiter is empty.
     #[track_caller]
     #[must_use]
     pub fn delimiter(mut self, delimiter: impl AsRef<[u8]>) -> Self {
@@ -96,14 +96,14 @@ impl<F> LineFactory<F> {
         self
     }
 
-    /// Lines of the peer end with LF or CR LF, each as it comes; those that are sent, with CR LF.
+    /// The peer's lines end with LF or CR LF, in any mixture; sent lines end with CR LF.
     #[must_use]
     pub fn any_newline(mut self) -> Self {
         Rc::make_mut(&mut self.framing).delimiter = Delimiter::AnyNewline;
         self
     }
 
-    /// The most bytes that a line may have, without its delimiter: 16,384 if this is never called. See
+    /// The maximum length of a line in bytes, without its delimiter. Default: 16,384. See
     /// [`LineHandler::line_length_exceeded`]. Twisted's `MAX_LENGTH`.
     #[must_use]
     pub fn max_length(mut self, bytes: usize) -> Self {

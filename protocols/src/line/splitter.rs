@@ -5,11 +5,11 @@ use memchr::memmem::Finder;
 
 use crate::receiver::input::{Input, Needle};
 
-/// What ends a line, and how long one may be.
+/// How lines end, and their maximum length.
 #[derive(Clone, Debug)]
 pub(crate) struct Framing {
     pub(crate) delimiter: Delimiter,
-    /// The most bytes a line may have, its delimiter not counted.
+    /// The maximum length of a line in bytes, without its delimiter.
     pub(crate) max_length: usize,
 }
 
@@ -17,21 +17,20 @@ pub(crate) struct Framing {
 pub(crate) enum Delimiter {
     /// These bytes, at least one.
     Bytes(Box<Finder<'static>>),
-    /// LF, and a CR before it belongs to it.
+    /// LF, including a CR before it.
     AnyNewline,
 }
 
-/// A line is longer than it may be.
+/// A line is longer than the maximum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct LineTooLong;
 
 impl Framing {
-    /// Takes the next line off the input, without its delimiter; `None` when the bytes are used up or only begin one.
+    /// Takes the next line off the input, without its delimiter; `None` if the input has no complete line.
     ///
-    /// After [`LineTooLong`] the long line is still there: it is to be had, with all that follows, by
-    /// [`Input::everything`].
+    /// After [`LineTooLong`] the long line is still there: [`Input::everything`] returns it with all that follows.
     pub(crate) fn line<'a>(&self, input: &'a mut Input<'_>) -> Result<Option<&'a [u8]>, LineTooLong> {
-        // An unfinished line of so many bytes is too long, whatever follows.
+        // An unfinished line of this length is too long, whatever follows.
         let limit = self.max_length.saturating_add(self.delimiter.longest());
         let Some(at) = input.find(&self.delimiter, limit) else {
             return if input.len() >= limit { Err(LineTooLong) } else { Ok(None) };
@@ -52,7 +51,7 @@ impl Delimiter {
         Self::Bytes(Box::new(Finder::new(bytes).into_owned()))
     }
 
-    /// What a line is sent with.
+    /// The delimiter of sent lines.
     pub(crate) fn to_send(&self) -> &[u8] {
         match self {
             Self::Bytes(finder) => finder.needle(),
@@ -60,7 +59,7 @@ impl Delimiter {
         }
     }
 
-    /// How many bytes there can be between the end of one line and the beginning of the next.
+    /// The maximum number of bytes between the end of one line and the beginning of the next.
     fn longest(&self) -> usize {
         self.to_send().len()
     }

@@ -6,30 +6,30 @@ use reactor::{CloseReason, OnEof, Transport};
 
 use crate::receiver::input::{Buffer, Input};
 
-/// The rules by which a receiver hands out what it has cut from one chunk, shared with the handle of it.
+/// The rules by which a receiver delivers what it cuts from one chunk, shared with its handle.
 ///
-/// It stops at once when it is paused, when the connection closes, and when its answers fill the output: a peer that
-/// sends many questions at once and is slow to read the answers must not make those pile up. While anything is left
-/// the connection is not read, so that the receiver never keeps more than one chunk.
+/// Delivery stops at once when it is paused, when the connection closes, and when the answers fill the output: a peer
+/// that sends many questions at once and reads the answers slowly must not make them pile up. While anything is left,
+/// the connection is not read, so the receiver never keeps more than one chunk.
 pub(crate) struct Delivery {
     pub(crate) transport: Transport,
-    /// By the user.
+    /// Paused by the user.
     paused: Cell<bool>,
-    /// It stopped before the end, and the connection is not read meanwhile.
+    /// Delivery stopped before the end; the connection is not read meanwhile.
     held: Cell<bool>,
-    /// Some input is kept.
+    /// Whether some input is kept.
     keeps: Cell<bool>,
     phase: Cell<Phase>,
-    /// So many calls in a row were for no bytes.
+    /// How many calls in a row asked for no bytes.
     empty_calls: Cell<u32>,
-    /// Has the receiver deliver in the connection's next turn.
+    /// Makes the receiver deliver in the connection's next turn.
     ask: fn(&Transport),
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Idle,
-    /// It will go on in the connection's next turn.
+    /// Delivery will go on in the connection's next turn.
     Asked,
     Running,
 }
@@ -62,7 +62,7 @@ impl Delivery {
         }
     }
 
-    /// Something is there to deliver, or has changed. Needs saying only outside of a delivery.
+    /// There is something to deliver, or something has changed. Only needed outside of a delivery.
     pub(crate) fn ask(&self) {
         if self.phase.get() == Phase::Idle {
             self.phase.set(Phase::Asked);
@@ -70,14 +70,14 @@ impl Delivery {
         }
     }
 
-    /// What is kept, if anything is, is to be cut in another way.
+    /// Kept input, if any, is to be cut in another way.
     pub(crate) fn cuts_anew(&self) {
         if self.keeps.get() {
             self.ask();
         }
     }
 
-    /// Whether something is left that waits for the end of a pause, or for the output to be sent.
+    /// Whether something waits for the end of a pause, or for the output to be sent.
     pub(crate) fn is_held(&self) -> bool {
         self.held.get()
     }
@@ -88,8 +88,8 @@ impl Delivery {
         self.keeps.get()
     }
 
-    /// Delivers all that `next` takes off the input, as far as may be, and ends. True if it was stopped, and may go on
-    /// later.
+    /// Delivers what `next` takes off the input, as long as delivery may go on, and ends. True if it was stopped and
+    /// can go on later.
     pub(crate) fn cut(&self, mut input: Input<'_>, mut next: impl FnMut(&mut Input<'_>) -> bool) -> bool {
         let stopped = self.run(|| next(&mut input)) && !self.transport.is_closing();
         if self.transport.is_closing() {
@@ -100,8 +100,8 @@ impl Delivery {
         stopped
     }
 
-    /// Delivers piece after piece by `next`, which answers whether there was one, for as long as may be. True if it
-    /// was stopped before there were no more.
+    /// Delivers pieces with `next`, which returns whether there was one, as long as delivery may go on. True if it was
+    /// stopped before the last piece.
     pub(crate) fn run(&self, mut next: impl FnMut() -> bool) -> bool {
         self.phase.set(Phase::Running);
         let unsent = self.transport.unsent_bytes();
@@ -115,7 +115,7 @@ impl Delivery {
         }
     }
 
-    /// Whether a delivery goes on that began when so much was unsent.
+    /// Whether a delivery may go on that began with this many unsent bytes.
     fn goes_on(&self, unsent: usize) -> bool {
         let answers = self.transport.unsent_bytes().saturating_sub(unsent);
         !self.paused.get() && !self.transport.is_closing() && answers <= MOST_ANSWERS
@@ -138,12 +138,12 @@ impl Delivery {
         self.transport.pause_reading();
     }
 
-    /// Whether there is something to deliver, be it now or later.
+    /// Whether there is something to deliver, now or later.
     pub(crate) fn has_more(&self) -> bool {
         self.held.get() || self.phase.get() == Phase::Asked
     }
 
-    /// Tells the end of the stream, with what is left unfinished, behind all that there is to deliver.
+    /// Reports the end of the stream, with the unfinished rest, after everything there is to deliver.
     pub(crate) fn end_of_stream(&self, buffer: &mut Buffer, tell: impl FnOnce(&[u8]) -> OnEof) -> OnEof {
         if self.has_more() {
             return OnEof::NotYet;
@@ -154,21 +154,21 @@ impl Delivery {
         answer
     }
 
-    /// Takes note that the handler was called with so many bytes. One that asks for none forever would keep the
-    /// reactor to itself, whatever the peer sends or does not: it is stopped.
+    /// Records that the handler was called with this many bytes. A handler that always asks for none would block the
+    /// reactor, whatever the peer sends: its connection fails.
     pub(crate) fn called_for(&self, bytes: usize) {
         let empty_calls = if bytes == 0 { self.empty_calls.get() + 1 } else { 0 };
         self.empty_calls.set(empty_calls);
         if empty_calls > MOST_EMPTY_CALLS {
-            let text = format!("{MOST_EMPTY_CALLS} calls in a row asked for no bytes: the protocol does not get on");
+            let text = format!("{MOST_EMPTY_CALLS} calls in a row asked for no bytes: the protocol makes no progress");
             self.transport.fail_connection(CloseReason::failed(text));
         }
     }
 }
 
-/// As many unsent bytes as make an output full. Of what else is unsent the peer may be as slow to read as it is: if both
-/// sides send each other much, none would be the first to go on.
+/// The number of unsent bytes that makes an output full. The peer may read other unsent output as slowly as it likes:
+/// if both sides send each other much, neither would be the first to go on.
 const MOST_ANSWERS: usize = 64 * 1024;
 
-/// Far more than a message has parts that may be empty.
+/// Far more than the number of empty parts in a message.
 const MOST_EMPTY_CALLS: u32 = 10_000;

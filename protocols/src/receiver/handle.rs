@@ -9,43 +9,42 @@ use reactor::{Address, DeferredCall, DelayedCall, Reactor, Transport};
 
 use crate::receiver::delivery::Delivery;
 
-/// A handle of one connection whose protocol is a receiver: how a handler sends, closes, and says how input is to be
-/// cut.
+/// A handle of one connection whose protocol is a receiver, with which a handler sends, closes, and controls how input
+/// is cut.
 ///
-/// There is one for each kind of receiver, with a name of its own: [`Lines`](crate::Lines),
-/// [`Strings`](crate::Strings), [`States`](crate::stateful::States), [`Segments`](crate::segment::Segments),
-/// [`Messages`](crate::codec::Messages). What they have in common is said here once; what only one can do is below, at its
-/// kind.
+/// Each kind of receiver has its own name for it: [`Lines`](crate::Lines), [`Strings`](crate::Strings),
+/// [`States`](crate::stateful::States), [`Segments`](crate::segment::Segments), [`Messages`](crate::codec::Messages).
+/// This page documents what they have in common first, and then what is specific to a kind.
 ///
-/// Like [`Transport`] it is cheap to clone and may be used from any callback of any connection of the same reactor. Its
-/// methods only take note: **they never call user code**. A handle that outlives its connection is harmless.
-/// Two are equal if they are of one connection.
+/// Like [`Transport`], it is cheap to clone and may be used from any callback of any connection of the same reactor.
+/// Its methods only record what to do: **they never call user code**. A handle that outlives its connection is
+/// harmless. Two handles are equal if they belong to the same connection.
 pub struct Handle<K>(pub(crate) Rc<Shared<K>>);
 
-/// What a receiver and the handles of it share.
+/// What a receiver and its handles share.
 pub(crate) struct Shared<K> {
     pub(crate) delivery: Delivery,
     pub(crate) kind: K,
 }
 
 impl<K> Handle<K> {
-    /// `deliver_later` has the receiver deliver in the connection's next turn.
+    /// `deliver_later` makes the receiver deliver in the connection's next turn.
     pub(crate) fn new(transport: Transport, kind: K, deliver_later: fn(&Transport)) -> Self {
         Self(Rc::new(Shared { delivery: Delivery::new(transport, deliver_later), kind }))
     }
 
-    /// Stops delivering at once, and reading: what is left of the input comes when [`resume_reading`] is called.
-    /// Twisted's `pauseProducing`.
+    /// Stops delivering and reading at once; the rest of the input comes when [`resume_reading`] is called. Twisted's
+    /// `pauseProducing`.
     ///
     /// [`resume_reading`]: Self::resume_reading
     pub fn pause_reading(&self) {
         self.0.delivery.pause();
     }
 
-    /// Undoes [`pause_reading`](Self::pause_reading). What is left is delivered in the connection's next turn, before
+    /// Undoes [`pause_reading`](Self::pause_reading). The rest is delivered in the connection's next turn, before
     /// anything newer. Twisted's `resumeProducing`.
     ///
-    /// A handler that takes one line after another, however long each takes:
+    /// A handler that processes one line at a time, however long each takes:
     ///
     /// ```
     /// # use protocols::{LineHandler, Lines};
@@ -119,7 +118,7 @@ impl<K> Handle<K> {
         self.transport().defer(future, call)
     }
 
-    /// As [`Transport::on_drain`]: what the handler does when the connection is asked to finish.
+    /// As [`Transport::on_drain`]: calls `call` when the connection is asked to finish.
     ///
     /// # Panics
     ///
@@ -133,13 +132,13 @@ impl<K> Handle<K> {
     ///
     /// # Panics
     ///
-    /// If that is gone.
+    /// If the reactor is gone.
     pub fn reactor(&self) -> Reactor {
         self.transport().reactor()
     }
 
-    /// The connection itself, for everything else. Its own [`pause_reading`](Transport::pause_reading) holds back what
-    /// has not been read yet, but nothing that has.
+    /// The connection itself, for everything else. Its own [`pause_reading`](Transport::pause_reading) holds back only
+    /// what has not been read yet.
     pub fn transport(&self) -> &Transport {
         &self.0.delivery.transport
     }

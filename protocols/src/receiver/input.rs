@@ -1,47 +1,47 @@
 //! The bytes that a receiver cuts: no transport, no callbacks.
 
-/// What is kept between two chunks.
+/// The bytes kept between two chunks.
 ///
-/// Time is proportional to the bytes, however they are cut: none is copied more than once on its way in, and taking a
-/// piece out of what is kept does not move the rest.
+/// Time is proportional to the number of bytes, however they are cut: each is copied at most once on its way in, and
+/// taking a piece out of the kept bytes does not move the rest.
 #[derive(Debug, Default)]
 pub(crate) struct Buffer {
     /// Bytes of earlier chunks; those before `start` are consumed.
     kept: Vec<u8>,
     start: usize,
-    /// What is searched for begins nowhere in so many bytes from the front on.
+    /// The needle does not begin in this many bytes, counted from the front.
     searched: usize,
-    /// Bytes searched and bytes copied so far.
+    /// The number of bytes searched and copied so far.
     #[cfg(test)]
     pub(crate) effort: usize,
 }
 
-/// What is to be cut now: bytes that were kept, then a chunk, which is lent and cut where it lies.
+/// The input to cut now: the kept bytes, then a chunk, which is borrowed and cut in place.
 pub(crate) struct Input<'a> {
     buffer: &'a mut Buffer,
     chunk: &'a [u8],
-    /// So much of the chunk is consumed, or kept.
+    /// How much of the chunk is consumed or kept.
     taken: usize,
-    /// Whether what was handed out last lies in the kept bytes, or else in the chunk.
+    /// Whether the last piece returned lies in the kept bytes rather than in the chunk.
     handed_kept: bool,
 }
 
 /// Something to search for.
 pub(crate) trait Needle {
-    /// Where it is first.
+    /// The position of its first occurrence.
     fn find(&self, bytes: &[u8]) -> Option<usize>;
 
-    /// How many bytes it has: at least one.
+    /// Its length in bytes: at least one.
     fn len(&self) -> usize;
 }
 
 impl Buffer {
-    /// Begins to cut a chunk, behind what is kept.
+    /// Starts to cut a chunk, after the kept bytes.
     pub(crate) fn input<'a>(&'a mut self, chunk: &'a [u8]) -> Input<'a> {
         Input { buffer: self, chunk, taken: 0, handed_kept: false }
     }
 
-    /// What is kept and not consumed.
+    /// The bytes kept and not consumed.
     pub(crate) fn kept(&self) -> &[u8] {
         &self.kept[self.start..]
     }
@@ -55,7 +55,7 @@ impl Buffer {
         self.kept.extend_from_slice(bytes);
     }
 
-    /// Forgets the consumed bytes in front of the others.
+    /// Discards the consumed bytes before the others.
     fn compact(&mut self) {
         if self.start > 0 {
             self.count(self.kept().len());
@@ -64,7 +64,7 @@ impl Buffer {
         }
     }
 
-    /// Gives back memory that was needed for a while.
+    /// Releases memory that was needed temporarily.
     fn settle(&mut self) {
         let len = self.kept().len();
         if len <= self.start {
@@ -98,19 +98,19 @@ impl Buffer {
 }
 
 impl Input<'_> {
-    /// How many bytes there are.
+    /// The number of bytes.
     pub(crate) fn len(&self) -> usize {
         self.buffer.kept().len() + self.rest().len()
     }
 
-    /// One of the bytes there are, counted from the front.
+    /// The byte at this position from the front.
     pub(crate) fn byte(&self, at: usize) -> u8 {
         let kept = self.buffer.kept();
         if at < kept.len() { kept[at] } else { self.rest()[at - kept.len()] }
     }
 
-    /// The next `n` bytes in one piece, if there are so many. They are copied only if some of them were kept and some
-    /// were not.
+    /// The next `n` bytes in one piece, if there are that many. They are copied only if some were kept and some were
+    /// not.
     #[inline]
     pub(crate) fn take(&mut self, n: usize) -> Option<&[u8]> {
         self.handed_kept = !self.buffer.is_empty();
@@ -137,8 +137,7 @@ impl Input<'_> {
         Some(&self.buffer.kept[begin..begin + n])
     }
 
-    /// The first bytes, as many as go into `room` if there are so many. They lie in there only if they had to be
-    /// copied together.
+    /// The first bytes, up to the length of `room`, which is used only if they must be copied together.
     pub(crate) fn peek<'b>(&'b self, room: &'b mut [u8]) -> &'b [u8] {
         let (kept, rest) = (self.buffer.kept(), self.rest());
         let from_rest = room.len().saturating_sub(kept.len()).min(rest.len());
@@ -154,8 +153,8 @@ impl Input<'_> {
         bytes
     }
 
-    /// Where `needle` begins, if that lies wholly in the first `window` bytes. As long as it is the same that is
-    /// searched for, no byte is searched again, but for the few that may be its beginning.
+    /// The position of `needle`, if it lies wholly in the first `window` bytes. As long as the needle stays the same,
+    /// no byte is searched twice, except the few that may be its beginning.
     #[inline]
     pub(crate) fn find(&mut self, needle: &impl Needle, window: usize) -> Option<usize> {
         let found = if self.buffer.is_empty() {
@@ -188,7 +187,7 @@ impl Input<'_> {
         self.find_across(needle, pending, window.saturating_sub(pending))
     }
 
-    /// Finds what does not lie wholly in the kept bytes, but in those and the first `room` of the others.
+    /// Finds a needle that lies in the kept bytes and the first `room` of the others, but not wholly in the former.
     fn find_across(&mut self, needle: &impl Needle, pending: usize, room: usize) -> Option<usize> {
         let rest = &self.chunk[self.taken..];
         let window = &rest[..rest.len().min(room)];
@@ -210,19 +209,19 @@ impl Input<'_> {
         found.map(|at| searched.max(pending) + at)
     }
 
-    /// What is searched for from here on is something else.
+    /// The needle is about to change.
     pub(crate) fn search_anew(&mut self) {
         self.buffer.searched = 0;
     }
 
-    /// How many of the last bytes may be the beginning of `needle`, which is nowhere whole.
+    /// The number of bytes at the end that may be the beginning of `needle`, which does not occur as a whole.
     pub(crate) fn begun(&self, needle: &[u8]) -> usize {
         let len = self.len();
         let begins = |count: &usize| (0..*count).all(|at| self.byte(len - count + at) == needle[at]);
         (1..needle.len().min(len + 1)).rev().find(begins).unwrap_or(0)
     }
 
-    /// Some bytes, as they come, at most so many; none if there are none.
+    /// Up to `most` bytes as they come; `None` if there are none.
     pub(crate) fn raw(&mut self, most: usize) -> Option<&[u8]> {
         self.handed_kept = !self.buffer.is_empty();
         let there = if self.handed_kept { self.buffer.kept().len() } else { self.rest().len() };
@@ -230,12 +229,12 @@ impl Input<'_> {
         if n == 0 { None } else { self.take(n) }
     }
 
-    /// All the bytes there are, in one piece.
+    /// All bytes, in one piece.
     pub(crate) fn everything(&mut self) -> &[u8] {
         self.take(self.len()).unwrap_or_default()
     }
 
-    /// Takes back the last `len` bytes of what was just handed out: they come again.
+    /// Takes back the last `len` bytes of the piece just returned: they come again.
     pub(crate) fn take_back(&mut self, len: usize) {
         if len > 0 {
             self.search_anew();
@@ -247,12 +246,12 @@ impl Input<'_> {
         }
     }
 
-    /// Puts bytes in front of all the others.
+    /// Puts bytes before all others.
     pub(crate) fn put_in_front(&mut self, bytes: &[u8]) {
         self.search_anew();
         let buffer = &mut *self.buffer;
         if let Some(start) = buffer.start.checked_sub(bytes.len()) {
-            // Where the consumed bytes were there is room.
+            // The consumed bytes leave room.
             buffer.count(bytes.len());
             buffer.kept[start..buffer.start].copy_from_slice(bytes);
             buffer.start = start;
@@ -263,14 +262,14 @@ impl Input<'_> {
         }
     }
 
-    /// Forgets all the bytes there are.
+    /// Discards all bytes.
     pub(crate) fn clear(&mut self) {
         self.search_anew();
         self.buffer.start = self.buffer.kept.len();
         self.taken = self.chunk.len();
     }
 
-    /// Ends the cutting of this chunk: what is left of it is kept. Answers whether anything is.
+    /// Ends the cutting of this chunk and keeps the rest. Returns whether anything is left.
     pub(crate) fn finish(self) -> bool {
         let rest = &self.chunk[self.taken..];
         if !rest.is_empty() {
@@ -288,7 +287,7 @@ impl Input<'_> {
     }
 }
 
-/// Memory that a receiver may hold for the next message without need: that of a usual line in pieces.
+/// The memory that a receiver may hold for the next message in advance: that of a usual line in pieces.
 pub(crate) const SPARE: usize = 512;
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-/// What the closure given to a receiver's `factory` may return: a handler, or an `Option` of one, where `None` refuses
-/// the connection. `K` is the handle that the closure is given.
+/// The return value of the closure given to a receiver's `factory`: a handler, or an `Option` of one, where `None`
+/// refuses the connection. `K` is the handle passed to the closure.
 pub trait IntoHandler<K> {
     /// The handler's type.
     type Handler;

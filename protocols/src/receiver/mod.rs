@@ -1,4 +1,4 @@
-//! What all receivers stand on: their input, its delivery, and the handles they give.
+//! The basis of all receivers: their input, its delivery, and their handles.
 
 pub(crate) mod delivery;
 pub(crate) mod handle;
@@ -9,5 +9,5 @@ pub(crate) mod protocol;
 pub use handle::Handle;
 pub use into_handler::IntoHandler;
 
-/// The most bytes that a string, or a part, of the peer may have if nothing else is said. Twisted's `MAX_LENGTH`.
+/// The default maximum length of a string or part from the peer, in bytes. Twisted's `MAX_LENGTH`.
 pub(crate) const MAX_LENGTH: usize = 99_999;

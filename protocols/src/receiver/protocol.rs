@@ -7,29 +7,29 @@ use reactor::{CloseReason, OnEof, Protocol, Transport};
 use crate::receiver::handle::Handle;
 use crate::receiver::into_handler::IntoHandler;
 
-/// The protocol that every receiver is: it has `cut` deliver to the handler, and passes everything else on.
+/// The protocol of every receiver: `cut` delivers to the handler; everything else is passed on.
 pub(crate) struct Receiver<H, C: Cut<H>> {
     pub(crate) handler: H,
     pub(crate) handle: Handle<C::Kind>,
     pub(crate) cut: C,
 }
 
-/// What makes a receiver one of its kind: how it cuts the input, and how its handler is called.
+/// What distinguishes one kind of receiver: how it cuts the input, and how its handler is called.
 pub(crate) trait Cut<H>: Sized + 'static {
     /// What the receiver shares with its handles.
     type Kind: 'static;
 
-    /// Delivers what is kept, then this chunk, as far as may be. What is left is kept.
+    /// Delivers the kept input, then this chunk, as long as delivery may go on. The rest is kept.
     fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]);
 
-    /// Tells the handler that the peer has ended its stream, behind all that there is to deliver.
+    /// Tells the handler that the peer has ended its stream, after everything there is to deliver.
     fn end_of_stream(receiver: &mut Receiver<H, Self>) -> OnEof;
 
     /// Tells the handler what happened to the connection.
     fn tell(receiver: &mut Receiver<H, Self>, event: Event);
 }
 
-/// What handlers of every kind are told alike, each by the callback of this name.
+/// Events that all handlers have in common, each reported by the callback of this name.
 pub(crate) enum Event {
     ConnectionMade,
     PauseWriting,
@@ -37,7 +37,7 @@ pub(crate) enum Event {
     ConnectionLost(CloseReason),
 }
 
-/// Builds the handle, the handler and the receiver of one connection; none where the handler is refused.
+/// Builds the handle, the handler and the receiver of one connection; `None` if the handler is refused.
 pub(crate) fn build<H: 'static, C: Cut<H>, T>(
     transport: Transport,
     kind: C::Kind,

@@ -3,26 +3,25 @@ use std::cell::{Cell, RefCell};
 use crate::receiver::handle::Handle;
 use crate::segment::terminator::Terminator;
 
-/// A handle of one connection whose protocol is a [`TerminatorReceiver`](crate::segment::TerminatorReceiver): how a
-/// [`TerminatorHandler`](crate::segment::TerminatorHandler) says where segments end. How it closes, paces and times is said
-/// at [`Handle`]; it sends by [`transport`](Handle::transport).
+/// A handle of one connection whose protocol is a [`TerminatorReceiver`](crate::segment::TerminatorReceiver), with
+/// which a [`TerminatorHandler`](crate::segment::TerminatorHandler) sets the ends of segments. [`Handle`] has what all
+/// handles share: closing, pausing, timers. Send through [`transport`](Handle::transport).
 pub type Segments = Handle<SegmentKind>;
 
-/// The kind of [`Handle`] that [`Segments`] are: for code over any handle.
+/// The kind of [`Handle`] behind [`Segments`], for code that is generic over handles.
 #[derive(Debug, Default)]
 pub struct SegmentKind {
     pub(crate) terminator: RefCell<Terminator>,
-    /// Since it was last searched for.
+    /// Whether it changed since it was last searched for.
     pub(crate) changed: Cell<bool>,
 }
 
 impl Segments {
-    /// Says what ends the segment that comes now: some bytes (`"\r\n"`), a count (`42`), or nothing
-    /// ([`Terminator::None`], as in the beginning). It holds from the first byte on that was not handed over yet.
-    /// asynchat's `set_terminator`.
+    /// Sets what ends the current segment: some bytes (`"\r
+    /// "`), a count (`42`), or nothing ([`Terminator::None`], the default). It applies to all bytes that have not been delivered yet. asynchat's `set_terminator`.
     ///
-    /// Bytes stay the terminator of all that follows; a count is used up when it is found, and nothing takes its place
-    /// unless this is called again.
+    /// Bytes remain the terminator of all following segments; a count is used up when it is reached, and then there is
+    /// no terminator until this is called again.
     pub fn set_terminator(&self, terminator: impl Into<Terminator>) {
         let terminator = terminator.into();
         let is_there = terminator == Terminator::Count(0);

@@ -3,14 +3,13 @@ use reactor::{CloseReason, OnEof};
 use crate::receiver::into_handler::IntoHandler;
 use crate::segment::handle::Segments;
 
-/// What a user of [`TerminatorReceiver`](crate::segment::TerminatorReceiver) writes: a protocol that is handed what it is sent
-/// as it comes, and told where a segment ends. Python's `asynchat.async_chat`.
+/// What a user of [`TerminatorReceiver`](crate::segment::TerminatorReceiver) implements: a protocol that receives data
+/// as it arrives, and is told where a segment ends. Python's `asynchat.async_chat`.
 ///
-/// It is built with its [`Segments`], the handle that sets terminators, closes and paces, and keeps it
-/// in a plain field. Callbacks come in the order, and what was received waits, as
-/// [`LineHandler`](crate::LineHandler) has it.
+/// It is built with its [`Segments`], the handle that sets terminators, closes and pauses, and keeps it in a plain
+/// field. The order of callbacks, and when received bytes wait, is as in [`LineHandler`](crate::LineHandler).
 ///
-/// A request of HTTP, with a head that ends with an empty line and a body whose length that tells:
+/// An HTTP request: the head ends with an empty line and gives the length of the body:
 ///
 /// ```
 /// use protocols::segment::{Segments, TerminatorHandler, TerminatorReceiver};
@@ -50,19 +49,19 @@ use crate::segment::handle::Segments;
 /// assert_eq!(wire.written(), b"PUT / of hello\nGET / of \n");
 /// ```
 pub trait TerminatorHandler: 'static {
-    /// The connection is established; nothing was received yet. Twisted's `connectionMade`.
+    /// The connection is established; nothing has been received yet. Twisted's `connectionMade`.
     fn connection_made(&mut self) {}
 
-    /// The peer sent these bytes, at least one, which belong to the segment that comes now; they are cut anywhere. They
-    /// are lent: what is to be kept must be copied. asynchat's name.
+    /// The peer sent these bytes, at least one, of the current segment; they are cut anywhere. Copy what you need to
+    /// keep. asynchat's name.
     fn collect_incoming_data(&mut self, data: &[u8]);
 
-    /// The segment has ended: what follows is the next one. asynchat's name.
+    /// The segment has ended; the next one follows. asynchat's name.
     fn found_terminator(&mut self);
 
-    /// The peer has ended its stream; no bytes follow. The answer says whether this side goes on sending.
+    /// The peer has ended its stream; no bytes follow. The return value says whether this side goes on sending.
     ///
-    /// `unfinished` is what was held back, since it might have been the beginning of a terminator.
+    /// `unfinished` are bytes held back because they may have been the beginning of a terminator.
     fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
         let _ = unfinished;
         OnEof::Close

@@ -19,27 +19,26 @@ use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Cut, Event, Receiver};
 use crate::segment::splitter::Piece;
 
-/// Hands over what is received as it comes, and tells a [`TerminatorHandler`] where a segment ends: at
-/// some bytes, or after so many, as the handler says from one segment to the next. Python's `asynchat.async_chat`.
+/// Delivers data as it arrives, and tells a [`TerminatorHandler`] where a segment ends: at given bytes, or after a
+/// number of bytes, as the handler decides from one segment to the next. Python's `asynchat.async_chat`.
 ///
-/// Programs name it to call [`factory`](Self::factory), and nowhere else.
+/// Programs need it only to call [`factory`](Self::factory).
 ///
-/// Segments are not put together, as [`LineReceiver`](crate::LineReceiver) and
-/// [`StringReceiver`](crate::StringReceiver) do with lines and strings. So one may be of any size, a file for instance,
-/// and no more of it is held back than may be the beginning of a terminator; there is no limit to set, but a handler
-/// that collects must have one.
+/// Segments are not assembled, unlike the lines of [`LineReceiver`](crate::LineReceiver) and the strings of
+/// [`StringReceiver`](crate::StringReceiver). So a segment may be of any size, for instance a file, and only bytes that
+/// may be the beginning of a terminator are held back. There is no limit to set, but a handler that collects data must
+/// have one.
 ///
-/// A handler that asks 10,000 times in a row for segments of no bytes, by a count of 0, does not get on whatever is
-/// received: its connection fails.
+/// If a handler asks for empty segments, by a count of 0, 10,000 times in a row, it makes no progress: the connection
+/// fails.
 #[derive(Debug)]
 pub struct TerminatorReceiver {
     buffer: Buffer,
 }
 
 impl TerminatorReceiver {
-    /// A factory of terminator receivers. For each connection `build` is given its [`Segments`] and returns the
-    /// handler, or an `Option` of it, where `None` refuses the connection. There is an example at
-    /// [`TerminatorHandler`].
+    /// A factory of terminator receivers. For each connection `build` receives its [`Segments`] and returns the
+    /// handler, or an `Option` of it; `None` refuses the connection. [`TerminatorHandler`] has an example.
     pub fn factory<F, T>(build: F) -> TerminatorFactory<F>
     where
         F: FnMut(Segments) -> T + 'static,
@@ -83,7 +82,7 @@ impl<H: TerminatorHandler> Cut<H> for TerminatorReceiver {
             if kind.changed.replace(false) {
                 input.search_anew();
             }
-            // The handler sets another one, so that it must not be borrowed when that is called.
+            // The handler may set a new terminator, so it must not be borrowed during the call.
             let piece = kind.terminator.borrow_mut().piece(input);
             match piece {
                 Some(Piece::Data(data)) => {

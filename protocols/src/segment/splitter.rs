@@ -7,18 +7,18 @@ use memchr::memmem;
 use crate::receiver::input::{Input, Needle};
 use crate::segment::terminator::Terminator;
 
-/// What comes next of a segment.
+/// The next piece of a segment.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece<'a> {
-    /// Some bytes of it, at least one.
+    /// Bytes of the segment, at least one.
     Data(&'a [u8]),
-    /// Its end, behind a terminator of so many bytes of its own.
+    /// The end of the segment, after a terminator of this length in bytes.
     End(usize),
 }
 
 impl Terminator {
     /// Takes the next piece off the input; `None` when the bytes are used up or may begin a terminator. A count is
-    /// counted down, and gone when it is found.
+    /// decreased, and removed when it is reached.
     pub(crate) fn piece<'a>(&mut self, input: &'a mut Input<'_>) -> Option<Piece<'a>> {
         let most = match self {
             Self::Bytes(bytes) if !bytes.is_empty() => match input.find(bytes, usize::MAX) {

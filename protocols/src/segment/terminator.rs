@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-/// What a [`TerminatorReceiver`](crate::segment::TerminatorReceiver) looks for.
+/// The end of a segment that a [`TerminatorReceiver`](crate::segment::TerminatorReceiver) looks for.
 ///
 /// ```
 /// use protocols::segment::Terminator;
@@ -11,12 +11,12 @@ use std::borrow::Cow;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Terminator {
-    /// Nothing: all bytes belong together.
+    /// None: the segment has no end.
     #[default]
     None,
-    /// These bytes. An empty sequence is as [`None`](Self::None).
+    /// These bytes. An empty sequence is the same as [`None`](Self::None).
     Bytes(Cow<'static, [u8]>),
-    /// The end of so many bytes, which may be none: it is found at once then.
+    /// The end after this many bytes; with 0 it is reached at once.
     Count(usize),
 }
 

@@ -4,12 +4,12 @@ use crate::receiver::into_handler::IntoHandler;
 use crate::stateful::handle::States;
 use crate::stateful::state::State;
 
-/// What a user of [`StatefulReceiver`](crate::stateful::StatefulReceiver) writes: a protocol that says of how many bytes the next
-/// part of a message consists, and which of its methods takes it.
+/// What a user of [`StatefulReceiver`](crate::stateful::StatefulReceiver) implements: a protocol that sets the length
+/// of the next part of a message, and which of its methods receives it.
 ///
-/// It is built with its [`States`], the handle that closes and paces, and keeps it in a plain field. Only
-/// [`initial_state`](Self::initial_state) must be written. Callbacks come in the order, and parts wait, as
-/// [`LineHandler`](crate::LineHandler) has it.
+/// It is built with its [`States`], the handle that closes and pauses, and keeps it in a plain field. Only
+/// [`initial_state`](Self::initial_state) is required. The order of callbacks, and when parts wait, is as in
+/// [`LineHandler`](crate::LineHandler).
 ///
 /// ```
 /// use protocols::stateful::{State, StatefulHandler, StatefulReceiver, States};
@@ -41,23 +41,23 @@ use crate::stateful::state::State;
 /// assert_eq!(wire.written(), b"7: 5 bytes\n8: 0 bytes\n");
 /// ```
 pub trait StatefulHandler: Sized + 'static {
-    /// What to wait for first. Called once, before [`connection_made`](Self::connection_made). Twisted's
+    /// The first part to wait for. Called once, before [`connection_made`](Self::connection_made). Twisted's
     /// `getInitialState`.
     fn initial_state(&mut self) -> State<Self>;
 
-    /// The connection is established; nothing was received yet. Twisted's `connectionMade`.
+    /// The connection is established; nothing has been received yet. Twisted's `connectionMade`.
     fn connection_made(&mut self) {}
 
-    /// The handler itself has asked for more bytes than it may
-    /// ([`StatefulFactory::max_length`](crate::stateful::StatefulFactory::max_length)), most likely since the peer has told a
-    /// length. Nothing more is delivered: when this has returned, the connection sends what was written and closes.
+    /// The handler asked for more bytes than the maximum
+    /// ([`StatefulFactory::max_length`](crate::stateful::StatefulFactory::max_length)), most likely because of a length
+    /// from the peer. Nothing more is delivered: when this returns, the connection sends what was written and closes.
     fn length_limit_exceeded(&mut self, length: usize) {
         let _ = length;
     }
 
-    /// The peer has ended its stream; no bytes follow. The answer says whether this side goes on sending.
+    /// The peer has ended its stream; no bytes follow. The return value says whether this side goes on sending.
     ///
-    /// `unfinished` is what came of the bytes that were waited for.
+    /// `unfinished` are the received bytes of an incomplete part.
     fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
         let _ = unfinished;
         OnEof::Close

@@ -1,4 +1,4 @@
-//! Parts, each of which tells how long the next is.
+//! Parts, each of which determines the length of the next.
 
 pub(crate) mod handle;
 pub(crate) mod handler;
@@ -18,22 +18,22 @@ use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Cut, Event, Receiver};
 
-/// Cuts what is received into parts, of which each says how long the next one is, and calls the methods
-/// of a [`StatefulHandler`] with them. Twisted's `StatefulProtocol`.
+/// Cuts received bytes into parts, each of which determines the length of the next, and calls the methods of a
+/// [`StatefulHandler`] with them. Twisted's `StatefulProtocol`.
 ///
-/// Programs name it to call [`factory`](Self::factory), and nowhere else.
+/// Programs need it only to call [`factory`](Self::factory).
 ///
-/// A part of no bytes is delivered at once. A handler that waits for no bytes 10,000 times in a row does not get on
-/// whatever is received: its connection fails.
+/// An empty part is delivered at once. If a handler waits for empty parts 10,000 times in a row, it makes no progress:
+/// the connection fails.
 pub struct StatefulReceiver<H> {
-    /// None until the connection is made.
+    /// `None` until the connection is made.
     state: Option<State<H>>,
     buffer: Buffer,
 }
 
 impl<H: StatefulHandler> StatefulReceiver<H> {
-    /// A factory of stateful receivers. For each connection `build` is given its [`States`] and returns the handler, or
-    /// an `Option` of it, where `None` refuses the connection. There is an example at [`StatefulHandler`].
+    /// A factory of stateful receivers. For each connection `build` receives its [`States`] and returns the handler, or
+    /// an `Option` of it; `None` refuses the connection. [`StatefulHandler`] has an example.
     pub fn factory<F, T>(build: F) -> StatefulFactory<F>
     where
         F: FnMut(States) -> T + 'static,
@@ -50,8 +50,7 @@ pub struct StatefulFactory<F> {
 }
 
 impl<F> StatefulFactory<F> {
-    /// The most bytes that may be waited for at a time: 99,999 if this is never called. See
-    /// [`StatefulHandler::length_limit_exceeded`].
+    /// The maximum length of a part in bytes. Default: 99,999. See [`StatefulHandler::length_limit_exceeded`].
     #[must_use]
     pub fn max_length(mut self, bytes: usize) -> Self {
         self.max_length = bytes;
@@ -115,7 +114,7 @@ impl<H: StatefulHandler> Cut<H> for StatefulReceiver<H> {
             Event::ConnectionMade => {
                 receiver.cut.state = Some(handler.initial_state());
                 handler.connection_made();
-                // It may wait for no bytes.
+                // The first part may be empty.
                 Self::deliver(receiver, b"");
             }
             Event::PauseWriting => handler.pause_writing(),

@@ -1,14 +1,15 @@
 use std::fmt;
 
-/// What a [`StatefulReceiver`](crate::stateful::StatefulReceiver) waits for: so many bytes, and the function to call with them.
+/// The next part that a [`StatefulReceiver`](crate::stateful::StatefulReceiver) waits for: its length, and the function
+/// to call with it.
 pub struct State<H> {
     pub(crate) length: usize,
     pub(crate) function: fn(&mut H, &[u8]) -> Option<Self>,
 }
 
 impl<H> State<H> {
-    /// Waits for `length` bytes, which may be none, and calls `function` with exactly these. It returns what to wait
-    /// for next, or `None` for the same again.
+    /// Waits for `length` bytes, possibly 0, and calls `function` with them. The function returns the next state, or
+    /// `None` to repeat this one.
     pub fn new(length: usize, function: fn(&mut H, &[u8]) -> Option<Self>) -> Self {
         Self { length, function }
     }

@@ -1,20 +1,20 @@
 use std::error::Error;
 use std::fmt;
 
-/// Why what the peer sent is no string, or none that it may send.
+/// Why the peer's string was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StringError {
-    /// It is longer than [`StringFactory::max_length`](crate::string::StringFactory::max_length) allows.
+    /// The string is longer than [`StringFactory::max_length`](crate::string::StringFactory::max_length).
     TooLong {
-        /// Its length; where this is refused before it is told to the end, as far as it is told.
+        /// Its length; if the string is rejected before the length is complete, the part of it received so far.
         length: u64,
-        /// The greatest that is accepted.
+        /// The maximum length.
         max_length: usize,
     },
-    /// What stands in the place of a length is none.
+    /// The length is not valid.
     NoLength,
-    /// There is no comma behind a netstring.
+    /// The comma after a netstring is missing.
     NoComma,
 }
 
@@ -22,17 +22,17 @@ impl fmt::Display for StringError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { length, max_length } => {
-                write!(f, "the peer sent a string of {length} bytes or more, and the longest allowed is {max_length}")
+                write!(f, "the peer sent a string of {length} bytes or more: the maximum is {max_length}")
             }
-            Self::NoLength => f.write_str("the peer sent something else than the length of a string"),
-            Self::NoComma => f.write_str("the peer sent a netstring without a comma behind it"),
+            Self::NoLength => f.write_str("the peer sent an invalid string length"),
+            Self::NoComma => f.write_str("the peer sent a netstring without a comma after it"),
         }
     }
 }
 
 impl Error for StringError {}
 
-/// A string is longer than its format can tell. Twisted's `StringTooLongError`.
+/// A string is too long for the length field of its format. Twisted's `StringTooLongError`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StringTooLong {
     pub(crate) length: usize,
@@ -42,7 +42,7 @@ pub struct StringTooLong {
 impl fmt::Display for StringTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { length, most } = self;
-        write!(f, "cannot send a string of {length} bytes: the greatest length its format can tell is {most}")
+        write!(f, "cannot send a string of {length} bytes: the maximum of its format is {most}")
     }
 }
 

@@ -2,46 +2,46 @@ use std::io::Write;
 
 use crate::string::error::{StringError, StringTooLong};
 
-/// How a string tells how long it is.
+/// How the length of a string is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StringFormat {
-    /// The length in decimal digits and a colon before it, a comma behind it: `5:hello,`. A length has no sign and no
+    /// The decimal length and a colon before the string, and a comma after it: `5:hello,`. A length has no sign and no
     /// leading zero. <https://cr.yp.to/proto/netstrings.txt>; Twisted's `NetstringReceiver`.
     Netstring,
-    /// The length in one byte before it. Twisted's `Int8StringReceiver`.
+    /// A prefix of one byte. Twisted's `Int8StringReceiver`.
     Int8,
-    /// The length in two bytes before it, the high one first. Twisted's `Int16StringReceiver`.
+    /// A prefix of two bytes, big-endian. Twisted's `Int16StringReceiver`.
     Int16,
-    /// The length in four bytes before it, the highest first. Twisted's `Int32StringReceiver`.
+    /// A prefix of four bytes, big-endian. Twisted's `Int32StringReceiver`.
     Int32,
-    /// The length in two bytes before it, the low one first.
+    /// A prefix of two bytes, little-endian.
     Int16Le,
-    /// The length in four bytes before it, the lowest first.
+    /// A prefix of four bytes, little-endian.
     Int32Le,
-    /// The length as an unsigned LEB128 of up to 64 bits before it, as Protocol Buffers writes delimited messages.
+    /// An unsigned LEB128 prefix of up to 64 bits, as in the delimited messages of Protocol Buffers.
     ///
-    /// Sent in as few bytes as possible. Received in up to ten, as there: writers that fill in a length later do it in
-    /// more bytes than needed.
+    /// Sent in as few bytes as possible. Received in up to ten, as in Protocol Buffers: writers that fill in the length
+    /// later use more bytes than needed.
     Varint,
 }
 
-/// What stands before a string.
+/// The bytes before a string.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Prefix {
-    /// How many bytes it has itself.
+    /// The length of the prefix itself.
     pub(crate) bytes: usize,
-    /// How many the string has.
+    /// The length of the string.
     pub(crate) length: usize,
 }
 
 impl StringFormat {
-    /// What stands behind a string.
+    /// The bytes after a string.
     pub(crate) fn suffix(self) -> &'static [u8] {
         if self == Self::Netstring { b"," } else { b"" }
     }
 
-    /// The most bytes that can stand before a string.
+    /// The maximum length of a prefix.
     pub(crate) fn longest_prefix(self) -> usize {
         match self {
             Self::Netstring => LONGEST_PREFIX,
@@ -52,8 +52,8 @@ impl StringFormat {
         }
     }
 
-    /// Reads what stands before a string of at most `max_length`, from the first bytes that were received of it:
-    /// `longest_prefix` of them, or all. `None` if they do not tell yet.
+    /// Parses the prefix of a string of up to `max_length` bytes from the first `longest_prefix` received bytes, or from
+    /// all of them. `None` if it is incomplete.
     pub(crate) fn read_prefix(self, bytes: &[u8], max_length: usize) -> Result<Option<Prefix>, StringError> {
         let (length, used) = match (self, bytes) {
             (Self::Netstring, _) => return netstring_prefix(bytes, max_length),
@@ -69,7 +69,7 @@ impl StringFormat {
         Ok(Some(Prefix { bytes: used, length }))
     }
 
-    /// Writes what stands before a string of this length.
+    /// Writes the prefix of a string of this length.
     pub(crate) fn write_prefix(self, length: usize, room: &mut [u8; LONGEST_PREFIX]) -> Result<&[u8], StringTooLong> {
         let most = match self {
             Self::Int8 => u8::MAX.into(),
@@ -84,7 +84,7 @@ impl StringFormat {
         let used = match self {
             Self::Netstring => {
                 let mut rest = &mut room[..];
-                // There is room for the digits of any length.
+                // The room suffices for the digits of any length.
                 let _ = write!(rest, "{length}:");
                 LONGEST_PREFIX - rest.len()
             }
@@ -105,7 +105,7 @@ impl StringFormat {
     }
 }
 
-/// Digits and a colon. A length that is too long is refused as soon as its digits say so.
+/// Digits and a colon. A length that is too long is rejected as soon as its digits show it.
 fn netstring_prefix(bytes: &[u8], max_length: usize) -> Result<Option<Prefix>, StringError> {
     let mut length = 0_u64;
     for (at, byte) in bytes.iter().enumerate() {
@@ -122,7 +122,7 @@ fn netstring_prefix(bytes: &[u8], max_length: usize) -> Result<Option<Prefix>, S
     Ok(None)
 }
 
-/// Seven bits a byte, the lowest first; the highest bit says that another byte follows.
+/// Seven bits per byte, the lowest first; the highest bit says that another byte follows.
 fn varint_prefix(bytes: &[u8], max_length: usize) -> Result<Option<Prefix>, StringError> {
     let mut length = 0_u64;
     for (at, byte) in bytes.iter().enumerate() {
@@ -157,7 +157,7 @@ fn within(length: u64, max_length: usize) -> Result<usize, StringError> {
         .ok_or(StringError::TooLong { length, max_length })
 }
 
-/// Twenty digits, which any length fits in, and a colon.
+/// Twenty digits, enough for any length, and a colon.
 pub(crate) const LONGEST_PREFIX: usize = 21;
 
 #[cfg(test)]

@@ -3,25 +3,27 @@ use crate::string::error::StringTooLong;
 use crate::string::format::LONGEST_PREFIX;
 use crate::string::splitter::StringSplitter;
 
-/// A handle of one connection whose protocol is a [`StringReceiver`](crate::StringReceiver): how a
-/// [`StringHandler`](crate::StringHandler) sends strings. How it closes, paces and times is said at [`Handle`].
+/// A handle of one connection whose protocol is a [`StringReceiver`](crate::StringReceiver), with which a
+/// [`StringHandler`](crate::StringHandler) sends strings. [`Handle`] has what all handles share: closing, pausing,
+/// timers.
 pub type Strings = Handle<StringKind>;
 
-/// The kind of [`Handle`] that [`Strings`] are: for code over any handle.
+/// The kind of [`Handle`] behind [`Strings`], for code that is generic over handles.
 #[derive(Debug)]
 pub struct StringKind {
     pub(crate) splitter: StringSplitter,
 }
 
 impl Strings {
-    /// Sends a string with its length. Twisted's `sendString`.
+    /// Sends a string with its length prefix. Twisted's `sendString`.
     ///
-    /// The greatest length that is accepted from the peer does not count here.
+    /// The maximum length of received strings does not apply.
     ///
     /// # Errors
     ///
-    /// If the length is greater than the format can tell: 255 bytes for [`StringFormat::Int8`](crate::string::StringFormat::Int8), 65,535 for the formats
-    /// of 16 bits, 4,294,967,295 for those of 32. Nothing is sent then.
+    /// [`StringTooLong`] if the string is too long for the format: 255 bytes for
+    /// [`StringFormat::Int8`](crate::string::StringFormat::Int8), 65,535 for the 16-bit formats, 4,294,967,295 for the
+    /// 32-bit formats. Nothing is sent then.
     pub fn send_string(&self, string: impl AsRef<[u8]>) -> Result<(), StringTooLong> {
         let (format, string) = (self.0.kind.splitter.format, string.as_ref());
         let mut room = [0; LONGEST_PREFIX];

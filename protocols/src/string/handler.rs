@@ -4,12 +4,11 @@ use crate::receiver::into_handler::IntoHandler;
 use crate::string::error::StringError;
 use crate::string::handle::Strings;
 
-/// What a user of [`StringReceiver`](crate::StringReceiver) writes: a protocol that is called back with strings of
-/// bytes.
+/// What a user of [`StringReceiver`](crate::StringReceiver) implements: a protocol whose callbacks get byte strings.
 ///
-/// It is built with its [`Strings`], the handle that sends strings and closes, and keeps it in a plain
-/// field. Only [`string_received`](Self::string_received) must be written. Callbacks come in the order, and strings
-/// wait, as [`LineHandler`](crate::LineHandler) has it.
+/// It is built with its [`Strings`], the handle that sends strings and closes, and keeps it in a plain field. Only
+/// [`string_received`](Self::string_received) is required. The order of callbacks, and when strings wait, is as in
+/// [`LineHandler`](crate::LineHandler).
 ///
 /// ```
 /// use protocols::{StringHandler, StringReceiver, Strings};
@@ -31,23 +30,23 @@ use crate::string::handle::Strings;
 /// assert_eq!(wire.written(), b"5:HELLO,5:WORLD,");
 /// ```
 pub trait StringHandler: 'static {
-    /// The connection is established; nothing was received yet. Twisted's `connectionMade`.
+    /// The connection is established; nothing has been received yet. Twisted's `connectionMade`.
     fn connection_made(&mut self) {}
 
-    /// The peer sent this string, which is given without its length; it may be empty. It is lent: what is to be kept
-    /// must be copied. Twisted's `stringReceived`.
+    /// The peer sent this string, passed without its length; it may be empty. Copy what you need to keep. Twisted's
+    /// `stringReceived`.
     fn string_received(&mut self, string: &[u8]);
 
-    /// What the peer sent is no string, or too long. Nothing more is delivered: when this has returned, the connection
-    /// sends what was written and closes. Called as soon as a length is known to be too great, whatever follows of the
-    /// string. Twisted's `lengthLimitExceeded`.
+    /// The peer sent an invalid string, or one that is too long. Nothing more is delivered: when this returns, the
+    /// connection sends what was written and closes. Called as soon as the length is known to be too great, without
+    /// waiting for the string. Twisted's `lengthLimitExceeded`.
     fn string_rejected(&mut self, error: StringError) {
         let _ = error;
     }
 
-    /// The peer has ended its stream; no string follows. The answer says whether this side goes on sending.
+    /// The peer has ended its stream; no string follows. The return value says whether this side goes on sending.
     ///
-    /// `unfinished` is what came behind the last string, its length included: nothing, unless the peer was interrupted.
+    /// `unfinished` is what followed the last string, including a length: empty, unless the peer was interrupted.
     fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
         let _ = unfinished;
         OnEof::Close

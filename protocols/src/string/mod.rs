@@ -1,4 +1,4 @@
-//! Strings that tell their lengths.
+//! Length-prefixed strings.
 
 pub(crate) mod error;
 pub(crate) mod format;
@@ -21,18 +21,18 @@ use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Cut, Event, Receiver};
 use crate::string::splitter::StringSplitter;
 
-/// Cuts what is received into strings, each of which says how long it is, and calls a
-/// [`StringHandler`] with them. Twisted's `NetstringReceiver` and `IntNStringReceiver`.
+/// Cuts received bytes into length-prefixed strings, and calls a [`StringHandler`] with them. Twisted's
+/// `NetstringReceiver` and `IntNStringReceiver`.
 ///
-/// Programs name it to call [`factory`](Self::factory), and nowhere else.
+/// Programs need it only to call [`factory`](Self::factory).
 #[derive(Debug)]
 pub struct StringReceiver {
     buffer: Buffer,
 }
 
 impl StringReceiver {
-    /// A factory of string receivers, for strings of this format in both directions. For each connection `build` is
-    /// given its [`Strings`] and returns the handler, or an `Option` of it, where `None` refuses the connection.
+    /// A factory of string receivers that use this format in both directions. For each connection `build` receives its
+    /// [`Strings`] and returns the handler, or an `Option` of it; `None` refuses the connection.
     ///
     /// ```
     /// use protocols::{StringHandler, StringReceiver, Strings};
@@ -83,8 +83,8 @@ pub struct StringFactory<F> {
 }
 
 impl<F> StringFactory<F> {
-    /// The most bytes that a string of the peer may have: 99,999 if this is never called. See
-    /// [`StringHandler::string_rejected`]. Twisted's `MAX_LENGTH`.
+    /// The maximum length of the peer's strings in bytes. Default: 99,999. See [`StringHandler::string_rejected`].
+    /// Twisted's `MAX_LENGTH`.
     #[must_use]
     pub fn max_length(mut self, bytes: usize) -> Self {
         self.splitter.max_length = bytes;

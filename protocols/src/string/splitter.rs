@@ -4,16 +4,16 @@ use crate::receiver::input::Input;
 use crate::string::error::StringError;
 use crate::string::format::{LONGEST_PREFIX, StringFormat};
 
-/// How strings are cut, and how long one may be.
+/// The format of strings, and their maximum length.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct StringSplitter {
     pub(crate) format: StringFormat,
-    /// The most bytes a string may have, without what stands before and behind it.
+    /// The maximum length of a string in bytes, without prefix and suffix.
     pub(crate) max_length: usize,
 }
 
 impl StringSplitter {
-    /// Takes the next string off the input; `None` when it is not there to its end.
+    /// Takes the next string off the input; `None` if it is incomplete.
     pub(crate) fn string<'a>(&self, input: &'a mut Input<'_>) -> Result<Option<&'a [u8]>, StringError> {
         let mut room = [0; LONGEST_PREFIX];
         let first = input.peek(&mut room[..self.format.longest_prefix()]);
@@ -21,7 +21,7 @@ impl StringSplitter {
         let suffix = self.format.suffix();
         let end = prefix.bytes.saturating_add(prefix.length);
         let Some(bytes) = input.take(end.saturating_add(suffix.len())) else { return Ok(None) };
-        // To compare no bytes can take longer than all the rest: the C library looks at an address where nothing is.
+        // Comparing no bytes can take longer than everything else: the C library looks at an address where nothing is.
         if !suffix.is_empty() && bytes[end..] != *suffix {
             return Err(StringError::NoComma);
         }

@@ -131,5 +131,5 @@ fn a_handler_that_asks_for_no_bytes_forever_is_stopped() {
     assert!(wire.close_reason().is_none());
     wire.receive("x");
     let reason = wire.close_reason().unwrap().to_string();
-    assert_eq!(reason, "10000 calls in a row asked for no bytes: the protocol does not get on");
+    assert_eq!(reason, "10000 calls in a row asked for no bytes: the protocol makes no progress");
 }

@@ -96,7 +96,7 @@ fn a_handler_that_waits_for_no_bytes_forever_is_stopped() {
     let mut wire = StringTransport::connect(StatefulReceiver::factory(|states| Empty { states, calls: 5, most: 0 }));
     wire.receive("x");
     let reason = wire.close_reason().unwrap().to_string();
-    assert_eq!(reason, "10000 calls in a row asked for no bytes: the protocol does not get on");
+    assert_eq!(reason, "10000 calls in a row asked for no bytes: the protocol makes no progress");
 }
 
 #[test]

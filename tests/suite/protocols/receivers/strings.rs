@@ -53,14 +53,10 @@ fn strings_are_sent_as_they_are_received_in_every_format() {
 #[test]
 fn s236_a_string_that_is_refused_closes_when_what_was_written_is_sent() {
     for (format, stream, error) in [
-        (
-            StringFormat::Netstring,
-            &b"1:a,11"[..],
-            "the peer sent a string of 11 bytes or more, and the longest allowed is 10",
-        ),
-        (StringFormat::Netstring, b"1:a,-1:", "the peer sent something else than the length of a string"),
-        (StringFormat::Netstring, b"1:a,1:b;", "the peer sent a netstring without a comma behind it"),
-        (StringFormat::Int8, b"\x01a\x0b", "the peer sent a string of 11 bytes or more, and the longest allowed is 10"),
+        (StringFormat::Netstring, &b"1:a,11"[..], "the peer sent a string of 11 bytes or more: the maximum is 10"),
+        (StringFormat::Netstring, b"1:a,-1:", "the peer sent an invalid string length"),
+        (StringFormat::Netstring, b"1:a,1:b;", "the peer sent a netstring without a comma after it"),
+        (StringFormat::Int8, b"\x01a\x0b", "the peer sent a string of 11 bytes or more: the maximum is 10"),
     ] {
         let mut wire = connect(format, Some(10));
         wire.stall(true);
@@ -117,7 +113,7 @@ fn s240_nothing_is_sent_of_a_string_that_is_longer_than_its_format_can_tell() {
     let strings = wire.protocol::<Echo>().strings.clone();
     assert_eq!(strings.send_string([b'x'; 255]), Ok(()));
     let error = strings.send_string([b'x'; 256]).unwrap_err();
-    assert_eq!(error.to_string(), "cannot send a string of 256 bytes: the greatest length its format can tell is 255");
+    assert_eq!(error.to_string(), "cannot send a string of 256 bytes: the maximum of its format is 255");
     wire.settle();
     assert_eq!(wire.written().len(), 256);
 }
