@@ -4,11 +4,11 @@ use std::iter::successors;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-/// A token bucket: an allowance of bytes that fills up at a steady rate, for one connection or for many. Twisted's
+/// A token bucket: an allowance of bytes that refills at a steady rate, for one connection or for many. Twisted's
 /// `htb.Bucket`. See [`Throttle`](crate::policies::Throttle).
 ///
-/// It is a handle, and cheap to clone: clones are the same bucket, for connections of one reactor. Buckets form a
-/// hierarchy: a byte that passes one passes everything above it, too.
+/// It is a handle and cheap to clone: clones are the same bucket, for connections of one reactor. Buckets form a
+/// hierarchy: a byte that passes a bucket also passes all those above it.
 ///
 /// ```
 /// use protocols::policies::Bucket;
@@ -22,26 +22,26 @@ pub struct Bucket(Rc<Level>);
 struct Level {
     parent: Option<Bucket>,
     bytes_per_second: f64,
-    /// How long it takes to fill up from empty.
+    /// The time it takes to refill from empty.
     depth: Duration,
     portion: usize,
-    /// When it will be full. More than `depth` from now, and more was taken than was there. `None` if it is unused.
+    /// When it will be full. If that is more than `depth` away, the bucket is overdrawn. `None` if unused.
     full_at: Cell<Option<Instant>>,
 }
 
 impl Bucket {
-    /// A full bucket that `bytes_per_second` flow into until there are `burst` bytes in it: so much may pass at once
-    /// when nothing has for a while.
+    /// A full bucket that refills at `bytes_per_second` up to `burst` bytes, the most that may pass at once after a
+    /// pause.
     ///
     /// # Panics
     ///
-    /// If one of the two is zero: then nothing could ever pass.
+    /// If either is zero: nothing could ever pass.
     #[track_caller]
     pub fn new(bytes_per_second: u32, burst: u32) -> Self {
         Self::within(None, bytes_per_second, burst)
     }
 
-    /// A bucket whose bytes are taken from this one, too, and from all those above it.
+    /// A bucket whose bytes are also taken from this one and from all those above it.
     ///
     /// # Panics
     ///
@@ -53,7 +53,10 @@ impl Bucket {
 
     #[track_caller]
     fn within(parent: Option<Self>, bytes_per_second: u32, burst: u32) -> Self {
-        assert!(bytes_per_second > 0 && burst > 0, "nothing passes a bucket of rate {bytes_per_second}, burst {burst}");
+        assert!(
+            bytes_per_second > 0 && burst > 0,
+            "nothing can pass a bucket of rate {bytes_per_second}, burst {burst}"
+        );
         let portion = (bytes_per_second / PORTIONS_PER_SECOND).clamp(1, burst) as usize;
         let bytes_per_second = f64::from(bytes_per_second);
         Self(Rc::new(Level {
@@ -65,29 +68,29 @@ impl Bucket {
         }))
     }
 
-    /// How many bytes may pass now.
+    /// The number of bytes that may pass now.
     pub(crate) fn room(&self, now: Instant) -> usize {
         self.levels().map(|level| level.room(now)).min().unwrap_or_default()
     }
 
-    /// Takes bytes, be they there or not, and answers how long it is until they are. Who takes first is served first.
+    /// Takes bytes, available or not, and returns the time until they are available. First come, first served.
     pub(crate) fn take(&self, now: Instant, bytes: usize) -> Duration {
         self.levels().map(|level| level.take(now, bytes)).max().unwrap_or_default()
     }
 
-    /// How many bytes one who waits should take at a time: few, so that many who share the bucket take turns, and none
-    /// keeps from the others what it cannot use yet.
+    /// How many bytes a waiting connection should take at a time: few, so that those who share the bucket take turns,
+    /// and none reserves what it cannot use yet.
     pub(crate) fn portion(&self) -> usize {
         self.0.portion
     }
 
-    /// This one and those above it.
+    /// This bucket and those above it.
     fn levels(&self) -> impl Iterator<Item = &Level> {
         successors(Some(&*self.0), |level| level.parent.as_ref().map(|parent| &*parent.0))
     }
 }
 
-/// A trade between bytes in a packet and the time that others wait.
+/// A compromise between the size of packets and the time that others wait.
 const PORTIONS_PER_SECOND: u32 = 20;
 
 impl Level {

@@ -10,24 +10,24 @@ use reactor::{CloseReason, Factory, Transport, layer};
 use crate::policies::pcap;
 use crate::policies::sink::Sink;
 
-/// A policy that captures every byte that passes, with its time, so that a connection can be
+/// A policy that captures every byte with its time, so that a connection can be
 /// [replayed](crate::policies::CapturedConnection).
 ///
-/// It is a handle, and cheap to clone; all that it is around write into one file. What is said of
-/// [`TrafficLog`](crate::policies::TrafficLog)'s writer holds for this one, too. A capture holds everything in the clear,
-/// passwords included.
+/// It is a handle and cheap to clone; all factories that it wraps write into one file. The rules for
+/// [`TrafficLog`](crate::policies::TrafficLog)'s writer apply here, too. A capture holds everything in clear text,
+/// including passwords.
 ///
 /// # The file
 ///
-/// A pcap file, which Wireshark and tcpdump open, with the link type `USER0` (147). A packet is an event: the number of
-/// the connection (8 bytes, big-endian), the kind of the event (1 byte), and what goes with it:
+/// A pcap file, which Wireshark and tcpdump open, with the link type `USER0` (147). Each packet is an event: the number
+/// of the connection (8 bytes, big-endian), the kind of the event (1 byte), and its content:
 ///
-/// | kind | event | what goes with it |
+/// | kind | event | content |
 /// |---|---|---|
 /// | `M` | the connection was made | the peer's address, as text |
-/// | `R` | bytes were received | these |
-/// | `S` | bytes were sent | these |
-/// | `E` | the peer has ended its stream | nothing |
+/// | `R` | bytes were received | the bytes |
+/// | `S` | bytes were sent | the bytes |
+/// | `E` | the peer ended its stream | nothing |
 /// | `L` | the connection was lost | the reason, as text |
 ///
 /// ```no_run
@@ -49,7 +49,7 @@ use crate::policies::sink::Sink;
 #[derive(Clone)]
 pub struct Capture(Rc<RefCell<Sink>>);
 
-/// The kinds of events.
+/// The kinds of event.
 pub(crate) const MADE: u8 = b'M';
 pub(crate) const RECEIVED: u8 = b'R';
 pub(crate) const SENT: u8 = b'S';
@@ -57,14 +57,14 @@ pub(crate) const ENDED: u8 = b'E';
 pub(crate) const LOST: u8 = b'L';
 
 impl Capture {
-    /// One that writes there, and has begun to.
+    /// A capture into this writer. Writes the file header at once.
     pub fn new(writer: impl Write + 'static) -> Self {
         let mut sink = Sink::new(writer);
         sink.write(|file| file.extend(pcap::HEADER));
         Self(Rc::new(RefCell::new(sink)))
     }
 
-    /// A factory around a factory: its connections are captured.
+    /// A factory around a factory, which captures its connections.
     pub fn around<F: Factory>(&self, inside: F) -> impl Factory + use<F> {
         let capture = self.clone();
         layer::around(
@@ -77,7 +77,7 @@ impl Capture {
     }
 }
 
-/// One connection that is captured.
+/// A captured connection.
 struct Captured {
     capture: Capture,
     outer: Transport,

@@ -8,7 +8,7 @@ use reactor::testing::StringTransport;
 use crate::policies::capture::{ENDED, LOST, MADE, RECEIVED, SENT};
 use crate::policies::pcap::{Records, invalid};
 
-/// One connection of a [`Capture`](crate::policies::Capture), read back to be replayed.
+/// One connection of a [`Capture`](crate::policies::Capture), read back for replay.
 ///
 /// ```
 /// use protocols::policies::{Capture, CapturedConnection};
@@ -44,7 +44,7 @@ use crate::policies::pcap::{Records, invalid};
 #[derive(Clone, Debug)]
 pub struct CapturedConnection {
     peer: String,
-    /// With the time of day at which each came, as that since 1970.
+    /// Each with its time since 1970.
     events: Vec<(Duration, Event)>,
 }
 
@@ -58,20 +58,20 @@ enum Event {
 }
 
 impl CapturedConnection {
-    /// Reads all connections of a capture, in the order in which they were made. A last record that is cut off, as that
-    /// of a program that was killed, is left out.
+    /// Reads all connections of a capture, in the order in which they were made. An incomplete last record, as left by
+    /// a killed program, is ignored.
     ///
     /// # Errors
     ///
-    /// `InvalidData`, with what is wrong, if it was not written by [`Capture`](crate::policies::Capture); otherwise that of the
-    /// reader. No input makes it panic, or use more memory than the capture is long.
+    /// `InvalidData`, with a description, if the input was not written by [`Capture`](crate::policies::Capture);
+    /// otherwise the reader's error. No input causes a panic, or uses more memory than the length of the capture.
     pub fn read_all(capture: impl Read) -> io::Result<Vec<Self>> {
         let mut records = Records::new(capture)?;
         let mut connections = Vec::<Self>::new();
         let mut numbers = HashMap::new();
         while let Some((time, record)) = records.next()? {
             let Some((number, rest)) = record.split_first_chunk() else {
-                return Err(invalid(format!("a record of {} bytes: there are at least 9", record.len())));
+                return Err(invalid(format!("a record of {} bytes: the minimum is 9", record.len())));
             };
             let number = u64::from_be_bytes(*number);
             let event = match rest {
@@ -84,34 +84,33 @@ impl CapturedConnection {
                 [SENT, data @ ..] => Event::Sent(data.to_vec()),
                 [ENDED, ..] => Event::Ended,
                 [LOST, ..] => Event::Lost,
-                _ => return Err(invalid(format!("an event of connection {number} that is of no known kind"))),
+                _ => return Err(invalid(format!("an event of unknown kind of connection {number}"))),
             };
             let Some(index) = numbers.get(&number) else {
-                return Err(invalid(format!("an event of connection {number}, which was not made before")));
+                return Err(invalid(format!("an event of connection {number} before the connection was made")));
             };
             connections[*index].events.push((time, event));
         }
         Ok(connections)
     }
 
-    /// The address of its peer.
+    /// The peer's address.
     pub fn peer(&self) -> &str {
         &self.peer
     }
 
-    /// All that was received.
+    /// All received bytes.
     pub fn received(&self) -> Vec<u8> {
         self.bytes(|event| if let Event::Received(data) = event { data } else { &[] })
     }
 
-    /// All that was sent.
+    /// All sent bytes.
     pub fn sent(&self) -> Vec<u8> {
         self.bytes(|event| if let Event::Sent(data) = event { data } else { &[] })
     }
 
-    /// Does to a protocol what the peer did to the one that was captured: it receives the same bytes, cut in the same
-    /// way, and the end of the stream, after the same times. Between them and behind the last, timers run as long as they
-    /// did then.
+    /// Does to a protocol what the peer did to the captured one: delivers the same bytes, cut in the same way, and the
+    /// end of the stream, at the same times. Timers run in between and after the last event as long as they did then.
     pub fn replay(&self, wire: &mut StringTransport) {
         let mut now = self.events.first().map(|(time, _)| *time).unwrap_or_default();
         for (time, event) in &self.events {

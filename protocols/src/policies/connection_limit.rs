@@ -8,12 +8,12 @@ use reactor::{Address, CloseReason, Factory, Protocol, Transport};
 
 use crate::policies::log_limit::LogLimit;
 
-/// A policy that refuses connections while there are too many. Twisted's `LimitTotalConnectionsFactory`, by
-/// [`total`](Self::total), and `LimitConnectionsByPeer`, by [`per_peer`](Self::per_peer).
+/// A policy that refuses excess connections. Twisted's `LimitTotalConnectionsFactory`, by [`total`](Self::total), and
+/// `LimitConnectionsByPeer`, by [`per_peer`](Self::per_peer).
 ///
-/// It is a handle, and cheap to clone: ports whose factories it is around are counted together. A connection counts
-/// from before its protocol is built until `connection_lost`, which frees its place before the protocol is told. One
-/// that is too many is closed at once, and nothing is built for it.
+/// It is a handle and cheap to clone: connections of all factories that it wraps are counted together. A connection
+/// counts from before its protocol is built until `connection_lost`, which frees its place before the protocol is told.
+/// An excess connection is closed at once; nothing is built for it.
 ///
 /// ```
 /// use protocols::policies::ConnectionLimit;
@@ -37,23 +37,23 @@ pub struct ConnectionLimit(Rc<Shared>);
 struct Shared {
     most: usize,
     counted_by: fn(&Address) -> Peer,
-    /// None of them is zero.
+    /// No count is zero.
     connections: RefCell<HashMap<Peer, usize>>,
     refused: Cell<u64>,
     log_limit: LogLimit,
 }
 
-/// What is counted as one: everybody, or an [`Address::network`].
+/// The unit of counting: all peers together, or an [`Address::network`].
 type Peer = Option<Address>;
 
 impl ConnectionLimit {
-    /// At most so many connections at a time.
+    /// Up to `most` connections at a time.
     pub fn total(most: usize) -> Self {
         Self::new(most, |_| None)
     }
 
-    /// At most so many connections at a time with any one peer: an IPv4 address, or an IPv6 network of 64 bits, as
-    /// [`Address::network`] tells them apart.
+    /// Up to `most` connections at a time with each peer: an IPv4 address, or an IPv6 network of 64 bits, as in
+    /// [`Address::network`].
     pub fn per_peer(most: usize) -> Self {
         Self::new(most, |address| Some(address.network()))
     }
@@ -63,24 +63,24 @@ impl ConnectionLimit {
         Self(Rc::new(Shared { most, counted_by, connections, refused, log_limit }))
     }
 
-    /// A factory around a factory: refuses what is too many.
+    /// A factory around a factory, which refuses excess connections.
     pub fn around<F: Factory>(&self, inside: F) -> impl Factory + use<F> {
         let limit = self.clone();
         layer::around(move |outer: Transport| limit.admit(&outer), inside)
     }
 
-    /// The same, but what is too many gets a protocol of `overflow`, for example one that says so and closes. Those are
-    /// refused by this limit and not counted: put another limit around all. Twisted's `overflowProtocol`.
+    /// The same, but excess connections get a protocol of `overflow`, for example one that says so and closes. They
+    /// count as refused, but not against this limit: wrap another limit around both. Twisted's `overflowProtocol`.
     pub fn around_or<O: Factory, F: Factory>(&self, overflow: O, inside: F) -> impl Factory + use<O, F> {
         Overflowing { limit: self.clone(), overflow, inside: self.around(inside) }
     }
 
-    /// How many connections count now.
+    /// The number of connections that count now.
     pub fn connection_count(&self) -> usize {
         self.0.connections.borrow().values().sum()
     }
 
-    /// How many connections were refused so far.
+    /// The number of connections refused so far.
     pub fn refused_count(&self) -> u64 {
         self.0.refused.get()
     }
@@ -95,7 +95,7 @@ impl ConnectionLimit {
         Some(Place(Some(Counted { limit: self.clone(), peer })))
     }
 
-    /// Whom it counts for.
+    /// The peer that a connection counts for.
     fn peer(&self, outer: &Transport) -> Peer {
         (self.0.counted_by)(&outer.peer())
     }
@@ -113,7 +113,7 @@ impl ConnectionLimit {
     }
 }
 
-/// A connection that was let in.
+/// A connection that was admitted.
 struct Place(Option<Counted>);
 
 impl Policy for Place {
@@ -122,7 +122,7 @@ impl Policy for Place {
     }
 }
 
-/// One that counts until this is dropped, be it that nothing was built.
+/// A connection that counts until this is dropped, even if nothing was built.
 struct Counted {
     limit: ConnectionLimit,
     peer: Peer,

@@ -4,17 +4,17 @@ use std::time::Duration;
 use reactor::layer::Policy;
 use reactor::{CloseReason, DelayedCall, Factory, Transport, layer};
 
-/// A policy that resets connections whose first message is not complete in time, however the peer drips it: what other
-/// servers call a request or header time-out.
+/// A policy that resets connections whose first message is not complete in time, however slowly the peer sends it;
+/// other servers call this a request or header time-out.
 ///
-/// It runs from the moment that the connection is made until the protocol inside has got a whole message, which the
-/// receivers of this crate say by themselves: a line, a string, a segment, a codec's message, a call of AMP. A protocol of
-/// your own, a handler that begins in raw mode, or one of [`StatefulReceiver`](crate::stateful::StatefulReceiver), whose parts may
-/// be less than a message, calls [`note_message`](Transport::note_message). Nothing else stops it, least of all what is
-/// sent.
+/// It runs from the start of the connection until the protocol inside has received a whole message. The receivers of
+/// this crate report that by themselves: a line, a string, a segment, a codec's message, an AMP call. A protocol of
+/// your own, a handler that begins in raw mode, or one of [`StatefulReceiver`](crate::stateful::StatefulReceiver),
+/// whose parts may be less than a message, must call [`note_message`](Transport::note_message). Nothing else stops the
+/// timer, in particular not sending.
 ///
-/// The protocol inside ends with [`CloseReason::TimedOut`]. For later messages there is
-/// [`IdleTimeout`](crate::policies::IdleTimeout), or a timer of the protocol's own.
+/// The protocol inside ends with [`CloseReason::TimedOut`]. For later messages use
+/// [`IdleTimeout`](crate::policies::IdleTimeout), or a timer of the protocol itself.
 ///
 /// ```
 /// use std::time::Duration;
@@ -41,7 +41,7 @@ pub struct FirstMessageTimeout {
 }
 
 impl FirstMessageTimeout {
-    /// A factory around a factory: its connections are reset unless they have got a whole message within `limit`.
+    /// A factory around a factory, which resets connections without a whole message after `limit`.
     pub fn around(limit: Duration, inside: impl Factory) -> impl Factory {
         layer::around(move |outer| Self { outer, limit, timer: None }, inside)
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
     use crate::{LineHandler, LineReceiver, Lines};
 
-    /// Greets, and then sends something every second, whoever asks.
+    /// Greets, and then sends something every second, without being asked.
     struct Talker(Lines);
 
     impl LineHandler for Talker {

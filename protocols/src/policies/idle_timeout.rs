@@ -4,15 +4,14 @@ use std::time::{Duration, Instant};
 use reactor::layer::Policy;
 use reactor::{CloseReason, Factory, Transport, layer};
 
-/// A policy that closes connections on which nothing moves. Twisted's `TimeoutFactory` and `TimeoutProtocol`.
+/// A policy that closes idle connections. Twisted's `TimeoutFactory` and `TimeoutProtocol`.
 ///
-/// Whatever is received or sent, in either direction, restarts the period. What waits because the peer does not read
-/// is not sent: a peer keeps its connection by sending or by reading, and not by what the program goes on to write.
+/// Any received or sent byte restarts the period. Output that waits because the peer does not read is not sent: a peer
+/// keeps its connection alive by sending or reading, not by what the program goes on to write.
 ///
-/// When nothing has moved for the period, the connection closes in order, as by
-/// [`lose_connection`](Transport::lose_connection), and the protocol inside ends with [`CloseReason::Done`]. If output
-/// is unsent by then, or the connection has been closing for a period already, it is reset, and ends with
-/// [`CloseReason::TimedOut`].
+/// After an idle period the connection closes in order, as by [`lose_connection`](Transport::lose_connection), and the
+/// protocol inside ends with [`CloseReason::Done`]. If output is unsent by then, or the connection has already been
+/// closing for a period, it is reset and ends with [`CloseReason::TimedOut`].
 ///
 /// ```
 /// use std::time::Duration;
@@ -37,12 +36,12 @@ pub struct IdleTimeout {
     outer: Transport,
     period: Duration,
     active_at: Instant,
-    /// What was unsent when this was last looked at, or is to be expected since.
+    /// The unsent bytes at the last look, or what is expected since then.
     unsent: usize,
 }
 
 impl IdleTimeout {
-    /// A factory around a factory: its connections are closed when nothing was received or sent for `period`.
+    /// A factory around a factory, which closes connections that have neither received nor sent anything for `period`.
     pub fn around(period: Duration, inside: impl Factory) -> impl Factory {
         layer::around(
             move |outer: Transport| {
@@ -57,15 +56,14 @@ impl IdleTimeout {
         self.active_at = self.outer.reactor().now();
     }
 
-    /// One call is pending at any time, and nobody moves it: restarting the period costs no more than a look at the
-    /// clock.
+    /// One call is pending at any time and is never moved: restarting the period costs no more than reading the clock.
     fn look_again(&self, delay: Duration) {
         self.outer.call_later(delay, Self::look);
     }
 
     fn look(&mut self) {
         let unsent = self.outer.unsent_bytes();
-        // The peer reads, if slowly. An empty output tells nothing new: that it would be sent was expected.
+        // The peer reads, if slowly. An empty output tells nothing new: it was expected to be sent.
         if unsent > 0 && unsent < self.unsent {
             self.note_activity();
         }

@@ -1,11 +1,11 @@
-//! What tests give to be written to.
+//! A writer for tests.
 
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::io::Write;
 use std::rc::Rc;
 
-/// Keeps what is written; clones are the same.
+/// Keeps the written bytes; clones share them.
 #[derive(Clone, Default)]
 pub(crate) struct Kept(Rc<Inner>);
 
@@ -13,7 +13,7 @@ pub(crate) struct Kept(Rc<Inner>);
 struct Inner {
     bytes: RefCell<Vec<u8>>,
     calls: Cell<usize>,
-    /// After so many calls every other fails, if it is set.
+    /// If set, every other call fails after this many.
     good_calls: Option<usize>,
 }
 

@@ -1,7 +1,7 @@
 use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-/// Lets one line through in a while: what happens to each of a thousand clients is said once.
+/// Lets one log line through per interval: an event that affects a thousand clients is logged once.
 #[derive(Default)]
 pub(crate) struct LogLimit(Cell<Option<Instant>>);
 

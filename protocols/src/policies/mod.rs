@@ -1,4 +1,4 @@
-//! What goes around a factory: time-outs, limits, throttles and logs.
+//! Policies around a factory: time-outs, limits, throttles and logs.
 
 pub(crate) mod bucket;
 pub(crate) mod capture;

@@ -1,4 +1,4 @@
-//! What layers do that only look at how a connection begins.
+//! Shared by layers that only inspect the beginning of a connection.
 
 use std::mem;
 
@@ -6,15 +6,15 @@ use reactor::OnEof;
 use reactor::connection::Connection;
 use reactor::layer::Nested;
 
-/// A connection inside another, whose bytes pass unchanged from here on.
+/// A connection inside another, whose bytes pass unchanged from now on.
 pub(crate) struct PassThrough {
     nested: Nested,
-    /// What has come while the protocol inside did not want to read.
+    /// Bytes received while the protocol inside had paused reading.
     kept: Vec<u8>,
 }
 
 impl PassThrough {
-    /// Connects the protocol inside, and gives it what has come for it already.
+    /// Connects the protocol inside, and delivers the bytes already received for it.
     pub(crate) fn begin(nested: Nested, came: &[u8]) -> Self {
         let mut through = Self { nested, kept: Vec::new() };
         through.nested.inside().made();
@@ -37,7 +37,7 @@ impl PassThrough {
         }
     }
 
-    /// The connection outside has ended.
+    /// The peer has ended the stream of the outer connection.
     pub(crate) fn received_eof(&mut self) -> OnEof {
         self.pass();
         if !self.kept.is_empty() && !self.nested.inside().transport().is_closing() {
@@ -46,7 +46,7 @@ impl PassThrough {
         self.nested.received_eof()
     }
 
-    /// Something may have changed inside or outside.
+    /// Called when something may have changed inside or outside.
     pub(crate) fn pass(&mut self) {
         let Self { nested, kept } = self;
         loop {
@@ -63,5 +63,5 @@ impl PassThrough {
     }
 }
 
-/// The most that a protocol gets at once.
+/// The maximum number of bytes delivered to a protocol at once.
 pub(crate) const LONGEST_CHUNK: usize = 65_536;

@@ -4,7 +4,7 @@ use std::io;
 use std::io::Read;
 use std::time::Duration;
 
-/// What stands at the beginning of a file that [`record`] writes the rest of.
+/// The beginning of a file; [`record`] writes the rest.
 pub(crate) const HEADER: [u8; 24] = {
     let mut header = *b"\xa1\xb2\xc3\xd4\0\x02\0\x04\0\0\0\0\0\0\0\0\0\x04\0\0\0\0\0\0";
     header[23] = USER0;
@@ -13,7 +13,7 @@ pub(crate) const HEADER: [u8; 24] = {
 
 const USER0: u8 = 147;
 
-/// Adds a record, which is `head` and `data` together, to what is to be written. `time` is that since 1970.
+/// Appends a record, `head` followed by `data`, to the output. `time` is since 1970.
 pub(crate) fn record(out: &mut Vec<u8>, time: Duration, head: &[u8], data: &[u8]) {
     // Seconds are 32 bits wide and wrap in 2106.
     out.extend((time.as_secs() as u32).to_be_bytes());
@@ -25,7 +25,7 @@ pub(crate) fn record(out: &mut Vec<u8>, time: Duration, head: &[u8], data: &[u8]
     out.extend(data);
 }
 
-/// Reads the records of a file, of either byte order.
+/// Reads the records of a file in either byte order.
 pub(crate) struct Records<R> {
     file: R,
     big_endian: bool,
@@ -33,7 +33,7 @@ pub(crate) struct Records<R> {
 }
 
 impl<R: Read> Records<R> {
-    /// Reads the beginning.
+    /// Reads the header of the file.
     pub(crate) fn new(mut file: R) -> io::Result<Self> {
         let mut header = [0; HEADER.len()];
         file.read_exact(&mut header)?;
@@ -48,13 +48,13 @@ impl<R: Read> Records<R> {
         let records = Self { file, big_endian, nanoseconds };
         let link_type = records.number(&header, 5);
         if link_type != u32::from(USER0) {
-            return Err(invalid(format!("a capture of another kind: its link type is {link_type}, not {USER0}")));
+            return Err(invalid(format!("not a capture of this crate: the link type is {link_type}, not {USER0}")));
         }
         Ok(records)
     }
 
-    /// The next record, with its time since 1970; none at the end of the file, or where its last record is cut off, as
-    /// that of a program that was killed.
+    /// The next record, with its time since 1970; `None` at the end of the file, or if the last record is incomplete,
+    /// as left by a killed program.
     pub(crate) fn next(&mut self) -> io::Result<Option<(Duration, Vec<u8>)>> {
         let mut header = Vec::new();
         self.file.by_ref().take(16).read_to_end(&mut header)?;
@@ -66,7 +66,7 @@ impl<R: Read> Records<R> {
             return Err(invalid(format!("of {original_len} bytes only {len} were captured: it cannot be replayed")));
         }
         let fraction = Duration::from_nanos(u64::from(fraction) * if self.nanoseconds { 1 } else { 1000 });
-        // It grows with what is there, whatever length is claimed.
+        // It grows with the actual bytes, whatever length is claimed.
         let mut data = Vec::new();
         self.file.by_ref().take(len.into()).read_to_end(&mut data)?;
         let is_whole = data.len() == len as usize;
@@ -74,7 +74,7 @@ impl<R: Read> Records<R> {
         Ok(is_whole.then_some((time, data)))
     }
 
-    /// The number in the `index`th four bytes of a header.
+    /// The number at the `index`th four bytes of a header.
     fn number(&self, header: &[u8], index: usize) -> u32 {
         let mut bytes = [0; 4];
         bytes.copy_from_slice(&header[4 * index..][..4]);

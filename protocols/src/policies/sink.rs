@@ -1,10 +1,10 @@
-//! Where policies write what they see.
+//! The output of policies that record traffic.
 
 use std::io::Write;
 
-/// Takes records of connections until one cannot be written.
+/// Writes records of connections until a write fails.
 pub(crate) struct Sink {
-    /// None after an error: behind half a record nothing can be read.
+    /// `None` after an error: nothing after half a record could be read.
     writer: Option<Box<dyn Write>>,
     record: Vec<u8>,
     connections: u64,
@@ -15,19 +15,19 @@ impl Sink {
         Self { writer: Some(Box::new(writer)), record: Vec::new(), connections: 0 }
     }
 
-    /// The number of one more connection; the first is 1.
+    /// A number for a new connection; the first is 1.
     pub(crate) fn next_connection(&mut self) -> u64 {
         self.connections += 1;
         self.connections
     }
 
-    /// Writes what `compose` puts into the buffer, in one call. An error is logged, and ends the writing.
+    /// Writes the bytes that `compose` appends to the buffer, in one call. An error is logged and ends the recording.
     pub(crate) fn write(&mut self, compose: impl FnOnce(&mut Vec<u8>)) {
         let Some(writer) = &mut self.writer else { return };
         self.record.clear();
         compose(&mut self.record);
         if let Err(error) = writer.write_all(&self.record) {
-            tracing::error!(%error, "cannot write down traffic any more; connections go on");
+            tracing::error!(%error, "cannot record traffic any more; connections go on");
             self.writer = None;
         }
     }

@@ -5,18 +5,18 @@ use reactor::{Factory, Transport};
 
 use crate::policies::bucket::Bucket;
 
-/// How fast connections may receive and send: a policy, and the [`Bucket`]s that it takes bytes from. Twisted's
+/// A policy that limits how fast connections receive and send, with the [`Bucket`]s that it takes bytes from. Twisted's
 /// `ThrottlingFactory`, `htb.ShapedProtocolFactory` and, by a closure that looks at the peer, `htb.FilterByHost`.
 ///
-/// **Sending**: a byte leaves when there is room for it in the bucket and in all those above it. The others wait where
-/// they count for [`Transport::is_full`], in the connection inside; one that closes sends them first. Connections that
-/// share a bucket take turns.
+/// **Sending**: a byte is sent when its bucket and all those above have room for it. Until then it waits in the
+/// connection inside, where it counts for [`Transport::is_full`]; a closing connection sends such bytes first.
+/// Connections that share a bucket take turns.
 ///
-/// **Receiving**: what has come cannot be sent back. So whatever was read (65,536 bytes at the most) is delivered, and
-/// the connection is not read again until the bucket has made up for it; the peer is slowed down by the network. An
-/// [`IdleTimeout`](crate::policies::IdleTimeout) around this has to be longer than that takes.
+/// **Receiving**: received bytes cannot be sent back. So everything read (up to 65,536 bytes) is delivered, and the
+/// connection is not read again until the bucket has caught up; the network slows the peer down. An
+/// [`IdleTimeout`](crate::policies::IdleTimeout) around this must be longer than that takes.
 ///
-/// Every connection may send ten kilobytes a second, and all together a megabyte:
+/// Every connection may send ten kilobytes a second, and all together one megabyte:
 ///
 /// ```
 /// use protocols::policies::{Bucket, Throttle};
@@ -43,19 +43,19 @@ pub struct Throttle {
 }
 
 impl Throttle {
-    /// One that throttles nothing.
+    /// A throttle without limits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// What is received is taken from this bucket.
+    /// Takes received bytes from this bucket.
     #[must_use]
     pub fn receiving(mut self, bucket: Bucket) -> Self {
         self.receiving = Some(bucket);
         self
     }
 
-    /// What is sent is taken from this bucket, which may be the same.
+    /// Takes sent bytes from this bucket, which may be the same.
     #[must_use]
     pub fn sending(mut self, bucket: Bucket) -> Self {
         self.sending = Some(bucket);
@@ -63,7 +63,8 @@ impl Throttle {
     }
 
     /// A factory around a factory. `throttle` is called for each connection, with its transport, for example to look at
-    /// [`peer`](Transport::peer), and answers with buckets of its own, shared ones, or children of shared ones.
+    /// [`peer`](Transport::peer). It returns the connection's throttle, with separate buckets, shared ones, or children
+    /// of shared ones.
     pub fn around(mut throttle: impl FnMut(&Transport) -> Self + 'static, inside: impl Factory) -> impl Factory {
         layer::around(
             move |outer: Transport| Throttled { throttle: throttle(&outer), outer, taken: 0, waiting: false },
@@ -76,9 +77,9 @@ impl Throttle {
 struct Throttled {
     outer: Transport,
     throttle: Throttle,
-    /// Bytes that were taken from the bucket and have not left yet.
+    /// Bytes taken from the bucket and not sent yet.
     taken: usize,
-    /// The bucket has still to make up for them.
+    /// The bucket has not caught up with them yet.
     waiting: bool,
 }
 

@@ -10,15 +10,15 @@ use reactor::{CloseReason, Factory, Transport, layer};
 
 use crate::policies::sink::Sink;
 
-/// A policy that writes down what passes, for people to read: a line an event, with the time (UTC), the number of the
+/// A policy that logs the traffic for people to read: one line per event, with the time (UTC), the number of the
 /// connection, and what happened. Twisted's `SpewingFactory` and `TrafficLoggingFactory`.
 ///
-/// It is a handle, and cheap to clone; all that it is around write into one text. What is too long is cut; to have
-/// every byte, see [`Capture`](crate::policies::Capture).
+/// It is a handle and cheap to clone; all factories that it wraps write into one log. Long data is cut; for every byte,
+/// see [`Capture`](crate::policies::Capture).
 ///
-/// The writer is called from the event loop, once for each line: give it a [`LineWriter`](std::io::LineWriter) or
-/// [`BufWriter`](std::io::BufWriter) if a call is dear, and nothing that may block for long. When it fails, that is
-/// logged, and no more is written; connections go on.
+/// The writer is called from the event loop, once per line: use a [`LineWriter`](std::io::LineWriter) or
+/// [`BufWriter`](std::io::BufWriter) if calls are expensive, and nothing that may block for long. If it fails, the
+/// error is logged and nothing more is written; connections go on.
 ///
 /// ```
 /// use protocols::policies::TrafficLog;
@@ -66,19 +66,19 @@ pub struct TrafficLog {
 }
 
 impl TrafficLog {
-    /// One that writes there.
+    /// A log into this writer.
     pub fn new(writer: impl Write + 'static) -> Self {
         Self { sink: Rc::new(RefCell::new(Sink::new(writer))), max_bytes: 256 }
     }
 
-    /// Shows no more than so many bytes of what was received or sent at once; 256 if this is never called.
+    /// The maximum number of bytes to show of each chunk received or sent. Default: 256.
     #[must_use]
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
     }
 
-    /// A factory around a factory: what its connections receive and send is written down.
+    /// A factory around a factory, which logs what its connections receive and send.
     pub fn around<F: Factory>(&self, inside: F) -> impl Factory + use<F> {
         let log = self.clone();
         layer::around(
@@ -91,7 +91,7 @@ impl TrafficLog {
     }
 }
 
-/// One connection that is written down.
+/// A logged connection.
 struct Logged {
     log: TrafficLog,
     outer: Transport,
@@ -103,7 +103,7 @@ impl Logged {
         let time = DateTime::<Utc>::from(self.outer.reactor().time_of_day());
         let time = time.to_rfc3339_opts(SecondsFormat::Millis, true);
         self.log.sink.borrow_mut().write(|line| {
-            // Into a vector: it cannot fail.
+            // Writing to a vector cannot fail.
             let _ = writeln!(line, "{time} {} {event}", self.connection);
         });
     }
@@ -113,7 +113,7 @@ impl Logged {
         let escaped = shown.escape_ascii();
         match data.len() - shown.len() {
             0 => self.line(format_args!("{direction} \"{escaped}\"")),
-            hidden => self.line(format_args!("{direction} \"{escaped}\" and {hidden} bytes more")),
+            hidden => self.line(format_args!("{direction} \"{escaped}\" and {hidden} more bytes")),
         }
     }
 }
@@ -184,8 +184,8 @@ mod tests {
                 "0:00.000Z 1 connected to memory:test",
                 "0:00.000Z 2 connected to memory:test",
                 "0:00.000Z 3 connected to memory:test",
-                r#"1:01.500Z 1 received "a\n\"" and 2 bytes more"#,
-                r#"1:01.500Z 1 sent "a\n\"" and 2 bytes more"#,
+                r#"1:01.500Z 1 received "a\n\"" and 2 more bytes"#,
+                r#"1:01.500Z 1 sent "a\n\"" and 2 more bytes"#,
                 r#"0:00.000Z 2 received "b""#,
                 r#"0:00.000Z 3 received "b""#,
                 r#"0:00.000Z 3 sent "b""#,

@@ -1,4 +1,4 @@
-//! `haproxy:`, around other endpoints.
+//! The `haproxy:` endpoint, around other endpoints.
 
 use std::time::Duration;
 use std::{fmt, io};
@@ -10,14 +10,16 @@ use reactor::{Factory, Port, Reactor};
 use crate::proxy_header::{ProxyHeader, network};
 
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
-    // All connections are the proxy's: what one peer may have is not the question.
+    // All connections come from the proxy, so limits per peer do not apply.
     let inside = arguments.rest()?.with_default("per-peer", "none").with_default("pending-per-peer", "none");
     let inside = inside.server_endpoint(reactor)?;
     let trust = match arguments.optional("trust")? {
         Some(sources) => {
             let names: Vec<_> = sources.as_str().split(',').map(str::to_owned).collect();
             if let Some(wrong) = names.iter().find(|name| network(name).is_err()) {
-                return Err(sources.error(format_args!("has {wrong:?} in it, which is no address and no network")));
+                return Err(
+                    sources.error(format_args!("contains {wrong:?}, which is neither an address nor a network"))
+                );
             }
             Some(names)
         }

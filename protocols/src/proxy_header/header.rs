@@ -1,7 +1,7 @@
-//! What a PROXY header looks like, in both versions.
+//! The format of a PROXY header, in both versions.
 //!
-//! The crates that read it are each laxer in one place than the specification, or refuse what it allows; so this does
-//! it itself, and the suite compares it with one of them.
+//! Each crate that parses it is laxer than the specification in one place, or refuses what it allows. So this module
+//! parses it, and the suite compares it with one of those crates.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -14,10 +14,10 @@ use memchr::memchr;
 use reactor::Address;
 use reactor::address::UnixAddress;
 
-/// What a header says.
+/// The content of a header.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Header {
-    /// The connection is the proxy's own, or it cannot tell whose: the addresses are those that it really has.
+    /// The connection is the proxy's own, or the client is unknown: the real addresses apply.
     Unproxied,
     Proxied {
         client: Address,
@@ -25,8 +25,8 @@ pub(super) enum Header {
     },
 }
 
-/// Reads the header that `bytes` begin with, and tells its length; none as long as it is not complete. An error says
-/// what the header is or has, as soon as that shows.
+/// Parses the header at the start of `bytes` and returns its length; `None` while it is incomplete. An error completes
+/// a sentence about the header and is returned as soon as it is certain.
 pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, &'static str> {
     if begins(bytes, VERSION_1) {
         parse_line(bytes)
@@ -37,67 +37,68 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Option<(Header, usize)>, &'static st
     }
 }
 
-/// Whether they are alike, as far as both go.
+/// Whether both agree as far as both go.
 fn begins(bytes: &[u8], signature: &[u8]) -> bool {
     bytes.iter().zip(signature).all(|(byte, expected)| byte == expected)
 }
 
-/// Version 1, a line of text.
+/// Parses version 1, a line of text.
 fn parse_line(bytes: &[u8]) -> Result<Option<(Header, usize)>, &'static str> {
     let bytes = &bytes[..bytes.len().min(LONGEST_LINE)];
     let Some(end) = memchr(b'\n', bytes) else {
         return if bytes.len() < LONGEST_LINE { Ok(None) } else { Err("is longer than 107 bytes") };
     };
     let line = bytes[..end].strip_suffix(b"\r").ok_or("ends without CR")?;
-    // Which is there, for it has neither CR nor LF.
+    // It has neither CR nor LF, so it was found before the end.
     let fields = &line[VERSION_1.len()..];
     if fields == b"UNKNOWN" || fields.starts_with(b"UNKNOWN ") {
         return Ok(Some((Header::Unproxied, end + 1)));
     }
-    let fields: Vec<_> = str::from_utf8(fields).map_err(|_| "is no text")?.split(' ').collect();
+    let fields: Vec<_> = str::from_utf8(fields).map_err(|_| "is not text")?.split(' ').collect();
     let header = match fields[..] {
         ["TCP4", from, to, from_port, to_port] => inet::<Ipv4Addr>(ips([from, to])?, ports([from_port, to_port])?),
         ["TCP6", from, to, from_port, to_port] => inet::<Ipv6Addr>(ips([from, to])?, ports([from_port, to_port])?),
-        ["TCP4" | "TCP6", ..] => return Err("has not just two addresses and two ports, one space before each"),
-        _ => return Err("is about neither TCP4, TCP6 nor UNKNOWN"),
+        ["TCP4" | "TCP6", ..] => {
+            return Err("does not have exactly two addresses and two ports, one space before each");
+        }
+        _ => return Err("names neither TCP4, TCP6 nor UNKNOWN"),
     };
     Ok(Some((header, end + 1)))
 }
 
 fn ips<I: FromStr>(texts: [&str; 2]) -> Result<[I; 2], &'static str> {
-    let [from, to] =
-        texts.map(|text| text.parse().map_err(|_| "has something else where an address of its family belongs"));
+    let [from, to] = texts.map(|text| text.parse().map_err(|_| "has an invalid address, or one of another family"));
     Ok([from?, to?])
 }
 
 fn ports(texts: [&str; 2]) -> Result<[u16; 2], &'static str> {
-    // Written in no other way: without a sign, and without zeros in front.
+    // Ports have exactly one spelling: no sign, no leading zeros.
     let [from, to] = texts.map(|text| text.parse().ok().filter(|port: &u16| port.to_string() == text));
-    from.zip(to).map(<[u16; 2]>::from).ok_or("has something else where a port belongs")
+    from.zip(to).map(<[u16; 2]>::from).ok_or("has an invalid port")
 }
 
-/// Version 2.
+/// Parses version 2.
 fn parse_binary(bytes: &[u8]) -> Result<Option<(Header, usize)>, &'static str> {
     let Some((&[.., command, kind, high, low], rest)) = bytes.split_first_chunk::<HEAD>() else { return Ok(None) };
     let length = usize::from(u16::from_be_bytes([high, low]));
     let (family, protocol) = (kind >> 4, kind & 0xf);
     let size = match (command, family, protocol) {
-        // Nothing is known of the block but its length.
+        // Only the length of the block is known.
         (LOCAL, ..) | (PROXY, UNSPEC, UNSPEC..=DATAGRAM) | (PROXY, INET | INET6 | UNIX, UNSPEC) => {
             return Ok((rest.len() >= length).then_some((Header::Unproxied, HEAD + length)));
         }
         (PROXY, INET, STREAM | DATAGRAM) => 2 * (4 + 2),
         (PROXY, INET6, STREAM | DATAGRAM) => 2 * (16 + 2),
         (PROXY, UNIX, STREAM | DATAGRAM) => 2 * UNIX_PATH,
-        (PROXY, ..) => return Err("is of an unknown family or protocol"),
-        _ => return Err("is of an unknown version, or an unknown command"),
+        (PROXY, ..) => return Err("has an unknown family or protocol"),
+        _ => return Err("has an unknown version or command"),
     };
     if length < size {
         return Err("is too short for its addresses");
     }
     let Some(block) = rest.get(..length) else { return Ok(None) };
     check_extensions(&bytes[..HEAD + length], HEAD + size)?;
-    // As many bytes as are taken from it.
+    // The number of bytes used of it.
     let (mut addresses, _) = block.split_at(size);
     let header = match family {
         INET => {
@@ -116,7 +117,7 @@ fn parse_binary(bytes: &[u8]) -> Result<Option<(Header, usize)>, &'static str> {
     Ok(Some((header, HEAD + length)))
 }
 
-/// Looks at what is behind the addresses: types, lengths and values. A checksum has to be right.
+/// Checks what follows the addresses: types, lengths and values. A checksum must be right.
 fn check_extensions(header: &[u8], mut at: usize) -> Result<(), &'static str> {
     let mut checksum = None;
     while let Some([kind, length @ ..]) = header[at..].first_chunk::<3>() {
@@ -125,29 +126,29 @@ fn check_extensions(header: &[u8], mut at: usize) -> Result<(), &'static str> {
         if at > header.len() {
             break;
         }
-        // One look at all the bytes is enough.
+        // The checksum is computed only once.
         if *kind == CHECKSUM && checksum.replace(value).is_some() {
             return Err("has two checksums");
         }
     }
     if at != header.len() {
-        return Err("has a TLV that is longer than what is left of it");
+        return Err("has a TLV longer than the rest of the header");
     }
     let Some(checksum) = checksum else { return Ok(()) };
-    let expected = header[checksum.clone()].try_into().map_err(|_| "has a checksum of another length than 4 bytes")?;
+    let expected = header[checksum.clone()].try_into().map_err(|_| "has a checksum whose length is not 4 bytes")?;
     let mut digest = CRC32C.digest();
     [&header[..checksum.start], &[0; 4], &header[checksum.end..]].iter().for_each(|part| digest.update(part));
     if digest.finalize() == u32::from_be_bytes(expected) { Ok(()) } else { Err("has a wrong checksum") }
 }
 
-/// An IPv4 client of a proxy that listens on both families is one of IPv4, as it is to the reactor.
+/// An IPv4 client of a proxy that listens on both families counts as IPv4, as in the reactor.
 fn inet<I: Into<IpAddr>>(ips: [I; 2], ports: [u16; 2]) -> Header {
     let [client, server] = ips.map(|ip| ip.into().to_canonical());
     let [from, to] = ports;
     Header::Proxied { client: SocketAddr::new(client, from).into(), server: SocketAddr::new(server, to).into() }
 }
 
-/// A path up to a NUL, a name in the abstract namespace behind one, or NULs alone.
+/// A path up to a NUL, an abstract name after one, or only NULs.
 fn unix(field: &[u8]) -> Address {
     let address = match field {
         [0, name @ ..] => match name.iter().rposition(|byte| *byte != 0) {
@@ -159,17 +160,17 @@ fn unix(field: &[u8]) -> Address {
     address.into()
 }
 
-/// The most that a header can have.
+/// The maximum length of a header.
 pub(super) const LONGEST: usize = HEAD + u16::MAX as usize;
 
 pub(super) const VERSION_1: &[u8] = b"PROXY ";
 pub(super) const VERSION_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 
-/// With its CR and LF.
+/// Including CR and LF.
 const LONGEST_LINE: usize = 107;
 
-/// What version 2 has before the block: the signature, the version with the command, the family with the protocol, and
-/// the length of the block.
+/// The length of version 2 before the block: the signature, the version with the command, the family with the protocol,
+/// and the length of the block.
 const HEAD: usize = 16;
 
 const LOCAL: u8 = 0x20;
@@ -183,7 +184,7 @@ pub(super) const UNIX: u8 = 3;
 pub(super) const STREAM: u8 = 1;
 const DATAGRAM: u8 = 2;
 
-/// Bytes of a path in version 2.
+/// The length of a path in version 2.
 pub(super) const UNIX_PATH: usize = 108;
 
 /// The type of the checksum, a CRC32c.

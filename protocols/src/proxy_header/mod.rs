@@ -20,14 +20,14 @@ use crate::proxy_header::sender::Sender;
 
 pub use refused::ProxyRefusals;
 
-/// A factory around a factory, for servers behind a proxy such as HAProxy or a cloud's load balancer: each connection
-/// begins with a header, by which the proxy tells whose it is. Versions 1 and 2 of the [PROXY protocol] are read.
-/// Twisted's `proxyEndpoint` and `haproxy:`.
+/// A factory around a factory, for servers behind a proxy such as HAProxy or a cloud load balancer: each connection
+/// begins with a header in which the proxy names the client. Reads versions 1 and 2 of the [PROXY protocol]. Twisted's
+/// `proxyEndpoint` and `haproxy:`.
 ///
-/// The protocol inside is built when the header is complete, so [`peer`](Transport::peer) and [`host`](Transport::host)
-/// are the client's address and the one that it has connected to, from the beginning. If the header says that the
-/// connection is the proxy's own (a health check), or that it cannot tell, they are what they really are. What is
-/// behind the header in the same chunk is delivered in the same turn.
+/// The protocol inside is built when the header is complete, so its [`peer`](Transport::peer) and
+/// [`host`](Transport::host) are the client's address and the address it connected to from the beginning. If the header
+/// says that the connection is the proxy's own (a health check), or that the client is unknown, they are the real
+/// addresses. Bytes after the header in the same chunk are delivered in the same turn.
 ///
 /// ```
 /// use std::time::Duration;
@@ -56,77 +56,77 @@ pub use refused::ProxyRefusals;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// # Who is believed
+/// Trust
 ///
-/// Whoever can send a header can pretend to be any client. So it is taken from [trusted sources](Self::trust) only,
-/// which are connections from this very machine unless others are named, and every connection has to begin with one:
-/// there is no guessing whether it does.
+/// Anyone who can send a header can pretend to be any client. So it is accepted only from [trusted
+/// sources](Self::trust), by default connections from this machine, and every connection must begin with one; there is
+/// no guessing.
 ///
-/// A connection is refused if it comes from elsewhere, begins with something else, has sent no whole header by the
-/// [deadline](Self::deadline), or ends before. Nothing is built for it; it is closed, most often by a reset, counted in
-/// [`refusals`](Self::refusals), and logged, once in five seconds for each reason.
+/// A connection is refused if it comes from elsewhere, begins with anything else, has no complete header by the
+/// [deadline](Self::deadline), or ends before that. Nothing is built for it; it is closed, usually by a reset, counted
+/// in [`refusals`](Self::refusals), and logged at most once in five seconds for each reason.
 ///
-/// Policies inside see the client's addresses, those around this see the proxy's:
+/// Policies inside see the client's addresses, those outside see the proxy's:
 /// [`ConnectionLimit::per_peer`](crate::policies::ConnectionLimit::per_peer) belongs inside.
-/// [`peer_credentials`](Transport::peer_credentials) are the proxy's in any case.
+/// [`peer_credentials`](Transport::peer_credentials) are always the proxy's.
 ///
 /// # What is valid
 ///
-/// Of version 1, what the specification calls exact: single spaces, addresses of the family that is named, ports
-/// without a sign and without zeros in front, CR and LF within 107 bytes. Behind `UNKNOWN` anything may stand.
+/// Version 1 must be exactly as specified: single spaces, addresses of the named family, ports without a sign and
+/// leading zeros, CR and LF within 107 bytes. Anything may follow `UNKNOWN`.
 ///
-/// Of version 2, TCP and UDP over IPv4 and IPv6, and UNIX sockets. Behind the addresses extensions (TLVs) may follow,
-/// which are not used, but have to fit exactly; a checksum among them has to be right. What a header has that is not
-/// about a client (`LOCAL`, or `UNSPEC` for the family or the protocol) is skipped whatever it is.
+/// Version 2 supports TCP and UDP over IPv4 and IPv6, and UNIX sockets. Extensions (TLVs) may follow the addresses;
+/// they are not used, but their lengths must be exact, and a checksum among them must be right. The content of a header
+/// that does not name a client (`LOCAL`, or `UNSPEC` for the family or the protocol) is skipped unchecked.
 ///
-/// An address of IPv4 that is mapped into IPv6 is shown as one of IPv4.
+/// An IPv4 address mapped into IPv6 is shown as IPv4.
 ///
 /// # Memory
 ///
-/// A header that comes in pieces is kept until it is complete. It has at most 65,551 bytes; they take at most twice
-/// that, and none before they have come.
+/// A header that arrives in pieces is kept until it is complete. It has up to 65,551 bytes and takes up to twice that,
+/// and nothing before the bytes have arrived.
 ///
 /// [PROXY protocol]: https://www.haproxy.org/download/2.6/doc/proxy-protocol.txt
 #[derive(Clone)]
 #[must_use]
 pub struct ProxyHeader(Rc<Options>);
 
-/// What all connections of a factory share.
+/// Shared by all connections of a factory.
 #[derive(Clone)]
 struct Options {
     inside: SharedFactory,
-    /// None for the addresses of this machine's loopback.
+    /// `None` for the addresses of this machine's loopback.
     trusted: Option<Vec<IpNet>>,
     deadline: Duration,
     refusals: Rc<Refusals>,
 }
 
 impl ProxyHeader {
-    /// Connections that begin with a header and carry what `inside` builds.
+    /// Connections that begin with a header and carry the protocols of `inside`.
     pub fn around(inside: impl Factory) -> Self {
         Self(Rc::new(Options { inside: share(inside), trusted: None, deadline: DEADLINE, refusals: Rc::default() }))
     }
 
-    /// Takes headers from these sources only, instead of from the loopback addresses: networks such as `10.0.0.0/8`,
-    /// and single addresses. Connections without an internet address, as those of UNIX sockets, are trusted in any
-    /// case: they come from this very machine.
+    /// Accepts headers only from these sources, in place of the loopback addresses: networks such as `10.0.0.0/8`, and
+    /// single addresses. Connections without an internet address, such as those of UNIX sockets, are always trusted:
+    /// they come from this machine.
     ///
     /// # Errors
     ///
-    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if one of them is neither.
+    /// [`InvalidInput`](io::ErrorKind::InvalidInput) if a source is neither a network nor an address.
     pub fn trust<S: AsRef<str>>(self, sources: impl IntoIterator<Item = S>) -> io::Result<Self> {
         let trusted = sources.into_iter().map(|source| network(source.as_ref())).collect::<io::Result<_>>()?;
         Ok(self.set(|options| options.trusted = Some(trusted)))
     }
 
-    /// How long a header may take to come (5 s). The specification wants at least 3 s, for a packet that is lost on the
-    /// way comes a second time by then.
+    /// How long a header may take to arrive (5 s). The specification asks for at least 3 s, the time in which a lost
+    /// packet is sent again.
     pub fn deadline(self, deadline: Duration) -> Self {
         self.set(|options| options.deadline = deadline)
     }
 
     /// The other end, for proxies: a factory around a factory, whose connections begin with a header of version 1 that
-    /// names these addresses. If they are not both of IPv4, or both of IPv6, it says that they are unknown.
+    /// names these addresses. Unless both are IPv4 or both are IPv6, the header says `UNKNOWN`.
     ///
     /// ```no_run
     /// use protocols::proxy_header::ProxyHeader;
@@ -142,8 +142,7 @@ impl ProxyHeader {
         Self::send(sender::line(client, server), inside)
     }
 
-    /// The same with a header of version 2, which can also name two addresses of UNIX sockets, as far as each has at
-    /// most 108 bytes.
+    /// The same with a header of version 2, which can also name two UNIX socket addresses of up to 108 bytes each.
     pub fn send_v2<F: Factory>(client: &Address, server: &Address, inside: F) -> impl Factory + use<F> {
         Self::send(sender::binary(client, server), inside)
     }
@@ -152,7 +151,7 @@ impl ProxyHeader {
         layer::around(move |outer| Sender { outer, header: header.clone() }, inside)
     }
 
-    /// How many connections were refused so far, of this factory and of all clones of it.
+    /// The connections refused so far by this factory and all its clones.
     pub fn refusals(&self) -> ProxyRefusals {
         self.0.refusals.counts()
     }

@@ -1,4 +1,4 @@
-//! A connection from its header on.
+//! A connection, starting with its header.
 
 use std::mem;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ pub(super) struct Proxied {
 }
 
 enum Stage {
-    /// So much of the header has come.
+    /// The header is incomplete; these bytes have arrived.
     Header(Vec<u8>, DelayedCall, Pending),
     Open(PassThrough),
     Refused,
@@ -41,7 +41,7 @@ impl Proxied {
         self.transport.fail_connection(reason);
     }
 
-    /// The header is complete, and `rest` has come behind it.
+    /// The header is complete, followed by `rest`.
     fn open(&mut self, header: Header, rest: &[u8]) {
         if let Stage::Header(_, deadline, _pending) = mem::replace(&mut self.stage, Stage::Refused) {
             deadline.cancel();
@@ -50,7 +50,7 @@ impl Proxied {
             Header::Unproxied => (self.transport.host(), self.transport.peer()),
             Header::Proxied { client, server } => (server, client),
         };
-        tracing::debug!(%peer, %host, "the PROXY header tells who the client is");
+        tracing::debug!(%peer, %host, "the PROXY header names the client");
         match Nested::build_at(&self.transport, host, peer, &mut self.options.inside.clone()) {
             Some(nested) => self.stage = Stage::Open(PassThrough::begin(nested, rest)),
             None => self.transport.lose_connection(),

@@ -5,22 +5,23 @@ use reactor::Transport;
 
 use crate::policies::log_limit::LogLimit;
 
-/// How many connections a [`ProxyHeader`](crate::proxy_header::ProxyHeader) has refused so far, and why.
+/// The number of connections that a [`ProxyHeader`](crate::proxy_header::ProxyHeader) has refused so far, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProxyRefusals {
-    /// They came from others than the trusted sources.
+    /// The source is not trusted.
     pub untrusted: u64,
-    /// They began with something else than a valid header.
+    /// The connection did not begin with a valid header.
     pub malformed: u64,
-    /// No whole header had come when the time was up.
+    /// The header was not complete by the deadline.
     pub late: u64,
-    /// They ended before a header did, or with nothing sent at all, as some monitors look whether a port is open.
+    /// The connection ended before the header was complete, or without a byte, like those of monitors that check
+    /// whether a port is open.
     pub cut_short: u64,
 }
 
 impl ProxyRefusals {
-    /// All of them together.
+    /// The sum of all.
     pub fn total(&self) -> u64 {
         self.untrusted + self.malformed + self.late + self.cut_short
     }
@@ -29,15 +30,15 @@ impl ProxyRefusals {
 /// Why a connection is refused.
 pub(super) enum Refusal {
     Untrusted,
-    /// What the header is or has.
+    /// What is wrong, as the end of a sentence about the header.
     Malformed(&'static str),
     Late,
     CutShort,
-    /// As [`CutShort`](Self::CutShort), before the first byte.
+    /// Like [`CutShort`](Self::CutShort), before the first byte.
     Silent,
 }
 
-/// Counts them, and logs one of each kind in a while.
+/// Counts refusals, and logs one of each kind per interval.
 #[derive(Default)]
 pub(super) struct Refusals {
     counts: Cell<ProxyRefusals>,
@@ -62,7 +63,7 @@ impl Refusals {
         };
         *count += 1;
         self.counts.set(counts);
-        // Nobody has to be told every few seconds that a monitor is at work.
+        // Monitors connect every few seconds: that is not worth a log line.
         if !matches!(refusal, Refusal::Silent) && limit.allows(transport.reactor().now()) {
             tracing::warn!(peer = %transport.peer(), refused = counts.total(), "refused a client: {refusal}");
         }
@@ -72,10 +73,10 @@ impl Refusals {
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Untrusted => f.write_str("it is not among the trusted sources, which ProxyHeader::trust names"),
+            Self::Untrusted => f.write_str("it is not among the trusted sources (see ProxyHeader::trust)"),
             Self::Malformed(why) => write!(f, "the PROXY header {why}"),
-            Self::Late => f.write_str("no whole PROXY header has come in time; has the proxy been told to send one?"),
-            Self::CutShort | Self::Silent => f.write_str("it has ended before its PROXY header did"),
+            Self::Late => f.write_str("the PROXY header did not arrive in time; is the proxy configured to send one?"),
+            Self::CutShort | Self::Silent => f.write_str("it ended before its PROXY header was complete"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The other end: what a proxy sends first.
+//! The other end: the header that a proxy sends.
 
 use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
@@ -48,7 +48,7 @@ pub(super) fn binary(client: &Address, server: &Address) -> Vec<u8> {
         (Address::Unix(from), Address::Unix(to)) => (UNIX << 4 | STREAM, [unix(from), unix(to)].concat()),
         _ => (UNSPEC, Vec::new()),
     };
-    // At most 216.
+    // Up to 216.
     let length = addresses.len() as u16;
     [VERSION_2, &[PROXY, kind], &length.to_be_bytes(), &addresses].concat()
 }

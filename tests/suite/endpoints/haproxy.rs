@@ -105,9 +105,9 @@ fn who_is_trusted_is_checked_when_the_description_is_read() {
         ("haproxy:", "the endpoint inside haproxy is missing"),
         (
             "haproxy:trust=10.0.0.0/8,localhost:tcp:80",
-            "\"10.0.0.0/8,localhost\" (at 14) has \"localhost\" in it, which is no address and no network",
+            "\"10.0.0.0/8,localhost\" (at 14) contains \"localhost\", which is neither an address nor a network",
         ),
-        ("haproxy:trust=:tcp:80", "\"\" (at 14) has \"\" in it, which is no address and no network"),
+        ("haproxy:trust=:tcp:80", "\"\" (at 14) contains \"\", which is neither an address nor a network"),
         (
             "haproxy:deadline=soon:tcp:80",
             "\"soon\" (at 17) is not a time: a time is a number of seconds, as in 30 or 0.5",

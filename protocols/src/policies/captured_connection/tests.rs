@@ -122,11 +122,11 @@ fn what_is_no_capture_says_so() {
     short[HEADER.len() + 15] += 1;
     for (file, says) in [
         (b"\x0a\x0d\x0d\x0a and some more of it....".to_vec(), r"not a pcap file: it begins with \n\r\r\n"),
-        (ethernet, "a capture of another kind: its link type is 1, not 147"),
-        (record(b"1234567"), "a record of 7 bytes: there are at least 9"),
-        (record(b"\0\0\0\0\0\0\0\x07"), "an event of connection 7 that is of no known kind"),
-        (record(b"\0\0\0\0\0\0\0\x07?"), "an event of connection 7 that is of no known kind"),
-        (record(b"\0\0\0\0\0\0\0\x07R"), "an event of connection 7, which was not made before"),
+        (ethernet, "not a capture of this crate: the link type is 1, not 147"),
+        (record(b"1234567"), "a record of 7 bytes: the minimum is 9"),
+        (record(b"\0\0\0\0\0\0\0\x07"), "an event of unknown kind of connection 7"),
+        (record(b"\0\0\0\0\0\0\0\x07?"), "an event of unknown kind of connection 7"),
+        (record(b"\0\0\0\0\0\0\0\x07R"), "an event of connection 7 before the connection was made"),
         (short, "of 10 bytes only 9 were captured: it cannot be replayed"),
     ] {
         let error = CapturedConnection::read_all(&*file).unwrap_err();

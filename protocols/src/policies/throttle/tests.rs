@@ -121,7 +121,7 @@ fn an_abort_waits_for_nothing() {
 }
 
 #[test]
-#[should_panic(expected = "nothing passes a bucket of rate 0, burst 5")]
+#[should_panic(expected = "nothing can pass a bucket of rate 0, burst 5")]
 fn a_bucket_that_never_fills_is_refused() {
     Bucket::new(0, 5);
 }

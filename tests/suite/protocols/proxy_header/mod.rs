@@ -174,7 +174,7 @@ fn s256_what_begins_with_anything_else_is_refused_as_soon_as_that_shows() {
         assert_eq!(refusal(beginning), "is missing", "{}", beginning.escape_ascii());
     }
     for command in [0x11, 0x10, 0x22, 0x2f, 0x31, 0x00] {
-        assert_eq!(refusal(binary(command, 0x11, b"")), "is of an unknown version, or an unknown command");
+        assert_eq!(refusal(binary(command, 0x11, b"")), "has an unknown version or command");
     }
 }
 
@@ -205,17 +205,17 @@ fn s258_version_1_is_one_line_of_single_fields_and_what_is_behind_it_comes_in_th
     assert_eq!(addresses(unknown(107)), addresses("PROXY UNKNOWN\r\n"));
     assert_eq!(refusal(unknown(108)), "is longer than 107 bytes");
     assert_eq!(refusal("PROXY TCP4".to_owned() + &" ".repeat(97)), "is longer than 107 bytes");
-    let fields = "has not just two addresses and two ports, one space before each";
+    let fields = "does not have exactly two addresses and two ports, one space before each";
     for (line, why) in [
         ("PROXY TCP4 1.2.3.4 5.6.7.8 1 2 3\r\n", fields),
         ("PROXY TCP4 1.2.3.4 5.6.7.8 1\r\n", fields),
         ("PROXY TCP4  1.2.3.4 5.6.7.8 1 2\r\n", fields),
         ("PROXY TCP4 1.2.3.4 5.6.7.8 1 2 \r\n", fields),
         ("PROXY TCP4\r\n", fields),
-        ("PROXY \r\n", "is about neither TCP4, TCP6 nor UNKNOWN"),
-        ("PROXY  TCP4 1.2.3.4 5.6.7.8 1 2\r\n", "is about neither TCP4, TCP6 nor UNKNOWN"),
-        ("PROXY TCP 1.2.3.4 5.6.7.8 1 2\r\n", "is about neither TCP4, TCP6 nor UNKNOWN"),
-        ("PROXY UNKNOWN1\r\n", "is about neither TCP4, TCP6 nor UNKNOWN"),
+        ("PROXY \r\n", "names neither TCP4, TCP6 nor UNKNOWN"),
+        ("PROXY  TCP4 1.2.3.4 5.6.7.8 1 2\r\n", "names neither TCP4, TCP6 nor UNKNOWN"),
+        ("PROXY TCP 1.2.3.4 5.6.7.8 1 2\r\n", "names neither TCP4, TCP6 nor UNKNOWN"),
+        ("PROXY UNKNOWN1\r\n", "names neither TCP4, TCP6 nor UNKNOWN"),
         ("PROXY TCP4 1.2.3.4 5.6.7.8 1 2\n", "ends without CR"),
     ] {
         assert_eq!(refusal(line), why, "{line:?}");
@@ -235,21 +235,21 @@ fn s259_version_1_may_say_unknown_alone_and_its_addresses_and_ports_are_looked_a
         ["1.2.3.4", ""],
     ] {
         let line = format!("PROXY TCP4 {from} {to} 1 2\r\n");
-        assert_eq!(refusal(&line), "has something else where an address of its family belongs", "{line:?}");
+        assert_eq!(refusal(&line), "has an invalid address, or one of another family", "{line:?}");
     }
     for [from, to] in
         [["1::2::3", "::1"], ["fe80::1%1", "::1"], ["[::1]", "::1"], ["::1", "1.2.3.4"], ["::12345", "::1"]]
     {
         let line = format!("PROXY TCP6 {from} {to} 1 2\r\n");
-        assert_eq!(refusal(&line), "has something else where an address of its family belongs", "{line:?}");
+        assert_eq!(refusal(&line), "has an invalid address, or one of another family", "{line:?}");
     }
     for port in ["65536", "-1", "+1", "01", "00", "1a", "", "99999999999999999999"] {
         for ports in [format!("{port} 2"), format!("1 {port}")] {
             let line = format!("PROXY TCP4 1.2.3.4 5.6.7.8 {ports}\r\n");
-            assert_eq!(refusal(&line), "has something else where a port belongs", "{line:?}");
+            assert_eq!(refusal(&line), "has an invalid port", "{line:?}");
         }
     }
-    assert_eq!(refusal(b"PROXY TCP4 \xff 5.6.7.8 1 2\r\n"), "is no text");
+    assert_eq!(refusal(b"PROXY TCP4 \xff 5.6.7.8 1 2\r\n"), "is not text");
 }
 
 #[test]
@@ -265,7 +265,7 @@ fn s260_version_2_names_addresses_of_all_families_or_leaves_them_as_they_are() {
         assert_eq!(addresses(binary(0x21, family, b"1234567890123456")), own);
     }
     for family in [0x03, 0x13, 0x1f, 0x41, 0xf0] {
-        assert_eq!(refusal(binary(0x21, family, &[0; 300])), "is of an unknown family or protocol");
+        assert_eq!(refusal(binary(0x21, family, &[0; 300])), "has an unknown family or protocol");
     }
     for (family, size) in [(0x11, 12), (0x12, 12), (0x21, 36), (0x22, 36), (0x31, 216), (0x32, 216)] {
         let block: Vec<u8> = (1..=size).collect();
@@ -296,7 +296,7 @@ fn s260_extensions_are_skipped_but_have_to_fit_and_a_checksum_to_be_right() {
     }
     assert_eq!(addresses(longest()), says);
     for extensions in [&b"\x04"[..], b"\x04\0", b"\x04\0\x01", b"\x04\0\0\x04", b"\x04\xff\xffx", b"\x03\0\x04\0\0\0"] {
-        assert_eq!(refusal(with_extensions(extensions)), "has a TLV that is longer than what is left of it");
+        assert_eq!(refusal(with_extensions(extensions)), "has a TLV longer than the rest of the header");
     }
     let summed = builder().with_alpn("h2").with_crc32c().build();
     assert_eq!(addresses(&summed), says);
@@ -311,7 +311,7 @@ fn s260_extensions_are_skipped_but_have_to_fit_and_a_checksum_to_be_right() {
             }
         }
     }
-    assert_eq!(refusal(with_extensions(&tlv(3, b"sum"))), "has a checksum of another length than 4 bytes");
+    assert_eq!(refusal(with_extensions(&tlv(3, b"sum"))), "has a checksum whose length is not 4 bytes");
     let twice = builder().with_raw_tlv(3, [0; 4]).with_crc32c().build();
     assert_eq!(refusal(twice), "has two checksums");
 }
