@@ -2,20 +2,20 @@ use reactor::Reactor;
 
 use crate::{proxy_header, web_socket};
 
-/// Adds the endpoints of this crate to those that [`server_from_string`](reactor::endpoint::server_from_string) and
-/// [`client_from_string`](reactor::endpoint::client_from_string) know for this reactor. They are around other endpoints, whose
-/// descriptions follow their own keywords:
+/// Adds this crate's endpoints to those that [`server_from_string`](reactor::endpoint::server_from_string) and
+/// [`client_from_string`](reactor::endpoint::client_from_string) know for this reactor. They wrap other endpoints,
+/// whose descriptions follow their own keywords:
 ///
-/// | description | is |
+/// | description | meaning |
 /// |---|---|
-/// | `web:ENDPOINT` | [web sockets](crate::web_socket::WebSocket) in what the endpoint carries, whose messages are bytes, or text with `text=yes` |
-/// | `haproxy:ENDPOINT` | what a proxy passes on, with a [PROXY header](crate::proxy_header::ProxyHeader) at its beginning, from this machine or from `trust=`, addresses and networks with commas between them; within `deadline=` seconds (5) |
+/// | `web:ENDPOINT` | [web sockets](crate::web_socket::WebSocket) over the endpoint, with binary messages, or text messages with `text=yes` |
+/// | `haproxy:ENDPOINT` | connections from a proxy that begin with a [PROXY header](crate::proxy_header::ProxyHeader), from this machine or from `trust=` (comma-separated addresses and networks); within `deadline=` seconds (5) |
 ///
-/// Both sides have `web:`, and servers alone `haproxy:`. A web socket's client asks for `path=` (`/`) at `host=`, which is
-/// that of a `tcp:` endpoint if it is not given; connecting takes until the server has accepted. Its server takes requests
-/// for `path=` alone, if that is given, for `hosts=` alone, and from pages of `origins=` besides its own host's, lists with
-/// commas. Both take `max-message=` bytes (65,536), and seconds: `handshake=` (10), `ping=` (20, or `no`) and `pong=` (20).
-/// What stands last comes first on the wire: in `web:haproxy:tcp:8007` the header, and the web socket behind it.
+/// `web:` is for servers and clients, `haproxy:` for servers only. A web socket client asks for `path=` (`/`) at `host=`
+/// (by default that of a `tcp:` endpoint); it is connected once the server has accepted. A server accepts any path and
+/// host unless `path=` or `hosts=` restricts them, and pages of its own host and of `origins=`; lists are comma-separated.
+/// Both take `max-message=` bytes (65,536), and seconds: `handshake=` (10), `ping=` (20, or `no`) and `pong=` (20). The
+/// last endpoint comes first on the wire: in `web:haproxy:tcp:8007` the header comes before the web socket.
 ///
 /// ```
 /// use reactor::Reactor;

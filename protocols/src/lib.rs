@@ -1,9 +1,8 @@
-//! Receivers that cut a connection's bytes into messages, policies around them, and small protocols that are ready to use,
-//! for the crate [`reactor`]. What Twisted has in `twisted.protocols`; `docs/porting.md` in the repository puts the two side
-//! by side.
+//! Receivers that cut a connection's bytes into messages, policies around them, and small ready-made protocols, for the
+//! crate [`reactor`]. The counterpart of `twisted.protocols`; `docs/porting.md` in the repository compares the two.
 //!
-//! The programs here need two lines in their `Cargo.toml`: paths to a clone of the repository, here beside the program's own
-//! package, or the address that you clone it from:
+//! The programs on this page need two lines in their `Cargo.toml`: paths to a clone of the repository, here beside the
+//! program's own package, or the address you clone it from:
 //!
 //! ```toml
 //! [dependencies]
@@ -17,28 +16,28 @@
 //! protocols = { git = "ADDRESS" }
 //! ```
 //!
-//! The crates `reactor` and `protocols` on crates.io are others: do not `cargo add` them. Programs with a codec also need
-//! `tokio-util` with the feature `codec`.
+//! The crates named `reactor` and `protocols` on crates.io are different ones: do not `cargo add` them. Programs with a
+//! codec also need `tokio-util` with the feature `codec`.
 //!
 //! # Receivers
 //!
-//! A plain [`Protocol`](reactor::Protocol) gets bytes as the network happens to cut them. A receiver puts them together
-//! again, and calls a handler with whole messages; the handler sends by a handle of its own.
+//! A plain [`Protocol`](reactor::Protocol) gets bytes as the network happens to cut them. A receiver reassembles them
+//! and calls a handler with whole messages; the handler sends through a handle.
 //!
 //! | receiver | what it cuts | Twisted's |
 //! |---|---|---|
 //! | [`LineReceiver`] | lines, and raw data between them | `LineReceiver`, `LineOnlyReceiver` |
-//! | [`StringReceiver`] | strings that tell their lengths: netstrings, 8, 16 or 32 bits, varints | `NetstringReceiver`, `IntNStringReceiver` |
-//! | [`StatefulReceiver`](stateful::StatefulReceiver) | parts, each of which tells how long the next is | `StatefulProtocol` |
-//! | [`TerminatorReceiver`](segment::TerminatorReceiver) | segments of any size, handed over as they come, up to terminators that change | Python's `asynchat` |
-//! | [`CodecReceiver`](codec::CodecReceiver) | messages of any codec of [`tokio_util`](https://docs.rs/tokio-util) | |
-//! | [`AmpReceiver`](amp::AmpReceiver) | calls, and the answers to one's own | `AMP` |
+//! | [`StringReceiver`] | length-prefixed strings: netstrings, 8, 16 or 32 bits, varints | `NetstringReceiver`, `IntNStringReceiver` |
+//! | [`StatefulReceiver`](stateful::StatefulReceiver) | parts, each of which determines the length of the next | `StatefulProtocol` |
+//! | [`TerminatorReceiver`](segment::TerminatorReceiver) | segments of any size, delivered piece by piece, up to terminators that may change | Python's `asynchat` |
+//! | [`CodecReceiver`](codec::CodecReceiver) | messages of any [`tokio_util`](https://docs.rs/tokio-util) codec | |
+//! | [`AmpReceiver`](amp::AmpReceiver) | calls in both directions, and their answers | `AMP` |
 //!
-//! All have one shape, and one set of rules: exactly the greatest length is accepted; nothing is delivered after
-//! `lose_connection`, nor while reading is paused, nor while the answers to earlier messages fill the output; what comes
-//! is the same however the network cuts it.
+//! All share one design and one set of rules. A message of exactly the maximum length is accepted. Nothing is delivered
+//! after `lose_connection`, while reading is paused, or while the answers to earlier messages fill the output. The
+//! result does not depend on how the network cuts the bytes.
 //!
-//! A chat, where all connections share a table of who is there:
+//! A chat whose connections share a table of users:
 //!
 //! ```no_run
 //! use std::cell::RefCell;
@@ -97,14 +96,14 @@
 //! }
 //! ```
 //!
-//! A peer cannot make a receiver keep more than the greatest length that is allowed and 64 KiB, in memory of at most twice
-//! that, nor spend more time than is proportional to what it sends, however that is cut. (A codec's own memory and time
-//! are its own; AMP keeps calls that wait, too: see [`AmpFactory`](amp::AmpFactory).)
+//! A peer can make a receiver keep at most the maximum length and 64 KiB, in memory of at most twice that, and spend
+//! only time proportional to what it sends, however the bytes are cut. (A codec's own memory and time are not included;
+//! AMP also keeps waiting calls: see [`AmpFactory`](amp::AmpFactory).)
 //!
 //! # Policies
 //!
-//! A policy is a factory around a factory, so policies stack, in any order, around whatever builds protocols. What is
-//! sent passes from the inside out, what is received from the outside in.
+//! A policy is a factory around a factory, so policies stack in any order around anything that builds protocols. Sent
+//! bytes pass from the inside out, received bytes from the outside in.
 //!
 //! ```
 //! use std::io::LineWriter;
@@ -133,16 +132,16 @@
 //!
 //! | policy | what it does |
 //! |---|---|
-//! | [`IdleTimeout`](policies::IdleTimeout) | closes connections on which nothing moves |
-//! | [`FirstMessageTimeout`](policies::FirstMessageTimeout) | resets those whose first message is not complete in time |
-//! | [`ConnectionLimit`](policies::ConnectionLimit) | refuses what is too many, in all or of one peer |
-//! | [`Throttle`](policies::Throttle) | limits how fast is received and sent, by [`Bucket`](policies::Bucket)s in a hierarchy |
-//! | [`TrafficLog`](policies::TrafficLog) | writes down what passes, for people |
-//! | [`Capture`](policies::Capture) | captures every byte, to be replayed by [`CapturedConnection`](policies::CapturedConnection) |
-//! | [`ProxyHeader`](proxy_header::ProxyHeader) | behind a proxy: reads whose the connection is, for the protocol and the policies inside; what it refuses is [`ProxyRefusals`](proxy_header::ProxyRefusals) |
+//! | [`IdleTimeout`](policies::IdleTimeout) | closes idle connections |
+//! | [`FirstMessageTimeout`](policies::FirstMessageTimeout) | resets connections whose first message is not complete in time |
+//! | [`ConnectionLimit`](policies::ConnectionLimit) | refuses excess connections, in total or per peer |
+//! | [`Throttle`](policies::Throttle) | limits the rates of receiving and sending, by [`Bucket`](policies::Bucket)s that form a hierarchy |
+//! | [`TrafficLog`](policies::TrafficLog) | logs the traffic for people to read |
+//! | [`Capture`](policies::Capture) | captures every byte, for replay by [`CapturedConnection`](policies::CapturedConnection) |
+//! | [`ProxyHeader`](proxy_header::ProxyHeader) | behind a proxy: reads the client's address, for the protocol and the policies inside; counts what it refuses in [`ProxyRefusals`](proxy_header::ProxyRefusals) |
 //!
-//! More of them are made by [`reactor::layer::around`]. A time limit that only the protocol itself can judge is no policy but a
-//! timer of the protocol, which is Twisted's `TimeoutMixin`: it is dropped with its connection.
+//! Write your own with [`reactor::layer::around`]. A time limit that only the protocol itself can judge is not a policy
+//! but a timer of the protocol, like Twisted's `TimeoutMixin`: it is dropped with its connection.
 //!
 //! ```
 //! use std::time::Duration;
@@ -170,14 +169,14 @@
 //!
 //! | piece | what it is |
 //! |---|---|
-//! | [`MemcacheClient`](memcache::MemcacheClient) | a client of memcached: each request is a future of its answer, such as a [`MemcacheItem`](memcache::MemcacheItem) |
+//! | [`MemcacheClient`](memcache::MemcacheClient) | a client of memcached: each request returns a future of its answer, such as a [`MemcacheItem`](memcache::MemcacheItem) |
 //! | [`PortForward`](forward::PortForward) | forwards each connection to another address |
 //! | [`WebSocket`](web_socket::WebSocket) | web sockets that carry any protocol, for servers and clients: a factory around a factory |
-//! | [`add_endpoint_schemes`] | the same by descriptions of endpoints: `web:tcp:8007` |
-//! | [`Socks`](socks::Socks), [`SocksRequest`](socks::SocksRequest) | a proxy of SOCKS 4, 4a and 5, and what its rule decides about |
-//! | [`wire`] | echo, discard, chargen, quote of the day, who is here, the time; over TCP and UDP |
-//! | [`Finger`](finger::Finger), [`finger()`](finger::finger()), [`FingerQuery`](finger::FingerQuery) | who is a user: the server, the client, the question (RFC 1288) |
-//! | [`IdentServer`](ident::IdentServer), [`IdentClient`](ident::IdentClient), [`IdentQuery`](ident::IdentQuery), [`IdentReply`](ident::IdentReply) | who owns a connection (RFC 1413) |
+//! | [`add_endpoint_schemes`] | web sockets and PROXY headers in endpoint descriptions: `web:tcp:8007` |
+//! | [`Socks`](socks::Socks), [`SocksRequest`](socks::SocksRequest) | a SOCKS 4, 4a and 5 proxy, and the request that its rule allows or refuses |
+//! | [`wire`] | echo, discard, chargen, quote of the day, active users, the time; over TCP and UDP |
+//! | [`Finger`](finger::Finger), [`finger()`](finger::finger()), [`FingerQuery`](finger::FingerQuery) | information about a user: the server, the client, the question (RFC 1288) |
+//! | [`IdentServer`](ident::IdentServer), [`IdentClient`](ident::IdentClient), [`IdentQuery`](ident::IdentQuery), [`IdentReply`](ident::IdentReply) | the owner of a connection (RFC 1413) |
 //!
 //! None of the servers limits how long a client may say nothing, but for [`Socks`](socks::Socks) before it has connected: put a policy
 //! around those that strangers can reach.
@@ -206,7 +205,7 @@ pub use endpoints::add_endpoint_schemes;
 pub use line::{LineHandler, LineReceiver, Lines};
 pub use string::{StringHandler, StringReceiver, Strings};
 
-/// The README's program, compiled as a test.
+/// Compiles the README's program as a test.
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -10,10 +10,10 @@ use reactor::{CloseReason, ConnectError, OnEof, Protocol, Reactor, Transport};
 
 use crate::finger::query::{FingerQuery, InvalidFingerQuery};
 
-/// Asks a server of the Finger protocol (RFC 1288) about a user, and resolves with its answer.
+/// Asks a Finger server (RFC 1288) about a user, and resolves with its answer.
 ///
-/// The answer's lines end with LF. Bytes that are not UTF-8 are replaced, and control characters are left out, as the
-/// RFC's section 3.3 wants it: what a stranger has written is about to be shown at a terminal.
+/// The answer's lines end with LF. Bytes that are not UTF-8 are replaced, and control characters are removed, as the
+/// RFC's section 3.3 requires: the text comes from a stranger and is about to be shown on a terminal.
 ///
 /// ```no_run
 /// use protocols::finger::finger;
@@ -28,12 +28,12 @@ use crate::finger::query::{FingerQuery, InvalidFingerQuery};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// The server has a minute for its answer, from the connection on; [`finger_within`] sets how long.
+/// The server has a minute for its answer, counted from the connection; [`finger_within`] sets another limit.
 ///
 /// # Errors
 ///
-/// If `query` is no [`FingerQuery`], the server cannot be connected to, the connection breaks before the end of the
-/// answer, or the answer has more than 256 KiB.
+/// If `query` is not a valid [`FingerQuery`], the connection cannot be made or breaks before the end of the answer, the
+/// server takes longer than a minute, or the answer is longer than 256 KiB.
 pub fn finger<T: Into<ConnectOptions>>(
     reactor: &Reactor,
     server: T,
@@ -42,7 +42,7 @@ pub fn finger<T: Into<ConnectOptions>>(
     finger_within(reactor, server, query, ANSWER)
 }
 
-/// As [`finger`], where the server has this long for its answer.
+/// As [`finger`], with this time limit for the answer.
 ///
 /// # Errors
 ///
@@ -76,11 +76,11 @@ pub fn finger_within<T: Into<ConnectOptions>>(
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum FingerError {
-    /// What was to be asked is no question.
+    /// The question is not a valid query.
     Query(InvalidFingerQuery),
-    /// There is no connection.
+    /// The connection could not be made.
     Connect(ConnectError),
-    /// The connection has ended before the answer had.
+    /// The connection ended before the answer was complete.
     Lost(CloseReason),
 }
 
@@ -89,7 +89,7 @@ impl fmt::Display for FingerError {
         match self {
             Self::Query(error) => error.fmt(f),
             Self::Connect(error) => error.fmt(f),
-            Self::Lost(reason) => write!(f, "the answer is not complete: {reason}"),
+            Self::Lost(reason) => write!(f, "the answer is incomplete: {reason}"),
         }
     }
 }
@@ -127,7 +127,7 @@ impl Protocol for Client {
     fn data_received(&mut self, data: &[u8]) {
         let mut bytes = self.answer.bytes.borrow_mut();
         if bytes.len() + data.len() > LONGEST {
-            self.transport.fail_connection(CloseReason::failed("it has more than 256 KiB"));
+            self.transport.fail_connection(CloseReason::failed("it is longer than 256 KiB"));
         } else {
             bytes.extend_from_slice(data);
         }
@@ -139,7 +139,7 @@ impl Protocol for Client {
     }
 }
 
-/// As it can be shown.
+/// The answer in a form that is safe to show.
 fn shown(answer: &[u8]) -> String {
     let is_harmless = |char: &char| !char.is_control() || matches!(char, '\n' | '\t');
     String::from_utf8_lossy(answer).chars().filter(is_harmless).collect()
@@ -147,7 +147,7 @@ fn shown(answer: &[u8]) -> String {
 
 const LONGEST: usize = 256 * 1024;
 
-/// How long a server may take, unless told otherwise.
+/// The default time limit for the answer.
 const ANSWER: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
@@ -215,7 +215,7 @@ mod tests {
         let error = ask_one_that_says("half of", false).unwrap_err();
         assert!(matches!(error, FingerError::Lost(CloseReason::Lost(_))), "{error}");
         let error = ask_one_that_says(vec![b'x'; LONGEST + 1], true).unwrap_err();
-        assert_eq!(error.to_string(), "the answer is not complete: it has more than 256 KiB");
+        assert_eq!(error.to_string(), "the answer is incomplete: it is longer than 256 KiB");
         assert_eq!(ask_one_that_says(vec![b'x'; LONGEST], true).unwrap().len(), LONGEST);
     }
 

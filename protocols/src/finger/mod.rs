@@ -1,4 +1,4 @@
-//! Finger (RFC 1288): who is a user.
+//! Finger (RFC 1288): information about a user.
 
 pub(crate) mod client;
 pub(crate) mod query;
@@ -15,11 +15,10 @@ use crate::line::LineReceiver;
 use crate::line::handle::Lines;
 use crate::line::handler::LineHandler;
 
-/// A server of the Finger protocol (RFC 1288), which tells about users. Twisted's `finger.Finger`.
+/// A Finger server (RFC 1288), which answers questions about users. Twisted's `finger.Finger`.
 ///
-/// Programs name it to call [`factory`](Self::factory), and nowhere else. A client asks one question in a line, gets the
-/// answer, and is closed. Questions that the server is to pass on to another host are refused, as the RFC recommends,
-/// and so are those that are none.
+/// Programs need it only to call [`factory`](Self::factory). A client asks one question in a line, gets the answer, and
+/// is closed. Questions for another host are refused, as the RFC recommends, and so are invalid ones.
 pub struct Finger<L> {
     lines: Lines,
     lookup: Rc<L>,
@@ -27,8 +26,8 @@ pub struct Finger<L> {
 }
 
 impl<L: AsyncFn(FingerQuery) -> Option<String> + 'static> Finger<L> {
-    /// A factory of finger servers. For each question `lookup` gives the text to answer, whose lines are sent with CR LF
-    /// behind each; or `None`, for a user who is not known, or where it is not told who is here.
+    /// A factory of finger servers. For each question `lookup` returns the text of the answer, whose lines are sent
+    /// with CR LF; or `None` if the user is unknown, or if the list of users is not to be told.
     ///
     /// ```no_run
     /// use protocols::finger::Finger;
@@ -64,7 +63,7 @@ impl<L: AsyncFn(FingerQuery) -> Option<String> + 'static> LineHandler for Finger
             Err(_) => return self.answer("Finger query not understood"),
         };
         let refusal = if query.user.is_some() { "No such user" } else { "Finger online user list denied" };
-        // One question is all that is answered.
+        // Only one question is answered.
         self.asked = true;
         self.lines.pause_reading();
         let lookup = Rc::clone(&self.lookup);
@@ -84,7 +83,7 @@ impl<L> fmt::Debug for Finger<L> {
     }
 }
 
-/// More than any name.
+/// Longer than any name.
 const LONGEST: usize = 512;
 
 #[cfg(test)]

@@ -3,7 +3,7 @@ use std::fmt;
 
 /// What a client of the Finger protocol (RFC 1288) asks for.
 ///
-/// It displays as the line that is sent for it, without the line end:
+/// Its `Display` form is the line on the wire, without the line end:
 ///
 /// ```
 /// use protocols::finger::FingerQuery;
@@ -16,20 +16,20 @@ use std::fmt;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FingerQuery {
-    /// The user; none to ask for all who are here.
+    /// The user; `None` asks for all users who are logged in.
     pub user: Option<String>,
-    /// The host that the server is to ask in its turn; of several the last is asked first.
+    /// The host that the server should ask in turn; if there are several, the last is asked first.
     pub host: Option<String>,
-    /// Whether more is to be told: `/W`.
+    /// Whether to give more details: `/W`.
     pub verbose: bool,
 }
 
 impl FingerQuery {
-    /// Reads a line, without its line end: `[/W] [user][@host…]`. Spaces before, between and behind these are skipped.
+    /// Parses a line without its line end: `[/W] [user][@host…]`. Spaces before, between and after these are skipped.
     ///
     /// # Errors
     ///
-    /// If it is not UTF-8, if there are more than these, or a control character, or `@` without a host behind it.
+    /// If the line is not UTF-8, has further words, or contains a control character or an `@` without a host after it.
     pub fn parse(line: &[u8]) -> Result<Self, InvalidFingerQuery> {
         let text = str::from_utf8(line).map_err(|_| InvalidFingerQuery)?;
         let mut words = text.split(' ').filter(|word| !word.is_empty()).peekable();
@@ -61,7 +61,7 @@ impl fmt::Display for FingerQuery {
     }
 }
 
-/// A line that is no [`FingerQuery`].
+/// A line that is not a [`FingerQuery`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InvalidFingerQuery;

@@ -9,7 +9,7 @@ use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 use crate::forward::splice::{Forward, HALF_CLOSED};
 
-/// A factory of connections that are forwarded to another address. Twisted's `portforward.ProxyFactory`.
+/// A factory that forwards connections to another address. Twisted's `portforward.ProxyFactory`.
 ///
 /// ```no_run
 /// use protocols::forward::PortForward;
@@ -21,28 +21,27 @@ use crate::forward::splice::{Forward, HALF_CLOSED};
 /// # ?; Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// For each connection that is accepted one to the target is made, and nothing is read before that is there. Then
-/// bytes go both ways. A side that does not read stops the other from being read, so a connection costs at most about
-/// 128 KiB each way, and nothing while it is idle.
+/// For each accepted connection one to the target is made; nothing is read until it is established. Then bytes go both
+/// ways. If one side does not read, the other is not read either, so a connection costs at most about 128 KiB each way,
+/// and nothing while it is idle.
 ///
 /// # How connections end
 ///
-/// As they would without a forwarder between them:
+/// As they would without a forwarder in between:
 ///
-/// - The end of a stream is passed on, and the other direction goes on: half-close works. (In Twisted it closes both.) When
-///   that is silent for five minutes ([`half_closed_timeout`](Self::half_closed_timeout)), both are reset.
-/// - When one connection has closed, the other closes when everything was sent.
-/// - When one is reset or broken off, the other is reset. (Twisted closes it in order, and a reader cannot tell that
+/// - The end of a stream is passed on, and the other direction goes on: half-close works. (Twisted closes both.) If
+///   that direction is silent for five minutes ([`half_closed_timeout`](Self::half_closed_timeout)), both are reset.
+/// - When one connection has closed, the other closes after sending everything.
+/// - When one is reset or breaks, the other is reset. (Twisted closes it in order, and a reader cannot tell that
 ///   something is missing.)
-/// - When the target cannot be reached the accepted connection is reset, with the
+/// - If the target cannot be reached, the accepted connection is reset, with the
 ///   [`ConnectError`](reactor::ConnectError) as its reason. (Twisted closes it in order, which looks like an empty
 ///   answer.)
-/// - When the client leaves before the target is connected, the attempt is given up. A target that has accepted it
-///   already sees a connection without a byte.
+/// - If the client leaves before the target is connected, the attempt is given up. A target that has already accepted
+///   sees a connection without a byte.
 ///
-/// A peer that has vanished without a word is noticed by
-/// [`ListenOptions::keep_alive`](reactor::net::ListenOptions::keep_alive) and
-/// [`ConnectOptions::keep_alive`](reactor::net::ConnectOptions::keep_alive), which are on; one that is silent by a policy that
+/// Vanished peers are detected by [`ListenOptions::keep_alive`](reactor::net::ListenOptions::keep_alive) and
+/// [`ConnectOptions::keep_alive`](reactor::net::ConnectOptions::keep_alive), which are on; silent ones by a policy that
 /// limits idle time.
 #[derive(Clone, Debug)]
 pub struct PortForward {
@@ -51,13 +50,13 @@ pub struct PortForward {
 }
 
 impl PortForward {
-    /// Forwards to `target`: whatever [`Reactor::connect_tcp`](reactor::Reactor::connect_tcp) takes.
+    /// Forwards to `target`: anything that [`Reactor::connect_tcp`](reactor::Reactor::connect_tcp) accepts.
     pub fn new(target: impl Into<ConnectOptions>) -> Self {
         Self { target: target.into(), half_closed: Some(HALF_CLOSED) }
     }
 
-    /// For how long nothing may come of one peer when the other has ended its stream, before both are reset: five minutes
-    /// if this is never called; `None` is for ever.
+    /// How long one peer may be silent after the other has ended its stream, before both connections are reset.
+    /// Default: five minutes; `None` is no limit.
     #[must_use]
     pub fn half_closed_timeout(mut self, silence: Option<Duration>) -> Self {
         self.half_closed = silence;
@@ -80,7 +79,7 @@ struct Incoming {
     transport: Transport,
     target: ConnectOptions,
     half_closed: Option<Duration>,
-    /// From `connection_made` on.
+    /// Set from `connection_made` on.
     forward: Option<Forward>,
 }
 

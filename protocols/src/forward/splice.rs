@@ -1,4 +1,4 @@
-//! Two connections, each of which is sent what the other receives: what a forwarder and a proxy do in the end.
+//! Two connections, each of which sends what the other receives: the final state of a forwarder and of a proxy.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,18 +9,18 @@ use reactor::{CloseReason, ConnectError, Connector, DelayedCall, OnEof, Protocol
 
 /// The accepted connection's side: its protocol passes its callbacks on to this.
 ///
-/// What is unsent on one side holds up the reading of the other. The end of one stream becomes the end of the other,
-/// while the opposite direction goes on. When one connection has ended in order, the other closes when it has sent
-/// everything; when one was broken off, the other is reset, for something may be missing.
+/// Unsent output on one side pauses reading on the other. The end of one stream becomes the end of the other, while the
+/// opposite direction goes on. When one connection ends in order, the other closes after sending everything; when one
+/// breaks, the other is reset, because something may be missing.
 pub(crate) struct Forward {
-    /// Of the connection that was made for the accepted one.
+    /// The connector of the connection made for the accepted one.
     connector: Connector,
     rest: Rc<Rest>,
 }
 
 impl Forward {
-    /// Connects to `target`. Until that has succeeded `incoming` is not read; before it is, and before anything is
-    /// forwarded to it, `established` is called with the new transport.
+    /// Connects to `target`. Until that succeeds, `incoming` is not read; before reading starts and before anything is
+    /// forwarded, `established` is called with the new transport.
     pub(crate) fn connect(
         incoming: &Transport,
         target: ConnectOptions,
@@ -50,7 +50,7 @@ impl Forward {
     }
 
     pub(crate) fn eof_received(&self) -> OnEof {
-        // Before the connection is there reading is paused, so the question comes again when it is.
+        // Reading is paused until the connection exists, so the end is reported again afterwards.
         self.connector.transport().map_or(OnEof::NotYet, |outgoing| {
             self.rest.begins(&outgoing);
             pass_on_eof(&outgoing)
@@ -90,8 +90,8 @@ impl Protocol for Outgoing {
     }
 }
 
-/// What goes on when one of the two streams has ended: a peer that has forgotten the other would keep both connections
-/// for ever.
+/// The remaining direction after one of the two streams has ended: a peer that has forgotten the other would keep both
+/// connections forever.
 struct Rest {
     /// How long it may be silent.
     limit: Option<Duration>,
@@ -104,7 +104,7 @@ impl Rest {
             && self.timer.borrow().is_none()
         {
             let given_up = outgoing.clone();
-            // What becomes of this one is passed on to the other.
+            // The end of this one is passed on to the other.
             let timer = outgoing.reactor().call_later(limit, move || given_up.fail_connection(CloseReason::TimedOut));
             self.timer.replace(Some(timer));
         }
@@ -123,7 +123,7 @@ impl Rest {
     }
 }
 
-/// How long the rest may be silent when one stream has ended, unless told otherwise.
+/// The default of how long the remaining direction may be silent.
 pub(crate) const HALF_CLOSED: Duration = Duration::from_secs(5 * 60);
 
 fn pass_on_eof(to: &Transport) -> OnEof {

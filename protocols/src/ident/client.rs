@@ -15,7 +15,8 @@ use crate::line::LineReceiver;
 use crate::line::handle::Lines;
 use crate::line::handler::LineHandler;
 
-/// A client of the Identification Protocol (RFC 1413): asks a host who there owns a connection. Twisted's `IdentClient`.
+/// A client of the Identification Protocol (RFC 1413), which asks a host which user owns a connection. Twisted's
+/// `IdentClient`.
 ///
 /// It is a handle of one connection: cloning it is cheap, and dropping it changes nothing.
 ///
@@ -41,10 +42,10 @@ struct Queries {
     /// The first of them has been sent, if there is a connection.
     pending: VecDeque<Query>,
     lines: Option<Lines>,
-    /// How long the server may take for each.
+    /// The time limit of each reply.
     deadline: Duration,
     timer: Option<DelayedCall>,
-    /// Why there will be no more replies.
+    /// Why no more replies will come.
     over: Option<IdentError>,
 }
 
@@ -54,8 +55,8 @@ struct Query {
 }
 
 impl IdentClient {
-    /// Connects to an ident server, which is at port 113. It looks among the connections between the two addresses that
-    /// this one is between: see [`ConnectOptions::local_address`].
+    /// Connects to an ident server, whose port is 113. The server looks among the connections between the two addresses
+    /// of this connection: see [`ConnectOptions::local_address`].
     pub fn connect(reactor: &Reactor, server: impl Into<ConnectOptions>) -> Self {
         let queries = Queries { pending: VecDeque::new(), lines: None, deadline: DEADLINE, timer: None, over: None };
         let queries = Rc::new(RefCell::new(queries));
@@ -73,13 +74,14 @@ impl IdentClient {
         Self { queries, connector }
     }
 
-    /// Asks who owns the connection between `server_port` of the server's host and `client_port` of this one. Questions
-    /// are sent one after another, each when the one before has its reply.
+    /// Asks which user owns the connection between `server_port` of the server's host and `client_port` of this host.
+    /// Questions are sent one after another, each after the reply to the one before.
     ///
     /// # Errors
     ///
-    /// What the server says, [`IdentError::Malformed`] if it says nothing that can be understood, or what has become of
-    /// the connection. Many a server closes behind its first reply.
+    /// The error in the server's reply, [`IdentError::Malformed`] if the reply cannot be understood,
+    /// [`IdentError::Connect`] if the connection cannot be made, or [`IdentError::Lost`] if it ends first. Many servers
+    /// close after their first reply.
     pub fn lookup(
         &self,
         server_port: u16,
@@ -90,8 +92,8 @@ impl IdentClient {
         async move { told.await.unwrap_or(Err(IdentError::Lost(CloseReason::Aborted))) }
     }
 
-    /// How long the server may take for the reply to each question that is sent from here on, before the connection is
-    /// given up with [`CloseReason::TimedOut`]: 30 s if this is never called.
+    /// The time limit for the reply to each question sent from now on; after it the connection fails with
+    /// [`CloseReason::TimedOut`]. Default: 30 s.
     pub fn set_deadline(&self, deadline: Duration) {
         self.queries.borrow_mut().deadline = deadline;
     }
@@ -155,18 +157,18 @@ impl LineHandler for Client {
         let found = match parse_line(line) {
             Some((replied, found)) if replied == (ports.0.into(), ports.1.into()) => found,
             _ => {
-                // Nothing that follows can be trusted to belong to the questions that are left.
+                // Nothing that follows can be matched to the remaining questions.
                 self.lines.lose_connection();
                 Err(IdentError::Malformed)
             }
         };
-        // Whoever asked may have lost interest.
+        // The receiver may have been dropped.
         let _ = tell.send(found);
         queries.send_first();
     }
 }
 
-/// What RFC 1413 has a server give up after at the earliest.
+/// The least time after which RFC 1413 lets a server give up.
 const DEADLINE: Duration = Duration::from_secs(30);
 
 impl fmt::Debug for IdentClient {

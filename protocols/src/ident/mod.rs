@@ -1,4 +1,4 @@
-//! Ident (RFC 1413): who owns a connection.
+//! Ident (RFC 1413): the owner of a connection.
 
 pub(crate) mod client;
 pub(crate) mod query;
@@ -19,10 +19,11 @@ use crate::line::LineReceiver;
 use crate::line::handle::Lines;
 use crate::line::handler::LineHandler;
 
-/// A server of the Identification Protocol (RFC 1413), which tells who owns a connection. Twisted's `IdentServer`.
+/// A server of the Identification Protocol (RFC 1413), which says which user owns a connection. Twisted's
+/// `IdentServer`.
 ///
-/// Programs name it to call [`factory`](Self::factory), and nowhere else. A client may ask any number of questions; they
-/// are answered one after another. A line that does not ask about two ports ends the connection.
+/// Programs need it only to call [`factory`](Self::factory). A client may ask any number of questions; they are
+/// answered one after another. A line that does not ask about two ports ends the connection.
 pub struct IdentServer<L> {
     lines: Lines,
     lookup: Rc<L>,
@@ -31,7 +32,7 @@ pub struct IdentServer<L> {
 }
 
 impl<L: AsyncFn(IdentQuery) -> Result<IdentReply, IdentError> + 'static> IdentServer<L> {
-    /// A factory of ident servers; `lookup` is asked about each connection whose ports are valid.
+    /// A factory of ident servers. `lookup` is called for each question whose ports are valid.
     ///
     /// ```no_run
     /// use protocols::ident::{IdentError, IdentReply, IdentServer};
@@ -87,7 +88,7 @@ impl<L> fmt::Debug for IdentServer<L> {
     }
 }
 
-/// As RFC 1413 has it, in bytes.
+/// The limit of RFC 1413, in bytes.
 pub(crate) const LONGEST_LINE: usize = 1000;
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
 use reactor::Address;
 
-/// What a client of [`IdentServer`](crate::ident::IdentServer) asks: who owns the connection with these ports, one of those
+/// The question of a client of [`IdentServer`](crate::ident::IdentServer): who owns the connection with these ports
 /// between the two hosts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct IdentQuery {
     /// The port of the connection on the server's host; not 0.
     pub server_port: u16,
-    /// The port of it on the client's host; not 0.
+    /// The port of the connection on the client's host; not 0.
     pub client_port: u16,
-    /// This side of the connection that the question came on: its host is that of `server_port`.
+    /// The local address of the connection that the question arrived on; `server_port` is on this host.
     pub host: Address,
-    /// The other side: its host is that of `client_port`.
+    /// The address of its peer; `client_port` is on that host.
     pub peer: Address,
 }
 
-/// Two ports as a query and a reply name them: two numbers of up to five digits, in and out of range, with a comma
-/// between them, and spaces and tabs around each.
+/// Two ports as in a query or a reply: two comma-separated numbers of up to five digits, in and out of range, each
+/// surrounded by optional spaces and tabs.
 pub(crate) fn port_pair(text: &str) -> Option<(u32, u32)> {
     let (one, other) = text.split_once(',')?;
     Some((number(one)?, number(other)?))
@@ -28,7 +28,7 @@ fn number(text: &str) -> Option<u32> {
     if good { digits.parse().ok() } else { None }
 }
 
-/// White space, as RFC 1413 has it.
+/// White space as RFC 1413 defines it.
 pub(crate) const SPACE: [char; 2] = [' ', '\t'];
 
 #[cfg(test)]

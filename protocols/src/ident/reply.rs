@@ -5,23 +5,23 @@ use reactor::{CloseReason, ConnectError};
 
 use crate::ident::query::{SPACE, port_pair};
 
-/// Who owns a connection, as an ident server says (RFC 1413). It is what the peer claims, and proves nothing.
+/// The owner of a connection, as an ident server reports it (RFC 1413). It is the server's claim and proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentReply {
-    /// The operating system, which tells how the user is to be read: `UNIX`, or `OTHER` if the user is no login name. A
-    /// character set may be behind it: `UNIX , US-ASCII`.
+    /// The operating system, which says how to interpret the user: `UNIX`, or `OTHER` if the user is not a login name.
+    /// A character set may follow: `UNIX , US-ASCII`.
     pub system: String,
-    /// The user; 512 bytes at the most.
+    /// The user, up to 512 bytes.
     pub user: String,
 }
 
 impl IdentReply {
-    /// A user by the name that he has logged in with.
+    /// A user, by login name.
     pub fn unix(user: impl Into<String>) -> Self {
         Self { system: "UNIX".to_owned(), user: user.into() }
     }
 
-    /// Whether it is a part of one line, and comes back from it as it is.
+    /// Whether it fits into one line and can be parsed back unchanged.
     fn is_valid(&self) -> bool {
         let is_system = |char: char| char != ':' && !char.is_control();
         let is_user = |char| !matches!(char, '\0' | '\r' | '\n');
@@ -34,24 +34,24 @@ impl IdentReply {
     }
 }
 
-/// Why it is not told who owns a connection. Twisted's `IdentError` and its kin.
+/// Why the owner of a connection is not reported. Twisted's `IdentError` and its subclasses.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum IdentError {
-    /// `INVALID-PORT`: one of the ports is none.
+    /// `INVALID-PORT`: one of the ports is invalid.
     InvalidPort,
-    /// `NO-USER`: there is no such connection, or nobody owns it.
+    /// `NO-USER`: the connection does not exist, or has no owner.
     NoUser,
-    /// `HIDDEN-USER`: the user wants not to be told.
+    /// `HIDDEN-USER`: the user does not want to be named.
     HiddenUser,
-    /// `UNKNOWN-ERROR`: something else, which is not told, or an error that the RFC does not name.
+    /// `UNKNOWN-ERROR`: an unspecified error, or one that the RFC does not name.
     Unknown,
-    /// A client only: the server's reply is none, or none to what was asked. A server sends `UNKNOWN-ERROR` for this
-    /// and those below.
+    /// Client only: the server's reply is invalid or does not fit the question. If a server returns this or one of
+    /// those below, it sends `UNKNOWN-ERROR`.
     Malformed,
-    /// A client only: the server cannot be connected to.
+    /// Client only: the connection to the server could not be made.
     Connect(ConnectError),
-    /// A client only: the connection has ended before the reply came.
+    /// Client only: the connection ended before the reply.
     Lost(CloseReason),
 }
 
@@ -75,9 +75,9 @@ impl fmt::Display for IdentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::InvalidPort => f.write_str("the ident server was asked about an invalid port"),
-            Self::NoUser => f.write_str("the connection is not known, or has no owner"),
-            Self::HiddenUser => f.write_str("the owner of the connection wants not to be named"),
-            Self::Unknown => f.write_str("the ident server does not tell who owns the connection, nor why"),
+            Self::NoUser => f.write_str("the connection is unknown or has no owner"),
+            Self::HiddenUser => f.write_str("the owner of the connection does not want to be named"),
+            Self::Unknown => f.write_str("the ident server reported an unknown error"),
             Self::Malformed => f.write_str("the ident server's reply does not fit the question"),
             Self::Connect(error) => error.fmt(f),
             Self::Lost(reason) => write!(f, "no reply from the ident server: {reason}"),
@@ -95,7 +95,7 @@ impl Error for IdentError {
     }
 }
 
-/// The line for what was found out about two ports. A reply that no line can carry is an unknown error.
+/// The line with the result for two ports. A reply that does not fit into a line becomes an unknown error.
 pub(crate) fn line_of((server_port, client_port): (u32, u32), found: &Result<IdentReply, IdentError>) -> String {
     let (kind, system, colon, rest) = match found {
         Ok(reply) if reply.is_valid() => ("USERID", &*reply.system, " : ", &*reply.user),
@@ -105,7 +105,7 @@ pub(crate) fn line_of((server_port, client_port): (u32, u32), found: &Result<Ide
     format!("{server_port}, {client_port} : {kind} : {system}{colon}{rest}")
 }
 
-/// What such a line says; `None` if it is none.
+/// Parses such a line; `None` if it is invalid.
 pub(crate) fn parse_line(line: &[u8]) -> Option<((u32, u32), Result<IdentReply, IdentError>)> {
     let text = str::from_utf8(line).ok()?;
     let (ports, rest) = text.split_once(':')?;
@@ -122,7 +122,7 @@ pub(crate) fn parse_line(line: &[u8]) -> Option<((u32, u32), Result<IdentReply, 
     Some((port_pair(ports)?, found))
 }
 
-/// As RFC 1413 has it, in bytes.
+/// The limit of RFC 1413, in bytes.
 const LONGEST_USER: usize = 512;
 
 #[cfg(test)]

@@ -25,11 +25,11 @@ use crate::socks::parser::{
     Stage, Version, parse, reply,
 };
 
-/// A factory of SOCKS servers: clients say where they want to be connected to. Versions 4, 4a and 5 (RFC 1928) are told
-/// apart by the first byte. Twisted's `SOCKSv4Factory`, which knows 4 and 4a.
+/// A factory of SOCKS servers, which connect clients to the targets that they name. Versions 4, 4a and 5 (RFC 1928) are
+/// distinguished by the first byte. Twisted's `SOCKSv4Factory`, which supports 4 and 4a.
 ///
-/// A rule decides about each request. There is none that allows everything by default, for such a server opens to its
-/// clients whatever the machine it runs on can reach:
+/// A rule decides about each request. No default allows everything, because such a server gives its clients access to
+/// everything that its machine can reach:
 ///
 /// ```no_run
 /// use protocols::socks::Socks;
@@ -42,17 +42,17 @@ use crate::socks::parser::{
 /// # ?; Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// Names are resolved here, and the rule is asked about each address of a name; those that it allows are tried one after
-/// another, each for ten seconds. Before a name is looked up, [`allow_names`](Self::allow_names) has its say. A peer, an
-/// IPv4 address or an IPv6 network of 64 bits, has eight lookups under way at the most; what is more is refused. A client that is not connected within thirty seconds is told so, and closed.
-/// From then on everything is as with [`PortForward`](crate::forward::PortForward), and nothing that the client sent early is
-/// lost.
+/// The server resolves names, and calls the rule for each address of a name; the allowed addresses are tried one after
+/// another, each for ten seconds. Before a lookup, the rule of [`allow_names`](Self::allow_names) is called. A peer, an
+/// IPv4 address or an IPv6 network of 64 bits, may have eight lookups under way; more are refused. A client that is not
+/// connected within thirty seconds is told so, and closed. From then on everything is as with
+/// [`PortForward`](crate::forward::PortForward), and nothing that the client sent early is lost.
 ///
-/// Of the commands there is `CONNECT`; `BIND` and `UDP ASSOCIATE` are answered as not supported.
+/// Only the command `CONNECT` is supported; `BIND` and `UDP ASSOCIATE` are answered as unsupported.
 pub struct Socks {
     access: Rc<Access>,
     names: Option<Rc<NameRule>>,
-    /// How many lookups each peer has under way. None of them is zero.
+    /// The number of lookups that each peer has under way. No count is zero.
     lookups: Rc<RefCell<HashMap<Address, usize>>>,
 }
 
@@ -61,23 +61,22 @@ type NameRule = dyn Fn(&SocksName) -> bool;
 /// Who may do what.
 struct Access {
     rule: Box<dyn Fn(&SocksRequest) -> bool>,
-    /// None if nobody need authenticate.
+    /// `None` if no authentication is needed.
     check: Option<Box<dyn Fn(String, String) -> Checked>>,
 }
 
 type Checked = Pin<Box<dyn Future<Output = bool>>>;
 
 impl Socks {
-    /// Serves the requests that `rule` allows, from everybody. The user id that a client of version 4 gives is not
-    /// looked at.
+    /// Serves the requests that `rule` allows, for all clients. The user id of a version 4 client is ignored.
     pub fn new(rule: impl Fn(&SocksRequest) -> bool + 'static) -> Self {
         Self::with_access(Access { rule: Box::new(rule), check: None })
     }
 
-    /// Serves only clients that give a user and a password (RFC 1929) for which `check` answers true; `rule` sees the
-    /// user. Clients of version 4, which has no passwords, are refused.
+    /// Serves only clients with a user and password (RFC 1929) for which `check` returns true; `rule` sees the user.
+    /// Version 4 has no passwords, so its clients are refused.
     ///
-    /// On the network both can be read by everybody who listens.
+    /// Both are sent in clear text: anyone on the network can read them.
     ///
     /// ```
     /// use protocols::socks::Socks;
@@ -103,8 +102,8 @@ impl Socks {
         Self { access: Rc::new(access), names: None, lookups: Rc::default() }
     }
 
-    /// Looks up only names that `rule` allows: so that no client has the name server asked for what it may not reach in
-    /// any case.
+    /// Looks up only names that `rule` allows, so that clients cannot make the server query names of targets that they
+    /// may not reach anyway.
     ///
     /// ```
     /// use protocols::socks::Socks;
@@ -149,17 +148,17 @@ struct Server {
     access: Rc<Access>,
     names: Option<Rc<NameRule>>,
     lookups: Rc<RefCell<HashMap<Address, usize>>>,
-    /// What was received and not yet understood; while nothing is expected, what is for the target.
+    /// Bytes received and not yet parsed; while no message is expected, bytes for the target.
     input: Rc<RefCell<Vec<u8>>>,
-    /// What is expected; `None` while it is the client that waits, and reading is paused.
+    /// The expected message; `None` while the client waits and reading is paused.
     stage: Option<Stage>,
     version: Version,
-    /// Who has authenticated.
+    /// The authenticated user.
     user: Option<String>,
-    /// Those still to be tried.
+    /// The addresses still to try.
     addresses: vec::IntoIter<SocketAddr>,
     limit: DelayedCall,
-    /// From the first attempt on.
+    /// Set from the first attempt on.
     forward: Option<Forward>,
 }
 
@@ -190,7 +189,7 @@ impl Protocol for Server {
 }
 
 impl Server {
-    /// Goes on as far as what was received allows.
+    /// Processes the received bytes as far as possible.
     fn negotiate(&mut self) {
         while let Some(stage) = self.stage
             && !self.transport.is_closing()
@@ -269,7 +268,7 @@ impl Server {
 
     fn resolved(&mut self, host: &str, mut addresses: Vec<SocketAddr>) {
         for address in &mut addresses {
-            // As it is, so that a rule about IPv4 is not got round by writing an address as IPv6.
+            // In canonical form, so that an address written as IPv6 does not bypass a rule about IPv4.
             address.set_ip(address.ip().to_canonical());
         }
         addresses.retain(|address| self.allows(host, *address));
@@ -284,11 +283,11 @@ impl Server {
 
     fn allows(&self, host: &str, address: SocketAddr) -> bool {
         let (client, user, host) = (self.transport.peer(), self.user.clone(), host.to_owned());
-        // The unspecified address is this machine's loopback to some systems.
+        // Some systems take the unspecified address for the loopback of this machine.
         !address.ip().is_unspecified() && (self.access.rule)(&SocksRequest { client, user, host, address })
     }
 
-    /// Tries the next address; if there is none left, this is the reply.
+    /// Tries the next address; without one, sends this reply.
     fn connect_to_next(&mut self, otherwise: Reply) {
         let Some(address) = self.addresses.next() else { return self.refuse(otherwise) };
         let established = {
@@ -331,14 +330,14 @@ impl Server {
     }
 }
 
-/// A lookup of a peer, until it is dropped.
+/// A lookup for a peer, until it is dropped.
 struct UnderWay {
     lookups: Rc<RefCell<HashMap<Address, usize>>>,
     peer: Address,
 }
 
 impl UnderWay {
-    /// None if the peer has as many as it may have.
+    /// `None` if the peer has the maximum under way.
     fn begin(lookups: &Rc<RefCell<HashMap<Address, usize>>>, peer: Address) -> Option<Self> {
         let mut counts = lookups.borrow_mut();
         let count = counts.entry(peer.clone()).or_default();
@@ -374,13 +373,13 @@ fn reply_to(error: &ConnectError) -> Reply {
     }
 }
 
-/// From the connection's beginning until the target's.
+/// The time from the start of the client's connection to that of the target's.
 const LIMIT: Duration = Duration::from_secs(30);
 
-/// With a name server that is silent, those of one peer are not to take all places.
+/// So that with a silent name server one peer does not take all lookups.
 const LOOKUPS_OF_A_PEER: usize = 8;
 
-/// For one address.
+/// The time limit for one address.
 const ATTEMPT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]

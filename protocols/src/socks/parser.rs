@@ -1,15 +1,15 @@
-//! What a SOCKS client says until it is connected, and what it is answered: versions 4, 4a and 5, as bytes.
+//! The messages between a SOCKS client and the server before the target is connected, as bytes: versions 4, 4a and 5.
 //!
-//! SOCKS4 and 4a are as the two memos of the same names have them, SOCKS5 is RFC 1928, its passwords are RFC 1929.
+//! SOCKS4 and 4a follow the two memos of these names, SOCKS5 follows RFC 1928, its passwords RFC 1929.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
-/// What is to come next.
+/// The next message expected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// The first message, which tells the version.
+    /// The first message, which contains the version.
     Greeting,
-    /// A name and a password: RFC 1929.
+    /// A user and password: RFC 1929.
     Password,
     /// A request of version 5.
     Request,
@@ -17,7 +17,7 @@ pub(crate) enum Stage {
 
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Message {
-    /// The ways to authenticate that a client of version 5 knows.
+    /// The authentication methods that a version 5 client offers.
     Methods {
         none: bool,
         password: bool,
@@ -33,7 +33,7 @@ pub(crate) enum Message {
 pub(crate) struct Request {
     pub(crate) version: Version,
     pub(crate) command: u8,
-    /// An address, or a name of printing ASCII characters.
+    /// An address, or a name in printable ASCII.
     pub(crate) host: String,
     pub(crate) port: u16,
 }
@@ -44,11 +44,11 @@ pub(crate) enum Version {
     V5,
 }
 
-/// Not what a client may say. It is to be answered with these bytes, if any, and the connection closed.
+/// An invalid message. Answer with these bytes, if any, and close the connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Malformed(pub(crate) Vec<u8>);
 
-/// The first message of `input` and its length in bytes; `None` if it is not complete, which no input of 520 bytes or
+/// The first message of `input` and its length in bytes; `None` if it is incomplete, which no input of 520 bytes or
 /// more is.
 pub(crate) fn parse(stage: Stage, input: &[u8]) -> Result<Option<(Message, usize)>, Malformed> {
     let mut reader = Reader { input, used: 0 };
@@ -72,7 +72,7 @@ fn greeting(reader: &mut Reader<'_>) -> Result<Message, Stop> {
             let methods = reader.take(count.into())?;
             Ok(Message::Methods { none: methods.contains(&NO_PASSWORD), password: methods.contains(&PASSWORD) })
         }
-        // No version of SOCKS: whoever this is would not understand an answer.
+        // Not a version of SOCKS: the peer would not understand an answer.
         _ => Err(Stop::Malformed(Vec::new())),
     }
 }
@@ -129,7 +129,7 @@ fn request(reader: &mut Reader<'_>) -> Result<Message, Stop> {
     Ok(Message::Request(Request { version: Version::V5, command, host, port: reader.port()? }))
 }
 
-/// A name that can be looked up, and shown in a log.
+/// A name that is safe to look up and to log.
 fn host_name(bytes: &[u8]) -> Option<String> {
     let good = !bytes.is_empty() && bytes.iter().all(u8::is_ascii_graphic);
     good.then(|| bytes.iter().copied().map(char::from).collect())
@@ -166,7 +166,7 @@ impl<'a> Reader<'a> {
         Ok(u16::from_be_bytes(self.array()?))
     }
 
-    /// What stands before the next zero, which is taken, too; only version 4 has such texts.
+    /// The text before the next zero, which is also consumed; only version 4 has such texts.
     fn until_zero(&mut self) -> Result<&'a [u8], Stop> {
         let rest = &self.input[self.used..];
         match rest.iter().take(LONGEST_TEXT + 1).position(|byte| *byte == 0) {
@@ -180,7 +180,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// What becomes of a request; the numbers are version 5's.
+/// The result of a request; the numbers are those of version 5.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reply {
     Granted = 0,
@@ -189,13 +189,13 @@ pub(crate) enum Reply {
     NetworkUnreachable = 3,
     HostUnreachable = 4,
     Refused = 5,
-    /// The RFC calls it "TTL expired", and has no other for this.
+    /// The RFC calls it "TTL expired" and has nothing closer.
     TimedOut = 6,
     CommandNotSupported = 7,
     AddressNotSupported = 8,
 }
 
-/// The answer to a request, with the address from which the target was connected to. Version 4 knows one refusal, and
+/// The answer to a request, with the local address of the connection to the target. Version 4 has a single refusal, and
 /// no IPv6.
 pub(crate) fn reply(version: Version, reply: Reply, bound: Option<SocketAddr>) -> Vec<u8> {
     let bound = bound.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)));
@@ -211,13 +211,13 @@ pub(crate) fn reply(version: Version, reply: Reply, bound: Option<SocketAddr>) -
     }
 }
 
-/// The only command that is carried out.
+/// The only supported command.
 pub(crate) const CONNECT: u8 = 1;
 
-/// Ways to authenticate.
+/// Authentication methods.
 pub(crate) const NO_PASSWORD: u8 = 0;
 pub(crate) const PASSWORD: u8 = 2;
-/// None of those that the client knows.
+/// None of the client's methods is acceptable.
 pub(crate) const NO_METHOD: u8 = 0xff;
 
 pub(crate) const PASSWORD_ACCEPTED: [u8; 2] = [PASSWORD_VERSION, 0];
@@ -225,15 +225,15 @@ pub(crate) const PASSWORD_REFUSED: [u8; 2] = [PASSWORD_VERSION, 1];
 
 const PASSWORD_VERSION: u8 = 1;
 
-/// Types of addresses.
+/// Address types.
 const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// The longest user id, and the longest name of a host, in version 4, where no length says how long they are.
+/// The maximum length of user ids and host names in version 4, which has no length fields.
 const LONGEST_TEXT: usize = 255;
 
-/// Of all messages, in bytes: a request of version 4a with both texts.
+/// The maximum length of all messages, in bytes: a version 4a request with both texts.
 #[cfg(test)]
 const LONGEST: usize = 8 + 2 * (LONGEST_TEXT + 1);
 

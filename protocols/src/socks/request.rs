@@ -2,31 +2,31 @@ use std::net::SocketAddr;
 
 use reactor::Address;
 
-/// What a client of [`Socks`](crate::socks::Socks) asks for, as the rule sees it.
+/// A request of a client of [`Socks`](crate::socks::Socks), as passed to the rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocksRequest {
     /// The client's address.
     pub client: Address,
-    /// Who has authenticated by a password.
+    /// The user authenticated by a password, if any.
     pub user: Option<String>,
-    /// The host as the client has named it: an address or a name.
+    /// The host as the client named it: an address or a name.
     pub host: String,
-    /// Where the connection would go to: one of the host's addresses, and the port. An IPv4 address that was written as
-    /// an IPv6 one is shown as what it is.
+    /// The target of the connection: one of the host's addresses, and the port. An IPv4 address written as IPv6 is
+    /// shown as IPv4.
     pub address: SocketAddr,
 }
 
-/// A name that a client of [`Socks`](crate::socks::Socks) asks for, before it is looked up.
+/// A name that a client of [`Socks`](crate::socks::Socks) requests, before the lookup.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SocksName {
     /// The client's address.
     pub client: Address,
-    /// Who has authenticated by a password.
+    /// The user authenticated by a password, if any.
     pub user: Option<String>,
-    /// As the client has written it; addresses are not asked about.
+    /// The name as the client wrote it, never an address.
     pub host: String,
-    /// The port that the connection would go to.
+    /// The port of the target.
     pub port: u16,
 }

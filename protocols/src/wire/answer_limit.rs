@@ -6,15 +6,15 @@ use std::time::{Duration, Instant};
 use reactor::Address;
 use reactor::datagram::DatagramTransport;
 
-/// Whom a service answers that answers each datagram with one, and how often: so that nobody sets two of them on each other,
-/// or has one shoot at a victim. The source address of a datagram is easily forged.
+/// Decides which datagrams a service answers, and how often, so that nobody can set two services on each other or aim
+/// one at a victim. The source address of a datagram is easily forged.
 ///
-/// Nothing is answered that comes from a port below 1,024, where most such services are, or from the port itself; and one
-/// source (an IPv4 address, an IPv6 network of 64 bits) gets no more than 50 answers a second, and 100 at once. Two services
-/// that a forged datagram has set on each other stop when one of them is asked that often: at once on a fast network; on a
-/// slow one they may go on as slowly.
+/// Datagrams from a port below 1,024, which most such services use, and from the port itself are not answered. A source
+/// (an IPv4 address, an IPv6 network of 64 bits) gets up to 50 answers a second, and 100 at once. Two services that a
+/// forged datagram has set on each other stop when one of them exceeds this rate: at once on a fast network; on a slow
+/// one they may continue slowly.
 ///
-/// What is remembered has room for 1,024 sources, whose places are drawn. Those that share one share their answers, too.
+/// The memory has room for 1,024 sources, assigned at random. Sources that share a place share their answers.
 ///
 /// ```
 /// use std::net::SocketAddr;
@@ -38,17 +38,17 @@ use reactor::datagram::DatagramTransport;
 /// ```
 pub struct AnswerLimit {
     transport: DatagramTransport,
-    /// Nobody shall choose whose place a source has.
+    /// Random, so that nobody can choose the place of a source.
     seed: u64,
     interval: Duration,
     burst: u32,
-    /// When the allowance of the sources at this place will be whole again. None if it is.
+    /// When the sources at this place have their full allowance again. `None` if they have it.
     whole_at: Box<[Option<Instant>]>,
     refused: u64,
 }
 
 impl AnswerLimit {
-    /// One for the port of this transport.
+    /// A limit for the port of this transport.
     pub fn new(transport: &DatagramTransport) -> Self {
         Self {
             transport: transport.clone(),
@@ -60,41 +60,41 @@ impl AnswerLimit {
         }
     }
 
-    /// Answers so many times a second to one source, and `burst` times at once, in place of 50 and 100.
+    /// Allows `answers_a_second` to one source, and `burst` at once, in place of 50 and 100.
     ///
     /// # Panics
     ///
-    /// If one of them is 0.
+    /// If either is 0.
     #[must_use]
     #[track_caller]
     pub fn rate(mut self, answers_a_second: u32, burst: u32) -> Self {
         assert!(
             answers_a_second > 0 && burst > 0,
-            "with a rate of {answers_a_second} and a burst of {burst} none is answered"
+            "a rate of {answers_a_second} and a burst of {burst} allow no answers: both must be at least 1"
         );
         self.interval = Duration::from_secs(1) / answers_a_second;
         self.burst = burst;
         self
     }
 
-    /// Whether a datagram of this peer is to be answered now; if so it counts.
+    /// Whether to answer a datagram of this peer now; if so, it counts.
     pub fn allows(&mut self, peer: SocketAddr) -> bool {
         let allows = !is_service(peer) && !self.is_own(peer) && self.takes(peer);
         if !allows {
             self.refused += 1;
             if self.refused.is_power_of_two() {
-                tracing::warn!(host = %self.transport.host(), %peer, refused = self.refused, "a datagram is not answered");
+                tracing::warn!(host = %self.transport.host(), %peer, refused = self.refused, "did not answer a datagram");
             }
         }
         allows
     }
 
-    /// How many datagrams were not to be answered.
+    /// The number of datagrams that were not to be answered.
     pub fn refused(&self) -> u64 {
         self.refused
     }
 
-    /// Whether it is the port's own address, by which it would answer itself.
+    /// Whether it is the port's own address, so that the port would answer itself.
     fn is_own(&self, peer: SocketAddr) -> bool {
         let host = self.transport.host();
         let asked = self.transport.received_at().unwrap_or(host);
@@ -115,7 +115,8 @@ impl AnswerLimit {
     }
 }
 
-/// Whether it may be such a service itself, which would answer the answer: the rule of OpenBSD's `inetd` and of `xinetd`.
+/// Whether the peer may be such a service, which would answer the answer: the rule of OpenBSD's `inetd` and of
+/// `xinetd`.
 fn is_service(peer: SocketAddr) -> bool {
     peer.port() < 1024
 }
@@ -130,12 +131,12 @@ impl fmt::Debug for AnswerLimit {
     }
 }
 
-/// More than people ask, and few beside what a network carries.
+/// More than people ask for, and little compared with what a network carries.
 const ANSWERS_A_SECOND: u32 = 50;
 
 const BURST: u32 = 100;
 
-/// 16 KiB for a port.
+/// 16 KiB per port.
 const PLACES: usize = 1024;
 
 #[cfg(test)]

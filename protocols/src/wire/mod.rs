@@ -1,7 +1,7 @@
-//! The small services that every machine once had: echo, discard, chargen, quote of the day, who is here, and the time
-//! in two forms. Twisted's `protocols.wire`; over datagrams they are in [`udp`].
+//! The small services that every machine once had: echo, discard, chargen, quote of the day, active users, and the time
+//! in two forms. Twisted's `protocols.wire`; [`udp`] has them over datagrams.
 //!
-//! They are good for trying out what stands around them: a layer, a network, a client. Each is a whole server:
+//! They are useful for testing what surrounds them: a layer, a network, a client. Each is a complete server:
 //!
 //! ```no_run
 //! use protocols::wire::{Chargen, Daytime, Discard, Echo, Qotd, Time};
@@ -27,7 +27,7 @@ use std::time::SystemTime;
 use chrono::{DateTime, Utc};
 use reactor::{Protocol, Transport};
 
-/// Sends back what it receives (RFC 862).
+/// Sends back the bytes it receives (RFC 862).
 #[derive(Debug)]
 pub struct Echo {
     transport: Transport,
@@ -46,7 +46,7 @@ impl Protocol for Echo {
     }
 }
 
-/// Throws away what it receives (RFC 863).
+/// Discards the bytes it receives (RFC 863).
 #[derive(Debug)]
 pub struct Discard;
 
@@ -61,10 +61,10 @@ impl Protocol for Discard {
     fn data_received(&mut self, _data: &[u8]) {}
 }
 
-/// Sends lines of characters until the peer closes, and throws away what it receives (RFC 864).
+/// Sends lines of characters until the peer closes, and discards the bytes it receives (RFC 864).
 ///
-/// The lines are those that the RFC recommends: 72 printing characters and CR LF, each line beginning one character
-/// later than the line before. They are produced as the peer takes them, so a slow one costs no memory. Twisted sends
+/// The lines are those that the RFC recommends: 72 printable characters and CR LF, each line beginning one character
+/// later than the line before. They are produced as the peer takes them, so a slow peer costs no memory. Twisted sends
 /// the same 71 characters again and again, without line ends.
 #[derive(Debug)]
 pub struct Chargen {
@@ -91,7 +91,8 @@ impl Protocol for Chargen {
             let unsent = self.transport.unsent_bytes();
             self.transport.write(pattern_line(self.line));
             if self.transport.unsent_bytes() == unsent {
-                // Nothing more is taken: it ends, or its limit is below what would make it full.
+                // Nothing more is accepted: the connection is ending, or its limit is below the level that makes it
+                // full.
                 return;
             }
             self.line = (self.line + 1) % PRINTING;
@@ -101,7 +102,7 @@ impl Protocol for Chargen {
 
 /// Sends a text and closes (RFC 865). Twisted's `QOTD`.
 ///
-/// The text is made for each connection, so it may be another each time:
+/// The text is given for each connection, so it can vary:
 ///
 /// ```no_run
 /// use protocols::wire::Qotd;
@@ -119,8 +120,8 @@ impl Protocol for Chargen {
 pub struct Qotd(Once);
 
 impl Qotd {
-    /// The protocol of one connection. The RFC recommends fewer than 512 printing characters, with CR LF behind each
-    /// line.
+    /// The protocol of one connection. The RFC recommends fewer than 512 printable characters, with lines that end with
+    /// CR LF.
     pub fn new(transport: Transport, quote: impl Into<Vec<u8>>) -> Self {
         Self(Once { transport, text: quote.into() })
     }
@@ -134,12 +135,12 @@ impl Protocol for Qotd {
     fn data_received(&mut self, _data: &[u8]) {}
 }
 
-/// Sends the list of those who use the machine, and closes (RFC 866).
+/// Sends the list of active users and closes (RFC 866).
 #[derive(Debug)]
 pub struct Who(Once);
 
 impl Who {
-    /// The protocol of one connection. The RFC wants a line for each user, with CR LF behind it.
+    /// The protocol of one connection. The RFC asks for one line per user, ending with CR LF.
     pub fn new(transport: Transport, users: impl Into<Vec<u8>>) -> Self {
         Self(Once { transport, text: users.into() })
     }
@@ -175,10 +176,10 @@ impl Protocol for Daytime {
     fn data_received(&mut self, _data: &[u8]) {}
 }
 
-/// Sends the time as a number and closes (RFC 868): the seconds since 1900 in UTC, in 32 bits, the highest first.
+/// Sends the time as a number and closes (RFC 868): the seconds since 1900 in UTC, as 32 bits, big-endian.
 ///
-/// The number wraps as the RFC's field does: on 7 February 2036 it begins again with 0. Twisted sends the seconds since
-/// 1970, which no client of this service takes for the time.
+/// The number wraps like the RFC's field: on 7 February 2036 it restarts at 0. Twisted sends the seconds since 1970,
+/// which no client of this service accepts as the time.
 #[derive(Debug)]
 pub struct Time {
     transport: Transport,
@@ -200,7 +201,7 @@ impl Protocol for Time {
     fn data_received(&mut self, _data: &[u8]) {}
 }
 
-/// A text that is sent as soon as there is a connection, and is all there is to say.
+/// Sends a text as soon as the connection is made, and closes.
 #[derive(Debug)]
 struct Once {
     transport: Transport,
@@ -233,13 +234,13 @@ fn pattern_line(number: usize) -> [u8; LINE + 2] {
     line
 }
 
-/// Characters in a line of the pattern.
+/// The length of a pattern line in characters.
 const LINE: usize = 72;
 
-/// Printing characters in ASCII, with the space; after so many lines the pattern begins anew.
+/// The number of printable ASCII characters, including the space; after this many lines the pattern restarts.
 const PRINTING: usize = 95;
 
-/// As RFC 868 gives it.
+/// The value given in RFC 868.
 const SECONDS_FROM_1900_TO_1970: i64 = 2_208_988_800;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The services of [`wire`](super) over datagrams: each datagram is answered by one.
+//! The services of [`wire`](super) over datagrams: each datagram gets one as its answer.
 //!
 //! ```no_run
 //! use protocols::wire::udp;
@@ -15,10 +15,10 @@
 //! # Before you open one to the internet
 //!
 //! The source address of a datagram is easily forged. Two of these services, each told that the other has asked, would
-//! answer each other for ever; so nothing is answered that comes from where such services are, and nobody is answered too
-//! often: see [`AnswerLimit`]. A victim may also be shot at with the answers to questions in its name: [`chargen`] answers
-//! with no more than it was sent, and so does [`echo`]; [`daytime`], [`time`] and [`qotd`] may answer an empty question with
-//! a few bytes, and are for networks whose hosts are known.
+//! answer each other forever; so datagrams from such services are not answered, and nobody is answered too often: see
+//! [`AnswerLimit`]. An attacker can also flood a victim with answers to questions in its name: [`chargen`] and [`echo`]
+//! answer with no more than they were sent; [`daytime`], [`time`] and [`qotd`] may answer an empty question with a few
+//! bytes, and are for networks whose hosts are known.
 
 pub use crate::wire::answer_limit::AnswerLimit;
 
@@ -28,18 +28,18 @@ use reactor::datagram::{DatagramProtocol, DatagramTransport};
 
 use crate::wire::{PRINTING, pattern_line, seconds_since_1900};
 
-/// Sends back what it receives (RFC 862).
+/// Sends back the bytes it receives (RFC 862).
 pub fn echo(transport: DatagramTransport) -> impl DatagramProtocol {
     answers(transport, |_, question, answer| answer.extend(question))
 }
 
-/// Throws away what it receives (RFC 863).
+/// Discards the bytes it receives (RFC 863).
 pub fn discard(_transport: DatagramTransport) -> impl DatagramProtocol {
     Discard
 }
 
-/// Sends characters (RFC 864): as many as it was sent, 512 at the most. The RFC has their number drawn at random; by
-/// that it would send more than it receives.
+/// Sends characters (RFC 864): as many as it was sent, up to 512. The RFC chooses their number at random, which would
+/// send more than was received.
 pub fn chargen(transport: DatagramTransport) -> impl DatagramProtocol {
     let mut line = 0;
     answers(transport, move |_, question, answer| {
@@ -51,8 +51,8 @@ pub fn chargen(transport: DatagramTransport) -> impl DatagramProtocol {
     })
 }
 
-/// Sends what `quote` gives (RFC 865), which is called for each datagram; the first 512 bytes of it. It serves for who
-/// is here (RFC 866) as well.
+/// Sends the result of `quote` (RFC 865), which is called for each datagram; up to 512 bytes of it. It can also serve
+/// for active users (RFC 866).
 pub fn qotd<Q: AsRef<[u8]> + 'static>(
     transport: DatagramTransport,
     mut quote: impl FnMut() -> Q + 'static,
@@ -80,7 +80,7 @@ impl DatagramProtocol for Discard {
 
 struct Answers<F> {
     transport: DatagramTransport,
-    /// Puts what answers a question behind what the last argument holds, which is nothing.
+    /// Appends the answer to a question to the last argument, which is empty.
     make: F,
     answer: Vec<u8>,
     limit: AnswerLimit,
@@ -100,10 +100,10 @@ impl<F: FnMut(&DatagramTransport, &[u8], &mut Vec<u8>) + 'static> DatagramProtoc
         }
         self.answer.clear();
         (self.make)(&self.transport, data, &mut self.answer);
-        // An answer that cannot be sent is one that was lost on its way.
+        // An answer that cannot be sent counts as lost on its way.
         let _ = self.transport.write(&self.answer, peer);
     }
 }
 
-/// The most that RFC 864 and RFC 865 allow in a datagram.
+/// The maximum of RFC 864 and RFC 865 for a datagram.
 const LONGEST: usize = 512;
