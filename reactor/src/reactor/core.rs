@@ -39,7 +39,7 @@ pub(crate) struct Core {
     pub(crate) after_shutdown: RefCell<Vec<Box<dyn FnOnce()>>>,
     pub(crate) shutdown_deadline: Cell<Duration>,
     pub(crate) handles_signals: Cell<bool>,
-    pub(crate) inbox: Inbox<Rc<Core>>,
+    pub(crate) inbox: Inbox<Rc<Self>>,
     /// The addresses that several reactors share, while `run_on_threads` sets this one up.
     pub(crate) shared_ports: RefCell<Option<SharedPorts>>,
     pub(crate) ports: RefCell<Vec<Port>>,
