@@ -20,6 +20,7 @@ use crate::driver::keeper::Keeper;
 use crate::driver::linger::Linger;
 use crate::driver::stream::{Accepted, Stream, poll_write};
 use crate::driver::task::{DriverTask, Runnable};
+use crate::hub::buffers::Buffers;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::roster::Roster;
@@ -91,13 +92,9 @@ pub(crate) fn prepare<S: Stream>(
         link: RefCell::new(Link {
             key: roster.add(transport.clone()),
             roster: Rc::clone(roster),
-            stream,
+            io: Io { stream, eof: false, broken: None, received: 0, sent: 0 },
             phase: Phase::Open(connection),
             keeper,
-            eof: false,
-            broken: None,
-            received: 0,
-            sent: 0,
         }),
     });
     transport.0.set_pump(Rc::downgrade(&driver) as _);
@@ -122,9 +119,14 @@ struct Link<S> {
     roster: Rc<Roster>,
     /// Its key in the roster.
     key: usize,
-    stream: S,
+    io: Io<S>,
     phase: Phase,
     keeper: Rc<dyn Keeper>,
+}
+
+/// The stream, and what has become of it.
+struct Io<S> {
+    stream: S,
     /// Whether the end of the peer's stream was read.
     eof: bool,
     /// Set when nothing can be sent any more; what the peer sent before is still read.
@@ -231,27 +233,61 @@ impl<S: Stream> Link<S> {
         matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_dirty())
     }
 
-    /// Whether neither the end of the stream nor that of the connection was requested.
-    fn is_writable(&self) -> bool {
-        matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_writable())
-    }
-
     /// Drains the effects of the last input, then takes the next.
     fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
-        let Phase::Open(connection) = &self.phase else { return Step::Again };
+        let Self { phase: Phase::Open(connection), io, roster, .. } = self else { return Step::Again };
         let state = &connection.transport().0;
         if (state.is_to_drain() || state.unsent_bytes() > 0 || connection.is_layered())
-            && let Some(step) = self.drain(cx, budget)
+            && let Some(step) = io.drain(connection, &roster.hub.buffers, cx, budget)
         {
             return step;
         }
-        self.input(cx, budget)
+        io.input(connection, &roster.hub.buffers, cx, budget)
     }
 
+    /// Reports that the connection has ended; the socket lingers if the peer may still be sending.
+    fn end(&mut self, reason: CloseReason) {
+        // Whatever the reason: output may be missing, and the peer must see that.
+        let failed = matches!(&self.phase, Phase::Open(connection) if connection.failure().is_some());
+        let lingers = !failed && reason.is_clean() && !self.io.eof;
+        if failed {
+            self.io.stream.reset();
+        }
+        let Phase::Open(mut connection) = std::mem::replace(&mut self.phase, Phase::Over) else { return };
+        let transport = connection.transport().clone();
+        if lingers {
+            let source = transport.0.peer().source();
+            self.roster.begin_lingering(source);
+            self.phase = Phase::Lingering(Box::new(Linger::new(self.roster.hub.timers.now(), source)));
+        }
+        tracing::debug!(%reason, received = self.io.received, sent = self.io.sent, unsent = connection.transport().unsent_bytes(), "closed");
+        connection.lost(reason.clone());
+        drop(connection);
+        self.keeper.connection_ends(&transport);
+        self.keeper.connection_lost(&reason);
+        self.roster.remove(self.key);
+    }
+
+    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if let Phase::Lingering(linger) = &mut self.phase {
+            ready!(linger.poll(cx, &self.roster.hub, &mut self.io.stream, self.keeper.linger_limits()));
+            self.roster.end_lingering(linger.source());
+            self.phase = Phase::Over;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<S: Stream> Io<S> {
     /// Makes the calls that are due and sends what can be sent. Returns `None` when there is nothing more to do about
     /// it.
-    fn drain(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Option<Step> {
-        let Phase::Open(connection) = &mut self.phase else { return None };
+    fn drain(
+        &mut self,
+        connection: &mut Connection,
+        buffers: &Buffers,
+        cx: &mut Context<'_>,
+        budget: &mut Budget,
+    ) -> Option<Step> {
         connection.turn(cx);
         let options = connection.transport().0.take_options();
         if let Some(options) = options
@@ -259,15 +295,21 @@ impl<S: Stream> Link<S> {
         {
             tracing::warn!(%error, "cannot set the socket's options");
         }
-        let step = self.send_output(cx, budget);
-        if step.is_some() || self.is_writable() {
+        let step = self.send_output(connection, buffers, cx, budget);
+        if step.is_some() || connection.transport().0.is_writable() {
             return step;
         }
-        self.end_stream(cx).or_else(|| self.close(cx))
+        self.end_stream(connection, cx).or_else(|| self.close(connection, cx))
     }
 
-    fn send_output(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Option<Step> {
-        let Self { phase: Phase::Open(connection), stream, roster, broken, .. } = self else { return None };
+    fn send_output(
+        &mut self,
+        connection: &mut Connection,
+        buffers: &Buffers,
+        cx: &mut Context<'_>,
+        budget: &mut Budget,
+    ) -> Option<Step> {
+        let Self { stream, broken, .. } = self;
         loop {
             if connection.transport().has_failed()
                 && let Some(reason) = connection.failure()
@@ -283,7 +325,7 @@ impl<S: Stream> Link<S> {
                 }
                 let written = poll_write(stream, state, cx, output.chunk());
                 if written.is_pending() {
-                    output.settle(&roster.hub.buffers);
+                    output.settle(buffers);
                 }
                 written
             };
@@ -307,8 +349,7 @@ impl<S: Stream> Link<S> {
     }
 
     /// Ends this side's stream, if that was requested and everything was sent.
-    fn end_stream(&mut self, cx: &mut Context<'_>) -> Option<Step> {
-        let Phase::Open(connection) = &mut self.phase else { return None };
+    fn end_stream(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Option<Step> {
         let (shuts, closes) = (connection.wants_write_eof(), connection.wants_close());
         if !shuts && !closes {
             return None;
@@ -331,8 +372,7 @@ impl<S: Stream> Link<S> {
         }
     }
 
-    fn close(&mut self, cx: &mut Context<'_>) -> Option<Step> {
-        let Phase::Open(connection) = &self.phase else { return None };
+    fn close(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Option<Step> {
         if !connection.wants_close() {
             return None;
         }
@@ -344,13 +384,19 @@ impl<S: Stream> Link<S> {
     }
 
     /// Reads once, or watches for the end while nothing is to be read.
-    fn input(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
-        let Self { phase: Phase::Open(connection), stream, roster, broken, .. } = self else { return Step::Again };
+    fn input(
+        &mut self,
+        connection: &mut Connection,
+        buffers: &Buffers,
+        cx: &mut Context<'_>,
+        budget: &mut Budget,
+    ) -> Step {
+        let Self { stream, broken, .. } = self;
         if connection.wants_read() {
             if budget.read_enough {
                 return Step::Yield;
             }
-            let read = roster.hub.buffers.with_read_buffer(|buffer| {
+            let read = buffers.with_read_buffer(|buffer| {
                 let read = stream.poll_read(cx, buffer);
                 if let Poll::Ready(Ok(n)) = read {
                     budget.read_enough = n == buffer.len();
@@ -390,38 +436,6 @@ impl<S: Stream> Link<S> {
             }
         }
         Step::Sleep
-    }
-
-    /// Reports that the connection has ended; the socket lingers if the peer may still be sending.
-    fn end(&mut self, reason: CloseReason) {
-        // Whatever the reason: output may be missing, and the peer must see that.
-        let failed = matches!(&self.phase, Phase::Open(connection) if connection.failure().is_some());
-        let lingers = !failed && reason.is_clean() && !self.eof;
-        if failed {
-            self.stream.reset();
-        }
-        let Phase::Open(mut connection) = std::mem::replace(&mut self.phase, Phase::Over) else { return };
-        let transport = connection.transport().clone();
-        if lingers {
-            let source = transport.0.peer().source();
-            self.roster.begin_lingering(source);
-            self.phase = Phase::Lingering(Box::new(Linger::new(self.roster.hub.timers.now(), source)));
-        }
-        tracing::debug!(%reason, received = self.received, sent = self.sent, unsent = connection.transport().unsent_bytes(), "closed");
-        connection.lost(reason.clone());
-        drop(connection);
-        self.keeper.connection_ends(&transport);
-        self.keeper.connection_lost(&reason);
-        self.roster.remove(self.key);
-    }
-
-    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Phase::Lingering(linger) = &mut self.phase {
-            ready!(linger.poll(cx, &self.roster.hub, &mut self.stream, self.keeper.linger_limits()));
-            self.roster.end_lingering(linger.source());
-            self.phase = Phase::Over;
-        }
-        Poll::Ready(())
     }
 }
 

@@ -41,6 +41,7 @@ impl State {
     }
 
     /// The number of descriptors that wait to be sent.
+    #[inline]
     pub(crate) fn waiting_descriptors(&self) -> usize {
         if !self.passes_descriptors.get() {
             return 0;
