@@ -1,4 +1,5 @@
-//! A calculator whose operations are called over AMP: `amp_server [ADDRESS]`. Twisted's `ampclient.py` can call them, too.
+//! A calculator whose operations are called over AMP: `amp_server [ADDRESS]`. Twisted's `ampclient.py` can call them
+//! too.
 
 use std::{env, io};
 

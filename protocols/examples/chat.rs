@@ -1,4 +1,4 @@
-//! Who connects is asked for a name that nobody else has, and then talks with all others: `chat [ADDRESS]`.
+//! Asks each client for a name that is not taken, then lets it talk with all others: `chat [ADDRESS]`.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -8,7 +8,7 @@ use std::{env, io};
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::{CloseReason, Reactor};
 
-/// Who is here, by name.
+/// The connected users by name.
 type Users = Rc<RefCell<HashMap<Vec<u8>, Lines>>>;
 
 struct Chat {

@@ -1,4 +1,4 @@
-//! Sends every line to everybody: `chat_server [ENDPOINT]`.
+//! Sends every line to all clients: `chat_server [ENDPOINT]`.
 
 use std::cell::RefCell;
 use std::process::ExitCode;

@@ -1,5 +1,5 @@
-//! Greets a server and shows what it sends; a connection that is lost or cannot be made is made anew, the later the more
-//! often that was in vain: `client_service [ENDPOINT]`.
+//! Greets a server and shows what it sends. Reconnects when the connection is lost or fails, with growing delays:
+//! `client_service [ENDPOINT]`.
 
 use std::env;
 use std::process::ExitCode;

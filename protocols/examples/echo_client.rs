@@ -1,4 +1,4 @@
-//! Sends three lines to an echo server, shows what comes back, and ends with the connection: `echo_client [SERVER]`.
+//! Sends three lines to an echo server, shows the replies, and ends with the connection: `echo_client [SERVER]`.
 
 use std::{env, io, process};
 

@@ -1,4 +1,4 @@
-//! Shows what is added to a file, ten times a second: `file_watch FILE`.
+//! Shows what is appended to a file, checking ten times a second: `file_watch FILE`.
 
 use std::fs::File;
 use std::process::ExitCode;
@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         let path = env::args().nth(1).ok_or("which file? file_watch FILE")?;
         let mut file = File::open(&path).map_err(|error| format!("cannot open {path}: {error}"))?;
         Ok(TimerService::new(reactor, path, Duration::from_millis(100), move |_tick| {
-            // A panic is the service's failure, which ends the program.
+            // A panic makes the service fail, which ends the program.
             io::copy(&mut file, &mut io::stdout()).expect("the file can be read");
         }))
     })

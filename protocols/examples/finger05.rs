@@ -1,4 +1,4 @@
-//! Finger, stage 5: knows nobody: `finger05 [ADDRESS]`.
+//! Finger, stage 5: knows no users: `finger05 [ADDRESS]`.
 
 use std::{env, io};
 

@@ -1,4 +1,4 @@
-//! Finger, stage 6: asks a function, which knows nobody: `finger06 [ADDRESS]`.
+//! Finger, stage 6: asks a function that knows no users: `finger06 [ADDRESS]`.
 
 use std::{env, io};
 

@@ -1,4 +1,4 @@
-//! Finger, stage 7: knows some users, whom all connections share: `finger07 [ADDRESS]`.
+//! Finger, stage 7: knows some users, shared by all connections: `finger07 [ADDRESS]`.
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Finger, stage 8: finds users by a future, which may take its time, and fail: `finger08 [ADDRESS]`.
+//! Finger, stage 8: looks users up with a future, which may take time and may fail: `finger08 [ADDRESS]`.
 
 use std::collections::HashMap;
 use std::rc::Rc;

@@ -1,4 +1,4 @@
-//! Finger, stage 9: asks another program, the system's `finger`: `finger09 [ADDRESS]`.
+//! Finger, stage 9: runs another program, the system's `finger`: `finger09 [ADDRESS]`.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -14,7 +14,7 @@ impl LineHandler for Finger {
     fn line_received(&mut self, user: &[u8]) {
         self.0.pause_reading();
         let reactor = self.0.reactor();
-        // What begins with a dash is a user, too, and no option.
+        // A name that begins with a dash is not an option.
         let finger = reactor.process_output(Command::new("finger").arg("--").arg(OsStr::from_bytes(user)), 65_536);
         self.0.defer(finger, |this: &mut Self, output| {
             let output = output.ok().filter(|output| output.status.success());

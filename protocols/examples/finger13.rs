@@ -1,4 +1,4 @@
-//! Finger, stage 13: what one port answers another sets, and a service holds it for both:
+//! Finger, stage 13: one port sets what another answers, and a service holds the users for both:
 //! `finger13 [ENDPOINT [SETTER'S ENDPOINT]]`.
 
 use std::cell::RefCell;
@@ -29,7 +29,7 @@ impl LineHandler for Finger {
     }
 }
 
-/// Hears a user's name, then what is new about him.
+/// Receives a user's name, then the user's new status.
 struct FingerSetter {
     lines: Lines,
     user: Option<Vec<u8>>,
@@ -90,7 +90,7 @@ fn services(reactor: &Reactor, finger: &str, setter: &str) -> Result<MultiServic
     let service = Rc::new(FingerService { users: RefCell::new(users) });
     let finger = EndpointService::new(server_from_string(reactor, finger)?, service.finger_factory());
     let setter = EndpointService::new(server_from_string(reactor, setter)?, service.setter_factory());
-    // The first to start is the last to stop, when nobody can change the users any more.
+    // The first to start is the last to stop, when nothing can change the users any more.
     Ok(MultiService::new(reactor, "finger").with(service).with(finger).with(setter))
 }
 

@@ -1,5 +1,5 @@
-//! Answers what other finger servers say: `finger_proxy [ADDRESS [PORT]]`. The question `user@host` is asked at that host,
-//! `user` at this one.
+//! Passes questions on to other finger servers: `finger_proxy [ADDRESS [PORT]]`. The question `user@host` goes to that
+//! host, `user` to this one.
 
 use std::error::Error;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use protocols::finger::finger;
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::{OnEof, Port, Reactor};
 
-/// How long another server may take.
+/// The time limit of the other server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 struct FingerProxy {
     lines: Lines,
-    /// Where the other servers listen.
+    /// The port of the other servers.
     port: u16,
     asked: bool,
 }

@@ -1,4 +1,4 @@
-//! Sends everybody what a program prints: `fortune_server [ADDRESS [PROGRAM]]`.
+//! Sends each client the output of a program: `fortune_server [ADDRESS [PROGRAM]]`.
 
 use std::process::Command;
 use std::{env, io};

@@ -1,4 +1,4 @@
-//! Echoes each line with its LF, on loopback: `line_echo [PORT] [THREADS]`. Prints `ready` when it listens.
+//! Echoes each line with its LF, on loopback: `line_echo [PORT] [THREADS]`. Prints `ready` once it listens.
 
 use std::net::{Ipv4Addr, SocketAddr};
 

@@ -1,4 +1,4 @@
-//! Multiplies the numbers of a line, one step a turn, so that nobody waits for anybody's long line:
+//! Multiplies the numbers of a line, one step per turn, so that a long line does not delay other clients:
 //! `long_multiplication [ADDRESS]`.
 
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use reactor::Reactor;
 
 struct LongMultiplication {
     lines: Lines,
-    /// The numbers of each line that have not been multiplied yet.
+    /// The numbers of each line that are still to be multiplied.
     work: VecDeque<Vec<i128>>,
 }
 
@@ -29,7 +29,7 @@ impl LineHandler for LongMultiplication {
 }
 
 impl LongMultiplication {
-    /// One step: [a, b, c, …] becomes [a * b, c, …], from behind.
+    /// One step: [a, b, c, …] becomes [a * b, c, …], with the list stored in reverse.
     fn calculate(&mut self) {
         let Some(numbers) = self.work.front_mut() else { return };
         if let (Some(a), Some(b)) = (numbers.pop(), numbers.pop()) {

@@ -1,4 +1,4 @@
-//! Multiplies the numbers of a line by an iterator whose steps take turns with those of others, apart from lines and
+//! Multiplies the numbers of a line with an iterator whose steps take turns with other work, separate from lines and
 //! connections: `long_multiplication2 [ADDRESS]`.
 
 use std::cell::Cell;
@@ -8,7 +8,7 @@ use std::{env, io};
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Reactor;
 
-/// Says what becomes of a line of numbers.
+/// Reports the result for a line of numbers.
 struct Numbers {
     lines: Lines,
 }
@@ -27,7 +27,8 @@ impl LineHandler for Numbers {
     }
 }
 
-/// The product of all these, calculated in steps beside everything else; none if it is too large. Of no numbers it is 1.
+/// The product of these numbers, calculated in steps beside other work; `None` if it is too large. Without numbers it
+/// is 1.
 fn multiply(reactor: &Reactor, numbers: Vec<i128>) -> impl Future<Output = Option<i128>> + use<> {
     let product = Rc::new(Cell::new(Some(1_i128)));
     let so_far = Rc::clone(&product);

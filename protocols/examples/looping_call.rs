@@ -1,4 +1,4 @@
-//! Does something every second until that has been done three times, or fails: `looping_call [fail [SECONDS]]`.
+//! Does something every second until it has been done three times or fails: `looping_call [fail [SECONDS]]`.
 
 use std::cell::Cell;
 use std::env;

@@ -1,6 +1,6 @@
-//! A mail filter of the Courier server's: `mail_filter SOCKET`. Courier connects to the UNIX socket, sends the name of a
-//! message's file and those of its control files, each in a line, and an empty line; the answer decides what becomes of
-//! the message. The filter runs until its standard input ends, and closes descriptor 3 when it is ready.
+//! A mail filter for the Courier server: `mail_filter SOCKET`. Courier connects to the UNIX socket, and sends the name
+//! of a message's file and those of its control files, one per line, and an empty line; the answer decides what happens
+//! to the message. The filter runs until its standard input ends, and closes descriptor 3 when it is ready.
 
 use std::error::Error;
 use std::os::fd::RawFd;
@@ -10,10 +10,10 @@ use nix::unistd::close;
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::{Protocol, Reactor};
 
-/// What Courier waits for.
+/// The descriptor whose closing Courier waits for.
 const READY: RawFd = 3;
 
-/// Takes what comes, and that is nothing, until the end.
+/// Reads until the end; nothing is expected.
 struct UntilTheEnd;
 
 impl Protocol for UntilTheEnd {
@@ -22,7 +22,7 @@ impl Protocol for UntilTheEnd {
 
 struct MailProcessor {
     lines: Lines,
-    /// The message's, and those of the control files.
+    /// The file of the message, then the control files.
     files: Vec<String>,
 }
 
@@ -57,11 +57,11 @@ impl MailProcessor {
     }
 }
 
-/// Here it is decided. This accepts whatever has a header.
+/// Decides about a message. This example accepts any file with a header.
 fn filter(file: &str) -> io::Result<()> {
     let message = fs::read(file)?;
     let header = message.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    if header.contains(&b':') { Ok(()) } else { Err(io::Error::other(format!("{file} is no message"))) }
+    if header.contains(&b':') { Ok(()) } else { Err(io::Error::other(format!("{file} is not a message"))) }
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -69,7 +69,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         eprintln!("usage: mail_filter SOCKET");
         process::exit(2);
     };
-    // If nobody has opened it for this program, something of its own will be there.
+    // If the descriptor was not opened for this program, it may be used for something else.
     let is_awaited = fs::exists(format!("/dev/fd/{READY}"))?;
     let reactor = Reactor::new()?;
     let _ = fs::remove_file(&socket);

@@ -1,4 +1,4 @@
-//! Sends a ping to a multicast group, and shows what comes: `multicast_client`. It is a member of the group, too.
+//! Sends a ping to a multicast group, and shows what it receives: `multicast_client`. It is a member of the group too.
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 

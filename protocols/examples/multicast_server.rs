@@ -1,4 +1,4 @@
-//! Answers the pings that are sent to a multicast group: `multicast_server`. It shares port 9999 with `multicast_client`.
+//! Answers pings sent to a multicast group: `multicast_server`. It shares port 9999 with `multicast_client`.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
@@ -19,7 +19,7 @@ impl DatagramProtocol for Pong {
     fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
         println!("datagram {} received from {peer}", data.escape_ascii());
         if data == b"Client: Ping" {
-            // To the one who asks, and not to the group.
+            // To the sender, not to the group.
             let _ = self.0.write("Server: Pong", peer);
         }
     }
@@ -27,7 +27,7 @@ impl DatagramProtocol for Pong {
 
 fn main() -> io::Result<()> {
     let reactor = Reactor::new()?;
-    // The hops are for routers to be crossed.
+    // The TTL is the number of routers to cross.
     reactor.listen_udp(DatagramOptions::new(GROUP.port()).listen_multiple(true).multicast_ttl(5), Pong)?;
     reactor.run()
 }

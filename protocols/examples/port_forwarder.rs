@@ -1,25 +1,25 @@
-//! Forwards connections to another address, by hand: `port_forwarder [ADDRESS [TARGET]]`. `protocols::forward::PortForward` is
-//! the same, ready to use, with half-close.
+//! Forwards connections to another address, by hand: `port_forwarder [ADDRESS [TARGET]]`.
+//! `protocols::forward::PortForward` does the same, ready to use, with half-close.
 
 use std::{env, io};
 
 use reactor::{CloseReason, Connector, Protocol, Reactor, Transport};
 
-/// A connection that was accepted.
+/// An accepted connection.
 struct Incoming {
     transport: Transport,
     target: String,
-    /// Of the connection that is made for it.
+    /// The connector of the outgoing connection.
     connector: Option<Connector>,
 }
 
 impl Protocol for Incoming {
     fn connection_made(&mut self) {
-        // Nothing is read before there is somewhere to send it.
+        // Nothing is read until there is a target to send it to.
         self.transport.pause_reading();
         let (incoming, refused) = (self.transport.clone(), self.transport.clone());
         let connector = self.transport.reactor().connect_tcp(&*self.target, move |transport: Transport| {
-            // Whichever side reads too slowly stops the other from being read.
+            // If one side reads too slowly, reading from the other pauses.
             transport.paced_by(&incoming);
             incoming.paced_by(&transport);
             incoming.resume_reading();
@@ -44,7 +44,7 @@ impl Protocol for Incoming {
     }
 }
 
-/// A connection that was made for another.
+/// The outgoing connection made for an accepted one.
 struct Outgoing {
     incoming: Transport,
 }

@@ -1,5 +1,5 @@
-//! A table of Postfix's, by its TCP protocol (`tcp_table(5)`): `postfix_table [ADDRESS [KEY=VALUE…]]`, as in
-//! `postfix_table 127.0.0.1:4242 root=admin@example.org`. To ask it: `postmap -q root tcp:localhost:4242`.
+//! A table for Postfix over its TCP protocol (`tcp_table(5)`): `postfix_table [ADDRESS [KEY=VALUE…]]`, as in
+//! `postfix_table 127.0.0.1:4242 root=admin@example.org`. To query it: `postmap -q root tcp:localhost:4242`.
 
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -12,7 +12,7 @@ use reactor::{DelayedCall, Reactor};
 
 type Table = HashMap<Vec<u8>, String>;
 
-/// How long a client may say nothing.
+/// How long a client may be silent.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 struct PostfixTable {
@@ -27,7 +27,7 @@ impl PostfixTable {
         Self { lines, table, timeout }
     }
 
-    /// Looks a key up, however long that takes; other requests wait.
+    /// Looks up a key, however long that takes; other requests wait.
     fn get(&mut self, key: &[u8]) {
         self.lines.pause_reading();
         let key = percent_decode(key).collect();

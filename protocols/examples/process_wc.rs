@@ -1,4 +1,4 @@
-//! Has `wc` count the lines of a song, and tells everything that becomes of it.
+//! Lets `wc` count the lines of a song, and reports every event of the process.
 
 use std::io;
 use std::process::{Command, ExitStatus};
@@ -22,7 +22,7 @@ impl ProcessProtocol for WordCount {
     fn connection_made(&mut self) {
         println!("connection_made!");
         self.process.write(VERSE.repeat(self.verses));
-        self.process.close_stdin(); // That was all.
+        self.process.close_stdin(); // The end of the input.
     }
 
     fn out_received(&mut self, data: &[u8]) {

@@ -1,4 +1,4 @@
-//! Gives everybody who connects a shell in a pseudo-terminal: `pty_server [ADDRESS]`. It asks nobody who he is, so it is
+//! Gives each client a shell in a pseudo-terminal: `pty_server [ADDRESS]`. It does not authenticate clients, so it is
 //! for this machine only. Try `socat -,raw,echo=0 tcp:127.0.0.1:5823`.
 
 use std::process::{Command, ExitStatus};

@@ -1,4 +1,4 @@
-//! Sends a quote to whoever connects, and closes. Where quotes come from the command line says: see `--help`.
+//! Sends a quote to each client, and closes. The command line sets the source of the quotes: see `--help`.
 
 use std::error::Error;
 use std::path::PathBuf;
@@ -9,13 +9,13 @@ use clap::Parser;
 use protocols::wire::Qotd;
 use reactor::{Reactor, Transport};
 
-/// Where quotes come from.
+/// A source of quotes.
 trait Quoter {
-    /// A quote; which of them, a random number decides.
+    /// A quote, chosen by a random number.
     fn quote(&self, random: usize) -> io::Result<String>;
 }
 
-/// Always the same.
+/// Always the same quote.
 struct StaticQuoter(String);
 
 impl Quoter for StaticQuoter {
@@ -24,7 +24,7 @@ impl Quoter for StaticQuoter {
     }
 }
 
-/// One of those in a file of the fortune format: with a line `%` between them. It is read anew for each.
+/// A quote from a file in the fortune format: separated by lines with `%`. The file is read again for each client.
 struct FortuneQuoter(PathBuf);
 
 impl Quoter for FortuneQuoter {

@@ -1,5 +1,5 @@
-//! Shows what a server sends, and comes back whenever the connection is lost or cannot be made, the later the more often
-//! that was in vain: `reconnecting_client [SERVER]`.
+//! Shows what a server sends, and reconnects when the connection is lost or fails, with growing delays:
+//! `reconnecting_client [SERVER]`.
 
 use std::f64::consts::E;
 use std::{env, io};
@@ -24,7 +24,7 @@ fn connect(reactor: &Reactor, server: &str) -> Connector {
         .connect_tcp(server, |_| Echo)
         .on_failed(|_, error| println!("Connection failed. Reason: {error}"))
         .on_lost(|_, reason| println!("Lost connection. Reason: {reason}"))
-        // Where many clients have lost one server, jitter keeps them from coming back all at once.
+        // If many clients lose one server, jitter keeps them from all coming back at once.
         .retry(Backoff::new().factor(E).jitter(false))
 }
 

@@ -1,4 +1,4 @@
-//! Hands an open file to whoever connects to a UNIX socket: `send_fd SOCKET FILE`. The other side is `receive_fd`.
+//! Hands an open file to each client of a UNIX socket: `send_fd SOCKET FILE`. The other side is `receive_fd`.
 
 use std::fs::File;
 use std::time::Duration;
@@ -14,7 +14,7 @@ struct SendFd {
 impl Protocol for SendFd {
     fn connection_made(&mut self) {
         match File::open(&self.path).and_then(|file| self.transport.send_file_descriptor(file)) {
-            // A descriptor travels with a byte: here with the file's name.
+            // A descriptor is sent with a byte: here with the file's name.
             Ok(()) => write!(self.transport, "{}\r\n", self.path),
             Err(error) => self.transport.fail_connection(CloseReason::failed(error)),
         }

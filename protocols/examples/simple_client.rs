@@ -1,4 +1,4 @@
-//! Sends one message to an echo server, shows the answer, and stops the reactor when the connection has ended:
+//! Sends one message to an echo server, shows the answer, and stops the reactor when the connection ends:
 //! `simple_client [SERVER]`.
 
 use std::{env, io};

@@ -1,5 +1,5 @@
-//! Two servers, a timer and a client of one of the servers in one program: `simple_services [SERVER SERVER CLIENT]`, all
-//! three of them endpoints. The log says who starts and stops, and when.
+//! Two servers, a timer and a client of one server in one program: `simple_services [SERVER SERVER CLIENT]`, all three
+//! of them endpoints. The log shows what starts and stops, and when.
 
 use std::process::ExitCode;
 use std::time::Duration;

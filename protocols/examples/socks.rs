@@ -1,11 +1,11 @@
-//! A SOCKS proxy for this machine alone, to the web and nowhere else: `socks [PORT]`.
+//! A SOCKS proxy for this machine only, to the web only: `socks [PORT]`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use protocols::socks::{Socks, SocksRequest};
 use reactor::Reactor;
 
-/// Nobody is to reach by this proxy what he could not reach without it.
+/// The proxy must not give access to anything that its clients could not reach without it.
 fn is_allowed(request: &SocksRequest) -> bool {
     matches!(request.address.port(), 80 | 443) && !request.address.ip().is_loopback()
 }

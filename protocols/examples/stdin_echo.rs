@@ -1,4 +1,4 @@
-//! Echoes what is typed, line by line, until Ctrl-D: `stdin_echo`.
+//! Echoes typed lines until Ctrl-D: `stdin_echo`.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! Sends as many random numbers as the client asks for, and no faster than it reads them: `streaming [ADDRESS]`.
+//! Sends as many random numbers as the client asks for, no faster than it reads them: `streaming [ADDRESS]`.
 
 use std::{env, io};
 
@@ -19,7 +19,7 @@ impl LineHandler for ServeRandom {
 
     fn line_received(&mut self, line: &[u8]) {
         let Some(count) = str::from_utf8(line).ok().and_then(|line| line.trim().parse().ok()) else {
-            return self.lines.send_line("That is no number.");
+            return self.lines.send_line("That is not a number.");
         };
         println!("client requested {count} random integers!");
         self.lines.pause_reading();

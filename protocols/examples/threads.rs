@@ -1,4 +1,4 @@
-//! Has another thread calculate, and then one that waits for what the reactor does.
+//! Has another thread calculate, then has one wait for work of the reactor.
 
 use std::io;
 
@@ -9,13 +9,13 @@ fn do_long_calculation() -> u64 {
     (1..=1_000_000).sum()
 }
 
-/// Does one thing after the other, on a thread where waiting keeps nobody else waiting.
+/// Does one thing after another on a thread that may block without delaying others.
 fn in_thread(remote: &RemoteReactor) {
     match remote.block_on(|reactor| reactor.resolve("127.0.0.1:80")) {
         Ok(addresses) => println!("the reactor has resolved {addresses:?}"),
         Err(error) => println!("{error}"),
     }
-    // Not waited for.
+    // Does not wait for this call.
     remote
         .call_from_thread(|reactor| {
             println!("back on the reactor's thread");

@@ -1,4 +1,4 @@
-//! Three ways with a call that is to be made later: `timers [SECONDS]`.
+//! Three ways to schedule a call: `timers [SECONDS]`.
 
 use std::env;
 use std::error::Error;

@@ -1,5 +1,5 @@
-//! Sends characters without end, but no faster than 20 kB a second in all, and to each host ten kilobytes at once and
-//! 1 kB a second from then on: `traffic_shaper [ADDRESS]`.
+//! Sends characters without end, limited to 20 kB a second in total, and for each host to ten kilobytes at once and 1
+//! kB a second from then on: `traffic_shaper [ADDRESS]`.
 
 use std::collections::HashMap;
 use std::{env, io};
@@ -47,7 +47,7 @@ mod tests {
         }
     }
 
-    /// What each of so many hosts has received after a time, by two connections.
+    /// The bytes that each of these hosts has received after a time, over two connections.
     fn received(hosts: usize, time: Duration) -> Vec<usize> {
         let sim = Simulation::new(1);
         sim.host("server").listen_tcp(8000, shaped()).unwrap();

@@ -1,4 +1,4 @@
-//! Tells how two programs end, one after the other.
+//! Reports how two programs end, one after the other.
 
 use std::error::Error;
 use std::io;

@@ -1,5 +1,5 @@
-//! Sends a ping to everybody in the network once a second, and answers those of others, and its own:
-//! `udp_broadcast [ADDRESS [EVERYBODY]]`. The pongs that come for each ping count the programs that run.
+//! Broadcasts a ping to the network once a second, and answers pings, including its own:
+//! `udp_broadcast [ADDRESS [EVERYBODY]]`. The number of pongs for each ping is the number of running programs.
 
 use std::env;
 use std::error::Error;

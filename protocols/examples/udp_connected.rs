@@ -1,4 +1,4 @@
-//! Sends to one peer alone, and hears when nobody listens there: `udp_connected [PEER]`.
+//! Sends to one peer only, and is told when nothing listens there: `udp_connected [PEER]`.
 
 use std::env;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Sends three datagrams to an echo server, each when the one before it has come back: `udp_echo_client [SERVER]`.
+//! Sends three datagrams to an echo server, each after the one before has come back: `udp_echo_client [SERVER]`.
 
 use std::env;
 use std::error::Error;

@@ -1,4 +1,4 @@
-//! Sends datagrams back to where they come from: `udp_echo_server [ADDRESS]`.
+//! Sends datagrams back to their senders: `udp_echo_server [ADDRESS]`.
 
 use std::net::SocketAddr;
 use std::{env, io};
@@ -10,7 +10,7 @@ struct Echo(DatagramTransport);
 
 impl DatagramProtocol for Echo {
     fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
-        // What the system has no room for is lost, as datagrams may be.
+        // A datagram that the system has no room for is lost, as datagrams may be.
         let _ = self.0.write(data, peer);
     }
 }

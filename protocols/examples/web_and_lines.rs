@@ -1,4 +1,4 @@
-//! Two ways to one guest book in one reactor: a protocol of lines to write into it, a web server to read it.
+//! Two ways to a guest book in one reactor: a line protocol to write to it, a web server to read it.
 //!
 //! ```console
 //! $ cargo run -p protocols --example web_and_lines &
@@ -18,8 +18,8 @@ use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::io::{Incoming, TokioStream};
 use reactor::{Address, Port, Reactor};
 
-/// Everything runs on the reactor's thread, but axum asks for what could run anywhere. Among protocols it would be an
-/// `Rc<RefCell<…>>`.
+/// Everything runs on the reactor's thread, but axum requires types that could run on any. Among protocols this would
+/// be `Rc<RefCell<…>>`.
 type Guests = Arc<Mutex<Vec<String>>>;
 
 fn main() -> io::Result<()> {
@@ -57,7 +57,7 @@ async fn show(State(guests): State<Guests>) -> String {
     guests.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// A port of the reactor, as axum wants it.
+/// A port of the reactor, as an axum listener.
 struct Listener {
     incoming: Incoming,
     host: Address,
@@ -73,7 +73,7 @@ impl axum::serve::Listener for Listener {
                 let peer = stream.peer().clone();
                 (stream, peer)
             }
-            // The port was stopped; those that it has accepted are served on.
+            // The port was stopped; connections already accepted are still served.
             None => pending().await,
         }
     }

@@ -1,4 +1,4 @@
-//! The side that asks: each question is answered, or has failed, exactly once.
+//! The client: each question is answered, or fails, exactly once.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::{CloseReason, DelayedCall, Factory};
 
-/// How long a question waits for its answer.
+/// How long a question may wait for its answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Asks a calculator. Answers come in the order of the questions.
@@ -21,7 +21,7 @@ pub(crate) struct Client {
 /// Why a question has no result.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// The server says why.
+    /// The server's reason.
     Refused(String),
     /// There was no answer within a minute.
     TimedOut,
@@ -35,13 +35,13 @@ struct Question {
 }
 
 impl Client {
-    /// Makes a client of each connection, with which `begin` is called when it is made.
+    /// Makes a client for each connection, and calls `begin` with it when the connection is made.
     pub(crate) fn factory(begin: impl Fn(&mut Self) + 'static) -> impl Factory {
         let begin = Rc::new(begin);
         LineReceiver::factory(move |lines| Self { lines, begin: begin.clone(), waiting: VecDeque::new() })
     }
 
-    /// Sends a question; `answered` is called with its result when that comes, or cannot come any more.
+    /// Sends a question; `answered` is called with the result when it arrives, or with the failure.
     pub(crate) fn ask(&mut self, question: &str, answered: impl FnOnce(Result<i64, Failure>) + 'static) {
         self.lines.send_line(question);
         let timeout = self.lines.call_later(PATIENCE, Self::timed_out);
@@ -52,13 +52,14 @@ impl Client {
         self.lines.clone()
     }
 
-    /// The oldest question has waited too long. A late answer would be taken for that of another: the connection ends.
+    /// The oldest question has timed out. A late answer would be taken for that of another question, so the connection
+    /// ends.
     fn timed_out(&mut self) {
         self.lines.transport().fail_connection(CloseReason::TimedOut);
         self.answer(Err(Failure::TimedOut));
     }
 
-    /// Answers the oldest question. False if there is none.
+    /// Answers the oldest question; false if there is no question.
     fn answer(&mut self, answer: Result<i64, Failure>) -> bool {
         let Some(question) = self.waiting.pop_front() else { return false };
         question.timeout.cancel();
@@ -80,7 +81,7 @@ impl LineHandler for Client {
             None => line.parse().map_err(|_| Failure::Refused(format!("the server says {line:?}"))),
         };
         if !self.answer(answer) {
-            self.lines.transport().fail_connection(CloseReason::failed("an answer that nobody asked for"));
+            self.lines.transport().fail_connection(CloseReason::failed("an answer without a question"));
         }
     }
 

@@ -1,9 +1,9 @@
-//! A calculator over the network, and how such a thing is tested: the tests are the point of it.
+//! A calculator over the network that shows how to test one: the tests are the point.
 //!
 //! `calculator serve` listens on loopback and answers each line, such as `add 2 3`, with a line. `calculator add 2 3`
-//! asks it. What each side is tested for stands at the end of its file: results, whatever the network does to the
-//! bytes; a time-out, by a clock that the test moves; a connection that is lost. The tests of both together are here.
-//! None of them opens a socket or waits.
+//! asks it. The tests of each side are at the end of its file: results, however the network cuts the bytes; a time-out,
+//! by a clock that the test controls; a lost connection. The tests of both together are here. None of them opens a
+//! socket or waits.
 
 mod client;
 mod server;
@@ -16,7 +16,7 @@ use client::{Client, Failure};
 use reactor::{Connector, Port, Reactor};
 use server::calculator;
 
-/// Where a server listens by itself.
+/// The server's default address.
 const ADDRESS: &str = "127.0.0.1:8123";
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -1,9 +1,9 @@
-//! The side that calculates: a line is answered by a line.
+//! The server: it answers each line with a line.
 
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::Factory;
 
-/// Answers `add 2 3` with `5`, and what makes no sense with `error` and the reason.
+/// Answers `add 2 3` with `5`, and an invalid question with `error` and the reason.
 struct Calculator {
     lines: Lines,
 }
@@ -15,7 +15,7 @@ impl LineHandler for Calculator {
     }
 }
 
-/// Makes a calculator of each connection.
+/// Makes a calculator for each connection.
 pub(crate) fn calculator() -> impl Factory {
     LineReceiver::factory(|lines| Calculator { lines })
 }

@@ -33,7 +33,7 @@ fn what_is_no_number_is_told_so_and_asked_again() {
     let mut client = Client::connect(address);
     client.hear();
     client.say("many");
-    assert_eq!(client.hear(), "That is no number.");
+    assert_eq!(client.hear(), "That is not a number.");
     client.say("2");
     client.end();
     let numbers = client.hear_to_the_end();
