@@ -1,4 +1,4 @@
-//! What may be said on the command line.
+//! The command line.
 
 use std::fmt::Display;
 use std::net::Ipv6Addr;
@@ -9,19 +9,18 @@ use reactor::endpoint::quote_string_argument;
 
 /// Sends the lines you type to a time server, and prints its replies.
 ///
-/// At a terminal it prompts with `> `, and a line can be edited and fetched again
-/// (arrow keys, Ctrl-R). An empty line, or Ctrl-D or Ctrl-C at the prompt, ends it.
-/// Lines from a pipe or a file are read plainly, without a prompt, up to an empty
-/// line or the end.
+/// On a terminal it prompts with `> `, and lines can be edited and recalled (arrow
+/// keys, Ctrl-R). An empty line, or Ctrl-D or Ctrl-C at the prompt, ends it. Lines
+/// from a pipe or a file are read without a prompt, up to an empty line or the end.
 ///
 /// A reply is a stamp, `[Sun Nov  1 16:58:06 2026] `, and the text that was sent.
-/// One of another form is printed when nothing more has come for two seconds.
-/// On a terminal control characters in it are shown as \x1b; into a pipe or a file
-/// it goes as it came.
+/// Any other reply is printed when nothing more has come for two seconds. On a
+/// terminal control characters in it are shown as \x1b; to a pipe or a file it is
+/// written unchanged.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// The name or the address of the server, or the description of an endpoint that leads to it
+    /// The name or address of the server, or the description of an endpoint that leads to it
     #[arg(default_value = "localhost", value_parser = host)]
     pub(crate) host: String,
 
@@ -67,12 +66,12 @@ Exit status:
 The variable RUST_LOG, if set, says what is logged to standard error.";
 
 impl Arguments {
-    /// The host and the port of a server that is spoken to by datagrams.
+    /// The host and port of a server for datagrams.
     pub(crate) fn host_and_port(&self) -> (&str, u16) {
         (&self.host, self.port.unwrap_or(DEFAULT_PORT))
     }
 
-    /// The description of the endpoint that leads to the server.
+    /// The description of the server's endpoint.
     pub(crate) fn endpoint(&self) -> String {
         if let Some(path) = &self.unix {
             return format!("unix:{}", quote_string_argument(path));
@@ -84,16 +83,16 @@ impl Arguments {
         format!("tcp:{}:{port}", quote_string_argument(host))
     }
 
-    /// Ends the program if the arguments do not go together.
+    /// Ends the program if the arguments contradict each other.
     pub(crate) fn check(&self) {
         if is_description(&self.host) && (self.udp || self.port.is_some()) {
             let other = if self.udp { "--udp" } else { "a port" };
-            fail(format_args!("{} is the description of an endpoint, with which {other} cannot be used", self.host));
+            fail(format_args!("{} is the description of an endpoint: it cannot be used with {other}", self.host));
         }
     }
 }
 
-/// Says what is wrong with the command line, and ends the program.
+/// Reports an error in the command line, and ends the program.
 pub(crate) fn fail(wrong: impl Display) -> ! {
     Arguments::command().error(ErrorKind::ValueValidation, wrong).exit()
 }
@@ -101,16 +100,16 @@ pub(crate) fn fail(wrong: impl Display) -> ! {
 fn host(text: &str) -> Result<String, &'static str> {
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
     if bare.is_empty() {
-        return Err("a host is needed, as in localhost or 127.0.0.1");
+        return Err("the host is missing: for example localhost or 127.0.0.1");
     }
     let has_port = |(host, port): (&str, &str)| host.ends_with(']') || port.bytes().all(|byte| byte.is_ascii_digit());
     if is_description(bare) && (text.starts_with('[') || text.split_once(':').is_none_or(has_port)) {
-        return Err("the port is an argument of its own, as in localhost 21567");
+        return Err("the port is a separate argument: for example localhost 21567");
     }
     Ok(bare.to_owned())
 }
 
-/// Whether it is no host: in a name there is no colon.
+/// Whether it is not a host: a name contains no colon.
 fn is_description(host: &str) -> bool {
     let (address, _zone) = host.split_once('%').unwrap_or((host, ""));
     host.contains(':') && address.parse::<Ipv6Addr>().is_err()

@@ -1,4 +1,4 @@
-//! Where lines come from and replies go.
+//! The source of lines and the destination of replies.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -14,19 +14,19 @@ use reactor::text::escaped;
 
 use crate::terminal::{Editor, Mode, interrupt};
 
-/// Standard input and output, used by a thread of their own: whatever they wait for, the reactor does not.
+/// Standard input and output, used by a separate thread, so that waiting for them does not block the reactor.
 ///
-/// If both are a terminal, a line is prompted for and can be edited. Otherwise lines are read plainly.
+/// If both are a terminal, the user is prompted for a line and can edit it. Otherwise lines are read without a prompt.
 pub(crate) struct Console {
     jobs: mpsc::Sender<Job>,
     monitor: Arc<Monitor>,
     thread: JoinHandle<()>,
-    /// The mode to be put back, at a terminal.
+    /// The mode of the terminal to restore.
     mode: Option<Mode>,
     last_words: RefCell<Vec<u8>>,
 }
 
-/// What is there to be read, for a person or a program.
+/// Output, for a person or a program.
 #[derive(Debug)]
 pub(crate) enum Shown {
     /// Goes to standard output, with a newline.
@@ -35,14 +35,14 @@ pub(crate) enum Shown {
     Notice(String),
 }
 
-/// What comes of asking for a line.
+/// The result of asking for a line.
 #[derive(Debug)]
 pub(crate) enum Typed {
     /// A line without its newline.
     Line(Vec<u8>),
     /// There are no more lines.
     End,
-    /// Why there can be no more.
+    /// Why no more lines can be read.
     Failed(String),
 }
 
@@ -51,16 +51,16 @@ pub(crate) enum Job {
     Ask(oneshot::Sender<Typed>),
 }
 
-/// A longer line is refused: it has to be held in memory, and is most likely not meant as a line.
+/// Longer lines are refused: they are held in memory, and are most likely not meant as lines.
 const LONGEST_LINE: usize = 16 << 20;
 
-/// How long the end of the program waits until whoever reads standard output has taken the replies.
+/// How long the end of the program waits for the reader of standard output to take the replies.
 const SHOWING_PATIENCE: Duration = Duration::from_secs(2);
 
-/// How long it waits until the line editor has let go of the terminal.
+/// How long it waits for the line editor to release the terminal.
 const EDITING_PATIENCE: Duration = Duration::from_millis(200);
 
-/// How often it looks, and asks the line editor again.
+/// How often it checks, and interrupts the line editor again.
 const INTERVAL: Duration = Duration::from_millis(10);
 
 impl Console {
@@ -95,25 +95,25 @@ impl Console {
         let _ = self.jobs.send(Job::Show(shown));
     }
 
-    /// Reads a line, at a terminal behind a prompt.
+    /// Reads a line, with a prompt on a terminal.
     pub(crate) fn ask(&self) -> impl Future<Output = Typed> + 'static {
         let (answer, typed) = oneshot::channel();
         let _ = self.jobs.send(Job::Ask(answer));
         async move { typed.await.unwrap_or_else(|_| Typed::Failed("the console has failed".to_owned())) }
     }
 
-    /// Whether somebody at a terminal is being asked for a line.
+    /// Whether a user at a terminal is being prompted for a line.
     pub(crate) fn at_prompt(&self) -> bool {
         self.mode.is_some() && self.monitor.lock().reading
     }
 
-    /// Has [`close`](Self::close) print these bytes.
+    /// Makes [`close`](Self::close) print these bytes.
     pub(crate) fn leave(&self, last_words: &[u8]) {
         self.last_words.borrow_mut().extend_from_slice(last_words);
     }
 
-    /// Waits until everything is shown, ends what is being typed, puts the terminal's mode back and prints the last
-    /// words. A thread that reads from elsewhere cannot be stopped, and need not be.
+    /// Waits until everything is shown, ends line editing, restores the terminal's mode and prints the last words. A
+    /// thread that reads from elsewhere cannot be stopped, and need not be.
     pub(crate) fn close(&self) {
         self.monitor.change(|state| state.closing = true);
         let shown = self.monitor.wait(SHOWING_PATIENCE, |state| state.unshown == 0);
@@ -128,7 +128,7 @@ impl Console {
         }
         let last_words = self.last_words.take();
         if shown && !last_words.is_empty() {
-            // Nobody is left to be told of a failure.
+            // There is no way left to report a failure.
             let _ = print(&last_words);
         }
     }
@@ -152,7 +152,7 @@ fn work(jobs: mpsc::Receiver<Job>, monitor: &Monitor, at_terminal: bool) {
                     None => Typed::End,
                 };
                 monitor.change(|state| state.reading = false);
-                // Nobody waits for the line any more if the connection has ended.
+                // The receiver is gone if the connection has ended.
                 let _ = answer.send(typed);
             }
         }
@@ -167,12 +167,12 @@ fn show(shown: &Shown) -> io::Result<()> {
     Ok(())
 }
 
-/// Writes to standard error, for people. Where that is closed nobody wants to know.
+/// Writes to standard error, for people. An error is ignored: there is nowhere to report it.
 pub(crate) fn notice(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", escaped(&text.to_string()));
 }
 
-/// As it came for a program; on a terminal, which the server shall not have in its hands, so that it only is shown.
+/// Unchanged for a program; escaped on a terminal, so that the server cannot control it.
 fn print(reply: &[u8]) -> io::Result<()> {
     let mut output = io::stdout().lock();
     if output.is_terminal() {
@@ -224,7 +224,7 @@ fn read_line(input: &mut impl BufRead) -> Typed {
     Typed::Line(line)
 }
 
-/// How far the console's thread is.
+/// The progress of the console's thread.
 #[derive(Default)]
 struct Monitor {
     state: Mutex<State>,
@@ -233,7 +233,7 @@ struct Monitor {
 
 #[derive(Default)]
 struct State {
-    /// How much of what was given to be shown is not yet shown.
+    /// How many outputs have not been shown yet.
     unshown: usize,
     reading: bool,
     closing: bool,
@@ -254,7 +254,7 @@ impl Monitor {
         changed
     }
 
-    /// Waits until `is_reached`, but no longer than `patience`. Returns whether it is.
+    /// Waits up to `patience` until `is_reached`. Returns whether it is.
     fn wait(&self, mut patience: Duration, is_reached: impl Fn(&State) -> bool) -> bool {
         let mut state = self.lock();
         while !is_reached(&state) {

@@ -12,7 +12,7 @@ use reactor::{CloseReason, DelayedCall, OnEof, Protocol, Transport};
 use crate::console::{Console, Shown, Typed};
 use crate::reply::{Progress, Reply};
 
-/// Asks for lines and sends them to the server until they end; with a connection for each, if `by_line`.
+/// Prompts for lines and sends them to the server until they end; with a new connection for each, if `by_line`.
 pub(crate) async fn converse(endpoint: &dyn ClientEndpoint, by_line: bool, console: &Rc<Console>) -> io::Result<()> {
     let next = Rc::new(Cell::new(false));
     let form = if by_line { Form::OneLine(Rc::clone(&next)) } else { Form::OneConnection };
@@ -33,36 +33,36 @@ pub(crate) async fn converse(endpoint: &dyn ClientEndpoint, by_line: bool, conso
     }
 }
 
-/// Asks for a line, sends it, shows the reply, and asks for the next: on one connection, or with a connection for
+/// Prompts for a line, sends it, shows the reply, and prompts for the next: on one connection, or with a connection for
 /// each line.
 struct Conversation {
     transport: Transport,
     console: Rc<Console>,
     form: Form,
-    /// The reply to the line that was sent last, while it is expected.
+    /// The expected reply to the last line sent.
     reply: Option<Reply>,
-    /// What came without being asked for: it belongs to the next reply.
+    /// Bytes received without a request: they belong to the next reply.
     unasked: Vec<u8>,
     silence: Option<DelayedCall>,
 }
 
-/// How lines and connections go together.
+/// How lines are distributed over connections.
 #[derive(Clone)]
 enum Form {
     /// All lines on one connection, each sent without a newline.
     OneConnection,
-    /// A connection for each line, which is sent with CRLF. When a reply was shown the cell is set: it is time for the
-    /// next connection.
+    /// A connection for each line, which is sent with CRLF. The cell is set when a reply has been shown: it is time for
+    /// the next connection.
     OneLine(Rc<Cell<bool>>),
 }
 
-/// After this long without more, what has come is all of the reply.
+/// After this long without further bytes, the reply counts as complete.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The same when all of the text has come back, and only another stamp could follow.
 const LITTLE_PATIENCE: Duration = Duration::from_millis(200);
 
-/// More than this that is no reply is not waited for: it would have to be held in memory.
+/// The limit on bytes that are not a reply: they are held in memory.
 const MOST_UNASKED: usize = 16 << 20;
 
 impl Conversation {
@@ -170,7 +170,7 @@ impl Protocol for Conversation {
     }
 }
 
-const SENDS_TOO_MUCH: &str = "the server sends on and on what is no reply: that is enough";
+const SENDS_TOO_MUCH: &str = "the server sent too much unsolicited data";
 
 #[cfg(test)]
 mod tests;

@@ -15,7 +15,7 @@ use reactor::{DelayedCall, Reactor};
 use crate::console::{Console, Shown, Typed};
 use crate::reply::is_whole_reply;
 
-/// Asks for lines and sends them to the first of the target's addresses that does not refuse them, until they end.
+/// Prompts for lines and sends them to the first address of the target that does not refuse them, until they end.
 pub(crate) async fn converse(reactor: &Reactor, target: &Target, console: &Rc<Console>) -> io::Result<()> {
     let cannot_reach = |error| io::Error::other(format!("cannot reach {target}: {error}"));
     let mut trouble = io::Error::from(ErrorKind::NotFound);
@@ -44,32 +44,32 @@ pub(crate) async fn converse(reactor: &Reactor, target: &Target, console: &Rc<Co
     Err(cannot_reach(trouble))
 }
 
-/// How the conversation with one address has ended.
+/// How the conversation with one address ended.
 enum Ending {
     /// There are no more lines.
     Finished,
     Failed(String),
-    /// Nothing can be sent there, this line for example.
+    /// Nothing can be sent to the address, for example this line.
     Unreachable {
         error: io::Error,
         line: Option<Vec<u8>>,
     },
 }
 
-/// Asks for a line, sends it, shows what comes back, and asks for the next.
+/// Prompts for a line, sends it, shows the reply, and prompts for the next.
 struct Conversation {
     transport: DatagramTransport,
     console: Rc<Console>,
     server: SocketAddr,
-    /// A line that was typed before, and that another address has refused.
+    /// A line typed earlier that another address refused.
     unsent: Option<Vec<u8>>,
     waiting: Option<Waiting>,
-    /// What was sent lately: a reply may be late, or come twice.
+    /// Lines sent recently: their replies may be late, or come twice.
     earlier: VecDeque<Vec<u8>>,
     ended: Option<oneshot::Sender<Ending>>,
 }
 
-/// A line that was sent, until its reply comes.
+/// A line that was sent, until its reply arrives.
 struct Waiting {
     line: Vec<u8>,
     patience: DelayedCall,
@@ -77,7 +77,7 @@ struct Waiting {
 
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// So many lines are remembered.
+/// The number of recent lines to remember.
 const EARLIER: usize = 16;
 
 impl Conversation {
@@ -97,7 +97,7 @@ impl Conversation {
                 self.waiting = Some(Waiting { line, patience });
             }
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::WouldBlock) => {
-                self.console.show(Shown::Notice(format!("the line was not sent: {error}")));
+                self.console.show(Shown::Notice(format!("cannot send the line: {error}")));
                 self.ask();
             }
             Err(error) => self.end(Ending::Unreachable { error, line: Some(line) }),
@@ -110,7 +110,7 @@ impl Conversation {
         self.next();
     }
 
-    /// Has done with the line that was sent last.
+    /// Finishes the last line and goes on.
     fn next(&mut self) {
         if let Some(Waiting { line, patience }) = self.waiting.take() {
             patience.cancel();
@@ -122,7 +122,7 @@ impl Conversation {
 
     fn end(&mut self, ending: Ending) {
         if let Some(ended) = self.ended.take() {
-            // Nobody waits for it if the program ends anyway.
+            // The receiver is gone if the program is ending anyway.
             let _ = ended.send(ending);
         }
         self.transport.stop_listening();

@@ -44,7 +44,7 @@ fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     let endpoint = client_from_string(&reactor, &arguments.endpoint()).unwrap_or_else(|error| fail(error));
     let console = Rc::new(Console::open()?);
     let ended = reactor.run_until(converse(&reactor, arguments, &*endpoint, &console));
-    // Asked before the console is closed: then nobody is at the prompt any more.
+    // Checked before the console is closed, which ends the prompt.
     let at_prompt = console.at_prompt();
     console.close();
     match ended {
@@ -55,7 +55,7 @@ fn run(arguments: &Arguments) -> io::Result<ExitCode> {
     }
 }
 
-/// What a shell makes of a program that SIGINT has ended.
+/// The exit status of a program that SIGINT has ended, as shells report it.
 const INTERRUPTED: u8 = 130;
 
 async fn converse(

@@ -1,63 +1,64 @@
-//! Where a reply ends, told from the bytes alone.
+//! Finds the end of a reply from its bytes alone.
 
-/// The reply to one text, put together from what the server sends.
+/// The reply to one text, assembled from the server's bytes.
 ///
-/// A reply is the text that was sent, cut into one or more pieces, each behind a stamp: `[`, 24 bytes, `]`, a space.
-/// The first stamp's bytes may be any, the others must look like them. Nothing says how many pieces there are, and
-/// the text may itself look like a stamp, so every reading that fits what has come is followed at once. The reply is
-/// over when no reading goes on.
+/// A reply is the text that was sent, cut into one or more pieces, each preceded by a stamp: `[`, 24 bytes, `]`, a
+/// space. The first stamp may contain any bytes; the others must look like it. The number of pieces is not announced,
+/// and the text may itself look like a stamp, so all readings that fit the received bytes are followed in parallel. The
+/// reply is over when no reading can continue.
 #[derive(Debug)]
 pub(crate) struct Reply {
     text: Vec<u8>,
     came: Vec<u8>,
-    /// How long the reply is by the longest reading that has reached the end of the text.
+    /// The length of the reply by the longest reading that has reached the end of the text.
     end: Option<usize>,
-    /// What the next byte may be, by each reading that may still go on; the one with the fewest stamps first.
+    /// What the next byte may be in each reading that can continue; the one with the fewest stamps first.
     readings: Vec<Reading>,
 }
 
-/// What is known of a [`Reply`] so far.
+/// The state of a [`Reply`].
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Progress {
-    /// More is expected, or what came is no reply to this text: then only silence tells where it ends.
+    /// More is expected, or this is not a reply to the text: then only silence marks its end.
     Open,
-    /// All of the text is back, but its last bytes may be the beginning of another stamp. Silence says they are not.
+    /// All of the text has come back, but its last bytes may be the beginning of another stamp. Silence means they are
+    /// not.
     Perhaps,
-    /// All of the text is back, and nothing that may come is part of it.
+    /// All of the text has come back, and nothing that follows is part of the reply.
     Over,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Reading {
-    /// How many bytes of the text are back.
+    /// How many bytes of the text have come back.
     back: usize,
     place: Place,
 }
 
 #[derive(Clone, Copy, Debug)]
 enum Place {
-    /// So many bytes of a stamp have come.
+    /// How many bytes of a stamp have arrived.
     Stamp(u8),
-    /// Behind a stamp, where at least one byte of the text must follow.
+    /// After a stamp, where at least one byte of the text must follow.
     Piece,
-    /// Inside a piece, where the text may go on or the next stamp begin.
+    /// Inside a piece, where the text may continue or the next stamp begin.
     Text,
 }
 
 const STAMP: u8 = 27;
 
-/// Only a text made of stamps has more readings than this, and then the least likely are dropped, so that it costs
-/// time in proportion to its length.
+/// Only a text made of stamps has more readings than this; then the least likely are dropped, so that time stays
+/// proportional to its length.
 const MOST_READINGS: usize = 64;
 
 impl Reply {
-    /// A reply to `text`, which is not empty, of which nothing has come yet.
+    /// An empty reply to `text`, which must not be empty.
     pub(crate) fn to(text: Vec<u8>) -> Self {
         let start = Reading { back: 0, place: Place::Stamp(0) };
         Self { text, came: Vec::new(), end: None, readings: vec![start] }
     }
 
-    /// Adds what has come.
+    /// Appends received bytes.
     pub(crate) fn receive(&mut self, data: &[u8]) -> Progress {
         let mut position = self.came.len();
         self.came.extend_from_slice(data);
@@ -88,17 +89,17 @@ impl Reply {
         }
     }
 
-    /// How many bytes have come, those beyond the reply included.
+    /// How many bytes have arrived, including those after the reply.
     pub(crate) fn len(&self) -> usize {
         self.came.len()
     }
 
-    /// Whether what has come is no reply to the text, whatever follows.
+    /// Whether these bytes cannot be a reply to the text, whatever follows.
     pub(crate) fn is_foreign(&self) -> bool {
         self.end.is_none() && self.readings.is_empty()
     }
 
-    /// The reply as it came, and what came behind it. If it is not over, all that came is the reply.
+    /// The reply as received, and the bytes after it. If the reply is not over, all bytes are the reply.
     pub(crate) fn finish(mut self) -> (Vec<u8>, Vec<u8>) {
         let beyond = self.came.split_off(self.end.unwrap_or(self.came.len()));
         (self.came, beyond)
@@ -106,7 +107,7 @@ impl Reply {
 }
 
 impl Reading {
-    /// Adds to `next` the readings that this one allows when `byte` comes; `first` begins with the first stamp.
+    /// Adds to `next` the readings that result from this one with `byte`; `first` begins with the first stamp.
     fn step(self, byte: u8, text: &[u8], first: &[u8], next: &mut Vec<Self>) {
         let Self { back, place } = self;
         match place {
@@ -135,21 +136,21 @@ impl Reading {
     }
 }
 
-/// Whether `data` is the reply to `text`, in one piece.
+/// Whether `data` is the reply to `text` in one piece.
 pub(crate) fn is_whole_reply(data: &[u8], text: &[u8]) -> bool {
     let mut reply = Reply::to(text.to_vec());
     reply.receive(data) != Progress::Open && reply.end == Some(data.len())
 }
 
-/// Whether two bytes can stand at the same place of two times of day: digits and the spaces that pad them, letters
-/// of any language, or the same sign.
+/// Whether two bytes can be at the same place of two times: digits and the spaces that pad them, letters of any
+/// language, or the same sign.
 fn alike(one: u8, other: u8) -> bool {
     let is_number = |byte: u8| byte.is_ascii_digit() || byte == b' ';
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
     one == other || is_number(one) && is_number(other) || is_letter(one) && is_letter(other)
 }
 
-// The path is for the fuzz targets, which include this file.
+// The path is needed by the fuzz targets, which include this file.
 #[cfg(test)]
 #[path = "reply/tests.rs"]
 mod tests;

@@ -1,4 +1,4 @@
-//! Line editing, and how to get out of it.
+//! Line editing, and how to interrupt it.
 
 use std::io;
 use std::io::ErrorKind;
@@ -17,14 +17,14 @@ use crate::console::{Typed, notice};
 /// A prompt with line editing and history.
 pub(crate) struct Editor {
     editor: DefaultEditor,
-    /// Not to be printed with: while it exists, the editor waits for signals as well as for keys.
+    /// Never printed with: while it exists, the editor waits for signals as well as for keys.
     _printer: Option<Box<dyn rustyline::ExternalPrinter + Send>>,
 }
 
 impl Editor {
-    /// Nothing if this terminal cannot be used for it.
+    /// `None` if this terminal is not suitable.
     pub(crate) fn open() -> Option<Self> {
-        // Pasted lines are lines like any others.
+        // Pasted lines are treated like typed ones.
         let config = Config::builder().auto_add_history(true).bracketed_paste(false).build();
         let mut editor = DefaultEditor::with_config(config).ok()?;
         let printer = editor.create_external_printer().ok();
@@ -35,10 +35,10 @@ impl Editor {
         loop {
             return match self.editor.readline("> ") {
                 Ok(line) => Typed::Line(line.into_bytes()),
-                // Ctrl-D; Ctrl-C, or what a signal makes of it.
+                // Ctrl-D; Ctrl-C, or the editor's result of a signal.
                 Err(ReadlineError::Eof | ReadlineError::Interrupted | ReadlineError::Signal(_)) => Typed::End,
                 Err(ReadlineError::Io(error)) if error.kind() == ErrorKind::InvalidData => {
-                    notice("what was typed is not UTF-8, and is left out");
+                    notice("ignored a line that is not UTF-8");
                     continue;
                 }
                 Err(error) => Typed::Failed(format!("cannot read from the terminal: {error}")),
@@ -47,27 +47,27 @@ impl Editor {
     }
 }
 
-/// Makes the editor that a thread is running let go of the terminal, wherever in it that thread is.
+/// Makes the editor on this thread release the terminal, wherever the thread is.
 ///
-/// An editor takes this signal while it reads, and returns. At any other time it does no more than any other Ctrl-C
-/// that comes when the reactor has stopped.
+/// The editor returns if the signal comes while it reads. At any other time the signal has the same effect as a Ctrl-C
+/// after the reactor has stopped.
 pub(crate) fn interrupt(thread: &JoinHandle<()>) {
-    // It fails only if the thread has ended, which is as good.
+    // It fails only if the thread has ended, which is fine.
     let _ = pthread_kill(thread.as_pthread_t(), Signal::SIGINT);
 }
 
-/// The mode a terminal is in.
+/// The mode of a terminal.
 pub(crate) struct Mode(Termios);
 
 impl Mode {
-    /// Nothing if standard input is no terminal.
+    /// `None` if standard input is not a terminal.
     pub(crate) fn of_stdin() -> Option<Self> {
         termios::tcgetattr(io::stdin()).ok().map(Self)
     }
 
-    /// Puts standard input into this mode.
+    /// Restores this mode of standard input.
     pub(crate) fn restore(&self) {
-        // Without a terminal there is nothing to put back.
+        // Without a terminal there is nothing to restore.
         let _ = termios::tcsetattr(io::stdin(), SetArg::TCSANOW, &self.0);
     }
 }

@@ -5,7 +5,7 @@ use reactor::service::{EndpointService, Service, ServiceError};
 
 use crate::journal::Journal;
 
-/// The service that is started last: it tells where the others listen, and ends the program when none does any more.
+/// The last service to start: it reports where the others listen, and ends the program when none listens any more.
 pub(crate) struct Announcement {
     reactor: Reactor,
     journal: Rc<Journal>,

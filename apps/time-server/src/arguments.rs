@@ -1,4 +1,4 @@
-//! What may be said on the command line.
+//! The command line.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
@@ -9,26 +9,25 @@ use reactor::endpoint::quote_string_argument;
 
 /// Answers what it receives with the time and the same bytes.
 ///
-/// To every chunk of bytes received it answers `[Sun Nov  1 16:58:06 2026] ` and
-/// those bytes. One process serves any number of addresses, in any of these ways,
-/// or one session on its standard input and output.
-/// An ADDR is a port, of all IPv4 interfaces, or an address and a port: `21567`,
+/// It answers each chunk of bytes with `[Sun Nov  1 16:58:06 2026] ` and those
+/// bytes. One process serves any number of addresses, in any of these ways, or one
+/// session on its standard input and output.
+/// An ADDR is a port, on all IPv4 interfaces, or an address and a port: `21567`,
 /// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. An ENDPOINT is
-/// an ADDR, or the description of something else that clients come from. A PATH is
-/// that of a UNIX socket, or `@` and an abstract name. Without any of them it is
-/// `--tcp 21567`.
+/// an ADDR, or the description of another source of clients. A PATH is that of a
+/// UNIX socket, or `@` and an abstract name. The default is `--tcp 21567`.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {
-    /// Serve connections, and answer each chunk as it comes
+    /// Serve connections, and answer each chunk as it arrives
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
     pub(crate) tcp: Vec<Endpoint>,
 
-    /// Serve connections of one line each (65,536 bytes at most): answer it, then close
+    /// Serve connections of one line each (up to 65,536 bytes): answer it, then close
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
     pub(crate) lines: Vec<Endpoint>,
 
-    /// Serve datagrams, and answer each with one
+    /// Serve datagrams, and answer each with a datagram
     #[arg(long, value_name = "ADDR", value_parser = address)]
     pub(crate) udp: Vec<SocketAddr>,
 
@@ -40,47 +39,47 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     pub(crate) unix_lines: Vec<String>,
 
-    /// Serve a page for browsers at `/`, and its web socket at `/socket` (messages of text, 65,536 bytes at most)
+    /// Serve a page for browsers at `/`, and its web socket at `/socket` (text messages, up to 65,536 bytes)
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
     pub(crate) web: Vec<Endpoint>,
 
-    /// Let browsers ask --web for this host alone (may be repeated): `time.example.org`, or with a port. Without it any
-    /// host may be asked for
+    /// Let browsers ask --web for this host only (may be repeated): `time.example.org`, or with a port. Without it any
+    /// host is accepted
     #[arg(long, value_name = "HOST", requires = "web")]
     pub(crate) web_host: Vec<String>,
 
-    /// Serve standard input and output like one connection, as inetd and socat want it: as --tcp stdio:, and with its
-    /// failure as one of the program
+    /// Serve standard input and output like one connection, as inetd and socat expect: like --tcp stdio:, and a failure
+    /// of the connection is one of the program
     #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines", "web"])]
     pub(crate) stdio: bool,
 
-    /// How many connections each ADDR and PATH may have at a time (no limit but that of open files)
+    /// The maximum number of connections of each ADDR and PATH at a time (limited only by open files)
     #[arg(long, value_name = "N")]
     pub(crate) max_connections: Option<NonZeroU32>,
 
-    /// How many of an ADDR's one client may have, by its IPv4 address or IPv6 network (half of all; behind a proxy all
-    /// clients are one)
+    /// The maximum number of connections of one client, by its IPv4 address or IPv6 network, to an ADDR (half of all;
+    /// behind a proxy all clients count as one)
     #[arg(long, value_name = "N")]
     pub(crate) per_peer: Option<NonZeroU32>,
 
-    /// How many connections an ADDR or PATH accepts in a second; others wait (no limit)
+    /// The maximum number of connections that an ADDR or PATH accepts per second; others wait (no limit)
     #[arg(long, value_name = "N")]
     pub(crate) rate: Option<NonZeroU32>,
 
-    /// After how many seconds in which nothing moves a connection of --tcp or --unix is closed (0: never)
+    /// Close a connection of --tcp or --unix after this many idle seconds (0: never)
     #[arg(long, value_name = "SECONDS", default_value_t = 3600)]
     pub(crate) idle_timeout: u32,
 
-    /// Within how many seconds a client of --lines or --unix-lines has to send its line (0: whenever it wants)
+    /// The time limit in seconds for a client of --lines or --unix-lines to send its line (0: none)
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) line_timeout: u32,
 
-    /// Take over the listening sockets of the server that was started with the same PATH, which then stops, and leave
-    /// them to the next
+    /// Take over the listening sockets of the server started with the same PATH, which then stops, and pass them on to
+    /// the next
     #[arg(long, value_name = "PATH", conflicts_with = "stdio")]
     pub(crate) handover: Option<PathBuf>,
 
-    /// Print what is received, and log more (-vv, -vvv: still more)
+    /// Print received data, and log more (-vv, -vvv: still more)
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
 
@@ -128,7 +127,7 @@ tells systemd when it serves and when it stops, if asked to (Type=notify).
 Exit status: 0 after a signal or the end of standard input, 1 if it cannot serve
 an address or nobody reads its answers, 2 if the command line is wrong.";
 
-/// What is served by connections.
+/// A service over connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Service {
     Tcp,
@@ -139,7 +138,7 @@ pub(crate) enum Service {
 }
 
 impl Service {
-    /// The option that asks for it.
+    /// The option that selects it.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Tcp => "tcp",
@@ -152,8 +151,8 @@ impl Service {
 }
 
 impl Arguments {
-    /// What is to be served to connections, and the descriptions of the endpoints where: the default if nothing at all
-    /// was asked for.
+    /// The services over connections, with the descriptions of their endpoints; the default if the arguments name no
+    /// service at all.
     pub(crate) fn services(&self) -> Vec<(Service, String)> {
         let all = |endpoints: &[Endpoint]| endpoints.iter().map(|endpoint| self.description_of(endpoint)).collect();
         let unix = |paths: &[String]| paths.iter().map(|path| self.description_of_path(path)).collect();
@@ -192,7 +191,7 @@ impl Arguments {
         format!("unix:{}{}", quote_string_argument(path), self.limits())
     }
 
-    /// The arguments of a description that hold for any port.
+    /// The arguments that every port's description gets.
     fn limits(&self) -> String {
         let limits = [("max-connections", self.max_connections), ("rate", self.rate)];
         let given = limits.iter().filter_map(|(name, limit)| limit.map(|limit| format!(":{name}={limit}")));
@@ -200,11 +199,11 @@ impl Arguments {
     }
 }
 
-/// Where clients come from.
+/// A source of clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Address(SocketAddr),
-    /// As it was given, to be read when there is a reactor.
+    /// As given, to be parsed when there is a reactor.
     Description(String),
 }
 
@@ -230,7 +229,7 @@ fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| format!("{text:?} is not a port: a port is a number from 0 to 65535"))
 }
 
-/// Whether the text before the last colon can be a host; in a bare IPv6 address it is not.
+/// Whether the text before the last colon can be a host; in a bare IPv6 address it cannot.
 fn is_host(text: &str) -> bool {
     !text.is_empty() && (text.ends_with(']') || !text.contains(':'))
 }

@@ -1,4 +1,4 @@
-//! The service over UDP: a datagram for a datagram.
+//! The service over UDP: one datagram answers another.
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -9,8 +9,8 @@ use reactor::datagram::{DatagramProtocol, DatagramTransport};
 use crate::journal::Journal;
 use crate::stamp::ctime;
 
-/// Answers each datagram with the time and the datagram, but nobody too often: two servers that a forged one has set on each
-/// other would never end.
+/// Answers each datagram with the time and the datagram, but no source too often: otherwise two servers set on each
+/// other by a forged datagram would never stop.
 pub(crate) struct DatagramStamper {
     transport: DatagramTransport,
     limit: AnswerLimit,
@@ -32,7 +32,7 @@ impl DatagramProtocol for DatagramStamper {
         let mut answer = format!("[{}] ", ctime(self.transport.reactor().time_of_day())).into_bytes();
         answer.extend_from_slice(data);
         if let Err(error) = self.transport.write(answer, peer) {
-            tracing::info!(%peer, "no answer: {error}");
+            tracing::info!(%peer, "cannot answer: {error}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is logged, to standard error.
+//! Logging to standard error.
 
 use std::io::{ErrorKind, IsTerminal, Write};
 use std::{env, io};
@@ -8,7 +8,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::arguments::Arguments;
 
-/// Sets the level by the arguments; the variable `RUST_LOG` goes before them.
+/// Sets the level from the arguments; the variable `RUST_LOG` takes precedence.
 pub(crate) fn start(arguments: &Arguments) {
     let level = match (arguments.quiet, arguments.verbose) {
         (0, 0) => LevelFilter::WARN,
@@ -33,26 +33,26 @@ pub(crate) fn start(arguments: &Arguments) {
         .log_internal_errors(false) // it would panic where standard error is closed
         .init();
     if let Some(error) = mistake {
-        tracing::warn!("RUST_LOG={variable:?} is left out of account: {error}");
+        tracing::warn!("RUST_LOG={variable:?} is invalid and ignored: {error}");
     }
 }
 
-/// The error, and what can be done about it.
+/// The error, with advice if there is any.
 pub(crate) fn with_advice(error: io::Error) -> io::Error {
     let text = error.to_string();
     let advice = match error.kind() {
-        // Of UNIX sockets the error says it.
+        // For UNIX sockets the error itself has the advice.
         ErrorKind::AddrInUse if text.ends_with("address in use") => {
             "end the other program, or choose another port (0: any)"
         }
-        ErrorKind::AddrNotAvailable => "0.0.0.0 and [::] stand for all that it has",
+        ErrorKind::AddrNotAvailable => "0.0.0.0 and [::] stand for all addresses of this machine",
         _ => return error,
     };
     io::Error::new(error.kind(), format!("{text}; {advice}"))
 }
 
-/// Says why the program ends.
+/// Reports why the program ends.
 pub(crate) fn complain(error: &io::Error) {
-    // Where standard error is closed, nobody wants to know.
+    // If standard error is closed, there is nowhere to report to.
     let _ = writeln!(io::stderr(), "time-server: {error}");
 }

@@ -1,4 +1,4 @@
-//! What the server tells on standard output.
+//! The server's messages on standard output.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -10,36 +10,36 @@ use std::{io, thread};
 
 use reactor::Address;
 
-/// Writes lines to standard output, on a thread of its own: a reader who does not read must not stop the reactor. A
-/// line that cannot be written is lost, and the next one is tried.
+/// Writes lines to standard output on a separate thread: a reader that does not read must not block the reactor. A line
+/// that cannot be written is lost, and the next one is tried.
 #[derive(Debug)]
 pub(crate) struct Journal {
     entries: Sender<Entry>,
-    /// How many bytes wait to be written.
+    /// The number of bytes waiting to be written.
     waiting: Arc<AtomicUsize>,
     tells_data: bool,
-    /// Lines since the last that found room.
+    /// Lines dropped since the last that found room.
     left_out: Cell<u64>,
 }
 
 #[derive(Debug)]
 enum Entry {
     Line(String),
-    /// To be told when everything before this is written.
+    /// Reports when everything before this has been written.
     End(Sender<()>),
 }
 
-/// How many bytes may wait to be written; what is more is left out.
+/// The maximum number of bytes waiting to be written; lines beyond it are dropped.
 const MOST_WAITING: usize = 1 << 20;
 
-/// What a line takes besides its text.
+/// The cost of a line besides its text.
 const OVERHEAD: usize = 64;
 
-/// How long the end of the program waits until they are written.
+/// How long the end of the program waits for them to be written.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Journal {
-    /// `tells_data` says whether what is received is told.
+    /// `tells_data` says whether received data is printed.
     pub(crate) fn open(tells_data: bool) -> io::Result<Self> {
         Self::to(io::stdout(), tells_data)
     }
@@ -66,11 +66,11 @@ impl Journal {
         }
     }
 
-    /// Waits until everything is written, or nobody reads.
+    /// Waits until everything is written, or gives up.
     pub(crate) fn close(&self) {
         let (sender, written) = mpsc::channel();
         if self.entries.send(Entry::End(sender)).is_ok() {
-            // If this is an error nobody reads, and nobody misses anything.
+            // On an error there is no reader, so nothing is missed.
             let _ = written.recv_timeout(PATIENCE);
         }
     }
@@ -79,7 +79,7 @@ impl Journal {
         let size = line.len() + OVERHEAD;
         if self.waiting.load(Ordering::Relaxed) + size > MOST_WAITING {
             if self.left_out.replace(self.left_out.get() + 1) == 0 {
-                tracing::warn!("standard output is not being read: lines are left out");
+                tracing::warn!("standard output is not being read: dropping lines");
             }
             return;
         }
@@ -107,7 +107,7 @@ fn write_all(entries: &Receiver<Entry>, waiting: &AtomicUsize, mut output: impl 
                 }
                 failing = written.is_err();
             }
-            // Who asked may have lost patience.
+            // The receiver may have given up.
             Entry::End(written) => drop(written.send(())),
         }
     }

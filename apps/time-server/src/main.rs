@@ -1,4 +1,4 @@
-//! A time server: it answers what it receives with the time and the same bytes.
+//! A time server: it answers with the time and the bytes it received.
 
 mod announcement;
 mod arguments;
@@ -50,10 +50,10 @@ fn main() -> ExitCode {
     }
 }
 
-/// Answers what comes on standard input until that ends or a signal comes.
+/// Answers standard input until it ends or a signal arrives.
 fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
     let reactor = Reactor::new()?;
-    // What it tells is lost: standard output is the peer's from here on.
+    // Its messages are lost: standard output belongs to the peer from now on.
     let journal = Rc::new(Journal::open(arguments.verbose > 0)?);
     let session = reactor.stdio(by_chunk(&journal))?;
     match reactor.run_until(session) {
@@ -64,10 +64,10 @@ fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
     }
 }
 
-/// A service for each address that the arguments name, and behind them what announces them.
+/// A service for each address in the arguments, followed by the announcement.
 fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, ServiceError> {
     add_endpoint_schemes(reactor);
-    // Whoever starts the server says on what, and has these to give.
+    // The user who starts the server names its endpoints, and may pass these to it.
     reactor.allow_endpoint_schemes(&["fd", "stdio", "systemd"]);
     let endpoints = arguments.services().into_iter().map(|(service, description)| {
         match server_from_string(reactor, &description) {
@@ -111,7 +111,7 @@ fn port(service: &str, listen: impl AsyncFn() -> io::Result<Port> + 'static) -> 
     Rc::new(EndpointService::from_fn(service, async move || listen().await.map_err(diagnostics::with_advice)))
 }
 
-/// A factory with this time-out around it, unless that is zero seconds.
+/// Wraps this time-out around a factory, unless it is zero seconds.
 fn limited<F: Factory, T: Factory>(seconds: u32, inside: F, around: impl FnOnce(Duration, F) -> T) -> Box<dyn Factory> {
     match seconds {
         0 => Box::new(inside),

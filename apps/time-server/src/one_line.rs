@@ -1,4 +1,4 @@
-//! The service by lines: one line, one answer, and the connection is closed.
+//! The service by lines: one line, one answer, then the connection is closed.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -10,19 +10,19 @@ use reactor::OnEof;
 use crate::journal::Journal;
 use crate::stamp::ctime;
 
-/// Answers the first line of a connection with the time and the line as it came, then closes.
+/// Answers the first line of a connection with the time and the unchanged line, then closes.
 pub(crate) struct OneLine {
     lines: Lines,
     journal: Rc<Journal>,
 }
 
-/// Both CRLF and LF end a line: the CR stays in the line, and so comes back.
+/// Both CRLF and LF end a line: the CR stays in the line and is sent back.
 pub(crate) const DELIMITER: &[u8] = b"\n";
 
-/// A longer line is not answered: it has to be held in memory until its end has come.
+/// A longer line is not answered, because a line is held in memory until it is complete.
 pub(crate) const LONGEST: usize = 65_536;
 
-/// How long a client may take to send its line when the server stops.
+/// How long a client may take to send its line after the server has begun to stop.
 const GRACE: Duration = Duration::from_secs(3);
 
 impl OneLine {
@@ -43,7 +43,7 @@ impl OneLine {
 impl LineHandler for OneLine {
     fn connection_made(&mut self) {
         self.journal.connected(&self.lines.peer());
-        // What is still on its way is answered when the server stops, too.
+        // Data still on its way is answered even when the server stops.
         self.lines.on_drain(|this: &mut Self| {
             this.lines.call_later(GRACE, |this: &mut Self| this.lines.lose_connection());
         });

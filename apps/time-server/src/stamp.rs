@@ -1,11 +1,11 @@
-//! The time as the stamps show it.
+//! The time as shown in stamps.
 
 use std::fmt;
 use std::time::SystemTime;
 
 use chrono::{DateTime, Local, TimeZone};
 
-/// `time` in local time, as C's `ctime` has it, without the newline: `Sun Nov  1 16:58:06 2026`.
+/// `time` in local time, in the format of C's `ctime`, without the newline: `Sun Nov  1 16:58:06 2026`.
 pub(crate) fn ctime(time: SystemTime) -> impl fmt::Display {
     format(&DateTime::<Local>::from(time))
 }

@@ -7,7 +7,7 @@ use reactor::{Protocol, Transport};
 use crate::journal::Journal;
 use crate::stamp::ctime;
 
-/// Answers each chunk that comes with the time and the chunk.
+/// Answers each chunk with the time and the chunk.
 pub(crate) struct Stamper {
     transport: Transport,
     journal: Rc<Journal>,

@@ -1,4 +1,4 @@
-//! The service for browsers: a page, and the web socket that it talks over.
+//! The service for browsers: a page and its web socket.
 
 use std::convert::Infallible;
 use std::io;
@@ -22,15 +22,15 @@ use reactor::{Factory, Protocol, Transport};
 use crate::by_chunk;
 use crate::journal::Journal;
 
-/// Serves the page, and answers each message of a web socket at `/socket` with the time and the message. If there are
-/// `hosts`, requests for others are refused.
+/// Serves the page, and answers each message of a web socket at `/socket` with the time and the message. If `hosts` is
+/// not empty, requests for other hosts are refused.
 pub(crate) fn factory(journal: &Rc<Journal>, hosts: &[String]) -> impl Factory + use<> {
     let socket = WebSocket::around(by_chunk(journal)).path("/socket").text();
     let socket = hosts.iter().fold(socket, |socket, host| socket.host(host));
     socket.otherwise(IdleTimeout::around(PATIENCE, Pages { hosts: hosts.into(), timer: None }))
 }
 
-/// Builds what answers the other requests.
+/// Builds the protocol that answers all other requests.
 struct Pages {
     hosts: Rc<[String]>,
     timer: Option<Timer>,
@@ -51,7 +51,7 @@ async fn serve_page(stream: TokioStream, timer: Timer, hosts: Rc<[String]>) -> i
     let connection =
         http1::Builder::new().timer(timer).header_read_timeout(HEAD).serve_connection(TokioIo::new(stream), service);
     match connection.await {
-        // Nothing more was asked for in time, or only in part: there is nothing to tell anybody.
+        // No complete request arrived in time: there is nothing to report.
         Err(error) if error.is_timeout() => Ok(()),
         result => result.map_err(io::Error::other),
     }
@@ -81,18 +81,18 @@ fn answer(request: &Request<Incoming>, hosts: &[String]) -> Response<Full<Bytes>
     }
 }
 
-/// The host that a request is for, which it has to name once (RFC 9112, section 3.2).
+/// The host of a request, which must name it exactly once (RFC 9112, section 3.2).
 fn host(request: &Request<Incoming>) -> Option<Authority> {
     let mut named = request.headers().get_all(header::HOST).iter();
     let host = named.next()?.to_str().ok()?.parse().ok()?;
     if named.next().is_some() {
         return None;
     }
-    // What a URL says counts, whatever the field says.
+    // The host in a URL takes precedence over the field.
     Some(request.uri().authority().cloned().unwrap_or(host))
 }
 
-/// The reactor's time limits, as hyper takes them.
+/// The reactor's time limits, in hyper's form.
 #[derive(Clone)]
 struct Timer(reactor::io::Timer);
 
@@ -124,7 +124,7 @@ impl hyper::rt::Sleep for Sleep {}
 
 const PAGE: &str = include_str!("page.html");
 
-/// The page needs nothing but itself and its socket.
+/// The page needs only itself and its socket.
 const HEADERS: [(header::HeaderName, &str); 4] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (header::CACHE_CONTROL, "no-cache"),
@@ -136,10 +136,10 @@ const HEADERS: [(header::HeaderName, &str); 4] = [
     ),
 ];
 
-/// How long a browser may keep a connection on which it asks for nothing.
+/// How long a browser may keep a connection open without a request.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How long the head of a request may take from when the last one was answered.
+/// The time limit for the head of a request, counted from the answer to the one before.
 const HEAD: Duration = Duration::from_secs(30);
 
 #[cfg(test)]

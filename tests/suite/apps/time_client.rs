@@ -197,7 +197,7 @@ fn a_server_that_sends_without_end_is_given_up() {
         let garbage = thread::spawn(move || while server.write_all(&[b'\xff'; 65_536]).is_ok() {});
         let ended = client.finish().with_code(1);
         garbage.join().unwrap();
-        assert_eq!(ended.stderr, "time-client: the server sends on and on what is no reply: that is enough\n");
+        assert_eq!(ended.stderr, "time-client: the server sent too much unsolicited data\n");
     };
     endless("");
     endless("hi\n");
@@ -336,7 +336,7 @@ fn over_udp_a_line_too_long_for_a_datagram_is_said_and_the_next_is_sent() {
     client.type_in([&[b'x'; 70_000][..], b"\nhi\n"].concat());
     assert!(is_stamped(client.line(), "hi"));
     let ended = client.close_and_finish().with_code(0);
-    assert_eq!(ended.stderr, "the line was not sent: 70000 bytes are too many for one datagram\n");
+    assert_eq!(ended.stderr, "cannot send the line: 70000 bytes are too many for one datagram\n");
 }
 
 #[test]
@@ -370,11 +370,11 @@ fn a_wrong_command_line_is_explained_with_status_2() {
         (&["localhost", "http"], "a port is a number from 0 to 65535"),
         (&["localhost", "1", "2"], "unexpected argument"),
         (&["--lines", "--udp"], "cannot be used with"),
-        (&["localhost:21567"], "the port is an argument of its own"),
+        (&["localhost:21567"], "the port is a separate argument"),
         (&["tpc:localhost:21567"], "\"tpc\" (at 0) is not a scheme: those known are tcp, "),
-        (&["unix:/run/a", "21567"], "with which a port cannot be used"),
+        (&["unix:/run/a", "21567"], "it cannot be used with a port"),
         (&["unix:/run/a", "--udp"], "with which --udp cannot be used"),
-        (&[""], "a host is needed"),
+        (&[""], "the host is missing"),
     ] {
         let ended = Program::app("time-client", arguments).finish().with_code(2);
         assert!(ended.stderr.contains(expected), "{}", ended.stderr);
