@@ -51,8 +51,8 @@ const AFTER_HELP: &str = "\
 The description of an endpoint is one of these:
   tcp:HOST:PORT[:timeout=SECONDS][:bindAddress=IP]
   unix:PATH                           a UNIX socket, or @ and an abstract name
-  exec:PROGRAM[:ARGUMENT]...          a program that is run, and talked to; with
-                                      --allow-exec only
+  exec:PROGRAM[:ARGUMENT]...          a program to run and talk to; only with
+                                      --allow-exec
   web:[path=/PATH:][text=yes:]ENDPOINT
                                       a web socket in place of the connection
 A colon in an argument is written \\:, as in tcp:\\:\\:1:21567.
@@ -63,7 +63,7 @@ Exit status:
   2    the command line is wrong
   130  it was interrupted while it waited for the server
 
-The variable RUST_LOG, if set, says what is logged to standard error.";
+The variable RUST_LOG, if set, selects what is logged to standard error.";
 
 impl Arguments {
     /// The host and port of a server for datagrams.

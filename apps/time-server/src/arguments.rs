@@ -91,7 +91,7 @@ pub(crate) struct Arguments {
 const DEFAULT_PORT: u16 = 21567;
 
 const AFTER_HELP: &str = "\
-An ENDPOINT that is no ADDR is one of these:
+An ENDPOINT other than an ADDR is one of these:
   tcp:PORT[:interface=IP][:backlog=N][LIMITS]
   tcp6:PORT                           all interfaces, IPv6 and IPv4
   unix:PATH[:mode=666][:backlog=N][:lockfile=yes][LIMITS]
@@ -103,26 +103,26 @@ An ENDPOINT that is no ADDR is one of these:
   haproxy:[trust=IP,...:]ENDPOINT     behind a proxy that sends PROXY headers
 LIMITS, each a number or none, are
   :max-connections=N                  connections at a time
-  :per-peer=N                         of them, those of one address (not with unix)
-  :max-pending=N, :pending-per-peer=N the same of those that have not said what a
-                                      web socket or a PROXY header begins with
-  :rate=N                             accepted in a second; others wait
-tcp has :keep-alive=SECONDS, :keep-alive-interval=SECONDS, :keep-alive-count=N too.
+  :per-peer=N                         the same for one client (not with unix)
+  :max-pending=N, :pending-per-peer=N the same while the opening handshake or the
+                                      PROXY header is incomplete
+  :rate=N                             accepted per second; others wait
+tcp also has :keep-alive=SECONDS, :keep-alive-interval=SECONDS, :keep-alive-count=N.
 A colon in an argument is written \\:, as in tcp:21567:interface=\\:\\:1.
 
 Standard output has a line for each address once it listens, with the real port
 (`waiting for connection... tcp 127.0.0.1:21567`), and one for each client
-(`...connected from: 127.0.0.1:54321`); with --stdio it has the answers alone.
-Diagnostics go to standard error; the variable RUST_LOG, if set, says what is
-logged instead of -v and -q.
+(`...connected from: 127.0.0.1:54321`); with --stdio it has the answers only.
+Diagnostics go to standard error; the variable RUST_LOG, if set, selects them
+instead of -v and -q.
 
-Beside a UNIX socket lies a lock, PATH.lock, while it is served; both are removed
-at the end. What a server that was killed has left behind is replaced.
+A UNIX socket has a lock beside it, PATH.lock, while it is served; both are
+removed at the end. Those that a killed server has left behind are replaced.
 
-SIGINT and SIGTERM end it: it sends what is still to be sent, for at most eight
-seconds, and exits. A second signal ends it at once. SIGHUP changes nothing. What
-was ignored at the start, as is SIGINT behind `&` in a script, stays so. It
-tells systemd when it serves and when it stops, if asked to (Type=notify).
+SIGINT and SIGTERM end it: it sends the remaining output, for up to eight
+seconds, and exits. A second signal ends it at once. SIGHUP changes nothing.
+Signals ignored at the start, like SIGINT after `&` in a script, stay ignored.
+It tells systemd when it serves and when it stops, if asked to (Type=notify).
 
 Exit status: 0 after a signal or the end of standard input, 1 if it cannot serve
 an address or nobody reads its answers, 2 if the command line is wrong.";

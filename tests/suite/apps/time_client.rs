@@ -373,7 +373,7 @@ fn a_wrong_command_line_is_explained_with_status_2() {
         (&["localhost:21567"], "the port is a separate argument"),
         (&["tpc:localhost:21567"], "\"tpc\" (at 0) is not a scheme: those known are tcp, "),
         (&["unix:/run/a", "21567"], "it cannot be used with a port"),
-        (&["unix:/run/a", "--udp"], "with which --udp cannot be used"),
+        (&["unix:/run/a", "--udp"], "it cannot be used with --udp"),
         (&[""], "the host is missing"),
     ] {
         let ended = Program::app("time-client", arguments).finish().with_code(2);
