@@ -1,8 +1,8 @@
-//! Every target with its seeds, and with a fixed number of changes of them, some ten seconds' worth each: what a fuzzer
-//! does, without one.
+//! Every target with its seeds, and with a fixed number of mutations of them, about ten seconds of each: the work of a
+//! fuzzer, without one.
 //!
-//! `FUZZ_RUNS` sets another number, `REACTOR_SEED` makes other changes. What fails is printed as it is to be written
-//! into a file in `seeds`.
+//! `FUZZ_RUNS` sets another number, `REACTOR_SEED` selects other mutations. A failing input is printed in the form for
+//! a file in `seeds`.
 
 use std::panic::catch_unwind;
 use std::path::Path;
@@ -129,7 +129,7 @@ fn run(name: &str, runs: usize, target: fn(&[u8])) {
     let runs = number("FUZZ_RUNS").map_or(runs, |runs| runs as usize);
     for _ in 0..runs {
         let mut input = rng.choice(&seeds).unwrap().clone();
-        // One change often, many seldom.
+        // One change often, many rarely.
         while {
             change(&mut input, &seeds, &mut rng);
             rng.u8(..3) > 0
@@ -138,7 +138,7 @@ fn run(name: &str, runs: usize, target: fn(&[u8])) {
     }
 }
 
-/// One of the changes that fuzzers make.
+/// A mutation as fuzzers make it.
 fn change(input: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut Rng) {
     let at = rng.usize(..=input.len());
     let end = at + rng.usize(..=(input.len() - at).min(8));
@@ -161,7 +161,7 @@ fn change(input: &mut Vec<u8>, seeds: &[Vec<u8>], rng: &mut Rng) {
     }
 }
 
-/// In single quotes, as the shell's `printf` reads it.
+/// In single quotes, as the shell's `printf` expects it.
 fn printable(input: &[u8]) -> String {
     input
         .iter()
@@ -172,7 +172,7 @@ fn printable(input: &[u8]) -> String {
         .collect()
 }
 
-/// Bytes that mean something somewhere.
+/// Bytes with a meaning somewhere.
 const INTERESTING: &[u8] = b"\x00\x01\x7f\x80\xff \t\r\n:[]%+-./,0123456789aAfFxX";
 
 const LONGEST: usize = 512;

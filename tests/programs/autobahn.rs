@@ -1,7 +1,7 @@
-//! The two ends that Autobahn's test suite asks for; `tests/autobahn.sh` runs it.
+//! The two sides that Autobahn's test suite needs; `tests/autobahn.sh` runs it.
 //!
-//! `autobahn serve PORT` sends every message back. `autobahn ask PORT` is tested by a fuzzing server: it does the same in
-//! each of the cases, one behind the other, and then asks for the reports.
+//! `autobahn serve PORT` sends every message back. `autobahn ask PORT` is tested by a fuzzing server: it does the same
+//! in each test case, one after another, and then requests the reports.
 
 use std::cell::RefCell;
 use std::env;
@@ -12,12 +12,12 @@ use std::rc::Rc;
 use protocols::web_socket::{WebSocket, WebSocketHandle, WebSocketHandler};
 use reactor::{ConnectError, Reactor};
 
-/// The suite has messages of 16 MiB.
+/// The suite sends messages of 16 MiB.
 const MAX_MESSAGE: usize = 16 * 1024 * 1024;
 
 struct Echo {
     socket: WebSocketHandle,
-    /// The last text, for who asks for a number.
+    /// The last text received, for requests that return a number.
     last: Rc<RefCell<String>>,
 }
 
@@ -69,7 +69,7 @@ async fn visit(reactor: &Reactor, port: u16, path: &str) -> Result<String, Conne
     let kept = Rc::clone(&last);
     let url = format!("ws://127.0.0.1:{port}{path}");
     let client = WebSocket::client_messages(&url, move |socket, _| Echo { socket, last: Rc::clone(&kept) });
-    // How it ends is what the suite judges.
+    // The suite judges how it ends.
     reactor.connect_tcp(("127.0.0.1", port), client.max_message(MAX_MESSAGE)).finished().await?;
     Ok(last.take())
 }

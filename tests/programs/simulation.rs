@@ -29,7 +29,7 @@ impl Protocol for Echo {
     }
 }
 
-/// Sends a message, waits until all of it has come back, and so on.
+/// Sends a message, waits until it has come back completely, and repeats.
 struct Ping {
     transport: Transport,
     callbacks: Rc<Cell<u64>>,
@@ -65,7 +65,7 @@ impl Protocol for Ping {
     }
 }
 
-/// A server, ten clients with ten connections each, and this many messages on each; returns the callbacks made.
+/// A server, and ten clients with ten connections each and `rounds` messages on each; returns the number of callbacks.
 fn hundred_connections(seed: u64, link: &Link, rounds: u32) -> u64 {
     let sim = Simulation::new(seed);
     sim.set_link(link.clone());

@@ -1,27 +1,27 @@
-//! An allocator that counts, for each thread: tests run in parallel.
+//! An allocator that counts per thread, because tests run in parallel.
 //!
-//! The only file of the workspace with `unsafe` in it.
+//! The only file of the workspace that contains `unsafe`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// The system's allocator, with counts for each thread. A program takes it as its `#[global_allocator]`.
+/// The system's allocator, with counts for each thread. A program uses it as its `#[global_allocator]`.
 #[derive(Debug)]
 pub struct Counting;
 
 thread_local! {
-    // Without a destructor and without an initializer that runs: an allocator must not allocate.
+    // Without a destructor or a lazy initializer: an allocator must not allocate.
     static COUNT: Cell<u64> = const { Cell::new(0) };
     static LIVE: Cell<i64> = const { Cell::new(0) };
 }
 
-/// How often the running thread has allocated or grown memory. Always 0 in a program that has not taken [`Counting`].
+/// The number of times the current thread has allocated or grown memory. Always 0 in a program without [`Counting`].
 pub fn allocations() -> u64 {
     COUNT.get()
 }
 
-/// How many bytes the running thread has allocated and not freed; what one thread allocates and another frees counts
-/// for each. Always 0 in a program that has not taken [`Counting`].
+/// The bytes that the current thread has allocated and not freed. Memory allocated by one thread and freed by another
+/// counts for both. Always 0 in a program without [`Counting`].
 pub fn live_bytes() -> i64 {
     LIVE.get()
 }
@@ -39,8 +39,8 @@ fn subtract(bytes: usize) {
     LIVE.set(LIVE.get() - bytes as i64);
 }
 
-#[allow(unsafe_code, reason = "an allocator cannot be written without; it only counts and passes on")]
-// SAFETY: every call is passed on to the system's allocator as it came.
+#[allow(unsafe_code, reason = "an allocator requires it; this one only counts and forwards")]
+// SAFETY: every call is forwarded unchanged to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());

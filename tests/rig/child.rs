@@ -9,9 +9,9 @@ use nix::unistd::Pid;
 
 use crate::figures::{cpu_of, descriptors_of, resident_of};
 
-/// A server in a process of its own: it has printed `ready ADDRESS`, and is killed when this is dropped.
+/// A server in its own process: it has printed `ready ADDRESS`, and is killed when this is dropped.
 ///
-/// What it prints is read all the time: a pipe that nobody reads stops the process that writes to it.
+/// Its output is read continuously: a full pipe would block the process that writes to it.
 #[derive(Debug)]
 pub struct Child {
     process: process::Child,
@@ -20,27 +20,27 @@ pub struct Child {
     errors: Option<JoinHandle<Vec<String>>>,
 }
 
-/// What became of a process.
+/// The end of a process.
 #[derive(Debug)]
 pub struct Ended {
-    /// How it ended.
+    /// The exit status.
     pub status: ExitStatus,
-    /// What it printed behind `ready`.
+    /// The lines printed after `ready`.
     pub output: Vec<String>,
-    /// What it logged.
+    /// The log lines.
     pub errors: Vec<String>,
 }
 
 impl Ended {
-    /// The number that it printed behind `name`.
+    /// The number printed after `name`.
     ///
     /// # Panics
     ///
-    /// If it printed none.
+    /// If none was printed.
     #[track_caller]
     pub fn count(&self, name: &str) -> u64 {
         let count = self.output.iter().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
-        count.unwrap_or_else(|| panic!("the server printed no count of {name}: {:?}", self.output))
+        count.unwrap_or_else(|| panic!("the server did not print a count of {name}: {:?}", self.output))
     }
 }
 
@@ -49,7 +49,7 @@ impl Child {
     ///
     /// # Panics
     ///
-    /// If it cannot be started, or ends instead.
+    /// If it cannot be started, or ends before it listens.
     #[track_caller]
     pub fn start(command: &mut Command) -> Self {
         match Self::try_start(command) {
@@ -62,7 +62,7 @@ impl Child {
     ///
     /// # Errors
     ///
-    /// What it logs when it ends instead.
+    /// Its log, if it ends before it listens.
     ///
     /// # Panics
     ///
@@ -88,17 +88,17 @@ impl Child {
         Ok(Self { process, address, output: Some(lines(output)), errors: Some(errors) })
     }
 
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Its number.
+    /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.id()
     }
 
-    /// How many descriptors it has open.
+    /// The number of its open descriptors.
     ///
     /// # Panics
     ///
@@ -138,7 +138,7 @@ impl Child {
     ///
     /// # Panics
     ///
-    /// If the system has lost it.
+    /// If waiting fails.
     pub fn wait(mut self) -> Ended {
         let status = self.process.wait().expect("the server was not waited for before");
         let join = |reader: Option<JoinHandle<_>>| reader.and_then(|reader| reader.join().ok()).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use reactor::datagram::{DatagramProtocol, DatagramTransport};
 use reactor::{Protocol, Transport};
 
-/// Sends back what it is sent.
+/// Sends received bytes back.
 #[derive(Debug)]
 pub struct Echo {
     /// Its connection.
@@ -18,7 +18,7 @@ impl Protocol for Echo {
     }
 }
 
-/// Sends every datagram back.
+/// Sends datagrams back.
 #[derive(Debug)]
 pub struct DatagramEcho {
     /// Its port.

@@ -12,7 +12,7 @@ use std::{fs, thread};
 use crate::child::terminate;
 use crate::{Child, Ended, now, peer};
 
-/// The system calls that are made to fail, each with what it may fail with.
+/// The system calls that are made to fail, each with its possible errors.
 pub const FAILURES: [(&str, &[&str]); 6] = [
     ("recvfrom", &["EIO", "ENOMEM"]),
     ("sendto", &["EIO", "EPIPE", "ENOMEM"]),
@@ -22,36 +22,36 @@ pub const FAILURES: [(&str, &[&str]); 6] = [
     ("shutdown", &["EIO", "ENOTCONN"]),
 ];
 
-/// What `accept` may fail with.
+/// The possible errors of `accept`.
 pub const ACCEPT_ERRORS: [&str; 7] = ["ECONNABORTED", "EPROTO", "EPERM", "ENOBUFS", "ENOMEM", "ENFILE", "EINTR"];
 
-/// Has a server serve while the `nth` of these calls fails, and then stop. The program is the one that serves
-/// (`serve faulty`), and strace must be there.
+/// Makes a server serve while the `nth` of these calls fails, and then stop. The program is the serving one
+/// (`serve faulty`); strace must be installed.
 ///
 /// # Errors
 ///
-/// What was wrong: somebody waited for the [deadline](peer::DEADLINE), something panicked, a protocol was not told of its
-/// end exactly once.
+/// A description of the fault: a peer waited until the [deadline](peer::DEADLINE), something panicked, or a protocol
+/// was not told of its end exactly once.
 pub fn serve_with_failure(program: &Path, call: &str, error: &str, nth: u32) -> Result<(), String> {
     let mut strace = failing(call, error, &nth.to_string(), Path::new("/dev/null"));
     let server = match Child::try_start(strace.arg(program).args(["serve", "faulty"])) {
         Ok(server) => server,
-        // The call was one that it cannot do without; then it says so, and ends.
+        // It cannot do without this call: then it says so and ends.
         Err(errors) if !errors.is_empty() && !has_panicked(&errors) => return Ok(()),
         Err(errors) => return Err(format!("it did not start: {errors:?}")),
     };
     for _ in 0..CONNECTIONS {
-        // The call that fails is not made: what was not closed does not end.
+        // The failing call is not made: a stream that was not closed does not end.
         talk(server.address(), call != "close")?;
     }
     check(stop(server).ok_or("it does not stop")?)
 }
 
-/// Has a server serve while the `nth` call of `accept` fails: nobody is to notice.
+/// Makes a server serve while the `nth` call of `accept` fails: no client must notice.
 ///
 /// # Errors
 ///
-/// As [`serve_with_failure`], and that somebody was not served.
+/// As [`serve_with_failure`], and if a client was not served.
 pub fn serve_with_failing_accept(program: &Path, error: &str, nth: u32) -> Result<(), String> {
     let mut strace = failing("accept4", error, &nth.to_string(), Path::new("/dev/null"));
     let server = Child::start(strace.arg(program).args(["serve", "faulty"]));
@@ -64,8 +64,8 @@ pub fn serve_with_failing_accept(program: &Path, error: &str, nth: u32) -> Resul
     check(stop(server).ok_or("it does not stop")?)
 }
 
-/// How often a server calls `accept` in a second in which that always fails and a client waits, while it serves another.
-///
+/// The number of `accept` calls in a second in which all fail and a client waits, while the server serves another
+/// client.
 /// # Errors
 ///
 /// As [`serve_with_failure`].
@@ -90,18 +90,18 @@ pub fn accepts_in_a_second_of_failures(program: &Path, error: &str) -> Result<us
     calls.map_err(|error| format!("no log of system calls: {error}"))
 }
 
-/// A command that runs the one behind it with such calls failing. What it traces it writes to `log`.
+/// A command that runs the one after it with these calls failing. The trace is written to `log`.
 fn failing(call: &str, error: &str, when: &str, log: &Path) -> Command {
-    // Detached, so that the server is the process that is started, and gets the signal.
+    // Detached, so that the server is the process started, and receives the signal.
     let mut strace = Command::new("strace");
     strace.args(["-D", "-f", "--seccomp-bpf", "-qq", "-e", &format!("trace={call}"), "-o"]).arg(log);
     strace.args(["-e", &format!("inject={call}:error={error}:when={when}")]);
     strace
 }
 
-/// Whether it has ended in order, and told every protocol of its end once.
+/// Checks that it ended in order, and told every protocol of its end once.
 fn check(ended: Ended) -> Result<(), String> {
-    // Tokio gives up where it cannot read the pipe by which a signal wakes it. No kernel fails at that.
+    // Tokio panics if it cannot read the pipe by which a signal wakes it. No kernel fails there.
     if ended.errors.iter().any(|line| line.contains("Bad read on self-pipe")) {
         return Ok(());
     }
@@ -115,8 +115,8 @@ fn check(ended: Ended) -> Result<(), String> {
     Ok(())
 }
 
-/// Stops a server, by a second signal if need be: the call that failed may have been the one by which the handler of the
-/// first tells of it.
+/// Stops a server, with a second signal if necessary: the failing call may have been the one by which the handler of
+/// the first reports it.
 fn stop(server: Child) -> Option<Ended> {
     let pid = server.pid();
     let (tell, told) = mpsc::channel();
@@ -132,8 +132,8 @@ fn has_panicked(errors: &[String]) -> bool {
     errors.iter().any(|line| line.contains("panicked"))
 }
 
-/// Says something and listens for the answer, a few times. The server may be unable to answer, but must not leave its
-/// client waiting.
+/// Sends something and waits for the answer, a few times. The server may fail to answer, but must not leave its client
+/// waiting.
 fn talk(server: SocketAddr, to_the_end: bool) -> Result<(), String> {
     let mut stream = peer::connect(server);
     let mut answer = [0; 5];
@@ -157,7 +157,7 @@ fn talk(server: SocketAddr, to_the_end: bool) -> Result<(), String> {
     }
 }
 
-/// Clients of a server whose `accept` fails: with every one of them it is called at least once.
+/// Clients of a server whose `accept` fails: each causes at least one call.
 const ACCEPTED: u32 = 12;
 
 const CONNECTIONS: u32 = 25;

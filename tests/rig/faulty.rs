@@ -1,4 +1,4 @@
-//! A server whose protocols panic where they are told to: R16, R17.
+//! A server whose protocols panic on request: R16, R17.
 
 use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use reactor::{CloseReason, OnEof, Protocol, Transport};
 
-/// Where a connection's code fails. The client says which by the address it connects from.
+/// Where a connection's code fails. The client selects it by the address it connects from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Fault {
@@ -31,12 +31,12 @@ pub enum Fault {
     Deferred,
     /// In `build_protocol`.
     Build,
-    /// It does not panic: `build_protocol` refuses.
+    /// No panic: `build_protocol` refuses.
     Refusal,
 }
 
 impl Fault {
-    /// Those that are a callback's.
+    /// The faults in callbacks.
     pub const IN_CALLBACKS: [Self; 8] =
         [Self::Made, Self::Data, Self::Eof, Self::Pause, Self::Resume, Self::Lost, Self::Timer, Self::Deferred];
 
@@ -52,18 +52,18 @@ impl Fault {
     }
 }
 
-/// What has happened.
+/// Counts of events.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// Protocols that were built.
+    /// Protocols built.
     pub built: Cell<u64>,
-    /// Calls of `connection_lost`, at most one each.
+    /// Calls of `connection_lost`, up to one for each.
     pub lost: Cell<u64>,
-    /// Those of them with the panic's message as the reason.
+    /// Calls whose reason is the panic's message.
     pub panicked: Cell<u64>,
-    /// Callbacks that should not have come: behind a panic, or behind `connection_lost`.
+    /// Callbacks that must not come: after a panic, or after `connection_lost`.
     pub wrong: Cell<u64>,
-    /// Protocols that were dropped.
+    /// Protocols dropped.
     pub dropped: Cell<u64>,
 }
 
@@ -82,7 +82,7 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    /// Builds one, or fails to.
+    /// Builds a protocol, or fails to.
     pub fn build(transport: Transport, tally: &Rc<Tally>) -> Option<Self> {
         let fault = Fault::of(&transport);
         match fault {
@@ -94,7 +94,7 @@ impl Faulty {
         Some(Self { transport, fault, tally: Rc::clone(tally), failed: false, lost: false })
     }
 
-    /// Panics if it is to be here.
+    /// Panics if the fault is here.
     fn called(&mut self, here: Fault) {
         if self.failed || self.lost {
             one_more(&self.tally.wrong);

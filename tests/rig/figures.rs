@@ -1,7 +1,7 @@
 use std::time::Duration;
 use std::{fs, io};
 
-/// How many descriptors the process has open.
+/// The number of descriptors that the process has open.
 pub fn descriptors_of(pid: u32) -> io::Result<usize> {
     Ok(fs::read_dir(format!("/proc/{pid}/fd"))?.count())
 }
@@ -17,7 +17,7 @@ pub fn resident_of(pid: u32) -> io::Result<usize> {
 /// The processor time that the process has used, in user and in system mode, in ticks of 10 ms.
 pub fn cpu_of(pid: u32) -> io::Result<(Duration, Duration)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The program's name, which may hold anything, ends with the last parenthesis.
+    // The program's name, which may contain anything, ends with the last parenthesis.
     let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
     match (ticks(11), ticks(12)) {

@@ -1,4 +1,4 @@
-//! What the tests and the program for figures share.
+//! Code shared by the tests and the measuring programs.
 
 pub mod allocations;
 mod child;
@@ -15,7 +15,7 @@ pub use child::{Child, Ended};
 pub use figures::{cpu_of, descriptors_of, resident_of};
 pub use limits::{now, open_files};
 
-/// The programs of the project's pages, compiled and run as tests.
+/// The programs in the project's pages, compiled and run as tests.
 #[cfg(doctest)]
 mod pages {
     #[doc = include_str!("../../README.md")]

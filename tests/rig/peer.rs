@@ -11,33 +11,33 @@ use reactor::threads::RemoteReactor;
 use reactor::{Port, Reactor};
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// How long a peer waits before it gives the server up as hung.
+/// How long a peer waits before it considers the server hung.
 pub const DEADLINE: Duration = Duration::from_secs(60);
 
-/// Connects, and has every later read and write fail at the [`DEADLINE`].
+/// Connects; later reads and writes fail at the [`DEADLINE`].
 ///
 /// # Panics
 ///
-/// If it cannot.
+/// If the connection cannot be made.
 #[track_caller]
 pub fn connect(address: SocketAddr) -> TcpStream {
     with_deadline(TcpStream::connect_timeout(&address, DEADLINE).expect("the server accepts"))
 }
 
-/// Connects from an address of this machine: each has ports of its own.
+/// Connects from the address `source` of this machine; each address has its own range of ports.
 ///
 /// # Errors
 ///
-/// If it cannot.
+/// If the connection cannot be made.
 pub fn connect_from(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
     connect_socket(Socket::new(Domain::for_address(address), Type::STREAM, None)?, source, address)
 }
 
-/// The same, for one that is not going to read: the system takes only a little for it.
+/// The same for a peer that is not going to read: the system gets only a small receive buffer.
 ///
 /// # Errors
 ///
-/// If it cannot.
+/// If the connection cannot be made.
 pub fn connect_narrow(source: IpAddr, address: SocketAddr) -> io::Result<TcpStream> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, None)?;
     socket.set_recv_buffer_size(4096)?;
@@ -57,11 +57,11 @@ fn with_deadline(stream: TcpStream) -> TcpStream {
     stream
 }
 
-/// Sends a message and takes it back.
+/// Sends a message and receives its echo.
 ///
 /// # Panics
 ///
-/// If something else comes back, or nothing.
+/// If the echo is missing or differs.
 #[track_caller]
 pub fn round_trip(mut stream: &TcpStream, message: &[u8]) {
     stream.write_all(message).expect("the server reads");
@@ -76,7 +76,7 @@ pub fn reset(stream: TcpStream) {
     drop(stream);
 }
 
-/// How the peer sees the end of a stream.
+/// How a stream ends for the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// In order: everything has arrived.
@@ -85,11 +85,11 @@ pub enum End {
     Reset,
 }
 
-/// Reads to the end: what came, and how it ended.
+/// Reads to the end; returns the bytes and how the stream ended.
 ///
 /// # Panics
 ///
-/// If there is no end before the deadline.
+/// If the stream does not end before the deadline.
 #[track_caller]
 pub fn read_to_end(mut stream: &TcpStream) -> (Vec<u8>, End) {
     let mut received = Vec::new();
@@ -102,7 +102,7 @@ pub fn read_to_end(mut stream: &TcpStream) -> (Vec<u8>, End) {
     }
 }
 
-/// Bytes `from` to `to` of a stream in which every byte tells its place, more or less.
+/// Bytes `from` to `to` of a stream in which each byte roughly indicates its position.
 pub fn pattern(from: usize, to: usize) -> Vec<u8> {
     (from..to).map(|place| (place % 251) as u8).collect()
 }
@@ -136,7 +136,7 @@ pub fn serve(setup: impl FnOnce(&Reactor) -> io::Result<Port> + Send + 'static) 
 }
 
 impl Serving {
-    /// Where it listens.
+    /// The address it listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }

@@ -1,4 +1,4 @@
-//! How often a server allocates for a message when it has warmed up: R36.
+//! The allocations of a warmed-up server per message: R36.
 
 use std::cell::Cell;
 use std::io::{Read, Write};
@@ -31,7 +31,7 @@ impl Meter {
         Rc::new(Self { messages, seen: Cell::new(0), at_start: Cell::new(0), result })
     }
 
-    /// To be called for each message.
+    /// Called for each message.
     fn message(&self) {
         let seen = self.seen.get();
         self.seen.set(seen + 1);
@@ -44,7 +44,7 @@ impl Meter {
     }
 }
 
-/// The allocations of a server thread over so many messages of 64 bytes, one at a time, each of which comes back on the
+/// The allocations of a server thread for `messages` messages of 64 bytes, sent one at a time and each echoed on the
 /// same connection.
 pub fn echoing(messages: u64) -> u64 {
     answering(messages, |meter| move |transport| Echo { transport, meter: Rc::clone(&meter) })
@@ -55,14 +55,14 @@ pub fn echoing_lines(messages: u64) -> u64 {
     answering(messages, |meter| LineReceiver::factory(move |lines| EchoLines { lines, meter: Rc::clone(&meter) }))
 }
 
-/// The same for strings behind their length.
+/// The same for length-prefixed strings.
 pub fn echoing_strings(messages: u64) -> u64 {
     answering(messages, |meter| {
         StringReceiver::factory(StringFormat::Int8, move |strings| EchoStrings { strings, meter: Rc::clone(&meter) })
     })
 }
 
-/// The same for datagrams, which come in volleys of eight.
+/// The same for datagrams, sent in volleys of eight.
 ///
 /// # Panics
 ///
@@ -83,7 +83,7 @@ pub fn echoing_datagrams(host: IpAddr, datagrams: u64) -> u64 {
     counted.recv().expect("the server counts to the end")
 }
 
-/// The same for messages that a [`PortForward`] passes on to another connection.
+/// The same for messages that a [`PortForward`] forwards to another connection.
 pub fn forwarding(messages: u64) -> u64 {
     let target = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     let to = target.local_addr().expect("a listener has an address");
@@ -110,7 +110,7 @@ fn start<F: Factory>(
 }
 
 fn run(messages: u64, to: &TcpStream, from: &TcpStream, counted: &Receiver<u64>) -> u64 {
-    // A line, and a string of 63 bytes behind its length.
+    // A line, and a length-prefixed string of 63 bytes.
     let mut message = [b'x'; 64];
     message[0] = 63;
     message[62..].copy_from_slice(b"\r\n");
@@ -127,7 +127,7 @@ fn exchange(mut to: &TcpStream, mut from: &TcpStream, message: &[u8; 64]) {
     assert!(answer == *message, "the message has changed on its way");
 }
 
-/// An echo that counts what it is sent.
+/// An echo that counts what it receives.
 struct Echo {
     transport: Transport,
     meter: Rc<Meter>,
@@ -140,7 +140,7 @@ impl Protocol for Echo {
     }
 }
 
-/// Sends every datagram back.
+/// Sends datagrams back.
 struct EchoDatagrams {
     transport: DatagramTransport,
     meter: Rc<Meter>,
@@ -153,7 +153,7 @@ impl DatagramProtocol for EchoDatagrams {
     }
 }
 
-/// Sends every line back.
+/// Sends lines back.
 struct EchoLines {
     lines: Lines,
     meter: Rc<Meter>,
@@ -166,7 +166,7 @@ impl LineHandler for EchoLines {
     }
 }
 
-/// Sends every string back.
+/// Sends strings back.
 struct EchoStrings {
     strings: Strings,
     meter: Rc<Meter>,
@@ -179,7 +179,7 @@ impl StringHandler for EchoStrings {
     }
 }
 
-/// Counts what passes.
+/// Counts passing bytes.
 struct Count {
     meter: Rc<Meter>,
 }

@@ -1,7 +1,7 @@
-//! Servers and clients on a network on which everything goes wrong, from a seed.
+//! Servers and clients on a network on which everything goes wrong, driven by a seed.
 //!
-//! Four clients upload to two servers that send everything back, and ask for datagrams besides, while links get bad,
-//! hosts crash and come back, and partitions come and go. Then the weather turns fair, and all have to finish.
+//! Four clients upload to two servers that echo everything, and also exchange datagrams, while links degrade, hosts
+//! crash and come back, and partitions come and go. Then the network recovers, and all uploads have to finish.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
@@ -15,10 +15,10 @@ use reactor::{CloseReason, Connector, Protocol, Reactor, Transport};
 
 use crate::echo::DatagramEcho;
 
-/// What came of a storm.
+/// The outcome of a storm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outcome {
-    /// Connections that were made.
+    /// The number of connections made.
     pub connections: u32,
     /// A fingerprint of the network's log.
     pub fingerprint: u64,
@@ -27,10 +27,10 @@ pub struct Outcome {
 /// A fingerprint of the storms with the first [`KNOWN_SEEDS`] seeds: the same in debug and in release builds.
 pub const KNOWN_FINGERPRINT: u64 = 15_037_503_905_043_379_792;
 
-/// How many storms [`KNOWN_FINGERPRINT`] is of.
+/// The number of storms in [`KNOWN_FINGERPRINT`].
 pub const KNOWN_SEEDS: u64 = 20;
 
-/// One fingerprint of many.
+/// One fingerprint of many outcomes.
 pub fn fingerprint(outcomes: impl IntoIterator<Item = Outcome>) -> u64 {
     outcomes.into_iter().fold(0, |sum, outcome| fnv(sum, &outcome.fingerprint.to_be_bytes()))
 }
@@ -85,11 +85,11 @@ pub fn play(sim: &Simulation) -> Outcome {
 
 const SERVERS: [&str; 2] = ["server1", "server2"];
 const CLIENTS: [&str; 4] = ["client1", "client2", "client3", "client4"];
-/// Uploads of each client to each server.
+/// The number of uploads from each client to each server.
 const UPLOADS: u32 = 6;
 const GUSTS: u32 = 30;
 
-/// Lets one thing go wrong, or come right again.
+/// Breaks one thing, or repairs it.
 fn blow(sim: &Simulation, dice: &Reactor, hosts: &mut [Host], ledger: &Rc<Ledger>) {
     let roll = |sides: u64| (dice.random() % sides) as usize;
     let (server, client) = (SERVERS[roll(2)], CLIENTS[roll(4)]);
@@ -106,7 +106,7 @@ fn blow(sim: &Simulation, dice: &Reactor, hosts: &mut [Host], ledger: &Rc<Ledger
     }
 }
 
-/// What is known of all protocols of a storm.
+/// What is known about all protocols of a storm.
 #[derive(Default)]
 struct Ledger {
     built: Cell<u32>,
@@ -119,7 +119,7 @@ struct Ledger {
 /// A host, and what runs on it.
 struct Host {
     name: &'static str,
-    /// Says of the protocols of the present run that they are dropped without having been told.
+    /// Set when the protocols of the current run are dropped without being told.
     powered_off: Option<Rc<Cell<bool>>>,
     uploads: Rc<Cell<u32>>,
 }
@@ -165,7 +165,7 @@ impl Host {
     }
 }
 
-/// Watches over the order of one protocol's callbacks.
+/// Checks the order of one protocol's callbacks.
 struct Life {
     ledger: Rc<Ledger>,
     powered_off: Rc<Cell<bool>>,
@@ -221,7 +221,7 @@ fn serve(reactor: &Reactor, life: impl Fn() -> Life + 'static) {
     reactor.listen_udp("[::]:7", |transport| DatagramEcho { transport }).expect("the port is free");
 }
 
-/// Sends everything back, and closes on who says nothing for a minute.
+/// Sends everything back, and closes clients that are silent for a minute.
 struct Echo {
     transport: Transport,
     life: Life,
@@ -243,7 +243,7 @@ impl Protocol for Echo {
     }
 }
 
-/// Connects, again and again, until as many connections have brought everything back as are to.
+/// Connects again and again, until `UPLOADS` connections have received everything back.
 fn upload(reactor: &Reactor, server: &str, uploads: &Rc<Cell<u32>>, life: impl Fn() -> Life + 'static) {
     let done = Rc::new(Cell::new(0));
     let again = |connector: &Connector, done: u32| {
@@ -286,7 +286,7 @@ impl Protocol for Upload {
     fn connection_made(&mut self) {
         self.life.made();
         self.transport.write((0..self.len).map(pattern).collect::<Vec<_>>());
-        // A server that crashed when it had received everything says nothing, ever.
+        // A server that crashed after receiving everything stays silent forever.
         self.transport.call_later(Duration::from_secs(120), |this: &mut Self| {
             this.transport.fail_connection(CloseReason::TimedOut);
         });
@@ -318,7 +318,7 @@ fn ask(reactor: &Reactor, ledger: &Rc<Ledger>) {
         .expect("a port is free");
 }
 
-/// Asks a server every second, and checks that answers are to questions.
+/// Asks a server every second, and checks that answers belong to questions.
 struct Ask {
     transport: DatagramTransport,
     ledger: Rc<Ledger>,
@@ -355,7 +355,7 @@ impl DatagramProtocol for Ask {
     }
 }
 
-/// The hash by Fowler, Noll and Vo (FNV-1a).
+/// The hash of Fowler, Noll and Vo (FNV-1a).
 fn fnv(start: u64, bytes: &[u8]) -> u64 {
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
     bytes.iter().fold(start ^ 0xcbf2_9ce4_8422_2325, mix)

@@ -1,4 +1,4 @@
-//! AMP: what a receiver makes of a stream, however that is cut, and what it answers.
+//! AMP: the results and answers of a receiver, however the stream is cut.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -10,7 +10,7 @@ use reactor::testing::StringTransport;
 
 use crate::receiving::cuts;
 
-/// Three bytes say what is allowed and how it is to be cut, the others come.
+/// Three bytes select the limits and the cuts; the others are received.
 pub fn amp(data: &[u8]) {
     let [max_size, max_answering, cut, stream @ ..] = data else { return };
     let limits = Limits { max_size: usize::from(*max_size) * 4, max_answering: usize::from(*max_answering % 4) + 1 };
@@ -20,11 +20,11 @@ pub fn amp(data: &[u8]) {
         let what = || format!("{limits:?} of {:?}", stream.escape_ascii().to_string());
         assert_eq!((&came.calls, came.broken), (&expected.calls, expected.broken), "{}", what());
         for (place, outcome) in came.outcomes.iter().enumerate() {
-            // Answers do not wait where calls do, so that one may come before the call that closes.
+            // Answers do not wait when calls do, so one may be delivered before the call that closes.
             let may_be = [&expected.outcomes[place], &expected.overtaking[place]];
             assert!(may_be.contains(&outcome), "{outcome:?} is none of {may_be:?}: {}", what());
         }
-        // A reset discards what was not sent yet.
+        // A reset discards unsent output.
         let all_sent = came.broken || came.answers.len() == expected.answers.len();
         assert!(all_sent && expected.answers.starts_with(&came.answers), "{:?}: {}", came.answers, what());
         assert!(late.iter().all(|tag| expected.late.contains(tag)), "answers to {late:?}: {}", what());
@@ -40,24 +40,24 @@ struct Limits {
 type Entries = BTreeMap<Vec<u8>, Vec<u8>>;
 type Outcome = Result<Entries, (String, String)>;
 
-/// What has come of a stream.
+/// The results of a stream.
 #[derive(Debug, Default)]
 struct Came {
-    /// The commands that were received, with their arguments.
+    /// The commands received, with their arguments.
     calls: Vec<(String, Entries)>,
-    /// What was answered at once.
+    /// The immediate answers.
     answers: Vec<Entries>,
-    /// The outcomes of the two calls that were made first; none if the connection ended before.
+    /// The outcomes of the two calls made first; `None` if the connection ended before.
     outcomes: [Option<Outcome>; 2],
-    /// The same, if the answers behind the call that closes are received before it.
+    /// The same, if the answers after the closing call are received before it.
     overtaking: [Option<Outcome>; 2],
-    /// The peer did not speak AMP.
+    /// Whether the peer violated AMP.
     broken: bool,
     /// The tags of the calls that are answered later, unless the connection ends before.
     late: Vec<Vec<u8>>,
 }
 
-/// How a stream of boxes goes on.
+/// How a stream of boxes continues.
 enum Next {
     Box(Entries, usize),
     Unfinished,
@@ -65,10 +65,10 @@ enum Next {
 }
 
 impl Limits {
-    /// The rules, told of the whole stream at once.
+    /// The rules, applied to the whole stream at once.
     fn expect(&self, mut stream: &[u8]) -> Came {
         let mut came = Came::default();
-        // What comes behind the call that closes.
+        // The bytes after the call that closes.
         let mut beyond = None;
         loop {
             let then = match self.next(stream) {
@@ -123,7 +123,7 @@ impl Limits {
         }
     }
 
-    /// What really comes of these pieces, the end of the stream behind them; and which of the late answers were sent.
+    /// The actual results of these pieces, followed by the end of the stream; and which late answers were sent.
     fn receive(&self, pieces: &[&[u8]]) -> (Came, Vec<Vec<u8>>) {
         let state = Rc::new(RefCell::new(State::default()));
         let kept = Rc::clone(&state);

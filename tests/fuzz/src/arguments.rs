@@ -1,4 +1,4 @@
-//! The addresses that the time server is told on its command line.
+//! The addresses on the time server's command line.
 
 #[expect(dead_code, reason = "of the server's arguments only the addresses are looked at")]
 #[path = "../../../apps/time-server/src/arguments.rs"]
@@ -11,8 +11,8 @@ use server::Arguments;
 
 use crate::texts::address_of;
 
-/// The server serves exactly the addresses that the reactor can listen on, over UDP and, as endpoints, over TCP; of
-/// what is no address it takes for an endpoint what begins with a word and a colon.
+/// The server accepts exactly the addresses that the reactor can listen on, over UDP and, as endpoints, over TCP. Any
+/// other text counts as an endpoint if it begins with a word and a colon.
 pub fn server_address(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let address = address_of(&text);

@@ -4,7 +4,7 @@ use protocols::policies::CapturedConnection;
 use reactor::testing::StringTransport;
 use reactor::{Protocol, Transport};
 
-/// A capture is read without using more memory than it is long, and what is read can be replayed.
+/// A capture is read without using more memory than its length, and the result can be replayed.
 pub fn capture(data: &[u8]) {
     let Ok(connections) = CapturedConnection::read_all(data) else { return };
     let bytes: usize = connections.iter().map(|connection| connection.received().len() + connection.sent().len()).sum();

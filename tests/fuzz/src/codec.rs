@@ -9,7 +9,7 @@ use tokio_util::codec::LengthDelimitedCodec;
 
 use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};
 
-/// Two bytes say how it is to be cut, the others come: messages behind a byte that tells their length.
+/// Two bytes select the options and the cuts; the others are received: messages preceded by a byte with their length.
 pub fn codec(data: &[u8]) {
     let [max_length, cut, stream @ ..] = data else { return };
     let max_length = usize::from(*max_length) % 32;
@@ -33,13 +33,13 @@ enum Came {
     End,
 }
 
-/// The rules, told of the whole stream at once.
+/// The rules, applied to the whole stream at once.
 fn expected(max_length: usize, stream: &[u8]) -> Vec<Came> {
     let mut came = Vec::new();
     let mut rest = stream;
     while let Some((length, behind)) = rest.split_first() {
         let length = usize::from(*length);
-        // A length alone at the end of the stream the codec has consumed, and does not miss anything.
+        // The codec has consumed a length alone at the end of the stream, and reports nothing missing.
         if behind.is_empty() && (1..=max_length).contains(&length) {
             break;
         }

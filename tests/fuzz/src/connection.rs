@@ -1,4 +1,4 @@
-//! A connection: bytes become inputs and acts, which the model test carries out and judges.
+//! A connection: bytes become inputs and actions, which the model test performs and checks.
 
 use crate::model::compare::check;
 use crate::model::script::{A, Act, Awaited, B, Input, Payload, Step, Who};
@@ -20,7 +20,7 @@ pub fn connection(data: &[u8]) {
 struct Bytes<'a>(&'a [u8]);
 
 impl Bytes<'_> {
-    /// The next byte; zero when there is none.
+    /// The next byte; zero at the end.
     fn byte(&mut self) -> u8 {
         let Some((first, rest)) = self.0.split_first() else { return 0 };
         self.0 = rest;
@@ -32,7 +32,7 @@ impl Bytes<'_> {
     }
 
     fn step(&mut self, input: Input) -> Step {
-        // Two bits for each of three callbacks: how many acts it has.
+        // Two bits for each of three callbacks: the number of its actions.
         let counts = self.byte();
         let reactions = (0..3).map(|callback| {
             let count = counts >> (2 * callback) & 3;
@@ -95,7 +95,7 @@ impl Bytes<'_> {
         }
     }
 
-    /// Few bytes, or about as many as the marks at which something changes.
+    /// A few bytes, or about as many as the thresholds.
     fn length(&mut self) -> usize {
         let byte = usize::from(self.byte());
         match byte >> 5 {
@@ -108,5 +108,5 @@ impl Bytes<'_> {
     }
 }
 
-/// More would only take longer.
+/// More steps would only take longer.
 const MOST_STEPS: usize = 100;

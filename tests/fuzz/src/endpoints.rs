@@ -1,4 +1,4 @@
-//! Descriptions of endpoints, and the variables in which sockets are handed over.
+//! Endpoint descriptions, and the variables that hand over sockets.
 
 #[path = "../../../reactor/src/listen/socket_activation.rs"]
 mod activation;
@@ -11,7 +11,7 @@ use reactor::endpoint::{EndpointError, client_from_string, quote_string_argument
 use reactor::testing::Simulation;
 
 thread_local! {
-    /// A reactor on which nothing is opened, with all schemes there are.
+    /// A reactor with all schemes, on which nothing is opened.
     static REACTOR: (Simulation, Reactor) = {
         let sim = Simulation::new(1);
         let reactor = sim.host("here");
@@ -21,8 +21,8 @@ thread_local! {
     };
 }
 
-/// A text as a description of either side: an endpoint that shows as a description of the same, or an error that names
-/// the text and a place in it. What is quoted is taken as it is.
+/// A text as a description of either side: it gives an endpoint that displays as a description of the same endpoint, or
+/// an error with the text and a position in it. Quoted text is taken unchanged.
 pub fn endpoint(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     REACTOR.with(|(_, reactor)| {
@@ -38,10 +38,11 @@ pub fn endpoint(data: &[u8]) {
 
 fn check<E: Debug>(text: &str, read: impl Fn(&str) -> Result<E, EndpointError>) {
     match read(text) {
-        // An endpoint's `Debug` is what it displays as.
+        // An endpoint's `Debug` is the same as its `Display`.
         Ok(endpoint) => {
             let shown = format!("{endpoint:?}");
-            let again = read(&shown).unwrap_or_else(|error| panic!("{text:?} is shown as what is none: {error}"));
+            let again =
+                read(&shown).unwrap_or_else(|error| panic!("{text:?} displays as an invalid description: {error}"));
             assert_eq!(format!("{again:?}"), shown);
         }
         Err(error) => {
@@ -52,7 +53,7 @@ fn check<E: Debug>(text: &str, read: impl Fn(&str) -> Result<E, EndpointError>) 
     }
 }
 
-/// The three variables, a line each, and then a name: what is found are numbers of sockets that were handed over.
+/// The three variables, one per line, then a name: the result consists of numbers of sockets that were handed over.
 pub fn listen_fds(data: &[u8]) {
     const PROCESS: u32 = 7;
     let text = String::from_utf8_lossy(data);

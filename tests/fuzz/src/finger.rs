@@ -1,11 +1,11 @@
-//! Questions of the Finger protocol.
+//! Questions to a Finger server.
 
 use protocols::finger::{Finger, FingerQuery};
 use reactor::testing::StringTransport;
 
 use crate::receiving::alike_in_every_cut;
 
-/// A byte says where to cut; the others come to a server.
+/// One byte selects where to cut; a server receives the others.
 pub fn finger(data: &[u8]) {
     let [cut, stream @ ..] = data else { return };
     let whole = alike_in_every_cut(stream, *cut, answer);
@@ -25,7 +25,7 @@ pub fn finger(data: &[u8]) {
     assert_eq!(whole, (if line.len() > 512 { String::new() } else { expected }, true));
 }
 
-/// What is answered, and whether the connection has ended.
+/// The answer, and whether the connection has ended.
 fn answer(pieces: &[&[u8]]) -> (String, bool) {
     let mut wire = StringTransport::connect(Finger::factory(async |query| Some(format!("{query}\n"))));
     for piece in pieces {

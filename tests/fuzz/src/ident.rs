@@ -6,7 +6,7 @@ use reactor::{Protocol, Transport};
 
 use crate::receiving::alike_in_every_cut;
 
-/// Two bytes say to which side the others come, and where to cut them.
+/// Two bytes select the side that receives the others, and where to cut them.
 pub fn ident(data: &[u8]) {
     let [kind, cut, stream @ ..] = data else { return };
     if kind & 1 == 0 {
@@ -22,7 +22,7 @@ pub fn ident(data: &[u8]) {
     }
 }
 
-/// What a server answers, and whether it has closed.
+/// The server's answers, and whether it has closed.
 fn answers(pieces: &[&[u8]]) -> (String, bool) {
     let mut wire = StringTransport::connect(IdentServer::factory(async |_| Ok(IdentReply::unix("root"))));
     for piece in pieces {
@@ -31,7 +31,7 @@ fn answers(pieces: &[&[u8]]) -> (String, bool) {
     (String::from_utf8(wire.take_written()).unwrap(), wire.close_reason().is_some())
 }
 
-/// What a client makes of these replies to two questions. That the server closes behind them has it resolve both.
+/// The client's results for these replies to two questions. Both resolve because the server closes after the replies.
 fn found(pieces: &[&[u8]]) -> Vec<String> {
     let sim = Simulation::new(1);
     let pieces: Vec<Vec<u8>> = pieces.iter().map(|piece| piece.to_vec()).collect();

@@ -1,4 +1,4 @@
-//! What is fuzzed: one function a target, which panics if what it is given shows a defect.
+//! The fuzz targets: one function each, which panics if its input reveals a defect.
 
 mod amp;
 mod arguments;

@@ -1,4 +1,4 @@
-//! Lines: what a receiver makes of a stream, however that is cut.
+//! Lines: the results of a receiver, however the stream is cut.
 
 use protocols::line::OnLongLine;
 use protocols::{LineHandler, LineReceiver, Lines};
@@ -6,7 +6,7 @@ use reactor::OnEof;
 
 use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};
 
-/// Three bytes say how it is to be cut, the others come.
+/// Three bytes select the options and the cuts; the others are received.
 pub fn lines(data: &[u8]) {
     let [kind, max_length, cut, stream @ ..] = data else { return };
     let framing =
@@ -15,14 +15,14 @@ pub fn lines(data: &[u8]) {
 }
 
 struct Framing {
-    /// Any newline if it is empty.
+    /// Any newline if empty.
     delimiter: &'static str,
     max_length: u8,
 }
 
 const DELIMITERS: [&str; 6] = ["", "\r\n", "\n", "aab", "abab", "\0"];
 
-/// What came out. Pieces of raw data are put together.
+/// The results. Pieces of raw data are joined.
 #[derive(Debug, PartialEq, Eq)]
 enum Came {
     Line(Vec<u8>),
@@ -31,7 +31,7 @@ enum Came {
     Unfinished(Vec<u8>),
 }
 
-/// So many raw bytes follow the line `r` and a digit.
+/// The number of raw bytes after the line `r` and a digit.
 fn raw_behind(line: &[u8]) -> Option<usize> {
     match line {
         [b'r', digit @ b'0'..=b'9'] => Some(usize::from(digit - b'0')),
@@ -40,7 +40,7 @@ fn raw_behind(line: &[u8]) -> Option<usize> {
 }
 
 impl Framing {
-    /// The rules, told of the whole stream at once.
+    /// The rules, applied to the whole stream at once.
     fn cut(&self, stream: &[u8]) -> Vec<Came> {
         let any_newline = self.delimiter.is_empty();
         let delimiter = if any_newline { b"\n" } else { self.delimiter.as_bytes() };
@@ -49,7 +49,7 @@ impl Framing {
         let mut rest = stream;
         loop {
             let Some(at) = rest.windows(delimiter.len()).position(|window| window == delimiter) else {
-                // With a CR before it an LF is two bytes.
+                // An LF with a CR before it takes two bytes.
                 let longest = if any_newline { 2 } else { delimiter.len() };
                 came.push(if rest.len() >= max + longest { Came::TooLong } else { Came::Unfinished(rest.to_vec()) });
                 return came;
@@ -79,7 +79,7 @@ impl Framing {
         }
     }
 
-    /// What really comes of these pieces, the end of the stream behind them.
+    /// The actual results of these pieces, followed by the end of the stream.
     fn receive(&self, pieces: &[&[u8]]) -> Vec<Came> {
         receive(pieces, |told| {
             let factory = LineReceiver::factory(move |new: Lines| {

@@ -1,4 +1,4 @@
-//! Answers of a memcached server, however they are cut.
+//! Answers of a memcached server, cut in various ways.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use reactor::testing::StringTransport;
 
 use crate::receiving::cuts;
 
-/// Four bytes say what is asked, and one how the answers are to be cut, which are the others.
+/// Four bytes select the requests and one how to cut the answers, which are the remaining bytes.
 pub fn memcache(data: &[u8]) {
     let [asked @ .., _] = data.first_chunk::<5>().copied().unwrap_or_default();
     let Some((cut, answers)) = data.get(asked.len()..).and_then(<[u8]>::split_first) else { return };
@@ -38,11 +38,11 @@ const ASKS: [Ask; 7] = [Ask::Get, Ask::GetMultiple, Ask::Store, Ask::Delete, Ask
 
 const MAX_VALUE_LENGTH: usize = 8;
 
-/// What is shown of the outcome of each request, none of which is there for those that the connection has taken with
-/// it; and whether the server did not keep to the protocol.
+/// The outcome of each request as text, `None` for those that failed with the connection; and whether the server
+/// violated the protocol.
 type Came = (Vec<Option<String>>, bool);
 
-/// The rules, told of all answers at once.
+/// The rules, applied to all answers at once.
 fn expect(asked: &[Ask], mut rest: &[u8]) -> Came {
     let mut outcomes = Vec::new();
     let mut broken = false;
@@ -56,13 +56,13 @@ fn expect(asked: &[Ask], mut rest: &[u8]) -> Came {
             }
         }
     }
-    // A line that nobody asked for.
+    // A line without a request.
     broken |= outcomes.len() == asked.len() && line(&mut rest).is_some();
     outcomes.resize(asked.len(), None);
     (outcomes, broken)
 }
 
-/// An item as it is shown.
+/// An item as text.
 struct Shown(String);
 
 impl fmt::Debug for Shown {
@@ -164,7 +164,7 @@ fn number(digits: &str, most: u64) -> Option<u64> {
 
 const KEYS: [&str; 2] = ["a", "b"];
 
-/// What really comes of these pieces, the end of the stream behind them.
+/// The actual results of these pieces, followed by the end of the stream.
 fn receive(asked: &[Ask], pieces: &[&[u8]]) -> Came {
     let made = Rc::new(RefCell::new(None));
     let handle = Rc::clone(&made);
@@ -197,7 +197,7 @@ fn receive(asked: &[Ask], pieces: &[&[u8]]) -> Came {
     (outcomes, broken)
 }
 
-/// Where the outcome of a request is kept.
+/// Where the outcome of a request is stored.
 struct Kept {
     outcomes: Rc<RefCell<Vec<Option<String>>>>,
     place: usize,

@@ -1,4 +1,4 @@
-//! PROXY headers of both versions, and what is behind them.
+//! PROXY headers of both versions, and the bytes after them.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use reactor::{Address, CloseReason, Protocol, Transport};
 
 use crate::receiving::alike_in_every_cut;
 
-/// The first byte says where to cut; the others come to a server.
+/// The first byte selects where to cut; a server receives the others.
 pub fn proxy_header(data: &[u8]) {
     let [cut, stream @ ..] = data else { return };
     let whole = alike_in_every_cut(stream, *cut, outcome);
@@ -32,10 +32,10 @@ pub fn proxy_header(data: &[u8]) {
 
 #[derive(Debug, PartialEq)]
 struct Outcome {
-    /// Those of the client and of the server, if a protocol was built.
+    /// The addresses of the client and the server, if a protocol was built.
     addresses: Option<[Address; 2]>,
     received: Vec<u8>,
-    /// How often the end was told.
+    /// How many times the end was reported.
     lost: usize,
     refused: u64,
 }
@@ -53,7 +53,7 @@ fn outcome(pieces: &[&[u8]]) -> Outcome {
     Outcome { addresses, received, lost, refused: server.refusals().total() }
 }
 
-/// What the server tells when it is sent a header that names them.
+/// The addresses that the server reports for a header with these.
 fn sent_again(client: &Address, server: &Address) -> [Address; 2] {
     let seen = Rc::<RefCell<Seen>>::default();
     let sender = ProxyHeader::send_v2(client, server, |_| Silent);

@@ -1,4 +1,4 @@
-//! What targets share: cutting a stream, and playing the pieces to a receiver.
+//! Shared by targets: cutting a stream, and delivering the pieces to a receiver.
 
 use std::cell::RefCell;
 use std::fmt::Debug;
@@ -8,14 +8,14 @@ use protocols::receiver::Handle;
 use reactor::Factory;
 use reactor::testing::StringTransport;
 
-/// What handlers write down.
+/// The records of handlers.
 pub(crate) type Log<T> = Rc<RefCell<Vec<T>>>;
 
-/// Messages that a handler of a test takes for commands.
+/// Messages that a test's handler treats as commands.
 pub(crate) const PAUSE: &[u8] = b"p";
 pub(crate) const CLOSE: &[u8] = b"c";
 
-/// Does what a message says.
+/// Carries out a message's command.
 pub(crate) fn obey<K>(message: &[u8], handle: &Handle<K>) {
     match message {
         PAUSE => handle.pause_reading(),
@@ -24,13 +24,13 @@ pub(crate) fn obey<K>(message: &[u8], handle: &Handle<K>) {
     }
 }
 
-/// A stream whole, byte by byte, and in two.
+/// A stream as a whole, byte by byte, and in two parts.
 pub(crate) fn cuts(stream: &[u8], cut: u8) -> [Vec<&[u8]>; 3] {
     let (one, two) = stream.split_at(stream.len() * usize::from(cut) / 256);
     [vec![stream], stream.chunks(1).collect(), vec![one, two]]
 }
 
-/// Compares what comes of a stream in every cut.
+/// Compares the results of a stream for every cut.
 pub(crate) fn in_every_cut<T: PartialEq + Debug>(
     stream: &[u8],
     cut: u8,
@@ -42,7 +42,7 @@ pub(crate) fn in_every_cut<T: PartialEq + Debug>(
     }
 }
 
-/// What comes of a stream, which is the same in every cut.
+/// The results of a stream, which must be the same for every cut.
 pub(crate) fn alike_in_every_cut<T: PartialEq + Debug>(stream: &[u8], cut: u8, receive: impl Fn(&[&[u8]]) -> T) -> T {
     let [whole, others @ ..] = cuts(stream, cut).map(|pieces| receive(&pieces));
     for other in others {
@@ -51,8 +51,8 @@ pub(crate) fn alike_in_every_cut<T: PartialEq + Debug>(stream: &[u8], cut: u8, r
     whole
 }
 
-/// What really comes of these pieces, the end of the stream behind them. `factory` is given a function to be told the
-/// handle by, which returns it with the log.
+/// The actual results of these pieces, followed by the end of the stream. `factory` receives a function that takes the
+/// handle and returns it with the log.
 pub(crate) fn receive<K: 'static, T: 'static, F: Factory>(
     pieces: &[&[u8]],
     factory: impl FnOnce(Box<dyn Fn(Handle<K>) -> (Handle<K>, Log<T>)>) -> F,
@@ -67,7 +67,7 @@ pub(crate) fn receive<K: 'static, T: 'static, F: Factory>(
     let handle: Handle<K> = handles.take().unwrap();
     for piece in pieces {
         wire.receive(piece);
-        // Each pause lets through a message.
+        // Each pause lets one message through.
         loop {
             let before = came.borrow().len();
             handle.resume_reading();

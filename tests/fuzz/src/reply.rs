@@ -1,4 +1,4 @@
-//! How the time client puts replies together.
+//! How the time client assembles replies.
 
 #[expect(dead_code, reason = "the client uses more of it")]
 #[path = "../../../apps/time-client/src/reply.rs"]
@@ -7,8 +7,8 @@ mod client;
 use crate::receiving::alike_in_every_cut;
 use client::{Progress, Reply};
 
-/// The length of the text, the text, what came. However that is cut, it is the same reply; and what a server really
-/// answers is one.
+/// The length of the text, the text, and the received bytes. However these are cut, the reply is the same; and the real
+/// answer of a server is always a reply.
 pub fn reply(data: &[u8]) {
     let Some((&len, rest)) = data.split_first() else { return };
     let (text, came) = rest.split_at((1 + usize::from(len) % 64).min(rest.len()));
@@ -19,7 +19,7 @@ pub fn reply(data: &[u8]) {
     assert_eq!([&whole.1[..], &whole.2].concat(), came, "bytes were lost");
     assert!(whole.0 != Progress::Open || whole.2.is_empty(), "an open reply has an end");
 
-    // A text without a bracket cannot be taken for a stamp.
+    // A text without a bracket cannot be mistaken for a stamp.
     if !text.contains(&b'[') {
         let stamp = b"[Sun Nov  1 16:58:06 2026] ";
         let (one, two) = text.split_at(came.len() % text.len());

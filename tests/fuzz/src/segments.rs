@@ -1,11 +1,11 @@
-//! Segments up to terminators that change, however their stream is cut.
+//! Segments up to terminators that change, however the stream is cut.
 
 use protocols::segment::{Segments, Terminator, TerminatorHandler, TerminatorReceiver};
 use reactor::OnEof;
 
 use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};
 
-/// Two bytes say how it is to be cut, the others come.
+/// Two bytes select the terminators and the cuts; the others are received.
 pub fn segments(data: &[u8]) {
     let [kind, cut, stream @ ..] = data else { return };
     let turn = TURNS[usize::from(*kind) % TURNS.len()];
@@ -19,7 +19,7 @@ pub fn segments(data: &[u8]) {
     });
 }
 
-/// Terminators that are set one after another, and then from the first again.
+/// Terminators set one after another, repeated from the first.
 type Turn = &'static [End];
 
 #[derive(Clone, Copy)]
@@ -43,11 +43,11 @@ const TURNS: [Turn; 8] = [
 #[derive(Debug, PartialEq, Eq)]
 enum Came {
     Segment(Vec<u8>),
-    /// What was handed over without an end, and what was held back.
+    /// Bytes delivered without an end, and bytes held back.
     Unfinished(Vec<u8>, Vec<u8>),
 }
 
-/// The rules, told of the whole stream at once.
+/// The rules, applied to the whole stream at once.
 fn expected(turn: Turn, stream: &[u8]) -> Vec<Came> {
     let mut came = Vec::new();
     let mut rest = stream;

@@ -1,4 +1,4 @@
-//! A SOCKS client that says anything, in any pieces.
+//! A SOCKS client that sends anything, in any pieces.
 
 #[expect(dead_code, reason = "the tests beside the code use more of it")]
 #[path = "../../../protocols/src/remote_end.rs"]
@@ -14,7 +14,7 @@ use reactor::testing::Simulation;
 use crate::receiving::alike_in_every_cut;
 use remote_end::RemoteEnd;
 
-/// Two bytes say whether passwords are asked for, and where to cut; the others come.
+/// Two bytes select whether passwords are required, and where to cut; the others are received.
 pub fn socks(data: &[u8]) {
     let [kind, cut, stream @ ..] = data else { return };
     let whole = alike_in_every_cut(stream, *cut, |pieces| outcome(*kind, pieces));
@@ -37,7 +37,7 @@ struct Outcome {
     answer: Vec<u8>,
     ended: bool,
     asked: Vec<SocksRequest>,
-    /// What has arrived where the client wanted it.
+    /// The bytes that arrived at the client's target.
     target: Vec<u8>,
 }
 
@@ -63,7 +63,7 @@ fn outcome(kind: u8, pieces: &[&[u8]]) -> Outcome {
     }
     sim.run_for(Duration::from_secs(1));
     let ended = client.has_eof() || client.lost().is_some();
-    // Ports of this side are drawn anew each time, and so is the client's.
+    // Local ports are random each time, and so is the client's.
     let asked = asked.take().into_iter().map(|mut request| {
         request.client = "0.0.0.0:0".parse::<std::net::SocketAddr>().unwrap().into();
         request

@@ -1,12 +1,12 @@
-//! Parts of which each tells how long the next is, however their stream is cut.
+//! Parts, each of which determines the length of the next, however the stream is cut.
 
 use protocols::stateful::{State, StatefulHandler, StatefulReceiver, States};
 use reactor::OnEof;
 
 use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};
 
-/// Two bytes say how it is to be cut, the others come: a length, and a body of as many bytes modulo 16. Behind one that
-/// begins with `k` another of the same length follows.
+/// Two bytes select the options and the cuts; the others are received: a length, and a body of that many bytes modulo
+/// 16. A body that begins with `k` is followed by another of the same length.
 pub fn states(data: &[u8]) {
     let [max_length, cut, stream @ ..] = data else { return };
     let max_length = 1 + usize::from(*max_length) % 16;
@@ -28,7 +28,7 @@ enum Came {
     Unfinished(Vec<u8>),
 }
 
-/// The rules, told of the whole stream at once.
+/// The rules, applied to the whole stream at once.
 fn expected(max_length: usize, stream: &[u8]) -> Vec<Came> {
     let mut came = Vec::new();
     let mut rest = stream;

@@ -1,4 +1,4 @@
-//! Strings: what a receiver makes of a stream, however that is cut.
+//! Strings: the results of a receiver, however the stream is cut.
 
 use protocols::string::{StringError, StringFormat};
 use protocols::{StringHandler, StringReceiver, Strings};
@@ -6,7 +6,7 @@ use reactor::OnEof;
 
 use crate::receiving::{CLOSE, Log, in_every_cut, obey, receive};
 
-/// Three bytes say how it is to be cut, the others come.
+/// Three bytes select the options and the cuts; the others are received.
 pub fn strings(data: &[u8]) {
     let [kind, max_length, cut, stream @ ..] = data else { return };
     let format = FORMATS[usize::from(*kind) % FORMATS.len()];
@@ -40,7 +40,7 @@ enum Came {
     Unfinished(Vec<u8>),
 }
 
-/// The rules, told of the whole stream at once.
+/// The rules, applied to the whole stream at once.
 fn expected(format: StringFormat, max_length: usize, stream: &[u8]) -> Vec<Came> {
     let mut came = Vec::new();
     let mut rest = stream;
@@ -74,7 +74,7 @@ fn expected(format: StringFormat, max_length: usize, stream: &[u8]) -> Vec<Came>
     }
 }
 
-/// A length and what is behind it, as far as it is told.
+/// A length and the bytes after it, as far as it is complete.
 fn length(format: StringFormat, max_length: usize, bytes: &[u8]) -> Result<Option<(usize, &[u8])>, Came> {
     let size = match format {
         StringFormat::Int8 => 1,
@@ -93,7 +93,7 @@ fn length(format: StringFormat, max_length: usize, bytes: &[u8]) -> Result<Optio
     if length > max_length { Err(Came::TooLong) } else { Ok(Some((length, behind))) }
 }
 
-/// One more digit at a time: no length above 31 is read to its end.
+/// One more digit at a time: no length above 31 is parsed to its end.
 fn netstring_length(max_length: usize, bytes: &[u8]) -> Result<Option<(usize, &[u8])>, Came> {
     let mut digits = String::new();
     for (at, byte) in bytes.iter().enumerate() {
@@ -109,7 +109,7 @@ fn netstring_length(max_length: usize, bytes: &[u8]) -> Result<Option<(usize, &[
     Ok(None)
 }
 
-/// Any group of bits beyond the second makes a length of more than 31, unless all are zero.
+/// Any group of bits after the second makes a length of more than 31, unless all are zero.
 fn varint_length(max_length: usize, bytes: &[u8]) -> Result<Option<(usize, &[u8])>, Came> {
     let mut length = 0;
     for (at, byte) in bytes.iter().enumerate() {

@@ -1,11 +1,11 @@
-//! Texts that say where to connect to and where to listen.
+//! Texts that name a target or an address to listen on.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use reactor::address::{Target, ToTarget};
 use reactor::net::ListenOptions;
 
-/// A text as a target: it comes back as it was, it means what it says, and nothing that could be one is refused.
+/// A text as a target: it displays unchanged, it means what it says, and no valid text is refused.
 pub fn target_text(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let target = text.to_target();
@@ -32,7 +32,7 @@ pub fn target_text(data: &[u8]) {
         }
         other => panic!("what is {other:?}?"),
     }
-    assert_eq!(target.to_string().to_target(), target, "{text:?} changes when it is shown and read again");
+    assert_eq!(target.to_string().to_target(), target, "{text:?} changes when displayed and parsed again");
 
     let beside = (&*text, 80).to_target();
     match beside {
@@ -49,7 +49,7 @@ pub fn listen_text(data: &[u8]) {
     assert_eq!(listens_on(&text), address_of(&text), "{text:?}");
 }
 
-/// What a text that says where to listen means.
+/// The meaning of a text that names an address to listen on.
 pub(crate) fn address_of(text: &str) -> Option<SocketAddr> {
     if is_number(text) {
         return text.parse().ok().map(|port| SocketAddr::from((Ipv4Addr::UNSPECIFIED, port)));
@@ -57,7 +57,7 @@ pub(crate) fn address_of(text: &str) -> Option<SocketAddr> {
     text.parse().ok()
 }
 
-/// What it means to the reactor. Nobody but the reactor can ask it without listening, so it is seen by `Debug`.
+/// The reactor's interpretation. It is not accessible without listening, so it is taken from `Debug`.
 fn listens_on(text: &str) -> Option<SocketAddr> {
     let shown = format!("{:?}", ListenOptions::from(text));
     let (_, rest) = shown.split_once("address: ").unwrap();

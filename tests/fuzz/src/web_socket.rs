@@ -1,4 +1,4 @@
-//! Web sockets, from the request on.
+//! Web sockets, starting with the request.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use reactor::{CloseReason, Protocol, Transport};
 
 use crate::receiving::alike_in_every_cut;
 
-/// The first byte says where to cut, and how the socket is set up; the others come to a server.
+/// The first byte selects where to cut and the socket's options; a server receives the others.
 pub fn web_socket(data: &[u8]) {
     let [setup, stream @ ..] = data else { return };
     let whole = alike_in_every_cut(stream, *setup, |pieces| answer(*setup, pieces));
@@ -19,7 +19,7 @@ pub fn web_socket(data: &[u8]) {
 #[derive(Debug, PartialEq, Eq)]
 struct Outcome {
     received: Vec<u8>,
-    /// How often the end was told.
+    /// How many times the end was reported.
     lost: usize,
     written: Vec<u8>,
 }
@@ -36,7 +36,7 @@ fn answer(setup: u8, pieces: &[&[u8]]) -> Outcome {
     wire.receive_eof();
     assert!(wire.close_reason().is_some());
     let (received, lost) = seen.take();
-    // A reset discards what has not left by then.
+    // A reset discards unsent output.
     let written = if wire.was_reset() { Vec::new() } else { wire.take_written() };
     Outcome { received, lost, written }
 }

@@ -1,4 +1,4 @@
-//! What is measured. The names are those of the list of promises: R1 and so on.
+//! The measurements. Their names are those in the list of promises: R1 and so on.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, TcpStream};
@@ -12,10 +12,10 @@ use rig::{Child, now, peer};
 
 use crate::{Figure, cost, drain, half_open, handover, limits, many, slow_readers, soak};
 
-/// Something to measure.
+/// A measurement.
 pub(crate) struct Check {
     pub(crate) name: &'static str,
-    /// How much of it, unless the command says `NAME=SIZE`.
+    /// Its size, unless the command says `NAME=SIZE`.
     pub(crate) size: usize,
     pub(crate) run: fn(usize) -> io::Result<Vec<Figure>>,
 }
@@ -51,7 +51,7 @@ pub(crate) fn server(kind: &str, options: &[&str]) -> Child {
     Child::start(Command::new(program).args(["serve", kind, "cpu=0"]).args(options))
 }
 
-/// The first so many calls of `accept` fail, each with every error in a run of its own; then all of them.
+/// Makes each of the first `calls` calls of `accept` fail, each with every error in a run of its own; then all of them.
 fn failing_accept(calls: usize) -> io::Result<Vec<Figure>> {
     let program = std::env::current_exe()?;
     let (mut wrong, mut most) = (0, 0);
@@ -70,7 +70,7 @@ fn failing_accept(calls: usize) -> io::Result<Vec<Figure>> {
     ])
 }
 
-/// The first so many calls of each kind fail, each in a run of its own.
+/// Makes each of the first `calls` calls of each kind fail, each in a run of its own.
 fn faults(calls: usize) -> io::Result<Vec<Figure>> {
     let program = std::env::current_exe()?;
     let mut wrong = 0;
@@ -87,7 +87,7 @@ fn faults(calls: usize) -> io::Result<Vec<Figure>> {
     Ok(vec![Figure::exactly(0, format!("runs with any of the first {calls} calls failing that went wrong"), wrong)])
 }
 
-/// An address to connect from: each has ports of its own, and none is one of those that ask for a panic.
+/// An address to connect from: each has its own range of ports, and none requests a panic.
 pub(crate) fn source(number: usize) -> IpAddr {
     Ipv4Addr::new(127, 0, 1, 1 + (number % 200) as u8).into()
 }
@@ -96,7 +96,7 @@ pub(crate) fn error(text: &str) -> io::Error {
     io::Error::other(text.to_owned())
 }
 
-/// How many descriptors more than before are open, when the server has had the time to notice who has gone.
+/// How many more descriptors than before are open, after the server has had time to notice closed connections.
 pub(crate) fn settled(server: &Child, watch: &TcpStream, before: usize) -> usize {
     let begun = now();
     loop {

@@ -1,4 +1,4 @@
-//! What a message costs: allocations and processor time.
+//! The cost of a message: allocations and processor time.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,7 +11,7 @@ use crate::checks::{error, server};
 use crate::load::PingPong;
 use crate::volleys::Volleys;
 
-/// R36: allocations of the server's thread for each message, warmed up.
+/// R36: allocations of the server's thread per message, after a warm-up.
 pub(crate) fn allocations_a_message(messages: usize) -> io::Result<Vec<Figure>> {
     if allocations::allocations() == 0 {
         return Err(error("the allocator does not count"));
@@ -29,7 +29,7 @@ pub(crate) fn allocations_a_message(messages: usize) -> io::Result<Vec<Figure>> 
     ])
 }
 
-/// Processor time a message, 64 connections with 64 bytes each, beside Tokio's own loop in the same run.
+/// Processor time per message, with 64 connections and 64 bytes each, compared with Tokio's own loop in the same run.
 pub(crate) fn processor_time(rounds: usize) -> io::Result<Vec<Figure>> {
     beside_tokio("message", 1.15, ["echo", "tokio"], rounds, |address| {
         let mut load = PingPong::new(address, 64, vec![b'x'; 64])?;
@@ -37,7 +37,7 @@ pub(crate) fn processor_time(rounds: usize) -> io::Result<Vec<Figure>> {
     })
 }
 
-/// Processor time a datagram of 64 bytes, 8 of them in flight on each of 8 sockets, likewise.
+/// Processor time per datagram of 64 bytes, 8 of them in flight on each of 8 sockets, compared likewise.
 pub(crate) fn datagrams(rounds: usize) -> io::Result<Vec<Figure>> {
     let mut figures = beside_tokio("datagram", 0.95, ["datagrams", "tokio-datagrams"], rounds, |address| {
         let mut load = Volleys::new(address, 8, 8, 64)?;
@@ -48,7 +48,7 @@ pub(crate) fn datagrams(rounds: usize) -> io::Result<Vec<Figure>> {
     Ok(figures)
 }
 
-/// Our server and Tokio's loop, whose kinds are given, under the same load.
+/// Our server and Tokio's loop, of these kinds, under the same load.
 fn beside_tokio<L: FnMut(usize) -> io::Result<Duration>>(
     what: &str,
     gate: f64,
@@ -68,19 +68,20 @@ fn beside_tokio<L: FnMut(usize) -> io::Result<Duration>>(
     ])
 }
 
-/// Processor time a line of 32 bytes, beside `Framed` with `LinesCodec`.
+/// Processor time per line of 32 bytes, compared with `Framed` and `LinesCodec`.
 pub(crate) fn processor_time_of_lines(rounds: usize) -> io::Result<Vec<Figure>> {
     beside_framed("line", ["lines", "framed-lines", "forwarded-lines"], b"abcdefghijklmnopqrstuvwxyz012345\n", rounds)
 }
 
-/// Processor time a string of 32 bytes behind a length of four, beside `Framed` with `LengthDelimitedCodec`.
+/// Processor time per string of 32 bytes with a length of four bytes, compared with `Framed` and
+/// `LengthDelimitedCodec`.
 pub(crate) fn processor_time_of_strings(rounds: usize) -> io::Result<Vec<Figure>> {
     let string = b"\0\0\0\x20abcdefghijklmnopqrstuvwxyz012345";
     beside_framed("string", ["strings", "framed-strings", "forwarded-strings"], string, rounds)
 }
 
-/// Our server, one that sends each answer, and one that sends them when there is nothing to read: 16 connections, with
-/// 64 messages at a time on each.
+/// Our server, one that sends each answer at once, and one that sends answers when there is nothing to read: 16
+/// connections, with 64 messages at a time on each.
 fn beside_framed(what: &str, kinds: [&str; 3], message: &[u8], rounds: usize) -> io::Result<Vec<Figure>> {
     let [ours, sent, forwarded] = exchange(kinds, 2_000_000, rounds, |address| {
         let mut load = PingPong::new(address, 16, message.repeat(64))?;
@@ -99,14 +100,14 @@ fn beside_framed(what: &str, kinds: [&str; 3], message: &[u8], rounds: usize) ->
     ])
 }
 
-/// What a message cost one server: microseconds of processor time, and messages a second.
+/// The cost of a message for one server: microseconds of processor time, and messages per second.
 struct Cost {
     all: f64,
     user: f64,
     rate: f64,
 }
 
-/// Has servers answer so many messages each in turns, under the same load, and takes the medians.
+/// Makes the servers answer this many messages each in turns, under the same load, and takes the medians.
 fn exchange<const N: usize, L: FnMut(usize) -> io::Result<Duration>>(
     kinds: [&str; N],
     messages: usize,

@@ -12,7 +12,7 @@ use crate::Figure;
 use crate::checks::{error, server};
 use crate::load::{since, wait};
 
-/// R22: SIGTERM while 500 connections send frames that are acknowledged; a second one while a peer does not read.
+/// R22: SIGTERM while 500 connections send frames that are acknowledged; a second SIGTERM while a peer does not read.
 pub(crate) fn drain(times: usize) -> io::Result<Vec<Figure>> {
     let mut lost = 0;
     let mut slowest = 0.0_f64;
@@ -62,7 +62,7 @@ pub(crate) fn drain(times: usize) -> io::Result<Vec<Figure>> {
     ])
 }
 
-/// How many seconds a server that waits for a peer takes to end when it is told a second time.
+/// The seconds that a server waiting for a peer takes to end after a second signal.
 fn second_signal() -> io::Result<f64> {
     let server = server("flood", &[]);
     let idle = peer::connect(server.address());
@@ -71,7 +71,7 @@ fn second_signal() -> io::Result<f64> {
     reader.write_all(b"pour")?;
     reader.read_exact(&mut [0])?;
     server.terminate();
-    // The end of this one shows that the first has come: two at once would be one.
+    // When this connection ends, the first signal has arrived: two at once would count as one.
     peer::read_to_end(&idle);
     server.terminate();
     let told = now();
@@ -88,7 +88,7 @@ fn acknowledged(streams: &[TcpStream], stopping: &AtomicBool) -> Vec<usize> {
     let mut buffer = [0; 4096];
     while !stopping.load(Ordering::Relaxed) {
         for (mut stream, count) in streams.iter().zip(&mut counts) {
-            // A peer that has closed shows when what it has sent is read.
+            // A peer that has closed is noticed when its output has been read.
             let _ = stream.write_all(b"a frame\nanother\n");
             *count += stream.read(&mut buffer).unwrap_or_default();
         }

@@ -1,4 +1,4 @@
-//! What processor time is compared with: Tokio's usual loops on one thread, with bytes and with frames.
+//! The reference for processor time: Tokio's usual loops on one thread, with bytes and with frames.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! A peer that vanishes: the cable is pulled, and no packet says so.
+//! A peer that vanishes: the cable is pulled, and no packet reports it.
 
 use std::cell::RefCell;
 use std::net::{SocketAddr, TcpListener};
@@ -18,12 +18,12 @@ use crate::Figure;
 use crate::checks::error;
 use crate::load::since;
 
-/// R13: how long it takes until connections to a machine that is gone are lost. Needs to be allowed network namespaces.
+/// R13: the time until connections to a vanished machine are lost. Requires permission to create network namespaces.
 pub(crate) fn half_open(seconds: usize) -> io::Result<Vec<Figure>> {
-    // The network of this machine's other programs is left alone.
+    // On a thread, so that the network of this machine's other programs is not affected.
     let measured = thread::spawn(move || measure(Duration::from_secs(seconds as u64))).join();
     let [idle, unsent] = measured.map_err(|_| error("the measuring thread panicked"))??;
-    // Keep-alive asks nine times, a second apart.
+    // Keep-alive sends nine probes, a second apart.
     let (keep_alive, user_timeout) = (seconds as f64 + 9.0, seconds as f64);
     Ok(vec![
         Figure::at_most(
@@ -77,7 +77,7 @@ fn measure(silence: Duration) -> io::Result<[f64; 2]> {
     Ok([of(false), of(true)])
 }
 
-/// A machine at the other end of the cable: accepts, and pulls the cable when it is told to.
+/// The machine at the other end of the cable: accepts, and pulls the cable on request.
 fn far_end(tell: &mpsc::Sender<i32>, pulled: &mpsc::Receiver<()>) -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNET)?;
     let _ = tell.send(gettid().as_raw());
@@ -88,7 +88,7 @@ fn far_end(tell: &mpsc::Sender<i32>, pulled: &mpsc::Receiver<()>) -> io::Result<
     let _clients = [listener.accept()?, listener.accept()?];
     let _ = pulled.recv();
     shell("ip link set there down")?;
-    // Until the other side has given up.
+    // Waits until the other side has given up.
     let _ = pulled.recv();
     Ok(())
 }
@@ -98,7 +98,7 @@ fn shell(line: &str) -> io::Result<()> {
     if ended.success() { Ok(()) } else { Err(io::Error::other(format!("'{line}' failed"))) }
 }
 
-/// Notes when the connection is lost. Sends something when the cable is pulled, if it is to.
+/// Records when the connection is lost. If requested, sends something when the cable is pulled.
 struct Watch {
     transport: Transport,
     sends: bool,

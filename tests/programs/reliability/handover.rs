@@ -1,4 +1,4 @@
-//! One server process after the other, under load.
+//! One server process after another, under load.
 
 use std::io::{Read as _, Write as _};
 use std::iter::Sum;
@@ -13,7 +13,7 @@ use crate::Figure;
 use crate::checks::{server, source};
 use crate::load::{since, wait};
 
-/// R23: each server takes over from the one before, while clients connect, ask, and read the answer to its end.
+/// R23: each server takes over from the one before, while clients connect, ask, and read the complete answer.
 pub(crate) fn handover(times: usize) -> io::Result<Vec<Figure>> {
     let directory = tempfile::tempdir()?;
     let path = format!("path={}", directory.path().join("handover").display());
@@ -31,7 +31,7 @@ pub(crate) fn handover(times: usize) -> io::Result<Vec<Figure>> {
             .collect();
         for _ in 0..times {
             wait(BETWEEN);
-            // Asked to listen with the same words, it gets the same socket.
+            // With the same arguments it gets the same socket.
             let next = server("successor", &[&path]);
             assert_eq!(next.address(), address, "the socket was handed over");
             let before = mem::replace(&mut current, next);
@@ -98,8 +98,8 @@ fn ask(from: usize, address: SocketAddr, question: &[u8]) -> io::Result<Vec<u8>>
     Ok(answer)
 }
 
-/// Clients that ask one question after the other.
+/// Clients that ask one question after another.
 const CLIENTS: usize = 4;
 
-/// How long each server has the ports for its own.
+/// How long each server has the ports to itself.
 const BETWEEN: Duration = Duration::from_millis(50);

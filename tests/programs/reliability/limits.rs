@@ -1,4 +1,4 @@
-//! What happens at a limit: of descriptors, memory, threads, and turns.
+//! Behaviour at the limits of descriptors, memory, threads and turns.
 
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -13,7 +13,7 @@ use crate::Figure;
 use crate::checks::{server, source};
 use crate::load::{Latencies, since, wait};
 
-/// R5: 64 descriptors and more clients than that, who are turned away by the budget.
+/// R5: more clients than the 64 descriptors allow, which are refused by the budget.
 pub(crate) fn budget(clients: usize) -> io::Result<Vec<Figure>> {
     too_many(clients, &["nofile=64"])
 }
@@ -116,7 +116,7 @@ pub(crate) fn slow_reader(mebibytes: usize) -> io::Result<Vec<Figure>> {
         latencies.round_trip(&honest);
         grown = grown.max(server.resident().saturating_sub(before));
     }
-    // The end of its stream behind what is not read: a poller says that again and again to who does not listen.
+    // The stream ends after unread bytes: a poller reports that again and again if it is not handled.
     greedy.shutdown(Shutdown::Write)?;
     let ((user, system), begun) = (server.cpu(), now());
     wait(Duration::from_secs(1));
@@ -130,7 +130,7 @@ pub(crate) fn slow_reader(mebibytes: usize) -> io::Result<Vec<Figure>> {
     ])
 }
 
-/// R10: protocols that write 10 MiB a call to a peer that does not read.
+/// R10: protocols that write 10 MiB per call to a peer that does not read.
 pub(crate) fn unbounded_writer(times: usize) -> io::Result<Vec<Figure>> {
     let server = server("flood", &[]);
     let honest = peer::connect(server.address());
@@ -160,7 +160,7 @@ pub(crate) fn unbounded_writer(times: usize) -> io::Result<Vec<Figure>> {
     ])
 }
 
-/// R11: clients that send a byte of their first line every ten seconds.
+/// R11: clients that send one byte of their first line every ten seconds.
 pub(crate) fn slowloris(clients: usize) -> io::Result<Vec<Figure>> {
     let server = server("questions", &[]);
     let honest = peer::connect(server.address());
@@ -173,7 +173,7 @@ pub(crate) fn slowloris(clients: usize) -> io::Result<Vec<Figure>> {
     let mut latencies = Latencies::default();
     for number in 0..350 {
         if number % 100 == 0 {
-            // To one that was closed nothing can be sent any more.
+            // Writing to a closed connection fails.
             slow.iter_mut().for_each(|stream| drop(stream.write(b"x")));
         }
         latencies.round_trip(&honest);
@@ -192,7 +192,7 @@ pub(crate) fn slowloris(clients: usize) -> io::Result<Vec<Figure>> {
     ])
 }
 
-/// R28: more jobs than the threads can do.
+/// R28: more jobs than the threads can handle.
 pub(crate) fn threads(seconds: usize) -> io::Result<Vec<Figure>> {
     let server = server("jobs", &[]);
     let stream = peer::connect(server.address());
@@ -204,7 +204,7 @@ pub(crate) fn threads(seconds: usize) -> io::Result<Vec<Figure>> {
     let wrong = refused.iter().filter(|answer| **answer != b'-').count();
     let latencies = Latencies::paced(&stream, Duration::from_millis(1), Duration::from_secs(seconds as u64));
     server.terminate();
-    // The jobs that run are not waited for; the connection that waits for them is closed.
+    // Running jobs are not waited for; the connection that waits for them is closed.
     drop((stream, asking));
     let begun = now();
     let ended = server.wait();

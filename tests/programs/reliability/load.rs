@@ -1,4 +1,4 @@
-//! Load, and what the load sees.
+//! Load, and its measurements.
 
 use std::io;
 use std::io::{Read as _, Write as _};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use rig::{now, peer};
 
-/// The times of round trips over one connection.
+/// The durations of round trips over one connection.
 #[derive(Default)]
 pub(crate) struct Latencies(Vec<Duration>);
 
@@ -19,7 +19,7 @@ impl Latencies {
         self.0.push(sent.elapsed());
     }
 
-    /// Round trips with a pause behind each, for a while.
+    /// Round trips for `time`, with a pause after each.
     pub(crate) fn paced(stream: &TcpStream, pause: Duration, time: Duration) -> Self {
         let mut latencies = Self::default();
         let begun = now();
@@ -34,7 +34,7 @@ impl Latencies {
         self.0.len()
     }
 
-    /// In milliseconds: what 99 of 100 stay below.
+    /// The 99th percentile in milliseconds.
     pub(crate) fn p99(mut self) -> f64 {
         self.0.sort_unstable();
         let index = self.0.len() * 99 / 100;
@@ -75,7 +75,7 @@ impl PingPong {
         Ok(Self { epoll, streams, message })
     }
 
-    /// Exchanges so many messages, and says how long that took.
+    /// Exchanges this many messages, and returns the time it took.
     pub(crate) fn exchange(&mut self, messages: usize) -> io::Result<Duration> {
         let mut events = [EpollEvent::empty(); 64];
         let mut buffer = vec![0; self.message.len()];

@@ -1,11 +1,11 @@
-//! Measures what the tests do not look at: time, memory, processor time.
+//! Measures what the tests do not check: time, memory, processor time.
 //!
-//! `cargo run --release -p tests --bin reliability -- [NAME...]` prints a line a figure: what it is, what was measured,
-//! the gate, and whether it is over. What is over is measured once more; over twice, the exit status is 1. Without
-//! names it measures everything that takes under a minute. Servers run as child processes (`serve.rs`), on a processor
-//! of their own where there are two; all traffic stays on the loopback interface.
+//! `cargo run --release -p tests --bin reliability -- [NAME...]` prints one line per figure: its name, the value, the
+//! limit, and whether the value exceeds it. A value over the limit is measured once more; if it is over twice, the exit
+//! status is 1. Without names it measures everything that takes under a minute. Servers run as child processes
+//! (`serve.rs`), on a processor of their own if there are two; all traffic stays on the loopback interface.
 //!
-//! To look at a server with other tools, start it under them with `serve KIND`, and have `load ADDRESS MESSAGES` send
+//! To examine a server with other tools, start it under them with `serve KIND`, and run `load ADDRESS MESSAGES` to send
 //! it messages of 64 bytes over 64 connections.
 
 mod checks;
@@ -31,7 +31,7 @@ use checks::CHECKS;
 #[global_allocator]
 static ALLOCATOR: rig::allocations::Counting = rig::allocations::Counting;
 
-/// One measured number.
+/// A measured value.
 pub(crate) struct Figure {
     what: String,
     measured: f64,
@@ -39,12 +39,12 @@ pub(crate) struct Figure {
 }
 
 impl Figure {
-    /// A figure that must not be over the gate.
+    /// A value that must not exceed the limit.
     pub(crate) fn at_most(gate: f64, what: impl Into<String>, measured: f64) -> Self {
         Self { what: what.into(), measured, gate: Some(gate) }
     }
 
-    /// A count that must be exactly so: the figure is what differs.
+    /// A count that must be exact: the value is the difference.
     pub(crate) fn exactly(expected: u64, what: impl Into<String>, measured: u64) -> Self {
         Self::at_most(
             0.0,
@@ -53,13 +53,13 @@ impl Figure {
         )
     }
 
-    /// A figure that is only told.
+    /// A value without a limit.
     pub(crate) fn told(what: impl Into<String>, measured: f64) -> Self {
         Self { what: what.into(), measured, gate: None }
     }
 
     fn is_over(&self) -> bool {
-        // What is no number was not measured.
+        // NaN means that it was not measured.
         self.gate.is_some_and(|gate| self.measured.is_nan() || self.measured > gate)
     }
 
@@ -113,7 +113,7 @@ fn main() -> ExitCode {
     let known = |name: &String| CHECKS.iter().any(|check| check.name == name.split('=').next().unwrap_or_default());
     if let Some(unknown) = arguments.iter().find(|name| !known(name)) {
         let names: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
-        eprintln!("nothing to measure is called {unknown}; there are: {}", names.join(" "));
+        eprintln!("there is no measurement called {unknown}; there are: {}", names.join(" "));
         return ExitCode::FAILURE;
     }
 
@@ -131,7 +131,7 @@ fn main() -> ExitCode {
     if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// Measures, and once more if something is over.
+/// Measures, and once more if something is over the limit.
 fn measure(name: &str, run: impl Fn() -> io::Result<Vec<Figure>>) -> bool {
     for _ in 0..2 {
         match run() {

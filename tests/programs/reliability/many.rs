@@ -16,7 +16,7 @@ use crate::load::since;
 pub(crate) fn held(connections: usize) -> io::Result<Vec<Figure>> {
     let connections = connections.min(rig::open_files() - 300);
     let server = server("echo", &[]);
-    // What the first connections need once for all is not theirs.
+    // One-time costs of the first connection do not count.
     let first = peer::connect(server.address());
     peer::round_trip(&first, b"first");
     let before = server.resident();
@@ -98,7 +98,7 @@ fn churn_once(source: IpAddr, address: SocketAddr, with_reset: bool) -> io::Resu
     Ok(())
 }
 
-/// R15: peers that reset: before they are accepted, when they have written, when they were answered.
+/// R15: peers that reset: before they are accepted, after writing, and after the answer.
 pub(crate) fn resets(connections: usize) -> io::Result<Vec<Figure>> {
     let server = server("faulty", &[]);
     let watch = peer::connect(server.address());
@@ -133,7 +133,7 @@ pub(crate) fn panics(panics: usize) -> io::Result<Vec<Figure>> {
     let server = server("faulty", &[]);
     let healthy: Vec<_> = (0..1000).map(|_| peer::connect(server.address())).collect();
     healthy.iter().for_each(|stream| peer::round_trip(stream, b"first"));
-    // The first to panic has the system's messages loaded.
+    // The first panic makes the system load its messages.
     provoke(Fault::Data, server.address())?;
     let before = server.descriptors();
     let resident = server.resident();
@@ -146,7 +146,7 @@ pub(crate) fn panics(panics: usize) -> io::Result<Vec<Figure>> {
     let grown = server.resident().saturating_sub(resident);
     drop(healthy);
     let ended = server.stop();
-    // The one in `connection_lost` comes when the reason is known already.
+    // In `connection_lost` the reason is already known when the panic comes.
     let told = (0..panics).filter(|number| Fault::IN_CALLBACKS[number % 8] != Fault::Lost).count();
     let (told, panics) = (told + 1, panics + 1);
     Ok(vec![
@@ -159,10 +159,10 @@ pub(crate) fn panics(panics: usize) -> io::Result<Vec<Figure>> {
     ])
 }
 
-/// Has a connection panic, and waits for its end.
+/// Makes a connection panic, and waits for its end.
 fn provoke(fault: Fault, address: SocketAddr) -> io::Result<()> {
     let mut stream = match peer::connect_from(fault.source(), address) {
-        // One that panics when it is made may be gone by now.
+        // A connection that panics when it is made may be gone by now.
         Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
         connected => connected?,
     };

@@ -1,5 +1,5 @@
-//! The servers: `reliability serve KIND [address=A] [nofile=N] [budget=N] [output=MIB] [cpu=N]`. Each prints `ready ADDRESS`, and at its end
-//! what it has counted.
+//! The servers: `reliability serve KIND [address=A] [nofile=N] [budget=N] [output=MIB] [cpu=N]`. Each prints
+//! `ready ADDRESS`, and its counts at the end.
 
 use std::cell::Cell;
 use std::io;
@@ -93,12 +93,12 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
         }
         "soak" => listen(&reactor, address, soak::factory())?,
         "jobs" => listen(&reactor, address, |transport| Jobs { transport })?,
-        _ => return Err(io::Error::other(format!("no server is called {kind}"))),
+        _ => return Err(io::Error::other(format!("there is no server called {kind}"))),
     }
     reactor.run()
 }
 
-/// Four reactors, each kept busy by timed calls, which `pour` and echo.
+/// Four reactors, each kept busy by timed calls, with `pour` and echo.
 fn serve_on_threads(address: &str) -> io::Result<()> {
     fn again(reactor: Reactor) {
         let next = reactor.clone();
@@ -138,12 +138,12 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
     Ok(())
 }
 
-/// All clients come from one address here.
+/// All clients have the same address here.
 fn options(address: &str) -> ListenOptions {
     ListenOptions::new(address).max_connections_per_peer(usize::MAX)
 }
 
-/// Serves as a service does that is run by the runner.
+/// Serves in the same way as a service run by the runner.
 fn run_service(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result<()> {
     let (listening, address, factory) = (reactor.clone(), address.to_owned(), share(factory));
     let service = EndpointService::from_fn("port", async move || {
@@ -159,7 +159,7 @@ fn say_ready(port: &Port) {
     let _ = io::stdout().flush();
 }
 
-/// Sends every line back.
+/// Sends lines back.
 struct EchoLines {
     lines: Lines,
 }
@@ -170,7 +170,7 @@ impl LineHandler for EchoLines {
     }
 }
 
-/// Sends every string back.
+/// Sends strings back.
 struct EchoStrings {
     strings: Strings,
 }
@@ -181,7 +181,7 @@ impl StringHandler for EchoStrings {
     }
 }
 
-/// Sends the first line back and closes, even if it is asked to finish before that has come.
+/// Sends the first line back and closes, even if it is asked to finish before the line has arrived.
 struct OneAnswer {
     transport: Transport,
 }
@@ -199,7 +199,7 @@ impl Protocol for OneAnswer {
     }
 }
 
-/// Acknowledges every frame, which is a line, by a byte; tells at the end how many it has acknowledged.
+/// Acknowledges every frame, which is a line, with a byte, and reports the number of acknowledgements at the end.
 struct Acks {
     transport: Transport,
     frames: usize,
@@ -217,8 +217,8 @@ impl Protocol for Acks {
     }
 }
 
-/// An echo that, told to `flood`, writes 10 MiB a call whatever becomes of them, and told to `pour`, does so once; told to
-/// `trickle`, it writes 64 KiB each tenth of a second.
+/// An echo with commands: `flood` writes 10 MiB per call without waiting, `pour` does so once, and `trickle` writes 64
+/// KiB every tenth of a second.
 struct Flood {
     transport: Transport,
     overflows: Rc<Cell<u64>>,
@@ -257,8 +257,8 @@ impl Protocol for Flood {
     }
 }
 
-/// An echo that, told `jobs`, asks for 10,000 of 100 ms and answers a byte for each; told `stuck`, for one that never
-/// ends, and answers when that has begun.
+/// An echo with commands: `jobs` requests 10,000 jobs of 100 ms and answers with a byte for each; `stuck` requests one
+/// that never ends, and answers when it has started.
 struct Jobs {
     transport: Transport,
 }

@@ -12,8 +12,8 @@ use crate::Figure;
 use crate::checks::{server, source};
 use crate::load::{Latencies, wait};
 
-/// R9: so many peers that are sent more and more and never read, with 256 MiB for the output of all. Who is cut off comes
-/// again.
+/// R9: this many peers that are sent more and more and never read, with a budget of 256 MiB for all output. Peers that
+/// are cut off reconnect.
 pub(crate) fn slow_readers(readers: usize) -> io::Result<Vec<Figure>> {
     let server = server("flood", &[&format!("output={BUDGET}")]);
     let honest = peer::connect(server.address());

@@ -16,12 +16,12 @@ use crate::Figure;
 use crate::checks::{server, source};
 use crate::load::{since, wait};
 
-/// R38: 500 connections a second, of which one in a hundred each is up to something, for so many minutes.
+/// R38: 500 connections per second for `minutes` minutes; one in a hundred misbehaves in each of ten ways.
 pub(crate) fn soak(minutes: usize) -> io::Result<Vec<Figure>> {
     let server = server("soak", &[]);
     let address = server.address();
     let watch = peer::connect(address);
-    // What is made with the first connection, and stays, is there from here on.
+    // What the first connections allocate permanently is included from here on.
     for number in 0..200 {
         drop(misbehave(number, address));
     }
@@ -44,7 +44,7 @@ pub(crate) fn soak(minutes: usize) -> io::Result<Vec<Figure>> {
         Ok(())
     })?;
     let after = settle(&watch, || server.descriptors())?;
-    // The beginning is for buffers to grow to what they stay at.
+    // Leaves out the beginning, in which buffers grow to their final size.
     let growth = slope(&samples[samples.len() / 5..]) * 600.0 / f64::from(1 << 20);
     let made = made.into_inner();
     Ok(vec![
@@ -58,7 +58,7 @@ pub(crate) fn soak(minutes: usize) -> io::Result<Vec<Figure>> {
     ])
 }
 
-/// What the server says of itself.
+/// The server's report about itself.
 #[derive(Clone, Copy, PartialEq)]
 struct Standing {
     live: i64,
@@ -82,17 +82,17 @@ impl Standing {
             [live, connections, timers] => {
                 Ok(Self { live, connections: connections as usize, timers: timers as usize, descriptors: 0 })
             }
-            _ => Err(io::Error::other(format!("the server stands like this: {text}"))),
+            _ => Err(io::Error::other(format!("the server sent an unexpected report: {text}"))),
         }
     }
 }
 
-/// How the server stands when it has got rid of all but the connection that asks.
+/// The server's report after it has closed all connections but the one that asks.
 fn settle(watch: &TcpStream, descriptors: impl Fn() -> usize) -> io::Result<Standing> {
     let begun = now();
     loop {
         let standing = Standing { descriptors: descriptors(), ..Standing::of(watch)? };
-        // A socket that lingers is there for 30 s at the most.
+        // A lingering socket stays for up to 30 s.
         if standing.connections == 1 && (begun.elapsed() > Duration::from_secs(32) || standing.timers <= 3) {
             return Ok(standing);
         }
@@ -103,7 +103,7 @@ fn settle(watch: &TcpStream, descriptors: impl Fn() -> usize) -> io::Result<Stan
     }
 }
 
-/// Bytes a second, by least squares.
+/// The growth in bytes per second, by least squares.
 fn slope(samples: &[(f64, f64)]) -> f64 {
     let count = samples.len() as f64;
     let mean = |of: fn(&(f64, f64)) -> f64| samples.iter().map(of).sum::<f64>() / count;
@@ -116,7 +116,7 @@ fn slope(samples: &[(f64, f64)]) -> f64 {
     above / below
 }
 
-/// Makes its share of the connections, at its pace.
+/// Makes this client's share of the connections, at its pace.
 fn pass_by(client: usize, address: SocketAddr, stopping: &AtomicBool, made: &AtomicU64, wrong: &AtomicU64) {
     let begun = now();
     let mut kept: Vec<(Instant, TcpStream)> = Vec::new();
@@ -139,7 +139,7 @@ fn pass_by(client: usize, address: SocketAddr, stopping: &AtomicBool, made: &Ato
     }
 }
 
-/// Three questions, and whether each was answered.
+/// Asks three questions; returns whether all were answered.
 fn ask(number: usize, address: SocketAddr) -> io::Result<bool> {
     let mut stream = peer::connect_from(source(number), address)?;
     for question in 0..3 {
@@ -154,7 +154,7 @@ fn ask(number: usize, address: SocketAddr) -> io::Result<bool> {
     Ok(true)
 }
 
-/// One of the things that a client should not do. What is returned is to be kept open for a while.
+/// One of the ways in which a client can misbehave. The connection returned is kept open for a while.
 fn misbehave(number: usize, address: SocketAddr) -> io::Result<Option<TcpStream>> {
     let mut stream = peer::connect_from(source(number), address)?;
     match number % 100 {
@@ -163,12 +163,12 @@ fn misbehave(number: usize, address: SocketAddr) -> io::Result<Option<TcpStream>
             stream.write_all(b"and then\n")?;
             peer::reset(stream);
         }
-        // Never comes to the end of its first line.
+        // Never reaches the end of its first line.
         2 => {
             stream.write_all(b"s")?;
             return Ok(Some(stream));
         }
-        // Says nothing at all.
+        // Sends nothing.
         3 => return Ok(Some(stream)),
         4 => {
             stream.write_all(b"half a line")?;
@@ -183,12 +183,12 @@ fn misbehave(number: usize, address: SocketAddr) -> io::Result<Option<TcpStream>
             stream.write_all(b"panic\n")?;
             let _ = stream.read_to_end(&mut Vec::new());
         }
-        // Has much sent, and does not read it.
+        // Requests much data and does not read it.
         7 => {
             stream.write_all(b"pour\n")?;
             return Ok(Some(stream));
         }
-        // More than may be unsent.
+        // More than the output limit.
         8 => {
             stream.write_all(b"pour\npour\n")?;
             return Ok(Some(stream));
@@ -201,20 +201,20 @@ fn misbehave(number: usize, address: SocketAddr) -> io::Result<Option<TcpStream>
     Ok(None)
 }
 
-/// Kinds of misbehaviour, each of one connection in a hundred.
+/// Ways to misbehave, each used by one connection in a hundred.
 const ABUSES: usize = 10;
 
 const CLIENTS: usize = 8;
 
-/// Together 500 a second.
+/// Together 500 per second.
 const PACE: Duration = Duration::from_millis(16);
 
-/// How long clients stay that are up to something.
+/// How long misbehaving clients stay.
 const KEPT: Duration = Duration::from_secs(8);
 
 const SAMPLE: Duration = Duration::from_millis(500);
 
-/// What is soaked: lines that come back, behind time-outs.
+/// The server under test: echoed lines, with time-outs.
 pub(crate) fn factory() -> impl Factory {
     let lines = LineReceiver::factory(|lines| Soaked { lines }).delimiter("\n").max_length(16_384);
     IdleTimeout::around(IDLE, FirstMessageTimeout::around(FIRST, lines))

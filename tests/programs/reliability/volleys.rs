@@ -1,4 +1,4 @@
-//! Load of datagrams: as many in flight as were asked for, sent and received in batches.
+//! Datagram load: a given number in flight, sent and received in batches.
 
 use std::io;
 use std::io::{IoSlice, IoSliceMut};
@@ -33,7 +33,7 @@ impl Volleys {
         Ok(Self { epoll, sockets, headers: MultiHeaders::preallocate(in_flight, None), in_flight, size })
     }
 
-    /// Exchanges about so many datagrams, and says how long that took. One that is lost is an error.
+    /// Exchanges about this many datagrams, and returns the time it took. A lost datagram is an error.
     pub(crate) fn exchange(&mut self, datagrams: usize) -> io::Result<Duration> {
         let mut events = [EpollEvent::empty(); 64];
         let begun = now();
@@ -45,7 +45,7 @@ impl Volleys {
         while outstanding > 0 {
             let ready = self.epoll.wait(&mut events, EpollTimeout::from(10_000_u16))?;
             if ready == 0 {
-                return Err(io::Error::other(format!("{outstanding} datagrams are not answered")));
+                return Err(io::Error::other(format!("{outstanding} datagrams were not answered")));
             }
             for event in &events[..ready] {
                 let index = event.data() as usize;
@@ -68,7 +68,7 @@ impl Volleys {
         let addresses: Vec<Option<SockaddrStorage>> = vec![None; datagrams];
         let socket = self.sockets[index].as_raw_fd();
         let sent = sendmmsg(socket, &mut self.headers, &slices, addresses, [], MsgFlags::empty())?.count();
-        if sent == datagrams { Ok(()) } else { Err(io::Error::other("the socket took a part of a volley")) }
+        if sent == datagrams { Ok(()) } else { Err(io::Error::other("the socket took only part of a volley")) }
     }
 
     fn receive(&mut self, index: usize) -> io::Result<usize> {
