@@ -88,7 +88,9 @@ impl Refusal {
                 "connection limit reached: the oldest unestablished one, of the peer with most, gave way"
             }
             Self::Pending => "limit of unestablished connections reached: a client was turned away",
-            Self::Budget => "connection budget of the reactor used up: a client was turned away",
+            Self::Budget => {
+                "connection budget used up (by default, the limit of open files sets it): a client was turned away"
+            }
         }
     }
 }

@@ -114,7 +114,7 @@ impl fmt::Display for BlockingCallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OnReactorThread => f.write_str(
-                "a blocking call on the reactor's own thread would wait forever: use the reactor there, not its remote handle",
+                "a blocking call on the reactor's own thread would wait forever: use the reactor itself there",
             ),
             Self::Panicked(message) => write!(f, "the call panicked: {message}"),
             Self::Stopped => f.write_str("the reactor ended before the call had a result"),

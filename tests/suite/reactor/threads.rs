@@ -353,7 +353,7 @@ fn s173_a_blocking_call_on_the_reactors_own_thread_is_an_error_and_not_the_end()
             let log = Log::default();
             let guard = Guard::new(&log, "dropped");
             let error = remote.blocking_call(move |_| guard.disarm()).unwrap_err();
-            assert!(error.to_string().contains("would wait for ever"), "{error}");
+            assert!(error.to_string().contains("would wait forever"), "{error}");
             assert_eq!(remote.block_on(|_| ready(())), Err(BlockingCallError::OnReactorThread));
             assert_eq!(log.lines(), ["dropped"]);
             remote.stop();
