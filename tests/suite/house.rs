@@ -1,6 +1,6 @@
 //! Rules of the house that no compiler keeps.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,32 +31,82 @@ const FOLDERS: [&str; 23] = [
     "testing",
 ];
 
+/// The folders of `protocols`, likewise.
+const FOLDERS_OF_PROTOCOLS: [&str; 16] = [
+    "receiver",
+    "line",
+    "string",
+    "stateful",
+    "segment",
+    "codec",
+    "amp",
+    "policies",
+    "proxy_header",
+    "web_socket",
+    "forward",
+    "socks",
+    "memcache",
+    "finger",
+    "ident",
+    "wire",
+];
+
+/// Circles of files that are still to be cut, by crate and folder.
+const OWED_CIRCLES: &[(&str, &str)] =
+    &[("protocols", "proxy_header"), ("reactor", "connection"), ("reactor", "simnet")];
+
 /// The first folder that may name Tokio: what stands before it knows no runtime.
 const FIRST_OF_TOKIO: &str = "driver";
 
 #[test]
-fn a_folder_of_the_reactor_uses_those_before_it() {
+fn a_folder_uses_those_before_it() {
     let mut upwards = BTreeSet::new();
-    for file in sources("reactor/src") {
-        let Some(user) = folder_of(&file) else { continue };
-        let place = place_of(&user);
-        for used in imports_of(&code_of(&file)) {
-            let used = used.split("::").next().unwrap_or_default();
-            if used.starts_with(char::is_lowercase) && place_of(used) > place {
-                upwards.insert((user.clone(), used.to_owned()));
+    for (krate, folders) in [("reactor", &FOLDERS[..]), ("protocols", &FOLDERS_OF_PROTOCOLS)] {
+        for file in sources(&format!("{krate}/src")).into_iter().filter(|file| !is_of_tests(file)) {
+            let Some(user) = folder_of(&file, krate) else { continue };
+            for used in imports_of(&code_of(&file)) {
+                let used = used.split("::").next().unwrap_or_default();
+                let is_folder = used.starts_with(char::is_lowercase) && !is_file(krate, used);
+                if is_folder && place_of(used, folders) > place_of(&user, folders) {
+                    upwards.insert(format!("{krate}: {user} uses {used}"));
+                }
             }
         }
     }
-    assert!(upwards.is_empty(), "{upwards:?}");
+    assert!(upwards.is_empty(), "{upwards:#?}");
+}
+
+#[test]
+fn files_of_a_folder_do_not_use_each_other_in_circles() {
+    let mut circles = BTreeSet::new();
+    for krate in ["reactor", "protocols"] {
+        let uses: HashMap<String, BTreeSet<String>> = sources(&format!("{krate}/src"))
+            .into_iter()
+            .filter(|file| !is_of_tests(file))
+            .map(|file| (module_of(&file, krate), modules_used_by(&file, krate)))
+            .collect();
+        for module in uses.keys() {
+            let folder = folder_in(module);
+            if is_reached(module, module, folder, &uses, &mut HashSet::new()) {
+                circles.insert((krate, folder.to_owned()));
+            }
+        }
+    }
+    let owed = OWED_CIRCLES.iter().map(|(krate, folder)| (*krate, folder.to_string())).collect();
+    assert_eq!(circles, owed);
 }
 
 #[test]
 fn the_folders_below_the_drivers_do_not_name_tokio() {
     for file in sources("reactor/src") {
-        let Some(folder) = folder_of(&file) else { continue };
+        let Some(folder) = folder_of(&file, "reactor") else { continue };
         let names_tokio =
             code_of(&file).lines().any(|line| !line.trim_start().starts_with("//") && line.contains("tokio::"));
-        assert!(place_of(&folder) >= place_of(FIRST_OF_TOKIO) || !names_tokio, "{} names tokio", file.display());
+        assert!(
+            place_of(&folder, &FOLDERS) >= place_of(FIRST_OF_TOKIO, &FOLDERS) || !names_tokio,
+            "{} names tokio",
+            file.display()
+        );
     }
 }
 
@@ -188,15 +238,73 @@ fn code_of(file: &Path) -> String {
     text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
 }
 
-/// The folder directly below the crate in which a file stands; none for the front page.
-fn folder_of(file: &Path) -> Option<String> {
-    let inside = file.strip_prefix(root().join("reactor/src")).unwrap();
+/// Whether a file has the unit tests of another.
+fn is_of_tests(file: &Path) -> bool {
+    file.file_stem().is_some_and(|stem| stem == "tests")
+}
+
+/// Whether a module directly below the crate is a file, which is in no folder.
+fn is_file(krate: &str, module: &str) -> bool {
+    root().join(krate).join("src").join(module).with_extension("rs").exists()
+}
+
+/// The folder directly below the crate that a file is in; none for the front page.
+fn folder_of(file: &Path, krate: &str) -> Option<String> {
+    let inside = file.strip_prefix(root().join(krate).join("src")).unwrap();
     let folder = inside.parent().unwrap().components().next()?;
     Some(folder.as_os_str().to_str().unwrap().to_owned())
 }
 
-fn place_of(folder: &str) -> usize {
-    FOLDERS.iter().position(|other| *other == folder).unwrap_or_else(|| panic!("{folder} has no place: give it one"))
+fn place_of(folder: &str, folders: &[&str]) -> usize {
+    folders.iter().position(|other| *other == folder).unwrap_or_else(|| panic!("{folder} has no place: give it one"))
+}
+
+/// The path of a file's module below its crate, as in `net::tcp`.
+fn module_of(file: &Path, krate: &str) -> String {
+    let inside = file.strip_prefix(root().join(krate).join("src")).unwrap().with_extension("");
+    let parts: Vec<_> = inside.iter().map(|part| part.to_str().unwrap()).collect();
+    parts.join("::").trim_end_matches("::mod").to_owned()
+}
+
+fn folder_in(module: &str) -> &str {
+    module.split("::").next().unwrap_or_default()
+}
+
+/// The modules that a file's code names by `use`, those that it is a part of included. What it declares and exports are
+/// its own parts and no imports.
+fn modules_used_by(file: &Path, krate: &str) -> BTreeSet<String> {
+    let code: Vec<_> = code_of(file).lines().filter(|line| !line.starts_with("pub use ")).map(str::to_owned).collect();
+    let source = root().join(krate).join("src");
+    let is_module = |path: &str| {
+        let path = source.join(path.replace("::", "/"));
+        path.with_extension("rs").exists() || path.join("mod.rs").exists()
+    };
+    let me = module_of(file, krate);
+    let mut used = BTreeSet::new();
+    for path in imports_of(&code.join("\n")) {
+        // Of `a::b::Item` the longest beginning that is a module.
+        let mut path = path.trim_end_matches("::");
+        while !is_module(path) {
+            let Some((shorter, _)) = path.rsplit_once("::") else { break };
+            path = shorter;
+        }
+        if is_module(path) && path != me {
+            used.insert(path.to_owned());
+        }
+    }
+    used
+}
+
+/// Whether `goal` is used, directly or by way of others of its folder.
+fn is_reached(
+    from: &str,
+    goal: &str,
+    folder: &str,
+    uses: &HashMap<String, BTreeSet<String>>,
+    seen: &mut HashSet<String>,
+) -> bool {
+    let used = uses.get(from).into_iter().flatten().filter(|used| folder_in(used) == folder);
+    used.cloned().any(|used| used == goal || (seen.insert(used.clone()) && is_reached(&used, goal, folder, uses, seen)))
 }
 
 /// The paths below the crate that a file's code names, documentation apart.

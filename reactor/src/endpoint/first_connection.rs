@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use tokio::sync::oneshot;
 
+use crate::connect::connector::{Attempt, Connector};
 use crate::connect::error::{ConnectError, ConnectErrorKind};
 use crate::connection::factory::Factory;
 use crate::connection::protocol::Protocol;
@@ -84,6 +85,18 @@ impl FirstConnection {
         });
         made.map_err(|kind| ConnectError::new(target, kind, None))
     }
+}
+
+/// Has `connect` make one attempt, and resolves as
+/// [`ClientEndpoint::connect`](crate::endpoint::ClientEndpoint::connect) does.
+pub(super) async fn attempt(
+    factory: Box<dyn Factory>,
+    target: String,
+    connect: impl FnOnce(Box<dyn Factory>) -> Connector,
+) -> Result<Transport, ConnectError> {
+    let (factory, made) = FirstConnection::around(factory, target);
+    let attempt = Attempt(connect(factory));
+    made.unless(async { attempt.0.finished().await.err() }).await
 }
 
 /// The factory's answer.

@@ -28,7 +28,6 @@
 
 mod argument;
 mod arguments;
-mod attempt;
 pub(crate) mod client;
 mod error;
 pub(crate) mod first_connection;

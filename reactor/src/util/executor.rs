@@ -1,4 +1,8 @@
 //! An executor that runs on demand.
+//!
+//! `futures::executor::LocalPool` panics if one is run inside another, as the hosts of a simulation are; it is woken by
+//! the thread's own waker, which cannot be handed to timers or asked whether there is something to run; and it cannot
+//! drop its tasks before it is dropped itself.
 
 use std::cell::RefCell;
 use std::future::Future;

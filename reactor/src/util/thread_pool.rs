@@ -1,4 +1,7 @@
 //! Threads for work that blocks.
+//!
+//! Tokio's `spawn_blocking` has a queue without a bound, a number of threads that is fixed with the runtime, and one pool
+//! for all: here jobs are refused when too many wait, and name lookups do not wait for the program's jobs.
 
 use std::collections::VecDeque;
 use std::error::Error;

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
-use crate::endpoint::attempt::attempt;
+use crate::endpoint::first_connection::attempt;
 use crate::endpoint::scheme::accept_limits;
 use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use crate::net::listen_options::ListenOptions;

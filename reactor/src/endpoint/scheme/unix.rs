@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use crate::address::unix::UnixAddress;
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
-use crate::endpoint::attempt::attempt;
+use crate::endpoint::first_connection::attempt;
 use crate::endpoint::scheme::accept_limits;
 use crate::endpoint::{Argument, Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use crate::port::Port;
