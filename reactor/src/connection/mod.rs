@@ -52,6 +52,7 @@ use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::lifecycle::Pace;
 use crate::transport::state::State;
+use crate::util::closer::close_elsewhere;
 use crate::util::panics::catch_panic;
 
 /// One connection without any I/O: a protocol, its transport, and the rules between them.
@@ -156,6 +157,9 @@ impl Connection {
     /// Input: the peer sent this descriptor, with the bytes that are [`received`](Self::received) next. If the
     /// connection is closing, the descriptor is closed.
     pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        if self.has_ended() || self.transport.is_closing() {
+            return close_elsewhere(descriptor);
+        }
         self.input(|protocol| protocol.file_descriptor_received(descriptor));
     }
 

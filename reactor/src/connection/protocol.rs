@@ -2,7 +2,10 @@ use std::any::{Any, type_name};
 use std::os::fd::OwnedFd;
 
 use crate::connection::layer::Layer;
+use crate::time::clock::Clock;
 use crate::transport::close_reason::CloseReason;
+use crate::util::closer::close_elsewhere;
+use crate::util::log_limit::LogLimit;
 
 /// A user's protocol: an object that lives as long as its connection and receives its callbacks.
 ///
@@ -54,10 +57,17 @@ pub trait Protocol: Any {
     /// callback pauses reading; bytes that were sent earlier may come with them. Not called after the connection has
     /// begun to close.
     ///
-    /// The default implementation closes the descriptor and logs that. Twisted's `fileDescriptorReceived`.
+    /// The default implementation closes the descriptor, on another thread, and logs that, once in five seconds. A
+    /// protocol that drops one waits for its close, which of a socket that lingers takes as long as the peer has set: do
+    /// it in [`call_in_thread`](crate::Reactor::call_in_thread). When the process may have no more descriptors, the
+    /// connection ends with an error that says so. Twisted's `fileDescriptorReceived`.
     fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
-        drop(descriptor);
-        tracing::info!("closed a file descriptor from the peer: {} does not take descriptors", self.type_name());
+        close_elsewhere(descriptor);
+        thread_local!(static LOG: (Clock, LogLimit) = (Clock::system(), LogLimit::default()));
+        if let Some(left_out) = LOG.with(|(clock, limit)| limit.allows(clock.now())) {
+            let protocol = self.type_name();
+            tracing::info!(left_out, "closed a file descriptor from the peer: {protocol} does not take descriptors");
+        }
     }
 
     /// The peer has ended its stream; no data follows. The answer decides whether this side goes on sending. Called

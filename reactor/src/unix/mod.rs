@@ -58,6 +58,7 @@ use crate::net::socket::{Reserve, poll_end};
 use crate::transport::state::SocketOptions;
 use crate::unix::file::NamedSocket;
 use crate::unix::lock::Lock;
+use crate::util::closer::close_elsewhere;
 use crate::util::escaped::escaped_path;
 
 /// A connected socket.
@@ -92,7 +93,7 @@ impl Stream for Unix {
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let Self { socket, forgot_readable, descriptors } = self;
-        descriptors.clear();
+        descriptors.drain(..).for_each(close_elsewhere);
         if *forgot_readable {
             match receive(socket, buffer, descriptors) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => *forgot_readable = false,
@@ -155,6 +156,12 @@ impl Stream for Unix {
     }
 }
 
+impl Drop for Unix {
+    fn drop(&mut self) {
+        self.descriptors.drain(..).for_each(close_elsewhere);
+    }
+}
+
 /// Reads bytes, and appends the descriptors that came with them.
 pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MOST_DESCRIPTORS))];
@@ -166,7 +173,9 @@ pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8], descriptors: &mut V
         }
     }
     if received.flags.contains(ReturnFlags::CTRUNC) {
-        tracing::warn!("descriptors from the peer are lost: the process has reached its limit of open files");
+        return Err(io::Error::other(
+            "descriptors from the peer are lost: the process has reached its limit of open files",
+        ));
     }
     Ok(received.bytes)
 }

@@ -1,14 +1,17 @@
 use std::cell::RefCell;
 use std::io;
 use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use reactor::testing::StringTransport;
 use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
+use socket2::SockRef;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{Callback, Log, PATIENCE, Recorder, count_logged, in_time, send_descriptors, tap, test_reactor};
@@ -271,6 +274,25 @@ fn s191_a_protocol_that_takes_none_has_them_closed_and_that_is_logged() {
         );
         assert_closed(watcher);
         assert_eq!(lines.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn a_descriptor_whose_close_takes_an_hour_keeps_nobody_waiting() {
+    in_time(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let stuck = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let _never_reads = listener.accept().unwrap();
+        SockRef::from(&stuck).set_linger(Some(Duration::from_secs(3600))).unwrap();
+        stuck.set_nonblocking(true).unwrap();
+        while (&stuck).write(&[0; 65_536]).is_ok() {}
+        let seen = receive(
+            |transport, log| {
+                Recorder::new(transport, log.clone()).on(Callback::Lost, |this| this.transport.reactor().stop())
+            },
+            |socket| send_descriptors(socket, b"hello", &[OwnedFd::from(stuck)]),
+        );
+        assert!(seen.contains(&"data hello".to_owned()), "{seen:?}");
     });
 }
 
