@@ -63,7 +63,7 @@ async fn get_page(reactor: Reactor, url: String) -> io::Result<Vec<u8>> {
     let mut response = Vec::new();
     stream.take(1 << 24).read_to_end(&mut response).await?;
     let head = response.windows(4).position(|end| end == b"\r\n\r\n");
-    Ok(response.split_off(head.ok_or_else(|| io::Error::other("the server speaks no HTTP"))? + 4))
+    Ok(response.split_off(head.ok_or_else(|| io::Error::other("the server does not speak HTTP"))? + 4))
 }
 
 fn main() -> io::Result<()> {

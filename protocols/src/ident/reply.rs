@@ -46,7 +46,7 @@ pub enum IdentError {
     HiddenUser,
     /// `UNKNOWN-ERROR`: an unspecified error, or one that the RFC does not name.
     Unknown,
-    /// Client only: the server's reply is invalid or does not fit the question. If a server returns this or one of
+    /// Client only: the server's reply is invalid or does not match the question. If a server returns this or one of
     /// those below, it sends `UNKNOWN-ERROR`.
     Malformed,
     /// Client only: the connection to the server could not be made.
@@ -78,7 +78,7 @@ impl fmt::Display for IdentError {
             Self::NoUser => f.write_str("the connection is unknown or has no owner"),
             Self::HiddenUser => f.write_str("the owner of the connection does not want to be named"),
             Self::Unknown => f.write_str("the ident server reported an unknown error"),
-            Self::Malformed => f.write_str("the ident server's reply does not fit the question"),
+            Self::Malformed => f.write_str("the ident server's reply does not match the question"),
             Self::Connect(error) => error.fmt(f),
             Self::Lost(reason) => write!(f, "no reply from the ident server: {reason}"),
         }

@@ -11,7 +11,7 @@ use crate::web_socket::head::{MOST_FIELDS, at_most_one, elements, fields, has_el
 use crate::web_socket::key;
 use crate::web_socket::options::Options;
 
-/// What is asked of a server, and the key that its answer has to fit; or what is wrong with the options.
+/// The request to a server, and the key that its answer must match; or an error in the options.
 pub(super) fn request(url: &str, options: &Options) -> Result<(String, String), String> {
     let (host, target) = parse(url)?;
     let key = key::new();
@@ -20,7 +20,7 @@ pub(super) fn request(url: &str, options: &Options) -> Result<(String, String), 
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n"
     );
     if let Some(wrong) = options.subprotocols.iter().find(|name| !is_token(name)) {
-        return Err(format!("{wrong:?} cannot be the name of a subprotocol"));
+        return Err(format!("{wrong:?} is not a valid subprotocol name"));
     }
     if !options.subprotocols.is_empty() {
         request.push_str(&format!("Sec-WebSocket-Protocol: {}\r\n", options.subprotocols.join(", ")));
@@ -33,14 +33,14 @@ pub(super) fn request(url: &str, options: &Options) -> Result<(String, String), 
     Ok((request, key))
 }
 
-/// The host, and what to ask it for.
+/// The host, and the path to request.
 pub(super) fn parse(url: &str) -> Result<(String, String), String> {
     let wrong = |why: &dyn std::fmt::Display| format!("{url} is not the URL of a web socket: {why}");
     let uri: Uri = url.parse().map_err(|error| wrong(&error))?;
     if !matches!(uri.scheme_str(), Some("ws" | "wss")) {
         return Err(wrong(&"it begins neither with ws:// nor with wss://"));
     }
-    let Some(authority) = uri.authority() else { return Err(wrong(&"it names no host")) };
+    let Some(authority) = uri.authority() else { return Err(wrong(&"it does not name a host")) };
     if authority.as_str().contains('@') {
         return Err(wrong(&"a user and a password go into the field Authorization"));
     }
@@ -60,9 +60,9 @@ fn check_field(name: &str, value: &str) -> Result<(), String> {
         SEC_WEBSOCKET_EXTENSIONS,
     ];
     match name.parse::<HeaderName>() {
-        Err(_) => Err(format!("{name:?} cannot be the name of a field")),
-        Ok(name) if OURS.contains(&name) => Err(format!("the field {name} is made by the web socket itself")),
-        // What is in a password is not shown.
+        Err(_) => Err(format!("{name:?} is not a valid field name")),
+        Ok(name) if OURS.contains(&name) => Err(format!("the field {name} is set by the web socket itself")),
+        // A password is not shown.
         Ok(name) if HeaderValue::from_str(value).is_err() => Err(if name == AUTHORIZATION {
             "the value of the field authorization cannot be sent".to_owned()
         } else {
@@ -72,15 +72,15 @@ fn check_field(name: &str, value: &str) -> Result<(), String> {
     }
 }
 
-/// What the server's answer makes of the connection.
+/// The effect of the server's answer.
 pub(super) enum Outcome {
-    /// It is a web socket, with this subprotocol.
+    /// The connection is a web socket with this subprotocol.
     Open(Response<()>, Option<String>),
-    /// The answer is still to come (RFC 9110, section 15.2).
+    /// The final answer is still to come (RFC 9110, section 15.2).
     Wait,
 }
 
-/// What comes of an answer, or why it makes no web socket.
+/// Checks an answer; an error says why it does not open a web socket.
 pub(super) fn check(head: &[u8], key: &str, subprotocols: &[String]) -> Result<Outcome, String> {
     let response = parse_response(head)?;
     let status = response.status();
@@ -97,35 +97,35 @@ pub(super) fn check(head: &[u8], key: &str, subprotocols: &[String]) -> Result<O
     }
     let answer = |what: String| format!("the server's answer {what}");
     if response.version() != Version::HTTP_11 {
-        return Err("the server's answer is HTTP 1.0, where nothing can be upgraded".to_owned());
+        return Err("the server answered with HTTP 1.0, which cannot upgrade a connection".to_owned());
     }
     if !single(fields, &UPGRADE).map_err(answer)?.eq_ignore_ascii_case("websocket") {
-        return Err("the server upgrades to something else than a web socket".to_owned());
+        return Err("the server upgraded to something other than a web socket".to_owned());
     }
     if !has_element(fields, CONNECTION, "upgrade") {
         return Err("the server's answer has no Connection: Upgrade".to_owned());
     }
     if single(fields, &SEC_WEBSOCKET_ACCEPT).map_err(answer)? != key::accept(key) {
-        return Err("the server's answer does not fit the question: its Sec-WebSocket-Accept is wrong".to_owned());
+        return Err("the server's answer does not match the request: its Sec-WebSocket-Accept is wrong".to_owned());
     }
     if let Some(extension) = elements(fields, SEC_WEBSOCKET_EXTENSIONS).next() {
-        return Err(format!("the server has chosen an extension that it was not offered: {extension:?}"));
+        return Err(format!("the server chose an extension that was not offered: {extension:?}"));
     }
     let chosen = at_most_one(fields, &SEC_WEBSOCKET_PROTOCOL).map_err(answer)?;
     if let Some(chosen) = chosen.filter(|chosen| subprotocols.iter().all(|name| name != chosen)) {
-        return Err(format!("the server has chosen a subprotocol that it was not offered: {chosen:?}"));
+        return Err(format!("the server chose a subprotocol that was not offered: {chosen:?}"));
     }
     let chosen = chosen.map(str::to_owned);
     Ok(Outcome::Open(response, chosen))
 }
 
 fn parse_response(head: &[u8]) -> Result<Response<()>, String> {
-    let wrong = |error: &dyn std::fmt::Display| format!("what the server answers is no HTTP: {error}");
+    let wrong = |error: &dyn std::fmt::Display| format!("the server's answer is not HTTP: {error}");
     let mut room = [EMPTY_HEADER; MOST_FIELDS];
     let mut parsed = httparse::Response::new(&mut room);
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) => return Err(wrong(&"its head has no end")),
+        Ok(httparse::Status::Partial) => return Err(wrong(&"its head is incomplete")),
         Err(error) => return Err(wrong(&error)),
     }
     let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };

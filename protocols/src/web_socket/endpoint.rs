@@ -1,4 +1,4 @@
-//! `web:`, around other endpoints.
+//! The `web:` endpoint, around other endpoints.
 
 use std::time::Duration;
 use std::{fmt, io};
@@ -27,18 +27,18 @@ fn path(arguments: &mut Arguments) -> Result<Option<String>, EndpointError> {
     Ok(Some(path.to_string()))
 }
 
-/// Texts with commas between them.
+/// A comma-separated list.
 fn list(arguments: &mut Arguments, name: &'static str) -> Result<Vec<String>, EndpointError> {
     let Some(list) = arguments.optional(name)? else { return Ok(Vec::new()) };
     Ok(list.as_str().split(',').map(|element| element.trim().to_owned()).collect())
 }
 
-/// What both ends can be told.
+/// The settings of both ends.
 struct Settings {
     text: bool,
     max_message: Option<u32>,
     handshake: Option<Duration>,
-    /// `Some(None)`: none.
+    /// `Some(None)` turns pings off.
     ping: Option<Option<Duration>>,
     pong: Option<Duration>,
 }
@@ -121,7 +121,7 @@ pub(crate) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     Ok(Box::new(Client { arguments: arguments.clone(), inside, url, settings }))
 }
 
-/// The host and the port that an endpoint leads to, as they stand in a URL, if it is of a kind that has such.
+/// The host and port of an endpoint in the form of a URL, if its kind has them.
 fn target(endpoint: &Arguments) -> Option<String> {
     let mut endpoint = endpoint.clone();
     if !matches!(endpoint.scheme(), "tcp" | "sim") {
@@ -147,7 +147,7 @@ impl ClientEndpoint for Client {
         let web_socket = self.settings.apply(WebSocket::client(&self.url, factory));
         let mut around = AbortOnDrop(Some(self.inside.connect(Box::new(web_socket)).await?));
         let finished = around.0.as_ref().map(Transport::finished);
-        // Its end, before there is anything inside, is the reason.
+        // If it ends before anything inside is built, its reason is the error.
         let ended = async {
             let reason = io::Error::from(finished?.await?);
             Some(ConnectError::new(&self.url, ConnectErrorKind::Other, Some(reason)))
@@ -164,7 +164,7 @@ impl fmt::Display for Client {
     }
 }
 
-/// A connection whose opening handshake nobody may be waiting for any more.
+/// Aborts a connection when the future that waits for its opening handshake is dropped.
 struct AbortOnDrop(Option<Transport>);
 
 impl Drop for AbortOnDrop {

@@ -1,10 +1,10 @@
-//! Frames as they are sent, RFC 6455, section 5.
+//! Sending frames, RFC 6455, section 5.
 
 use std::cell::RefCell;
 
 use crate::web_socket::close_code::CloseCode;
 
-/// What a frame is.
+/// The kind of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub(super) enum Opcode {
@@ -15,10 +15,10 @@ pub(super) enum Opcode {
     Pong = 10,
 }
 
-/// The most bytes that a control frame carries.
+/// The maximum payload of a control frame in bytes.
 pub(super) const LONGEST_CONTROL: usize = 125;
 
-/// A header has up to 2 bytes, 8 of the length, and 4 of the mask.
+/// Up to 2 bytes, 8 for the length, and 4 for the mask.
 const LONGEST_HEADER: usize = 14;
 
 pub(super) const FINAL: u8 = 0x80;
@@ -62,10 +62,10 @@ impl Header {
     }
 }
 
-/// What the bytes of a client's frame are masked with, over and over.
+/// The mask of a client's frame, applied repeatedly.
 pub(super) type Key = [u8; 4];
 
-/// Masks, or unmasks, bytes of which the first is the one at `offset` of its frame.
+/// Masks or unmasks bytes, the first of which is at `offset` in its frame.
 pub(super) fn mask(data: &mut [u8], mut key: Key, offset: u64) {
     key.rotate_left((offset % 4) as usize);
     let [a, b, c, d] = key;
@@ -79,7 +79,7 @@ pub(super) fn mask(data: &mut [u8], mut key: Key, offset: u64) {
     words.into_remainder().iter_mut().zip(key.iter().cycle()).for_each(|(byte, key)| *byte ^= key);
 }
 
-/// The keys of a client: nobody who chooses what is sent can foresee them (section 10.3).
+/// The keys of a client, unpredictable for the author of the payload (section 10.3).
 pub(super) struct Keys(RefCell<Pool>);
 
 struct Pool {
@@ -95,7 +95,7 @@ impl Keys {
     pub(super) fn next(&self) -> Key {
         let mut pool = self.0.borrow_mut();
         if pool.used == pool.bytes.len() {
-            // A system that gives none would have given none to this process's hash maps either.
+            // A system without random bytes could not have provided them for this process's hash maps either.
             getrandom::fill(&mut pool.bytes).expect("the system gives random bytes");
             pool.used = 0;
         }
@@ -106,7 +106,7 @@ impl Keys {
     }
 }
 
-/// Sends a frame that is a whole message, with a key from `keys` as a client has to, by `write`.
+/// Sends a frame that is a whole message through `write`, masked with a key from `keys` if this is a client.
 pub(super) fn send(opcode: Opcode, parts: [&[u8]; 2], keys: Option<&Keys>, write: impl FnOnce(&[&[u8]])) {
     let length = parts[0].len() + parts[1].len();
     match keys.map(Keys::next) {
@@ -119,7 +119,7 @@ pub(super) fn send(opcode: Opcode, parts: [&[u8]; 2], keys: Option<&Keys>, write
     }
 }
 
-/// What a closing frame carries: as much of the reason as there is room for.
+/// The payload of a closing frame: the code, and as much of the reason as fits.
 pub(super) fn closing(code: CloseCode, reason: &str) -> Vec<u8> {
     if code == CloseCode::NO_STATUS {
         return Vec::new();

@@ -7,14 +7,14 @@ use crate::web_socket::close_code::CloseCode;
 use crate::web_socket::frame::{LONGEST_CONTROL, Opcode, send};
 use crate::web_socket::link::Link;
 
-/// A handle of one web socket: how a [`WebSocketHandler`](crate::web_socket::WebSocketHandler) sends messages and closes.
-/// How it paces and times is said at [`Handle`].
+/// A handle of one web socket, with which a [`WebSocketHandler`](crate::web_socket::WebSocketHandler) sends messages
+/// and closes. [`Handle`] has what all handles share: closing, pausing, timers.
 ///
 /// [`lose_connection`](Handle::lose_connection) is [`close`](Self::close) with
 /// [`NORMAL`](crate::web_socket::CloseCode::NORMAL) and no reason.
 pub type WebSocketHandle = Handle<WebSocketKind>;
 
-/// What web sockets share besides.
+/// What web sockets share in addition.
 #[derive(Debug)]
 pub struct WebSocketKind {
     pub(super) link: Rc<Link>,
@@ -23,7 +23,7 @@ pub struct WebSocketKind {
 impl WebSocketHandle {
     /// Sends a text message, which may be empty. Autobahn's `sendMessage`.
     ///
-    /// The greatest length that is accepted from the peer does not count here.
+    /// The maximum length of received messages does not apply.
     pub fn send_text(&self, text: impl AsRef<str>) {
         self.send(Opcode::Text, text.as_ref().as_bytes());
     }
@@ -34,12 +34,12 @@ impl WebSocketHandle {
     }
 
     /// Asks the peer for a [pong](crate::web_socket::WebSocketHandler::pong_received) with the same bytes. Web sockets
-    /// [ping](crate::web_socket::WebSocket::ping_interval) by themselves to find out whether the peer is still there.
-    /// Autobahn's `sendPing`.
+    /// send [pings](crate::web_socket::WebSocket::ping_interval) automatically to find out whether the peer is still
+    /// there. Autobahn's `sendPing`.
     ///
     /// # Errors
     ///
-    /// If that is more than the 125 bytes that a ping can carry. Nothing is sent then.
+    /// [`PingTooLong`] if the data has more than 125 bytes, the maximum of a ping. Nothing is sent then.
     pub fn send_ping(&self, data: impl AsRef<[u8]>) -> Result<(), PingTooLong> {
         let data = data.as_ref();
         if data.len() > LONGEST_CONTROL {
@@ -49,9 +49,9 @@ impl WebSocketHandle {
         Ok(())
     }
 
-    /// Closes the web socket when all that was written is sent, and tells the peer why. Nothing more is delivered but
-    /// [`closed`](crate::web_socket::WebSocketHandler::closed), with what the peer answers. Of the reason the first 123
-    /// bytes are sent. With [`NO_STATUS`](CloseCode::NO_STATUS) neither is. Autobahn's `sendClose`.
+    /// Closes the web socket after sending everything written, and tells the peer why. Nothing more is delivered except
+    /// [`closed`](crate::web_socket::WebSocketHandler::closed), with the peer's answer. The reason is cut after 123
+    /// bytes. With [`NO_STATUS`](CloseCode::NO_STATUS) neither code nor reason is sent. Autobahn's `sendClose`.
     pub fn close(&self, code: CloseCode, reason: &str) {
         if !self.is_closing() {
             *self.0.kind.link.closing.borrow_mut() = Some((code, reason.to_owned()));
@@ -65,7 +65,7 @@ impl WebSocketHandle {
     }
 }
 
-/// What was to be sent as a ping is more than one can carry.
+/// The data of a ping is too long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PingTooLong {
     length: usize,
@@ -73,7 +73,7 @@ pub struct PingTooLong {
 
 impl fmt::Display for PingTooLong {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot send a ping of {} bytes: it carries up to {LONGEST_CONTROL}", self.length)
+        write!(f, "cannot send a ping of {} bytes: the maximum is {LONGEST_CONTROL}", self.length)
     }
 }
 

@@ -3,13 +3,13 @@ use reactor::CloseReason;
 
 use crate::web_socket::close_code::CloseCode;
 
-/// What a user of [`WebSocket::messages`](crate::web_socket::WebSocket::messages) writes: a protocol that is called back
-/// with the messages of a web socket. Autobahn's `WebSocketServerProtocol` and `WebSocketClientProtocol`.
+/// What a user of [`WebSocket::messages`](crate::web_socket::WebSocket::messages) implements: a protocol whose
+/// callbacks get the messages of a web socket. Autobahn's `WebSocketServerProtocol` and `WebSocketClientProtocol`.
 ///
-/// It is built behind the opening handshake, with its [`WebSocketHandle`](crate::web_socket::WebSocketHandle), the handle
-/// that sends messages and closes, and keeps it in a plain field. A message comes whole, however many frames it had, and
-/// may be empty. Messages wait as [`LineHandler`](crate::LineHandler) has it: while reading is paused, and while the
-/// answers to earlier ones are not sent.
+/// It is built after the opening handshake, with its [`WebSocketHandle`](crate::web_socket::WebSocketHandle), the
+/// handle that sends messages and closes, and keeps it in a plain field. Messages are delivered whole, regardless of
+/// the number of frames, and may be empty. Messages wait as in [`LineHandler`](crate::LineHandler): while reading is
+/// paused, and while the answers to earlier ones are unsent.
 ///
 /// ```
 /// use protocols::web_socket::{CloseCode, WebSocket, WebSocketHandle, WebSocketHandler};
@@ -31,28 +31,28 @@ use crate::web_socket::close_code::CloseCode;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub trait WebSocketHandler: 'static {
-    /// The web socket is open; nothing was received yet. Autobahn's `onOpen`.
+    /// The web socket is open; nothing has been received yet. Autobahn's `onOpen`.
     fn connection_made(&mut self) {}
 
     /// The peer sent this text message. Autobahn's `onMessage`.
     fn text_received(&mut self, text: &str);
 
-    /// The peer sent this binary message, which is lent. Autobahn's `onMessage` with `isBinary`.
+    /// The peer sent this binary message; copy what you need to keep. Autobahn's `onMessage` with `isBinary`.
     fn bytes_received(&mut self, data: &[u8]);
 
-    /// The peer sent a ping, which was answered already. Autobahn's `onPing`.
+    /// The peer sent a ping, which has already been answered. Autobahn's `onPing`.
     fn ping_received(&mut self, data: &[u8]) {
         let _ = data;
     }
 
-    /// The peer sent a pong: the answer to a ping, or one of its own accord. Autobahn's `onPong`.
+    /// The peer sent a pong: the answer to a ping, or an unsolicited one. Autobahn's `onPong`.
     fn pong_received(&mut self, data: &[u8]) {
         let _ = data;
     }
 
-    /// The peer has closed the web socket, with this code and reason; it may be the answer to a close of this side. Called
-    /// when the connection has ended, before [`connection_lost`](Self::connection_lost), and never if it has ended without
-    /// a closing frame of the peer. Autobahn's `onClose`.
+    /// The peer closed the web socket with this code and reason, possibly in answer to a close of this side. Called
+    /// when the connection has ended, before [`connection_lost`](Self::connection_lost), but not if it ended without a
+    /// closing frame from the peer. Autobahn's `onClose`.
     fn closed(&mut self, code: CloseCode, reason: &str) {
         let _ = (code, reason);
     }
@@ -69,18 +69,18 @@ pub trait WebSocketHandler: 'static {
     }
 }
 
-/// What the closure given to [`WebSocket::messages`](crate::web_socket::WebSocket::messages) may return: a handler, an
-/// `Option` of one, where `None` refuses the web socket with 503 (Service Unavailable), or a `Result`, whose error is the
-/// status of the refusal.
+/// The return value of the closure given to [`WebSocket::messages`](crate::web_socket::WebSocket::messages): a handler;
+/// an `Option` of one, where `None` refuses the web socket with 503 (Service Unavailable); or a `Result`, whose error
+/// is the status of the refusal.
 pub trait IntoWebSocketHandler {
     /// The handler's type.
     type Handler: WebSocketHandler;
 
-    /// The handler, or the status to refuse the web socket with.
+    /// Returns the handler.
     ///
     /// # Errors
     ///
-    /// The status.
+    /// The status to refuse the web socket with.
     fn into_handler(self) -> Result<Self::Handler, StatusCode>;
 }
 

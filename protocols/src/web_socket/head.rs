@@ -1,21 +1,21 @@
-//! Heads of HTTP messages, RFC 9112: how they come in, and what all of them have in common.
+//! Heads of HTTP messages, RFC 9112: how they arrive, and what requests and answers have in common.
 
 use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use memchr::memmem;
 
-/// The head of a request or of an answer, as it comes in.
+/// The head of a request or an answer while it arrives.
 #[derive(Default)]
 pub(super) struct Head {
     bytes: Vec<u8>,
 }
 
 impl Head {
-    /// Takes in what belongs to the head; the rest when it is complete.
+    /// Takes the bytes of the head; returns the remaining bytes when it is complete.
     pub(super) fn fill<'a>(&mut self, data: &'a [u8]) -> Option<&'a [u8]> {
         let before = self.bytes.len();
         self.bytes.extend_from_slice(data);
-        // The end may have begun in what came before.
+        // The end may have begun in earlier bytes.
         let from = before.saturating_sub(2);
         let ends = [&b"\n\r\n"[..], b"\n\n"];
         let end =
@@ -33,7 +33,7 @@ impl Head {
     }
 }
 
-/// The fields that `httparse` has found: it refuses folded lines, blanks before colons and control characters.
+/// The fields that `httparse` found: it rejects folded lines, blanks before colons and control characters.
 pub(super) fn fields(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, http::Error> {
     let mut fields = HeaderMap::with_capacity(parsed.len());
     for field in parsed {
@@ -43,7 +43,7 @@ pub(super) fn fields(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, http:
     Ok(fields)
 }
 
-/// The value of a field that there must be once.
+/// The value of a field that must occur exactly once.
 pub(super) fn single<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, String> {
     at_most_one(fields, name)?.ok_or_else(|| format!("has no field {}", capitalized(name)))
 }
@@ -60,7 +60,7 @@ pub(super) fn at_most_one<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Resul
     }
 }
 
-/// The elements of a field that is a list (RFC 9110, section 5.6.1), however many lines it stands on.
+/// The elements of a list field (RFC 9110, section 5.6.1), on any number of lines.
 pub(super) fn elements(fields: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
     let values = fields.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values
@@ -73,16 +73,16 @@ pub(super) fn has_element(fields: &HeaderMap, name: impl AsHeaderName, element: 
     elements(fields, name).any(|it| it.eq_ignore_ascii_case(element))
 }
 
-/// Whether it is a token (RFC 9110, section 5.6.2), as names of subprotocols are.
+/// Whether it is a token (RFC 9110, section 5.6.2), like the names of subprotocols.
 pub(super) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
-/// A field's name as it stands in the specifications.
+/// A field's name as written in the specifications.
 pub(super) fn capitalized(name: &HeaderName) -> String {
     let mut name = name.as_str().replace("websocket", "webSocket");
     let mut begins = true;
-    // Names of fields are ASCII.
+    // Field names are ASCII.
     let capitalized = name.drain(..).map(|letter| {
         let was_first = std::mem::replace(&mut begins, letter == '-');
         if was_first { letter.to_ascii_uppercase() } else { letter }
@@ -90,8 +90,8 @@ pub(super) fn capitalized(name: &HeaderName) -> String {
     capitalized.collect()
 }
 
-/// A longer head is refused.
+/// The maximum length of a head.
 const LONGEST: usize = 8 * 1024;
 
-/// More fields than that are refused.
+/// The maximum number of fields.
 pub(super) const MOST_FIELDS: usize = 64;

@@ -1,4 +1,4 @@
-//! What a server shows that it has understood the request by.
+//! Proof that a server has understood the request.
 
 use data_encoding::BASE64;
 use sha1::{Digest as _, Sha1};
@@ -11,10 +11,10 @@ pub(super) fn accept(key: &str) -> String {
     BASE64.encode(&hash.finalize())
 }
 
-/// The key of a request that nobody has asked before.
+/// A fresh key for a request.
 pub(super) fn new() -> String {
     let mut bytes = [0; 16];
-    // A system that gives none would have given none to this process's hash maps either.
+    // A system without random bytes could not have provided them for this process's hash maps either.
     getrandom::fill(&mut bytes).expect("the system gives random bytes");
     BASE64.encode(&bytes)
 }

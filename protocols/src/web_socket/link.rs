@@ -5,14 +5,14 @@ use std::rc::Rc;
 use crate::web_socket::close_code::CloseCode;
 use crate::web_socket::frame::Keys;
 
-/// What the layer and the receiver of messages inside it tell each other besides bytes. Each input of the receiver is an
-/// opcode and what a message or a control frame of that kind holds; its output is frames.
+/// What the layer and the message receiver inside it exchange besides bytes. Each input of the receiver is an opcode and
+/// the content of a message or control frame of that kind; its output is frames.
 pub(super) struct Link {
-    /// A client's.
+    /// The keys of a client.
     pub(super) keys: Option<Rc<Keys>>,
-    /// What the handler closes with.
+    /// The code and reason of the handler's close.
     pub(super) closing: RefCell<Option<(CloseCode, String)>>,
-    /// What the peer has closed with.
+    /// The code and reason of the peer's close.
     pub(super) closed: RefCell<Option<(CloseCode, String)>>,
 }
 

@@ -34,12 +34,11 @@ use crate::web_socket::options::{Inside, Options, Role};
 use crate::web_socket::receiver::messages;
 use crate::web_socket::upgrade::Upgrade;
 
-/// A factory whose connections are web sockets, of servers and of clients. It does the opening handshake, takes messages
-/// apart and puts them together, answers pings and sends them, and closes as RFC 6455 says. Like the policies it works
-/// over whatever carries connections, and policies can be put around it.
+/// A factory whose connections are web sockets, for servers and clients. It performs the opening handshake, splits and
+/// assembles messages, answers and sends pings, and closes according to RFC 6455. Like the policies it works over
+/// anything that carries connections, and policies can be wrapped around it.
 ///
-/// What is inside is one of two things. A [handler of messages](Self::messages) is called back with texts and with bytes,
-/// and sends such:
+/// Inside is one of two things. A [message handler](Self::messages) receives and sends text and binary messages:
 ///
 /// ```
 /// use protocols::web_socket::{WebSocket, WebSocketHandle, WebSocketHandler};
@@ -61,7 +60,7 @@ use crate::web_socket::upgrade::Upgrade;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// And any protocol at all can be [carried](Self::around), as a stream of bytes:
+/// Or any protocol can be [carried](Self::around) as a stream of bytes:
 ///
 /// ```
 /// # use protocols::{LineHandler, LineReceiver, Lines};
@@ -79,55 +78,54 @@ use crate::web_socket::upgrade::Upgrade;
 ///
 /// # Bytes and messages
 ///
-/// A connection that is carried is a stream of bytes, and a web socket sends messages. Each message that comes, be it
-/// binary or text, is one [`data_received`](Protocol::data_received), cut after each 65,536 bytes; empty ones are none.
-/// What one callback writes, as far as it is not more than 65,536 bytes and the peer keeps up, leaves as one message;
-/// nobody should rely on more than that. Messages are sent as binary ones, or as [text](Self::text). A receiver inside
-/// finds lines and the like as in any stream. Where it matters what is a message and of which kind, take
-/// [`messages`](Self::messages).
+/// A carried connection is a stream of bytes, while a web socket sends messages. Each message received, binary or text,
+/// becomes one [`data_received`](Protocol::data_received), split after every 65,536 bytes; empty messages are skipped.
+/// The bytes that one callback writes are sent as one message, up to 65,536 bytes and as long as the peer keeps up; do
+/// not rely on more than that. Messages are sent as binary or as [text](Self::text). A receiver inside finds lines and
+/// the like as in any stream. If message boundaries or kinds matter, use [`messages`](Self::messages).
 ///
 /// # How it ends
 ///
-/// | what happens | what the protocol inside is told |
+/// | event | callbacks of the protocol inside |
 /// |---|---|
-/// | the peer closes the web socket | [`eof_received`](Protocol::eof_received) (a handler: [`closed`](WebSocketHandler::closed)); when what was written is sent, [`Done`](reactor::CloseReason::Done): there are no half-closed web sockets |
-/// | the protocol inside calls `lose_connection`, `write_eof` or [`close`](WebSocketHandle::close) | `Done` when the peer has closed, too; [`TimedOut`](reactor::CloseReason::TimedOut) if it has not after 10 s |
+/// | the peer closes the web socket | [`eof_received`](Protocol::eof_received) (a handler: [`closed`](WebSocketHandler::closed)); when all output has been sent, [`Done`](reactor::CloseReason::Done): there are no half-closed web sockets |
+/// | the protocol inside calls `lose_connection`, `write_eof` or [`close`](WebSocketHandle::close) | `Done` when the peer has closed too; [`TimedOut`](reactor::CloseReason::TimedOut) if it has not within 10 s |
 /// | the connection ends without that | [`Lost`](reactor::CloseReason::Lost) |
-/// | the peer breaks the rules, or sends a message that is too long | [`Failed`](reactor::CloseReason::Failed); the peer is told in the closing frame |
-/// | the peer has vanished: nothing comes of it for 20 s, and no answer to a ping in 20 s more | `TimedOut` |
+/// | the peer violates the protocol, or sends a message that is too long | [`Failed`](reactor::CloseReason::Failed); the peer is told in the closing frame |
+/// | the peer has vanished: it is silent for 20 s, and does not answer a ping within 20 s more | `TimedOut` |
 /// | the reactor stops, or a policy outside closes | `Done`; the peer is told that this side goes away |
 ///
-/// The opening handshake has to be complete after 10 s, and its heads may have 8 KiB and 64 fields; what is inside is
-/// built after it.
+/// The opening handshake must be complete within 10 s, and its heads may have up to 8 KiB and 64 fields; the protocol
+/// inside is built after it.
 ///
 /// # What a browser lets strangers do
 ///
-/// Any page can have the browser of whoever looks at it open a web socket to any server that this can reach, with the
-/// cookies for it. Two things tell such a request from others, and both are looked at:
+/// Any web page can make its visitor's browser open a web socket to any server that the browser can reach, with the
+/// cookies for that server. Two things distinguish such requests, and both are checked:
 ///
-/// - The origin of the page. Those of other origins than the host that is asked for are refused, unless they are
-///   [let in](Self::origin). Browsers always send it; a request without it comes from another program.
-/// - The host that is asked for. A page whose own name was made to mean this machine's address ("DNS rebinding") asks for
-///   that name, and its origin fits. Say what [this server's own hosts](Self::host) are, and requests for others are
-///   refused. A server that only this machine reaches needs this as much as any other.
+/// - The origin of the page. Requests from other origins than the requested host are refused, unless they are
+///   [allowed](Self::origin). Browsers always send the origin; a request without it comes from another program.
+/// - The requested host. A page whose own name was made to resolve to this machine's address ("DNS rebinding") requests
+///   that name, and its origin matches. Set [this server's own hosts](Self::host), and requests for others are refused.
+///   A server that only this machine can reach needs this as much as any other.
 ///
 /// # Memory
 ///
-/// An idle connection takes about 1 KiB more than without. A message is held as far as it has come, whatever length it
-/// claims to have. Flow control is that of every connection: while the protocol inside does not read, or its answers are
-/// not read, nothing more is.
+/// An idle connection takes about 1 KiB more than without a web socket. A message takes memory for the bytes received,
+/// whatever length it claims. Flow control is as for every connection: while the protocol inside does not read, or its
+/// answers are not read, nothing more is read.
 #[derive(Clone)]
 #[must_use]
 pub struct WebSocket(Rc<Options>);
 
 impl WebSocket {
-    /// Web sockets that carry what `inside` builds.
+    /// Web sockets that carry the protocols of `inside`.
     pub fn around(inside: impl Factory) -> Self {
         Self::new(Role::Server, Inside::Stream(share(inside)))
     }
 
-    /// Web sockets whose messages go to a handler. For each `build` is given its [`WebSocketHandle`] and its [`Opening`],
-    /// which says what was asked for, and returns the handler; or an `Option` or a `Result` of it, which
+    /// Web sockets whose messages go to a handler. For each one `build` receives its [`WebSocketHandle`] and its
+    /// [`Opening`], which describes the request, and returns the handler; or an `Option` or a `Result` of it, which can
     /// [refuse](IntoWebSocketHandler) the web socket. Autobahn's `WebSocketServerFactory`, and its `onConnect`.
     ///
     /// ```
@@ -154,10 +152,10 @@ impl WebSocket {
         Self::new(Role::Server, messages(build))
     }
 
-    /// The client's end of web sockets that carry what `inside` builds: to be connected with. The server is asked for
-    /// the path in `url`, and told the host in it; where to connect is not taken from it. TLS (`wss://`) is up to
-    /// whatever carries the connection. If the server refuses, the connection ends with a
-    /// [`Failed`](reactor::CloseReason::Failed) that says why, and nothing is built inside.
+    /// The client's end of web sockets that carry the protocols of `inside`, for connecting. The path and host in `url`
+    /// are sent to the server; the address to connect to is not taken from it. TLS (`wss://`) must be provided by the
+    /// connection. If the server refuses, the connection ends with a [`Failed`](reactor::CloseReason::Failed) that says
+    /// why, and nothing is built inside.
     ///
     /// ```no_run
     /// # use protocols::web_socket::WebSocket;
@@ -173,8 +171,8 @@ impl WebSocket {
         Self::new(Role::client(url), Inside::Stream(share(inside)))
     }
 
-    /// The client's end of web sockets whose messages go to a handler: [`messages`](Self::messages) as
-    /// [`client`](Self::client) has it. What [`Opening`] says of fields are those of the server's answer. Autobahn's
+    /// The client's end of web sockets whose messages go to a handler: like [`messages`](Self::messages), for clients
+    /// as in [`client`](Self::client). The fields in [`Opening`] are those of the server's answer. Autobahn's
     /// `WebSocketClientFactory`.
     ///
     /// ```no_run
@@ -201,80 +199,81 @@ impl WebSocket {
         Self(Rc::new(Options::new(role, inside)))
     }
 
-    /// For servers: the path that requests have to be for, such as `/socket` (any path). What is behind a `?` is not
-    /// looked at.
+    /// For servers: the path that requests must have, such as `/socket`. By default any path is accepted. The query
+    /// after `?` is ignored.
     pub fn path(self, path: &str) -> Self {
         self.set(|options| options.path = Some(path.to_owned()))
     }
 
-    /// For servers: a name of this server, as requests have it in their field `Host`: `example.org`, at any port, or
-    /// `example.org:8080`, at that alone. When there is one, requests for other hosts are refused with 421 (Misdirected
-    /// Request). Without it any host may be asked for, which is [not safe](Self#what-a-browser-lets-strangers-do) where
-    /// browsers are trusted by where they are.
+    /// For servers: a name of this server, as in the `Host` field of requests: `example.org` at any port, or
+    /// `example.org:8080` at that port only. If at least one is set, requests for other hosts are refused with 421
+    /// (Misdirected Request). By default any host is accepted, which is [not
+    /// safe](Self#what-a-browser-lets-strangers-do) if browsers are trusted because of their network.
     pub fn host(self, name: &str) -> Self {
         self.set(|options| options.hosts.push(name.to_owned()))
     }
 
-    /// For servers: lets pages of this origin connect, such as `https://example.org`, besides those of the host that
-    /// the request is for. Requests of other pages are refused, for they come with the cookies of whoever looks at
-    /// them; requests that name no origin do not come from a browser.
+    /// For servers: allows pages of this origin to connect, such as `https://example.org`, in addition to those of the
+    /// requested host. Requests from other pages are refused, because they come with the cookies of the page's visitor;
+    /// requests without an origin do not come from a browser.
     pub fn origin(self, origin: &str) -> Self {
         self.set(|options| options.origins.push(origin.to_owned()))
     }
 
-    /// For servers: lets pages of any origin connect.
+    /// For servers: allows pages of any origin to connect.
     pub fn any_origin(self) -> Self {
         self.set(|options| options.any_origin = true)
     }
 
-    /// Adds a subprotocol. A client offers them all; a server chooses the first that the client offers, too, and none
-    /// if there is none.
+    /// Adds a subprotocol. A client offers all of them; a server chooses its first one that the client also offers, or
+    /// none.
     pub fn subprotocol(self, name: &str) -> Self {
         self.set(|options| options.subprotocols.push(name.to_owned()))
     }
 
-    /// For clients: adds a field to the request, such as `Authorization`, `Cookie` or `Origin`. One that cannot be sent,
-    /// or that the handshake itself has, ends the connection with a [`Failed`](reactor::CloseReason::Failed) that says so.
+    /// For clients: adds a field to the request, such as `Authorization`, `Cookie` or `Origin`. A field that cannot be
+    /// sent, or that the handshake sets itself, ends the connection with a [`Failed`](reactor::CloseReason::Failed)
+    /// that says so.
     pub fn field(self, name: &str, value: &str) -> Self {
         self.set(|options| options.fields.push((name.to_owned(), value.to_owned())))
     }
 
-    /// For connections that are carried: sends text messages. What the protocol inside writes has to be UTF-8, or the connection fails; a character may
-    /// be written in parts.
+    /// For carried connections: sends text messages. The protocol inside must write UTF-8, or the connection fails; a
+    /// character may be written in parts.
     pub fn text(self) -> Self {
         self.set(|options| options.text = true)
     }
 
-    /// The longest message that is received (65,536 bytes): so much may be held of one that is not complete. A longer one
+    /// The maximum length of a received message (65,536 bytes), and of an incomplete message in memory. A longer one
     /// ends the connection.
     pub fn max_message(self, bytes: usize) -> Self {
         self.set(|options| options.max_message = bytes)
     }
 
-    /// How long the opening handshake may take, and how long the peer may take to close when this side has (10 s).
+    /// How long the opening handshake may take, and how long the peer may take to close after this side has (10 s).
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
         self.set(|options| options.handshake_timeout = timeout)
     }
 
-    /// Sends a ping when nothing was heard of the peer for this long (20 s), and [ends](Self::pong_timeout) the connection
-    /// when nothing comes of that; `None` does neither. Many proxies cut connections that are silent for a minute.
-    /// Autobahn's `autoPingInterval`.
+    /// Sends a ping when the peer has been silent for this long (20 s), and [ends](Self::pong_timeout) the connection
+    /// if it stays silent; `None` turns both off. Many proxies cut connections that are silent for a minute. Autobahn's
+    /// `autoPingInterval`.
     ///
-    /// A peer that takes in what it is sent, however slowly, is not asked, nor one that is not read because the protocol
-    /// inside has paused.
+    /// No ping is sent to a peer that reads its output, however slowly, or while the protocol inside has paused
+    /// reading.
     pub fn ping_interval(self, silence: Option<Duration>) -> Self {
         self.set(|options| options.ping_interval = silence)
     }
 
-    /// How long a peer that was sent a ping may stay silent (20 s) before the connection ends with
+    /// How long a peer may stay silent after a ping (20 s) before the connection ends with
     /// [`TimedOut`](reactor::CloseReason::TimedOut). Autobahn's `autoPingTimeout`.
     pub fn pong_timeout(self, timeout: Duration) -> Self {
         self.set(|options| options.pong_timeout = timeout)
     }
 
-    /// For servers: has `factory` build the protocols of connections that begin with anything but a `GET` of this
-    /// [path](Self::path): the pages of a web server, say. They get everything from the first byte on, and are web
-    /// sockets never more.
+    /// For servers: lets `factory` build the protocols of connections that begin with anything but a `GET` of this
+    /// [path](Self::path), for example the pages of a web server. They receive everything from the first byte on, and
+    /// never become web sockets.
     pub fn otherwise(self, factory: impl Factory) -> Self {
         self.set(|options| options.otherwise = Some(share(factory)))
     }

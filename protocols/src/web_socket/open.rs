@@ -1,4 +1,4 @@
-//! A web socket behind its opening handshake.
+//! A web socket after its opening handshake.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -25,37 +25,37 @@ pub(super) struct Open {
     options: Rc<Options>,
     form: Form,
     reader: Reader,
-    /// Frames not looked at yet, because the protocol inside does not want to read.
+    /// Unprocessed frames, because the protocol inside has paused reading.
     kept: Bytes,
-    /// How much was delivered of the message that the reader lends, while not all of it was.
+    /// How much of the reader's message was delivered, while some of it is left.
     delivered: Option<usize>,
     closing: Closing,
-    /// What the peer has closed with.
+    /// The code of the peer's closing frame.
     peer_code: CloseCode,
     life: Life,
     timers: Timers,
 }
 
-/// What the protocol that this is part of does after a while.
+/// Delayed actions of the protocol that this is part of.
 #[derive(Clone, Copy)]
 pub(super) struct Timers {
-    /// Ends the connection, if it has not ended by then.
+    /// Ends the connection if it has not ended by then.
     pub(super) give_up: fn(&Transport, Duration),
     /// Calls [`Open::look_for_life`].
     pub(super) look_for_life: fn(&Transport, Duration),
 }
 
-/// What the connection inside is given, and gives.
+/// The form of the input and output of the connection inside.
 pub(super) enum Form {
-    /// What messages hold, and what they are to hold.
+    /// The contents of messages, in both directions.
     Bytes,
-    /// The same, and what it gives is text, of which a character may be begun.
+    /// The same, with text as its output, which may end within a character.
     Text(Characters),
-    /// What [`Link`] says.
+    /// As documented at [`Link`].
     Messages(Rc<Link>),
 }
 
-/// Whose closing frames have passed. Behind its own a side sends nothing; behind the peer's nothing more is heard.
+/// Which closing frames have passed. After its own a side sends nothing; after the peer's nothing more is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Closing {
     Neither,
@@ -64,23 +64,23 @@ enum Closing {
     Both,
 }
 
-/// What is known of a peer that may have vanished.
+/// What is known about a peer that may have vanished.
 #[derive(Default)]
 struct Life {
-    /// Something was received since this was last looked at.
+    /// Whether something was received since the last look.
     heard: bool,
-    /// It was sent a ping because nothing was.
+    /// Whether a ping was sent because of silence.
     pinged: bool,
-    /// What had left, and what was to be sent still, when this was last looked at.
+    /// The bytes sent, and those unsent, at the last look.
     sent: u64,
     unsent: usize,
 }
 
-/// The connection outside, to write frames to.
+/// The outer connection, to write frames to.
 struct Out {
     outer: Transport,
     keys: Option<Rc<Keys>>,
-    /// So many bytes were ever written.
+    /// The total number of bytes written.
     written: u64,
 }
 
@@ -106,7 +106,7 @@ impl Open {
         self.nested.inside()
     }
 
-    /// The handshake is done; `frames` have come already.
+    /// Called when the handshake is done; `frames` have already arrived.
     pub(super) fn begin(&mut self, frames: &[u8]) {
         if let Some(interval) = self.options.ping_interval {
             self.look_again(interval);
@@ -120,7 +120,7 @@ impl Open {
         self.deliver(frames);
     }
 
-    /// Something may have changed inside or outside.
+    /// Called when something may have changed inside or outside.
     pub(super) fn pass(&mut self) {
         let inside = self.nested.inside();
         let wants_more = inside.wants_read() || inside.transport().is_closing();
@@ -130,14 +130,14 @@ impl Open {
         self.drain();
     }
 
-    /// The connection outside has ended.
+    /// The peer has ended the stream of the outer connection.
     pub(super) fn received_eof(&mut self) -> OnEof {
         self.pass();
         if self.has_more() {
             return OnEof::NotYet;
         }
         if !self.closing.is_theirs() {
-            let what = "the peer has not closed the web socket before";
+            let what = "the peer ended the connection without closing the web socket";
             let error = io::Error::new(io::ErrorKind::UnexpectedEof, what);
             self.out.outer.fail_connection(CloseReason::Lost(Arc::new(error)));
         }
@@ -148,7 +148,7 @@ impl Open {
         !self.closing.is_theirs() && !self.kept.is_empty() || self.delivered.is_some()
     }
 
-    /// Delivers what is kept, then these frames, as far as the protocol inside wants to read. What is left is kept.
+    /// Delivers the kept frames, then these, as long as the protocol inside reads. The rest is kept.
     fn deliver(&mut self, frames: &[u8]) {
         if !self.kept.is_empty() && !frames.is_empty() {
             self.kept = [&self.kept, frames].concat().into();
@@ -199,7 +199,7 @@ impl Open {
         self.send();
     }
 
-    /// Delivers what there is of a message; false if the protocol inside does not want the rest, or the next one, now.
+    /// Delivers the current message; false if the protocol inside does not want the rest, or the next one, now.
     fn deliver_message(&mut self) -> bool {
         while let Some(delivered) = self.delivered
             && self.nested.inside().wants_read()
@@ -227,7 +227,7 @@ impl Open {
         if self.delivered.is_none() {
             self.reader.forget_message();
         }
-        // Behind its close the peer's is still to come; behind a failure nothing is.
+        // After its close the peer's is still to come; after a failure nothing is.
         self.delivered.is_none() && self.nested.inside().failure().is_none() && (wants_read || is_closing)
     }
 
@@ -235,7 +235,7 @@ impl Open {
         self.send();
         if self.closing.is_theirs() && self.delivered.is_none() && self.nested.inside().received_eof() != OnEof::NotYet
         {
-            // It cannot go on sending: the closing handshake is for both directions.
+            // It cannot go on sending: the closing handshake covers both directions.
             self.nested.inside().transport().lose_connection();
             self.send();
         }
@@ -254,7 +254,7 @@ impl Open {
         self.nested.settle(!self.closing.is_ours());
     }
 
-    /// Sends the closing frame, or the answer to that of the peer.
+    /// Sends the closing frame, or the answer to the peer's.
     fn close(&mut self) {
         let outer = self.out.outer.clone();
         if self.closing.is_theirs() {
@@ -280,23 +280,23 @@ impl Open {
         self.out.send(Opcode::Close, [&closing(code, reason), b""]);
     }
 
-    /// The peer has broken the rules, and nothing more of it is listened to.
+    /// The peer has violated the protocol; nothing more is read.
     fn fail(&mut self, violation: Violation) {
         tracing::debug!(error = %violation, "the web socket fails");
         self.closing.add_theirs();
-        // A frame that was not sent to its end would take the next one for its own.
+        // A partly sent frame would swallow the next one.
         let is_between =
             !matches!(self.form, Form::Messages(_)) || self.nested.inside().transport().unsent_bytes() == 0;
         if is_between && !self.closing.is_ours() {
             self.send_close(violation.code(), "");
         }
         self.closing.add_ours();
-        // First, for the connection outside ends in order.
+        // Before the outer connection ends in order.
         self.nested.inside().lost(CloseReason::failed(violation));
         self.out.outer.lose_connection();
     }
 
-    /// Sends what the protocol inside has written, as messages.
+    /// Sends the output of the protocol inside as messages.
     fn send(&mut self) {
         let Self { out, nested, form, .. } = self;
         let mut is_text = true;
@@ -319,14 +319,14 @@ impl Open {
         (self.timers.look_for_life)(&self.out.outer, delay);
     }
 
-    /// Sends a ping to a peer of which nothing was heard for long, and ends the connection if nothing comes of that.
+    /// Sends a ping to a peer that has been silent for long, and ends the connection if it stays silent.
     pub(super) fn look_for_life(&mut self) {
         let Some(interval) = self.options.ping_interval else { return };
         let inner = self.nested.inside().transport().clone();
         let unsent = self.out.outer.unsent_bytes() + inner.unsent_bytes();
         let sent = self.out.written - self.out.outer.unsent_bytes() as u64;
         let before = mem::replace(&mut self.life, Life { sent, unsent, ..Life::default() });
-        // One that takes in what it is sent is there, however long that takes; and one that is not read cannot answer.
+        // A peer that reads its output is alive, however slow it is; and one whose input is not read cannot be heard.
         let takes = before.unsent > 0 && before.sent != sent;
         let is_unread = unsent == 0 && !self.nested.inside().wants_read();
         if before.heard || takes || is_unread {
@@ -344,7 +344,7 @@ impl Open {
 
     fn ping(&mut self, inner: &Transport) {
         match self.form {
-            // Not between the parts of a frame that is being sent.
+            // Not between the parts of a frame being sent.
             Form::Messages(_) => {
                 send(Opcode::Ping, [b"", b""], self.out.keys.as_deref(), |parts| inner.write_sequence(parts));
                 self.send();
@@ -390,5 +390,5 @@ impl Out {
 }
 
 fn not_text() -> CloseReason {
-    CloseReason::failed("what was to be sent as text is not UTF-8")
+    CloseReason::failed("cannot send text that is not UTF-8")
 }

@@ -1,8 +1,8 @@
 use http::header::ORIGIN;
 use http::{HeaderMap, Uri};
 
-/// How a web socket was opened: what the client has asked for, and the fields that the other side has sent. The closure
-/// given to [`WebSocket::messages`](crate::web_socket::WebSocket::messages) sees it.
+/// How a web socket was opened: the client's request, and the fields sent by the other side. Passed to the closure
+/// given to [`WebSocket::messages`](crate::web_socket::WebSocket::messages).
 #[derive(Debug)]
 pub struct Opening {
     pub(super) target: Uri,
@@ -11,28 +11,28 @@ pub struct Opening {
 }
 
 impl Opening {
-    /// The path that was asked for, such as `/rooms/7`. What is encoded by `%` in it still is.
+    /// The requested path, such as `/rooms/7`, still percent-encoded.
     pub fn path(&self) -> &str {
         self.target.path()
     }
 
-    /// What is behind the `?`.
+    /// The query after the `?`.
     pub fn query(&self) -> Option<&str> {
         self.target.query()
     }
 
-    /// The fields of the request for a server's end, those of the answer for a client's.
+    /// The fields of the request at a server's end, those of the answer at a client's.
     pub fn headers(&self) -> &HeaderMap {
         &self.headers
     }
 
-    /// For a server's end: the origin of the page that asks, such as `https://example.org`; `None` if it is no browser
-    /// that asks. It is one of those that are [let in](crate::web_socket::WebSocket::origin).
+    /// At a server's end: the origin of the requesting page, such as `https://example.org`; `None` if the client is not
+    /// a browser. It is one of the [allowed](crate::web_socket::WebSocket::origin) ones.
     pub fn origin(&self) -> Option<&str> {
         self.headers.get(ORIGIN)?.to_str().ok()
     }
 
-    /// The subprotocol that was agreed on.
+    /// The negotiated subprotocol.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }

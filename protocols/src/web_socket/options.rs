@@ -9,7 +9,7 @@ use crate::web_socket::frame::Keys;
 use crate::web_socket::link::Link;
 use crate::web_socket::opening::Opening;
 
-/// What all connections of a factory share.
+/// Shared by all connections of a factory.
 #[derive(Clone)]
 pub(super) struct Options {
     pub(super) inside: Inside,
@@ -21,7 +21,7 @@ pub(super) struct Options {
     pub(super) origins: Vec<String>,
     pub(super) any_origin: bool,
     pub(super) subprotocols: Vec<String>,
-    /// For clients: more fields of the request.
+    /// For clients: additional fields of the request.
     pub(super) fields: Vec<(String, String)>,
     pub(super) text: bool,
     pub(super) max_message: usize,
@@ -33,11 +33,11 @@ pub(super) struct Options {
 #[derive(Clone)]
 pub(super) enum Role {
     Server,
-    /// What to ask a server for, and what frames are masked with.
+    /// The client's URL, and the keys for masking frames.
     Client(String, Rc<Keys>),
 }
 
-/// What is built behind the handshake.
+/// Built after the handshake.
 #[derive(Clone)]
 pub(super) enum Inside {
     Stream(SharedFactory),

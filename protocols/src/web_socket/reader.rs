@@ -1,4 +1,4 @@
-//! Frames as they come in, put together to messages: bytes in, messages out, no I/O.
+//! Receives frames and assembles them into messages: bytes in, messages out, no I/O.
 
 use std::error::Error;
 use std::fmt;
@@ -6,23 +6,23 @@ use std::fmt;
 use crate::web_socket::close_code::CloseCode;
 use crate::web_socket::frame::{FINAL, Key, LONGEST_CONTROL, MASKED, Opcode, mask};
 
-/// Takes frames apart, by the rules of RFC 6455, section 5. It holds one message and one control frame, as far as these
-/// have come, whatever length they claim to have.
+/// Parses frames by the rules of RFC 6455, section 5. It holds the received bytes of one message and one control frame,
+/// whatever length they claim.
 pub(super) struct Reader {
-    /// Whether frames have to be masked, as a client's are.
+    /// Whether frames must be masked, as a client's are.
     masked: bool,
-    /// The most bytes of a message.
+    /// The maximum length of a message in bytes.
     most: usize,
     /// The beginning of a header.
     header: [u8; LONGEST_HEADER],
     header_length: usize,
-    /// The frame that is being received.
+    /// The frame being received.
     frame: Option<Frame>,
-    /// The message that is being received, or was completed last: a byte for its kind, then what has come of it.
+    /// The message being received, or completed last: a byte for its kind, then its bytes so far.
     message: Vec<u8>,
-    /// So much of a text is known to be UTF-8.
+    /// How much of a text is known to be UTF-8.
     checked: usize,
-    /// Frames of the message follow.
+    /// Whether further frames of the message follow.
     within_message: bool,
     control: Vec<u8>,
 }
@@ -30,19 +30,19 @@ pub(super) struct Reader {
 #[derive(Clone, Copy)]
 struct Frame {
     is_final: bool,
-    /// None of a frame that goes on with a message.
+    /// `None` for a frame that continues a message.
     opcode: Option<Opcode>,
     key: Option<Key>,
     length: u64,
     received: u64,
 }
 
-/// What a frame has completed.
+/// The effect of a frame.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Event {
-    /// A message, which [`message`](Reader::message) lends.
+    /// A message, available by [`message`](Reader::message).
     Message,
-    /// What it carries is lent by [`control`](Reader::control).
+    /// A ping, with its payload in [`control`](Reader::control).
     Ping,
     Pong,
     Close(CloseCode, String),
@@ -64,7 +64,7 @@ impl Reader {
     }
 
     /// Takes frames off the front of the input up to the first that completes something; `None` if none does, and then
-    /// all of the input is taken.
+    /// the whole input is consumed.
     pub(super) fn next(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
         loop {
             let Some(frame) = self.frame else {
@@ -81,12 +81,12 @@ impl Reader {
         }
     }
 
-    /// The message that was completed last: a byte for its kind, then what it holds.
+    /// The message completed last: a byte for its kind, then its content.
     pub(super) fn message(&self) -> &[u8] {
         &self.message
     }
 
-    /// Forgets a message that was completed, and gives back memory that was needed for it.
+    /// Discards a completed message, and releases memory that it needed.
     pub(super) fn forget_message(&mut self) {
         if !self.within_message {
             self.message.clear();
@@ -94,12 +94,12 @@ impl Reader {
         }
     }
 
-    /// What the ping or the pong carries that came last.
+    /// The payload of the last ping or pong.
     pub(super) fn control(&self) -> &[u8] {
         &self.control
     }
 
-    /// Whether the header is complete. Bytes behind it stay in the input.
+    /// Whether the header is complete. Bytes after it stay in the input.
     fn fill_header(&mut self, input: &mut &[u8]) -> Result<bool, Violation> {
         loop {
             if let Some(frame) = self.parse_header()? {
@@ -111,7 +111,7 @@ impl Reader {
             self.header[self.header_length] = *byte;
             self.header_length += 1;
             *input = rest;
-            // What is wrong with the first two bytes is not waited for.
+            // Errors in the first two bytes are reported at once.
             if self.header_length == 2 {
                 self.check(self.header[0], self.header[1])?;
             }
@@ -120,27 +120,27 @@ impl Reader {
 
     fn check(&self, first: u8, second: u8) -> Result<(), Violation> {
         if first & RESERVED != 0 {
-            return Err(Violation::Rule("the peer has set a reserved bit, for an extension that was not agreed on"));
+            return Err(Violation::Rule("the peer set a reserved bit, for an extension that was not negotiated"));
         }
         if (second & MASKED != 0) != self.masked {
             return Err(Violation::Rule(if self.masked {
-                "the client has sent a frame that is not masked"
+                "the client sent an unmasked frame"
             } else {
-                "the server has sent a frame that is masked"
+                "the server sent a masked frame"
             }));
         }
         match first & 0x0f {
-            0 if !self.within_message => Err(Violation::Rule("the peer goes on with a message that it has not begun")),
+            0 if !self.within_message => Err(Violation::Rule("the peer continued a message that it had not begun")),
             1 | 2 if self.within_message => {
-                Err(Violation::Rule("the peer begins a message before the last one is complete"))
+                Err(Violation::Rule("the peer began a message before the last one was complete"))
             }
             0..=2 => Ok(()),
-            8..=10 if first & FINAL == 0 => Err(Violation::Rule("the peer has sent a control frame in parts")),
+            8..=10 if first & FINAL == 0 => Err(Violation::Rule("the peer sent a fragmented control frame")),
             8..=10 if usize::from(second & !MASKED) > LONGEST_CONTROL => {
-                Err(Violation::Rule("the peer has sent a control frame of more than 125 bytes"))
+                Err(Violation::Rule("the peer sent a control frame of more than 125 bytes"))
             }
             8..=10 => Ok(()),
-            _ => Err(Violation::Rule("the peer has sent a frame of a kind that does not exist")),
+            _ => Err(Violation::Rule("the peer sent a frame of an unknown kind")),
         }
     }
 
@@ -153,7 +153,7 @@ impl Reader {
         };
         let Some(length) = length else { return Ok(None) };
         if length < least || length > i64::MAX as u64 {
-            return Err(Violation::Rule("the peer has sent a length that is not in its shortest form, or too great"));
+            return Err(Violation::Rule("the peer sent a length that is too great or not in its shortest form"));
         }
         let key = if second & MASKED == 0 {
             None
@@ -172,7 +172,7 @@ impl Reader {
         Ok(Some(Frame { is_final: first & FINAL != 0, opcode, key, length, received: 0 }))
     }
 
-    /// A header is complete.
+    /// Called when a header is complete.
     fn begin(&mut self, frame: Frame) -> Result<(), Violation> {
         self.frame = Some(frame);
         let before = match frame.opcode {
@@ -195,7 +195,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Takes what the input has of a frame.
+    /// Takes the payload of a frame off the input.
     fn fill_payload(&mut self, mut frame: Frame, input: &mut &[u8]) -> Result<(), Violation> {
         let missing = frame.length - frame.received;
         let there = usize::try_from(missing).unwrap_or(usize::MAX).min(input.len());
@@ -213,7 +213,7 @@ impl Reader {
         if is_message { self.check_text() } else { Ok(()) }
     }
 
-    /// Fails as soon as what has come of a text cannot become UTF-8 any more.
+    /// Fails as soon as the text cannot become valid UTF-8.
     fn check_text(&mut self) -> Result<(), Violation> {
         if self.message[0] != Opcode::Text as u8 {
             return Ok(());
@@ -226,7 +226,7 @@ impl Reader {
         Ok(())
     }
 
-    /// A frame is complete.
+    /// Called when a frame is complete.
     fn complete(&mut self, frame: Frame) -> Result<Option<Event>, Violation> {
         Ok(match frame.opcode {
             Some(Opcode::Ping) => Some(Event::Ping),
@@ -249,11 +249,11 @@ impl Reader {
         let [high, low, reason @ ..] = &self.control[..] else {
             return match self.control[..] {
                 [] => Ok(Event::Close(CloseCode::NO_STATUS, String::new())),
-                _ => Err(Violation::Rule("the peer closes with half a code")),
+                _ => Err(Violation::Rule("the peer closed with half a code")),
             };
         };
         let Some(code) = CloseCode::new(u16::from_be_bytes([*high, *low])) else {
-            return Err(Violation::Rule("the peer closes with a code that no frame may carry"));
+            return Err(Violation::Rule("the peer closed with a reserved code"));
         };
         match str::from_utf8(reason) {
             Ok(reason) => Ok(Event::Close(code, reason.to_owned())),
@@ -262,11 +262,11 @@ impl Reader {
     }
 }
 
-/// How a peer has broken the rules of RFC 6455, or a limit of this side.
+/// A violation of RFC 6455 by the peer, or of a limit of this side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Violation {
     Rule(&'static str),
-    /// What is not UTF-8 though it has to be.
+    /// Text that must be UTF-8 and is not.
     NotText(&'static str),
     TooLong {
         most: usize,
@@ -274,7 +274,7 @@ pub(super) enum Violation {
 }
 
 impl Violation {
-    /// What the peer is told.
+    /// The code in the closing frame.
     pub(super) fn code(self) -> CloseCode {
         match self {
             Self::Rule(_) => CloseCode::PROTOCOL_ERROR,
@@ -288,18 +288,18 @@ impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Rule(rule) => f.write_str(rule),
-            Self::NotText(what) => write!(f, "the peer has sent {what} that is not UTF-8"),
-            Self::TooLong { most } => write!(f, "the peer has sent a message of more than {most} bytes"),
+            Self::NotText(what) => write!(f, "the peer sent {what} that is not UTF-8"),
+            Self::TooLong { most } => write!(f, "the peer sent a message of more than {most} bytes"),
         }
     }
 }
 
 impl Error for Violation {}
 
-/// The bits of the first byte that extensions may use.
+/// The bits of the first byte reserved for extensions.
 const RESERVED: u8 = 0x70;
 
 const LONGEST_HEADER: usize = 14;
 
-/// What an idle connection may keep for the next message.
+/// The memory that an idle connection may keep for the next message.
 const SPARE: usize = 512;

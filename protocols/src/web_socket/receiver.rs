@@ -18,7 +18,7 @@ pub(super) fn messages<T: IntoWebSocketHandler>(
     mut build: impl FnMut(WebSocketHandle, &Opening) -> T + 'static,
 ) -> Inside {
     let build = move |transport: Transport, link: &Rc<Link>, opening: &Opening| {
-        // Nothing is kept here that could be delivered later: the layer keeps it.
+        // Nothing is kept here for later delivery: the layer does that.
         let socket = WebSocketHandle::new(transport, WebSocketKind { link: Rc::clone(link) }, |_| {});
         let handler = build(socket.clone(), opening).into_handler()?;
         Ok(Box::new(Receiver { handler, handle: socket, cut: WholeMessages }) as Box<dyn Protocol>)
@@ -26,7 +26,7 @@ pub(super) fn messages<T: IntoWebSocketHandler>(
     Inside::Messages(Rc::new(RefCell::new(build)))
 }
 
-/// Each input is whole: an opcode, and what a message or a control frame of that kind holds. See [`Link`].
+/// Each input is complete: an opcode, and the content of a message or control frame of that kind. See [`Link`].
 struct WholeMessages;
 
 impl<H: WebSocketHandler> Cut<H> for WholeMessages {
@@ -41,7 +41,7 @@ impl<H: WebSocketHandler> Cut<H> for WholeMessages {
                 Err(error) => socket.transport().fail_connection(CloseReason::failed(error)),
             },
             PING => {
-                // In its turn behind what was sent, and as an answer: a peer that does not read it is not read either.
+                // In order after earlier output, and as an answer: if a peer does not read, it is not read either.
                 socket.send(Opcode::Pong, data);
                 handler.ping_received(data);
             }

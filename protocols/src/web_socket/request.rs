@@ -1,4 +1,4 @@
-//! The request that a web socket begins with: the server's side of the opening handshake, RFC 6455, section 4.2.
+//! The request that opens a web socket: the server's side of the opening handshake, RFC 6455, section 4.2.
 
 use std::fmt;
 
@@ -15,16 +15,16 @@ use crate::web_socket::head::{Head, MOST_FIELDS, at_most_one, elements, fields, 
 use crate::web_socket::key;
 use crate::web_socket::options::Options;
 
-/// What is to become of a connection, by its first request.
+/// What to do with a connection, by its first request.
 pub(super) enum Verdict {
-    /// It becomes a web socket.
+    /// Make it a web socket.
     Accept(Box<Accepted>),
     Refuse(Refusal),
-    /// It is none of ours.
+    /// Leave it to the other factory.
     Otherwise,
 }
 
-/// A request for a web socket that is as it should be.
+/// A valid request for a web socket.
 pub(super) struct Accepted {
     pub(super) request: Request<()>,
     pub(super) subprotocol: Option<String>,
@@ -38,7 +38,7 @@ pub(super) struct Refusal {
     why: String,
 }
 
-/// Judges a head that is complete, or too long to be one.
+/// Checks a head that is complete, or too long.
 pub(super) fn judge(head: &Head, options: &Options) -> Verdict {
     let not_ours = |refusal| match options.otherwise {
         Some(_) => Verdict::Otherwise,
@@ -58,7 +58,7 @@ pub(super) fn judge(head: &Head, options: &Options) -> Verdict {
         return not_ours(Refusal::new(StatusCode::NOT_FOUND, "there is no web socket at this path"));
     }
     if request.method() != Method::GET {
-        return not_ours(Refusal::bad(format!("a web socket is asked for by GET, not by {}", request.method())));
+        return not_ours(Refusal::bad(format!("a web socket must be requested by GET, not by {}", request.method())));
     }
     match check(request, options) {
         Ok(accepted) => Verdict::Accept(Box::new(accepted)),
@@ -66,17 +66,17 @@ pub(super) fn judge(head: &Head, options: &Options) -> Verdict {
     }
 }
 
-/// What the head of a request says, if it is one.
+/// Parses the head of a request.
 fn parse(head: &[u8]) -> Result<Request<()>, Refusal> {
     let mut room = [EMPTY_HEADER; MOST_FIELDS];
     let mut parsed = httparse::Request::new(&mut room);
     match parsed.parse(head) {
         Ok(httparse::Status::Complete(_)) => {}
-        Ok(httparse::Status::Partial) => return Err(Refusal::bad("this is no HTTP request")),
+        Ok(httparse::Status::Partial) => return Err(Refusal::bad("this is not an HTTP request")),
         Err(httparse::Error::TooManyHeaders) => {
             return Err(Refusal::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the request has too many fields"));
         }
-        Err(error) => return Err(Refusal::bad(format!("this is no HTTP request: {error}"))),
+        Err(error) => return Err(Refusal::bad(format!("this is not an HTTP request: {error}"))),
     }
     let version = if parsed.version == Some(1) { Version::HTTP_11 } else { Version::HTTP_10 };
     let target = parsed.path.unwrap_or_default();
@@ -91,7 +91,7 @@ fn parse(head: &[u8]) -> Result<Request<()>, Refusal> {
     Ok(request)
 }
 
-/// Whether it is of the forms that a `GET` has: a path, or a URL (RFC 9112, sections 3.2.1 and 3.2.2).
+/// Whether it has a form allowed for `GET`: a path, or a URL (RFC 9112, sections 3.2.1 and 3.2.2).
 fn is_target(target: &str, uri: &Uri) -> bool {
     target.starts_with('/') || matches!(uri.scheme_str(), Some("http" | "https" | "ws" | "wss"))
 }
@@ -110,7 +110,7 @@ fn check(request: Request<()>, options: &Options) -> Result<Accepted, Refusal> {
         return Err(Refusal::bad("the request has no Connection: Upgrade"));
     }
     if single(fields, &SEC_WEBSOCKET_VERSION).map_err(Refusal::request)? != "13" {
-        return Err(Refusal::upgrade("the request is for another version of web sockets than 13"));
+        return Err(Refusal::upgrade("the request is for a version of web sockets other than 13"));
     }
     let asked = single(fields, &SEC_WEBSOCKET_KEY).map_err(Refusal::request)?;
     if !BASE64.decode(asked.as_bytes()).is_ok_and(|key| key.len() == 16) {
@@ -129,30 +129,30 @@ fn check(request: Request<()>, options: &Options) -> Result<Accepted, Refusal> {
     Ok(Accepted { request, subprotocol, accept })
 }
 
-/// What every request must be like; the host that it is for.
+/// Checks the rules for all requests; returns the requested host.
 fn check_http(request: &Request<()>) -> Result<&str, Refusal> {
     let fields = request.headers();
     if request.version() != Version::HTTP_11 {
-        return Err(Refusal::bad("a web socket is asked for by HTTP 1.1, not 1.0"));
+        return Err(Refusal::bad("a web socket must be requested by HTTP 1.1, not 1.0"));
     }
     let host = single(fields, &HOST).map_err(Refusal::request)?;
     if host.contains('@') || host.parse::<Authority>().is_err() {
-        return Err(Refusal::bad("the field Host names no host"));
+        return Err(Refusal::bad("the field Host does not name a host"));
     }
     if fields.contains_key(TRANSFER_ENCODING) || !matches!(at_most_one(fields, &CONTENT_LENGTH), Ok(None | Some("0"))) {
-        return Err(Refusal::bad("a request for a web socket has no body"));
+        return Err(Refusal::bad("a request for a web socket must not have a body"));
     }
-    // What a URL says counts, whatever the field says.
+    // The host in a URL takes precedence over the field.
     Ok(request.uri().authority().map_or(host, Authority::as_str))
 }
 
-/// Whether a request for `host` is for the server that has this name, or this name and port.
+/// Whether a request for `host` is for the server of this name, or this name and port.
 fn is_host(own: &str, host: &str) -> bool {
     let without_port = host.parse::<Authority>().is_ok_and(|host| host.host().eq_ignore_ascii_case(own));
     without_port || own.eq_ignore_ascii_case(host)
 }
 
-/// Browsers name the origin of the page that asks; nobody else need.
+/// Browsers name the origin of the requesting page; other clients need not.
 fn is_known(origin: &str, host: &str, origins: &[String]) -> bool {
     let named = origin.split_once("://").map(|(_, named)| named);
     named.is_some_and(|named| named.eq_ignore_ascii_case(host))
@@ -162,13 +162,13 @@ fn is_known(origin: &str, host: &str, origins: &[String]) -> bool {
 fn choose(fields: &HeaderMap, subprotocols: &[String]) -> Result<Option<String>, Refusal> {
     let offered = || elements(fields, SEC_WEBSOCKET_PROTOCOL);
     if let Some(wrong) = offered().find(|name| !is_token(name)) {
-        return Err(Refusal::bad(format!("{wrong:?} is not the name of a subprotocol")));
+        return Err(Refusal::bad(format!("{wrong:?} is not a valid subprotocol name")));
     }
     Ok(subprotocols.iter().find(|name| offered().any(|offer| offer == *name)).cloned())
 }
 
 impl Accepted {
-    /// The answer by which the connection becomes a web socket.
+    /// The answer that makes the connection a web socket.
     pub(super) fn answer(&self) -> String {
         let accept = &self.accept;
         let subprotocol = self.subprotocol.as_ref().map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));

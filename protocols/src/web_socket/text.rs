@@ -1,19 +1,19 @@
-//! Text that is written in parts.
+//! Text written in parts.
 
-/// The beginning of a character that is still to be finished.
+/// The beginning of an incomplete character.
 #[derive(Default)]
 pub(super) struct Characters(Vec<u8>);
 
 impl Characters {
-    /// Whether what was written ends with a whole character.
+    /// Whether the output ends with a complete character.
     pub(super) fn is_whole(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Sends as much as ends with a whole character, in two parts that belong together; false if it is no text.
+    /// Sends text up to the last complete character, in two parts that belong together; false if it is not UTF-8.
     pub(super) fn send(&mut self, mut data: &[u8], send: impl FnOnce([&[u8]; 2])) -> bool {
         let begun = &mut self.0;
-        // At most three bytes more finish a character.
+        // Up to three more bytes complete a character.
         while !begun.is_empty() && !data.is_empty() {
             begun.push(data[0]);
             data = &data[1..];

@@ -1,4 +1,4 @@
-//! A connection from its first request on.
+//! A connection, starting with its first request.
 
 use std::cell::Cell;
 use std::mem;
@@ -28,9 +28,9 @@ pub(super) struct Upgrade {
 }
 
 enum Stage {
-    /// The client's request comes in.
+    /// The client's request is arriving.
     Request(Head, Pending),
-    /// The server's answer comes in, to this key and a request for this.
+    /// The server's answer is arriving, to this key and this request.
     Answer(Head, Question, Pending),
     Open(Box<Open>),
     Otherwise(PassThrough),
@@ -53,7 +53,7 @@ impl Upgrade {
         Self { transport, options, stage }
     }
 
-    /// Asks the server, as a client does.
+    /// Sends the client's request to the server.
     fn ask(&mut self, url: &str) {
         match answer::request(url, &self.options) {
             Ok((request, key)) => {
@@ -69,7 +69,7 @@ impl Upgrade {
         while let Stage::Answer(head, ..) = &mut self.stage {
             let rest = head.fill(data);
             if head.is_too_long() {
-                self.transport.fail_connection(CloseReason::failed("what the server answers is too long"));
+                self.transport.fail_connection(CloseReason::failed("the head of the server's answer is too long"));
                 return;
             }
             let Some(rest) = rest else { return };
@@ -78,7 +78,7 @@ impl Upgrade {
         }
     }
 
-    /// An answer of the server is complete, and `rest` has come behind it, which is the next if this was not the last.
+    /// An answer of the server is complete, followed by `rest`, which is the next answer unless this was the last.
     fn check(&mut self, rest: &[u8]) {
         let Stage::Answer(head, question, pending) = mem::replace(&mut self.stage, Stage::Refused) else { return };
         match answer::check(head.bytes(), &question.key, &self.options.subprotocols) {
@@ -99,7 +99,7 @@ impl Upgrade {
         self.stage = Stage::Open(open);
     }
 
-    /// The request is complete, and `rest` has come behind it; or it is too long to be one.
+    /// The request is complete, followed by `rest`; or it is too long.
     fn decide(&mut self, rest: &[u8]) {
         let Stage::Request(head, _pending) = mem::replace(&mut self.stage, Stage::Refused) else { return };
         match request::judge(&head, &self.options) {
@@ -120,7 +120,7 @@ impl Upgrade {
         }
     }
 
-    /// The web socket with what is inside it, or the status that it is refused with.
+    /// The web socket with the protocol inside, or the status of the refusal.
     fn build_inside(&self, opening: Opening) -> Result<Box<Open>, StatusCode> {
         let (nested, form) = match &self.options.inside {
             Inside::Stream(factory) => {
@@ -161,12 +161,12 @@ impl Upgrade {
     }
 
     fn refuse(&self, refusal: &Refusal) {
-        tracing::debug!(peer = %self.transport.peer(), %refusal, "a web socket is refused");
+        tracing::debug!(peer = %self.transport.peer(), %refusal, "refused a web socket");
         self.transport.write(refusal.answer());
         self.transport.lose_connection();
     }
 
-    /// What has come so far goes to a protocol of the other factory.
+    /// Passes everything received so far to a protocol of the other factory.
     fn pass_on(&mut self, head: &[u8], rest: &[u8]) {
         match self.options.otherwise.clone().and_then(|factory| self.build(factory)) {
             Some(nested) => {
@@ -211,7 +211,8 @@ impl Protocol for Upgrade {
             Stage::Open(open) => open.received_eof(),
             Stage::Otherwise(through) => through.received_eof(),
             Stage::Answer(..) => {
-                self.transport.fail_connection(CloseReason::failed("the server has closed instead of answering"));
+                self.transport
+                    .fail_connection(CloseReason::failed("the server closed the connection without an answer"));
                 OnEof::Close
             }
             Stage::Request(..) | Stage::Refused => OnEof::Close,

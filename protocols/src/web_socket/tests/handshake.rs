@@ -53,37 +53,41 @@ fn a_request_with_one_thing_wrong_is_refused_with_what_it_is() {
     let too_many = format!("{REQUEST}{}\r\n", "X: x\r\n".repeat(60));
     for (status, why, request) in [
         ("404", "there is no web socket at this path", with("/socket", "/other")),
-        ("400", "a web socket is asked for by GET, not by POST", with("GET", "POST")),
-        ("400", "this is no HTTP request", "nonsense\r\n\r\n".to_owned()),
-        ("400", "this is no HTTP request", with("HTTP/1.1", "HTTP/2.0")),
-        ("400", "this is no HTTP request", with("GET ", "GET  ")),
-        ("400", "this is no HTTP request", with("Upgrade: websocket", "Upgrade : websocket")),
-        ("400", "this is no HTTP request", with("Upgrade: websocket", "Upgrade: websocket\r X: x")),
-        ("400", "this is no HTTP request", with("keep-alive, Upgrade", "keep-alive,\r\n Upgrade")),
-        ("400", "this is no HTTP request", with("Upgrade: websocket", "Upgrade: websocket\0")),
-        ("400", "this is no HTTP request", with("Upgrade: websocket", "Up grade: websocket")),
-        ("400", "this is no HTTP request", with("Upgrade: websocket", ": websocket")),
+        ("400", "a web socket must be requested by GET, not by POST", with("GET", "POST")),
+        ("400", "this is not an HTTP request", "nonsense\r\n\r\n".to_owned()),
+        ("400", "this is not an HTTP request", with("HTTP/1.1", "HTTP/2.0")),
+        ("400", "this is not an HTTP request", with("GET ", "GET  ")),
+        ("400", "this is not an HTTP request", with("Upgrade: websocket", "Upgrade : websocket")),
+        ("400", "this is not an HTTP request", with("Upgrade: websocket", "Upgrade: websocket\r X: x")),
+        ("400", "this is not an HTTP request", with("keep-alive, Upgrade", "keep-alive,\r\n Upgrade")),
+        ("400", "this is not an HTTP request", with("Upgrade: websocket", "Upgrade: websocket\0")),
+        ("400", "this is not an HTTP request", with("Upgrade: websocket", "Up grade: websocket")),
+        ("400", "this is not an HTTP request", with("Upgrade: websocket", ": websocket")),
         ("400", "the target of the request is neither a path nor a URL", with("/socket?x=1", "*")),
         ("400", "the target of the request is neither a path nor a URL", with("/socket?x=1", "example.org:80")),
         ("400", "the target of the request is neither a path nor a URL", with("/socket?x=1", "ftp://x/socket")),
-        ("400", "a web socket is asked for by HTTP 1.1, not 1.0", with("HTTP/1.1", "HTTP/1.0")),
+        ("400", "a web socket must be requested by HTTP 1.1, not 1.0", with("HTTP/1.1", "HTTP/1.0")),
         ("400", "the request has no field Host", with("Host: example.org:80\r\n", "")),
         ("400", "the request has the field Host more than once", with_field("Host: example.org:80")),
-        ("400", "the field Host names no host", with("example.org:80", "")),
-        ("400", "the field Host names no host", with("example.org:80", "user@example.org")),
-        ("400", "the field Host names no host", with("example.org:80", "example.org, other.org")),
-        ("400", "the field Host names no host", with("example.org:80", "example.org/path")),
-        ("400", "a request for a web socket has no body", with_field("Content-Length: 5")),
-        ("400", "a request for a web socket has no body", with_field("Content-Length: 0\r\nContent-Length: 0")),
-        ("400", "a request for a web socket has no body", with_field("Content-Length: x")),
-        ("400", "a request for a web socket has no body", with_field("Transfer-Encoding: chunked")),
+        ("400", "the field Host does not name a host", with("example.org:80", "")),
+        ("400", "the field Host does not name a host", with("example.org:80", "user@example.org")),
+        ("400", "the field Host does not name a host", with("example.org:80", "example.org, other.org")),
+        ("400", "the field Host does not name a host", with("example.org:80", "example.org/path")),
+        ("400", "a request for a web socket must not have a body", with_field("Content-Length: 5")),
+        (
+            "400",
+            "a request for a web socket must not have a body",
+            with_field("Content-Length: 0\r\nContent-Length: 0"),
+        ),
+        ("400", "a request for a web socket must not have a body", with_field("Content-Length: x")),
+        ("400", "a request for a web socket must not have a body", with_field("Transfer-Encoding: chunked")),
         ("426", "the request has no Upgrade: websocket", with("Upgrade: websocket\r\n", "")),
         ("426", "the request has no Upgrade: websocket", with("Upgrade: websocket", "Upgrade: h2c")),
         ("426", "the request has no Upgrade: websocket", with("Upgrade: websocket", "Upgrade: websockets")),
         ("400", "the request has no Connection: Upgrade", with("Connection: keep-alive, Upgrade\r\n", "")),
         ("400", "the request has no Connection: Upgrade", with("keep-alive, Upgrade", "keep-alive")),
-        ("426", "the request is for another version of web sockets than 13", with("Version: 13", "Version: 8")),
-        ("426", "the request is for another version of web sockets than 13", with("Version: 13", "Version: 013")),
+        ("426", "the request is for a version of web sockets other than 13", with("Version: 13", "Version: 8")),
+        ("426", "the request is for a version of web sockets other than 13", with("Version: 13", "Version: 013")),
         ("400", "the request has no field Sec-WebSocket-Version", with("Sec-WebSocket-Version: 13\r\n", "")),
         (
             "400",
@@ -100,7 +104,7 @@ fn a_request_with_one_thing_wrong_is_refused_with_what_it_is() {
         ("400", "the Sec-WebSocket-Key of the request is not 16 bytes in Base64", with("b25jZQ==", "b25j")),
         ("400", "the Sec-WebSocket-Key of the request is not 16 bytes in Base64", with("ZQ==", "ZR==")),
         ("400", "the request has the field Origin more than once", with_field("Origin: null\r\nOrigin: null")),
-        ("400", "\"a b\" is not the name of a subprotocol", with_field("Sec-WebSocket-Protocol: a b, c")),
+        ("400", "\"a b\" is not a valid subprotocol name", with_field("Sec-WebSocket-Protocol: a b, c")),
         ("431", "the head of the request is too long", too_long.clone()),
         ("431", "the head of the request is too long", format!("{too_long}\r\n")),
         ("431", "the request has too many fields", too_many),
@@ -179,10 +183,10 @@ fn an_answer_that_is_as_it_should_be_is_accepted_in_all_its_spellings() {
 #[test]
 fn an_answer_with_one_thing_wrong_ends_the_connection_with_what_it_is() {
     for (why, from, to) in [
-        ("what the server answers is no HTTP", "HTTP/1.1 101", "SSH-2.0"),
-        ("what the server answers is no HTTP", "Upgrade: websocket", "Upgrade : websocket"),
-        ("what the server answers is no HTTP", "Upgrade: websocket", "Upgrade:\r\n websocket"),
-        ("what the server answers is no HTTP", "Upgrade: websocket", "Upgrade: websocket\r X: x"),
+        ("the server's answer is not HTTP", "HTTP/1.1 101", "SSH-2.0"),
+        ("the server's answer is not HTTP", "Upgrade: websocket", "Upgrade : websocket"),
+        ("the server's answer is not HTTP", "Upgrade: websocket", "Upgrade:\r\n websocket"),
+        ("the server's answer is not HTTP", "Upgrade: websocket", "Upgrade: websocket\r X: x"),
         ("the server refuses the web socket: 404 Not Found", "101 Switching Protocols", "404 Not Found"),
         ("the server refuses the web socket: 200 OK", "101 Switching Protocols", "200 OK"),
         (
@@ -190,27 +194,27 @@ fn an_answer_with_one_thing_wrong_ends_the_connection_with_what_it_is() {
             "101 Switching Protocols",
             "426 x\r\nSec-WebSocket-Version: 7, 8",
         ),
-        ("the server's answer is HTTP 1.0, where nothing can be upgraded", "HTTP/1.1", "HTTP/1.0"),
+        ("the server answered with HTTP 1.0, which cannot upgrade a connection", "HTTP/1.1", "HTTP/1.0"),
         ("the server's answer has no field Upgrade", "Upgrade: websocket\r\n", ""),
-        ("the server upgrades to something else than a web socket", "Upgrade: websocket", "Upgrade: h2c"),
-        ("the server upgrades to something else than a web socket", "Upgrade: websocket", "Upgrade: websocket, h2c"),
+        ("the server upgraded to something other than a web socket", "Upgrade: websocket", "Upgrade: h2c"),
+        ("the server upgraded to something other than a web socket", "Upgrade: websocket", "Upgrade: websocket, h2c"),
         ("the server's answer has the field Upgrade more than once", "Upgrade: w", "Upgrade: websocket\r\nUpgrade: w"),
         ("the server's answer has no Connection: Upgrade", "Connection: Upgrade\r\n", ""),
         ("the server's answer has no Connection: Upgrade", "Connection: Upgrade", "Connection: close"),
         ("the server's answer has no field Sec-WebSocket-Accept", "Sec-WebSocket-Accept", "Accept"),
-        ("the server's answer does not fit the question", "Accept: ", "Accept: x"),
+        ("the server's answer does not match the request", "Accept: ", "Accept: x"),
         (
-            "the server has chosen an extension that it was not offered: \"permessage-deflate\"",
+            "the server chose an extension that was not offered: \"permessage-deflate\"",
             "Connection",
             "Sec-WebSocket-Extensions: permessage-deflate\r\nConnection",
         ),
         (
-            "the server has chosen a subprotocol that it was not offered: \"c\"",
+            "the server chose a subprotocol that was not offered: \"c\"",
             "Connection",
             "Sec-WebSocket-Protocol: c\r\nConnection",
         ),
         (
-            "the server has chosen a subprotocol that it was not offered: \"a, b\"",
+            "the server chose a subprotocol that was not offered: \"a, b\"",
             "Connection",
             "Sec-WebSocket-Protocol: a, b\r\nConnection",
         ),
@@ -232,11 +236,11 @@ fn a_client_ends_when_no_answer_comes() {
     let client = || StringTransport::connect(WebSocket::client("ws://here/", |_: Transport| None::<Echo>));
     let mut wire = client();
     wire.receive("x".repeat(8193));
-    assert_eq!(wire.close_reason().unwrap().to_string(), "what the server answers is too long");
+    assert_eq!(wire.close_reason().unwrap().to_string(), "the head of the server's answer is too long");
     let mut wire = client();
     wire.receive("HTTP/1.1 101");
     wire.receive_eof();
-    assert_eq!(wire.close_reason().unwrap().to_string(), "the server has closed instead of answering");
+    assert_eq!(wire.close_reason().unwrap().to_string(), "the server closed the connection without an answer");
     let mut wire = client();
     wire.advance(Duration::from_secs(10));
     assert!(matches!(wire.close_reason(), Some(CloseReason::TimedOut)));
@@ -254,11 +258,11 @@ fn a_client_does_not_ask_what_cannot_be_asked() {
         ("/path is not the URL of a web socket: it begins neither with ws://", client("/path")),
         ("http://x/ is not the URL of a web socket: it begins neither", client("http://x/")),
         ("ws://a:b@x/ is not the URL of a web socket: a user and a password go", client("ws://a:b@x/")),
-        ("\"a,b\" cannot be the name of a subprotocol", client("ws://x/").subprotocol("a,b")),
-        ("\"a b\" cannot be the name of a field", client("ws://x/").field("a b", "c")),
+        ("\"a,b\" is not a valid subprotocol name", client("ws://x/").subprotocol("a,b")),
+        ("\"a b\" is not a valid field name", client("ws://x/").field("a b", "c")),
         ("the value \"a\\r\\nb\" of the field x cannot be sent", client("ws://x/").field("X", "a\r\nb")),
         ("the value of the field authorization cannot", client("ws://x/").field("Authorization", "a\r\nb")),
-        ("the field host is made by the web socket itself", client("ws://x/").field("Host", "y")),
+        ("the field host is set by the web socket itself", client("ws://x/").field("Host", "y")),
     ] {
         let wire = StringTransport::connect(client);
         let reason = wire.close_reason().unwrap().to_string();

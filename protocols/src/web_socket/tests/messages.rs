@@ -170,7 +170,7 @@ fn a_peer_that_closes_is_answered_with_its_code_behind_what_was_sent() {
 fn a_peer_that_breaks_the_rules_has_not_closed() {
     let mut test = open();
     let received = test.receive(&[frame(TEXT, "one"), frame(TEXT, b"\xff"), frame(CLOSE, closing(1000))]);
-    assert_eq!(received, ["text one", "lost: the peer has sent a text message that is not UTF-8"]);
+    assert_eq!(received, ["text one", "lost: the peer sent a text message that is not UTF-8"]);
     assert_eq!(test.sent(), [(TEXT, b"one".to_vec()), (CLOSE, closing(1007))]);
 }
 
@@ -187,7 +187,7 @@ fn a_handler_pings_and_times_and_pauses() {
     assert_eq!(test.log.take(), ["text one", "ping "]);
     let socket = test.wire.protocol::<Chat>().socket.clone();
     let error = socket.send_ping([0; 126]).unwrap_err();
-    assert_eq!(error.to_string(), "cannot send a ping of 126 bytes: it carries up to 125");
+    assert_eq!(error.to_string(), "cannot send a ping of 126 bytes: the maximum is 125");
 }
 
 #[test]

@@ -89,7 +89,10 @@ fn behind_the_end_of_its_own_stream_a_protocol_gets_what_comes_before_the_peers(
 fn a_connection_that_ends_without_a_close_is_lost() {
     let mut test = Test::open(|socket| socket);
     test.wire.receive_eof();
-    assert_eq!(test.log.take(), ["lost: connection lost: the peer has not closed the web socket before"]);
+    assert_eq!(
+        test.log.take(),
+        ["lost: connection lost: the peer ended the connection without closing the web socket"]
+    );
     let mut test = Test::open(|socket| socket);
     test.wire.break_connection(io::ErrorKind::ConnectionReset.into());
     assert_eq!(test.log.take(), ["lost: connection lost: connection reset"]);
@@ -147,7 +150,7 @@ fn text_is_sent_in_whole_characters_or_not_at_all() {
     for bad in ["broken", "half"] {
         let mut test = Test::open(WebSocket::text);
         let log = test.receive(&[frame(TEXT, bad), frame(TEXT, "close")]);
-        assert_eq!(log.last().unwrap(), "lost: what was to be sent as text is not UTF-8");
+        assert_eq!(log.last().unwrap(), "lost: cannot send text that is not UTF-8");
         assert!(test.wire.was_reset());
     }
 }
