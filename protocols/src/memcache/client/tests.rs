@@ -308,7 +308,7 @@ fn a_request_that_would_pass_the_output_limit_is_refused_alone_and_those_under_w
     }
     let refused = test.log();
     assert_eq!(refused.len(), 5, "16 MiB take 15 with their heads");
-    assert!(refused[0].starts_with("the request is not sent: behind 157"), "{}", refused[0]);
+    assert!(refused[0].starts_with("request not sent: on top of 157"), "{}", refused[0]);
     test.wire.stall(false);
     assert_eq!(test.written().matches("set k 0 0 1048576").count(), 15);
     assert_eq!(test.receive(&"STORED\r\n".repeat(15)), ["true"; 15]);
