@@ -377,7 +377,6 @@ impl Keeper for ConnectorCell {
         self.state.set(ConnectorState::Disconnected);
         self.transport.take();
         if let Some(connector) = self.me.upgrade().map(Connector) {
-            connector.count_failure();
             connector.call(&self.on_lost, reason.clone());
             connector.over(Ok(reason.clone()));
         }
