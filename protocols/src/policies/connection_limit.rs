@@ -4,9 +4,8 @@ use std::fmt;
 use std::rc::Rc;
 
 use reactor::layer::{self, Policy};
+use reactor::task::LogLimit;
 use reactor::{Address, CloseReason, Factory, Protocol, Transport};
-
-use crate::policies::log_limit::LogLimit;
 
 /// A policy that refuses excess connections. Twisted's `LimitTotalConnectionsFactory`, by [`total`](Self::total), and
 /// `LimitConnectionsByPeer`, by [`per_peer`](Self::per_peer).
@@ -107,8 +106,8 @@ impl ConnectionLimit {
     fn refuse(&self, outer: &Transport) {
         let Shared { most, refused, log_limit, .. } = &*self.0;
         refused.set(refused.get() + 1);
-        if log_limit.allows(outer.reactor().now()) {
-            tracing::warn!(peer = %outer.peer(), most, refused = refused.get(), "too many connections: refused");
+        if let Some(left_out) = log_limit.allows(outer.reactor().now()) {
+            tracing::warn!(left_out, peer = %outer.peer(), most, refused = refused.get(), "too many connections: refused");
         }
     }
 }

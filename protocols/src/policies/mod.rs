@@ -1,4 +1,24 @@
-//! Policies around a factory: time-outs, limits, throttles and logs.
+//! Policies around a factory: time-outs, limits, throttles and logs. Twisted's `protocols.policies`.
+//!
+//! Each is a factory around a factory, so they stack in any order, around whatever builds protocols:
+//!
+//! ```
+//! use std::time::Duration;
+//! use protocols::policies::{ConnectionLimit, IdleTimeout};
+//! # use protocols::{LineHandler, LineReceiver, Lines};
+//! # struct Echo { lines: Lines }
+//! # impl LineHandler for Echo {
+//! #     fn line_received(&mut self, line: &[u8]) { self.lines.send_line(line) }
+//! # }
+//!
+//! let reactor = reactor::Reactor::new()?;
+//! let factory = IdleTimeout::around(Duration::from_secs(300), LineReceiver::factory(|lines| Echo { lines }));
+//! reactor.listen_tcp("127.0.0.1:0", ConnectionLimit::per_peer(20).around(factory))?;
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! [`IdleTimeout`] and [`FirstMessageTimeout`] end connections, [`ConnectionLimit`] refuses them, [`Throttle`] slows them by
+//! [`Bucket`]s, [`TrafficLog`] and [`Capture`] write down what passes. [`reactor::layer::around`] makes more of them.
 
 pub(crate) mod bucket;
 pub(crate) mod capture;
@@ -8,7 +28,6 @@ pub(crate) mod first_message_timeout;
 pub(crate) mod idle_timeout;
 #[cfg(test)]
 pub(crate) mod kept;
-pub(crate) mod log_limit;
 pub(crate) mod pass_through;
 pub(crate) mod pcap;
 pub(crate) mod sink;

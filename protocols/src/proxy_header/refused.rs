@@ -2,8 +2,7 @@ use std::cell::Cell;
 use std::fmt;
 
 use reactor::Transport;
-
-use crate::policies::log_limit::LogLimit;
+use reactor::task::LogLimit;
 
 /// The number of connections that a [`ProxyHeader`](crate::proxy_header::ProxyHeader) has refused so far, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,8 +63,10 @@ impl Refusals {
         *count += 1;
         self.counts.set(counts);
         // Monitors connect every few seconds: that is not worth a log line.
-        if !matches!(refusal, Refusal::Silent) && limit.allows(transport.reactor().now()) {
-            tracing::warn!(peer = %transport.peer(), refused = counts.total(), "refused a client: {refusal}");
+        if !matches!(refusal, Refusal::Silent)
+            && let Some(left_out) = limit.allows(transport.reactor().now())
+        {
+            tracing::warn!(left_out, peer = %transport.peer(), refused = counts.total(), "refused a client: {refusal}");
         }
     }
 }

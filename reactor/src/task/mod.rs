@@ -24,5 +24,6 @@
 pub(crate) mod cooperate;
 pub(crate) mod looping_call;
 
+pub use crate::util::log_limit::{LeftOut, LogLimit};
 pub use cooperate::{CooperativeTask, Step, TaskEnd};
 pub use looping_call::{LoopingCall, Tick};

@@ -2,17 +2,28 @@ use std::cell::Cell;
 use std::num::NonZeroU64;
 use std::time::{Duration, Instant};
 
-/// Lets one line through per interval, and counts the others: a fault that concerns each of a thousand clients is
-/// logged once.
-#[derive(Default)]
-pub(crate) struct LogLimit {
+/// Lets one line of a log through every five seconds, and counts the others: a fault that concerns each of a thousand
+/// clients is logged once.
+///
+/// ```
+/// use reactor::Reactor;
+/// use reactor::task::LogLimit;
+///
+/// fn refused(limit: &LogLimit, reactor: &Reactor) {
+///     if let Some(left_out) = limit.allows(reactor.now()) {
+///         eprintln!("refused a client ({left_out:?} more since this was last said)");
+///     }
+/// }
+/// ```
+#[derive(Debug, Default)]
+pub struct LogLimit {
     last: Cell<Option<Instant>>,
     left_out: Cell<u64>,
 }
 
 impl LogLimit {
     /// Whether a line may be written now, and if so, how many were left out since the last one.
-    pub(crate) fn allows(&self, now: Instant) -> Option<LeftOut> {
+    pub fn allows(&self, now: Instant) -> Option<LeftOut> {
         if self.last.get().is_some_and(|last| now.saturating_duration_since(last) < LOG_INTERVAL) {
             self.left_out.set(self.left_out.get() + 1);
             return None;
@@ -23,7 +34,7 @@ impl LogLimit {
 }
 
 /// A field of a logged line; `None` if nothing was left out.
-pub(crate) type LeftOut = Option<NonZeroU64>;
+pub type LeftOut = Option<NonZeroU64>;
 
 const LOG_INTERVAL: Duration = Duration::from_secs(5);
 
