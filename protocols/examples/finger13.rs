@@ -106,7 +106,7 @@ fn main() -> ExitCode {
 mod tests {
     use std::time::Duration;
 
-    use protocols::finger::finger;
+    use protocols::finger;
     use reactor::testing::{Link, Simulation};
 
     use super::*;
@@ -135,7 +135,7 @@ mod tests {
 
         let ask = |host: &str| {
             let client = sim.host(host);
-            client.run_until(finger(&client, "server:79", "moshez")).unwrap().unwrap()
+            client.run_until(finger::lookup(&client, "server:79", "moshez")).unwrap().unwrap()
         };
         sim.run_for(Duration::from_secs(9));
         assert_eq!(ask("one"), "Happy and well\n");

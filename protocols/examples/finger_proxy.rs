@@ -5,8 +5,7 @@ use std::error::Error;
 use std::time::Duration;
 use std::{env, io};
 
-use protocols::finger::finger;
-use protocols::{LineHandler, LineReceiver, Lines};
+use protocols::{LineHandler, LineReceiver, Lines, finger};
 use reactor::{OnEof, Port, Reactor};
 
 /// The time limit of the other server.
@@ -25,7 +24,7 @@ impl LineHandler for FingerProxy {
         self.lines.pause_reading();
         let question = String::from_utf8_lossy(question);
         let (user, host) = question.rsplit_once('@').unwrap_or((&question, "127.0.0.1"));
-        let answer = finger(&self.lines.reactor(), (host, self.port), user);
+        let answer = finger::lookup(&self.lines.reactor(), (host, self.port), user);
         self.lines.defer(answer, |this: &mut Self, answer| match answer {
             Ok(text) => this.answer(&text),
             Err(error) => this.answer(&error.to_string()),
@@ -79,7 +78,7 @@ mod tests {
         serve(&sim.host("proxy"), "0.0.0.0:7779", 79).unwrap();
         sim.host("silent").listen_tcp(79, |_| Silent).unwrap();
         let client = sim.host("client");
-        let answer = client.run_until(finger(&client, "proxy:7779", "moshez@silent"));
+        let answer = client.run_until(finger::lookup(&client, "proxy:7779", "moshez@silent"));
         assert_eq!(answer.unwrap().unwrap(), "the other server does not answer\n");
         assert_eq!(sim.elapsed().as_secs(), PATIENCE.as_secs());
     }
@@ -95,7 +94,7 @@ mod tests {
             ("moshez@down", "the other server does not answer\n"),
         ] {
             let client = sim.host(question);
-            let answer = client.run_until(finger(&client, "proxy:7779", question));
+            let answer = client.run_until(finger::lookup(&client, "proxy:7779", question));
             assert_eq!(answer.unwrap().unwrap(), expected);
         }
     }

@@ -175,7 +175,7 @@
 //! | [`add_endpoint_schemes`] | web sockets and PROXY headers in endpoint descriptions: `web:tcp:8007` |
 //! | [`Socks`](socks::Socks), [`SocksRequest`](socks::SocksRequest) | a SOCKS 4, 4a and 5 proxy, and the request that its rule allows or refuses |
 //! | [`wire`] | echo, discard, chargen, quote of the day, active users, the time; over TCP and UDP |
-//! | [`Finger`](finger::Finger), [`finger()`](finger::finger()), [`FingerQuery`](finger::FingerQuery) | information about a user: the server, the client, the question (RFC 1288) |
+//! | [`Finger`](finger::Finger), [`lookup`](finger::lookup), [`FingerQuery`](finger::FingerQuery) | information about a user: the server, the client, the question (RFC 1288) |
 //! | [`IdentServer`](ident::IdentServer), [`IdentClient`](ident::IdentClient), [`IdentQuery`](ident::IdentQuery), [`IdentReply`](ident::IdentReply) | the owner of a connection (RFC 1413) |
 //!
 //! None of the servers limits how long a client may say nothing, but for [`Socks`](socks::Socks) before it has connected: put a policy

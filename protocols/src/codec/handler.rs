@@ -46,7 +46,8 @@ pub trait CodecHandler: 'static {
     /// The peer sent bytes that cannot be decoded, or too many that cannot be decoded yet
     /// ([`CodecFactory::max_kept`](crate::codec::CodecFactory::max_kept)): then the error is converted from an
     /// [`io::Error`](std::io::Error) of the kind [`InvalidData`](std::io::ErrorKind::InvalidData). Nothing more is
-    /// delivered; when this returns, the connection sends what was written and closes.
+    /// delivered; when this returns, the connection sends what was written and closes, with a
+    /// [`Failed`](CloseReason::Failed) that says so.
     fn decoding_failed(&mut self, error: <Self::Codec as Decoder>::Error) {
         let _ = error;
     }

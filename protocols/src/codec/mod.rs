@@ -1,4 +1,7 @@
 //! Messages of any `tokio_util` codec.
+//!
+//! [`CodecReceiver::factory`] takes what makes a codec, and makes a factory of your [`CodecHandler`], which is called with
+//! each message and sends by its [`Messages`]. There is an example at [`CodecHandler`].
 
 pub(crate) mod handle;
 pub(crate) mod handler;
@@ -8,7 +11,7 @@ pub use handler::CodecHandler;
 
 use std::{fmt, io};
 
-use reactor::{Factory, OnEof, Protocol, Transport};
+use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
@@ -167,7 +170,8 @@ fn decode_with<H: CodecHandler>(receiver: &mut Receiver<H, CodecReceiver>, decod
             Ok(None) => return false,
             Err(error) => {
                 handler.decoding_failed(error);
-                messages.lose_connection();
+                let text = "the codec cannot decode what the peer sent";
+                delivery.transport.lose_connection_with(CloseReason::failed(text));
             }
         }
         true

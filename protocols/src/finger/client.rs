@@ -16,11 +16,11 @@ use crate::finger::query::{FingerQuery, InvalidFingerQuery};
 /// RFC's section 3.3 requires: the text comes from a stranger and is about to be shown on a terminal.
 ///
 /// ```no_run
-/// use protocols::finger::finger;
+/// use protocols::finger;
 /// use reactor::Reactor;
 ///
 /// let reactor = Reactor::new()?;
-/// let answer = finger(&reactor, "localhost:79", "/W root");
+/// let answer = finger::lookup(&reactor, "localhost:79", "/W root");
 /// match reactor.run_until(answer)? {
 ///     Ok(text) => print!("{text}"),
 ///     Err(error) => eprintln!("{error}"),
@@ -28,26 +28,26 @@ use crate::finger::query::{FingerQuery, InvalidFingerQuery};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 ///
-/// The server has a minute for its answer, counted from the connection; [`finger_within`] sets another limit.
+/// The server has a minute for its answer, counted from the connection; [`lookup_within`] sets another limit.
 ///
 /// # Errors
 ///
 /// If `query` is not a valid [`FingerQuery`], the connection cannot be made or breaks before the end of the answer, the
 /// server takes longer than a minute, or the answer is longer than 256 KiB.
-pub fn finger<T: Into<ConnectOptions>>(
+pub fn lookup<T: Into<ConnectOptions>>(
     reactor: &Reactor,
     server: T,
     query: &str,
 ) -> impl Future<Output = Result<String, FingerError>> + 'static + use<T> {
-    finger_within(reactor, server, query, ANSWER)
+    lookup_within(reactor, server, query, ANSWER)
 }
 
-/// As [`finger`], with this time limit for the answer.
+/// As [`lookup`], with this time limit for the answer.
 ///
 /// # Errors
 ///
-/// As [`finger`].
-pub fn finger_within<T: Into<ConnectOptions>>(
+/// As [`lookup`].
+pub fn lookup_within<T: Into<ConnectOptions>>(
     reactor: &Reactor,
     server: T,
     query: &str,
@@ -72,7 +72,7 @@ pub fn finger_within<T: Into<ConnectOptions>>(
     }
 }
 
-/// Why [`finger`] has no answer.
+/// Why [`lookup`] has no answer.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum FingerError {
@@ -161,7 +161,7 @@ mod tests {
         let sim = Simulation::new(1);
         sim.host("server").listen_tcp(79, Finger::factory(async |_| Some(answer.to_owned()))).unwrap();
         let client = sim.host("client");
-        client.run_until(finger(&client, "server:79", query)).unwrap()
+        client.run_until(lookup(&client, "server:79", query)).unwrap()
     }
 
     /// A server that says this and then closes, or breaks off.
@@ -188,7 +188,7 @@ mod tests {
         let (sim, text) = (Simulation::new(1), text.into());
         sim.host("server").listen_tcp(79, move |transport| Says(transport, text.clone(), closes)).unwrap();
         let client = sim.host("client");
-        client.run_until(finger(&client, "server:79", "root")).unwrap()
+        client.run_until(lookup(&client, "server:79", "root")).unwrap()
     }
 
     #[test]
@@ -228,8 +228,8 @@ mod tests {
             let begun = client.now();
             let answer = client.run_until(async {
                 match deadline {
-                    None => finger(&client, "server:79", "x").await,
-                    Some(deadline) => finger_within(&client, "server:79", "x", deadline).await,
+                    None => lookup(&client, "server:79", "x").await,
+                    Some(deadline) => lookup_within(&client, "server:79", "x", deadline).await,
                 }
             });
             assert!(matches!(answer.unwrap(), Err(FingerError::Lost(CloseReason::TimedOut))));
@@ -243,7 +243,7 @@ mod tests {
         let sim = Simulation::new(1);
         sim.host("server");
         let client = sim.host("client");
-        let error = client.run_until(finger(&client, "server:79", "root")).unwrap().unwrap_err();
+        let error = client.run_until(lookup(&client, "server:79", "root")).unwrap().unwrap_err();
         assert_eq!(error.to_string(), "cannot connect to server:79: connection refused");
     }
 }

@@ -1,4 +1,4 @@
-//! Forwarding connections to another address.
+//! Forwarding connections to another address, by [`PortForward`]. Twisted's `protocols.portforward`.
 
 pub(crate) mod splice;
 

@@ -1,4 +1,7 @@
 //! Ident (RFC 1413): the owner of a connection.
+//!
+//! [`IdentServer`] answers the question [`IdentQuery`] by an [`IdentReply`] or an [`IdentError`]; [`IdentClient`] asks it.
+//! Twisted's `protocols.ident`. There is an example at each of the two.
 
 pub(crate) mod client;
 pub(crate) mod query;

@@ -92,7 +92,8 @@ impl<H: LineHandler> IntoHandler<Lines> for H {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OnLongLine {
-    /// Sends what was written, then closes, as [`Lines::lose_connection`](crate::Lines::lose_connection) does.
+    /// Sends what was written, then closes. [`connection_lost`](LineHandler::connection_lost) follows with a
+    /// [`Failed`](CloseReason::Failed) that says that a line was too long.
     Close,
     /// Goes on: the next byte received begins a new line, or is raw data if raw mode has been switched on.
     KeepReading,

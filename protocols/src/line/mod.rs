@@ -1,4 +1,24 @@
-//! Lines, and raw data between them.
+//! Lines, and raw data between them: what most protocols of the net are made of.
+//!
+//! [`LineReceiver::factory`] makes a factory of your [`LineHandler`], which is called with each line and sends by its
+//! [`Lines`]. Twisted's `LineReceiver` and `LineOnlyReceiver`.
+//!
+//! ```
+//! use protocols::{LineHandler, LineReceiver, Lines};
+//! use reactor::testing::StringTransport;
+//!
+//! struct Echo { lines: Lines }
+//!
+//! impl LineHandler for Echo {
+//!     fn line_received(&mut self, line: &[u8]) {
+//!         self.lines.send_line(line);
+//!     }
+//! }
+//!
+//! let mut wire = StringTransport::connect(LineReceiver::factory(|lines| Echo { lines }).any_newline());
+//! wire.receive("one\ntwo\n");
+//! assert_eq!(wire.written(), b"one\r\ntwo\r\n");
+//! ```
 
 pub(crate) mod handle;
 pub(crate) mod handler;
@@ -10,7 +30,7 @@ pub use handler::{LineHandler, OnLongLine};
 use std::fmt;
 use std::rc::Rc;
 
-use reactor::{Factory, OnEof, Protocol, Transport};
+use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 use crate::line::splitter::{Delimiter, Framing, LineTooLong};
 use crate::receiver::handle::Shared;
@@ -154,7 +174,9 @@ impl<H: LineHandler> Cut<H> for LineReceiver {
                     Ok(None) => found = false,
                     Err(LineTooLong) => {
                         match kind.lend(input.everything(), |data| handler.line_length_exceeded(data)) {
-                            OnLongLine::Close => lines.lose_connection(),
+                            OnLongLine::Close => {
+                                delivery.transport.lose_connection_with(CloseReason::failed(kind.framing.too_long()));
+                            }
                             OnLongLine::KeepReading => {}
                         }
                     }

@@ -15,7 +15,9 @@ pub(crate) struct Framing {
 
 #[derive(Clone, Debug)]
 pub(crate) enum Delimiter {
-    /// These bytes, at least one.
+    /// This byte.
+    Byte([u8; 1]),
+    /// These bytes, at least two.
     Bytes(Box<Finder<'static>>),
     /// LF, including a CR before it.
     AnyNewline,
@@ -46,14 +48,25 @@ impl Framing {
     }
 }
 
+impl Framing {
+    /// Why a connection ends whose peer has sent a line that is too long.
+    pub(crate) fn too_long(&self) -> String {
+        format!("the peer sent a line of more than {} bytes", self.max_length)
+    }
+}
+
 impl Delimiter {
     pub(crate) fn new(bytes: &[u8]) -> Self {
-        Self::Bytes(Box::new(Finder::new(bytes).into_owned()))
+        match *bytes {
+            [byte] => Self::Byte([byte]),
+            _ => Self::Bytes(Box::new(Finder::new(bytes).into_owned())),
+        }
     }
 
     /// The delimiter of sent lines.
     pub(crate) fn to_send(&self) -> &[u8] {
         match self {
+            Self::Byte(byte) => byte,
             Self::Bytes(finder) => finder.needle(),
             Self::AnyNewline => b"\r\n",
         }
@@ -66,17 +79,20 @@ impl Delimiter {
 }
 
 impl Needle for Delimiter {
+    #[inline]
     fn find(&self, bytes: &[u8]) -> Option<usize> {
         match self {
+            Self::Byte([byte]) => memchr(*byte, bytes),
             Self::Bytes(finder) => finder.find(bytes),
             Self::AnyNewline => memchr(b'\n', bytes),
         }
     }
 
+    #[inline]
     fn len(&self) -> usize {
         match self {
+            Self::Byte(_) | Self::AnyNewline => 1,
             Self::Bytes(finder) => finder.needle().len(),
-            Self::AnyNewline => 1,
         }
     }
 }

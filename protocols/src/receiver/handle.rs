@@ -1,3 +1,4 @@
+use std::any::Any;
 use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
@@ -19,10 +20,13 @@ use crate::receiver::delivery::Delivery;
 /// Like [`Transport`], it is cheap to clone and may be used from any callback of any connection of the same reactor.
 /// Its methods only record what to do: **they never call user code**. A handle that outlives its connection is
 /// harmless. Two handles are equal if they belong to the same connection.
-pub struct Handle<K>(pub(crate) Rc<Shared<K>>);
+pub struct Handle<K: ?Sized>(pub(crate) Rc<Shared<K>>);
+
+/// A [`Handle`] of any kind of receiver, made by [`Handle::to_any`], with what all kinds have in common.
+pub type AnyHandle = Handle<dyn Any>;
 
 /// What a receiver and its handles share.
-pub(crate) struct Shared<K> {
+pub(crate) struct Shared<K: ?Sized> {
     pub(crate) delivery: Delivery,
     pub(crate) kind: K,
 }
@@ -31,6 +35,38 @@ impl<K> Handle<K> {
     /// `deliver_later` makes the receiver deliver in the connection's next turn.
     pub(crate) fn new(transport: Transport, kind: K, deliver_later: fn(&Transport)) -> Self {
         Self(Rc::new(Shared { delivery: Delivery::new(transport, deliver_later), kind }))
+    }
+}
+
+impl<K: 'static> Handle<K> {
+    /// The same handle, without its kind: for code that pauses, closes or times connections of different kinds alike.
+    ///
+    /// ```
+    /// use protocols::receiver::AnyHandle;
+    /// use protocols::{Lines, Strings};
+    ///
+    /// /// Everything that reads from the network while the disk has room.
+    /// struct Sources(Vec<AnyHandle>);
+    ///
+    /// impl Sources {
+    ///     fn add(&mut self, control: &Lines, data: &Strings) {
+    ///         self.0.extend([control.to_any(), data.to_any()]);
+    ///     }
+    ///     fn pause(&self) {
+    ///         self.0.iter().for_each(AnyHandle::pause_reading);
+    ///     }
+    /// }
+    /// ```
+    pub fn to_any(&self) -> AnyHandle {
+        let shared: Rc<Shared<dyn Any>> = Rc::clone(&self.0) as _;
+        Handle(shared)
+    }
+}
+
+impl<K: ?Sized> Handle<K> {
+    /// Sends these bytes as they are, with no delimiter, length or encoding. As [`Transport::write`].
+    pub fn write(&self, data: impl AsRef<[u8]>) {
+        self.transport().write(data);
     }
 
     /// Stops delivering and reading at once; the rest of the input comes when [`resume_reading`] is called. Twisted's
@@ -85,6 +121,9 @@ impl<K> Handle<K> {
     }
 
     /// As [`Transport::call_later`]: calls `call` with the handler, `delay` from now.
+    ///
+    /// The closure must name the type of its argument, here as in the methods below: `|this: &mut Self|`. A handle does not
+    /// know its handler's type, so that handles of different handlers can be kept together.
     ///
     /// # Panics
     ///
@@ -144,28 +183,99 @@ impl<K> Handle<K> {
     }
 }
 
-impl<K> Clone for Handle<K> {
+impl<K: ?Sized> Clone for Handle<K> {
     fn clone(&self) -> Self {
         Self(Rc::clone(&self.0))
     }
 }
 
-impl<K> PartialEq for Handle<K> {
+impl<K: ?Sized> PartialEq for Handle<K> {
     fn eq(&self, other: &Self) -> bool {
-        Rc::ptr_eq(&self.0, &other.0)
+        self.transport() == other.transport()
     }
 }
 
-impl<K> Eq for Handle<K> {}
+impl<K: ?Sized> Eq for Handle<K> {}
 
-impl<K> Hash for Handle<K> {
+impl<K: ?Sized> Hash for Handle<K> {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        Rc::as_ptr(&self.0).hash(state);
+        self.transport().hash(state);
     }
 }
 
-impl<K> fmt::Debug for Handle<K> {
+impl<K: ?Sized> fmt::Debug for Handle<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("transport", self.transport()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use reactor::testing::StringTransport;
+
+    use super::AnyHandle;
+    use crate::string::StringFormat;
+    use crate::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
+
+    struct Log(Rc<RefCell<Vec<String>>>);
+
+    impl LineHandler for Log {
+        fn line_received(&mut self, line: &[u8]) {
+            self.0.borrow_mut().push(String::from_utf8_lossy(line).into_owned());
+        }
+    }
+
+    impl StringHandler for Log {
+        fn string_received(&mut self, string: &[u8]) {
+            self.0.borrow_mut().push(String::from_utf8_lossy(string).into_owned());
+        }
+    }
+
+    #[test]
+    fn handles_of_different_kinds_are_paused_and_resumed_alike() {
+        let log = Rc::new(RefCell::new(Vec::new()));
+        let handles = Rc::new(RefCell::new(Vec::new()));
+        let (kept, heard) = (Rc::clone(&handles), Rc::clone(&log));
+        let mut lines = StringTransport::connect(LineReceiver::factory(move |lines: Lines| {
+            kept.borrow_mut().push(lines.to_any());
+            Log(Rc::clone(&heard))
+        }));
+        let (kept, heard) = (Rc::clone(&handles), Rc::clone(&log));
+        let mut strings =
+            StringTransport::connect(StringReceiver::factory(StringFormat::Int8, move |strings: Strings| {
+                kept.borrow_mut().push(strings.to_any());
+                Log(Rc::clone(&heard))
+            }));
+        handles.borrow().iter().for_each(AnyHandle::pause_reading);
+        lines.receive("line\r\n");
+        strings.receive("\x06string");
+        assert!(log.borrow().is_empty());
+        handles.borrow().iter().for_each(AnyHandle::resume_reading);
+        lines.settle();
+        strings.settle();
+        assert_eq!(log.take(), ["line", "string"]);
+    }
+
+    #[test]
+    fn bytes_are_written_as_they_are() {
+        let mut wire = StringTransport::connect(LineReceiver::factory(|lines: Lines| {
+            lines.write("no delimiter");
+            Log(Rc::default())
+        }));
+        wire.settle();
+        assert_eq!(wire.written(), b"no delimiter");
+    }
+
+    #[test]
+    fn the_end_says_that_a_string_was_no_string() {
+        let factory = StringReceiver::factory(StringFormat::Netstring, |_| Log(Rc::default()));
+        let mut wire = StringTransport::connect(factory);
+        wire.receive("x");
+        let reason = wire.close_reason().map(|reason| reason.to_string());
+        assert_eq!(reason.as_deref(), Some("the peer sent something else than the length of a string"));
+        assert!(!wire.was_reset());
     }
 }

@@ -1,4 +1,8 @@
-//! The basis of all receivers: their input, its delivery, and their handles.
+//! What all receivers have in common: the [`Handle`] by which a handler sends, pauses, times and closes, and
+//! [`IntoHandler`], what the closure of a `factory` may return.
+//!
+//! The receivers themselves are in [`line`](crate::line), [`string`](crate::string), [`stateful`](crate::stateful),
+//! [`segment`](crate::segment) and [`codec`](crate::codec).
 
 pub(crate) mod delivery;
 pub(crate) mod handle;
@@ -6,7 +10,7 @@ pub(crate) mod input;
 pub(crate) mod into_handler;
 pub(crate) mod protocol;
 
-pub use handle::Handle;
+pub use handle::{AnyHandle, Handle};
 pub use into_handler::IntoHandler;
 
 /// The default maximum length of a string or part from the peer, in bytes. Twisted's `MAX_LENGTH`.

@@ -50,7 +50,8 @@ pub trait StatefulHandler: Sized + 'static {
 
     /// The handler asked for more bytes than the maximum
     /// ([`StatefulFactory::max_length`](crate::stateful::StatefulFactory::max_length)), most likely because of a length
-    /// from the peer. Nothing more is delivered: when this returns, the connection sends what was written and closes.
+    /// from the peer. Nothing more is delivered: when this returns, the connection sends what was written and closes,
+    /// with a [`Failed`](CloseReason::Failed) that says so.
     fn length_limit_exceeded(&mut self, length: usize) {
         let _ = length;
     }

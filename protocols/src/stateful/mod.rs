@@ -1,4 +1,7 @@
 //! Parts, each of which determines the length of the next.
+//!
+//! [`StatefulReceiver::factory`] makes a factory of your [`StatefulHandler`], whose methods take one part each and return the
+//! [`State`] that says what to wait for next. Twisted's `StatefulProtocol`. There is an example at [`StatefulHandler`].
 
 pub(crate) mod handle;
 pub(crate) mod handler;
@@ -10,7 +13,7 @@ pub use state::State;
 
 use std::fmt;
 
-use reactor::{Factory, OnEof, Protocol, Transport};
+use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 use crate::receiver::MAX_LENGTH;
 use crate::receiver::handle::Shared;
@@ -87,7 +90,8 @@ impl<H: StatefulHandler> Cut<H> for StatefulReceiver<H> {
         let next = |input: &mut Input<'_>| {
             if state.length > kind.max_length {
                 handler.length_limit_exceeded(state.length);
-                states.lose_connection();
+                let text = format!("the handler waits for {} bytes, and may for {}", state.length, kind.max_length);
+                delivery.transport.lose_connection_with(CloseReason::failed(text));
                 return true;
             }
             let Some(part) = input.take(state.length) else { return false };

@@ -38,8 +38,8 @@ pub trait StringHandler: 'static {
     fn string_received(&mut self, string: &[u8]);
 
     /// The peer sent an invalid string, or one that is too long. Nothing more is delivered: when this returns, the
-    /// connection sends what was written and closes. Called as soon as the length is known to be too great, without
-    /// waiting for the string. Twisted's `lengthLimitExceeded`.
+    /// connection sends what was written and closes, with this error as its reason. Called as soon as the length is known
+    /// to be too great, without waiting for the string. Twisted's `lengthLimitExceeded`.
     fn string_rejected(&mut self, error: StringError) {
         let _ = error;
     }

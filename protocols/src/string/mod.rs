@@ -1,4 +1,8 @@
 //! Length-prefixed strings.
+//!
+//! [`StringReceiver::factory`] takes a [`StringFormat`] and makes a factory of your [`StringHandler`], which is called with
+//! each string and sends by its [`Strings`]. Twisted's `NetstringReceiver` and `IntNStringReceiver`. There is an example at
+//! [`StringHandler`].
 
 pub(crate) mod error;
 pub(crate) mod format;
@@ -13,7 +17,7 @@ pub use handler::StringHandler;
 
 use std::fmt;
 
-use reactor::{Factory, OnEof, Protocol, Transport};
+use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 use crate::receiver::MAX_LENGTH;
 use crate::receiver::input::{Buffer, Input};
@@ -124,7 +128,7 @@ impl<H: StringHandler> Cut<H> for StringReceiver {
             Ok(None) => false,
             Err(error) => {
                 handler.string_rejected(error);
-                strings.lose_connection();
+                strings.transport().lose_connection_with(CloseReason::failed(error));
                 true
             }
         };

@@ -245,6 +245,7 @@ impl Connection {
     /// callback.
     pub fn lost(&mut self, reason: CloseReason) {
         let Some(mut protocol) = self.protocol.take() else { return };
+        let reason = if reason.is_clean() { self.state().close_reason() } else { reason };
         let watchers = self.state().take_watchers();
         let end = catch_panic(|| self.state().end());
         let (mut lost, mut inside_lost) = (Ok(()), Ok(()));
@@ -322,7 +323,8 @@ impl Connection {
     }
 
     /// Whether everything was sent and the connection is to be closed. The driver then calls [`lost`](Self::lost) with
-    /// [`CloseReason::Done`].
+    /// [`CloseReason::Done`]; the protocol is told the reason of
+    /// [`lose_connection_with`](Transport::lose_connection_with), if there is one.
     pub fn wants_close(&self) -> bool {
         self.state().wants_close()
     }

@@ -260,6 +260,7 @@ impl<S: Stream> Link<S> {
             self.roster.begin_lingering(source);
             self.phase = Phase::Lingering(Box::new(Linger::new(self.roster.hub.timers.now(), source)));
         }
+        let reason = if reason.is_clean() { transport.0.close_reason() } else { reason };
         tracing::debug!(%reason, received = self.io.received, sent = self.io.sent, unsent = connection.transport().unsent_bytes(), "closed");
         connection.lost(reason.clone());
         drop(connection);

@@ -126,7 +126,7 @@ impl Nested {
         self.send_with(take);
         self.settle_outer(false);
         if self.inside.wants_close() {
-            self.outer.lose_connection();
+            self.outer.lose_connection_with(self.inside.transport().0.close_reason());
         } else if self.inside.wants_write_eof() {
             self.outer.write_eof();
             self.inside.write_eof_sent();

@@ -177,6 +177,34 @@ impl Transport {
         self.0.lose();
     }
 
+    /// Like [`lose_connection`](Self::lose_connection), with a reason of the caller's in place of
+    /// [`CloseReason::Done`]: the peer is answered and sees an orderly close, and this side learns why. Only the first
+    /// close counts.
+    ///
+    /// ```
+    /// use reactor::testing::StringTransport;
+    /// use reactor::{CloseReason, Protocol, Transport};
+    ///
+    /// struct Greeted { transport: Transport }
+    ///
+    /// impl Protocol for Greeted {
+    ///     fn data_received(&mut self, data: &[u8]) {
+    ///         if !data.starts_with(b"HELLO") {
+    ///             self.transport.write("say HELLO first\n");
+    ///             self.transport.lose_connection_with(CloseReason::failed("no greeting"));
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut wire = StringTransport::connect(|transport| Greeted { transport });
+    /// wire.receive("GET /\n");
+    /// assert_eq!(wire.written(), b"say HELLO first\n");
+    /// assert_eq!(wire.close_reason().map(|reason| reason.to_string()), Some("no greeting".to_owned()));
+    /// ```
+    pub fn lose_connection_with(&self, reason: CloseReason) {
+        self.0.lose_with(reason);
+    }
+
     /// Closes at once, drops unsent output, and sends the peer a reset where the transport has one (on a UNIX socket
     /// the peer sees an ordinary end). `connection_lost` follows with [`CloseReason::Aborted`], never from inside this
     /// call. Twisted's `abortConnection`.

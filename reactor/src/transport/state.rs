@@ -63,6 +63,8 @@ pub(crate) struct State {
 pub(crate) struct Cold {
     /// Why the connection has failed, if it has.
     failure: Option<CloseReason>,
+    /// Why it is closed in order, if that was said.
+    close_reason: Option<CloseReason>,
     /// Connections that are not read while this one is full.
     pub(crate) sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
@@ -243,6 +245,20 @@ impl State {
     #[inline]
     pub(crate) fn failure(&self) -> Option<CloseReason> {
         if self.has_failed() { self.cold.borrow().as_ref()?.failure.clone() } else { None }
+    }
+
+    /// Closes when everything is sent, for this reason.
+    pub(crate) fn lose_with(&self, reason: CloseReason) {
+        if !reason.is_clean() && matches!(self.lifecycle.get(), Lifecycle::Open(_)) {
+            self.with_cold(|cold| cold.close_reason = Some(reason));
+        }
+        self.lose();
+    }
+
+    /// Why it ends, once it has closed in order.
+    pub(crate) fn close_reason(&self) -> CloseReason {
+        let cold = self.cold.borrow();
+        cold.as_ref().and_then(|cold| cold.close_reason.clone()).unwrap_or(CloseReason::Done)
     }
 
     /// Closes when everything is sent.

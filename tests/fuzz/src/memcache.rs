@@ -144,6 +144,15 @@ fn answer(ask: Ask, rest: &mut &[u8]) -> Parsed {
     }
 }
 
+/// As the client's own, which only the client can make.
+#[derive(Debug)]
+#[expect(dead_code, reason = "it is only shown")]
+struct MemcacheItem {
+    value: Bytes,
+    flags: u32,
+    cas: u64,
+}
+
 fn line(rest: &mut &[u8]) -> Option<String> {
     let at = rest.windows(2).position(|two| two == b"\r\n")?;
     let text = String::from_utf8_lossy(&rest[..at]).into_owned();

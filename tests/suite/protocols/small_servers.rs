@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::NaiveDateTime;
 use futures_util::future::join_all;
-use protocols::finger::{Finger, finger};
+use protocols::finger::{self, Finger};
 use protocols::forward::PortForward;
 use protocols::ident::{IdentError, IdentReply, IdentServer};
 use protocols::socks::Socks;
@@ -230,7 +230,8 @@ fn a_finger_server_of_twisted_answers() {
     }
     let (_server, address) = serve("twisted_finger.py");
     let reactor = test_reactor();
-    let answers = ["root", "/W root", "nobody", "", "root@elsewhere"].map(|query| finger(&reactor, address, query));
+    let answers =
+        ["root", "/W root", "nobody", "", "root@elsewhere"].map(|query| finger::lookup(&reactor, address, query));
     let answers = reactor.run_until(join_all(answers)).unwrap().into_iter().map(Result::unwrap);
     assert_eq!(
         answers.collect::<Vec<_>>(),

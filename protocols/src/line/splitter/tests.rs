@@ -54,7 +54,7 @@ fn split<'a>(delimiter: &Delimiter, max: usize, chunks: impl IntoIterator<Item =
 /// Takes off the CR that belongs to an LF.
 fn trim<'a>(delimiter: &Delimiter, line: &'a [u8]) -> &'a [u8] {
     match delimiter {
-        Delimiter::Bytes(_) => line,
+        Delimiter::Byte(_) | Delimiter::Bytes(_) => line,
         Delimiter::AnyNewline => line.strip_suffix(b"\r").unwrap_or(line),
     }
 }

@@ -104,5 +104,6 @@ fn a_part_that_is_too_long_closes_before_it_is_there() {
     let mut wire = connect();
     wire.receive(b"\x02\x0aabcdefghij\x0b");
     assert_eq!(wire.written(), b"(abcdefghij): 11 is too long");
-    assert!(wire.close_reason().unwrap().is_clean());
+    assert_eq!(wire.close_reason().unwrap().to_string(), "the handler waits for 11 bytes, and may for 10");
+    assert!(!wire.was_reset());
 }

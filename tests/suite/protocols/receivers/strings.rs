@@ -64,7 +64,8 @@ fn s236_a_string_that_is_refused_closes_when_what_was_written_is_sent() {
         wire.receive("1:a,");
         assert!(wire.close_reason().is_none());
         wire.stall(false);
-        assert!(wire.close_reason().unwrap().is_clean());
+        assert_eq!(wire.close_reason().unwrap().to_string(), error);
+        assert!(!wire.was_reset());
         let mut answer = StringTransport::connect(StringReceiver::factory(format, |strings| Echo { strings }));
         answer.receive(wire.written());
         assert_eq!(answer.written(), wire.written());
