@@ -1,4 +1,4 @@
-//! Rules of the house that no compiler keeps.
+//! Rules of the project that the compiler does not check.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fs;

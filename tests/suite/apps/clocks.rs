@@ -1,4 +1,4 @@
-//! R27: clocks that jump. The time of day is what the system says it is; timers do not follow it.
+//! R27: clocks that jump. The time of day is what the system reports; timers do not follow it.
 
 use std::fs;
 use std::io::Write as _;

@@ -1,4 +1,4 @@
-//! Both apps by the descriptions of endpoints.
+//! Both apps with endpoint descriptions.
 
 use std::fs::read_link;
 use std::io::{Read, Write};

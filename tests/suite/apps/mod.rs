@@ -1,4 +1,4 @@
-//! The two apps: the real binaries, beside programs that others wrote, and at a terminal.
+//! The two apps: the real binaries, with independent programs, and on a terminal.
 
 mod clocks;
 mod endpoints;
@@ -22,5 +22,5 @@ pub(crate) mod tools;
 
 use std::time::Duration;
 
-/// How long a test waits for an event that should come at once.
+/// How long a test waits for an event that should happen at once.
 const DEADLINE: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Sockets of the test's own, with deadlines.
+//! A test's own sockets, with deadlines.
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};

@@ -1,4 +1,4 @@
-//! The apps with programs that nobody wrote to please them: the tutorial's six, `nc` and `socat`.
+//! The apps with independent programs: the tutorial's six, `nc` and `socat`.
 
 use std::net::SocketAddr;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! Stamped text, as the server makes it.
+//! Stamped text in the server's format.
 
 use chrono::NaiveDateTime;
 

@@ -1,4 +1,4 @@
-//! `time-server --stdio`, on everything that standard input and output can be.
+//! `time-server --stdio` on all kinds of standard input and output.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! The units of the time server: what they leave an intruder, and that the server works with what they leave it.
+//! The units of the time server: what they leave to an intruder, and that the server works under them.
 
 use std::collections::HashSet;
 use std::fs;

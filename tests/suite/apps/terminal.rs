@@ -1,4 +1,4 @@
-//! A terminal, and a program that believes in it.
+//! A terminal, and a program that runs on it.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};

@@ -1,4 +1,4 @@
-//! `time-client` with its lines in a pipe, against servers that the test plays.
+//! `time-client` with piped lines, against servers played by the test.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr};

@@ -1,4 +1,4 @@
-//! `time-server`, as its clients and whoever starts it see it.
+//! `time-server` as its clients and its operator see it.
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener};

@@ -1,4 +1,4 @@
-//! `time-server` in the hands of a service manager.
+//! `time-server` under a service manager.
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpStream};

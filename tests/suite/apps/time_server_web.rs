@@ -1,4 +1,4 @@
-//! `time-server`'s page and its web socket, with programs that nobody wrote to please them.
+//! `time-server`'s page and its web socket, with independent programs.
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};

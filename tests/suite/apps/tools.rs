@@ -1,4 +1,4 @@
-//! Programs that a test needs and a machine may not have.
+//! Programs that a test needs and a machine may lack.
 
 use std::fs::Permissions;
 use std::io::Write;

@@ -1,4 +1,4 @@
-//! Both apps over UNIX sockets; R24: what cannot be had is an error that says so, and a dead socket is replaced.
+//! Both apps over UNIX sockets; R24: a socket that cannot be opened gives a clear error, and a dead socket is replaced.
 
 use std::fs;
 use std::fs::Permissions;

@@ -1,4 +1,4 @@
-//! Clients: how they connect, and how they come back.
+//! Clients: how they connect and reconnect.
 
 mod connectors;
 mod reconnecting;

@@ -1,4 +1,4 @@
-//! Connectors that try again by themselves: the delays, what resets and what ends them, and a server that comes and goes.
+//! Connectors that retry automatically: the delays, what resets and ends them, and a server that comes and goes.
 
 use std::cell::{Cell, RefCell};
 use std::convert::identity;
@@ -151,7 +151,7 @@ fn s123_only_retries_in_a_row_count() {
     }
     port.stop_listening();
     sim.run_until_quiet(HOUR);
-    // Two attempts behind the loss, which is none.
+    // Two attempts after the loss, which does not count.
     assert_eq!((client.state(), client.failure_count()), (ConnectorState::Disconnected, 2));
 }
 

@@ -1,4 +1,4 @@
-//! How connections end: what is called back, in which order, and what the peer sees.
+//! How connections end: the callbacks, their order, and what the peer sees.
 
 use std::time::Duration;
 

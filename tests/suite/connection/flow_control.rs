@@ -1,4 +1,4 @@
-//! Neither a peer nor a protocol can make the program grow, and nobody waits for ever.
+//! Neither a peer nor a protocol can make the program grow, and nothing waits forever.
 
 use std::cell::Cell;
 use std::rc::Rc;

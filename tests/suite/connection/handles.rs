@@ -1,4 +1,4 @@
-//! Handles: which of them are of one thing, and what they do when it is gone.
+//! Handles: which of them refer to the same thing, and what they do when it is gone.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};

@@ -1,4 +1,4 @@
-//! What a connection promises its protocol, whatever carries its bytes.
+//! A connection's promises to its protocol, whatever carries its bytes.
 
 mod endings;
 mod flow_control;

@@ -52,7 +52,7 @@ fn a_chain_of_futures_that_are_always_ready_does_not_starve_the_others() {
     });
 }
 
-/// Says what everybody says to everybody, and throws out who says "quit" or whom somebody kicks.
+/// Sends every message to all connections, and closes those that say "quit" or are kicked by another.
 struct Chat {
     transport: Transport,
     users: Rc<RefCell<HashMap<usize, Transport>>>,
@@ -207,7 +207,7 @@ fn forwarding_with_a_slow_reader_keeps_memory_flat_both_ways() {
     assert!(most <= 3 * 65_536, "{most} bytes were unsent");
 }
 
-/// Reads so many bytes, if any, then writes so many.
+/// Reads `read` bytes, if any, then writes `write` bytes.
 fn transfer(socket: &mut TcpStream, read: Option<usize>, write: usize) {
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket.set_write_timeout(Some(PATIENCE)).unwrap();

@@ -1,4 +1,4 @@
-//! A panic of user code ends one connection, and touches nothing else.
+//! A panic of user code ends one connection, and affects nothing else.
 
 use std::net::TcpStream;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Pausing a connection's reading: what still comes, what waits, and that nothing is lost.
+//! Pausing a connection's reading: what is still delivered, what waits, and that nothing is lost.
 
 use std::sync::mpsc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Everything from everywhere: what a callback may ask for.
+//! Every call from every callback.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use reactor::{CloseReason, Transport};
 
 use crate::support::{Callback, HUGE, Log, Peer, Recorder, every_world, every_world_and_web_sockets};
 
-/// One thing that user code may ask for.
+/// A call that user code may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Act {
     Write,
@@ -91,7 +91,7 @@ impl Act {
                 connector.on_failed(|connector, _| connector.disconnect()).disconnect();
             }
             Self::Listen => {
-                // In memory there is no network, and at the end there is none any more.
+                // In memory there is no network, and at the end it is gone.
                 if let Ok(port) = reactor.listen_tcp("127.0.0.1:0", |t: Transport| Recorder::new(t, Log::default())) {
                     drop(port.stop_listening());
                 }

@@ -1,4 +1,4 @@
-//! Ports on all addresses of a host: which of them was asked, and which one answers (RFC 1122, section 4.1.3.5).
+//! Ports on all addresses of a host: which one was asked, and which one answers (RFC 1122, section 4.1.3.5).
 
 use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};

@@ -1,5 +1,5 @@
-//! Datagrams to many: broadcast and multicast, with plain sockets, socat and Twisted as the others. IPv4 stays on the
-//! loopback interface; IPv6 has no multicast there, but in a network of the test's own.
+//! Datagrams to many: broadcast and multicast, with plain sockets, socat and Twisted on the other side. IPv4 stays on
+//! the loopback interface, where IPv6 has no multicast: it gets a network of the test's own.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};

@@ -1,4 +1,4 @@
-//! Datagrams on the simulated network: what gets lost, doubled and overtaken there.
+//! Datagrams on the simulated network, which loses, duplicates and reorders them.
 
 use std::cell::RefCell;
 use std::io;

@@ -1,4 +1,4 @@
-//! Datagram ports: on loopback sockets, with peers that know nothing of reactors.
+//! Datagram ports on loopback sockets, with peers that do not use a reactor.
 
 use std::cell::{Cell, RefCell};
 use std::future::{pending, poll_fn, ready};

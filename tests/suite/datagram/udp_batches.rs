@@ -1,4 +1,4 @@
-//! Datagrams that are received several at a time, and those alike that are sent several at a time: nobody is to notice.
+//! Datagrams received several at a time, and equal ones sent several at a time: the difference must not be visible.
 
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::mpsc;
@@ -20,7 +20,7 @@ fn numbered(number: usize, len: usize) -> Vec<u8> {
     datagram
 }
 
-/// Sends so many of each length in one callback, now to one and now to the other, and has each see its own in order.
+/// Sends this many of each length in one callback, alternating between two peers; each must receive its own in order.
 fn send_and_check(lengths: &'static [(usize, usize)]) {
     let peers = [socket(), socket()];
     for peer in &peers {

@@ -165,7 +165,7 @@ fn s133_a_connection_that_comes_about_just_before_its_attempt_is_dropped_is_abor
                 Recorder::new(transport, recorders.clone())
             };
             let mut connecting = endpoint.connect(Box::new(factory));
-            // Whoever does not ask again never learns that it was made.
+            // Without another poll the caller does not learn that the connection was made.
             poll_fn(|cx| if made.lines().is_empty() { connecting.poll_unpin(cx).map(drop) } else { Poll::Ready(()) })
                 .await;
             drop(connecting);

@@ -1,4 +1,4 @@
-//! Endpoints by their descriptions: what these mean, connecting, and listening.
+//! Endpoint descriptions: their meaning, connecting, and listening.
 
 mod connecting;
 mod descriptions;
@@ -17,8 +17,8 @@ fn echoing(transport: Transport) -> Recorder {
     echo(Recorder::new(transport, Log::default()))
 }
 
-/// Runs this with endpoints of all kinds that lead to a peer which sends back what it gets: over TCP, on sockets and in a
-/// simulation, over a UNIX socket, and to a child process.
+/// Runs this with endpoints of all kinds that lead to an echoing peer: over TCP, on sockets and in a simulation, over a
+/// UNIX socket, and to a child process.
 fn every_client(run: impl Fn(&Reactor, Box<dyn ClientEndpoint>) + Clone + Send + 'static) {
     let with_tcp = run.clone();
     every_reactor(move |reactor| {

@@ -1,4 +1,4 @@
-//! A whole configuration of several hosts, each of which is what its descriptions say.
+//! A whole configuration of several hosts, each set up by endpoint descriptions.
 
 use std::cell::RefCell;
 use std::rc::Rc;

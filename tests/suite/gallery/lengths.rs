@@ -1,4 +1,4 @@
-//! How long the programs are, beside Twisted's. The figures stand in `docs/gallery.md`; to see them as counted:
+//! The lengths of the programs, compared with Twisted's. The figures are in `docs/gallery.md`; to print them:
 //! `cargo test -p tests gallery::lengths -- --nocapture`.
 
 use std::collections::HashSet;

@@ -1,4 +1,5 @@
-//! The gallery: each of its programs is run, and does what Twisted's of which it is a port does. See `docs/gallery.md`.
+//! The gallery: each of its programs is run, and does the same as the Twisted program that it ports. See
+//! `docs/gallery.md`.
 
 mod amp;
 mod chat;

@@ -1,4 +1,4 @@
-//! The pages as such: links lead somewhere, and tables are whole.
+//! The pages as such: links lead somewhere, and tables are complete.
 
 use std::collections::{BTreeSet, HashSet};
 use std::fs;

@@ -48,6 +48,6 @@ fn a_shell_whose_client_goes_away_is_hung_up_on() {
     drop(connect(address));
     assert_eq!(server.line(), "connection made");
     assert_eq!(server.line(), "connection lost");
-    // By a SIGHUP; but by the end of its input, where whoever has started this test has that signal ignored, as nohup has.
+    // By SIGHUP; or by the end of its input, if the test was started with that signal ignored, as nohup does.
     server.line_after("the shell has ended: ");
 }

@@ -1,5 +1,4 @@
-//! What the pages tell a newcomer to do: a crate of one's own, with the lines for its `Cargo.toml` and the first program of
-//! the README.
+//! The instructions for newcomers: a separate crate with the lines for its `Cargo.toml` and the README's first program.
 
 use std::fs;
 use std::io::Write as _;

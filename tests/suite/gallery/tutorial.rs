@@ -1,5 +1,5 @@
-//! The tutorial shows the code of the examples: each block of Rust in `docs/tutorial.md` names a file and is an excerpt of
-//! it. The words of its fence are `rust` and the name; a line `// …` stands for what the page leaves out.
+//! The tutorial shows the code of the examples: each block of Rust in `docs/tutorial.md` names a file and is an excerpt
+//! of it. Its fence has the words `rust` and the name; a line `// …` marks an omission.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! What a process was started with, and what of that its children see: on children of the test, this very program, told to
-//! be one.
+//! What a process inherits, and what its children see of it: tested on children of the test, which are this program in
+//! another role.
 
 use std::net::TcpListener;
 use std::os::fd::{AsRawFd, OwnedFd};

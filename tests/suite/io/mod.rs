@@ -1,4 +1,4 @@
-//! Connections that are no sockets: pipes, child processes, and Tokio's streams.
+//! Connections that are not sockets: pipes, child processes, and Tokio's streams.
 
 mod inherited;
 mod pipes;

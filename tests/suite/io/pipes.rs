@@ -1,4 +1,4 @@
-//! Connections over descriptors that are no sockets.
+//! Connections over descriptors that are not sockets.
 
 use std::fs::File;
 use std::io;

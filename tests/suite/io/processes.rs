@@ -1,4 +1,4 @@
-//! Child processes: what their protocols are told, and what is left of them.
+//! Child processes: what their protocols are told, and what remains of them.
 
 use std::cell::RefCell;
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The policies of the protocols crate in any order, the same ones twice: bytes and endings are as without them.
+//! The policies of the protocols crate in any order, also repeated: bytes and endings are the same as without them.
 
 use std::cell::RefCell;
 use std::future::ready;

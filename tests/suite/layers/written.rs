@@ -1,4 +1,4 @@
-//! Layers that users write, with no more than they have to say.
+//! Layers written by users, with as little code as possible.
 
 use std::cell::RefCell;
 use std::future::ready;

@@ -1,4 +1,4 @@
-//! Ports that are drained: what is under way comes to its end, and nothing new begins.
+//! Draining ports: work under way is finished, and nothing new begins.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -1,5 +1,5 @@
-//! One server after the other at the same addresses: these are threads of one process, with reactors of their own. The
-//! program `reliability` does it with processes, under load.
+//! One server after another at the same addresses, here as threads of one process with their own reactors. The program
+//! `reliability` does the same with processes, under load.
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Ports: whom they accept, whom they refuse, how they end and are handed over.
+//! Ports: which clients they accept and refuse, how they end and are handed over.
 
 mod draining;
 mod handover;

@@ -1,4 +1,4 @@
-//! More clients than a port lets in.
+//! More clients than a port accepts.
 
 use std::net::IpAddr;
 use std::sync::Mutex;

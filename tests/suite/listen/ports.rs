@@ -1,4 +1,4 @@
-//! Listening: ports that stop, ports that are full, and what an error says.
+//! Listening: ports that stop, ports that are full, and the texts of errors.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};

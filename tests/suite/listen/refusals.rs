@@ -1,4 +1,4 @@
-//! Connections that never come to be.
+//! Connections that are refused before they exist.
 
 use std::cell::RefCell;
 use std::net::TcpStream;

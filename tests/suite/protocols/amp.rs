@@ -1,4 +1,4 @@
-//! AMP between two programs: in memory, on the simulated network, and with Twisted at the other end.
+//! AMP between two programs: in memory, on the simulated network, and with Twisted on the other side.
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
@@ -67,7 +67,7 @@ impl AmpHandler for Calculator {
                     Ok(answer)
                 }))
             }
-            // Is answered when so many milliseconds have passed.
+            // Is answered after this many milliseconds.
             "Wait" => {
                 let (tell, told) = oneshot::channel();
                 let delay = Duration::from_millis(arguments.get("delay")?);

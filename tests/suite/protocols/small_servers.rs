@@ -1,4 +1,4 @@
-//! The small servers of `protocols`, on sockets and with programs that others wrote.
+//! The small servers of `protocols`, on sockets and with independent programs.
 
 use std::cell::Cell;
 use std::io;
@@ -101,7 +101,7 @@ fn two_services_that_somebody_sets_on_each_other_come_to_rest() {
     sim.run_until_quiet(Duration::from_secs(3600));
 }
 
-/// Asks a service from one port, so many times at once, and counts the answers.
+/// Asks a service from one port, this many times at once, and counts the answers.
 fn answers(sim: &Simulation, host: &str, service: SocketAddr, times: usize) -> usize {
     let count = Rc::new(Cell::new(0));
     let counting = Rc::clone(&count);

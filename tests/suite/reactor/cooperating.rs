@@ -1,4 +1,4 @@
-//! Long work in small steps, beside everything else.
+//! Long work in small steps, beside other work.
 
 use std::cell::{Cell, RefCell};
 use std::iter::{from_fn, repeat_with};

@@ -1,4 +1,4 @@
-//! Nothing is left of what has ended.
+//! Nothing remains of what has ended.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;

@@ -1,4 +1,4 @@
-//! Calls made again and again, and delays in futures.
+//! Repeated calls, and delays in futures.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! Signals, on children of the test: this very program, told to be one.
+//! Signals, on children of the test, which are this program in another role.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Lines};

@@ -1,4 +1,4 @@
-//! Timed calls: order, handles, and whom they find.
+//! Timed calls: order, handles, and the protocols that they reach.
 
 use std::cell::RefCell;
 use std::rc::Rc;

@@ -1,6 +1,6 @@
-//! R35: where the code that we build on comes from, and on what terms.
+//! R35: the sources and licences of our dependencies.
 //!
-//! Whether a crate has a known weakness is not checked: that needs a database from the network.
+//! Known vulnerabilities of crates are not checked: that needs a database from the network.
 
 use std::fs;
 use std::path::Path;

@@ -43,7 +43,7 @@ fn what_a_server_has_acknowledged_when_it_is_told_to_stop_reaches_the_clients() 
     }
 }
 
-/// Sends frames until so many batches were acknowledged, or the server ends the stream.
+/// Sends frames until this many batches were acknowledged, or the server ends the stream.
 fn send_and_count(mut stream: &TcpStream, batches: Option<usize>) -> usize {
     let mut acknowledged = 0;
     let mut buffer = [0; 4096];

@@ -1,4 +1,4 @@
-//! R30: what is busy does not keep out what is not. Counted in turns, not in time.
+//! R30: busy connections do not starve others. Counted in turns, not in time.
 
 use std::cell::Cell;
 use std::io::{Read as _, Write as _};

@@ -1,5 +1,5 @@
-//! R6, R7: whatever system call fails, nobody is left waiting, nothing panics, and every protocol is told of its end once.
-//! The program for figures does it with more calls of each kind (`R6-accept`, `R7-faults`).
+//! R6, R7: whatever system call fails, no client is left waiting, nothing panics, and every protocol is told of its end
+//! once. The measuring program does the same with more calls of each kind (`R6-accept`, `R7-faults`).
 
 use std::path::Path;
 use std::process::Command;

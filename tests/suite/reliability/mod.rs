@@ -1,5 +1,5 @@
-//! What must hold whatever peers, descriptors and users' code do: counts, bytes, order, exactly once. The times,
-//! memory and processor time that go with it are measured by `programs/reliability`.
+//! Promises that hold whatever peers, descriptors and user code do: counts, bytes, order, exactly once. The times,
+//! memory and processor time involved are measured by `programs/reliability`.
 
 mod allocations;
 mod dependencies;

@@ -1,4 +1,4 @@
-//! R25: names that nobody knows, and resolvers that fail or are silent.
+//! R25: unknown names, and resolvers that fail or do not answer.
 
 use std::cell::Cell;
 use std::io;

@@ -1,4 +1,4 @@
-//! R16, R17: what panics takes itself down and nothing else.
+//! R16, R17: a panic ends the code that panics and nothing else.
 
 use std::io::Write as _;
 use std::net::Shutdown;

@@ -1,4 +1,4 @@
-//! R24: ports that cannot be had are errors that say so.
+//! R24: a port that cannot be opened gives a clear error.
 
 use std::cell::Cell;
 use std::io;

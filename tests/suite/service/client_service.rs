@@ -1,4 +1,4 @@
-//! Connections that a service keeps up, in the simulation.
+//! Connections kept up by a service, in the simulation.
 
 use std::cell::{Cell, RefCell};
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The runner: programs in the simulation, and children of the test, which is this very program, told to be one.
+//! The runner: programs in the simulation, and children of the test, which are this program in another role.
 
 use std::cell::Cell;
 use std::future::pending;

@@ -1,4 +1,4 @@
-//! Services: the order in which they start and stop, what becomes of those that fail, and what they are made of.
+//! Services: the order in which they start and stop, what happens to failed ones, and how they are built.
 
 use std::cell::{Cell, RefCell};
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! A datagram protocol that writes down what happens to it, and the worlds that it is played in.
+//! A datagram protocol that records its callbacks, and the worlds in which it runs.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -342,7 +342,7 @@ pub(crate) fn socket() -> UdpSocket {
     socket_at(LOOPBACK)
 }
 
-/// Whoever gives up an address and binds it again takes one that no other test has to do with.
+/// If a test releases an address and binds it again, it must choose one that no other test uses.
 #[track_caller]
 pub(crate) fn socket_at(address: impl ToSocketAddrs) -> UdpSocket {
     let socket = UdpSocket::bind(address).unwrap();

@@ -1,4 +1,4 @@
-//! What the suite stands on: a protocol that writes down what happens to it, and the worlds it happens in.
+//! The basis of the suite: a protocol that records its callbacks, and the worlds in which it runs.
 
 pub(crate) mod datagrams;
 mod far_end;
@@ -27,7 +27,7 @@ pub(crate) use world::{
 
 use std::time::Duration;
 
-/// Long enough for the slowest machine; whoever waits this long fails.
+/// Long enough for the slowest machine; a test that waits this long fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// More bytes than a loopback connection's buffers take.

@@ -1,4 +1,4 @@
-//! Sockets of the standard library, of either kind, as the other end.
+//! Sockets of the standard library, of both kinds, as the other side.
 
 use std::io;
 use std::io::{IoSlice, Read, Write};

@@ -1,5 +1,5 @@
-//! The worlds a scenario runs in: by hand in memory, on the simulated network, and on sockets, TCP and UNIX, with a peer
-//! that knows nothing of reactors.
+//! The worlds in which a scenario runs: by hand in memory, on the simulated network, and on TCP and UNIX sockets, with
+//! a peer that does not use a reactor.
 
 use std::cell::RefCell;
 use std::io::{PipeReader, PipeWriter, Read, Write};
@@ -538,7 +538,7 @@ pub(crate) fn address_of(port: &Port) -> SocketAddr {
     port.host().socket_addr().unwrap()
 }
 
-/// Serves whoever connects with one line, and closes.
+/// Serves each client with one line, and closes.
 pub(crate) fn greeter(reactor: &Reactor) -> SocketAddr {
     let port = reactor
         .listen_tcp("127.0.0.1:0", |transport: Transport| {

@@ -1,4 +1,4 @@
-//! The testing kit itself: parsers cut in every way, protocols looked at, and two of them joined.
+//! The testing kit itself: parsers with every cut, protocols under observation, and two of them connected.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};

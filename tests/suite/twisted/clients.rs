@@ -13,7 +13,7 @@ use reactor::{Connector, Factory, Port, Protocol, Reactor, Transport};
 
 use crate::support::{Callback, Log, Recorder, Starting, address_of, echo, every_reactor, greeter};
 
-/// Echoes to whoever connects.
+/// Echoes to every client.
 fn echo_port(reactor: &Reactor) -> Port {
     reactor.listen_tcp("127.0.0.1:0", |transport| echo(Recorder::new(transport, Log::default()))).unwrap()
 }

@@ -1,4 +1,4 @@
-//! The page about Twisted's statements and the tests that it names are compared here, so that neither can drift.
+//! Compares the page about Twisted's statements with the tests that it names, so that neither can drift.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -1,4 +1,5 @@
-//! What Twisted promises and no other test names. Each is named after its statement in `docs/twisted-conformance.md`.
+//! Twisted's promises that no other test covers. Each test is named after its statement in
+//! `docs/twisted-conformance.md`.
 
 mod clients;
 mod closing;

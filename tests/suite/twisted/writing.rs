@@ -1,4 +1,4 @@
-//! Writing, and pausing what is read.
+//! Writing, and pausing reading.
 
 use std::cell::RefCell;
 use std::rc::Rc;

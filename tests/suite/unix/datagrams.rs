@@ -15,7 +15,7 @@ use crate::support::{Log, PATIENCE, in_time, test_reactor};
 
 type Transport = DatagramTransport<UnixAddress>;
 
-/// Logs what comes, and answers whoever can be answered; stops the reactor at "stop".
+/// Logs what it receives, and answers peers that have an address; stops the reactor at "stop".
 struct Recorder {
     transport: Transport,
     log: Log,

@@ -51,7 +51,7 @@ impl Protocol for Taker {
     }
 }
 
-/// A descriptor that says this to whoever reads it.
+/// A descriptor from which this text can be read.
 fn saying(text: &str) -> OwnedFd {
     let (mut ours, theirs) = UnixStream::pair().unwrap();
     ours.write_all(text.as_bytes()).unwrap();

@@ -1,4 +1,4 @@
-//! What others on the machine can do to a socket's file and its lock, and what they cannot.
+//! What others on the machine can and cannot do to a socket's file and its lock.
 
 use std::fs::{File, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};

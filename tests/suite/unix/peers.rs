@@ -1,4 +1,4 @@
-//! The other end is a program that nobody wrote to please us: `socat`, or Twisted.
+//! With an independent program on the other side: `socat`, or Twisted.
 
 use std::fs::File;
 use std::io::Read;

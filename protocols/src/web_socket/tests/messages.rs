@@ -280,7 +280,7 @@ fn a_client_of_messages_and_a_server_of_them_talk_and_close_in_order() {
     );
 }
 
-/// Closes when so many answers have come.
+/// Closes after this many answers.
 struct Asking {
     socket: WebSocketHandle,
     log: Log,

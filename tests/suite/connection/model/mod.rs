@@ -1,6 +1,6 @@
-//! Connections against a model of the rules: whatever happens, and whatever callbacks do, in any order.
+//! Connections compared with a model of the rules, for any events and any actions of callbacks, in any order.
 //!
-//! A case that fails is made as short as can be, and printed with the seed that makes it again.
+//! A failing case is shortened as far as possible, and printed with the seed that reproduces it.
 
 mod compare;
 mod rules;

@@ -1,4 +1,4 @@
-//! The rules of a connection, as the documentation states them, without regard to how they are carried out.
+//! The rules of a connection as the documentation states them, independent of their implementation.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,4 @@
-//! What a case of the model test is made of: two connections, what happens to them, and what their callbacks do.
+//! The parts of a model test case: two connections, their inputs, and the actions of their callbacks.
 
 /// One of the two connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,38 +9,38 @@ pub(crate) enum Who {
 
 pub(crate) use Who::{A, B};
 
-/// One input, and what the callbacks do that it gives rise to, one after another; those beyond do nothing.
+/// One input, and the actions of the callbacks that it causes, one after another; later callbacks do nothing.
 #[derive(Clone, Debug)]
 pub(crate) struct Step {
     pub(crate) input: Input,
     pub(crate) reactions: Vec<Vec<Act>>,
 }
 
-/// What a driver tells a connection. What a driver may not do is skipped: see `World::applies`.
+/// A driver's input to a connection. Inputs that a driver must not give are skipped: see `World::applies`.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Input {
     Made(Who),
-    /// So many bytes come.
+    /// This many bytes are received.
     Received(Who, usize),
     Ended(Who),
     Turn(Who),
-    /// The first bytes leave, so many at the most.
+    /// Up to this many bytes are sent, from the front.
     Sent(Who, usize),
-    /// While the output was lent, so many bytes were written; none left.
+    /// While the output was lent, this many bytes were written; none were sent.
     LentAndWrote(Who, usize),
     Shut(Who),
     /// With the reason of its failure; `Done` if it is to be closed; an error of the network's else.
     Lost(Who),
     Dropped(Who),
-    /// So many milliseconds pass.
+    /// This many milliseconds pass.
     Advance(u64),
-    /// The future that was deferred as the n-th (modulo their number) becomes ready.
+    /// The n-th deferred future (modulo their number) becomes ready.
     Open(usize),
-    /// Done by nobody's callback.
+    /// Outside of callbacks.
     Outside(Act),
 }
 
-/// What code does with a transport.
+/// An action on a transport.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Act {
     Write(Who, usize),

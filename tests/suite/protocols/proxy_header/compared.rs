@@ -1,4 +1,4 @@
-//! Headers that are valid, or nearly so, beside what another parser makes of them.
+//! Valid and nearly valid headers, compared with the results of another parser.
 
 use std::cell::Cell;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};

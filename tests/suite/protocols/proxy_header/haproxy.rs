@@ -1,4 +1,4 @@
-//! With HAProxy at the other end.
+//! With HAProxy on the other side.
 
 use std::fs;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! R20: PROXY headers, in memory, on the simulated network, beside another parser, and with HAProxy.
+//! R20: PROXY headers, in memory, on the simulated network, compared with another parser, and with HAProxy.
 
 mod compared;
 mod haproxy;

@@ -1,4 +1,4 @@
-//! What a `CodecReceiver` alone does, and codecs of other people in it.
+//! What is specific to `CodecReceiver`, and third-party codecs in it.
 
 use std::io;
 

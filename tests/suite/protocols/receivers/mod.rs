@@ -1,4 +1,4 @@
-//! Receivers: here what all have in common, which is when they deliver, and when they wait.
+//! Receivers: here what all have in common, namely when they deliver and when they wait.
 
 mod codecs;
 mod probe;

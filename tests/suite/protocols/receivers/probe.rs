@@ -1,4 +1,4 @@
-//! A handler for every receiver, that writes down what it is called with and does what messages say.
+//! A handler for every receiver, which records its calls and obeys messages.
 
 use std::cell::{Cell, RefCell};
 use std::future::ready;

@@ -1,4 +1,4 @@
-//! What a `TerminatorReceiver` alone does.
+//! What is specific to `TerminatorReceiver`.
 
 use protocols::segment::{Segments, Terminator, TerminatorHandler, TerminatorReceiver};
 use reactor::testing::StringTransport;

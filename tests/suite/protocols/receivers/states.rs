@@ -1,4 +1,4 @@
-//! What a `StatefulReceiver` alone does.
+//! What is specific to `StatefulReceiver`.
 
 use protocols::stateful::{State, StatefulHandler, StatefulReceiver, States};
 use reactor::testing::StringTransport;
@@ -59,7 +59,7 @@ fn s245_a_part_of_no_bytes_is_delivered_at_once() {
     assert_eq!(wire.protocol::<Fields>().log, "(a)()();;;(bc);");
 }
 
-/// Waits for no bytes from the beginning, so many times in a row.
+/// Waits for empty parts from the beginning, this many times in a row.
 struct Empty {
     states: States,
     calls: u32,

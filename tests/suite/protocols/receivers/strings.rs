@@ -1,4 +1,4 @@
-//! What a `StringReceiver` alone does.
+//! What is specific to `StringReceiver`.
 
 use protocols::string::{StringError, StringFormat};
 use protocols::{StringHandler, StringReceiver, Strings};

@@ -1,9 +1,9 @@
-//! R21: the same bytes in the same cuts for our receivers and Twisted's.
+//! R21: the same bytes in the same pieces for our receivers and Twisted's.
 //!
-//! The same messages come out, at the same piece, but where the design decides otherwise:
+//! The same messages result, at the same piece, except for intended differences:
 //!
-//! - S237, S242: in Twisted `loseConnection` does not keep the strings behind it in the chunk from being delivered.
-//! - S237: Twisted waits for more where a newline is behind the digits of a netstring's length.
+//! - S237, S242: in Twisted `loseConnection` does not stop the delivery of further strings in the same chunk.
+//! - S237: Twisted waits for more if a newline follows the digits of a netstring's length.
 
 use std::cell::RefCell;
 use std::io::{Read, Write};
