@@ -1,7 +1,7 @@
 //! Messages of any `tokio_util` codec.
 //!
-//! [`CodecReceiver::factory`] takes what makes a codec, and makes a factory of your [`CodecHandler`], which is called with
-//! each message and sends by its [`Messages`]. There is an example at [`CodecHandler`].
+//! [`CodecReceiver::factory`] combines a closure that makes a codec with your [`CodecHandler`], which is called with each
+//! message and sends through its [`Messages`]. [`CodecHandler`] has an example.
 
 pub(crate) mod handle;
 pub(crate) mod handler;

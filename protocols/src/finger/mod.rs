@@ -1,7 +1,7 @@
 //! Finger (RFC 1288): information about a user.
 //!
-//! [`Finger`] is the server, [`lookup`] the client, [`FingerQuery`] the question. Twisted's `protocols.finger`. There is an
-//! example at each.
+//! [`Finger`] is the server, [`lookup`] the client, [`FingerQuery`] the question. Twisted's `protocols.finger`. Each
+//! has an example.
 
 pub(crate) mod client;
 pub(crate) mod query;

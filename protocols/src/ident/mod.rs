@@ -1,7 +1,7 @@
 //! Ident (RFC 1413): the owner of a connection.
 //!
-//! [`IdentServer`] answers the question [`IdentQuery`] by an [`IdentReply`] or an [`IdentError`]; [`IdentClient`] asks it.
-//! Twisted's `protocols.ident`. There is an example at each of the two.
+//! [`IdentServer`] answers an [`IdentQuery`] with an [`IdentReply`] or an [`IdentError`]; [`IdentClient`] asks.
+//! Twisted's `protocols.ident`. Both have an example.
 
 pub(crate) mod client;
 pub(crate) mod query;

@@ -1,6 +1,6 @@
-//! Lines, and raw data between them: what most protocols of the net are made of.
+//! Lines, and raw data between them: the basis of most text protocols.
 //!
-//! [`LineReceiver::factory`] makes a factory of your [`LineHandler`], which is called with each line and sends by its
+//! [`LineReceiver::factory`] makes a factory of your [`LineHandler`], which is called with each line and sends through its
 //! [`Lines`]. Twisted's `LineReceiver` and `LineOnlyReceiver`.
 //!
 //! ```

@@ -49,7 +49,7 @@ impl Framing {
 }
 
 impl Framing {
-    /// Why a connection ends whose peer has sent a line that is too long.
+    /// The reason of a connection whose peer sent a line that is too long.
     pub(crate) fn too_long(&self) -> String {
         format!("the peer sent a line of more than {} bytes", self.max_length)
     }

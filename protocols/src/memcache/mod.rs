@@ -1,6 +1,6 @@
 //! A client of memcached, in its text protocol: Twisted's `twisted.protocols.memcache`.
 //!
-//! [`MemcacheClient`] is the handle of one connection; each of its requests is a future. There is an example at it.
+//! [`MemcacheClient`] is the handle of one connection; each of its requests is a future. It has an example.
 
 mod answers;
 mod client;

@@ -39,13 +39,13 @@ impl<K> Handle<K> {
 }
 
 impl<K: 'static> Handle<K> {
-    /// The same handle, without its kind: for code that pauses, closes or times connections of different kinds alike.
+    /// The same handle without its kind, for code that treats connections of different kinds alike.
     ///
     /// ```
     /// use protocols::receiver::AnyHandle;
     /// use protocols::{Lines, Strings};
     ///
-    /// /// Everything that reads from the network while the disk has room.
+    /// /// All connections that are read while the disk has room.
     /// struct Sources(Vec<AnyHandle>);
     ///
     /// impl Sources {

@@ -1,5 +1,5 @@
-//! What all receivers have in common: the [`Handle`] by which a handler sends, pauses, times and closes, and
-//! [`IntoHandler`], what the closure of a `factory` may return.
+//! What all receivers have in common: the [`Handle`] with which a handler sends, pauses, sets timers and
+//! closes, and [`IntoHandler`], the return value of the closure given to a `factory`.
 //!
 //! The receivers themselves are in [`line`](crate::line), [`string`](crate::string), [`stateful`](crate::stateful),
 //! [`segment`](crate::segment) and [`codec`](crate::codec).

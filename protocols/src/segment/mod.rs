@@ -1,8 +1,8 @@
-//! Segments of any size, up to terminators that change: a head up to an empty line, then a body of so many bytes.
+//! Segments of any size, up to terminators that change: a head up to an empty line, then a body of that length.
 //!
-//! [`TerminatorReceiver::factory`] makes a factory of your [`TerminatorHandler`], which is handed what is received as it comes,
-//! and told where a segment ends; its [`Segments`] set the next [`Terminator`]. Python's `asynchat`. There is an example at
-//! [`TerminatorHandler`].
+//! [`TerminatorReceiver::factory`] makes a factory of your [`TerminatorHandler`], which receives data as it arrives, and is
+//! told where a segment ends; its [`Segments`] set the next [`Terminator`]. Python's `asynchat`. [`TerminatorHandler`] has
+//! an example.
 
 pub(crate) mod handle;
 pub(crate) mod handler;

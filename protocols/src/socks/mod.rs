@@ -1,4 +1,5 @@
-//! A SOCKS proxy, versions 4, 4a and 5: [`Socks`], whose rule decides about each [`SocksRequest`]. Twisted's `protocols.socks`.
+//! A SOCKS proxy, versions 4, 4a and 5: [`Socks`], whose rule decides about each [`SocksRequest`]. Twisted's
+//! `protocols.socks`.
 
 pub(crate) mod parser;
 pub(crate) mod request;

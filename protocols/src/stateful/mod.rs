@@ -1,7 +1,7 @@
 //! Parts, each of which determines the length of the next.
 //!
-//! [`StatefulReceiver::factory`] makes a factory of your [`StatefulHandler`], whose methods take one part each and return the
-//! [`State`] that says what to wait for next. Twisted's `StatefulProtocol`. There is an example at [`StatefulHandler`].
+//! [`StatefulReceiver::factory`] makes a factory of your [`StatefulHandler`], whose methods take one part each and return
+//! the [`State`] to wait for next. Twisted's `StatefulProtocol`. [`StatefulHandler`] has an example.
 
 pub(crate) mod handle;
 pub(crate) mod handler;

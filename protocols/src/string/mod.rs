@@ -1,8 +1,8 @@
 //! Length-prefixed strings.
 //!
 //! [`StringReceiver::factory`] takes a [`StringFormat`] and makes a factory of your [`StringHandler`], which is called with
-//! each string and sends by its [`Strings`]. Twisted's `NetstringReceiver` and `IntNStringReceiver`. There is an example at
-//! [`StringHandler`].
+//! each string and sends through its [`Strings`]. Twisted's `NetstringReceiver` and `IntNStringReceiver`.
+//! [`StringHandler`] has an example.
 
 pub(crate) mod error;
 pub(crate) mod format;
