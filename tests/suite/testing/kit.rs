@@ -53,7 +53,7 @@ fn a_long_input_is_cut_byte_by_byte_in_two_everywhere_and_in_ten_thousand_random
         ways.insert(pieces.iter().map(|piece| piece.len()).collect::<Vec<_>>());
     });
     assert_eq!((whole, bytes), (1, 1));
-    assert!(in_two >= 4095 && most > 60, "{in_two} in two, {most} pieces at the most");
+    assert!(in_two >= 4095 && most > 60, "{in_two} in two, up to {most} pieces");
     assert!(ways.len() > 13_000, "{} different ways", ways.len());
 }
 
