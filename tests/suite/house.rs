@@ -303,8 +303,8 @@ fn is_reached(
     uses: &HashMap<String, BTreeSet<String>>,
     seen: &mut HashSet<String>,
 ) -> bool {
-    let used = uses.get(from).into_iter().flatten().filter(|used| folder_in(used) == folder);
-    used.cloned().any(|used| used == goal || (seen.insert(used.clone()) && is_reached(&used, goal, folder, uses, seen)))
+    let mut used = uses.get(from).into_iter().flatten().filter(|used| folder_in(used) == folder);
+    used.any(|used| used == goal || (seen.insert(used.clone()) && is_reached(used, goal, folder, uses, seen)))
 }
 
 /// The paths below the crate that a file's code names, documentation apart.
