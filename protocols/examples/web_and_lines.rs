@@ -7,16 +7,21 @@
 //! I was here
 //! ```
 
-use std::future::pending;
 use std::io;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
 use protocols::{LineHandler, LineReceiver, Lines};
-use reactor::io::{Incoming, TokioStream};
-use reactor::{Address, Port, Reactor};
+use reactor::io::TokioStream;
+use reactor::{Port, Reactor};
 
 /// Everything runs on the reactor's thread, but axum requires types that could run on any. Among protocols this would
 /// be `Rc<RefCell<…>>`.
@@ -33,14 +38,16 @@ fn serve(reactor: &Reactor, lines: &str, web: &str) -> io::Result<[Port; 2]> {
     let pages = Router::new().route("/", get(show)).with_state(Arc::clone(&guests));
 
     let lines = reactor.listen_tcp(lines, LineReceiver::factory(move |_: Lines| Write(Arc::clone(&guests))))?;
-    let (factory, incoming) = TokioStream::incoming();
-    let web = reactor.listen_tcp(web, factory)?;
-    let listener = Listener { incoming, host: web.host() };
-    reactor.spawn(async move {
-        if let Err(error) = axum::serve(listener, pages).await {
-            eprintln!("the web server has ended: {error}");
-        }
-    });
+    let mut http = http1::Builder::new();
+    http.timer(Timer(reactor.timer())).header_read_timeout(LONGEST_WAIT);
+    let web = reactor.listen_tcp(
+        web,
+        TokioStream::factory(move |stream| {
+            let pages = TowerToHyperService::new(pages.clone());
+            let connection = http.serve_connection(TokioIo::new(stream), pages);
+            async { connection.await.map_err(io::Error::other) }
+        }),
+    )?;
     Ok([lines, web])
 }
 
@@ -57,31 +64,37 @@ async fn show(State(guests): State<Guests>) -> String {
     guests.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|line| format!("{line}\n")).collect()
 }
 
-/// A port of the reactor, as an axum listener.
-struct Listener {
-    incoming: Incoming,
-    host: Address,
-}
+/// The reactor's clock, as hyper wants it.
+struct Timer(reactor::io::Timer);
 
-impl axum::serve::Listener for Listener {
-    type Io = TokioStream;
-    type Addr = Address;
-
-    async fn accept(&mut self) -> (TokioStream, Address) {
-        match self.incoming.accept().await {
-            Some(stream) => {
-                let peer = stream.peer().clone();
-                (stream, peer)
-            }
-            // The port was stopped; connections already accepted are still served.
-            None => pending().await,
-        }
+impl hyper::rt::Timer for Timer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Sleep(self.0.sleep(duration)))
     }
 
-    fn local_addr(&self) -> io::Result<Address> {
-        Ok(self.host.clone())
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        Box::pin(Sleep(self.0.sleep_until(deadline)))
+    }
+
+    fn now(&self) -> Instant {
+        self.0.now()
     }
 }
+
+struct Sleep(reactor::io::Sleep);
+
+impl Future for Sleep {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        Pin::new(&mut self.0).poll(cx)
+    }
+}
+
+impl hyper::rt::Sleep for Sleep {}
+
+/// How long a browser may take to ask for a page.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -89,7 +102,9 @@ mod tests {
 
     use std::io::{Read as _, Write as _};
     use std::net::{Shutdown, SocketAddr, TcpStream};
-    use std::time::Duration;
+
+    use reactor::testing::Simulation;
+    use reactor::{CloseReason, Protocol, Transport};
 
     /// What the server answers until it closes.
     fn ask(address: SocketAddr, question: &str) -> String {
@@ -113,5 +128,31 @@ mod tests {
         });
         let page = reactor.run_until(asking).unwrap().unwrap();
         assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.ends_with("\r\n\r\none\ntwo\n"), "{page}");
+    }
+    struct Dribble(Transport);
+
+    impl Protocol for Dribble {
+        fn connection_made(&mut self) {
+            self.0.write("GET / HTTP/1.1\r\n");
+            self.0.call_every(Duration::from_secs(1), |this: &mut Self, _| this.0.write("x"));
+        }
+
+        fn data_received(&mut self, _data: &[u8]) {}
+
+        fn connection_lost(&mut self, _reason: CloseReason) {
+            self.0.reactor().stop();
+        }
+    }
+
+    #[test]
+    fn a_browser_that_never_asks_to_the_end_is_not_waited_for() {
+        let sim = Simulation::new(1);
+        serve(&sim.host("server"), "0.0.0.0:8123", "0.0.0.0:8080").unwrap();
+        let browser = sim.host("browser");
+        browser.connect_tcp("server:8080", Dribble);
+        sim.run_for(LONGEST_WAIT - Duration::from_secs(1));
+        assert!(browser.is_running());
+        sim.run_for(Duration::from_secs(2));
+        assert!(!browser.is_running());
     }
 }
