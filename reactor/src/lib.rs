@@ -129,6 +129,7 @@ pub use time::deferred_call::DeferredCall;
 pub use time::delayed_call::DelayedCall;
 pub use transport::Transport;
 pub use transport::close_reason::CloseReason;
+pub use transport::memory_charge::MemoryCharge;
 
 /// The README's program, compiled as a test.
 #[cfg(doctest)]

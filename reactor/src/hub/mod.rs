@@ -2,7 +2,9 @@
 
 pub(crate) mod buffers;
 pub(crate) mod connection_budget;
-pub(crate) mod output_budget;
+pub(crate) mod memory_budget;
+pub(crate) mod memory_ledger;
+pub(crate) mod process_memory;
 
 use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
@@ -11,7 +13,8 @@ use std::sync::Arc;
 
 use crate::hub::buffers::{Buffers, ReadBuffer};
 use crate::hub::connection_budget::ConnectionBudget;
-use crate::hub::output_budget::OutputBudget;
+use crate::hub::memory_budget::MemoryBudget;
+use crate::hub::memory_ledger::MemoryLedger;
 use crate::time::calls::CallTarget;
 use crate::time::clock::Clock;
 use crate::time::timers::Timers;
@@ -24,7 +27,7 @@ pub(crate) struct Hub {
     /// The reactor itself, whose type later folders know.
     pub(crate) reactor: OnceCell<Weak<dyn Any>>,
     pub(crate) connection_budget: Arc<ConnectionBudget>,
-    pub(crate) output_budget: OutputBudget,
+    pub(crate) memory: MemoryLedger,
     pub(crate) buffers: Buffers,
     /// Whether the reactor is closing everything.
     stopping: Cell<bool>,
@@ -36,6 +39,24 @@ pub(crate) struct Hub {
     targets: RefCell<Vec<Rc<CallTarget>>>,
 }
 
+/// The budgets of one reactor, or of several that run together.
+#[derive(Clone)]
+pub(crate) struct Budgets {
+    pub(crate) connections: Arc<ConnectionBudget>,
+    pub(crate) memory: Arc<MemoryBudget>,
+}
+
+impl Budgets {
+    /// What the system allows this process.
+    pub(crate) fn of_process() -> Self {
+        Self { connections: Arc::new(ConnectionBudget::of_process()), memory: MemoryBudget::of_process() }
+    }
+
+    fn unlimited() -> Self {
+        Self { connections: Arc::new(ConnectionBudget::unlimited()), memory: MemoryBudget::unlimited() }
+    }
+}
+
 #[derive(Clone, Copy, Default)]
 pub(crate) struct CutOffSum {
     pub(crate) connections: u64,
@@ -44,18 +65,18 @@ pub(crate) struct CutOffSum {
 }
 
 impl Hub {
-    /// For connections that need no descriptors.
+    /// For connections that need no descriptors, and do not depend on the machine.
     pub(crate) fn new(clock: Rc<Clock>, read_buffer: ReadBuffer) -> Rc<Self> {
-        Self::within(Arc::new(ConnectionBudget::unlimited()), clock, read_buffer)
+        Self::within(Budgets::unlimited(), clock, read_buffer)
     }
 
-    pub(crate) fn within(budget: Arc<ConnectionBudget>, clock: Rc<Clock>, read_buffer: ReadBuffer) -> Rc<Self> {
+    pub(crate) fn within(budgets: Budgets, clock: Rc<Clock>, read_buffer: ReadBuffer) -> Rc<Self> {
         Rc::new(Self {
             timers: Rc::new(Timers::new(Rc::clone(&clock))),
             clock,
             reactor: OnceCell::new(),
-            connection_budget: budget,
-            output_budget: OutputBudget::default(),
+            connection_budget: budgets.connections,
+            memory: MemoryLedger::new(budgets.memory),
             buffers: Buffers::new(read_buffer),
             stopping: Cell::new(false),
             cut_off: Cell::default(),

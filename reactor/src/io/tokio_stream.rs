@@ -19,6 +19,7 @@ use crate::net::connect_options::ConnectOptions;
 use crate::reactor::Reactor;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
+use crate::transport::memory_charge::MemoryCharge;
 
 /// A connection as a Tokio stream, for straight-line code: [`AsyncRead`] and [`AsyncWrite`], so that `hyper`, codecs
 /// and `tokio::io::copy` accept it. A client gets one by [`connect`](Self::connect). All connections of a port become
@@ -305,23 +306,27 @@ impl fmt::Debug for TokioStream {
 struct Bridge {
     transport: Transport,
     shared: Arc<Shared>,
+    /// For received bytes that were not read.
+    charge: Rc<MemoryCharge>,
 }
 
 impl Bridge {
     fn new(transport: &Transport) -> (Self, TokioStream) {
         let shared = Arc::<Shared>::default();
         let stream = TokioStream { shared: Arc::clone(&shared), host: transport.host(), peer: transport.peer() };
-        (Self { transport: transport.clone(), shared }, stream)
+        let charge = Rc::new(transport.charge_memory(0));
+        (Self { transport: transport.clone(), shared, charge }, stream)
     }
 
-    /// Carries out what the stream's owner asks for, as far as the connection accepts it.
-    fn pump(transport: &Transport, shared: &Shared, connection: Option<&Waker>) {
+    /// Carries out what the stream's owner wants, as far as the connection can take it.
+    fn pump(transport: &Transport, shared: &Shared, charge: &MemoryCharge, connection: Option<&Waker>) {
         let (writer, wish) = {
             let mut pipe = shared.lock();
             if let Some(waker) = connection {
                 pipe.connection = Some(waker.clone());
             }
             if pipe.received.is_empty() {
+                charge.set(0);
                 transport.resume_reading();
             }
             if transport.is_full() && !matches!(pipe.wish, Wish::Fail(_)) {
@@ -344,10 +349,10 @@ impl Bridge {
 
 impl Protocol for Bridge {
     fn connection_made(&mut self) {
-        let (transport, shared) = (self.transport.clone(), Arc::clone(&self.shared));
-        // Its waker wakes the connection's own turn.
+        let (transport, shared, charge) = (self.transport.clone(), Arc::clone(&self.shared), Rc::clone(&self.charge));
+        // What its waker wakes is the connection's own turn.
         let pump = poll_fn(move |cx| {
-            Self::pump(&transport, &shared, Some(cx.waker()));
+            Self::pump(&transport, &shared, &charge, Some(cx.waker()));
             Poll::<()>::Pending
         });
         self.transport.defer(pump, |_: &mut Self, ()| {});
@@ -357,6 +362,7 @@ impl Protocol for Bridge {
         let reader = {
             let mut pipe = self.shared.lock();
             pipe.received.extend(data);
+            self.charge.set(pipe.received.capacity());
             if pipe.received.len() >= MOST_WAITING {
                 self.transport.pause_reading();
             }
@@ -376,7 +382,7 @@ impl Protocol for Bridge {
     }
 
     fn resume_writing(&mut self) {
-        Self::pump(&self.transport, &self.shared, None);
+        Self::pump(&self.transport, &self.shared, &self.charge, None);
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {

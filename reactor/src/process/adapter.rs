@@ -69,7 +69,7 @@ impl<P: ProcessProtocol> Protocol for ProcessAdapter<P> {
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {
-        if matches!(reason, CloseReason::Overflow | CloseReason::Aborted) {
+        if matches!(reason, CloseReason::Overflow | CloseReason::Evicted | CloseReason::Aborted) {
             tracing::warn!(%reason, "a child process was killed");
         }
         let mut more = true;

@@ -14,7 +14,6 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 use std::{fmt, io};
 
@@ -24,9 +23,8 @@ use tokio::runtime::{Builder, Handle, LocalOptions};
 use crate::address::datagram::DatagramAddress;
 use crate::address::target::ToTarget;
 use crate::datagram::transport::DatagramTransport;
-use crate::hub::Hub;
 use crate::hub::buffers::ReadBuffer;
-use crate::hub::connection_budget::ConnectionBudget;
+use crate::hub::{Budgets, Hub};
 use crate::net::resolver::Resolver;
 use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked};
 use crate::reactor::turn::timers_and_inbox;
@@ -71,11 +69,11 @@ impl Reactor {
     /// If this thread is inside a Tokio runtime, because a reactor runs one of its own and needs a thread of its own,
     /// or if the system has no descriptor left for the poller.
     pub fn new() -> io::Result<Self> {
-        Self::within(Arc::new(ConnectionBudget::of_process()))
+        Self::within(Budgets::of_process())
     }
 
-    /// Makes a reactor with this connection budget, which others may share.
-    pub(crate) fn within(budget: Arc<ConnectionBudget>) -> io::Result<Self> {
+    /// Makes a reactor with these budgets, which others may share.
+    pub(crate) fn within(budgets: Budgets) -> io::Result<Self> {
         if Handle::try_current().is_ok() {
             return Err(io::Error::other(INSIDE_A_RUNTIME));
         }
@@ -84,7 +82,7 @@ impl Reactor {
             // With the default of 61, connections that wake themselves keep the poller, and so all others, waiting.
             .event_interval(8)
             .build_local(LocalOptions::default())?;
-        let hub = Hub::within(budget, Rc::new(Clock::system()), ReadBuffer::default());
+        let hub = Hub::within(budgets, Rc::new(Clock::system()), ReadBuffer::default());
         let reactor = Self(Core::new(hub, Backend::Tokio(RefCell::new(Some(runtime)))));
         reactor.0.spawn_task(timers_and_inbox(Rc::downgrade(&reactor.0)));
         Ok(reactor)

@@ -30,8 +30,9 @@ use std::panic::resume_unwind;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::{io, thread};
 
-use crate::hub::connection_budget::ConnectionBudget;
+use crate::hub::Budgets;
 use crate::reactor::Reactor;
+use crate::reactor::inbox::Room;
 use crate::reactor::shared_ports::{GroupPorts, SharedPorts, lock};
 
 /// Runs `threads` reactors, each on a thread of its own and set up by `setup`, so that all cores serve the same ports.
@@ -96,7 +97,7 @@ pub fn run_on_threads(threads: usize, setup: impl Fn(&Reactor) -> io::Result<()>
 
 /// Reactors that stop together.
 struct Group {
-    budget: Arc<ConnectionBudget>,
+    budgets: Budgets,
     members: Arc<Mutex<Members>>,
     ports: GroupPorts,
 }
@@ -111,12 +112,16 @@ struct Members {
 
 impl Group {
     fn new() -> Self {
-        let budget = Arc::new(ConnectionBudget::of_process());
-        Self { budget, members: Arc::default(), ports: Arc::default() }
+        Self { budgets: Budgets::of_process(), members: Arc::default(), ports: Arc::default() }
     }
 
     fn reactor(&self, setup: impl Fn(&Reactor) -> io::Result<()>) -> io::Result<Reactor> {
-        let reactor = Reactor::within(Arc::clone(&self.budget))?;
+        let reactor = Reactor::within(self.budgets.clone())?;
+        let remote = reactor.remote();
+        reactor.0.hub.memory.set_ask(move || {
+            // A reactor that has ended holds nothing.
+            let _ = remote.queue(|reactor| reactor.0.hub.memory.relieve(), 0, Room::Whatever);
+        });
         let members = Arc::clone(&self.members);
         reactor.before_shutdown(async move || stop_all(&members));
         let shared = SharedPorts::new(&self.ports);

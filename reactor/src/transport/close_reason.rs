@@ -26,9 +26,11 @@ pub enum CloseReason {
     TimedOut,
     /// A callback of the protocol panicked; the text is the panic's message.
     Panicked(String),
-    /// More was written than the output limit, or the reactor's [output budget](crate::Reactor::set_output_budget), allows
-    /// while the peer did not read.
+    /// More was written than the output limit allows while the peer did not read.
     Overflow,
+    /// The reactor's [memory budget](crate::Reactor::memory_budget) had no room, and this connection held most of it: output
+    /// that the peer did not read, or messages that it did not complete.
+    Evicted,
     /// This side ended its stream with more file descriptors to send than bytes to send them with. Twisted's
     /// `FileDescriptorOverrun`.
     DescriptorOverrun,
@@ -88,6 +90,7 @@ impl fmt::Display for CloseReason {
             Self::TimedOut => f.write_str("connection timed out"),
             Self::Panicked(message) => write!(f, "a callback panicked: {message}"),
             Self::Overflow => f.write_str("more was written than the output limit allows"),
+            Self::Evicted => f.write_str("the memory budget was spent, and this connection held most of it"),
             Self::DescriptorOverrun => f.write_str("more file descriptors were sent than bytes to go with them"),
             Self::Failed(error) => write!(f, "{error}"),
         }

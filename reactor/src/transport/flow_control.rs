@@ -1,9 +1,9 @@
-//! Flow control: when a connection is read, when it is full, and what it holds of the reactor's output budget.
+//! Flow control: when a connection is read, when it is full, and what it holds of the reactor's memory budget.
 
 use std::rc::{Rc, Weak};
 
 use crate::hub::Hub;
-use crate::hub::output_budget::{Holder, NOTEWORTHY};
+use crate::hub::memory_ledger::{Holder, NOTEWORTHY};
 use crate::transport::close_reason::CloseReason;
 use crate::transport::lifecycle::Pace;
 use crate::transport::state::State;
@@ -125,55 +125,67 @@ impl State {
     }
 }
 
-/// The share of the reactor's output budget that a connection holds: its own unsent bytes, and those inside its layers.
+/// The share of the reactor's memory budget that a connection holds: its own unsent bytes, those inside its layers, and what
+/// their protocols charge.
 impl State {
-    /// Whether `len` more bytes can be written. If they exceed the budget, the fullest connections end until there is
-    /// room; if this connection would be the fullest, it ends instead.
+    /// Whether `len` more bytes may be held. If they exceed the budget, the connections that hold most end until there is
+    /// room; if this connection would hold most, it ends instead.
     #[inline]
     pub(crate) fn has_budget(&self, len: usize) -> bool {
-        self.hub.output_budget.has_room(len) || self.make_room(len)
-    }
-
-    #[cold]
-    fn make_room(&self, len: usize) -> bool {
-        self.hub.output_budget.make_room(self.root(), len)
+        self.hub.memory.has_room(len) || self.hub.memory.make_room(self.root(), len)
     }
 
     /// Counts bytes that were written to this connection or to one inside it.
     #[inline]
-    pub(crate) fn hold_output(self: &Rc<Self>, len: usize) {
+    pub(crate) fn hold_memory(self: &Rc<Self>, len: usize) {
         let held = &self.root().held;
         let before = held.get();
         held.set(before + len);
-        self.hub.output_budget.take(len);
-        if before + len > NOTEWORTHY && before <= NOTEWORTHY {
-            self.become_holder();
+        self.hub.memory.take(len);
+        if before + len > NOTEWORTHY {
+            self.note_more(before);
+        }
+    }
+
+    /// Counts bytes that a protocol charges. A connection that has failed is about to give everything back.
+    pub(crate) fn charge(self: &Rc<Self>, len: usize) {
+        let root = self.root();
+        if !root.has_ended() && !root.has_failed() && self.has_budget(len) {
+            self.hold_memory(len);
         }
     }
 
     #[cold]
-    fn become_holder(self: &Rc<Self>) {
+    fn note_more(self: &Rc<Self>, before: usize) {
         let root = self.outermost();
-        root.holder.set(self.hub.output_budget.add_holder(Rc::downgrade(root) as _));
+        if before > NOTEWORTHY {
+            self.hub.memory.set_held(root.holder.get(), root.held.get());
+        } else {
+            root.holder.set(self.hub.memory.add_holder(Rc::downgrade(root) as _, root.held.get()));
+        }
     }
 
     /// Releases bytes that were sent or dropped.
     #[inline]
-    pub(crate) fn release_output(&self, len: usize) {
+    pub(crate) fn give_back_memory(&self, len: usize) {
         let root = self.root();
         let before = root.held.get();
-        // Less if the connection gave way: its bytes no longer count.
+        // Less if the connection was evicted: its bytes no longer count.
         let after = before.saturating_sub(len);
         root.held.set(after);
-        self.hub.output_budget.give_back(before - after);
-        if before > NOTEWORTHY && after <= NOTEWORTHY {
-            root.be_no_holder();
+        self.hub.memory.give_back(before - after);
+        if before > NOTEWORTHY {
+            root.note_less(after);
         }
     }
 
     #[cold]
-    fn be_no_holder(&self) {
-        self.hub.output_budget.remove_holder(self.holder.get());
+    fn note_less(&self, after: usize) {
+        if after > NOTEWORTHY {
+            self.hub.memory.set_held(self.holder.get(), after);
+        } else {
+            self.hub.memory.remove_holder(self.holder.get());
+        }
     }
 }
 
@@ -182,22 +194,22 @@ impl Holder for State {
         self.held.get()
     }
 
-    /// Frees its own bytes at once, because many may give way before any has its next turn; bytes inside layers follow
-    /// then.
-    fn give_way(&self) {
-        let Hub { output_budget, timers, buffers, .. } = &*self.hub;
-        if let Some(left_out) = output_budget.logs(timers.now()) {
+    /// Frees its own unsent bytes at once, because many may be evicted before any has its next turn; what layers and
+    /// protocols hold follows then.
+    fn evict(&self) {
+        let Hub { memory, timers, buffers, .. } = &*self.hub;
+        if let Some(left_out) = memory.logs(timers.now()) {
             tracing::warn!(
                 left_out,
                 peer = %self.peer(),
-                unsent = self.held.get(),
-                budget = output_budget.limit(),
-                "more was written than the reactor's output budget allows: the connection that is furthest behind ends"
+                held = self.held.get(),
+                budget = memory.budget().limit(),
+                "connections make the program hold more than the memory budget allows: the one that holds most ends"
             );
         }
-        self.release_output(self.held.get());
+        self.give_back_memory(self.held.get());
         if !self.has_failed() {
-            self.fail(CloseReason::Overflow);
+            self.fail(CloseReason::Evicted);
         }
         // Borrowed while a stream writes; the stream may be a user's and may end up here.
         let unsent = self.output().try_borrow_mut().map(|mut output| output.clear(buffers));

@@ -5,6 +5,7 @@ pub(crate) mod finishing;
 pub(crate) mod flow_control;
 pub(crate) mod intake;
 pub(crate) mod lifecycle;
+pub(crate) mod memory_charge;
 pub(crate) mod output;
 pub(crate) mod roster;
 pub(crate) mod state;

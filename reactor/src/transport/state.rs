@@ -31,7 +31,8 @@ pub(crate) struct State {
     pub(crate) calls: Calls,
     output: RefCell<Output>,
     output_limit: Cell<usize>,
-    /// Unsent bytes, including those inside layers, as they count for the reactor's budget; kept by the outermost only.
+    /// Unsent and charged bytes, including those inside layers, as they count in the memory budget; kept by the outermost
+    /// only.
     pub(super) held: Cell<usize>,
     /// Its key in the budget while it is listed there.
     pub(super) holder: Cell<u32>,
@@ -366,7 +367,7 @@ impl State {
             let mut output = self.output.borrow_mut();
             (output.advance(n, &self.hub.buffers), output.len() == 0)
         };
-        self.release_output(n);
+        self.give_back_memory(n);
         self.repay(n);
         if empty {
             self.catch_up();
@@ -398,7 +399,9 @@ impl State {
     /// Makes every handle stale, and drops timers, deferred calls and unsent output.
     pub(crate) fn end(&self) {
         self.lifecycle.set(Lifecycle::Ended);
-        self.release_output(self.unsent_bytes());
+        // The outermost also gives back what is held inside layers.
+        let held = if self.outer().is_some() { self.unsent_bytes() } else { self.held.get() };
+        self.give_back_memory(held);
         let unsent = self.output.borrow_mut().clear(&self.hub.buffers);
         self.catch_up();
         // These own user code, which may use this same transport when dropped, or panic.
@@ -431,7 +434,7 @@ impl State {
             push(&mut output, &self.hub.buffers);
             output.len()
         };
-        self.hold_output(len);
+        self.hold_memory(len);
         self.fill(unsent);
         self.wake();
     }

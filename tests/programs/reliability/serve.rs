@@ -1,5 +1,5 @@
-//! The servers: `reliability serve KIND [address=A] [nofile=N] [budget=N] [output=MIB] [cpu=N]`. Each prints
-//! `ready ADDRESS`, and its counts at the end.
+//! The servers: `reliability serve KIND [address=A] [nofile=N] [budget=N] [memory=MIB] [address-space=MIB] [cpu=N]`. Each
+//! prints `ready ADDRESS`, and its counts at the end.
 
 use std::cell::Cell;
 use std::io;
@@ -10,8 +10,11 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, setrlimit};
+use protocols::amp::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use protocols::policies::FirstMessageTimeout;
+use protocols::proxy_header::ProxyHeader;
 use protocols::string::StringFormat;
+use protocols::web_socket::WebSocket;
 use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
 use reactor::listen::Handover;
 use reactor::net::ListenOptions;
@@ -28,6 +31,9 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     match number("nofile") {
         Some(files) => setrlimit(Resource::RLIMIT_NOFILE, files, files)?,
         None => drop(rig::open_files()),
+    }
+    if let Some(mebibytes) = number("address-space") {
+        setrlimit(Resource::RLIMIT_AS, mebibytes << 20, mebibytes << 20)?;
     }
     if let Some(number) = number("cpu") {
         processor::stay_on(number as usize);
@@ -48,8 +54,8 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     if let Some(connections) = number("budget") {
         reactor.set_connection_budget(connections as usize);
     }
-    if let Some(mebibytes) = number("output") {
-        reactor.set_output_budget((mebibytes as usize) << 20);
+    if let Some(mebibytes) = number("memory") {
+        reactor.set_memory_budget((mebibytes as usize) << 20);
     }
     match kind {
         "echo" => listen(&reactor, address, |transport| Echo { transport })?,
@@ -62,6 +68,9 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
             let factory = StringReceiver::factory(StringFormat::Int32, |strings| EchoStrings { strings });
             listen(&reactor, address, factory)?;
         }
+        "amp" => listen(&reactor, address, AmpReceiver::factory(|_| EchoCalls))?,
+        "web-socket" => listen(&reactor, address, WebSocket::around(|transport| Echo { transport }))?,
+        "proxied" => listen(&reactor, address, ProxyHeader::around(|transport| Echo { transport }))?,
         "faulty" => {
             let tally = Rc::new(Tally::default());
             let counts = Rc::clone(&tally);
@@ -128,12 +137,13 @@ fn print(tally: &Tally) {
 
 fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result<()> {
     let port = reactor.listen_tcp(options(address), factory)?;
-    let ready = port.clone();
+    let (ready, evicted) = (port.clone(), reactor.clone());
     reactor.call_when_running(move || say_ready(&ready));
     reactor.after_shutdown(move || {
         let refusals = port.refusals();
         println!("refused {}", refusals.total());
         println!("over_budget {}", refusals.budget);
+        println!("evicted {}", evicted.evicted());
     });
     Ok(())
 }
@@ -178,6 +188,15 @@ struct EchoStrings {
 impl StringHandler for EchoStrings {
     fn string_received(&mut self, string: &[u8]) {
         let _ = self.strings.send_string(string);
+    }
+}
+
+/// Answers every call with its arguments.
+struct EchoCalls;
+
+impl AmpHandler for EchoCalls {
+    fn call_received(&mut self, _command: &str, arguments: AmpBox) -> Result<AmpAnswer, AmpError> {
+        Ok(arguments.into())
     }
 }
 

@@ -12,10 +12,10 @@ use crate::Figure;
 use crate::checks::{server, source};
 use crate::load::{Latencies, wait};
 
-/// R9: this many peers that are sent more and more and never read, with a budget of 256 MiB for all output. Peers that
+/// R9: this many peers that are sent more and more and never read, with a memory budget of 256 MiB. Peers that
 /// are cut off reconnect.
 pub(crate) fn slow_readers(readers: usize) -> io::Result<Vec<Figure>> {
-    let server = server("flood", &[&format!("output={BUDGET}")]);
+    let server = server("flood", &[&format!("memory={BUDGET}")]);
     let honest = peer::connect(server.address());
     peer::round_trip(&honest, b"first");
     let before = server.resident();

@@ -183,7 +183,7 @@ fn stall(sim: &Simulation, target: &str) {
 }
 
 #[test]
-fn beyond_the_output_budget_the_connection_that_is_furthest_behind_ends_and_others_are_served_on() {
+fn beyond_the_memory_budget_the_connection_that_is_furthest_behind_ends_and_others_are_served_on() {
     let sim = Simulation::new(1);
     let server = sim.host("server");
     let [large, middle, small] = [Log::default(), Log::default(), Log::default()];
@@ -191,17 +191,17 @@ fn beyond_the_output_budget_the_connection_that_is_furthest_behind_ends_and_othe
         let log = log.clone();
         server.listen_tcp(port, move |transport| pour(transport, bytes, &log)).unwrap()
     });
-    server.set_output_budget(1_400_000);
+    server.set_memory_budget(1_400_000);
     // The network takes 262,144 bytes of each.
     stall(&sim, "server:7");
     stall(&sim, "server:8");
-    assert_eq!(server.unsent_bytes(), 900_000 + 700_000 - 2 * 262_144);
+    assert_eq!(server.held_bytes(), 900_000 + 700_000 - 2 * 262_144);
     stall(&sim, "server:9");
-    assert_eq!(server.unsent_bytes(), 700_000 + 400_000 - 2 * 262_144);
-    assert!(large.has("lost Overflow") && !middle.has("lost") && !small.has("lost"));
+    assert_eq!(server.held_bytes(), 700_000 + 400_000 - 2 * 262_144);
+    assert!(large.has("lost Evicted") && !middle.has("lost") && !small.has("lost"));
     // Who would be the furthest behind ends itself.
     stall(&sim, "server:7");
-    assert_eq!(large.count("lost Overflow"), 2);
+    assert_eq!((large.count("lost Evicted"), server.evicted()), (2, 2));
     let asking = connect(&sim, "client", "server:9");
     sim.run_for(SECOND);
     assert_eq!(asking.received_len(), 400_000);
@@ -217,16 +217,16 @@ fn what_waits_inside_layers_counts_for_the_connection_around_them() {
     let inside = move |transport| pour(transport, 700_000, &seen);
     let layers = IdleTimeout::around(3600 * SECOND, IdleTimeout::around(3600 * SECOND, inside));
     server.listen_tcp(7, layers).unwrap();
-    server.set_output_budget(800_000);
+    server.set_memory_budget(800_000);
     stall(&sim, "server:7");
-    assert_eq!(server.unsent_bytes(), 700_000 - 262_144);
+    assert_eq!(server.held_bytes(), 700_000 - 262_144);
     let (asking, other) = (Log::default(), Log::default());
     let (seen, kept) = (asking.clone(), other.clone());
     server.listen_tcp(8, move |transport| pour(transport, 400_000, &kept)).unwrap();
     sim.host("client").connect_tcp("server:8", move |transport| Recorder::new(transport, seen.clone()));
     sim.run_for(SECOND);
-    assert_eq!((log.count("lost Overflow"), other.has("lost"), asking.received_len()), (1, false, 400_000));
-    assert_eq!(server.unsent_bytes(), 0);
+    assert_eq!((log.count("lost Evicted"), other.has("lost"), asking.received_len()), (1, false, 400_000));
+    assert_eq!(server.held_bytes(), 0);
 }
 
 #[test]

@@ -119,7 +119,7 @@ fn play_in_memory(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     }
     assert!(wire.close_reason().is_some(), "in memory: the connection did not end when it was aborted");
     assert_eq!(wire.reactor().connection_count(), 0, "in memory: the reactor still has the connection");
-    assert_eq!(wire.reactor().unsent_bytes(), 0, "in memory: its output still counts");
+    assert_eq!(wire.reactor().held_bytes(), 0, "in memory: what it held still counts");
     drop(wire);
     check_callbacks();
     check("in memory", &log);
@@ -147,7 +147,7 @@ fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer), carrier:
         assert!(far.run_until(|| !near.is_running()), "in a simulation: the reactor does not stop");
         LATEST.take();
         assert_eq!(near.connection_count(), 0, "in a simulation: the reactor still has the connection");
-        assert_eq!(near.unsent_bytes(), 0, "in a simulation: its output still counts");
+        assert_eq!(near.held_bytes(), 0, "in a simulation: what it held still counts");
         check_callbacks();
         check("in a simulation", &log);
     });
