@@ -4,7 +4,7 @@ use std::fmt;
 use std::future::ready;
 
 use bytes::Bytes;
-use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
+use reactor::{CloseReason, Factory, MemoryCharge, OnEof, Protocol, Transport};
 
 use crate::amp::amp_box::AmpBox;
 use crate::amp::answer::When;
@@ -23,6 +23,8 @@ pub struct AmpReceiver<H> {
     handler: H,
     amp: Amp,
     splitter: BoxSplitter,
+    /// For the incomplete box, and the calls that wait to be taken or answered.
+    charge: MemoryCharge,
     limits: Limits,
     /// The number of the peer's calls that are being answered.
     answering: usize,
@@ -87,10 +89,12 @@ impl<H: AmpHandler> AmpReceiver<H> {
     }
 
     fn new(handler: H, amp: Amp, limits: Limits) -> Self {
+        let charge = amp.transport().charge_memory(0);
         Self {
             handler,
             amp,
             splitter: BoxSplitter::new(limits.max_box_size),
+            charge,
             limits,
             answering: 0,
             answering_size: 0,
@@ -127,6 +131,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
 
     /// Reads, unless too much waits.
     fn pace(&mut self) {
+        self.charge.set(self.splitter.held_bytes() + self.waiting_size + self.answering_size);
         let paused = self.waiting_size > READ_AHEAD;
         if paused != self.paused {
             self.paused = paused;

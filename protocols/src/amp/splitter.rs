@@ -54,6 +54,12 @@ impl BoxSplitter {
         }
     }
 
+    /// The memory that the incomplete box takes; 0 if there is none.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let parts = self.parts.capacity() * size_of::<(usize, usize)>();
+        if self.is_inside() { self.held.capacity() + parts } else { 0 }
+    }
+
     /// Whether a box is incomplete.
     pub(crate) fn is_inside(&self) -> bool {
         !self.held.is_empty()

@@ -183,5 +183,5 @@ fn decode_with<H: CodecHandler>(receiver: &mut Receiver<H, CodecReceiver>, decod
     if most > SPARE && buffer.len() <= most / 4 {
         *buffer = BytesMut::from(&buffer[..]);
     }
-    delivery.end(!buffer.is_empty(), stopped);
+    delivery.end(if buffer.is_empty() { 0 } else { buffer.capacity() }, stopped);
 }

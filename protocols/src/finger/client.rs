@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::net::ConnectOptions;
-use reactor::{CloseReason, ConnectError, OnEof, Protocol, Reactor, Transport};
+use reactor::{CloseReason, ConnectError, MemoryCharge, OnEof, Protocol, Reactor, Transport};
 
 use crate::finger::query::{FingerQuery, InvalidFingerQuery};
 
@@ -59,7 +59,8 @@ pub fn lookup_within<T: Into<ConnectOptions>>(
         let query = query.map_err(FingerError::Query)?;
         let answer = Rc::new(Answer::default());
         let shared = Rc::clone(&answer);
-        let connector = reactor.connect_tcp(server, move |transport| Client {
+        let connector = reactor.connect_tcp(server, move |transport: Transport| Client {
+            charge: transport.charge_memory(0),
             transport,
             query: query.to_string(),
             deadline,
@@ -112,6 +113,7 @@ struct Answer {
 
 struct Client {
     transport: Transport,
+    charge: MemoryCharge,
     query: String,
     deadline: Duration,
     answer: Rc<Answer>,
@@ -130,6 +132,7 @@ impl Protocol for Client {
             self.transport.fail_connection(CloseReason::failed("it is longer than 256 KiB"));
         } else {
             bytes.extend_from_slice(data);
+            self.charge.set(bytes.capacity());
         }
     }
 

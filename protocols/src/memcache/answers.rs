@@ -1,6 +1,6 @@
 use std::rc::Rc;
 
-use reactor::CloseReason;
+use reactor::{CloseReason, MemoryCharge};
 
 use crate::line::{LineHandler, OnLongLine};
 use crate::memcache::client::MemcacheClient;
@@ -14,11 +14,13 @@ pub(crate) struct Answers {
     connected: Rc<dyn Fn(MemcacheClient)>,
     /// The value being received, with its bytes so far.
     value: Option<(ValueHeader, Vec<u8>)>,
+    charge: MemoryCharge,
 }
 
 impl Answers {
     pub(crate) fn new(client: MemcacheClient, connected: Rc<dyn Fn(MemcacheClient)>) -> Self {
-        Self { client, connected, value: None }
+        let charge = client.transport().charge_memory(0);
+        Self { client, connected, value: None, charge }
     }
 
     /// The oldest request has timed out. A late answer would be taken for that of another request, so the connection
@@ -63,11 +65,13 @@ impl LineHandler for Answers {
         let (taken, rest) = data.split_at(missing.min(data.len()));
         value.extend_from_slice(taken);
         if taken.len() < missing {
+            self.charge.set(value.capacity());
             return;
         }
         if !value.ends_with(DELIMITER) {
             return self.violation("the memcache server sent a value whose length differs from the announced one");
         }
+        self.charge.set(0);
         value.truncate(header.length);
         let value = std::mem::take(value).into();
         let item = MemcacheItem { value, flags: header.flags, cas: header.cas };

@@ -27,6 +27,11 @@ impl PassThrough {
         self.nested.inside()
     }
 
+    /// The memory that undelivered input takes.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.kept.capacity()
+    }
+
     pub(crate) fn received(&mut self, data: &[u8]) {
         let inside = self.nested.inside();
         let is_wanted = inside.wants_read() || inside.transport().is_closing();

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use reactor::connection::Connection;
 use reactor::layer::{Layer, Nested};
 use reactor::port::Pending;
-use reactor::{CloseReason, DelayedCall, OnEof, Protocol, Transport};
+use reactor::{CloseReason, DelayedCall, MemoryCharge, OnEof, Protocol, Transport};
 
 use crate::policies::pass_through::PassThrough;
 use crate::proxy_header::header::Header;
@@ -17,6 +17,8 @@ use crate::proxy_header::{Options, header};
 pub(super) struct Proxied {
     transport: Transport,
     options: Rc<Options>,
+    /// For undelivered input.
+    charge: MemoryCharge,
     stage: Stage,
 }
 
@@ -32,7 +34,8 @@ impl Proxied {
         let late = |this: &mut Self| this.refuse(Refusal::Late, CloseReason::TimedOut);
         let deadline = transport.call_later(options.deadline, late);
         let stage = Stage::Header(Vec::new(), deadline, transport.mark_pending());
-        Self { transport, options, stage }
+        let charge = transport.charge_memory(0);
+        Self { transport, options, charge, stage }
     }
 
     fn refuse(&mut self, refusal: Refusal, reason: CloseReason) {
@@ -109,5 +112,10 @@ impl Layer for Proxied {
         if let Stage::Open(through) = &mut self.stage {
             through.pass();
         }
+        self.charge.set(match &self.stage {
+            Stage::Header(came, ..) => came.capacity(),
+            Stage::Open(through) => through.held_bytes(),
+            Stage::Refused => 0,
+        });
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use reactor::{CloseReason, OnEof, Transport};
+use reactor::{CloseReason, MemoryCharge, OnEof, Transport};
 
 use crate::receiver::input::{Buffer, Input};
 
@@ -17,8 +17,8 @@ pub(crate) struct Delivery {
     paused: Cell<bool>,
     /// Delivery stopped before the end; the connection is not read meanwhile.
     held: Cell<bool>,
-    /// Whether some input is kept.
-    keeps: Cell<bool>,
+    /// For the kept input.
+    charge: MemoryCharge,
     phase: Cell<Phase>,
     /// How many calls in a row asked for no bytes.
     empty_calls: Cell<u32>,
@@ -37,10 +37,10 @@ enum Phase {
 impl Delivery {
     pub(crate) fn new(transport: Transport, ask: fn(&Transport)) -> Self {
         Self {
+            charge: transport.charge_memory(0),
             transport,
             paused: Cell::new(false),
             held: Cell::new(false),
-            keeps: Cell::new(false),
             phase: Cell::new(Phase::Idle),
             empty_calls: Cell::new(0),
             ask,
@@ -72,7 +72,7 @@ impl Delivery {
 
     /// Kept input, if any, is to be cut in another way.
     pub(crate) fn cuts_anew(&self) {
-        if self.keeps.get() {
+        if self.charge.bytes() > 0 {
             self.ask();
         }
     }
@@ -85,7 +85,7 @@ impl Delivery {
     /// Whether some input is kept.
     #[cfg(test)]
     pub(crate) fn keeps(&self) -> bool {
-        self.keeps.get()
+        self.charge.bytes() > 0
     }
 
     /// Delivers what `next` takes off the input, as long as delivery may go on, and ends. True if it was stopped and
@@ -95,8 +95,8 @@ impl Delivery {
         if self.transport.is_closing() {
             input.clear();
         }
-        let keeps = input.finish();
-        self.end(keeps, keeps && stopped);
+        let kept = input.finish();
+        self.end(kept, kept > 0 && stopped);
         stopped
     }
 
@@ -121,9 +121,9 @@ impl Delivery {
         !self.paused.get() && !self.transport.is_closing() && answers <= MOST_ANSWERS
     }
 
-    /// Ends a delivery: whether some input is kept, and whether something is left to deliver.
-    pub(crate) fn end(&self, keeps: bool, left: bool) {
-        self.keeps.set(keeps);
+    /// Ends a delivery. `kept` is the memory that the kept input takes, `left` whether something is left to deliver.
+    pub(crate) fn end(&self, kept: usize, left: bool) {
+        self.charge.set(kept);
         self.phase.set(Phase::Idle);
         if left {
             self.hold();
@@ -150,7 +150,7 @@ impl Delivery {
         }
         let mut input = buffer.input(b"");
         let answer = tell(input.everything());
-        input.finish();
+        self.charge.set(input.finish());
         answer
     }
 

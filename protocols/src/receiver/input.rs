@@ -269,8 +269,8 @@ impl Input<'_> {
         self.taken = self.chunk.len();
     }
 
-    /// Ends the cutting of this chunk and keeps the rest. Returns whether anything is left.
-    pub(crate) fn finish(self) -> bool {
+    /// Ends the cutting of this chunk and keeps the rest. Returns the bytes of memory that the rest takes; 0 if nothing is left.
+    pub(crate) fn finish(self) -> usize {
         let rest = &self.chunk[self.taken..];
         if !rest.is_empty() {
             if self.buffer.is_empty() {
@@ -279,7 +279,7 @@ impl Input<'_> {
             self.buffer.keep(rest);
         }
         self.buffer.settle();
-        !self.buffer.is_empty()
+        if self.buffer.is_empty() { 0 } else { self.buffer.kept.capacity() }
     }
 
     fn rest(&self) -> &[u8] {
@@ -386,7 +386,7 @@ mod tests {
                 if !needle.is_empty() {
                     input.search_anew();
                 }
-                prop_assert_eq!(input.finish(), !bytes.is_empty());
+                prop_assert_eq!(input.finish() >= bytes.len().max(1), !bytes.is_empty());
                 prop_assert_eq!(buffer.kept(), &bytes);
             }
         }
@@ -432,7 +432,7 @@ mod tests {
         assert_eq!(input.take(40).unwrap().len(), 40);
         assert_eq!(input.take(40).unwrap().as_ptr(), chunk[20..].as_ptr());
         assert_eq!(input.raw(usize::MAX).unwrap().as_ptr(), chunk[60..].as_ptr());
-        assert!(!input.finish());
+        assert_eq!(input.finish(), 0);
         assert_eq!(buffer.effort, 40);
     }
 

@@ -24,6 +24,11 @@ impl Head {
         Some(&data[end - before..])
     }
 
+    /// The memory that it takes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
     pub(super) fn is_too_long(&self) -> bool {
         self.bytes.len() > LONGEST
     }

@@ -144,6 +144,11 @@ impl Open {
         OnEof::KeepWriting
     }
 
+    /// The memory that undelivered input takes.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.reader.held_bytes() + self.kept.len()
+    }
+
     fn has_more(&self) -> bool {
         !self.closing.is_theirs() && !self.kept.is_empty() || self.delivered.is_some()
     }

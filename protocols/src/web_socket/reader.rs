@@ -94,6 +94,11 @@ impl Reader {
         }
     }
 
+    /// The memory that the message takes which is incomplete or not yet forgotten; 0 if there is none.
+    pub(super) fn held_bytes(&self) -> usize {
+        if self.message.is_empty() { 0 } else { self.message.capacity() }
+    }
+
     /// The payload of the last ping or pong.
     pub(super) fn control(&self) -> &[u8] {
         &self.control

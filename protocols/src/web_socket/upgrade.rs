@@ -8,7 +8,7 @@ use http::{StatusCode, Uri};
 use reactor::connection::Connection;
 use reactor::layer::{Layer, Nested};
 use reactor::port::Pending;
-use reactor::{CloseReason, OnEof, Protocol, SharedFactory, Transport};
+use reactor::{CloseReason, MemoryCharge, OnEof, Protocol, SharedFactory, Transport};
 
 use crate::policies::pass_through::PassThrough;
 use crate::web_socket::answer::{self, Outcome};
@@ -24,6 +24,8 @@ use crate::web_socket::text::Characters;
 pub(super) struct Upgrade {
     transport: Transport,
     options: Rc<Options>,
+    /// For undelivered input.
+    charge: MemoryCharge,
     stage: Stage,
 }
 
@@ -50,7 +52,8 @@ impl Upgrade {
             }
         });
         let stage = Stage::Request(Head::default(), transport.mark_pending());
-        Self { transport, options, stage }
+        let charge = transport.charge_memory(0);
+        Self { transport, options, charge, stage }
     }
 
     /// Sends the client's request to the server.
@@ -239,5 +242,11 @@ impl Layer for Upgrade {
             Stage::Otherwise(through) => through.pass(),
             Stage::Request(..) | Stage::Answer(..) | Stage::Refused => {}
         }
+        self.charge.set(match &self.stage {
+            Stage::Request(head, _) | Stage::Answer(head, ..) => head.held_bytes(),
+            Stage::Open(open) => open.held_bytes(),
+            Stage::Otherwise(through) => through.held_bytes(),
+            Stage::Refused => 0,
+        });
     }
 }

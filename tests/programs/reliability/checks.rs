@@ -10,7 +10,7 @@ use rig::faults::{
 };
 use rig::{Child, now, peer};
 
-use crate::{Figure, cost, drain, half_open, handover, limits, many, slow_readers, soak};
+use crate::{Figure, cost, drain, half_open, handover, limits, many, slow_readers, soak, unfinished_input};
 
 /// A measurement.
 pub(crate) struct Check {
@@ -29,6 +29,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R7-faults", size: 10, run: faults },
     Check { name: "R8-slow-reader", size: 300, run: limits::slow_reader },
     Check { name: "R9-slow-readers", size: 1_000, run: slow_readers::slow_readers },
+    Check { name: "R9-unfinished-input", size: 19_000, run: unfinished_input::unfinished_input },
     Check { name: "R10-unbounded-writer", size: 3, run: limits::unbounded_writer },
     Check { name: "R11-slowloris", size: 5_000, run: limits::slowloris },
     Check { name: "R13-half-open", size: 10, run: half_open::half_open },

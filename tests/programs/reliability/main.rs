@@ -21,6 +21,7 @@ mod processor;
 mod serve;
 mod slow_readers;
 mod soak;
+mod unfinished_input;
 mod volleys;
 
 use std::io;

@@ -10,6 +10,7 @@ mod faults;
 mod flow;
 mod half_close;
 mod many;
+mod memory;
 mod names;
 mod no_ipv6;
 mod panics;
