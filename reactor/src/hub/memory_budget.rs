@@ -22,7 +22,7 @@ pub(crate) struct Member {
 }
 
 #[derive(Default)]
-struct Part {
+pub(crate) struct Part {
     set_aside: AtomicUsize,
     /// Its reactor was asked to make room, and has not begun.
     asked: AtomicBool,
@@ -91,7 +91,8 @@ impl Member {
 
     /// Takes note that the reactor begins to make room; it may be asked again.
     pub(crate) fn begin_relief(&self) {
-        self.part.asked.store(false, Ordering::Release);
+        // Not a mere store: what was overdrawn before it was asked is seen behind this.
+        self.part.asked.swap(false, Ordering::AcqRel);
     }
 
     /// Sets these bytes aside, and more for what comes next if there is room. Returns how many it has set aside; 0 if there
@@ -127,24 +128,30 @@ impl Member {
         self.budget.set_aside.load(Ordering::Relaxed) > self.budget.limit()
     }
 
-    /// Asks the reactor that has set most aside to make room. Returns false if this would be that reactor with `bytes` more,
-    /// or if too much is overdrawn to wait for the other one.
-    pub(crate) fn ask_fullest(&self, bytes: usize) -> bool {
+    /// The part of the reactor that has set most aside, which is to make room. Returns none if this would be that reactor with
+    /// `bytes` more, or if too much is overdrawn to wait for the other one.
+    pub(crate) fn fullest_other(&self, bytes: usize) -> Option<Arc<Part>> {
         let limit = self.budget.limit();
         let with_them = self.budget.set_aside.load(Ordering::Relaxed).saturating_add(bytes);
         if with_them > limit.saturating_add(limit / OVERDRAFT_PART) {
-            return false;
+            return None;
         }
         let own = self.part.set_aside.load(Ordering::Relaxed).saturating_add(bytes);
-        let fullest = self.budget.members().iter().max_by_key(|part| part.set_aside.load(Ordering::Relaxed)).cloned();
-        let Some(fullest) = fullest.filter(|fullest| fullest.set_aside.load(Ordering::Relaxed) > own) else {
-            return false;
-        };
-        let Some(ask) = fullest.ask.get() else { return false };
-        if !fullest.asked.swap(true, Ordering::AcqRel) {
+        let members = self.budget.members();
+        let fullest = members.iter().max_by_key(|part| part.set_aside.load(Ordering::Relaxed))?;
+        (fullest.set_aside.load(Ordering::Relaxed) > own && fullest.ask.get().is_some()).then(|| Arc::clone(fullest))
+    }
+}
+
+impl Part {
+    /// Asks its reactor to make room, once until it begins. What is overdrawn is set aside before: a reactor that finds
+    /// nothing overdrawn makes no room.
+    pub(crate) fn ask_for_room(&self) {
+        if let Some(ask) = self.ask.get()
+            && !self.asked.swap(true, Ordering::AcqRel)
+        {
             ask();
         }
-        true
     }
 }
 
@@ -176,7 +183,7 @@ mod tests {
         one.give_back(10);
         assert_eq!((other.set_aside(11), other.set_aside(10)), (0, 10));
         drop(one);
-        assert_eq!(other.set_aside(100_000 - AT_ONCE), 0);
+        assert_eq!(other.set_aside(AT_ONCE), 0);
         assert_eq!(other.set_aside(AT_ONCE - 10), AT_ONCE - 10);
     }
 
@@ -190,12 +197,13 @@ mod tests {
             count.fetch_add(1, Ordering::Relaxed);
         });
         assert_eq!(full.set_aside(800_000), 800_000);
-        assert!(other.ask_fullest(50_000) && other.ask_fullest(50_000));
+        let ask = |member: &Member, bytes| member.fullest_other(bytes).map(|fullest| fullest.ask_for_room()).is_some();
+        assert!(ask(&other, 50_000) && ask(&other, 50_000));
         assert_eq!(asked.load(Ordering::Relaxed), 1);
         full.begin_relief();
         other.overdraw(50_000);
-        assert!(other.is_overdrawn() && other.ask_fullest(50_000));
+        assert!(other.is_overdrawn() && ask(&other, 50_000));
         assert_eq!(asked.load(Ordering::Relaxed), 2);
-        assert!(!other.ask_fullest(50_001) && !full.ask_fullest(1));
+        assert!(!ask(&other, 50_001) && !ask(&full, 1));
     }
 }

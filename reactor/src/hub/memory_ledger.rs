@@ -83,8 +83,13 @@ impl MemoryLedger {
     pub(crate) fn make_room(&self, asking: &dyn Holder, len: usize) -> bool {
         let would_be = asking.held().saturating_add(len);
         while !self.reserve(len) {
-            if would_be <= NOTEWORTHY || self.member.ask_fullest(len) {
+            if would_be <= NOTEWORTHY {
                 self.overdraw(len);
+                break;
+            }
+            if let Some(fullest) = self.member.fullest_other(len) {
+                self.overdraw(len);
+                fullest.ask_for_room();
                 break;
             }
             match self.largest() {
@@ -102,10 +107,11 @@ impl MemoryLedger {
     pub(crate) fn relieve(&self) {
         self.member.begin_relief();
         self.give_back_beyond(0);
-        while self.member.is_overdrawn()
-            && !self.member.ask_fullest(0)
-            && let Some((_, largest)) = self.largest()
-        {
+        while self.member.is_overdrawn() {
+            if let Some(fullest) = self.member.fullest_other(0) {
+                return fullest.ask_for_room();
+            }
+            let Some((_, largest)) = self.largest() else { return };
             self.evict(&*largest);
         }
     }
