@@ -4,10 +4,8 @@
 #[path = "../../../apps/time-server/src/arguments.rs"]
 mod server;
 
-use std::net::SocketAddr;
-
 use clap::Parser;
-use server::Arguments;
+use server::{Arguments, Endpoint};
 
 use crate::texts::address_of;
 
@@ -24,16 +22,10 @@ pub fn server_address(data: &[u8]) {
         }
     };
     assert_eq!(parsed("udp").map(|arguments| arguments.udp), address.map(|address| vec![address]), "{text:?}");
+    let is_description = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.contains(':');
     let endpoint = match address {
-        Some(address) => Some(described(&address)),
-        None => (text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.contains(':'))
-            .then(|| text.to_string()),
+        Some(address) => Some(Endpoint::Address(address)),
+        None => is_description.then(|| Endpoint::Description(text.to_string())),
     };
     assert_eq!(parsed("tcp").map(|arguments| arguments.tcp), endpoint.map(|endpoint| vec![endpoint]));
-}
-
-fn described(address: &SocketAddr) -> String {
-    let (host, port) =
-        address.to_string().rsplit_once(':').map(|(host, port)| (host.to_owned(), port.to_owned())).unwrap();
-    format!("tcp:{port}:interface={}", host.trim_matches(['[', ']']).replace(':', "\\:"))
 }
