@@ -66,6 +66,6 @@ mod tests {
         sim.host("server");
         sim.reset_connections("client", "server");
         attempts(3);
-        assert_eq!(waited, [0, 100, 272, 739, 0, 100, 272]);
+        assert_eq!(waited, [0, 100, 272, 739, 100, 272, 739]);
     }
 }

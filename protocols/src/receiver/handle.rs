@@ -275,7 +275,7 @@ mod tests {
         let mut wire = StringTransport::connect(factory);
         wire.receive("x");
         let reason = wire.close_reason().map(|reason| reason.to_string());
-        assert_eq!(reason.as_deref(), Some("the peer sent something else than the length of a string"));
+        assert_eq!(reason.as_deref(), Some("the peer sent an invalid string length"));
         assert!(!wire.was_reset());
     }
 }
