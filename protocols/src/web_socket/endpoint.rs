@@ -4,8 +4,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use async_trait::async_trait;
-use reactor::connect::ConnectErrorKind;
-use reactor::endpoint::{Argument, Arguments, ClientEndpoint, EndpointError, FirstConnection, ServerEndpoint};
+use reactor::endpoint::{Argument, Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use reactor::{ConnectError, Factory, Port, Reactor, Transport};
 
 use crate::web_socket::{WebSocket, answer};
@@ -143,34 +142,12 @@ struct Client {
 #[async_trait(?Send)]
 impl ClientEndpoint for Client {
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
-        let (factory, made) = FirstConnection::around(factory, &self.url);
-        let web_socket = self.settings.apply(WebSocket::client(&self.url, factory));
-        let mut around = AbortOnDrop(Some(self.inside.connect(Box::new(web_socket)).await?));
-        let finished = around.0.as_ref().map(Transport::finished);
-        // If it ends before anything inside is built, its reason is the error.
-        let ended = async {
-            let reason = io::Error::from(finished?.await?);
-            Some(ConnectError::new(&self.url, ConnectErrorKind::Other, Some(reason)))
-        };
-        let made = made.unless(ended).await;
-        around.0 = None;
-        made
+        self.inside.connect(Box::new(self.settings.apply(WebSocket::client(&self.url, factory)))).await
     }
 }
 
 impl fmt::Display for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
-    }
-}
-
-/// Aborts a connection when the future that waits for its opening handshake is dropped.
-struct AbortOnDrop(Option<Transport>);
-
-impl Drop for AbortOnDrop {
-    fn drop(&mut self) {
-        if let Some(transport) = &self.0 {
-            transport.abort_connection();
-        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use futures_util::FutureExt as _;
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture, select};
 
 use crate::connect::backoff::Backoff;
 use crate::connect::destination::Destination;
@@ -35,6 +35,9 @@ use crate::util::wakers::Wakers;
 ///
 /// It is a handle: cloning it is cheap, dropping it changes nothing, and two are equal if they belong to the same
 /// connector. No callback or hook is called before `connect_tcp` or `connect_unix` has returned.
+///
+/// A connection whose layer waits for a handshake, such as that of a web socket, is an attempt still: it fails if the
+/// connection ends before it is [established](Transport::mark_pending).
 ///
 /// After a failed attempt, the hook of [`on_failed`](Self::on_failed) is called; after a connection has ended,
 /// following the protocol's `connection_lost`, that of [`on_lost`](Self::on_lost). Both may call
@@ -79,6 +82,8 @@ pub(crate) struct ConnectorCell {
     pub(crate) given_up: Cell<bool>,
     /// The waker of the attempt under way.
     attempt: RefCell<Option<Waker>>,
+    /// Why the attempt under way was ended while a layer was waiting.
+    cut_short: RefCell<Option<ConnectErrorKind>>,
 }
 
 /// What a connector keeps for trying again.
@@ -108,9 +113,11 @@ pub enum ConnectorState {
     Disconnected,
     /// Waiting out the delay before the next attempt: see [`Connector::retry`].
     Waiting,
-    /// Resolving the name or connecting.
+    /// Resolving the name or connecting, or a layer waits for its handshake: see
+    /// [`Transport::mark_pending`](crate::Transport::mark_pending).
     Connecting,
-    /// There is a connection, from just before its protocol is built until it has ended.
+    /// There is a connection, from just before its protocol is built (behind a handshake, from just after) until it has
+    /// ended.
     Connected,
 }
 
@@ -156,20 +163,27 @@ impl Connector {
     /// method.
     pub fn disconnect(&self) {
         self.stop_trying();
-        let transport = self.transport();
-        if let Some(transport) = transport {
+        if let Some(transport) = self.transport() {
             transport.lose_connection();
         }
     }
 
     /// What the connector is doing.
     pub fn state(&self) -> ConnectorState {
-        self.0.state.get()
+        match self.0.state.get() {
+            ConnectorState::Connected if self.is_pending() => ConnectorState::Connecting,
+            state => state,
+        }
     }
 
-    /// The connection's transport, while there is one.
+    /// The transport of the connection's protocol, while there is one: that of the protocol inside all layers. `None`
+    /// while the state is [`Connecting`](ConnectorState::Connecting).
     pub fn transport(&self) -> Option<Transport> {
-        self.0.transport.borrow().clone()
+        self.0.transport.borrow().as_ref().filter(|transport| !transport.is_pending()).map(Transport::innermost)
+    }
+
+    fn is_pending(&self) -> bool {
+        self.0.transport.borrow().as_ref().is_some_and(Transport::is_pending)
     }
 
     /// Resolves when an attempt has failed or its connection has ended, the hook has returned without calling
@@ -226,6 +240,7 @@ impl Connector {
             wakers: Wakers::default(),
             given_up: Cell::new(false),
             attempt: RefCell::new(None),
+            cut_short: RefCell::new(None),
         }))
     }
 
@@ -237,22 +252,27 @@ impl Connector {
         &self.0.destination
     }
 
-    /// One attempt: waits for the stream that `establish` makes, and starts the connection.
-    pub(crate) async fn attempt<S: Stream>(self, establish: impl Future<Output = Result<Accepted<S>, ConnectError>>) {
-        let result = {
-            let mut ended = pin!(self.given_up(self.0.destination.deadline()));
-            let mut established = pin!(establish);
-            poll_fn(|cx| {
-                if let Poll::Ready(kind) = ended.as_mut().poll(cx) {
-                    return Poll::Ready(Err(self.error(kind, None)));
-                }
-                established.as_mut().poll(cx)
-            })
-            .await
+    /// One attempt: waits for the stream that `connect` makes, starts the connection, and waits for its layers.
+    pub(crate) async fn attempt<S: Stream>(self, connect: impl Future<Output = Result<Accepted<S>, ConnectError>>) {
+        let mut given_up = pin!(self.given_up(self.0.destination.deadline()));
+        let connected = match select(&mut given_up, pin!(connect)).await {
+            Either::Left((kind, _)) => Err(self.error(kind, None)),
+            Either::Right((connected, _)) => connected,
         };
-        match result {
-            Ok(established) => self.established(established),
-            Err(error) => self.failed(error),
+        let transport = match connected {
+            Ok(stream) => self.connected(stream),
+            Err(error) => return self.failed(error),
+        };
+        let Some(transport) = transport else { return };
+        // In this order: what has ended already is not cut short.
+        match select(pin!(transport.established()), given_up).await {
+            Either::Left((true, _)) => self.reset_delay(),
+            // Its keeper hears of its end.
+            Either::Left((false, _)) => {}
+            Either::Right((kind, _)) => {
+                self.0.cut_short.replace(Some(kind));
+                transport.abort_connection();
+            }
         }
     }
 
@@ -276,20 +296,32 @@ impl Connector {
         ConnectError::new(self.0.destination.to_string(), kind, cause)
     }
 
-    fn established<S: Stream>(&self, stream: Accepted<S>) {
-        let Some(core) = self.0.core.upgrade() else { return };
+    /// Starts the connection; returns its transport if a layer waits for a handshake.
+    fn connected<S: Stream>(&self, stream: Accepted<S>) -> Option<Transport> {
+        let core = self.0.core.upgrade()?;
         self.0.state.set(ConnectorState::Connected);
         let keeper = Rc::clone(&self.0) as Rc<dyn Keeper>;
         let limit = self.0.destination.connection_options().output_limit;
         match driver::start(&core.roster, stream, limit, &self.0.factory, keeper) {
-            Started::Running(_, task) => {
-                self.reset_delay();
+            Started::Running(transport, task) => {
                 core.spawn_task(task);
+                if transport.is_pending() {
+                    return Some(transport);
+                }
+                self.reset_delay();
             }
             // Connected and closed at once, as in Twisted.
-            Started::Refused => self.0.connection_lost(&CloseReason::Done),
+            Started::Refused => self.lost(&CloseReason::Done),
             Started::Panicked(message) => self.failed(self.error(ConnectErrorKind::Panicked(message), None)),
         }
+        None
+    }
+
+    fn lost(&self, reason: &CloseReason) {
+        self.0.state.set(ConnectorState::Disconnected);
+        self.0.transport.take();
+        self.call(&self.0.on_lost, reason.clone());
+        self.over(Ok(reason.clone()));
     }
 
     fn failed(&self, error: ConnectError) {
@@ -374,11 +406,17 @@ impl Keeper for ConnectorCell {
     }
 
     fn connection_lost(&self, reason: &CloseReason) {
-        self.state.set(ConnectorState::Disconnected);
-        self.transport.take();
-        if let Some(connector) = self.me.upgrade().map(Connector) {
-            connector.call(&self.on_lost, reason.clone());
-            connector.over(Ok(reason.clone()));
+        let Some(connector) = self.me.upgrade().map(Connector) else { return };
+        let cut_short = self.cut_short.take();
+        if connector.is_pending() {
+            connector.failed(match cut_short {
+                Some(kind) => connector.error(kind, None),
+                None => ConnectError::unestablished(self.destination.to_string(), reason.clone()),
+            });
+        } else {
+            // The attempt may not have heard yet that the connection was established.
+            connector.reset_delay();
+            connector.lost(reason);
         }
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use crate::net::error::{BindError, text_of};
+use crate::transport::close_reason::CloseReason;
 
 /// Why a connection could not be made. It displays as a sentence that names the target: `cannot connect to
 /// localhost:21567: connection refused`.
@@ -42,7 +43,7 @@ pub enum ConnectErrorKind {
     /// [`Connector::disconnect`](crate::Connector::disconnect) was called, or the reactor stopped. Twisted's
     /// `UserError`.
     Cancelled,
-    /// The factory refused the connection, or the connection ended before there was a protocol. Twisted's `NoProtocol`.
+    /// The factory refused the connection, or this side closed it before there was a protocol. Twisted's `NoProtocol`.
     NoProtocol,
     /// `build_protocol` or `connection_made` panicked with this message.
     Panicked(String),
@@ -67,6 +68,15 @@ impl ConnectError {
         let first = kinds.next().unwrap_or(ConnectErrorKind::Other);
         let kind = if kinds.all(|kind| kind == first) { first } else { ConnectErrorKind::Other };
         Self { target, kind, attempts: attempts.into(), cause: None }
+    }
+
+    /// The failure of a connection that has ended before it was established.
+    pub(crate) fn unestablished(target: String, reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::Panicked(message) => Self::new(target, ConnectErrorKind::Panicked(message), None),
+            CloseReason::Done => Self::new(target, ConnectErrorKind::NoProtocol, None),
+            reason => Self::new(target, ConnectErrorKind::Other, Some(reason.into())),
+        }
     }
 
     /// The kind of failure.

@@ -10,8 +10,10 @@ impl Connector {
     /// [`connect`](Self::connect), the connector is [`Waiting`](ConnectorState::Waiting) for the back-off's next delay,
     /// and then begins another attempt. Twisted's `ReconnectingClientFactory`.
     ///
-    /// A new connection resets the back-off as soon as its `connection_made` has returned. After its loss the first delay
-    /// passes before the next attempt, even if a server closes each connection at once.
+    /// A new connection resets the back-off as soon as its `connection_made` has returned, and its layers'
+    /// [handshakes](crate::Transport::mark_pending) are over: a web socket that the server refuses is a failed attempt.
+    /// After the loss of a connection the first delay passes before the next attempt, even if a server closes each
+    /// connection at once.
     ///
     /// While the connector waits, the factory is stopped, and [`finished`](Self::finished) does not resolve.
     /// [`connect`](Self::connect) begins an attempt at once. It ends, with the outcome of the last attempt or
@@ -69,9 +71,9 @@ impl Connector {
         }
     }
 
-    /// The number of failed attempts in a row. The hook that is told of a failure finds it counted; a connection whose
-    /// `connection_made` has returned sets it to zero. The loss of a connection is no failed attempt, though it counts as
-    /// the first of the [retries](Backoff::max_retries).
+    /// The number of failed attempts in a row. The hook that is told of a failure finds it counted; an established
+    /// connection whose `connection_made` has returned sets it to zero. The loss of a connection is no failed attempt,
+    /// though it counts as the first of the [retries](Backoff::max_retries).
     pub fn failure_count(&self) -> u32 {
         self.0.retry.failures.get()
     }

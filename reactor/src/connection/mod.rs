@@ -117,6 +117,7 @@ impl Connection {
         };
         transport.0.calls.set_target(transport.0.hub.share_target(target));
         let layered = protocol.layer().is_some();
+        transport.0.set_inside();
         Self { transport, protocol: Some(protocol), incoming: Incoming::Open, layered, made: false }
     }
 

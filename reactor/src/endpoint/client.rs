@@ -11,12 +11,13 @@ use crate::transport::Transport;
 #[async_trait(?Send)]
 pub trait ClientEndpoint: fmt::Display {
     /// Connects; `factory` builds the protocol. Resolves with the protocol's transport when its `connection_made` has
-    /// returned; use [`Transport::finished`] to wait for the connection's end. Dropping the future gives the attempt
+    /// returned. Where layers are around the protocol, that is the innermost transport, once their handshakes are
+    /// [over](Transport::mark_pending). Use [`Transport::finished`] to wait for the connection's end. Dropping the future gives the attempt
     /// up.
     ///
     /// # Errors
     ///
-    /// If the connection cannot be made, with the reason; if the factory refuses it
+    /// If the connection cannot be made, or ends before a handshake is over, with the reason; if the factory refuses it
     /// ([`NoProtocol`](crate::connect::ConnectErrorKind::NoProtocol)); if the factory or `connection_made` panics
     /// ([`Panicked`](crate::connect::ConnectErrorKind::Panicked)).
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError>;

@@ -50,7 +50,8 @@ impl FirstConnection {
         (Box::new(Telling { factory, tell: Some(tell) }), Self { target: target.into(), built: Awaited(built) })
     }
 
-    /// Resolves with the transport when the protocol's `connection_made` has returned. `ended` reports that the attempt
+    /// Resolves with the transport of the protocol, inside all layers, when its `connection_made` has returned and the
+    /// layers' handshakes are [over](Transport::mark_pending). `ended` reports that the attempt
     /// is over; it may resolve with an error, or with `None` if it has none.
     ///
     /// # Errors
@@ -61,7 +62,8 @@ impl FirstConnection {
     /// - [`Panicked`](ConnectErrorKind::Panicked) if the factory or `connection_made` panics
     pub async fn unless(self, ended: impl Future<Output = Option<ConnectError>>) -> Result<Transport, ConnectError> {
         let Self { target, mut built } = self;
-        let built = match select(&mut built.0, pin!(ended)).await {
+        let mut ended = pin!(ended.fuse());
+        let built = match select(&mut built.0, &mut ended).await {
             Either::Left((Ok(built), _)) => built,
             // The factory was dropped without an answer, together with the connection: `ended` may know more.
             Either::Left((Err(_), ended)) => match ended.now_or_never().flatten() {
@@ -75,15 +77,36 @@ impl FirstConnection {
                 (Err(_), None) => Err(ConnectErrorKind::NoProtocol),
             },
         };
-        let made = built.and_then(|(transport, finished)| {
-            // The connection may have ended in `connection_made`.
-            let reason = transport.0.failure().or_else(|| finished.now_or_never().flatten());
-            match reason {
-                Some(CloseReason::Panicked(message)) => Err(ConnectErrorKind::Panicked(message)),
-                _ => Ok(transport),
-            }
-        });
-        made.map_err(|kind| ConnectError::new(target, kind, None))
+        let (transport, finished) = match built {
+            Ok(built) => built,
+            Err(kind) => return Err(ConnectError::new(target, kind, None)),
+        };
+        let mut awaited = AbortOnDrop(Some(transport.clone()));
+        let established = transport.established().await;
+        awaited.0 = None;
+        // The connection may have ended in `connection_made`.
+        let reason = transport.0.failure().or_else(|| finished.now_or_never().flatten());
+        if let Some(CloseReason::Panicked(message)) = reason {
+            return Err(ConnectError::new(target, ConnectErrorKind::Panicked(message), None));
+        }
+        if established {
+            return Ok(transport.innermost());
+        }
+        Err(match ended.now_or_never().flatten() {
+            Some(error) => error,
+            None => ConnectError::unestablished(target, reason.unwrap_or(CloseReason::Done)),
+        })
+    }
+}
+
+/// A connection that nobody may be waiting for any more.
+struct AbortOnDrop(Option<Transport>);
+
+impl Drop for AbortOnDrop {
+    fn drop(&mut self) {
+        if let Some(transport) = &self.0 {
+            transport.abort_connection();
+        }
     }
 }
 

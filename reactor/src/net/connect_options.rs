@@ -34,7 +34,8 @@ impl ConnectOptions {
         }
     }
 
-    /// The time limit for resolving the name and connecting together (30 s); `None`: as long as the system allows.
+    /// The time limit of an attempt (30 s), for resolving the name, connecting, and the handshakes of
+    /// [layers](crate::Transport::mark_pending) together; `None`: as long as the system and the layers allow.
     pub fn deadline(mut self, deadline: Option<Duration>) -> Self {
         self.deadline = deadline;
         self

@@ -5,18 +5,22 @@ use std::rc::Rc;
 use crate::port::Port;
 
 use crate::transport::Transport;
-use crate::transport::intake::Intake;
 
-/// Marks a connection as accepted but not established, from [`Transport::mark_pending`]: its layer still waits for
-/// input before it can build a protocol. Drop it when the connection is established or has ended.
+/// Marks a connection as not yet established, from [`Transport::mark_pending`]: its layer still waits for input before
+/// it can build a protocol. Drop it when the connection is established, with the protocol inside built, or has ended.
+/// If the connection is closing or has failed when this is dropped, it was never established.
 #[must_use = "dropping it marks the connection as established"]
-pub struct Pending(Option<(Rc<Intake>, Option<IpAddr>, u64)>);
+pub struct Pending(Transport);
 
 impl Transport {
     /// For layers that build what is inside them only after a header or a handshake: the connection counts as not yet
-    /// established until the returned value is dropped. Its port [limits](crate::net::ListenOptions::max_pending) the
-    /// number of such connections, and may end this one to make room for others. A connection that no port has accepted
-    /// is not counted.
+    /// established until the returned value is dropped.
+    ///
+    /// The port that has accepted it [limits](crate::net::ListenOptions::max_pending) the number of such connections,
+    /// and may end this one to make room for others. A client's attempt to connect goes on: its deadline applies, and if
+    /// the connection ends, the attempt has failed, for the reason that it ended with. A
+    /// [`Connector`](crate::Connector), a [`ClientService`](crate::service::ClientService) and the
+    /// [endpoints](crate::endpoint) have their connection when it is established.
     ///
     /// A layer calls it when it is built, and keeps the value until the header is complete:
     ///
@@ -47,18 +51,22 @@ impl Transport {
     /// ```
     pub fn mark_pending(&self) -> Pending {
         let root = self.0.outermost();
-        let Some(intake) = root.accepted_by.get().cloned() else { return Pending(None) };
-        let source = root.peer().source();
-        intake.add_pending(source, root.id, Rc::downgrade(root) as _);
-        Pending(Some((intake, source, root.id)))
+        self.0.begin_pending();
+        if let Some(intake) = root.accepted_by.get() {
+            intake.add_pending(root.peer().source(), root.id, Rc::downgrade(root) as _);
+        }
+        Pending(self.clone())
     }
 }
 
 impl Drop for Pending {
     fn drop(&mut self) {
-        if let Some((intake, source, id)) = self.0.take() {
-            intake.remove_pending(source, id);
+        let state = &self.0.0;
+        let root = state.root();
+        if let Some(intake) = root.accepted_by.get() {
+            intake.remove_pending(root.peer().source(), root.id);
         }
+        state.end_pending();
     }
 }
 
@@ -72,6 +80,6 @@ impl Port {
 
 impl fmt::Debug for Pending {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pending").field("counted", &self.0.is_some()).finish()
+        f.debug_tuple("Pending").field(&self.0).finish()
     }
 }

@@ -25,8 +25,8 @@ use crate::util::panics::catch_panic_async;
 /// A connection that is kept up: it is made when the service starts, and made again, after a [back-off](Backoff),
 /// whenever an attempt fails or the connection ends. Twisted's `ClientService`.
 ///
-/// An attempt succeeds when `connection_made` has returned and the connection is [prepared](Self::prepare_connection);
-/// this resets the back-off. Failures are logged, and reported by [`when_connected`](Self::when_connected). The service
+/// An attempt succeeds when `connection_made` has returned, the handshakes of layers are
+/// [over](Transport::mark_pending), and the connection is [prepared](Self::prepare_connection); this resets the back-off. Failures are logged, and reported by [`when_connected`](Self::when_connected). The service
 /// itself only fails when the back-off allows [no more retries](Backoff::max_retries). It starts at once, connected or
 /// not.
 ///
@@ -156,7 +156,7 @@ impl ClientService {
         self
     }
 
-    /// Resolves with the connection's transport, at once if it is connected, otherwise as soon as it is. It may be
+    /// Resolves with the transport of the connection's protocol, inside all layers, at once if it is connected, otherwise as soon as it is. It may be
     /// called before the service starts. Twisted's `whenConnected`.
     ///
     /// # Errors

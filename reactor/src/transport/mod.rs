@@ -1,6 +1,7 @@
 pub(crate) mod close_reason;
 pub(crate) mod descriptor_queue;
 pub(crate) mod descriptors;
+pub(crate) mod establishing;
 pub(crate) mod finishing;
 pub(crate) mod flow_control;
 pub(crate) mod intake;

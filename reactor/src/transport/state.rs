@@ -28,6 +28,10 @@ pub(crate) struct State {
     parent: OnceCell<Parent>,
     /// The intake of the port that accepted it; unset for outgoing and for nested connections.
     pub(crate) accepted_by: OnceCell<Rc<Intake>>,
+    /// The connection inside this one, if this is a layer and that is built.
+    pub(super) inside: Cell<Option<Weak<Self>>>,
+    /// How many layers wait for a header or a handshake; kept by the outermost only.
+    pub(super) pending: Cell<u32>,
     pub(crate) calls: Calls,
     output: RefCell<Output>,
     output_limit: Cell<usize>,
@@ -73,6 +77,8 @@ pub(crate) struct Cold {
     pub(crate) on_drain: Option<Call>,
     /// The receivers of the close reason.
     pub(crate) watchers: Vec<oneshot::Sender<CloseReason>>,
+    /// Those who wait for the connection to be established.
+    pub(super) establishing: Vec<oneshot::Sender<()>>,
     pub(crate) descriptors: DescriptorQueue,
     pub(crate) peer_credentials: Option<PeerCredentials>,
 }
@@ -107,6 +113,8 @@ impl State {
             peer,
             parent: OnceCell::new(),
             accepted_by: OnceCell::new(),
+            inside: Cell::new(None),
+            pending: Cell::new(0),
             calls: Calls::default(),
             output: RefCell::default(),
             output_limit: Cell::new(output_limit),

@@ -1,4 +1,5 @@
 //! Clients: how they connect and reconnect.
 
 mod connectors;
+mod handshakes;
 mod reconnecting;

@@ -47,10 +47,10 @@ fn both_sides_agree_on_a_path_and_on_texts() {
     let lines = ask(&sim, "web:path=/chat:text=yes:sim:server:80").unwrap();
     assert_eq!(lines, ["made", "data hello", "lost Done", "dropped"]);
     for (description, expected) in [
-        ("web:sim:server:80", "ws://server/: the server refuses the web socket: 404 Not Found"),
+        ("web:sim:server:80", "server:80: the server refuses the web socket: 404 Not Found"),
         (
             "web:host=a.example\\:81:path=/other:sim:server:80",
-            "ws://a.example:81/other: the server refuses the web socket: 404 Not Found",
+            "server:80: the server refuses the web socket: 404 Not Found",
         ),
         ("web:sim:server:81", "server:81: connection refused"),
     ] {
@@ -65,7 +65,7 @@ fn a_server_that_does_not_answer_the_request_is_given_up() {
     sim.host("server").listen_tcp(80, |transport| Recorder::new(transport, Log::default())).unwrap();
     let error = ask(&sim, "web:sim:server:80").unwrap_err();
     assert_eq!(error.kind(), &ConnectErrorKind::Other);
-    assert!(error.to_string().starts_with("cannot connect to ws://server/: "), "{error}");
+    assert!(error.to_string().starts_with("cannot connect to server:80: "), "{error}");
     assert!(sim.elapsed() >= Duration::from_secs(10));
 }
 
