@@ -24,6 +24,7 @@ use crate::datagram::options::DatagramOptions;
 use crate::datagram::socket::{DatagramSocket, Deliver, Ends, Route, WrongFamily, unsent};
 use crate::hub::Hub;
 use crate::hub::buffers::{BATCH, READ_BUFFER};
+use crate::net::bind::Bind;
 
 /// A bound socket.
 pub(crate) struct UdpPort {
@@ -40,9 +41,10 @@ pub(crate) struct UdpPort {
     error: RefCell<Option<LocalBoxFuture<'static, io::Result<()>>>>,
 }
 
-impl UdpPort {
-    /// Binds. `share_port` sets `SO_REUSEPORT`. Needs the runtime's context.
-    pub(crate) fn bind(address: SocketAddr, options: &DatagramOptions, share_port: bool) -> io::Result<Self> {
+impl Bind for UdpPort {
+    type Options = DatagramOptions;
+
+    fn bind(address: SocketAddr, options: &DatagramOptions, share_port: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         if share_port || options.listen_multiple {
@@ -71,8 +73,7 @@ impl UdpPort {
         Self::adopt(socket)
     }
 
-    /// Takes over a bound, non-blocking socket. Needs the runtime's context.
-    pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
+    fn adopt(socket: Socket) -> io::Result<Self> {
         let only_v6 = socket.only_v6();
         let socket = UdpSocket::from_std(socket.into())?;
         let host = socket.local_addr()?;
@@ -99,10 +100,12 @@ impl UdpPort {
         })
     }
 
-    pub(crate) fn socket_addr(&self) -> SocketAddr {
+    fn socket_addr(&self) -> SocketAddr {
         self.host
     }
+}
 
+impl UdpPort {
     pub(crate) fn socket(&self) -> &Rc<UdpSocket> {
         &self.socket
     }

@@ -10,6 +10,7 @@ use crate::connection::factory::{Factory, FactoryCell};
 use crate::datagram::DatagramProtocol;
 use crate::datagram::transport::DatagramTransport;
 use crate::datagram::udp::UdpPort;
+use crate::net::bind::Bind as _;
 use crate::net::connection_options::ConnectionOptions;
 use crate::net::tcp::{Tcp, TcpPort};
 use crate::port::Port;

@@ -55,6 +55,7 @@ use crate::datagram::transport::DatagramTransport;
 use crate::datagram::udp::UdpPort;
 use crate::driver::stream::Listener;
 use crate::listen::inheritable::InheritableSocket;
+use crate::net::bind::Bind;
 use crate::net::connection_options::ConnectionOptions;
 use crate::net::listen_options::ListenOptions;
 use crate::net::tcp::TcpPort;
@@ -86,8 +87,7 @@ impl Reactor {
             self.accept_on(listener, options.limits, options.socket, factory)
         } else {
             let name = format!("tcp {wanted}");
-            let bind = |address, share| TcpPort::bind(address, &options, share);
-            let listener = self.bind(wanted, &name, TcpPort::adopt, bind, TcpPort::socket_addr)?;
+            let listener: TcpPort = self.bind(wanted, &name, &options)?;
             let inheritable = InheritableSocket::tcp(name, listener.socket());
             let port = self.accept_on(listener, options.limits, options.socket, factory);
             port.set_inheritable(inheritable);
@@ -175,8 +175,7 @@ impl Reactor {
             return Ok(self.start_datagrams(Rc::new(socket), build));
         }
         let name = format!("udp {wanted}");
-        let bind = |address, share| UdpPort::bind(address, &options, share);
-        let socket = self.bind(wanted, &name, UdpPort::adopt, bind, UdpPort::socket_addr)?;
+        let socket: UdpPort = self.bind(wanted, &name, &options)?;
         let inheritable = InheritableSocket::udp(name, socket.socket());
         let port = self.start_datagrams(Rc::new(socket), build);
         port.set_inheritable(inheritable);
@@ -237,24 +236,17 @@ impl Reactor {
 
     /// Binds a socket, which several reactors share if this one is set up as one of a group, or adopts the one that the
     /// previous process has left.
-    fn bind<S>(
-        &self,
-        wanted: SocketAddr,
-        name: &str,
-        adopt: impl FnOnce(Socket) -> io::Result<S>,
-        bind: impl Fn(SocketAddr, bool) -> io::Result<S>,
-        host: impl Fn(&S) -> SocketAddr,
-    ) -> io::Result<S> {
+    fn bind<S: Bind>(&self, wanted: SocketAddr, name: &str, options: &S::Options) -> io::Result<S> {
         if let Some(socket) = self.inherited(name) {
-            let adopt = || self.in_context(|| adopt(socket));
+            let adopt = || self.in_context(|| S::adopt(socket));
             return self.unless_stopped(adopt).map_err(|error| cannot_listen(wanted, error));
         }
         let bind = |address, share| {
-            let bind = || self.in_context(|| bind(address, share));
+            let bind = || self.in_context(|| S::bind(address, options, share));
             self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))
         };
         match &*self.0.shared_ports.borrow() {
-            Some(shared) => shared.bind(wanted, bind, host),
+            Some(shared) => shared.bind(wanted, bind, S::socket_addr),
             None => bind(wanted, false),
         }
     }

@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::address::{Address, unmapped};
 use crate::driver::stream::{Accepted, Listener, Stream};
+use crate::net::bind::Bind;
 use crate::net::connect_options::ConnectOptions;
 use crate::net::connection_options::{ConnectionOptions, KeepAliveProbes};
 use crate::net::error::BindError;
@@ -130,9 +131,10 @@ pub(crate) struct TcpPort {
     reserve: Reserve,
 }
 
-impl TcpPort {
-    /// Binds and listens. `share_port` sets `SO_REUSEPORT`. Needs the runtime's context.
-    pub(crate) fn bind(address: SocketAddr, options: &ListenOptions, share_port: bool) -> io::Result<Self> {
+impl Bind for TcpPort {
+    type Options = ListenOptions;
+
+    fn bind(address: SocketAddr, options: &ListenOptions, share_port: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(options.reuse_address)?;
@@ -149,16 +151,17 @@ impl TcpPort {
         Self::adopt(socket)
     }
 
-    /// Takes over a listening, non-blocking socket. Needs the runtime's context.
-    pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
+    fn adopt(socket: Socket) -> io::Result<Self> {
         let socket = TcpListener::from_std(socket.into())?;
         Ok(Self { host: socket.local_addr()?, socket: Rc::new(socket), reserve: Reserve::new() })
     }
 
-    pub(crate) fn socket_addr(&self) -> SocketAddr {
+    fn socket_addr(&self) -> SocketAddr {
         self.host
     }
+}
 
+impl TcpPort {
     pub(crate) fn socket(&self) -> &Rc<TcpListener> {
         &self.socket
     }
