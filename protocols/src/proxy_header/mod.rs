@@ -2,6 +2,7 @@
 
 pub(crate) mod endpoint;
 mod header;
+mod options;
 mod proxied;
 mod refused;
 mod sender;
@@ -12,10 +13,11 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use ipnet::IpNet;
-use reactor::{Address, Factory, Protocol, SharedFactory, Transport, layer, share};
+use reactor::{Address, Factory, Protocol, Transport, layer, share};
 
+use crate::proxy_header::options::Options;
 use crate::proxy_header::proxied::Proxied;
-use crate::proxy_header::refused::{Refusal, Refusals};
+use crate::proxy_header::refused::Refusal;
 use crate::proxy_header::sender::Sender;
 
 pub use refused::ProxyRefusals;
@@ -91,16 +93,6 @@ pub use refused::ProxyRefusals;
 #[must_use]
 pub struct ProxyHeader(Rc<Options>);
 
-/// Shared by all connections of a factory.
-#[derive(Clone)]
-struct Options {
-    inside: SharedFactory,
-    /// `None` for the addresses of this machine's loopback.
-    trusted: Option<Vec<IpNet>>,
-    deadline: Duration,
-    refusals: Rc<Refusals>,
-}
-
 impl ProxyHeader {
     /// Connections that begin with a header and carry the protocols of `inside`.
     pub fn around(inside: impl Factory) -> Self {
@@ -160,13 +152,6 @@ impl ProxyHeader {
         set(Rc::make_mut(&mut self.0));
         self
     }
-
-    fn trusts(&self, source: &Address) -> bool {
-        source.socket_addr().map(|source| source.ip().to_canonical()).is_none_or(|source| match &self.0.trusted {
-            Some(networks) => networks.iter().any(|network| network.contains(&source)),
-            None => source.is_loopback(),
-        })
-    }
 }
 
 fn network(source: &str) -> io::Result<IpNet> {
@@ -182,7 +167,7 @@ impl Factory for ProxyHeader {
     }
 
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-        if self.trusts(&transport.peer()) {
+        if self.0.trusts(&transport.peer()) {
             Some(Box::new(Proxied::new(transport, Rc::clone(&self.0))))
         } else {
             self.0.refusals.note(&Refusal::Untrusted, &transport);

@@ -9,9 +9,10 @@ use reactor::port::Pending;
 use reactor::{CloseReason, DelayedCall, MemoryCharge, OnEof, Protocol, Transport};
 
 use crate::policies::pass_through::PassThrough;
+use crate::proxy_header::header;
 use crate::proxy_header::header::Header;
+use crate::proxy_header::options::Options;
 use crate::proxy_header::refused::Refusal;
-use crate::proxy_header::{Options, header};
 
 /// A connection that begins with a header.
 pub(super) struct Proxied {
