@@ -16,7 +16,7 @@
 //! protocols = { git = "ADDRESS" }
 //! ```
 //!
-//! The crates named `reactor` and `protocols` on crates.io are different ones: do not `cargo add` them. Programs with a
+//! The crates named `reactor` and `protocols` in the public registry are different ones: do not `cargo add` them. Programs with a
 //! codec also need `tokio-util` with the feature `codec`.
 //!
 //! # Receivers

@@ -35,7 +35,7 @@
 //! reactor = { git = "ADDRESS" }
 //! ```
 //!
-//! The crate `reactor` on crates.io is another one: do not `cargo add` it. Programs on other pages of this documentation
+//! The crate `reactor` in the public registry is another one: do not `cargo add` it. Programs on other pages of this documentation
 //! may also need `protocols` (by `../reactor/protocols`), `async-trait` for services, `tokio` with the feature `io-util` for
 //! streams, `bytes` for [`Transport::write_bytes`], and `tracing-subscriber` for logs.
 //!

@@ -67,7 +67,7 @@ fn every_page_for_newcomers_has_the_lines_and_says_whose_the_registrys_crates_ar
             }
         }
         assert!(
-            page.contains("crates.io") && page.contains("cargo add"),
+            page.contains("public registry") && page.contains("cargo add"),
             "{name} does not warn of the registry's crates"
         );
     }
