@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 use std::pin::{Pin, pin};
 use std::rc::{Rc, Weak};
 use std::task::{Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use futures_util::FutureExt as _;
@@ -254,8 +254,9 @@ impl Connector {
 
     /// One attempt: waits for the stream that `connect` makes, starts the connection, and waits for its layers.
     pub(crate) async fn attempt<S: Stream>(self, connect: impl Future<Output = Result<Accepted<S>, ConnectError>>) {
-        let mut given_up = pin!(self.given_up(self.0.destination.deadline()));
-        let connected = match select(&mut given_up, pin!(connect)).await {
+        let began = self.0.hub.timers.now();
+        // The timer of the deadline is gone before the protocol is built; a handshake has what is left of its time.
+        let connected = match select(pin!(self.given_up(began)), pin!(connect)).await {
             Either::Left((kind, _)) => Err(self.error(kind, None)),
             Either::Right((connected, _)) => connected,
         };
@@ -265,7 +266,7 @@ impl Connector {
         };
         let Some(transport) = transport else { return };
         // In this order: what has ended already is not cut short.
-        match select(pin!(transport.established()), given_up).await {
+        match select(pin!(transport.established()), pin!(self.given_up(began))).await {
             Either::Left((true, _)) => self.reset_delay(),
             // Its keeper hears of its end.
             Either::Left((false, _)) => {}
@@ -276,9 +277,12 @@ impl Connector {
         }
     }
 
-    /// Resolves with the reason when the attempt is to end without success.
-    async fn given_up(&self, deadline: Option<Duration>) -> ConnectErrorKind {
-        let mut deadline = deadline.map(|deadline| (deadline, Sleep::new(&self.0.hub.timers, deadline)));
+    /// Resolves with the reason when the attempt, which has begun at this time, is to end without success.
+    async fn given_up(&self, began: Instant) -> ConnectErrorKind {
+        let timers = &self.0.hub.timers;
+        let elapsed = timers.now().saturating_duration_since(began);
+        let deadline = self.0.destination.deadline();
+        let mut deadline = deadline.map(|deadline| (deadline, Sleep::new(timers, deadline.saturating_sub(elapsed))));
         poll_fn(|cx| {
             if self.0.given_up.get() {
                 return Poll::Ready(ConnectErrorKind::Cancelled);
