@@ -9,6 +9,7 @@ use activation::Activation;
 use reactor::Reactor;
 use reactor::endpoint::{EndpointError, client_from_string, quote_string_argument, server_from_string};
 use reactor::testing::Simulation;
+use reactor::text::escaped;
 
 thread_local! {
     /// A reactor with all schemes, on which nothing is opened.
@@ -47,7 +48,8 @@ fn check<E: Debug>(text: &str, read: impl Fn(&str) -> Result<E, EndpointError>) 
         }
         Err(error) => {
             let shown = error.to_string();
-            assert!(shown.len() > text.len() + 2 && shown.starts_with(text), "{shown}");
+            let quoted = escaped(text).to_string();
+            assert!(shown.len() > quoted.len() + 2 && shown.starts_with(&quoted), "{shown}");
             assert!(error.position().is_none_or(|position| text.is_char_boundary(position)), "{shown}");
         }
     }
