@@ -1,12 +1,11 @@
 //! Both apps over UNIX sockets; R24: a socket that cannot be opened gives a clear error, and a dead socket is replaced.
 
-use std::fs;
 use std::fs::Permissions;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::thread;
+use std::{fs, thread};
 
 use nix::sys::signal::Signal;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, UnixAddr, bind, connect, socket};
