@@ -1,6 +1,6 @@
 //! What to connect to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV6};
 use std::str::FromStr;
 use std::{fmt, io};
 
@@ -45,6 +45,9 @@ impl Target {
     fn new(host: &str, port: u16) -> Self {
         if let Ok(ip) = host.parse() {
             Self::Address(SocketAddr::new(ip, port))
+        } else if let Ok(address) = format!("[{host}]:{port}").parse::<SocketAddrV6>() {
+            // Only this form has a zone's number.
+            Self::Address(SocketAddr::V6(address))
         } else if host.is_empty() {
             Self::Malformed { text: format!(":{port}"), reason: NO_HOST }
         } else {
@@ -268,6 +271,16 @@ mod tests {
             assert_eq!(target, Target::Address(expected));
         }
         assert_eq!((Ipv4Addr::LOCALHOST, 80).to_target().to_string(), "127.0.0.1:80");
+    }
+
+    #[test]
+    fn a_host_with_the_number_of_a_zone_is_an_address_and_one_with_its_name_is_to_be_resolved() {
+        let expected: SocketAddr = "[fe80::1%3]:80".parse().unwrap();
+        assert_eq!(("fe80::1%3", 80).to_target(), Target::Address(expected));
+        assert_eq!(("fe80::1%3".to_owned(), 80).to_target(), Target::Address(expected));
+        for host in ["fe80::1%eth0", "fe80::1%", "fe80::1%4294967296", "127.0.0.1%1", "[fe80::1%3]", "localhost%3"] {
+            assert_eq!((host, 80).to_target(), Target::Name { host: host.to_owned(), port: 80 }, "{host}");
+        }
     }
 
     #[test]
