@@ -238,7 +238,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "a key has 1 to 255 bytes, but this one has 0")]
-    fn an_empty_key_is_refused() {
+    fn s283_an_empty_key_is_refused() {
         AmpBox::new().set("", 1);
     }
 

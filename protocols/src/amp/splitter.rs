@@ -156,6 +156,11 @@ mod tests {
     }
 
     #[test]
+    fn s284_a_box_with_a_key_twice_is_an_error() {
+        assert_eq!(split(1000, &[b"\0\x01a\0\x011\0\x01a\0\x012\0\0"]), Err(BoxError::DuplicateKey));
+    }
+
+    #[test]
     fn a_box_may_count_as_much_as_it_may_and_no_more() {
         let bytes = AmpBox::new().with("a", "12345").with("b", "").encode().unwrap();
         // Behind the last value the end of the box is no length that could pass the limit.

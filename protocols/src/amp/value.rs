@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn integers_are_digits() {
+    fn s282_integers_are_digits_that_fit_their_type() {
         round_trip(0, "0");
         round_trip(-13_i64, "-13");
         round_trip(u64::MAX, "18446744073709551615");

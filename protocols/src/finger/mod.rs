@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_told_is_refused_in_the_words_of_the_rfc() {
+    fn s286_what_is_not_told_is_refused_in_the_words_of_the_rfc() {
         assert_eq!(answer("nobody\r\n"), "No such user\r\n");
         assert_eq!(answer("\r\n"), "Finger online user list denied\r\n");
         assert_eq!(answer("root@elsewhere\r\n"), "Finger forwarding service denied\r\n");

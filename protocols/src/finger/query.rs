@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_is_refused() {
+    fn s287_what_is_not_a_question_of_the_rfc_is_refused() {
         for line in
             [&b"two users"[..], b"/W /W root", b"root@", b"@", b"a@@b", b"a@b@", b"a\0", b"a\tb", b"\x1b[2J", b"\xff"]
         {

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn ports_that_are_none_are_told_so_and_lines_that_are_none_end_it() {
+    fn s285_ports_that_are_none_are_told_so_and_lines_that_are_none_end_it() {
         let answers = "0, 1 : ERROR : INVALID-PORT\r\n1, 65536 : ERROR : INVALID-PORT\r\n";
         assert_eq!(answer("0,1\r\n1,65536\r\n"), (answers.to_owned(), true));
         for line in
