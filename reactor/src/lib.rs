@@ -47,7 +47,7 @@
 //!
 //! | to | see |
 //! |---|---|
-//! | serve a port: addresses, options, limits of connections | [`Reactor::listen_tcp`], [`net::ListenOptions`], [`Port`] |
+//! | serve a port: addresses, options, limits of connections | [`Reactor::listen_tcp`], [`net::ListenOptions`], [`port::AcceptLimits`], [`Port`] |
 //! | connect, notice a failure, reconnect | [`Reactor::connect_tcp`], [`Connector`], [`connect::Backoff`], [`service::ClientService`] |
 //! | cut a stream into lines or messages | the crate `protocols`: `LineReceiver`, `StringReceiver`, … |
 //! | call something later, or again and again | [`Transport::call_later`], [`Reactor::call_later`], [`Reactor::call_every`], [`task`] |

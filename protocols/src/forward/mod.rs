@@ -40,9 +40,8 @@ use crate::forward::splice::{Forward, HALF_CLOSED};
 /// - If the client leaves before the target is connected, the attempt is given up. A target that has already accepted
 ///   sees a connection without a byte.
 ///
-/// Vanished peers are detected by [`ListenOptions::keep_alive`](reactor::net::ListenOptions::keep_alive) and
-/// [`ConnectOptions::keep_alive`](reactor::net::ConnectOptions::keep_alive), which are on; silent ones by a policy that
-/// limits idle time.
+/// Vanished peers are detected by [`keep_alive`](reactor::net::ConnectionOptions::keep_alive), which is on; silent ones
+/// by a policy that limits idle time.
 #[derive(Clone, Debug)]
 pub struct PortForward {
     target: ConnectOptions,

@@ -249,7 +249,7 @@ mod tests {
 
     use reactor::Factory;
     use reactor::layer::{self, Policy};
-    use reactor::net::ListenOptions;
+    use reactor::net::{ConnectionOptions, ListenOptions};
     use reactor::testing::{Pair, Simulation, StringTransport, every_cut};
 
     use super::*;
@@ -336,7 +336,8 @@ mod tests {
 
         let sim = Simulation::new(0);
         let server = sim.host("server");
-        server.listen_tcp(ListenOptions::new(19).output_limit(1000), Chargen::new).unwrap();
+        let options = ListenOptions::new(19).connection(ConnectionOptions::new().output_limit(1000));
+        server.listen_tcp(options, Chargen::new).unwrap();
         let connector = sim.host("client").connect_tcp("server:19", Discard::new);
         sim.run_for(Duration::from_secs(1));
         assert!(connector.transport().is_none());

@@ -24,8 +24,8 @@ impl Destination {
 
     pub(crate) fn connection_options(&self) -> &ConnectionOptions {
         match self {
-            Self::Tcp(options) => &options.socket,
-            Self::Unix(options) => &options.socket,
+            Self::Tcp(options) => &options.connection,
+            Self::Unix(options) => &options.connection,
         }
     }
 }

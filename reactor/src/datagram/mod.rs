@@ -28,6 +28,7 @@
 //! Twisted has `DatagramProtocol`, `IUDPTransport` and `IMulticastTransport`.
 
 pub(crate) mod addresses;
+pub(crate) mod buffer_sizes;
 pub(crate) mod control;
 pub(crate) mod driver;
 pub(crate) mod interface;

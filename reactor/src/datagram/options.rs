@@ -1,6 +1,7 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use crate::datagram::buffer_sizes::BufferSizes;
 use crate::datagram::interface::Interface;
 use crate::net::listen_options::ListenOptions;
 
@@ -26,8 +27,7 @@ use crate::net::listen_options::ListenOptions;
 #[must_use]
 pub struct DatagramOptions {
     address: Result<SocketAddr, String>,
-    pub(crate) receive_buffer: Option<usize>,
-    pub(crate) send_buffer: Option<usize>,
+    pub(crate) buffers: BufferSizes,
     pub(crate) listen_multiple: bool,
     pub(crate) only_v6: bool,
     pub(crate) broadcast: bool,
@@ -46,14 +46,14 @@ impl DatagramOptions {
     /// `SO_RCVBUF`: how many received bytes the system may hold (the system's default; it has a maximum of its own, and
     /// includes its own overhead). Datagrams beyond that are lost.
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
-        self.receive_buffer = Some(bytes);
+        self.buffers.receive = Some(bytes);
         self
     }
 
     /// `SO_SNDBUF`: how many bytes to send the system may hold (the system's default and maximum). Datagrams beyond
     /// that are [refused](crate::datagram::DatagramTransport::write).
     pub fn send_buffer(mut self, bytes: usize) -> Self {
-        self.send_buffer = Some(bytes);
+        self.buffers.send = Some(bytes);
         self
     }
 
@@ -110,8 +110,7 @@ impl DatagramOptions {
     fn at(options: ListenOptions) -> Self {
         Self {
             address: options.address,
-            receive_buffer: None,
-            send_buffer: None,
+            buffers: BufferSizes::default(),
             listen_multiple: false,
             only_v6: false,
             broadcast: false,

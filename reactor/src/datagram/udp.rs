@@ -53,12 +53,7 @@ impl Bind for UdpPort {
         if options.listen_multiple {
             socket.set_reuse_address(true)?;
         }
-        if let Some(bytes) = options.receive_buffer {
-            socket.set_recv_buffer_size(bytes)?;
-        }
-        if let Some(bytes) = options.send_buffer {
-            socket.set_send_buffer_size(bytes)?;
-        }
+        options.buffers.set_on(&socket)?;
         if options.only_v6 && address.is_ipv6() {
             socket.set_only_v6(true)?;
         }

@@ -147,7 +147,7 @@ impl TokioStream {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     ///
-    /// As many connections may wait to be accepted as the port [allows](crate::net::ListenOptions::max_connections).
+    /// As many connections may wait to be accepted as the port [allows](crate::port::AcceptLimits::connections).
     /// Dropping [`Incoming`] closes them, and refuses others.
     pub fn incoming() -> (impl Factory, Incoming) {
         let (sender, receiver) = mpsc::unbounded_channel();

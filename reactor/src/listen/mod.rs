@@ -84,12 +84,12 @@ impl Reactor {
         Ok(if let Some(host) = self.0.simulated() {
             let listen = || host.network.listen(host.id, wanted, &options);
             let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
-            self.accept_on(listener, options.limits, options.socket, factory)
+            self.accept_on(listener, options.limits, options.connection, factory)
         } else {
             let name = format!("tcp {wanted}");
             let listener: TcpPort = self.bind(wanted, &name, &options)?;
             let inheritable = InheritableSocket::tcp(name, listener.socket());
-            let port = self.accept_on(listener, options.limits, options.socket, factory);
+            let port = self.accept_on(listener, options.limits, options.connection, factory);
             port.set_inheritable(inheritable);
             port
         })
@@ -111,7 +111,7 @@ impl Reactor {
         let bind = || UnixPort::bind(&options);
         let (listener, inheritable) = self.bind_unix("unix", &options.address, options.lock, bind, UnixPort::on)?;
         let factory = FactoryCell::new(factory);
-        let port = self.accept_on(listener, options.limits, options.socket, factory);
+        let port = self.accept_on(listener, options.limits, options.connection, factory);
         port.set_inheritable(inheritable);
         Ok(port)
     }

@@ -2,8 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::address::target::{Target, ToTarget};
-use crate::driver::linger::LingerLimits;
-use crate::net::connection_options::{ConnectionOptions, KeepAliveProbes};
+use crate::net::connection_options::ConnectionOptions;
 
 /// Where and how to connect. With the defaults, a text such as `"host:port"`, a `("host", port)` or a [`SocketAddr`] is
 /// enough: see [`ToTarget`].
@@ -20,7 +19,7 @@ pub struct ConnectOptions {
     pub(crate) target: Target,
     pub(crate) deadline: Option<Duration>,
     pub(crate) local_address: Option<SocketAddr>,
-    pub(crate) socket: ConnectionOptions,
+    pub(crate) connection: ConnectionOptions,
 }
 
 impl ConnectOptions {
@@ -30,7 +29,7 @@ impl ConnectOptions {
             target: target.to_target(),
             deadline: Some(Duration::from_secs(30)),
             local_address: None,
-            socket: ConnectionOptions::default(),
+            connection: ConnectionOptions::default(),
         }
     }
 
@@ -47,39 +46,9 @@ impl ConnectOptions {
         self
     }
 
-    /// As [`ListenOptions::no_delay`](crate::net::ListenOptions::no_delay).
-    pub fn no_delay(mut self, on: bool) -> Self {
-        self.socket.no_delay = on;
-        self
-    }
-
-    /// As [`ListenOptions::keep_alive`](crate::net::ListenOptions::keep_alive).
-    pub fn keep_alive(mut self, idle: Option<Duration>) -> Self {
-        self.socket.keep_alive = idle;
-        self
-    }
-
-    /// As [`ListenOptions::keep_alive_probes`](crate::net::ListenOptions::keep_alive_probes).
-    pub fn keep_alive_probes(mut self, interval: Duration, count: u32) -> Self {
-        self.socket.probes = KeepAliveProbes { interval: Some(interval), count };
-        self
-    }
-
-    /// As [`ListenOptions::user_timeout`](crate::net::ListenOptions::user_timeout).
-    pub fn user_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.socket.user_timeout = timeout;
-        self
-    }
-
-    /// As [`ListenOptions::output_limit`](crate::net::ListenOptions::output_limit).
-    pub fn output_limit(mut self, bytes: usize) -> Self {
-        self.socket.output_limit = bytes;
-        self
-    }
-
-    /// As [`ListenOptions::linger`](crate::net::ListenOptions::linger).
-    pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
-        self.socket.linger = LingerLimits { idle, total };
+    /// What holds for the connection.
+    pub fn connection(mut self, options: ConnectionOptions) -> Self {
+        self.connection = options;
         self
     }
 }

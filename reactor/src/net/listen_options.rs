@@ -1,10 +1,8 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
-use crate::driver::linger::LingerLimits;
-use crate::net::connection_options::{ConnectionOptions, KeepAliveProbes};
-use crate::port::accept_limits::{AcceptLimits, AcceptRate};
+use crate::net::connection_options::ConnectionOptions;
+use crate::port::accept_limits::AcceptLimits;
 
 /// Where and how to listen. With the defaults, a bare port, an address or a text is enough.
 ///
@@ -16,6 +14,7 @@ use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 /// ```
 /// use reactor::Reactor;
 /// use reactor::net::ListenOptions;
+/// use reactor::port::AcceptLimits;
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
@@ -23,10 +22,8 @@ use crate::port::accept_limits::{AcceptLimits, AcceptRate};
 /// # }
 ///
 /// let reactor = Reactor::new()?;
-/// let port = reactor.listen_tcp(
-///     ListenOptions::new("127.0.0.1:0").backlog(64).max_connections(1000),
-///     |transport| Echo { transport },
-/// )?;
+/// let options = ListenOptions::new("127.0.0.1:0").backlog(64).limits(AcceptLimits::new().connections(1000));
+/// let port = reactor.listen_tcp(options, |transport| Echo { transport })?;
 /// println!("listening on {}", port.host());
 /// # Ok::<(), std::io::Error>(())
 /// ```
@@ -37,7 +34,7 @@ pub struct ListenOptions {
     pub(crate) backlog: u32,
     pub(crate) reuse_address: bool,
     pub(crate) limits: AcceptLimits,
-    pub(crate) socket: ConnectionOptions,
+    pub(crate) connection: ConnectionOptions,
 }
 
 impl ListenOptions {
@@ -52,7 +49,7 @@ impl ListenOptions {
             backlog: 1024,
             reuse_address: true,
             limits: AcceptLimits::default(),
-            socket: ConnectionOptions::default(),
+            connection: ConnectionOptions::default(),
         }
     }
 
@@ -68,93 +65,15 @@ impl ListenOptions {
         self
     }
 
-    /// The maximum number of live connections of this port; further ones are closed as soon as they are accepted (no
-    /// limit).
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.limits.connections = connections;
+    /// How many connections to accept, in total, of one peer and per second.
+    pub fn limits(mut self, limits: AcceptLimits) -> Self {
+        self.limits = limits;
         self
     }
 
-    /// The maximum number of connections that one peer may have with this port at a time (half of
-    /// [`max_connections`](Self::max_connections), and half of the reactor's
-    /// [budget](crate::Reactor::connection_budget) over all ports). A peer is an IPv4 address, or an IPv6 network of 64
-    /// bits, because one host may have all of its addresses: see [`Address::network`](crate::Address::network). Further
-    /// connections are closed as soon as they are accepted. Behind a proxy all clients are one peer: set `usize::MAX`
-    /// there.
-    pub fn max_connections_per_peer(mut self, connections: usize) -> Self {
-        self.limits.per_peer = Some(connections);
-        self
-    }
-
-    /// The maximum number of accepted connections that are not yet established, because a layer around the protocol
-    /// waits for a header or a handshake (512). When one more comes, the oldest of the peer that has most of them gives
-    /// way; the same happens when the port or the reactor has no room for another connection. So clients that open many
-    /// connections and send nothing only keep themselves out. Without such a layer, a connection is established when it
-    /// is accepted. See [`Transport::mark_pending`](crate::Transport::mark_pending).
-    pub fn max_pending(mut self, connections: usize) -> Self {
-        self.limits.pending = connections;
-        self
-    }
-
-    /// How many of these one peer may have (half of [`max_pending`](Self::max_pending)). When one more comes, the
-    /// peer's own oldest gives way.
-    pub fn max_pending_per_peer(mut self, connections: usize) -> Self {
-        self.limits.pending_per_peer = Some(connections);
-        self
-    }
-
-    /// How many connections are accepted per second, and how many at once after a quiet time (no limit). Further
-    /// clients are not refused: they wait, up to the [backlog](Self::backlog) with the system, until they are accepted.
-    /// [`Port::accept_wait_count`](crate::Port::accept_wait_count) counts the waits.
-    ///
-    /// # Panics
-    ///
-    /// If either number is zero.
-    #[track_caller]
-    pub fn accept_rate(mut self, connections_per_second: u32, burst: u32) -> Self {
-        self.limits.rate = Some(AcceptRate::new(connections_per_second, burst));
-        self
-    }
-
-    /// `TCP_NODELAY` (on: all writes of a callback are already joined).
-    pub fn no_delay(mut self, on: bool) -> Self {
-        self.socket.no_delay = on;
-        self
-    }
-
-    /// As [`Transport::set_keep_alive`](crate::Transport::set_keep_alive) (after 5 minutes of silence), so that a peer
-    /// that has vanished silently does not keep its connection forever.
-    pub fn keep_alive(mut self, idle: Option<Duration>) -> Self {
-        self.socket.keep_alive = idle;
-        self
-    }
-
-    /// How often a silent peer is probed (a tenth of [`keep_alive`](Self::keep_alive), at least a second), and how many
-    /// probes in a row may stay unanswered before the connection ends (9). The system takes 1 to 127 of them.
-    pub fn keep_alive_probes(mut self, interval: Duration, count: u32) -> Self {
-        self.socket.probes = KeepAliveProbes { interval: Some(interval), count };
-        self
-    }
-
-    /// `TCP_USER_TIMEOUT` (RFC 5482): how long the peer may leave sent data unacknowledged before the connection is
-    /// lost (off: the system's timeout, about 15 minutes). Keep-alive does not cover this, because it only probes while
-    /// nothing is on its way; where both are set, this is how long the peer may leave probes unanswered.
-    pub fn user_timeout(mut self, timeout: Option<Duration>) -> Self {
-        self.socket.user_timeout = timeout;
-        self
-    }
-
-    /// How many bytes may be unsent (16 MiB): see [`Transport::write`](crate::Transport::write).
-    pub fn output_limit(mut self, bytes: usize) -> Self {
-        self.socket.output_limit = bytes;
-        self
-    }
-
-    /// How long the socket of a connection that this side closed first waits for the peer to end, too: since the peer
-    /// last sent anything (2 s), and in total (30 s). Data that arrives meanwhile is dropped. Without this wait the
-    /// system might reset the connection and destroy bytes that the peer has not read yet.
-    pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
-        self.socket.linger = LingerLimits { idle, total };
+    /// What holds for each of the port's connections.
+    pub fn connection(mut self, options: ConnectionOptions) -> Self {
+        self.connection = options;
         self
     }
 

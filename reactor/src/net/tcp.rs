@@ -145,7 +145,7 @@ impl Bind for TcpPort {
             // Serves both families, whatever the system's default is.
             socket.set_only_v6(false)?;
         }
-        set_connection_options(&socket, &options.socket)?;
+        set_connection_options(&socket, &options.connection)?;
         socket.bind(&address.into())?;
         socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
         Self::adopt(socket)
@@ -191,7 +191,7 @@ impl Listener for TcpPort {
 pub(crate) async fn connect(address: SocketAddr, options: ConnectOptions) -> io::Result<Accepted<Tcp>> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_nonblocking(true)?;
-    set_connection_options(&socket, &options.socket)?;
+    set_connection_options(&socket, &options.connection)?;
     if let Some(local) = options.local_address {
         socket.bind(&local.into()).map_err(|error| BindError { address: local, error })?;
     }

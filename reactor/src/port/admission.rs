@@ -94,12 +94,14 @@ impl Admission {
         let spent = match self.limits.per_peer {
             // If set for this port, it replaces the share of the budget, too.
             Some(connections) => self.sources.borrow().of(source) >= connections,
-            None => self.sources.borrow().of(source) >= self.limits.per_peer() || self.budget.is_spent_by(source),
+            None => {
+                self.sources.borrow().of(source) >= self.limits.share_of_a_peer() || self.budget.is_spent_by(source)
+            }
         };
         if spent {
             return Some(Refusal::PerPeer);
         }
-        (self.port.pending_of(source) >= self.limits.pending_per_peer()).then_some(Refusal::PendingPerPeer)
+        (self.port.pending_of(source) >= self.limits.pending_share_of_a_peer()).then_some(Refusal::PendingPerPeer)
     }
 
     /// Counts and logs clients that were turned away.
@@ -124,7 +126,7 @@ impl Admission {
     }
 
     fn counted(&self, peer: &Address) -> Option<IpAddr> {
-        if self.limits.per_peer() < usize::MAX { peer.source() } else { None }
+        if self.limits.share_of_a_peer() < usize::MAX { peer.source() } else { None }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Listening returns a [`Port`]: it has the address, counts connections, [stops](Port::stop_listening) and
 //! [drains](Port::drain), which reports each connection it had to abort as a [`CutOff`]. Clients beyond the
-//! [limits](crate::net::ListenOptions) are counted in its [`Refusals`]. A layer that waits for a header or a handshake
+//! [limits](AcceptLimits) are counted in its [`Refusals`]. A layer that waits for a header or a handshake
 //! holds a [`Pending`], so that the port can limit the number of such connections.
 //!
 //! ```
@@ -29,6 +29,7 @@ pub(crate) mod admission;
 pub(crate) mod pending;
 pub(crate) mod refusals;
 
+pub use accept_limits::AcceptLimits;
 pub use pending::Pending;
 pub use refusals::Refusals;
 
@@ -198,8 +199,7 @@ impl Port {
         self.0.intake.alive()
     }
 
-    /// How many of these are not established yet: see
-    /// [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending).
+    /// How many of these are not established yet: see [`AcceptLimits::pending`].
     pub fn pending_count(&self) -> usize {
         self.0.intake.pending_count()
     }
@@ -215,7 +215,7 @@ impl Port {
     }
 
     /// How many clients had to wait because they arrived faster than the [accept
-    /// rate](crate::net::ListenOptions::accept_rate), not counting those behind them in the system's backlog.
+    /// rate](AcceptLimits::rate), not counting those behind them in the system's backlog.
     pub fn accept_wait_count(&self) -> u64 {
         self.0.accept_wait_count.get()
     }

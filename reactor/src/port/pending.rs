@@ -16,7 +16,7 @@ impl Transport {
     /// For layers that build what is inside them only after a header or a handshake: the connection counts as not yet
     /// established until the returned value is dropped.
     ///
-    /// The port that has accepted it [limits](crate::net::ListenOptions::max_pending) the number of such connections,
+    /// The port that has accepted it [limits](crate::port::AcceptLimits::pending) the number of such connections,
     /// and may end this one to make room for others. A client's attempt to connect goes on: its deadline applies, and if
     /// the connection ends, the attempt has failed, for the reason that it ended with. A
     /// [`Connector`](crate::Connector), a [`ClientService`](crate::service::ClientService) and the

@@ -4,6 +4,7 @@
 /// ```
 /// use reactor::Reactor;
 /// use reactor::net::ListenOptions;
+/// use reactor::port::AcceptLimits;
 /// # use reactor::{Protocol, Transport};
 /// # struct Echo { transport: Transport }
 /// # impl Protocol for Echo {
@@ -11,7 +12,7 @@
 /// # }
 ///
 /// let reactor = Reactor::new()?;
-/// let options = ListenOptions::new("127.0.0.1:0").max_connections(10_000).max_connections_per_peer(100);
+/// let options = ListenOptions::new("127.0.0.1:0").limits(AcceptLimits::new().per_peer(100));
 /// let port = reactor.listen_tcp(options, |transport| Echo { transport })?;
 /// assert_eq!(port.refusals().per_peer, 0);
 /// # Ok::<(), std::io::Error>(())
@@ -21,19 +22,18 @@
 pub struct Refusals {
     /// The process had no descriptor left.
     pub no_descriptor: u64,
-    /// The port had [`max_connections`](crate::net::ListenOptions::max_connections).
+    /// The port had its [maximum](crate::port::AcceptLimits::connections) of connections.
     pub connections: u64,
-    /// The peer had [`max_connections_per_peer`](crate::net::ListenOptions::max_connections_per_peer).
+    /// The peer had its [maximum](crate::port::AcceptLimits::per_peer) of connections.
     pub per_peer: u64,
-    /// The port had [`max_pending`](crate::net::ListenOptions::max_pending) unestablished connections, and none could
+    /// The port had its [maximum](crate::port::AcceptLimits::pending) of unestablished connections, and none could
     /// give way.
     pub pending: u64,
-    /// The peer had [`max_pending_per_peer`](crate::net::ListenOptions::max_pending_per_peer) unestablished
-    /// connections, and none could give way.
+    /// The peer had its [maximum](crate::port::AcceptLimits::pending_per_peer) of unestablished connections, and none could give way.
     pub pending_per_peer: u64,
     /// The reactor's [connection budget](crate::Reactor::connection_budget) was used up.
     pub budget: u64,
-    /// These were accepted, and [gave way](crate::net::ListenOptions::max_pending) to newer clients before they were
+    /// These were accepted, and [gave way](crate::port::AcceptLimits::pending) to newer clients before they were
     /// established.
     pub displaced: u64,
 }

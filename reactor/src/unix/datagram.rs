@@ -26,12 +26,7 @@ impl UnixDatagramPort {
     /// Binds, unless the address is unnamed.
     pub(crate) fn bind(options: &UnixDatagramOptions) -> io::Result<NamedSocket> {
         let named = NamedSocket::bind(Type::DGRAM, &options.address, options.mode, options.lock)?;
-        if let Some(bytes) = options.receive_buffer {
-            named.socket.set_recv_buffer_size(bytes)?;
-        }
-        if let Some(bytes) = options.send_buffer {
-            named.socket.set_send_buffer_size(bytes)?;
-        }
+        options.buffers.set_on(&named.socket)?;
         Ok(named)
     }
 

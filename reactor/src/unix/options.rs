@@ -1,9 +1,7 @@
-use std::time::Duration;
-
 use crate::address::unix::UnixAddress;
-use crate::driver::linger::LingerLimits;
+use crate::datagram::buffer_sizes::BufferSizes;
 use crate::net::connection_options::ConnectionOptions;
-use crate::port::accept_limits::{AcceptLimits, AcceptRate};
+use crate::port::accept_limits::AcceptLimits;
 
 /// Where and how to listen on a UNIX socket. With the defaults, anything that converts into a [`UnixAddress`], such as
 /// a path, is enough.
@@ -32,7 +30,7 @@ pub struct UnixListenOptions {
     pub(crate) lock: bool,
     pub(crate) backlog: u32,
     pub(crate) limits: AcceptLimits,
-    pub(crate) socket: ConnectionOptions,
+    pub(crate) connection: ConnectionOptions,
 }
 
 impl UnixListenOptions {
@@ -44,7 +42,7 @@ impl UnixListenOptions {
             lock: false,
             backlog: 1024,
             limits: AcceptLimits::default(),
-            socket: ConnectionOptions::default(),
+            connection: ConnectionOptions::default(),
         }
     }
 
@@ -72,39 +70,15 @@ impl UnixListenOptions {
         self
     }
 
-    /// As [`ListenOptions::max_connections`](crate::net::ListenOptions::max_connections).
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.limits.connections = connections;
+    /// How many connections to accept, in total and per second.
+    pub fn limits(mut self, limits: AcceptLimits) -> Self {
+        self.limits = limits;
         self
     }
 
-    /// As [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending).
-    pub fn max_pending(mut self, connections: usize) -> Self {
-        self.limits.pending = connections;
-        self
-    }
-
-    /// As [`ListenOptions::accept_rate`](crate::net::ListenOptions::accept_rate).
-    ///
-    /// # Panics
-    ///
-    /// If either number is zero.
-    #[track_caller]
-    pub fn accept_rate(mut self, connections_per_second: u32, burst: u32) -> Self {
-        self.limits.rate = Some(AcceptRate::new(connections_per_second, burst));
-        self
-    }
-
-    /// As [`ListenOptions::output_limit`](crate::net::ListenOptions::output_limit).
-    pub fn output_limit(mut self, bytes: usize) -> Self {
-        self.socket.output_limit = bytes;
-        self
-    }
-
-    /// As [`ListenOptions::linger`](crate::net::ListenOptions::linger); without lingering the peer would see a reset,
-    /// although it loses nothing.
-    pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
-        self.socket.linger = LingerLimits { idle, total };
+    /// What holds for each of the port's connections.
+    pub fn connection(mut self, options: ConnectionOptions) -> Self {
+        self.connection = options;
         self
     }
 }
@@ -119,7 +93,6 @@ impl<A: Into<UnixAddress>> From<A> for UnixListenOptions {
 /// a path, is enough.
 ///
 /// ```
-/// use std::time::Duration;
 /// use reactor::unix::UnixConnectOptions;
 ///
 /// let options = UnixConnectOptions::new("/run/time.sock").check_lock(true);
@@ -129,13 +102,13 @@ impl<A: Into<UnixAddress>> From<A> for UnixListenOptions {
 pub struct UnixConnectOptions {
     pub(crate) address: UnixAddress,
     pub(crate) check_lock: bool,
-    pub(crate) socket: ConnectionOptions,
+    pub(crate) connection: ConnectionOptions,
 }
 
 impl UnixConnectOptions {
     /// The defaults for this address.
     pub fn new(address: impl Into<UnixAddress>) -> Self {
-        Self { address: address.into(), check_lock: false, socket: ConnectionOptions::default() }
+        Self { address: address.into(), check_lock: false, connection: ConnectionOptions::default() }
     }
 
     /// Whether to connect only if a living process holds the server's [lock](UnixListenOptions::lock) (off). Twisted's
@@ -145,15 +118,9 @@ impl UnixConnectOptions {
         self
     }
 
-    /// As [`ListenOptions::output_limit`](crate::net::ListenOptions::output_limit).
-    pub fn output_limit(mut self, bytes: usize) -> Self {
-        self.socket.output_limit = bytes;
-        self
-    }
-
-    /// As [`UnixListenOptions::linger`].
-    pub fn linger(mut self, idle: Duration, total: Duration) -> Self {
-        self.socket.linger = LingerLimits { idle, total };
+    /// What holds for the connection.
+    pub fn connection(mut self, options: ConnectionOptions) -> Self {
+        self.connection = options;
         self
     }
 }
@@ -172,14 +139,13 @@ pub struct UnixDatagramOptions {
     pub(crate) address: UnixAddress,
     pub(crate) mode: u32,
     pub(crate) lock: bool,
-    pub(crate) receive_buffer: Option<usize>,
-    pub(crate) send_buffer: Option<usize>,
+    pub(crate) buffers: BufferSizes,
 }
 
 impl UnixDatagramOptions {
     /// The defaults for this address.
     pub fn new(address: impl Into<UnixAddress>) -> Self {
-        Self { address: address.into(), mode: MODE, lock: false, receive_buffer: None, send_buffer: None }
+        Self { address: address.into(), mode: MODE, lock: false, buffers: BufferSizes::default() }
     }
 
     /// As [`UnixListenOptions::mode`]: users who may write to the file may send.
@@ -197,14 +163,14 @@ impl UnixDatagramOptions {
     /// As [`DatagramOptions::receive_buffer`](crate::datagram::DatagramOptions::receive_buffer), but nothing is lost
     /// silently: see [`DatagramTransport::write`](crate::datagram::DatagramTransport::write).
     pub fn receive_buffer(mut self, bytes: usize) -> Self {
-        self.receive_buffer = Some(bytes);
+        self.buffers.receive = Some(bytes);
         self
     }
 
     /// As [`DatagramOptions::send_buffer`](crate::datagram::DatagramOptions::send_buffer); it also limits the length of
     /// a datagram.
     pub fn send_buffer(mut self, bytes: usize) -> Self {
-        self.send_buffer = Some(bytes);
+        self.buffers.send = Some(bytes);
         self
     }
 }

@@ -10,7 +10,7 @@ use std::{io, thread};
 
 use nix::sched::{CloneFlags, unshare};
 use nix::unistd::gettid;
-use reactor::net::ConnectOptions;
+use reactor::net::{ConnectOptions, ConnectionOptions};
 use reactor::{CloseReason, Protocol, Reactor, Transport};
 use rig::now;
 
@@ -63,8 +63,9 @@ fn measure(silence: Duration) -> io::Result<[f64; 2]> {
             lost: Rc::clone(&lost),
         })
     };
-    let idle = watch(false, ConnectOptions::new(target).keep_alive(Some(silence)));
-    let unsent = watch(true, ConnectOptions::new(target).user_timeout(Some(silence)));
+    let idle = watch(false, ConnectOptions::new(target).connection(ConnectionOptions::new().keep_alive(Some(silence))));
+    let unsent =
+        watch(true, ConnectOptions::new(target).connection(ConnectionOptions::new().user_timeout(Some(silence))));
     let begins = Rc::clone(&begun);
     reactor.call_later(Duration::from_secs(1), move || {
         let _ = pull.send(());

@@ -18,6 +18,7 @@ use protocols::web_socket::WebSocket;
 use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
 use reactor::listen::Handover;
 use reactor::net::ListenOptions;
+use reactor::port::AcceptLimits;
 use reactor::service::{EndpointService, Runner};
 use reactor::{CloseReason, Factory, Port, Protocol, Reactor, Transport, run_on_threads, share};
 use rig::echo::{DatagramEcho, Echo};
@@ -150,7 +151,7 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
 
 /// All clients have the same address here.
 fn options(address: &str) -> ListenOptions {
-    ListenOptions::new(address).max_connections_per_peer(usize::MAX)
+    ListenOptions::new(address).limits(AcceptLimits::new().per_peer(usize::MAX))
 }
 
 /// Serves in the same way as a service run by the runner.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reactor::net::ListenOptions;
+use reactor::net::{ConnectionOptions, ListenOptions};
 use reactor::testing::Simulation;
 use reactor::{CloseReason, OnEof, Protocol, Transport};
 
@@ -312,7 +312,8 @@ fn the_default_callbacks_close_in_order() {
 #[test]
 fn a_socket_may_linger_for_ever() {
     let sim = Simulation::new(0);
-    let options = ListenOptions::new(7).linger(Duration::MAX, Duration::MAX);
+    let connection = ConnectionOptions::new().linger(Duration::MAX, Duration::MAX);
+    let options = ListenOptions::new(7).connection(connection);
     let closing = |transport: Transport| {
         transport.lose_connection();
         Recorder::new(transport, Log::default())

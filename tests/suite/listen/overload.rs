@@ -9,6 +9,7 @@ use protocols::policies::IdleTimeout;
 use protocols::proxy_header::ProxyHeader;
 use protocols::web_socket::WebSocket;
 use reactor::net::{ConnectOptions, ListenOptions};
+use reactor::port::AcceptLimits;
 use reactor::testing::Simulation;
 use reactor::{Port, Transport, run_on_threads};
 use tracing_subscriber::filter::LevelFilter;
@@ -18,8 +19,8 @@ use crate::support::{Callback, Log, Recorder, count_logged};
 const SECOND: Duration = Duration::from_secs(1);
 
 /// A port of the simulated host "server".
-fn listen(sim: &Simulation, options: ListenOptions) -> Port {
-    listen_on(sim, "server", options)
+fn listen(sim: &Simulation, limits: AcceptLimits) -> Port {
+    listen_on(sim, "server", ListenOptions::new(7).limits(limits))
 }
 
 fn listen_on(sim: &Simulation, host: &str, options: ListenOptions) -> Port {
@@ -49,7 +50,8 @@ fn a_connection_whose_proxy_header_has_not_come_is_not_established() {
     let sim = Simulation::new(1);
     let inside =
         ProxyHeader::around(|transport| Recorder::new(transport, Log::default())).trust(["0.0.0.0/0"]).unwrap();
-    let port = sim.host("server").listen_tcp(ListenOptions::new(7).max_pending(1), inside).unwrap();
+    let options = ListenOptions::new(7).limits(AcceptLimits::new().pending(1));
+    let port = sim.host("server").listen_tcp(options, inside).unwrap();
     let proxy = |header: &'static str| {
         sim.host("proxy").connect_tcp("server:7", move |transport: Transport| {
             Recorder::new(transport, Log::default()).on(Callback::Made, move |this| this.transport.write(header))
@@ -66,7 +68,7 @@ fn a_connection_whose_proxy_header_has_not_come_is_not_established() {
 #[test]
 fn a_port_and_each_of_its_peers_have_so_many_connections_and_not_more() {
     let sim = Simulation::new(1);
-    let port = listen(&sim, ListenOptions::new(7).max_connections(5).max_connections_per_peer(2));
+    let port = listen(&sim, AcceptLimits::new().connections(5).per_peer(2));
     let let_in = ["one", "one", "one", "two", "two", "two", "three", "three"].map(|host| is_let_in(&sim, host));
     assert_eq!(let_in, [true, true, false, true, true, false, true, false]);
     assert_eq!((port.connection_count(), port.refusals().per_peer, port.refusals().connections), (5, 2, 1));
@@ -83,14 +85,15 @@ fn a_client_that_nothing_is_built_for_does_not_count_for_its_peer() {
         clients += 1;
         (clients > 2).then(|| Recorder::new(transport, Log::default()))
     };
-    sim.host("server").listen_tcp(ListenOptions::new(7).max_connections_per_peer(1), factory).unwrap();
+    let options = ListenOptions::new(7).limits(AcceptLimits::new().per_peer(1));
+    sim.host("server").listen_tcp(options, factory).unwrap();
     assert_eq!([0; 4].map(|_| is_let_in(&sim, "client")), [false, false, true, false]);
 }
 
 #[test]
 fn addresses_of_one_ipv6_network_are_one_peer() {
     let sim = Simulation::new(1);
-    let port = listen(&sim, ListenOptions::new("[::]:7").max_connections_per_peer(1));
+    let port = listen_on(&sim, "server", ListenOptions::new("[::]:7").limits(AcceptLimits::new().per_peer(1)));
     let ipv6 = |host: &str| {
         sim.host(host);
         sim.addresses_of(host).into_iter().find(IpAddr::is_ipv6).unwrap()
@@ -106,7 +109,7 @@ fn addresses_of_one_ipv6_network_are_one_peer() {
 #[test]
 fn clients_that_come_faster_than_allowed_wait_and_none_is_refused() {
     let sim = Simulation::new(1);
-    let port = listen(&sim, ListenOptions::new(7).accept_rate(10, 20));
+    let port = listen(&sim, AcceptLimits::new().rate(10, 20));
     let logs: Vec<_> = (0..50).map(|_| connect(&sim, "client", "server:7")).collect();
     let mut accepted = Vec::new();
     for _ in 0..5 {
@@ -133,7 +136,7 @@ fn clients_beyond_the_budget_of_all_connections_are_turned_away_on_whatever_port
     let server = sim.host("server");
     assert_eq!(server.connection_budget(), usize::MAX);
     server.set_connection_budget(3);
-    let ports = [7, 8].map(|port| listen(&sim, port.into()));
+    let ports = [7, 8].map(|port| listen_on(&sim, "server", port.into()));
     // One that is made counts, and is not refused.
     listen_on(&sim, "other", 9.into());
     let made = connect(&sim, "server", "other:9");
@@ -233,7 +236,7 @@ fn what_waits_inside_layers_counts_for_the_connection_around_them() {
 fn of_many_clients_that_are_turned_away_one_line_a_reason_is_logged_in_a_while() {
     let (_logging, lines) = count_logged(LevelFilter::WARN);
     let sim = Simulation::new(1);
-    let port = listen(&sim, ListenOptions::new(7).max_connections(1).max_connections_per_peer(0).accept_rate(10, 1));
+    let port = listen(&sim, AcceptLimits::new().connections(1).per_peer(0).rate(10, 1));
     for (waits, refused, logged) in [(19, 20, 2), (38, 40, 2), (57, 60, 4)] {
         for _ in 0..20 {
             connect(&sim, "client", "server:7");
@@ -247,11 +250,11 @@ fn of_many_clients_that_are_turned_away_one_line_a_reason_is_logged_in_a_while()
 }
 
 /// A port of web sockets with what is inside them.
-fn listen_for_web_sockets(sim: &Simulation, options: ListenOptions) -> (Port, Log) {
+fn listen_for_web_sockets(sim: &Simulation, limits: AcceptLimits) -> (Port, Log) {
     let log = Log::default();
     let seen = log.clone();
     let inside = WebSocket::around(move |transport| Recorder::new(transport, seen.clone()));
-    (sim.host("server").listen_tcp(options, inside).unwrap(), log)
+    (sim.host("server").listen_tcp(ListenOptions::new(7).limits(limits), inside).unwrap(), log)
 }
 
 /// A client that shakes hands and says hello.
@@ -266,7 +269,7 @@ fn greet(sim: &Simulation, host: &str) {
 #[test]
 fn connections_that_are_not_established_are_counted_and_beyond_so_many_the_oldest_gives_way() {
     let sim = Simulation::new(1);
-    let (port, log) = listen_for_web_sockets(&sim, ListenOptions::new(7).max_pending(2));
+    let (port, log) = listen_for_web_sockets(&sim, AcceptLimits::new().pending(2));
     let first = connect(&sim, "one", "server:7");
     sim.run_for(SECOND);
     // Who is established does not count, and does so for as long as it lasts.
@@ -292,7 +295,7 @@ fn connections_that_are_not_established_are_counted_and_beyond_so_many_the_oldes
 #[test]
 fn of_those_that_are_not_established_the_peer_with_most_gives_way_and_no_other() {
     let sim = Simulation::new(1);
-    let (port, _) = listen_for_web_sockets(&sim, ListenOptions::new(7).max_pending(4).max_pending_per_peer(3));
+    let (port, _) = listen_for_web_sockets(&sim, AcceptLimits::new().pending(4).pending_per_peer(3));
     let honest = connect(&sim, "honest", "server:7");
     let flood: Vec<_> = (0..20).map(|_| connect(&sim, "flood", "server:7")).collect();
     sim.run_for(SECOND);
@@ -311,7 +314,7 @@ fn where_a_port_or_the_reactor_is_full_those_that_are_not_established_give_way_t
     let sim = Simulation::new(1);
     let server = sim.host("server");
     server.set_connection_budget(4);
-    let (port, log) = listen_for_web_sockets(&sim, ListenOptions::new(7).max_connections_per_peer(usize::MAX));
+    let (port, log) = listen_for_web_sockets(&sim, AcceptLimits::new().per_peer(usize::MAX));
     let silent: Vec<_> = (0..4).map(|_| connect(&sim, "silent", "server:7")).collect();
     sim.run_for(SECOND);
     for host in ["one", "two", "three", "four"] {
@@ -328,7 +331,7 @@ fn where_a_port_or_the_reactor_is_full_those_that_are_not_established_give_way_t
 #[test]
 fn no_peer_has_more_than_half_of_the_connections_unless_it_is_allowed_to() {
     let sim = Simulation::new(1);
-    let port = listen(&sim, ListenOptions::new(7).max_connections(6));
+    let port = listen(&sim, AcceptLimits::new().connections(6));
     assert_eq!(["one"; 4].map(|host| is_let_in(&sim, host)), [true, true, true, false]);
     assert_eq!(["two"; 4].map(|host| is_let_in(&sim, host)), [true, true, true, false]);
     assert_eq!((port.refusals().per_peer, port.refusals().connections), (1, 1));
@@ -336,7 +339,7 @@ fn no_peer_has_more_than_half_of_the_connections_unless_it_is_allowed_to() {
     let server = sim.host("bounded");
     server.set_connection_budget(4);
     let ports = [7, 8].map(|port| listen_on(&sim, "bounded", port.into()));
-    let proxied = listen_on(&sim, "bounded", ListenOptions::new(9).max_connections_per_peer(3));
+    let proxied = listen_on(&sim, "bounded", ListenOptions::new(9).limits(AcceptLimits::new().per_peer(3)));
     let targets = ["bounded:7", "bounded:8", "bounded:7", "bounded:8", "bounded:9", "bounded:9"];
     let logs = targets.map(|target| {
         let log = connect(&sim, "one", target);

@@ -9,6 +9,7 @@ use std::sync::mpsc;
 
 use futures_util::FutureExt;
 use reactor::net::ListenOptions;
+use reactor::port::AcceptLimits;
 use reactor::{Port, Transport};
 
 use crate::support::{
@@ -101,7 +102,7 @@ fn s100_a_port_may_be_stopped_from_build_protocol_and_that_connection_lives() {
 fn clients_beyond_the_maximum_are_closed_at_once_and_taken_again_when_there_is_room() {
     in_time(|| {
         let reactor = test_reactor();
-        let options = ListenOptions::new("127.0.0.1:0").max_connections(2).max_connections_per_peer(2);
+        let options = ListenOptions::new("127.0.0.1:0").limits(AcceptLimits::new().connections(2).per_peer(2));
         let port = reactor
             .listen_tcp(options, |transport: Transport| {
                 build(transport).on(Callback::Made, |this| this.transport.write("in"))

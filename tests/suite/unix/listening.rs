@@ -7,6 +7,7 @@ use std::sync::mpsc;
 use std::{fs, io, process, thread};
 
 use reactor::address::UnixAddress;
+use reactor::port::AcceptLimits;
 use reactor::testing::Simulation;
 use reactor::unix::UnixListenOptions;
 use reactor::{Address, Port, Reactor, Transport, run_on_threads};
@@ -306,7 +307,8 @@ fn clients_beyond_the_maximum_are_closed_at_once() {
     in_time(|| {
         let (_folder, path) = fresh_path();
         let reactor = test_reactor();
-        let port = reactor.listen_unix(UnixListenOptions::new(&path).max_connections(1), idle).unwrap();
+        let options = UnixListenOptions::new(&path).limits(AcceptLimits::new().connections(1));
+        let port = reactor.listen_unix(options, idle).unwrap();
         let clients = [(); 2].map(|()| reactor.connect_unix(&path, idle));
         reactor.run_until(clients[1].finished()).unwrap().unwrap();
         assert_eq!(port.refusals().total(), 1);

@@ -58,11 +58,11 @@ impl Part for Schemes {
 ///
 /// | keyword | option |
 /// |---|---|
-/// | `max-connections=` | [`ListenOptions::max_connections`](crate::net::ListenOptions::max_connections) |
-/// | `per-peer=` | [`ListenOptions::max_connections_per_peer`](crate::net::ListenOptions::max_connections_per_peer), not on UNIX sockets; `none` behind a proxy |
-/// | `max-pending=` | [`ListenOptions::max_pending`](crate::net::ListenOptions::max_pending) |
-/// | `pending-per-peer=` | [`ListenOptions::max_pending_per_peer`](crate::net::ListenOptions::max_pending_per_peer), likewise |
-/// | `rate=` | [`ListenOptions::accept_rate`](crate::net::ListenOptions::accept_rate), per second and as a burst |
+/// | `max-connections=` | [`AcceptLimits::connections`](crate::port::AcceptLimits::connections) |
+/// | `per-peer=` | [`AcceptLimits::per_peer`](crate::port::AcceptLimits::per_peer), not on UNIX sockets; `none` behind a proxy |
+/// | `max-pending=` | [`AcceptLimits::pending`](crate::port::AcceptLimits::pending) |
+/// | `pending-per-peer=` | [`AcceptLimits::pending_per_peer`](crate::port::AcceptLimits::pending_per_peer), likewise |
+/// | `rate=` | [`AcceptLimits::rate`](crate::port::AcceptLimits::rate), per second and as a burst |
 ///
 /// TCP sockets, including those of clients, have `keep-alive=`, the seconds of silence after which the peer is probed
 /// (300), or `none`; `keep-alive-interval=`, the seconds between two probes (a tenth of that); and `keep-alive-count=`,

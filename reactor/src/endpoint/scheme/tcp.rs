@@ -51,7 +51,7 @@ fn listening_on(
         options = options.backlog(backlog.count()?);
     }
     options.limits = accept_limits::parse(arguments, true)?;
-    keep_alive(arguments, &mut options.socket)?;
+    keep_alive(arguments, &mut options.connection)?;
     Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone(), options }))
 }
 
@@ -100,7 +100,7 @@ pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     if let Some(address) = arguments.optional("bindAddress")? {
         options = options.local_address(address.ip_address(0)?);
     }
-    keep_alive(arguments, &mut options.socket)?;
+    keep_alive(arguments, &mut options.connection)?;
     Ok(Box::new(Client { reactor: reactor.clone(), arguments: arguments.clone(), options }))
 }
 
