@@ -2,7 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
-use crate::connection::protocol::Protocol;
+use crate::connection::Protocol;
 use crate::transport::Transport;
 use crate::util::panics::{catch_panic, log_panic};
 

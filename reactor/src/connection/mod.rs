@@ -34,26 +34,228 @@
 //! Twisted has `IProtocol`, `IHalfCloseableProtocol` and `IProtocolFactory`.
 
 pub(crate) mod factory;
-pub(crate) mod layer;
-pub(crate) mod protocol;
+pub(crate) mod rules;
 
 pub use factory::{Factory, IntoProtocol, SharedFactory, share};
-pub use protocol::{OnEof, Protocol};
 
-use std::any::Any;
-use std::fmt;
+use std::any::{Any, type_name};
 use std::os::fd::OwnedFd;
-use std::task::Context;
 
-use crate::connection::layer::Layer;
-use crate::time::call::Callee;
-use crate::time::calls::CallTarget;
+use crate::time::clock::Clock;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::transport::lifecycle::Pace;
-use crate::transport::state::State;
 use crate::util::closer::close_elsewhere;
-use crate::util::panics::catch_panic;
+use crate::util::log_limit::LogLimit;
+
+/// A user's protocol: an object that lives as long as its connection and receives its callbacks.
+///
+/// It is built by a [`Factory`](crate::Factory) with its [`Transport`](crate::Transport), which it keeps in a plain
+/// field. Only [`data_received`](Self::data_received) is required. Twisted's `IProtocol` and, by
+/// [`eof_received`](Self::eof_received), its `IHalfCloseableProtocol`.
+///
+/// # The order of callbacks
+///
+/// [`connection_made`](Self::connection_made) comes once and first; then any number of `data_received` (on UNIX sockets
+/// also [`file_descriptor_received`](Self::file_descriptor_received)), `eof_received` at most once, and
+/// [`pause_writing`](Self::pause_writing) and [`resume_writing`](Self::resume_writing) in turn;
+/// [`connection_lost`](Self::connection_lost) comes exactly once and last, whatever went wrong.
+///
+/// Every callback runs to completion, and nothing else of the reactor runs meanwhile: no other callback of this or any
+/// other connection. What a callback asks of its transport happens after the callback has returned.
+///
+/// # Panics in callbacks
+///
+/// A panic ends this connection alone: it is logged, the peer sees a reset, unsent output is dropped, and
+/// `connection_lost` with [`CloseReason::Panicked`] is the only callback that follows. This needs unwinding: a program
+/// whose profile sets `panic = "abort"` ends at the first panic, and [`run`](crate::Reactor::run) warns of that.
+///
+/// ```
+/// use reactor::{CloseReason, Protocol, Transport};
+///
+/// struct Counter { transport: Transport, bytes: usize }
+///
+/// impl Protocol for Counter {
+///     fn data_received(&mut self, data: &[u8]) {
+///         self.bytes += data.len();
+///     }
+///     fn connection_lost(&mut self, reason: CloseReason) {
+///         println!("{}: {} bytes, {reason}", self.transport.peer(), self.bytes);
+///     }
+/// }
+/// ```
+pub trait Protocol: Any {
+    /// The connection is established; nothing has been read yet. Twisted's `connectionMade`.
+    fn connection_made(&mut self) {}
+
+    /// The peer sent these bytes: between 1 and 65,536, cut anywhere. The slice is lent from the reactor's buffer; copy
+    /// what must be kept. Twisted's `dataReceived`.
+    ///
+    /// Not called while reading is paused, or after the connection has begun to close.
+    fn data_received(&mut self, data: &[u8]);
+
+    /// The peer sent a file descriptor over a UNIX socket. The bytes that it was sent with follow at once, even if this
+    /// callback pauses reading; bytes that were sent earlier may come with them. Not called after the connection has
+    /// begun to close.
+    ///
+    /// The default implementation closes the descriptor, on another thread, and logs that, once in five seconds. A
+    /// protocol that drops one waits for its close, which of a socket that lingers takes as long as the peer has set: do
+    /// it in [`call_in_thread`](crate::Reactor::call_in_thread). When the process may have no more descriptors, the
+    /// connection ends with an error that says so. Twisted's `fileDescriptorReceived`.
+    fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        close_elsewhere(descriptor);
+        thread_local!(static LOG: (Clock, LogLimit) = (Clock::system(), LogLimit::default()));
+        if let Some(left_out) = LOG.with(|(clock, limit)| limit.allows(clock.now())) {
+            let protocol = self.type_name();
+            tracing::info!(left_out, "closed a file descriptor from the peer: {protocol} does not take descriptors");
+        }
+    }
+
+    /// The peer has ended its stream; no data follows. The answer decides whether this side goes on sending. Called
+    /// once, unless the answer is [`OnEof::NotYet`]. Twisted's `readConnectionLost`, asyncio's name.
+    fn eof_received(&mut self) -> OnEof {
+        OnEof::Close
+    }
+
+    /// More than 65,536 bytes are unsent: the peer does not keep up. A protocol that produces much should stop until
+    /// [`resume_writing`](Self::resume_writing), which always follows unless the connection ends. asyncio's name;
+    /// Twisted's `pauseProducing` of a producer.
+    fn pause_writing(&mut self) {}
+
+    /// Everything written has been handed to the system, after a [`pause_writing`](Self::pause_writing). Twisted's
+    /// `resumeProducing` of a producer.
+    ///
+    /// To send a stream of any size with bounded memory, call it in `connection_made` to begin:
+    ///
+    /// ```
+    /// # struct Numbers { transport: reactor::Transport, next: u64 }
+    /// # impl reactor::Protocol for Numbers {
+    /// # fn data_received(&mut self, _: &[u8]) {}
+    /// fn resume_writing(&mut self) {
+    ///     while !self.transport.is_full() {
+    ///         write!(self.transport, "{}\r\n", self.next);
+    ///         self.next += 1;
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    fn resume_writing(&mut self) {}
+
+    /// The connection has ended; this is the last callback. Anything written now is dropped. Twisted's
+    /// `connectionLost`.
+    fn connection_lost(&mut self, reason: CloseReason) {
+        let _ = reason;
+    }
+
+    /// The object directly inside this one, for receivers and other adapters. It is the second type, besides the
+    /// protocol itself, that [`Transport::call_later`](crate::Transport::call_later) and
+    /// [`defer`](crate::Transport::defer) can call back.
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        None
+    }
+
+    /// Returns `Some(self)` if this protocol has another connection inside it. The answer may not change.
+    fn layer(&mut self) -> Option<&mut dyn Layer> {
+        None
+    }
+
+    /// The name of its type, for messages.
+    #[doc(hidden)]
+    fn type_name(&self) -> &'static str {
+        type_name::<Self>()
+    }
+}
+
+/// What a protocol answers when the peer has ended its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum OnEof {
+    /// Send everything written, then close.
+    Close,
+    /// Go on sending until [`lose_connection`](crate::Transport::lose_connection) or
+    /// [`write_eof`](crate::Transport::write_eof) is called: the connection is half closed.
+    ///
+    /// From here on the reactor asks the system about the connection only when it sends: if the peer goes away
+    /// meanwhile, the next write finds out.
+    KeepWriting,
+    /// Some input was received but is not processed yet: the answer of a receiver that holds messages back while it is
+    /// paused. [`eof_received`](Protocol::eof_received) comes again in the connection's turns, unless reading is
+    /// paused; until then nothing is closed, even if this side has ended its stream, too.
+    NotYet,
+}
+
+/// A protocol with another connection inside it, as returned by [`Protocol::layer`](crate::Protocol::layer).
+///
+/// A layer is the protocol of the outer connection and drives the inner one, which it keeps as a
+/// [`Nested`](crate::layer::Nested). It translates what the peer sends into what the inner protocol receives, and what
+/// the inner protocol writes into what the peer receives. A layer that changes no bytes is shorter as a
+/// [`Policy`](crate::layer::Policy).
+///
+/// The outer connection does the rest: it tells the inner one that it is made or lost, makes its calls, asks it to
+/// close when it is asked to close itself, and calls [`pass`](Self::pass).
+///
+/// A layer that builds the inner connection after a header or a handshake calls its [`made`](Connection::made) itself.
+/// Until then it reports by [`Transport::mark_pending`](crate::Transport::mark_pending) that the connection is not
+/// established.
+///
+/// ```
+/// use reactor::connection::Connection;
+/// use reactor::layer::{Layer, Nested};
+/// use reactor::testing::StringTransport;
+/// use reactor::{Factory, OnEof, Protocol, Transport};
+///
+/// /// Flips every bit on the wire.
+/// struct Flip { nested: Nested }
+///
+/// impl Flip {
+///     fn around(mut inside: impl Factory) -> impl Factory {
+///         move |outer: Transport| Some(Self { nested: Nested::build(&outer, &mut inside)? })
+///     }
+/// }
+///
+/// fn flip(data: &[u8]) -> Vec<u8> {
+///     data.iter().map(|byte| !byte).collect()
+/// }
+///
+/// impl Protocol for Flip {
+///     fn data_received(&mut self, data: &[u8]) {
+///         self.nested.received(&flip(data));
+///     }
+///     fn eof_received(&mut self) -> OnEof {
+///         self.nested.received_eof()
+///     }
+///     fn layer(&mut self) -> Option<&mut dyn Layer> {
+///         Some(self)
+///     }
+/// }
+///
+/// impl Layer for Flip {
+///     fn inside(&mut self) -> Option<&mut Connection> {
+///         Some(self.nested.inside())
+///     }
+///     fn pass(&mut self) {
+///         self.nested.pass(|outer, data| {
+///             outer.carry(&flip(data));
+///             data.len()
+///         });
+///     }
+/// }
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo {
+/// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+/// # }
+///
+/// let mut wire = StringTransport::connect(Flip::around(|transport| Echo { transport }));
+/// wire.receive([0, 1]);
+/// assert_eq!(wire.written(), [0, 1]);
+/// ```
+pub trait Layer {
+    /// The inner connection; `None` until it exists.
+    fn inside(&mut self) -> Option<&mut Connection>;
+
+    /// Passes on the inner connection's output, and its request to close or to end its stream, by
+    /// [`Nested::pass`](crate::layer::Nested::pass). Called after every callback except `connection_lost`, and in every
+    /// turn of the outer connection.
+    fn pass(&mut self);
+}
 
 /// One connection without any I/O: a protocol, its transport, and the rules between them.
 ///
@@ -106,337 +308,3 @@ enum Incoming {
     EofUnanswered,
     Eof,
 }
-
-impl Connection {
-    /// Joins a protocol to the transport it was built with.
-    pub fn new(transport: Transport, mut protocol: Box<dyn Protocol>) -> Self {
-        let target = CallTarget {
-            protocol: (&*protocol as &dyn Any).type_id(),
-            handler: protocol.handler().map(|handler| (*handler).type_id()),
-            name: protocol.type_name(),
-        };
-        transport.0.calls.set_target(transport.0.hub.share_target(target));
-        let layered = protocol.layer().is_some();
-        transport.0.set_inside();
-        Self { transport, protocol: Some(protocol), incoming: Incoming::Open, layered, made: false }
-    }
-
-    /// The handle that the protocol also has.
-    pub fn transport(&self) -> &Transport {
-        &self.transport
-    }
-
-    /// The protocol; `None` once the connection is lost.
-    pub fn protocol(&mut self) -> Option<&mut dyn Protocol> {
-        self.protocol.as_deref_mut()
-    }
-
-    /// Input: the connection is established.
-    pub fn made(&mut self) {
-        self.made = true;
-        if !self.layered {
-            return self.call(Protocol::connection_made);
-        }
-        let outer = self.transport.clone();
-        self.call(|protocol| {
-            protocol.connection_made();
-            with_inside(protocol, &outer, |inside| {
-                if !inside.made {
-                    inside.made();
-                }
-            });
-        });
-    }
-
-    /// Input: the peer sent `data`. Ignored if it is empty, or if the connection is closing.
-    pub fn received(&mut self, data: &[u8]) {
-        if !data.is_empty() {
-            self.input(|protocol| protocol.data_received(data));
-        }
-    }
-
-    /// Input: the peer sent this descriptor, with the bytes that are [`received`](Self::received) next. If the
-    /// connection is closing, the descriptor is closed.
-    pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
-        if self.has_ended() || self.transport.is_closing() {
-            return close_elsewhere(descriptor);
-        }
-        self.input(|protocol| protocol.file_descriptor_received(descriptor));
-    }
-
-    #[inline]
-    fn input(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
-        if self.has_ended() || self.transport.is_closing() {
-            return;
-        }
-        self.state().watch_writes();
-        if self.run(callback) {
-            // Before `pause_writing`, because what that callback writes is not an answer to input.
-            self.state().settle_debt();
-            self.pace();
-        }
-    }
-
-    /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`], or this side has already ended
-    /// its stream, the connection is closing from here on.
-    pub fn received_eof(&mut self) -> OnEof {
-        match self.incoming {
-            Incoming::Open => self.tell_eof(),
-            Incoming::EofUnanswered => OnEof::NotYet,
-            Incoming::Eof => OnEof::KeepWriting,
-        }
-    }
-
-    fn tell_eof(&mut self) -> OnEof {
-        let mut answer = OnEof::Close;
-        if !self.transport.is_closing() {
-            self.call(|protocol| answer = protocol.eof_received());
-        }
-        self.incoming = if answer == OnEof::NotYet { Incoming::EofUnanswered } else { Incoming::Eof };
-        if answer == OnEof::Close || (answer == OnEof::KeepWriting && self.state().eof_sent()) {
-            self.transport.lose_connection();
-        }
-        answer
-    }
-
-    /// Input: the connection was woken. Makes the calls that are due and polls deferred futures.
-    pub fn turn(&mut self, cx: &mut Context<'_>) {
-        self.pace();
-        if self.state().take_drain() {
-            let mut has_inside = false;
-            self.run(|protocol| has_inside = protocol.layer().is_some_and(|layer| layer.inside().is_some()));
-            self.state().tell_of_drain(has_inside);
-        }
-        if self.state().calls.any_ready() {
-            self.make_calls(cx);
-        }
-        if self.layered && !self.state().has_failed() {
-            let outer = self.transport.clone();
-            self.call(|protocol| with_inside(protocol, &outer, |inside| inside.turn_if_due(cx)));
-        }
-        if self.incoming == Incoming::EofUnanswered && !self.state().is_paused() {
-            self.tell_eof();
-        }
-    }
-
-    /// The turn of a connection inside a layer. Most have nothing to do.
-    fn turn_if_due(&mut self, cx: &mut Context<'_>) {
-        // Nested layers have reasons of their own.
-        if self.state().is_to_drain() || self.layered || self.incoming == Incoming::EofUnanswered {
-            self.turn(cx);
-        }
-    }
-
-    fn make_calls(&mut self, cx: &mut Context<'_>) {
-        for _ in 0..CALLS_AT_ONCE {
-            if self.protocol.is_none() || self.transport.has_failed() {
-                return;
-            }
-            match catch_panic(|| self.transport.0.calls.next(cx)) {
-                Ok(Some(call)) => self.call(|protocol| call(&mut ProtocolCallee(protocol))),
-                Ok(None) => return,
-                Err(message) => self.panicked(message),
-            }
-        }
-        self.state().wake();
-    }
-
-    /// Input: the connection has ended. Drops timers, deferred calls and unsent output, calls `connection_lost`, and
-    /// drops the protocol. A second call does nothing. A protocol whose connection was never made is dropped without a
-    /// callback.
-    pub fn lost(&mut self, reason: CloseReason) {
-        let Some(mut protocol) = self.protocol.take() else { return };
-        let reason = if reason.is_clean() { self.state().close_reason() } else { reason };
-        let watchers = self.state().take_watchers();
-        let end = catch_panic(|| self.state().end());
-        let (mut lost, mut inside_lost) = (Ok(()), Ok(()));
-        if self.made {
-            lost = catch_panic(|| protocol.connection_lost(reason.clone()));
-            inside_lost = catch_panic(|| {
-                if self.layered
-                    && let Some(inside) = protocol.layer().and_then(Layer::inside)
-                {
-                    inside.lost(reason.clone());
-                }
-            });
-        }
-        let drop = catch_panic(|| drop(protocol));
-        for message in [end, lost, inside_lost, drop].into_iter().filter_map(Result::err) {
-            self.state().hub.log_panic(&message, "a protocol panicked while its connection ended");
-        }
-        for watcher in watchers {
-            // The receiver may have been dropped.
-            let _ = watcher.send(reason.clone());
-        }
-    }
-
-    /// Output: lends the first contiguous part of the bytes to send; empty if there are none. What `f` writes to this
-    /// same connection is queued behind them.
-    pub fn with_output<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
-        let state = self.state();
-        let output = state.output().borrow_mut().lend();
-        let result = f(output.chunk());
-        state.output().borrow_mut().take_back(output, &state.hub.buffers);
-        result
-    }
-
-    /// Output: the first `n` of the bytes lent by [`with_output`](Self::with_output) have left. May call
-    /// `resume_writing`.
-    ///
-    /// # Panics
-    ///
-    /// If `n` is more than was lent.
-    pub fn sent(&mut self, n: usize) {
-        self.sent_and_resumed(n);
-    }
-
-    /// Like [`sent`](Self::sent); true if `resume_writing` was called, so that another turn is due.
-    pub(crate) fn sent_and_resumed(&mut self, n: usize) -> bool {
-        self.pace();
-        self.state().sent(n);
-        // A layer continues while it has something to carry.
-        let resumes =
-            self.state().pace.get() == Pace::CatchesUp && (self.state().is_open() || self.state().is_unfinished());
-        if resumes {
-            self.state().pace.set(Pace::KeepsUp);
-            self.call(Protocol::resume_writing);
-        }
-        resumes
-    }
-
-    /// Output: the end of this side's stream, requested by [`wants_write_eof`](Self::wants_write_eof), has left.
-    pub fn write_eof_sent(&mut self) {
-        self.state().set_eof_sent();
-        if self.incoming == Incoming::Eof {
-            self.transport.lose_connection();
-        }
-    }
-
-    /// Whether to read: false while the connection is paused, held or closing, or while more than 64 KiB of answers are
-    /// unsent, counting each descriptor as 1 KiB.
-    pub fn wants_read(&self) -> bool {
-        !self.has_ended() && self.state().wants_read()
-    }
-
-    /// Whether everything was sent and the end of this side's stream is due.
-    pub fn wants_write_eof(&self) -> bool {
-        self.state().wants_write_eof()
-    }
-
-    /// Whether everything was sent and the connection is to be closed. The driver then calls [`lost`](Self::lost) with
-    /// [`CloseReason::Done`]; the protocol is told the reason of
-    /// [`lose_connection_with`](Transport::lose_connection_with), if there is one.
-    pub fn wants_close(&self) -> bool {
-        self.state().wants_close()
-    }
-
-    /// Why the connection is to be ended at once and with a reset, if it is: it was aborted, it failed, a callback
-    /// panicked, or it passed the output limit. The driver calls [`lost`](Self::lost) with this reason.
-    pub fn failure(&self) -> Option<CloseReason> {
-        self.state().failure()
-    }
-
-    /// Whether the protocol has heard of the peer's end of stream.
-    pub(crate) fn has_ended(&self) -> bool {
-        self.incoming != Incoming::Open
-    }
-
-    pub(crate) fn is_layered(&self) -> bool {
-        self.layered
-    }
-
-    fn state(&self) -> &State {
-        &self.transport.0
-    }
-
-    /// Runs one callback, followed by `pause_writing` where that is due.
-    #[inline]
-    fn call(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
-        if self.run(callback) {
-            self.pace();
-        }
-    }
-
-    /// Runs one callback, then has a layer pass on the result. Returns false if the callback panicked or the protocol
-    /// is gone.
-    #[inline]
-    fn run(&mut self, callback: impl FnOnce(&mut dyn Protocol)) -> bool {
-        let layered = self.layered;
-        let Some(protocol) = &mut self.protocol else { return false };
-        let called = catch_panic(|| {
-            callback(&mut **protocol);
-            if layered && let Some(layer) = protocol.layer() {
-                layer.pass();
-            }
-        });
-        match called {
-            Ok(()) => true,
-            Err(message) => {
-                self.panicked(message);
-                false
-            }
-        }
-    }
-
-    #[inline]
-    fn pace(&mut self) {
-        if self.state().pace.get() == Pace::FallsBehind && !self.state().has_failed() {
-            self.state().pace.set(Pace::Behind);
-            self.call(Protocol::pause_writing);
-        }
-    }
-
-    #[cold]
-    fn panicked(&self, message: String) {
-        self.state().hub.log_panic(&message, "a callback panicked: the connection ends");
-        self.state().fail(CloseReason::Panicked(message));
-    }
-}
-
-/// Applies `change` to the connection inside a layer, if there is one, after passing on what was asked of the outer.
-fn with_inside(protocol: &mut dyn Protocol, outer: &Transport, change: impl FnOnce(&mut Connection)) {
-    if let Some(inside) = protocol.layer().and_then(Layer::inside) {
-        layer::pass_on_close(outer, &inside.transport);
-        change(inside);
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        if !self.state().has_ended()
-            && let Err(message) = catch_panic(|| self.state().end())
-        {
-            tracing::error!(panic = message, "dropping a connection's calls panicked");
-        }
-    }
-}
-
-impl fmt::Debug for Connection {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Connection")
-            .field("transport", &self.transport)
-            .field("protocol", &self.protocol.as_ref().map(|protocol| protocol.type_name()))
-            .field("incoming", &self.incoming)
-            .finish()
-    }
-}
-
-/// A protocol as the receiver of timed and deferred calls.
-struct ProtocolCallee<'a>(&'a mut dyn Protocol);
-
-impl Callee for ProtocolCallee<'_> {
-    fn protocol(&mut self) -> &mut dyn Any {
-        self.0
-    }
-
-    fn handler(&mut self) -> Option<&mut dyn Any> {
-        self.0.handler()
-    }
-
-    fn name(&self) -> &'static str {
-        self.0.type_name()
-    }
-}
-
-/// The limit of calls in one turn: futures that are always ready and defer the next must not starve everything else.
-const CALLS_AT_ONCE: u32 = 64;

@@ -9,8 +9,8 @@ use tokio::sync::oneshot;
 
 use crate::connect::connector::{Attempt, Connector};
 use crate::connect::error::{ConnectError, ConnectErrorKind};
+use crate::connection::Protocol;
 use crate::connection::factory::Factory;
-use crate::connection::protocol::Protocol;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::util::panics::message;

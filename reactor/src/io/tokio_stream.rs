@@ -14,7 +14,7 @@ use crate::address::Address;
 use crate::connect::connector::Attempt;
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
-use crate::connection::protocol::{OnEof, Protocol};
+use crate::connection::{OnEof, Protocol};
 use crate::net::connect_options::ConnectOptions;
 use crate::reactor::Reactor;
 use crate::transport::Transport;

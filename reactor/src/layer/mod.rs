@@ -36,6 +36,6 @@
 pub(crate) mod nested;
 pub(crate) mod policy;
 
-pub use crate::connection::layer::Layer;
+pub use crate::connection::Layer;
 pub use nested::Nested;
 pub use policy::{IntoPolicy, Policy, around};

@@ -3,8 +3,8 @@ use std::os::fd::OwnedFd;
 
 use crate::address::Address;
 use crate::connection::factory::Factory;
-use crate::connection::protocol::OnEof;
-use crate::connection::{Connection, layer};
+use crate::connection::rules::pass_on_close;
+use crate::connection::{Connection, OnEof};
 use crate::transport::Transport;
 use crate::transport::flow_control::HIGH_WATER;
 use crate::util::panics::log_panic;
@@ -74,7 +74,7 @@ impl Nested {
 
     /// If the layer has just closed the outer connection, the protocol inside receives nothing more.
     fn pass_on_close(&self) {
-        layer::pass_on_close(&self.outer, self.inside.transport());
+        pass_on_close(&self.outer, self.inside.transport());
     }
 
     /// Offers `take` the bytes that the protocol inside wants to send, up to 65,536 at a time, until it takes none.

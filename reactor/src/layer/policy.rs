@@ -2,10 +2,8 @@ use std::any::Any;
 use std::fmt;
 use std::os::fd::OwnedFd;
 
-use crate::connection::Connection;
 use crate::connection::factory::Factory;
-use crate::connection::layer::Layer;
-use crate::connection::protocol::{OnEof, Protocol};
+use crate::connection::{Connection, Layer, OnEof, Protocol};
 use crate::layer::nested::Nested;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;

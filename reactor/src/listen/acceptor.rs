@@ -267,7 +267,7 @@ mod tests {
 
     use super::*;
     use crate::address::Address;
-    use crate::connection::protocol::Protocol;
+    use crate::connection::Protocol;
     use crate::hub::Hub;
     use crate::hub::buffers::ReadBuffer;
     use crate::reactor::Reactor;

@@ -14,7 +14,7 @@ use socket2::{Domain, Socket, Type};
 use tokio::sync::oneshot;
 
 use crate::address::unix::UnixAddress;
-use crate::connection::protocol::Protocol;
+use crate::connection::Protocol;
 use crate::port::Port;
 use crate::reactor::Reactor;
 use crate::reactor::core::{Backend, no_network};

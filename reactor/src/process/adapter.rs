@@ -4,9 +4,7 @@ use std::any::Any;
 use std::mem;
 use std::rc::Rc;
 
-use crate::connection::Connection;
-use crate::connection::layer::Layer;
-use crate::connection::protocol::Protocol;
+use crate::connection::{Connection, Layer, Protocol};
 use crate::process::protocol::ProcessProtocol;
 use crate::process::transport::{ChildFd, Process};
 use crate::transport::close_reason::CloseReason;

@@ -5,15 +5,16 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
-use std::task::{Context, Poll, Waker};
-use std::time::{Duration, Instant};
+use std::task::{Context, Poll};
 
 use crate::datagram::interface::Interface;
 use crate::datagram::options::DatagramOptions;
 use crate::datagram::socket::{DatagramSocket, Deliver, Ends, Route, TooLong, WrongFamily};
 use crate::hub::Hub;
-use crate::simnet::packet::{Datagram, Packet};
-use crate::simnet::{Host, HostId, Network, State, What, covers, overlap, source_address};
+use crate::simnet::Network;
+use crate::simnet::addresses::{HostId, is_for_many, overlap, source_address};
+use crate::simnet::host::Mailbox;
+use crate::simnet::packet::Datagram;
 
 /// A bound socket of a simulated host.
 pub(crate) struct SimDatagramSocket {
@@ -24,24 +25,6 @@ pub(crate) struct SimDatagramSocket {
     broadcast: bool,
     /// Whether what it sends to groups also reaches members on its own host.
     loopback: bool,
-}
-
-/// Datagrams that have arrived for a socket. It needs no limit: a simulated host reads at once.
-pub(super) struct Mailbox {
-    /// The connected peer, and this socket's own address on the way to it.
-    ends: Option<Ends>,
-    /// Their senders, destinations and bytes.
-    unread: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
-    groups: BTreeSet<IpAddr>,
-    refused: bool,
-    waker: Option<Waker>,
-}
-
-impl Mailbox {
-    pub(super) fn is_for(&self, from: SocketAddr, to: SocketAddr) -> bool {
-        let is_member = !to.ip().is_multicast() || self.groups.contains(&to.ip());
-        is_member && self.ends.as_ref().is_none_or(|ends| ends.peer == from)
-    }
 }
 
 impl Network {
@@ -63,13 +46,6 @@ impl Network {
         state.hosts[host].mailboxes.insert(address, Rc::clone(&mailbox));
         let (broadcast, loopback) = (options.broadcast, options.multicast_loopback);
         Ok(SimDatagramSocket { network: Rc::clone(self), host, address, mailbox, broadcast, loopback })
-    }
-}
-
-impl Host {
-    /// The receiver of datagrams to an address of this host.
-    pub(super) fn datagrams_at(&self, address: SocketAddr) -> Option<&Rc<RefCell<Mailbox>>> {
-        self.mailboxes.iter().find(|(bound, _)| covers(**bound, address)).map(|(_, mailbox)| mailbox)
     }
 }
 
@@ -177,85 +153,8 @@ impl Drop for SimDatagramSocket {
     }
 }
 
-impl State {
-    /// Sends a datagram, which may be lost or duplicated.
-    fn send_datagram(&mut self, datagram: Datagram, now: Instant) {
-        let (from, to, len) = (datagram.from_host, datagram.to_host, datagram.data.len());
-        if from == to {
-            let at = self.arrival(from, to, len, now);
-            return self.schedule(at, Packet::Datagram(Box::new(datagram)));
-        }
-        let link = self.link_between(from, to).clone();
-        let full = self.busy_until.get(&(from, to)).is_some_and(|busy| *busy > now + LONGEST_QUEUE);
-        if full || self.happens(link.loss) {
-            return self.log_datagram(&datagram, now, What::DatagramLost);
-        }
-        let copies = if self.happens(link.duplication) { 2 } else { 1 };
-        for _ in 0..copies {
-            let mut at = self.arrival(from, to, len, now);
-            if self.happens(link.reordering) {
-                at += link.latency + link.jitter + OVERTAKEN;
-            }
-            self.schedule(at, Packet::Datagram(Box::new(datagram.clone())));
-        }
-    }
-
-    pub(super) fn datagram_arrived(&mut self, datagram: Datagram, now: Instant) -> Option<Waker> {
-        let Datagram { from_host, to_host, from, to, .. } = datagram;
-        if !self.can_reach(from_host, to_host, to.ip()) {
-            self.log_datagram(&datagram, now, What::DatagramLost);
-            return None;
-        }
-        let mailbox = self.hosts[to_host].datagrams_at(to).filter(|mailbox| mailbox.borrow().is_for(from, to)).cloned();
-        let Some(mailbox) = mailbox else {
-            if is_for_many(to) {
-                return None;
-            }
-            self.log_datagram(&datagram, now, What::DatagramRefused);
-            let at = self.arrival(to_host, from_host, 0, now);
-            self.schedule(at, Packet::Unreachable(Box::new(Datagram { data: Vec::new(), ..datagram })));
-            return None;
-        };
-        let mut mailbox = mailbox.borrow_mut();
-        self.log_datagram(&datagram, now, What::Datagram);
-        mailbox.unread.push_back((from, to, datagram.data));
-        mailbox.waker.take()
-    }
-
-    /// The answer to a datagram that had no receiver is back at its sender, which only reports it on a connected
-    /// socket.
-    pub(super) fn unreachable_arrived(&mut self, refused: &Datagram) -> Option<Waker> {
-        let Datagram { from_host, to_host, from, to, .. } = *refused;
-        if !self.can_reach(to_host, from_host, from.ip()) {
-            return None;
-        }
-        let mut mailbox = self.hosts[from_host].datagrams_at(from)?.borrow_mut();
-        if mailbox.ends.is_none_or(|ends| ends.peer != to) {
-            return None;
-        }
-        mailbox.refused = true;
-        mailbox.waker.take()
-    }
-
-    fn log_datagram(&mut self, datagram: &Datagram, now: Instant, what: What) {
-        let way = self.log.way_of(datagram.from, datagram.to);
-        self.log_packet(now, way, false, what, datagram.data.len());
-    }
-}
-
-/// Whether this is a multicast or broadcast address.
-fn is_for_many(to: SocketAddr) -> bool {
-    to.ip().is_multicast() || to.ip() == Ipv4Addr::BROADCAST
-}
-
 /// 65,535 bytes less the headers of IP and UDP.
 const LARGEST_OVER_IPV4: usize = 65_507;
 
 /// 65,535 bytes less the header of UDP.
 const LARGEST_OVER_IPV6: usize = 65_527;
-
-/// How long a datagram may wait for a link of limited bandwidth; beyond that there is no room for it.
-const LONGEST_QUEUE: Duration = Duration::from_secs(1);
-
-/// How much longer the slow way takes at least.
-const OVERTAKEN: Duration = Duration::from_millis(10);

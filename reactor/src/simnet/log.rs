@@ -3,7 +3,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::simnet::HostId;
+use crate::simnet::addresses::HostId;
 
 /// Everything that happened in a network, in order. Equal seeds give equal logs.
 #[derive(Clone, Default)]

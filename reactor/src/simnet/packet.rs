@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use slab::Slab;
 
-use crate::simnet::HostId;
+use crate::simnet::addresses::HostId;
 
 /// Something in flight in a network.
 pub(super) enum Packet {

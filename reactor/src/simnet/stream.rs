@@ -15,11 +15,12 @@ use crate::driver::stream::{Accepted, Listener, Stream};
 use crate::net::connect_options::ConnectOptions;
 use crate::net::error::BindError;
 use crate::net::listen_options::ListenOptions;
+use crate::simnet::Network;
+use crate::simnet::addresses::{HostId, overlap, source_address};
 use crate::simnet::conn::{Conn, End, Phase};
+use crate::simnet::host::Listening;
 use crate::simnet::packet::{Packet, Part};
-use crate::simnet::{
-    FIRST_EPHEMERAL_PORT, Host, HostId, Network, State, covers, ipv4_of, ipv6_of, overlap, source_address,
-};
+use crate::simnet::state::NetworkState;
 use crate::transport::state::SocketOptions;
 
 /// One end of a simulated connection.
@@ -31,7 +32,7 @@ pub(crate) struct SimStream {
 }
 
 impl SimStream {
-    fn with<R>(&self, f: impl FnOnce(&mut State, Instant) -> R) -> R {
+    fn with<R>(&self, f: impl FnOnce(&mut NetworkState, Instant) -> R) -> R {
         f(&mut self.network.state.borrow_mut(), self.network.clock.now())
     }
 }
@@ -167,19 +168,6 @@ pub(crate) struct SimListener {
     listening: Rc<RefCell<Listening>>,
 }
 
-pub(super) struct Listening {
-    /// Connections that wait to be accepted.
-    pub(super) queue: VecDeque<u64>,
-    backlog: usize,
-    pub(super) waker: Option<Waker>,
-}
-
-impl Listening {
-    pub(super) fn has_room(&self) -> bool {
-        self.queue.len() <= self.backlog
-    }
-}
-
 impl Network {
     pub(crate) fn listen(
         self: &Rc<Self>,
@@ -239,39 +227,6 @@ impl Network {
         let at = state.arrival(host, server, 0, now);
         state.schedule(at, Packet::Open { conn, attempt: 0 });
         Ok((conn, local))
-    }
-}
-
-impl State {
-    /// Finds a free port if port 0 is requested, and checks that the address belongs to the host and is not taken.
-    pub(super) fn claim(
-        &mut self,
-        host: HostId,
-        address: &mut SocketAddr,
-        is_taken: impl Fn(&Host, SocketAddr) -> bool,
-    ) -> io::Result<()> {
-        let ip = address.ip();
-        if !ip.is_unspecified() && !ip.is_loopback() && ip != ipv4_of(host) && ip != ipv6_of(host) {
-            return Err(io::ErrorKind::AddrNotAvailable.into());
-        }
-        let this = &mut self.hosts[host];
-        if address.port() != 0 {
-            return if is_taken(this, *address) { Err(io::ErrorKind::AddrInUse.into()) } else { Ok(()) };
-        }
-        for _ in FIRST_EPHEMERAL_PORT..u16::MAX {
-            address.set_port(this.next_port);
-            this.next_port = this.next_port.checked_add(1).unwrap_or(FIRST_EPHEMERAL_PORT);
-            if !is_taken(this, *address) {
-                return Ok(());
-            }
-        }
-        Err(io::ErrorKind::AddrInUse.into())
-    }
-
-    /// The listener at an address of a host.
-    pub(super) fn listening_at(&self, host: HostId, address: SocketAddr) -> Option<Rc<RefCell<Listening>>> {
-        let listening = &self.hosts[host].listening;
-        listening.iter().find(|(bound, _)| covers(**bound, address)).map(|(_, listening)| Rc::clone(listening))
     }
 }
 

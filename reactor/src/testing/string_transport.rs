@@ -5,8 +5,8 @@ use std::time::{Duration, SystemTime};
 use std::{fmt, io};
 
 use crate::address::Address;
+use crate::connection::Protocol;
 use crate::connection::factory::{Factory, FactoryCell};
-use crate::connection::protocol::Protocol;
 use crate::driver;
 use crate::driver::Started;
 use crate::driver::keeper::Keeper;

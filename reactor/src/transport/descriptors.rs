@@ -77,8 +77,7 @@ mod tests {
 
     use super::*;
     use crate::address::Address;
-    use crate::connection::Connection;
-    use crate::connection::protocol::Protocol;
+    use crate::connection::{Connection, Protocol};
     use crate::hub::Hub;
     use crate::hub::buffers::ReadBuffer;
     use crate::time::clock::Clock;

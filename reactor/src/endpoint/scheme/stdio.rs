@@ -6,8 +6,8 @@ use std::{fmt, io};
 
 use async_trait::async_trait;
 
+use crate::connection::Protocol;
 use crate::connection::factory::Factory;
-use crate::connection::protocol::Protocol;
 use crate::endpoint::{Arguments, EndpointError, ServerEndpoint};
 use crate::port::Port;
 use crate::reactor::Reactor;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, DuplexStream, duplex};
 
 use super::*;
-use crate::connection::protocol::{OnEof, Protocol};
+use crate::connection::{OnEof, Protocol};
 use crate::testing::Simulation;
 use crate::transport::Transport;
 

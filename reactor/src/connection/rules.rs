@@ -1,0 +1,362 @@
+//! What a connection does with its inputs, and answers to its driver.
+
+use std::any::Any;
+use std::fmt;
+use std::os::fd::OwnedFd;
+use std::task::Context;
+
+use crate::connection::{Connection, Incoming, Layer, OnEof, Protocol};
+use crate::time::call::Callee;
+use crate::time::calls::CallTarget;
+use crate::transport::Transport;
+use crate::transport::close_reason::CloseReason;
+use crate::transport::lifecycle::Pace;
+use crate::transport::state::State;
+use crate::util::closer::close_elsewhere;
+use crate::util::panics::catch_panic;
+
+impl Connection {
+    /// Joins a protocol to the transport it was built with.
+    pub fn new(transport: Transport, mut protocol: Box<dyn Protocol>) -> Self {
+        let target = CallTarget {
+            protocol: (&*protocol as &dyn Any).type_id(),
+            handler: protocol.handler().map(|handler| (*handler).type_id()),
+            name: protocol.type_name(),
+        };
+        transport.0.calls.set_target(transport.0.hub.share_target(target));
+        let layered = protocol.layer().is_some();
+        transport.0.set_inside();
+        Self { transport, protocol: Some(protocol), incoming: Incoming::Open, layered, made: false }
+    }
+
+    /// The handle that the protocol also has.
+    pub fn transport(&self) -> &Transport {
+        &self.transport
+    }
+
+    /// The protocol; `None` once the connection is lost.
+    pub fn protocol(&mut self) -> Option<&mut dyn Protocol> {
+        self.protocol.as_deref_mut()
+    }
+
+    /// Input: the connection is established.
+    pub fn made(&mut self) {
+        self.made = true;
+        if !self.layered {
+            return self.call(Protocol::connection_made);
+        }
+        let outer = self.transport.clone();
+        self.call(|protocol| {
+            protocol.connection_made();
+            with_inside(protocol, &outer, |inside| {
+                if !inside.made {
+                    inside.made();
+                }
+            });
+        });
+    }
+
+    /// Input: the peer sent `data`. Ignored if it is empty, or if the connection is closing.
+    pub fn received(&mut self, data: &[u8]) {
+        if !data.is_empty() {
+            self.input(|protocol| protocol.data_received(data));
+        }
+    }
+
+    /// Input: the peer sent this descriptor, with the bytes that are [`received`](Self::received) next. If the
+    /// connection is closing, the descriptor is closed.
+    pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
+        if self.has_ended() || self.transport.is_closing() {
+            return close_elsewhere(descriptor);
+        }
+        self.input(|protocol| protocol.file_descriptor_received(descriptor));
+    }
+
+    #[inline]
+    fn input(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
+        if self.has_ended() || self.transport.is_closing() {
+            return;
+        }
+        self.state().watch_writes();
+        if self.run(callback) {
+            // Before `pause_writing`, because what that callback writes is not an answer to input.
+            self.state().settle_debt();
+            self.pace();
+        }
+    }
+
+    /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`], or this side has already ended
+    /// its stream, the connection is closing from here on.
+    pub fn received_eof(&mut self) -> OnEof {
+        match self.incoming {
+            Incoming::Open => self.tell_eof(),
+            Incoming::EofUnanswered => OnEof::NotYet,
+            Incoming::Eof => OnEof::KeepWriting,
+        }
+    }
+
+    fn tell_eof(&mut self) -> OnEof {
+        let mut answer = OnEof::Close;
+        if !self.transport.is_closing() {
+            self.call(|protocol| answer = protocol.eof_received());
+        }
+        self.incoming = if answer == OnEof::NotYet { Incoming::EofUnanswered } else { Incoming::Eof };
+        if answer == OnEof::Close || (answer == OnEof::KeepWriting && self.state().eof_sent()) {
+            self.transport.lose_connection();
+        }
+        answer
+    }
+
+    /// Input: the connection was woken. Makes the calls that are due and polls deferred futures.
+    pub fn turn(&mut self, cx: &mut Context<'_>) {
+        self.pace();
+        if self.state().take_drain() {
+            let mut has_inside = false;
+            self.run(|protocol| has_inside = protocol.layer().is_some_and(|layer| layer.inside().is_some()));
+            self.state().tell_of_drain(has_inside);
+        }
+        if self.state().calls.any_ready() {
+            self.make_calls(cx);
+        }
+        if self.layered && !self.state().has_failed() {
+            let outer = self.transport.clone();
+            self.call(|protocol| with_inside(protocol, &outer, |inside| inside.turn_if_due(cx)));
+        }
+        if self.incoming == Incoming::EofUnanswered && !self.state().is_paused() {
+            self.tell_eof();
+        }
+    }
+
+    /// The turn of a connection inside a layer. Most have nothing to do.
+    fn turn_if_due(&mut self, cx: &mut Context<'_>) {
+        // Nested layers have reasons of their own.
+        if self.state().is_to_drain() || self.layered || self.incoming == Incoming::EofUnanswered {
+            self.turn(cx);
+        }
+    }
+
+    fn make_calls(&mut self, cx: &mut Context<'_>) {
+        for _ in 0..CALLS_AT_ONCE {
+            if self.protocol.is_none() || self.transport.has_failed() {
+                return;
+            }
+            match catch_panic(|| self.transport.0.calls.next(cx)) {
+                Ok(Some(call)) => self.call(|protocol| call(&mut ProtocolCallee(protocol))),
+                Ok(None) => return,
+                Err(message) => self.panicked(message),
+            }
+        }
+        self.state().wake();
+    }
+
+    /// Input: the connection has ended. Drops timers, deferred calls and unsent output, calls `connection_lost`, and
+    /// drops the protocol. A second call does nothing. A protocol whose connection was never made is dropped without a
+    /// callback.
+    pub fn lost(&mut self, reason: CloseReason) {
+        let Some(mut protocol) = self.protocol.take() else { return };
+        let reason = if reason.is_clean() { self.state().close_reason() } else { reason };
+        let watchers = self.state().take_watchers();
+        let end = catch_panic(|| self.state().end());
+        let (mut lost, mut inside_lost) = (Ok(()), Ok(()));
+        if self.made {
+            lost = catch_panic(|| protocol.connection_lost(reason.clone()));
+            inside_lost = catch_panic(|| {
+                if self.layered
+                    && let Some(inside) = protocol.layer().and_then(Layer::inside)
+                {
+                    inside.lost(reason.clone());
+                }
+            });
+        }
+        let drop = catch_panic(|| drop(protocol));
+        for message in [end, lost, inside_lost, drop].into_iter().filter_map(Result::err) {
+            self.state().hub.log_panic(&message, "a protocol panicked while its connection ended");
+        }
+        for watcher in watchers {
+            // The receiver may have been dropped.
+            let _ = watcher.send(reason.clone());
+        }
+    }
+
+    /// Output: lends the first contiguous part of the bytes to send; empty if there are none. What `f` writes to this
+    /// same connection is queued behind them.
+    pub fn with_output<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
+        let state = self.state();
+        let output = state.output().borrow_mut().lend();
+        let result = f(output.chunk());
+        state.output().borrow_mut().take_back(output, &state.hub.buffers);
+        result
+    }
+
+    /// Output: the first `n` of the bytes lent by [`with_output`](Self::with_output) have left. May call
+    /// `resume_writing`.
+    ///
+    /// # Panics
+    ///
+    /// If `n` is more than was lent.
+    pub fn sent(&mut self, n: usize) {
+        self.sent_and_resumed(n);
+    }
+
+    /// Like [`sent`](Self::sent); true if `resume_writing` was called, so that another turn is due.
+    pub(crate) fn sent_and_resumed(&mut self, n: usize) -> bool {
+        self.pace();
+        self.state().sent(n);
+        // A layer continues while it has something to carry.
+        let resumes =
+            self.state().pace.get() == Pace::CatchesUp && (self.state().is_open() || self.state().is_unfinished());
+        if resumes {
+            self.state().pace.set(Pace::KeepsUp);
+            self.call(Protocol::resume_writing);
+        }
+        resumes
+    }
+
+    /// Output: the end of this side's stream, requested by [`wants_write_eof`](Self::wants_write_eof), has left.
+    pub fn write_eof_sent(&mut self) {
+        self.state().set_eof_sent();
+        if self.incoming == Incoming::Eof {
+            self.transport.lose_connection();
+        }
+    }
+
+    /// Whether to read: false while the connection is paused, held or closing, or while more than 64 KiB of answers are
+    /// unsent, counting each descriptor as 1 KiB.
+    pub fn wants_read(&self) -> bool {
+        !self.has_ended() && self.state().wants_read()
+    }
+
+    /// Whether everything was sent and the end of this side's stream is due.
+    pub fn wants_write_eof(&self) -> bool {
+        self.state().wants_write_eof()
+    }
+
+    /// Whether everything was sent and the connection is to be closed. The driver then calls [`lost`](Self::lost) with
+    /// [`CloseReason::Done`]; the protocol is told the reason of
+    /// [`lose_connection_with`](Transport::lose_connection_with), if there is one.
+    pub fn wants_close(&self) -> bool {
+        self.state().wants_close()
+    }
+
+    /// Why the connection is to be ended at once and with a reset, if it is: it was aborted, it failed, a callback
+    /// panicked, or it passed the output limit. The driver calls [`lost`](Self::lost) with this reason.
+    pub fn failure(&self) -> Option<CloseReason> {
+        self.state().failure()
+    }
+
+    /// Whether the protocol has heard of the peer's end of stream.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.incoming != Incoming::Open
+    }
+
+    pub(crate) fn is_layered(&self) -> bool {
+        self.layered
+    }
+
+    fn state(&self) -> &State {
+        &self.transport.0
+    }
+
+    /// Runs one callback, followed by `pause_writing` where that is due.
+    #[inline]
+    fn call(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
+        if self.run(callback) {
+            self.pace();
+        }
+    }
+
+    /// Runs one callback, then has a layer pass on the result. Returns false if the callback panicked or the protocol
+    /// is gone.
+    #[inline]
+    fn run(&mut self, callback: impl FnOnce(&mut dyn Protocol)) -> bool {
+        let layered = self.layered;
+        let Some(protocol) = &mut self.protocol else { return false };
+        let called = catch_panic(|| {
+            callback(&mut **protocol);
+            if layered && let Some(layer) = protocol.layer() {
+                layer.pass();
+            }
+        });
+        match called {
+            Ok(()) => true,
+            Err(message) => {
+                self.panicked(message);
+                false
+            }
+        }
+    }
+
+    #[inline]
+    fn pace(&mut self) {
+        if self.state().pace.get() == Pace::FallsBehind && !self.state().has_failed() {
+            self.state().pace.set(Pace::Behind);
+            self.call(Protocol::pause_writing);
+        }
+    }
+
+    #[cold]
+    fn panicked(&self, message: String) {
+        self.state().hub.log_panic(&message, "a callback panicked: the connection ends");
+        self.state().fail(CloseReason::Panicked(message));
+    }
+}
+
+/// Applies `change` to the connection inside a layer, if there is one, after passing on what was asked of the outer.
+fn with_inside(protocol: &mut dyn Protocol, outer: &Transport, change: impl FnOnce(&mut Connection)) {
+    if let Some(inside) = protocol.layer().and_then(Layer::inside) {
+        pass_on_close(outer, &inside.transport);
+        change(inside);
+    }
+}
+
+/// Passes on to the inner connection what the outer was asked to do: close, end its stream, or finish.
+pub(crate) fn pass_on_close(outer: &Transport, inner: &Transport) {
+    if outer.is_draining() {
+        inner.drain();
+    }
+    if outer.is_closing() {
+        inner.lose_connection();
+    } else if outer.0.wants_eof() {
+        inner.write_eof();
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.state().has_ended()
+            && let Err(message) = catch_panic(|| self.state().end())
+        {
+            tracing::error!(panic = message, "dropping a connection's calls panicked");
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("transport", &self.transport)
+            .field("protocol", &self.protocol.as_ref().map(|protocol| protocol.type_name()))
+            .field("incoming", &self.incoming)
+            .finish()
+    }
+}
+
+/// A protocol as the receiver of timed and deferred calls.
+struct ProtocolCallee<'a>(&'a mut dyn Protocol);
+
+impl Callee for ProtocolCallee<'_> {
+    fn protocol(&mut self) -> &mut dyn Any {
+        self.0
+    }
+
+    fn handler(&mut self) -> Option<&mut dyn Any> {
+        self.0.handler()
+    }
+
+    fn name(&self) -> &'static str {
+        self.0.type_name()
+    }
+}
+
+/// The limit of calls in one turn: futures that are always ready and defer the next must not starve everything else.
+const CALLS_AT_ONCE: u32 = 64;
