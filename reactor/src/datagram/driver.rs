@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -46,6 +47,7 @@ pub(crate) fn start<A: DatagramAddress, P: DatagramProtocol<A>>(
             started: false,
             received: 0,
             longest: BYTES,
+            held: VecDeque::new(),
             failures: 0,
             pause: None,
             log: LogLimit::default(),
@@ -72,6 +74,8 @@ struct Link<A: DatagramAddress> {
     received: u64,
     /// The longest datagram of the last batch; those of the next are assumed to be as long.
     longest: usize,
+    /// The rest of a batch in which the port was paused.
+    held: VecDeque<(Vec<u8>, A, Option<A>)>,
     /// The number of socket errors in a row.
     failures: u32,
     /// While this runs, nothing is read.
@@ -158,6 +162,15 @@ impl<A: DatagramAddress> Link<A> {
                 self.call("connection_refused", DatagramProtocol::connection_refused);
                 continue;
             }
+            if self.state.port.is_paused() {
+                return Poll::Pending;
+            }
+            if let Some((data, peer, asked)) = self.held.pop_front() {
+                budget.inputs += 1;
+                budget.bytes += data.len();
+                self.received(&data, peer, asked);
+                continue;
+            }
             if let Some(pause) = &mut self.pause {
                 ready!(Pin::new(pause).poll(cx));
                 self.pause = None;
@@ -168,6 +181,9 @@ impl<A: DatagramAddress> Link<A> {
             let waker = cx.waker();
             let received = socket.poll_receive(cx, &hub, most, &mut |data, peer, asked| {
                 longest = longest.max(data.len());
+                if self.state.port.is_paused() {
+                    return self.held.push_back((data.to_vec(), peer, asked));
+                }
                 budget.inputs += 1;
                 budget.bytes += data.len();
                 self.received(data, peer, asked);

@@ -194,6 +194,17 @@ impl<A: DatagramAddress> DatagramTransport<A> {
         self.0.peer.borrow().clone()
     }
 
+    /// Delivers nothing after the running callback, until [`resume_reading`](Self::resume_reading): what comes waits
+    /// in the system's buffer, and is dropped by the system when that is full. As [`Port::pause`](crate::Port::pause).
+    pub fn pause_reading(&self) {
+        self.0.port.pause();
+    }
+
+    /// Delivers again, beginning with what has waited.
+    pub fn resume_reading(&self) {
+        self.0.port.resume();
+    }
+
     /// Stops the port: nothing more is received or sent.
     /// [`stop_protocol`](crate::datagram::DatagramProtocol::stop_protocol) follows after the running callback, in the
     /// reactor's next turn.

@@ -150,6 +150,10 @@ impl Acceptor {
         if self.port.is_stopping() {
             return Poll::Ready(None);
         }
+        if self.port.is_paused() {
+            self.port.set_waker(cx.waker());
+            return Poll::Pending;
+        }
         let accepted = listener.poll_accept(cx);
         if accepted.is_pending() {
             self.port.set_waker(cx.waker());

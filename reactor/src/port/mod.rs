@@ -85,6 +85,7 @@ struct PortState {
     refusals: Cell<Refusals>,
     accept_wait_count: Cell<u64>,
     stopping: Cell<bool>,
+    paused: Cell<bool>,
     closed: Cell<bool>,
     /// Wakes the task that listens.
     listening: RefCell<Option<Waker>>,
@@ -153,6 +154,48 @@ impl Port {
         self.0.stopping.set(true);
         self.wake();
         PortClosed(Rc::clone(&self.0))
+    }
+
+    /// Accepts nothing from now on, until [`resume`](Self::resume): clients wait in the system's
+    /// [backlog](crate::net::ListenOptions::backlog), and those beyond it see a port that does not answer. A datagram
+    /// port delivers nothing, can still send, and the system drops what its buffer does not take. Accepted connections
+    /// go on. Twisted's `pauseProducing` of a port.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use reactor::{Protocol, Transport};
+    /// use reactor::testing::Simulation;
+    /// # struct Echo { transport: Transport }
+    /// # impl Protocol for Echo {
+    /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+    /// # }
+    ///
+    /// let sim = Simulation::new(0);
+    /// let port = sim.host("server").listen_tcp(7, |transport| Echo { transport })?;
+    /// port.pause(); // until a database is there again
+    /// sim.host("client").connect_tcp("server:7", |transport| Echo { transport });
+    /// sim.run_for(Duration::from_secs(1));
+    /// assert_eq!(port.connection_count(), 0);
+    /// port.resume();
+    /// sim.run_for(Duration::from_secs(1));
+    /// assert_eq!(port.connection_count(), 1);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn pause(&self) {
+        self.0.paused.set(true);
+    }
+
+    /// Accepts again after [`pause`](Self::pause), beginning with what has waited. Twisted's `resumeProducing` of a
+    /// port.
+    pub fn resume(&self) {
+        if self.0.paused.replace(false) {
+            self.wake();
+        }
+    }
+
+    /// Whether it is [paused](Self::pause).
+    pub fn is_paused(&self) -> bool {
+        self.0.paused.get()
     }
 
     /// Resolves when the port has closed, whatever stopped it.
@@ -227,6 +270,7 @@ impl Port {
             refusals: Cell::default(),
             accept_wait_count: Cell::new(0),
             stopping: Cell::new(false),
+            paused: Cell::new(false),
             closed: Cell::new(false),
             listening: RefCell::new(None),
             waiting: Wakers::default(),
@@ -377,6 +421,7 @@ impl fmt::Debug for Port {
         f.debug_struct("Port")
             .field("host", &self.0.host)
             .field("connections", &self.0.intake.alive())
+            .field("paused", &self.0.paused.get())
             .field("closed", &self.0.closed.get())
             .finish_non_exhaustive()
     }

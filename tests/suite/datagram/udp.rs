@@ -62,6 +62,41 @@ fn s176_the_longest_datagram_arrives_whole() {
 }
 
 #[test]
+fn a_port_that_is_paused_delivers_nothing_not_even_of_what_was_read_together_until_it_is_resumed() {
+    every_reactor(|reactor| {
+        let log = Log::default();
+        let reading = log.clone();
+        let port = reactor.listen_udp(LOOPBACK, move |transport| {
+            Recorder::new(transport, reading.clone()).on(Moment::Received, |this| {
+                if this.data == b"5" {
+                    return this.transport.reactor().stop();
+                }
+                this.transport.pause_reading();
+                this.transport.call_later(Duration::from_millis(1), |this: &mut Recorder| {
+                    this.log.add("resumed");
+                    this.transport.resume_reading();
+                });
+            })
+        });
+        let target = port.unwrap().host().socket_addr().unwrap();
+        reactor
+            .listen_udp(LOOPBACK, |transport| {
+                Recorder::new(transport, Log::default()).on(Moment::Start, move |this| {
+                    for number in 1..=5 {
+                        this.transport.write(number.to_string(), target).unwrap();
+                    }
+                })
+            })
+            .unwrap();
+        reactor.run().unwrap();
+        let lines = log.lines();
+        let expected = ["1", "2", "3", "4"].map(|number| [format!("received {number}"), "resumed".to_owned()]).concat();
+        assert_eq!(lines[1..9], expected);
+        assert_eq!(lines[9], "received 5");
+    });
+}
+
+#[test]
 fn s177_a_panic_in_any_callback_leaves_the_port_open_and_its_other_calls_alone() {
     play(
         |recorder| {

@@ -6,6 +6,7 @@ use std::net::{TcpListener, TcpStream};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use reactor::net::ListenOptions;
@@ -19,6 +20,32 @@ use crate::support::{
 
 fn build(transport: Transport) -> Recorder {
     Recorder::new(transport, Log::default())
+}
+
+#[test]
+fn a_port_that_is_paused_leaves_clients_waiting_until_it_is_resumed_and_can_be_stopped_meanwhile() {
+    every_reactor(|reactor| {
+        let port = reactor.listen_tcp("127.0.0.1:0", |transport| echo(build(transport))).unwrap();
+        let address = address_of(&port);
+        port.pause();
+        let clients = [(); 3].map(|()| reactor.connect_tcp(address, build));
+        let (inside, watched) = (reactor.clone(), port.clone());
+        reactor
+            .run_until(async move {
+                while clients.iter().any(|client| client.transport().is_none()) {
+                    inside.sleep(Duration::from_millis(1)).await;
+                }
+                assert_eq!((watched.connection_count(), watched.is_paused()), (0, true));
+                watched.resume();
+                while watched.connection_count() < 3 {
+                    inside.sleep(Duration::from_millis(1)).await;
+                }
+                watched.pause();
+                watched.stop_listening().await;
+                assert_eq!(watched.connection_count(), 3);
+            })
+            .unwrap();
+    });
 }
 
 #[test]
