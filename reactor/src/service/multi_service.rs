@@ -125,6 +125,34 @@ impl MultiService {
         Ok(())
     }
 
+    /// Stops the first service of this name, and forgets it. Returns whether there was one. Twisted's
+    /// `disownServiceParent` and `removeService`.
+    ///
+    /// It is found by its [name](Service::name). For what else the program wants of a service, keep an `Rc` of it beside
+    /// the parent, since `Rc<S>` is a service, too; that is what Twisted's `getServiceNamed` is for.
+    ///
+    /// ```
+    /// use std::rc::Rc;
+    /// use std::time::Duration;
+    /// use reactor::Reactor;
+    /// use reactor::service::{MultiService, TimerService};
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let beat = TimerService::new(&reactor, "beat", Duration::from_secs(60), |_tick| println!("alive"));
+    /// let services = Rc::new(MultiService::new(&reactor, "everything").with(beat));
+    /// assert!(reactor.run_until(services.remove("beat"))?);
+    /// assert!(!reactor.run_until(services.remove("beat"))?);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn remove(&self, name: &str) -> bool {
+        let _turn = self.starting.lock().await;
+        let found = self.children.borrow().iter().find_map(|(number, child)| (child.name() == name).then_some(*number));
+        let Some(child) = found.and_then(|number| self.children.borrow_mut().remove(&number)) else { return false };
+        child.remove();
+        child.stop().await;
+        true
+    }
+
     fn insert(&self, service: impl Service) -> (u64, Rc<Supervised>) {
         let number = self.next_number.get();
         self.next_number.set(number + 1);
@@ -141,17 +169,20 @@ impl MultiService {
         Some(Rc::clone(child))
     }
 
-    /// Restarts the service whenever it fails; resolves when it has failed too often.
-    async fn supervise(&self, child: Rc<Supervised>) -> ServiceError {
+    /// Restarts the service whenever it fails; resolves when it has failed too often, or with `None` when it was removed.
+    async fn supervise(&self, child: Rc<Supervised>) -> Option<ServiceError> {
         loop {
-            let mut error = child.failed().await;
+            let mut error = match select(pin!(child.failed()), pin!(child.removed())).await {
+                Either::Left((error, _)) => error,
+                Either::Right(_) => return None,
+            };
             loop {
                 let again = self.restarts.allow(self.timers.now());
                 tracing::error!(service = child.name(), %error, again, "a service has failed");
                 if !again {
-                    return error;
+                    return Some(error);
                 }
-                match child.restart(|| self.running.get()).await {
+                match child.restart(|| self.running.get() && !child.is_removed()).await {
                     Ok(()) => break,
                     Err(next) => error = next,
                 }
@@ -205,7 +236,7 @@ impl Service for MultiService {
             return error.clone().into();
         }
         // One that never ends, because an empty set would be over at once.
-        let mut supervised = FuturesUnordered::<LocalBoxFuture<'_, ServiceError>>::new();
+        let mut supervised = FuturesUnordered::<LocalBoxFuture<'_, Option<ServiceError>>>::new();
         supervised.push(pending().boxed_local());
         let mut number = 0;
         let error = loop {
@@ -213,7 +244,7 @@ impl Service for MultiService {
             while let Some(child) = self.next_child(&mut number) {
                 supervised.push(self.supervise(child).boxed_local());
             }
-            if let Either::Left((Some(error), _)) = select(supervised.next(), pin!(added)).await {
+            if let Either::Left((Some(Some(error)), _)) = select(supervised.next(), pin!(added)).await {
                 break error;
             }
         };

@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::{Future, pending};
 use std::pin::pin;
 
@@ -16,6 +16,9 @@ pub(crate) struct Supervised {
     /// The panic of a reload.
     broken: RefCell<Option<ServiceError>>,
     broke: Notify,
+    /// Set when its parent has removed it.
+    removed: Cell<bool>,
+    was_removed: Notify,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,8 @@ impl Supervised {
             state: Mutex::new(State::Stopped),
             broken: RefCell::new(None),
             broke: Notify::new(),
+            removed: Cell::new(false),
+            was_removed: Notify::new(),
         }
     }
 
@@ -84,6 +89,23 @@ impl Supervised {
         let failed = async { self.catch_panic("failed", async { self.service.failed().await }).await };
         let failed = async { failed.await.unwrap_or_else(|panic| panic) };
         select(pin!(failed), pin!(broken)).await.factor_first().0
+    }
+
+    /// Marks it as no longer its parent's.
+    pub(crate) fn remove(&self) {
+        self.removed.set(true);
+        self.was_removed.notify_waiters();
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.removed.get()
+    }
+
+    /// Resolves when it is removed.
+    pub(crate) async fn removed(&self) {
+        while !self.is_removed() {
+            self.was_removed.notified().await;
+        }
     }
 
     pub(crate) async fn reload(&self) {

@@ -392,6 +392,31 @@ fn a_service_that_is_added_to_one_that_runs_is_started_and_supervised() {
 }
 
 #[test]
+fn a_service_that_is_removed_is_stopped_and_dropped_and_its_failures_are_nobodys() {
+    let scene = Scene::new();
+    let (a, b) = (scene.probe("a"), scene.probe("b"));
+    let all = Rc::new(scene.multi("all").restarts(1, Duration::from_secs(60)).with(a.clone()).with(b.clone()));
+    scene.run(&all);
+    for found in [true, false] {
+        let removing = Rc::clone(&all);
+        assert_eq!(scene.wait(async move { removing.remove("a").await }), found);
+    }
+    assert_eq!(scene.told(), ["stop a", "stopped a"]);
+    assert_eq!(Rc::strong_count(&a), 1);
+    a.fail();
+    b.fail();
+    assert_eq!(scene.told(), ["stop b", "stopped b", "start b", "started b"]);
+    // One that is being restarted stays stopped.
+    b.fail();
+    let removing = Rc::clone(&all);
+    scene.wait(async move { removing.remove("b").await });
+    scene.told();
+    assert_eq!(Rc::strong_count(&b), 1);
+    scene.stop(&all);
+    assert!(scene.told().is_empty());
+}
+
+#[test]
 fn services_that_are_added_while_others_start_wait_for_their_turn() {
     let scene = Scene::new();
     let all = Rc::new(scene.multi("all").with(scene.probe("a")).with(scene.probe("b")));
