@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
 
 use tracing::Span;
+use tracing::field::Empty;
 
 use crate::address::Address;
 use crate::connection::Connection;
@@ -64,6 +65,9 @@ pub(crate) fn prepare<S: Stream>(
         transport.0.with_cold(|cold| cold.peer_credentials = Some(credentials));
     }
     let span = span(&transport, &host, &peer);
+    if let Some(pid) = stream.pid() {
+        span.record("pid", pid);
+    }
     let entered = span.enter();
     keeper.connection_begins(&transport);
     let connection = match build(transport.clone()) {
@@ -102,7 +106,7 @@ pub(crate) fn prepare<S: Stream>(
 }
 
 fn span(transport: &Transport, host: &Address, peer: &Address) -> Span {
-    tracing::info_span!("connection", id = transport.0.id, %peer, %host)
+    tracing::info_span!("connection", id = transport.0.id, %peer, %host, pid = Empty)
 }
 
 pub(crate) struct Driver<S> {

@@ -58,6 +58,11 @@ pub(crate) trait Stream: 'static {
     fn peer_credentials(&self) -> Option<PeerCredentials> {
         None
     }
+
+    /// The process id of the peer, if it is a child.
+    fn pid(&self) -> Option<u32> {
+        None
+    }
 }
 
 /// Writes what can leave at once: if descriptors wait, the bytes up to the next of them, or that one with its bytes.

@@ -220,6 +220,10 @@ impl Stream for ChildStream {
     fn set_options(&mut self, _options: SocketOptions) -> io::Result<()> {
         Ok(())
     }
+
+    fn pid(&self) -> Option<u32> {
+        Some(self.process.pid())
+    }
 }
 
 /// Subscribes to the end of any child. From here on SIGCHLD is not ignored, even if this process was started with it

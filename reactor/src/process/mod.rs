@@ -62,7 +62,20 @@ impl Reactor {
     /// Twisted's, a child inherits the environment unless [`Command::env_clear`] is called, except for what a service
     /// manager has told this process alone (`LISTEN_FDS`, `NOTIFY_SOCKET`, `WATCHDOG_USEC` and similar), unless the
     /// command names it. The child gets its standard descriptors and no others, whether this process inherited or
-    /// opened them: to pass one by its number, use a crate such as `command-fds`.
+    /// opened them. To give it more by their numbers (Twisted's `childFDs`), use the crate `command-fds`; the other ends of
+    /// pipes are connections of their own, by [`connect_fds`](Self::connect_fds):
+    ///
+    /// ```
+    /// use std::io::pipe;
+    /// use std::process::Command;
+    /// use command_fds::{CommandFdExt, FdMapping};
+    ///
+    /// let reactor = reactor::Reactor::new()?;
+    /// let ((childs, _ours), mut command) = (pipe()?, Command::new("test"));
+    /// command.args(["-e", "/proc/self/fd/3"]).fd_mappings(vec![FdMapping { parent_fd: childs.into(), child_fd: 3 }])?;
+    /// assert!(reactor.run_until(reactor.process_output(&mut command, 0))??.status.success());
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// From the first child on this process handles SIGCHLD, even if it was started with that ignored.
     ///

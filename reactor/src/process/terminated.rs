@@ -2,20 +2,12 @@ use std::error::Error;
 use std::fmt;
 use std::process::ExitStatus;
 
+use crate::transport::close_reason::CloseReason;
+
 /// A child process ended with an exit code other than 0, or by a signal: the error in the
 /// [`CloseReason::Lost`](crate::CloseReason::Lost) of a connection made by
 /// [`Reactor::connect_process`](crate::Reactor::connect_process). Twisted's `ProcessTerminated`.
-///
-/// ```
-/// use std::process::ExitStatus;
-/// use reactor::CloseReason;
-/// use reactor::process::ProcessTerminated;
-///
-/// fn status(reason: &CloseReason) -> Option<ExitStatus> {
-///     let CloseReason::Lost(error) = reason else { return None };
-///     error.get_ref()?.downcast_ref::<ProcessTerminated>().map(|terminated| terminated.status)
-/// }
-/// ```
+/// [`CloseReason::exit_status`](crate::CloseReason::exit_status) finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProcessTerminated {
@@ -30,3 +22,29 @@ impl fmt::Display for ProcessTerminated {
 }
 
 impl Error for ProcessTerminated {}
+
+impl CloseReason {
+    /// How the child process ended that was the peer of this connection, if it ended with an exit code other than 0, or by a
+    /// signal. `None` for all other reasons.
+    ///
+    /// ```
+    /// use std::process::Command;
+    /// use reactor::{Protocol, Reactor};
+    ///
+    /// struct Quiet;
+    ///
+    /// impl Protocol for Quiet {
+    ///     fn data_received(&mut self, _data: &[u8]) {}
+    /// }
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let ended = reactor.connect_process(Command::new("sh").args(["-c", "exit 3"]), |_| Quiet)?;
+    /// let reason = reactor.run_until(ended)?;
+    /// assert_eq!(reason.exit_status().unwrap().code(), Some(3));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn exit_status(&self) -> Option<ExitStatus> {
+        let Self::Lost(error) = self else { return None };
+        error.get_ref()?.downcast_ref::<ProcessTerminated>().map(|terminated| terminated.status)
+    }
+}

@@ -54,7 +54,7 @@ pub struct ProcessTransport {
 impl ProcessTransport {
     /// The id of the process. Twisted's `pid`.
     pub fn pid(&self) -> u32 {
-        self.process.pid
+        self.process.pid()
     }
 
     /// Queues a copy of `data` for its standard input, as [`Transport::write`] does; if the output limit is exceeded,
@@ -167,6 +167,10 @@ impl Process {
             terminal: RefCell::new(terminal),
             transport: OnceCell::new(),
         })
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.pid
     }
 
     pub(crate) fn set_transport(&self, transport: &Transport) {

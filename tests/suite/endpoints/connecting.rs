@@ -9,7 +9,6 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use reactor::connect::ConnectErrorKind;
 use reactor::endpoint::{client_from_string, connect_protocol};
-use reactor::process::ProcessTerminated;
 use reactor::testing::Simulation;
 use reactor::{CloseReason, Protocol, Transport};
 
@@ -262,9 +261,7 @@ fn s142_a_program_is_given_its_arguments_and_its_status_is_the_reason_of_the_end
             let factory = move |transport| Recorder::new(transport, recorders.clone());
             endpoint.connect(Box::new(factory)).await.unwrap().finished().await.unwrap()
         });
-        let CloseReason::Lost(error) = reason.unwrap() else { panic!("it was lost") };
-        let ended = error.get_ref().unwrap().downcast_ref::<ProcessTerminated>().unwrap();
-        assert_eq!(ended.status.code(), Some(3));
+        assert_eq!(reason.unwrap().exit_status().unwrap().code(), Some(3));
         assert_eq!(log.lines(), ["made", "data a=b:c,--d==\n", "lost Lost", "dropped"]);
     });
 }

@@ -1,22 +1,28 @@
 //! Child processes: what their protocols are told, and what remains of them.
 
 use std::cell::RefCell;
+use std::io::Seek as _;
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fs, io, thread};
 
+use command_fds::{CommandFdExt as _, FdMapping};
 use futures_util::future::join_all;
 use nix::sys::signal::Signal;
 use nix::unistd::Uid;
-use reactor::process::{ProcessProtocol, ProcessTerminated, ProcessTransport};
+use reactor::process::{ProcessProtocol, ProcessTransport};
 use reactor::testing::Simulation;
 use reactor::{CloseReason, OnEof, Protocol, Reactor, Transport};
 use rig::descriptors_of;
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::apps::peers::{script, twisted};
-use crate::support::{Log, PATIENCE, in_time, test_reactor};
+use crate::support::{Log, PATIENCE, Recorder, in_time, test_reactor};
 
 /// Logs every callback, then does what it was told to do in it, and stops the reactor at the end.
 struct Watcher {
@@ -615,12 +621,61 @@ fn s142_a_child_is_the_peer_of_any_protocol_and_its_status_the_reason_of_the_end
             let (answer, reason) = ask(&reactor, "exec 0<&-; echo deaf", "hello").await;
             assert!(answer == "deaf\n (end)" && reason.is_clean(), "{answer}, {reason}");
             let (answer, reason) = ask(&reactor, "cat; exit 3", "hello").await;
-            let CloseReason::Lost(error) = &reason else { panic!("{reason}") };
-            let terminated = error.get_ref().unwrap().downcast_ref::<ProcessTerminated>().unwrap();
-            assert_eq!((&answer[..], terminated.status.code()), ("hello", Some(3)));
+            assert_eq!((&answer[..], reason.exit_status().unwrap().code()), ("hello", Some(3)));
             assert_eq!(reason.to_string(), "connection lost: the process has ended with exit status: 3");
+            let (_, reason) = ask(&reactor, "kill -9 $$", "hello").await;
+            assert_eq!(reason.exit_status().unwrap().signal(), Some(9));
+            let (_, reason) = ask(&reactor, "cat", "hello").await;
+            assert_eq!(reason.exit_status(), None);
         };
         reactor.run_until(asked).unwrap();
+    });
+}
+
+#[test]
+fn what_a_child_does_is_logged_with_its_pid() {
+    in_time(|| {
+        let lines = Arc::new(tempfile::tempfile().unwrap());
+        let logging = tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).with_ansi(false);
+        let _logging = logging.with_writer(Arc::clone(&lines)).set_default();
+        let log = Log::default();
+        let reactor = test_reactor();
+        let build = |process| Watcher { process, log, script: |_, _| {} };
+        let process = reactor.spawn_process(&mut shell("true"), build).unwrap();
+        reactor.run().unwrap();
+        (&*lines).rewind().unwrap();
+        let lines = io::read_to_string(&*lines).unwrap();
+        let span = format!("pid={}}}: ", process.pid());
+        assert!(lines.lines().any(|line| line.contains("connection{id=") && line.contains(&span)), "{lines}");
+    });
+}
+
+#[test]
+fn more_descriptors_of_a_child_are_connections_of_their_own() {
+    in_time(|| {
+        let reactor = test_reactor();
+        // The child reads what it is told on 3, and answers on 4.
+        let ((childs_in, ours_out), (ours_in, childs_out)) = (io::pipe().unwrap(), io::pipe().unwrap());
+        let mut command = shell("tr a-z A-Z <&3 >&4; echo done");
+        let mappings = vec![
+            FdMapping { parent_fd: childs_in.into(), child_fd: 3 },
+            FdMapping { parent_fd: childs_out.into(), child_fd: 4 },
+        ];
+        command.fd_mappings(mappings).unwrap();
+        let log = Log::default();
+        let heard = log.clone();
+        let ended = reactor.connect_fds(ours_in.into(), ours_out.into(), move |transport: Transport| {
+            transport.write("hello");
+            transport.write_eof();
+            Recorder::new(transport, heard.clone())
+        });
+        let output = reactor.process_output(&mut command, 100);
+        // The command holds the child's ends.
+        drop(command);
+        let both = async { (ended.unwrap().await, output.await) };
+        let (reason, output) = reactor.run_until(both).unwrap();
+        assert!(reason.is_clean() && output.unwrap().stdout == b"done\n");
+        assert_eq!(log.received(), b"HELLO");
     });
 }
 

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -360,6 +361,30 @@ fn calls_outlive_a_partition_that_heals_and_fail_in_one_that_does_not() {
         let expected = if heals { [1, 2, 3].map(Ok) } else { [lost.clone(), lost.clone(), lost] };
         assert_eq!(sums.take(), expected);
     }
+}
+
+#[test]
+fn a_call_to_a_child_that_ends_fails_with_its_exit_status() {
+    in_time(|| {
+        let reactor = test_reactor();
+        let made = Rc::default();
+        let mut child = Command::new("sh");
+        let ended = reactor.connect_process(child.args(["-c", "head -c 1; exit 3"]), told(&made)).unwrap();
+        let inside = reactor.clone();
+        let error = reactor.run_until(async move {
+            while made.borrow().is_none() {
+                inside.sleep(Duration::from_millis(1)).await;
+            }
+            let amp: Amp = made.take().unwrap();
+            let error = sum(&amp, 1, 2).await.unwrap_err();
+            ended.await;
+            error
+        });
+        let error = error.unwrap();
+        let AmpError::ConnectionLost(reason) = &error else { panic!("{error}") };
+        assert_eq!(reason.exit_status().unwrap().code(), Some(3));
+        assert_eq!(error.to_string(), "no answer: connection lost: the process has ended with exit status: 3");
+    });
 }
 
 /// Connects to a server, talks, and closes.
