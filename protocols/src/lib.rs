@@ -31,6 +31,7 @@
 //! | [`StatefulReceiver`](stateful::StatefulReceiver) | parts, each of which determines the length of the next | `StatefulProtocol` |
 //! | [`TerminatorReceiver`](segment::TerminatorReceiver) | segments of any size, delivered piece by piece, up to terminators that may change | Python's `asynchat` |
 //! | [`CodecReceiver`](codec::CodecReceiver) | messages of any [`tokio_util`](https://docs.rs/tokio-util) codec | |
+//! | [`TelnetReceiver`](telnet::TelnetReceiver) | lines from terminals, and what is negotiated with them | conch's `TelnetTransport`, `StatefulTelnetProtocol` |
 //! | [`AmpReceiver`](amp::AmpReceiver) | calls in both directions, and their answers | `AMP` |
 //!
 //! All share one design and one set of rules. A message of exactly the maximum length is accepted. Nothing is delivered
@@ -198,6 +199,7 @@ pub mod segment;
 pub mod socks;
 pub mod stateful;
 pub mod string;
+pub mod telnet;
 pub mod web_socket;
 pub mod wire;
 

@@ -101,6 +101,11 @@ fn messages_of_a_codec_however_they_are_cut() {
 }
 
 #[test]
+fn lines_and_negotiations_of_terminals() {
+    run("telnet", 100_000, fuzz::telnet);
+}
+
+#[test]
 fn connections_and_their_model() {
     run("connection", 320_000, fuzz::connection);
 }
@@ -173,6 +178,6 @@ fn printable(input: &[u8]) -> String {
 }
 
 /// Bytes with a meaning somewhere.
-const INTERESTING: &[u8] = b"\x00\x01\x7f\x80\xff \t\r\n:[]%+-./,0123456789aAfFxX";
+const INTERESTING: &[u8] = b"\x00\x01\x7f\x80\xff\xfa\xf0 \t\r\n:[]%+-./,0123456789aAfFxX";
 
 const LONGEST: usize = 512;

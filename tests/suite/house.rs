@@ -32,13 +32,14 @@ const FOLDERS: [&str; 23] = [
 ];
 
 /// The folders of `protocols`, likewise.
-const FOLDERS_OF_PROTOCOLS: [&str; 16] = [
+const FOLDERS_OF_PROTOCOLS: [&str; 17] = [
     "receiver",
     "line",
     "string",
     "stateful",
     "segment",
     "codec",
+    "telnet",
     "amp",
     "policies",
     "proxy_header",

@@ -18,6 +18,7 @@ mod segments;
 mod socks;
 mod states;
 mod strings;
+mod telnet;
 mod texts;
 mod web_socket;
 
@@ -37,5 +38,6 @@ pub use segments::segments;
 pub use socks::socks;
 pub use states::states;
 pub use strings::strings;
+pub use telnet::telnet;
 pub use texts::{listen_text, target_text};
 pub use web_socket::web_socket;

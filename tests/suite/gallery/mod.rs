@@ -17,6 +17,7 @@ mod quotes;
 mod readme;
 mod services;
 mod streaming;
+mod telnet;
 mod timers;
 mod tutorial;
 

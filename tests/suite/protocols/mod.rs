@@ -5,3 +5,4 @@ mod memcache;
 mod proxy_header;
 mod receivers;
 mod small_servers;
+mod telnet;
