@@ -1,7 +1,8 @@
 //! Datagrams received several at a time, and equal ones sent several at a time: the difference must not be visible.
 
 use std::net::{SocketAddr, UdpSocket};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use std::{fs, io, thread};
 
@@ -74,6 +75,8 @@ fn what_was_taken_in_waits_while_the_system_has_no_room_and_what_comes_behind_it
         "ip address add 10.77.0.1/24 dev here",
         "ip link set here up",
         "ip link set there up",
+        // Before the system has noticed that both ends are up, it drops what is sent.
+        "until ip link show here | grep -q 'state UP'; do :; done",
     ];
     let peer: SocketAddr = ([10, 77, 0, 2], 7).into();
     in_namespace(test, lines, move || {
@@ -96,7 +99,12 @@ fn what_was_taken_in_waits_while_the_system_has_no_room_and_what_comes_behind_it
                 while arrived("there") < 5 * 1399 {
                     thread::yield_now();
                 }
-                port.act(move |transport| transport.write("again", peer).unwrap());
+                // What has arrived takes up room until the system comes to release it.
+                let written = Arc::new(AtomicBool::new(false));
+                while !written.load(Ordering::Relaxed) {
+                    let written = Arc::clone(&written);
+                    port.act(move |transport| written.store(transport.write("again", peer).is_ok(), Ordering::Relaxed));
+                }
             },
         );
     });

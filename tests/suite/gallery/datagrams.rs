@@ -1,11 +1,17 @@
 use std::net::SocketAddr;
 
+use crate::apps::binaries::example;
 use crate::apps::net::datagram_socket;
 use crate::apps::program::Program;
 use crate::support::datagrams::{receive, socket_at};
 use crate::support::namespace::in_namespace;
 
 use crate::gallery::serve;
+
+/// Outside a namespace, where a test has a time limit.
+fn build_examples() {
+    example("multicast_server");
+}
 
 #[test]
 fn the_server_sends_every_datagram_back() {
@@ -43,6 +49,7 @@ fn a_connected_port_hears_that_nobody_listens_and_goes_on() {
 
 #[test]
 fn a_ping_to_the_group_is_answered_by_the_server_alone() {
+    build_examples();
     in_namespace(
         "a_ping_to_the_group_is_answered_by_the_server_alone",
         &["ip link set lo multicast on", "ip route add 224.0.0.0/4 dev lo"],
@@ -65,6 +72,7 @@ fn a_ping_to_the_group_is_answered_by_the_server_alone() {
 
 #[test]
 fn whoever_pings_everybody_hears_one_pong_of_each() {
+    build_examples();
     let everybody = "127.255.255.255:8555";
     in_namespace("whoever_pings_everybody_hears_one_pong_of_each", &[], move || {
         let mut one = Program::example("udp_broadcast", ["0.0.0.0:8555", everybody]);

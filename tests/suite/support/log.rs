@@ -1,7 +1,8 @@
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, LazyLock, Mutex, MutexGuard, PoisonError};
 
+use tracing::Dispatch;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
@@ -9,6 +10,9 @@ use crate::support::PATIENCE;
 
 /// Counts the lines that this thread logs at this level and above it, as long as the first value is not dropped.
 pub(crate) fn count_logged(level: LevelFilter) -> (impl Sized, Arc<AtomicUsize>) {
+    // While there is but one subscriber, a thread that has none turns off for all what it is the first to log.
+    static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(tracing_subscriber::registry()));
+    LazyLock::force(&SECOND);
     let lines = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&lines);
     let writer = move || {
