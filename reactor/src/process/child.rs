@@ -19,6 +19,7 @@ use crate::io::pipe::{Pipe, register};
 use crate::process::terminated::ProcessTerminated;
 use crate::process::transport::{ChildFd, Process, io_error};
 use crate::transport::state::SocketOptions;
+use crate::util::inherited_signals::unblock;
 
 /// A child: its output is read, its standard input is written to, and the stream ends when the child has ended and all
 /// of its output was read. What is written to a child that no longer reads is dropped, as in a shell.
@@ -229,7 +230,9 @@ impl Stream for ChildStream {
 /// Subscribes to the end of any child. From here on SIGCHLD is not ignored, even if this process was started with it
 /// ignored: the system would discard the children's exit statuses.
 fn exits() -> io::Result<unix::Signal> {
-    unix::signal(SignalKind::child())
+    let exits = unix::signal(SignalKind::child())?;
+    unblock(SignalKind::child().as_raw_value())?;
+    Ok(exits)
 }
 
 /// A child to wait for.

@@ -20,7 +20,7 @@ use crate::port::{CutOff, Port};
 use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked};
 use crate::reactor::{INSIDE_A_RUNTIME, Reactor};
 use crate::time::timers::Sleep;
-use crate::util::ignored_signals::is_ignored;
+use crate::util::inherited_signals::{is_ignored, unblock};
 use crate::util::last_resort::with_last_resort;
 use crate::util::panics::{catch_panic_async, log_panic, warn_if_panics_abort};
 
@@ -107,6 +107,7 @@ async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
         let interrupt = Some(SignalKind::interrupt()).filter(|kind| !is_ignored(kind.as_raw_value()));
         for kind in interrupt.into_iter().chain([SignalKind::terminate()]) {
             let mut signals = signal(kind)?;
+            unblock(kind.as_raw_value())?;
             let heard = Rc::clone(&heard);
             let core = Rc::downgrade(core);
             tokio::task::spawn_local(async move {

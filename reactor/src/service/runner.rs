@@ -20,7 +20,7 @@ use crate::service::service_manager::ServiceManager;
 use crate::service::supervised::Supervised;
 use crate::service::{Readiness, Service, ServiceError};
 use crate::time::timers::{Sleep, Timers};
-use crate::util::ignored_signals::is_ignored;
+use crate::util::inherited_signals::{is_ignored, unblock};
 
 /// Runs a program that is a [`Service`], from its start to its exit status: the `main` of a server. Twisted's `twist`.
 ///
@@ -203,7 +203,12 @@ impl Program {
         tracing::info!(program = self.name, "starting");
         // From here on a hangup does not end the program. If `nohup` started it, a hangup means nothing.
         let takes_hangups = self.is_process && reactor.0.handles_signals.get() && !is_ignored(libc::SIGHUP);
-        let hangups = match takes_hangups.then(|| signal(SignalKind::hangup())).transpose() {
+        let hangups = || {
+            let hangups = signal(SignalKind::hangup())?;
+            unblock(libc::SIGHUP)?;
+            Ok::<_, io::Error>(hangups)
+        };
+        let hangups = match takes_hangups.then(hangups).transpose() {
             Ok(hangups) => hangups,
             Err(error) => return error.into(),
         };

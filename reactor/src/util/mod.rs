@@ -3,7 +3,7 @@
 pub(crate) mod closer;
 pub(crate) mod escaped;
 pub(crate) mod executor;
-pub(crate) mod ignored_signals;
+pub(crate) mod inherited_signals;
 pub(crate) mod last_resort;
 pub(crate) mod log_limit;
 pub(crate) mod panics;

@@ -103,3 +103,19 @@ fn a_signal_that_was_ignored_at_the_start_stays_so() {
     expect(&mut lines, "end");
     assert!(child.wait().unwrap().success());
 }
+
+#[test]
+fn a_signal_that_was_blocked_at_the_start_is_heard() {
+    for signal in ["TERM", "INT"] {
+        let mut launcher = Command::new("env");
+        launcher.args([&format!("--default-signal={signal}"), &format!("--block-signal={signal}")]);
+        launcher.arg(std::env::current_exe().unwrap());
+        let (mut child, mut lines) = child_of(&mut launcher, "plain");
+        let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+        let blocked = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+        assert_ne!(u64::from_str_radix(blocked.trim(), 16).unwrap(), 0, "{status}");
+        send(&child, signal);
+        expect(&mut lines, "end");
+        assert!(child.wait().unwrap().success());
+    }
+}

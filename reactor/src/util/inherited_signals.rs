@@ -1,10 +1,20 @@
-//! Signals that this process was started with ignored.
+//! Signals that this process was started with ignored or blocked.
 
-use std::fs;
+use std::{fs, io};
+
+use nix::sys::signal::{SigSet, Signal};
 
 /// Whether a signal is ignored; false if that is unknown, as without `/proc`.
 pub(crate) fn is_ignored(signal: i32) -> bool {
     fs::read_to_string("/proc/self/status").is_ok_and(|status| is_in(&status, signal))
+}
+
+/// Lets this thread receive a signal, which the system keeps back if this process was started with it blocked: a launcher
+/// that waits for signals in its own way may leave them so. One thread is enough.
+pub(crate) fn unblock(signal: i32) -> io::Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::try_from(signal)?);
+    Ok(signals.thread_unblock()?)
 }
 
 fn is_in(status: &str, signal: i32) -> bool {
