@@ -23,10 +23,10 @@ use crate::hub::Hub;
 use crate::reactor::core::{Core, Outgoing};
 use crate::reactor::{REACTOR_GONE, Reactor};
 use crate::time::delayed_call::DelayedCall;
+use crate::time::panic_log::log_panic;
 use crate::time::timers::Sleep;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::util::panics::log_panic;
 use crate::util::wakers::Wakers;
 
 /// An outgoing connection that can be made again, returned by [`Reactor::connect_tcp`](crate::Reactor::connect_tcp) and

@@ -6,6 +6,7 @@ use std::{fmt, io};
 
 use crate::net::error::{BindError, text_of};
 use crate::transport::close_reason::CloseReason;
+use crate::util::escaped::escaped;
 
 /// Why a connection could not be made. It displays as a sentence that names the target: `cannot connect to
 /// localhost:21567: connection refused`.
@@ -106,7 +107,7 @@ impl fmt::Display for ConnectError {
             ConnectErrorKind::Deadline(deadline) => return write!(f, "no answer within {deadline:?}"),
             ConnectErrorKind::Cancelled => return f.write_str("the attempt was given up"),
             ConnectErrorKind::NoProtocol => return f.write_str("connected, but no protocol was built"),
-            ConnectErrorKind::Panicked(message) => return write!(f, "the protocol panicked: {message}"),
+            ConnectErrorKind::Panicked(message) => return write!(f, "the protocol panicked: {}", escaped(message)),
             _ => {}
         }
         if let Some(cause) = &self.cause {

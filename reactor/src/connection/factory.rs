@@ -3,8 +3,9 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::connection::Protocol;
+use crate::time::panic_log::{log_panic, report_panic};
 use crate::transport::Transport;
-use crate::util::panics::{catch_panic, log_panic};
+use crate::util::panics::catch_panic;
 
 /// Builds a protocol for each connection of a port or a connector. Twisted's `IProtocolFactory`.
 ///
@@ -183,12 +184,11 @@ impl FactoryCell {
     }
 
     pub(crate) fn build(&self, transport: Transport) -> Built {
-        let hub = Rc::clone(&transport.0.hub);
         match catch_panic(|| self.factory.borrow_mut().as_mut()?.build_protocol(transport)) {
             Ok(Some(protocol)) => Built::Protocol(protocol),
             Ok(None) => Built::Refused,
             Err(message) => {
-                hub.log_panic(&message, "build_protocol panicked: connection refused");
+                report_panic(&message, "build_protocol panicked: connection refused");
                 Built::Panicked(message)
             }
         }

@@ -8,6 +8,7 @@ use std::task::Context;
 use crate::connection::{Connection, Incoming, Layer, OnEof, Protocol};
 use crate::time::call::Callee;
 use crate::time::calls::CallTarget;
+use crate::time::panic_log::report_panic;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::lifecycle::Pace;
@@ -170,7 +171,7 @@ impl Connection {
         }
         let drop = catch_panic(|| drop(protocol));
         for message in [end, lost, inside_lost, drop].into_iter().filter_map(Result::err) {
-            self.state().hub.log_panic(&message, "a protocol panicked while its connection ended");
+            report_panic(&message, "a protocol panicked while its connection ended");
         }
         for watcher in watchers {
             // The receiver may have been dropped.
@@ -296,7 +297,7 @@ impl Connection {
 
     #[cold]
     fn panicked(&self, message: String) {
-        self.state().hub.log_panic(&message, "a callback panicked: the connection ends");
+        report_panic(&message, "a callback panicked: the connection ends");
         self.state().fail(CloseReason::Panicked(message));
     }
 }
@@ -326,7 +327,7 @@ impl Drop for Connection {
         if !self.state().has_ended()
             && let Err(message) = catch_panic(|| self.state().end())
         {
-            tracing::error!(panic = message, "dropping a connection's calls panicked");
+            report_panic(&message, "dropping a connection's calls panicked");
         }
     }
 }

@@ -22,10 +22,11 @@ use crate::hub::buffers::BATCH;
 use crate::port::Port;
 use crate::time::call::Callee;
 use crate::time::calls::CallTarget;
+use crate::time::panic_log::{log_panic, report_panic};
 use crate::time::timers::Sleep;
 use crate::transport::state::Pump;
 use crate::util::log_limit::LogLimit;
-use crate::util::panics::{catch_panic, log_panic};
+use crate::util::panics::catch_panic;
 
 /// Builds the protocol for a socket. The returned task, which makes all callbacks, must be spawned.
 ///
@@ -210,7 +211,7 @@ impl<A: DatagramAddress> Link<A> {
             match catch_panic(|| self.state.calls.next(cx)) {
                 Ok(Some(call)) => self.call("timed or deferred call", |protocol| call(&mut ProtocolCallee(protocol))),
                 Ok(None) => return,
-                Err(message) => tracing::error!(panic = message, "dropping a deferred future panicked"),
+                Err(panic) => report_panic(&panic, "dropping a deferred future panicked"),
             }
             budget.calls += 1;
         }

@@ -18,6 +18,7 @@ use crate::time::call::{Call, Notify};
 use crate::time::calls::{Calls, Owner};
 use crate::time::deferred_call::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
+use crate::time::panic_log::report_panic;
 use crate::transport::state::Pump;
 use crate::util::panics::message;
 
@@ -259,7 +260,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
         let contained = AssertUnwindSafe(future).catch_unwind();
         let deferred = self.0.calls.defer(contained, |this: &mut P, result| match result {
             Ok(output) => call(this, output),
-            Err(payload) => tracing::error!(panic = message(&*payload), "a deferred future panicked"),
+            Err(payload) => report_panic(&message(&*payload), "a deferred future panicked"),
         });
         self.0.wake();
         deferred

@@ -22,11 +22,12 @@ use crate::driver::linger::Linger;
 use crate::driver::stream::{Accepted, Stream, poll_write};
 use crate::driver::task::{DriverTask, Runnable};
 use crate::hub::buffers::Buffers;
+use crate::time::panic_log::log_panic;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::roster::Roster;
 use crate::transport::state::{Pump, State};
-use crate::util::panics::{catch_panic, log_panic};
+use crate::util::panics::catch_panic;
 
 /// The outcome of starting a connection on a stream.
 pub(crate) enum Started {

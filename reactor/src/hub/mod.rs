@@ -18,7 +18,6 @@ use crate::hub::memory_ledger::MemoryLedger;
 use crate::time::calls::CallTarget;
 use crate::time::clock::Clock;
 use crate::time::timers::Timers;
-use crate::util::log_limit::LogLimit;
 
 /// The clock, the timers, the buffers and the budgets of one reactor.
 pub(crate) struct Hub {
@@ -32,8 +31,6 @@ pub(crate) struct Hub {
     /// Whether the reactor is closing everything.
     stopping: Cell<bool>,
     cut_off: Cell<CutOffSum>,
-    /// Limits the logging of panics in callbacks.
-    panic_log: LogLimit,
     next_id: Cell<u64>,
     /// The types of protocols, each once.
     targets: RefCell<Vec<Rc<CallTarget>>>,
@@ -80,7 +77,6 @@ impl Hub {
             buffers: Buffers::new(read_buffer),
             stopping: Cell::new(false),
             cut_off: Cell::default(),
-            panic_log: LogLimit::default(),
             next_id: Cell::new(1),
             targets: RefCell::default(),
         })
@@ -109,14 +105,6 @@ impl Hub {
     pub(crate) fn count_cut_off(&self, unsent: usize) {
         let CutOffSum { connections, unsent: before } = self.cut_off.get();
         self.cut_off.set(CutOffSum { connections: connections + 1, unsent: before + unsent as u64 });
-    }
-
-    /// Logs a caught panic, at a limited rate: a peer that knows how to cause one may do so repeatedly.
-    #[cold]
-    pub(crate) fn log_panic(&self, panic: &str, what: &str) {
-        if let Some(left_out) = self.panic_log.allows(self.timers.now()) {
-            tracing::error!(panic, left_out, "{what}");
-        }
     }
 
     /// The shared value of all targets equal to this one.

@@ -5,9 +5,9 @@ use crate::address::Address;
 use crate::connection::factory::Factory;
 use crate::connection::rules::pass_on_close;
 use crate::connection::{Connection, OnEof};
+use crate::time::panic_log::log_panic;
 use crate::transport::Transport;
 use crate::transport::flow_control::HIGH_WATER;
-use crate::util::panics::log_panic;
 
 /// A connection inside another: the main part of a [`Layer`](crate::layer::Layer), besides its own rules.
 ///

@@ -7,8 +7,8 @@ use std::rc::Rc;
 use crate::connection::{Connection, Layer, Protocol};
 use crate::process::protocol::ProcessProtocol;
 use crate::process::transport::{ChildFd, Process};
+use crate::time::panic_log::log_panic;
 use crate::transport::close_reason::CloseReason;
-use crate::util::panics::log_panic;
 
 /// Reports the events of a child to its [`ProcessProtocol`], with the order, flow control and calls of a connection.
 pub(crate) struct ProcessAdapter<P> {

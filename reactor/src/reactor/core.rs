@@ -19,9 +19,9 @@ use crate::reactor::inbox::Inbox;
 use crate::reactor::parts::Parts;
 use crate::reactor::shared_ports::SharedPorts;
 use crate::simnet::{HostId, Network};
+use crate::time::panic_log::log_panic;
 use crate::transport::roster::Roster;
 use crate::util::executor::Executor;
-use crate::util::panics::log_panic;
 use crate::util::thread_pool::ThreadPool;
 use crate::util::wakers::Wakers;
 

@@ -9,7 +9,7 @@ use std::thread::{self, ThreadId};
 
 use futures_util::task::AtomicWaker;
 
-use crate::util::panics::log_panic;
+use crate::time::panic_log::log_panic;
 
 /// The reactor's end of the queue. Calls are made with an `A`.
 pub(crate) struct Inbox<A>(Arc<Queue<A>>);

@@ -30,10 +30,11 @@ use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsk
 use crate::reactor::turn::timers_and_inbox;
 use crate::time::clock::Clock;
 use crate::time::delayed_call::DelayedCall;
+use crate::time::panic_log::{log_panic, report_panic};
 use crate::time::timers::Action;
 use crate::transport::Transport;
 use crate::util::executor::Executor;
-use crate::util::panics::{log_panic, message};
+use crate::util::panics::message;
 
 /// An event loop on one thread.
 ///
@@ -110,10 +111,9 @@ impl Reactor {
     ///
     /// For a future that must end with its connection, use [`Transport::defer`].
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
-        let hub = Rc::clone(&self.0.hub);
-        self.0.spawn_task(AssertUnwindSafe(future).catch_unwind().map(move |result| {
+        self.0.spawn_task(AssertUnwindSafe(future).catch_unwind().map(|result| {
             if let Err(payload) = result {
-                hub.log_panic(&message(&*payload), "a spawned future panicked");
+                report_panic(&message(&*payload), "a spawned future panicked");
             }
         }));
     }

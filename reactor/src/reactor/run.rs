@@ -19,10 +19,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::port::{CutOff, Port};
 use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked};
 use crate::reactor::{INSIDE_A_RUNTIME, Reactor};
+use crate::time::panic_log::{log_panic, report_panic};
 use crate::time::timers::Sleep;
 use crate::util::inherited_signals::{is_ignored, unblock};
 use crate::util::last_resort::with_last_resort;
-use crate::util::panics::{catch_panic_async, log_panic, warn_if_panics_abort};
+use crate::util::panics::{catch_panic_async, warn_if_panics_abort};
 
 impl Reactor {
     /// Runs until [`stop`](Self::stop) is called or a signal comes (SIGTERM, or SIGINT unless the process was started
@@ -233,7 +234,7 @@ async fn shut_down(core: &Rc<Core>) {
 /// Awaits all of them, even if one panics.
 async fn log_panics(hooks: Vec<LocalBoxFuture<'static, ()>>) {
     for panic in join_all(hooks.into_iter().map(catch_panic_async)).await.into_iter().filter_map(Result::err) {
-        tracing::error!(panic, "a hook before shutdown panicked");
+        report_panic(&panic, "a hook before shutdown panicked");
     }
 }
 

@@ -20,6 +20,7 @@ use crate::service::{Service, ServiceError};
 use crate::time::timers::Sleep;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
+use crate::util::escaped::escaped;
 use crate::util::panics::catch_panic_async;
 
 /// A connection that is kept up: it is made when the service starts, and made again, after a [back-off](Backoff),
@@ -306,7 +307,9 @@ impl Task {
             let preparing = catch_panic_async(async { prepare(transport.clone()).await });
             let prepared = match select(pin!(preparing), pin!(transport.finished())).await {
                 Either::Left((Ok(prepared), _)) => prepared,
-                Either::Left((Err(panic), _)) => Err(format!("preparing the connection panicked: {panic}").into()),
+                Either::Left((Err(panic), _)) => {
+                    Err(format!("preparing the connection panicked: {}", escaped(&panic)).into())
+                }
                 Either::Right((Some(reason), _)) => {
                     Err(format!("the connection ended while it was prepared: {reason}").into())
                 }

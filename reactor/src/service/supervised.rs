@@ -6,6 +6,7 @@ use futures_util::future::select;
 use tokio::sync::{Mutex, Notify};
 
 use crate::service::{Service, ServiceError};
+use crate::util::escaped::escaped;
 use crate::util::panics::catch_panic_async;
 
 /// A service owned by its parent: every start is followed by one stop, and panics are failures.
@@ -152,6 +153,6 @@ impl Supervised {
     /// Awaits a method; a panic becomes an error.
     async fn catch_panic<T>(&self, method: &str, future: impl Future<Output = T>) -> Result<T, ServiceError> {
         let output = catch_panic_async(future).await;
-        output.map_err(|panic| format!("{} panicked in {method}: {panic}", self.name()).into())
+        output.map_err(|panic| format!("{} panicked in {method}: {}", self.name(), escaped(&panic)).into())
     }
 }

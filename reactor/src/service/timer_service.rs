@@ -10,6 +10,7 @@ use crate::reactor::Reactor;
 use crate::reactor::core::Core;
 use crate::service::{Service, ServiceError};
 use crate::task::looping_call::{LoopingCall, Tick};
+use crate::util::escaped::escaped;
 use crate::util::panics::catch_panic;
 
 /// A function that is called repeatedly while the service runs, as by [`Reactor::call_every`]; the first time one
@@ -99,7 +100,7 @@ impl Service for TimerService {
         loop {
             let changed = self.shared.changed.notified();
             if let Some(panic) = &*self.shared.panicked.borrow() {
-                return format!("{} panicked: {panic}", self.name).into();
+                return format!("{} panicked: {}", self.name, escaped(panic)).into();
             }
             changed.await;
         }

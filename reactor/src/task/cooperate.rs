@@ -14,8 +14,9 @@ use futures_util::future::{AbortHandle, abortable};
 use crate::reactor::Reactor;
 use crate::reactor::core::{Backend, Core, Phase};
 use crate::reactor::parts::Part;
+use crate::time::panic_log::{log_panic, report_panic};
 use crate::time::timers::Sleep;
-use crate::util::panics::{catch_panic, log_panic, message};
+use crate::util::panics::{catch_panic, message};
 use crate::util::wakers::Wakers;
 
 /// Work of many small steps that runs beside everything else, from [`Reactor::cooperate`]. Twisted's `CooperativeTask`.
@@ -265,7 +266,7 @@ impl Task {
     }
 
     fn fail(&self, message: String) {
-        tracing::error!(panic = message, "a cooperative task panicked: it ends");
+        report_panic(&message, "a cooperative task panicked: it ends");
         self.end(TaskEnd::Failed(message));
     }
 

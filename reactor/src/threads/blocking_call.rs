@@ -10,6 +10,7 @@ use futures_util::FutureExt as _;
 use crate::reactor::Reactor;
 use crate::reactor::inbox::Room;
 use crate::threads::remote::RemoteReactor;
+use crate::util::escaped::escaped;
 use crate::util::panics::{catch_panic, message};
 
 impl RemoteReactor {
@@ -116,7 +117,7 @@ impl fmt::Display for BlockingCallError {
             Self::OnReactorThread => f.write_str(
                 "a blocking call on the reactor's own thread would wait forever: use the reactor itself there",
             ),
-            Self::Panicked(message) => write!(f, "the call panicked: {message}"),
+            Self::Panicked(message) => write!(f, "the call panicked: {}", escaped(message)),
             Self::Stopped => f.write_str("the reactor ended before the call had a result"),
         }
     }

@@ -6,7 +6,8 @@ use futures_util::future::Either;
 
 use crate::reactor::Reactor;
 use crate::reactor::core::Backend;
-use crate::util::panics::{catch_panic, log_panic};
+use crate::time::panic_log::log_panic;
+use crate::util::panics::catch_panic;
 use crate::util::thread_pool::{JobError, ThreadPool};
 
 impl Reactor {
@@ -66,7 +67,7 @@ impl Reactor {
     /// started. The job is dropped then.
     pub fn call_in_thread(&self, job: impl FnOnce() + Send + 'static) -> Result<(), JobError> {
         match self.pool() {
-            Some(pool) => pool.call(job),
+            Some(pool) => pool.call(|| log_panic("job", job)),
             None => {
                 log_panic("job", job);
                 Ok(())

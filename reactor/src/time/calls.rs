@@ -16,8 +16,8 @@ use futures_util::stream::{FuturesUnordered, Stream};
 use crate::time::call::{Call, Notify, find, mismatch, unchecked_call};
 use crate::time::deferred_call::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
+use crate::time::panic_log::log_panic;
 use crate::time::timers::{Action, TimerId, Timers};
-use crate::util::panics::log_panic;
 
 /// Something that has calls of its own.
 pub(crate) trait Owner: Notify {

@@ -5,4 +5,5 @@ pub(crate) mod calls;
 pub(crate) mod clock;
 pub(crate) mod deferred_call;
 pub(crate) mod delayed_call;
+pub(crate) mod panic_log;
 pub(crate) mod timers;

@@ -12,7 +12,7 @@ use slab::Slab;
 
 use crate::time::call::{Call, Notify};
 use crate::time::clock::Clock;
-use crate::util::panics::log_panic;
+use crate::time::panic_log::log_panic;
 
 /// Timed calls in the order of their deadlines; first in, first out for equal ones.
 pub(crate) struct Timers {

@@ -2,6 +2,8 @@ use std::error::Error;
 use std::sync::Arc;
 use std::{fmt, io};
 
+use crate::util::escaped::escaped;
+
 /// Why a connection ended, as given to [`Protocol::connection_lost`](crate::Protocol::connection_lost).
 ///
 /// It tells apart the peer's fault, this side's and the network's. Twisted's `ConnectionDone` is [`Done`](Self::Done),
@@ -24,7 +26,7 @@ pub enum CloseReason {
     Lost(Arc<io::Error>),
     /// A time limit set by a policy or a protocol ran out.
     TimedOut,
-    /// A callback of the protocol panicked; the text is the panic's message.
+    /// A callback of the protocol panicked; the text is the panic's message, up to 1,024 bytes of it.
     Panicked(String),
     /// More was written than the output limit allows while the peer did not read.
     Overflow,
@@ -88,7 +90,7 @@ impl fmt::Display for CloseReason {
             Self::Aborted => f.write_str("connection aborted on this side"),
             Self::Lost(error) => write!(f, "connection lost: {error}"),
             Self::TimedOut => f.write_str("connection timed out"),
-            Self::Panicked(message) => write!(f, "a callback panicked: {message}"),
+            Self::Panicked(message) => write!(f, "a callback panicked: {}", escaped(message)),
             Self::Overflow => f.write_str("more was written than the output limit allows"),
             Self::Evicted => f.write_str("the memory budget was spent, and this connection held most of it"),
             Self::DescriptorOverrun => f.write_str("more file descriptors were sent than bytes to go with them"),

@@ -4,10 +4,10 @@ use std::rc::{Rc, Weak};
 
 use crate::hub::Hub;
 use crate::hub::memory_ledger::{Holder, NOTEWORTHY};
+use crate::time::panic_log::log_panic;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::lifecycle::Pace;
 use crate::transport::state::State;
-use crate::util::panics::log_panic;
 
 /// Reading.
 impl State {

@@ -32,13 +32,6 @@ pub(crate) async fn catch_panic_async<T>(future: impl Future<Output = T>) -> Res
     AssertUnwindSafe(future).catch_unwind().await.map_err(into_message)
 }
 
-/// Runs user code that belongs to no connection: a panic is only logged.
-pub(crate) fn log_panic(what: &'static str, code: impl FnOnce()) {
-    if let Err(message) = catch_panic(code) {
-        tracing::error!(panic = message, "a {what} panicked");
-    }
-}
-
 fn into_message(payload: Box<dyn Any + Send>) -> String {
     let message = message(&*payload);
     // The payload is user code, too, and may panic when dropped; so may the payload of that panic.
@@ -48,11 +41,15 @@ fn into_message(payload: Box<dyn Any + Send>) -> String {
     message
 }
 
-/// The text of a panic.
+/// The text of a panic, or its beginning: it may contain all that a peer has sent.
 pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
-    payload
-        .downcast_ref::<&str>()
-        .map(ToString::to_string)
-        .or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "a panic without a message".to_owned())
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(|text| &**text));
+    match text {
+        Some(text) if text.len() > LONGEST => format!("{}…", &text[..text.floor_char_boundary(LONGEST)]),
+        Some(text) => text.to_owned(),
+        None => "a panic without a message".to_owned(),
+    }
 }
+
+/// The maximum length of a panic's text, in bytes.
+const LONGEST: usize = 1024;

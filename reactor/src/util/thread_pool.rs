@@ -12,7 +12,8 @@ use std::{fmt, io, mem, thread};
 
 use futures_channel::oneshot;
 
-use crate::util::panics::{log_panic, message};
+use crate::util::escaped::escaped;
+use crate::util::panics::{catch_panic, message};
 
 /// A bounded number of threads, started when there is work for them, and a bounded queue before them.
 ///
@@ -57,10 +58,10 @@ impl ThreadPool {
         }
     }
 
-    /// Queues `job` now, without a result. A panic in it is logged.
+    /// Queues `job` now, without a result. A panic in it is not reported.
     pub(crate) fn call(&self, job: impl FnOnce() + Send + 'static) -> Result<(), JobError> {
         self.queue(Box::new(move |shared| {
-            log_panic("job", job);
+            let _ = catch_panic(job);
             shared.lock().unfinished -= 1;
         }))
     }
@@ -106,7 +107,7 @@ impl Drop for ThreadPool {
         drop(state);
         self.shared.changed.notify_all();
         for job in jobs {
-            log_panic("queued job's destructor", || drop(job));
+            let _ = catch_panic(|| drop(job));
         }
     }
 }
@@ -130,7 +131,7 @@ impl fmt::Display for JobError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Full => f.write_str("too many jobs are waiting for a thread"),
-            Self::Panicked(message) => write!(f, "the job panicked: {message}"),
+            Self::Panicked(message) => write!(f, "the job panicked: {}", escaped(message)),
             Self::Stopped => f.write_str("the reactor ended before the job could run"),
             Self::NoThread(_) => f.write_str("no thread could be started for the job"),
         }

@@ -3,12 +3,17 @@
 use std::cell::RefCell;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::panic::resume_unwind;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reactor::Port;
 use reactor::datagram::{DatagramOptions, DatagramProtocol, DatagramTransport, Interface};
 use reactor::testing::{Link, Simulation};
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::support::count_logged;
 
 /// Keeps what it receives, and answers if it is told to.
 struct Keeper {
@@ -254,4 +259,28 @@ fn a_broadcast_needs_a_port_that_was_opened_for_it() {
     let one = open(&sim, "one", 5353, false);
     let error = one.transport.write("to all", (Ipv4Addr::BROADCAST, 5353).into()).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::PermissionDenied);
+}
+
+/// Panics for every datagram, without a word on standard error.
+struct Odd;
+
+impl DatagramProtocol for Odd {
+    fn datagram_received(&mut self, _data: &[u8], _peer: SocketAddr) {
+        resume_unwind(Box::new("odd"));
+    }
+}
+
+#[test]
+fn of_many_panics_one_in_a_while_is_logged() {
+    let (_logging, lines) = count_logged(LevelFilter::ERROR);
+    let sim = Simulation::new(0);
+    sim.host("server").listen_udp("0.0.0.0:7", |_| Odd).unwrap();
+    let [_, ipv4] = sim.addresses_of("server")[..] else { panic!("two addresses") };
+    let client = open(&sim, "client", 0, false);
+    for _ in 0..50 {
+        client.transport.write("?", (ipv4, 7).into()).unwrap();
+    }
+    settle(&sim);
+    let lines = lines.load(Ordering::Relaxed);
+    assert!((1..10).contains(&lines), "{lines}");
 }

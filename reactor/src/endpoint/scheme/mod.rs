@@ -15,7 +15,7 @@ use std::rc::Rc;
 use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use crate::reactor::Reactor;
 use crate::reactor::parts::Part;
-use crate::util::panics::log_panic;
+use crate::time::panic_log::log_panic;
 
 /// Makes the endpoint from its description, or returns what is wrong with it. Opens and resolves nothing.
 pub(super) type Parse<E> = dyn Fn(&Reactor, &mut Arguments) -> Result<Box<E>, EndpointError>;
