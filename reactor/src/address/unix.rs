@@ -19,7 +19,6 @@ use crate::util::escaped::{escaped, escaped_path};
 ///
 /// Cloning it is cheap. It displays as the path, as `@name`, or as `(unnamed)`, with misleading characters, which a
 /// client may have put into its name, [escaped].
-/// name to confuse people [escaped].
 ///
 /// ```
 /// use reactor::address::UnixAddress;
@@ -73,6 +72,19 @@ impl UnixAddress {
     /// Whether it has neither a path nor an abstract name.
     pub fn is_unnamed(&self) -> bool {
         self.0 == Name::Unnamed
+    }
+
+    /// A text in one line that no other address has, for programs; people get the escaped name.
+    pub(crate) fn unique_text(&self) -> String {
+        match &self.0 {
+            Name::Unnamed => String::new(),
+            Name::Path(path) => {
+                let path = path.as_os_str().as_bytes();
+                let mark = if path.starts_with(b"@") { "\\" } else { "" };
+                format!("{mark}{}", path.escape_ascii())
+            }
+            Name::Abstract(name) => format!("@{}", name.escape_ascii()),
+        }
     }
 
     /// The system's form of the address; an error if it has none.
@@ -187,6 +199,16 @@ const LONGEST: usize = 107;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn different_addresses_have_different_texts() {
+        let paths = ["a\n", "a\\n", "@a", "\\@a", "@", "\u{e9}", "\\xc3\\xa9"].map(UnixAddress::from_path);
+        let names = ["a\n", "a", "@a", ""].map(UnixAddress::from_abstract_name);
+        let all: Vec<_> =
+            paths.iter().chain(&names).chain([&UnixAddress::unnamed()]).map(|it| it.unique_text()).collect();
+        assert!(all.iter().all(|text| text.bytes().all(|byte| (b' '..=b'~').contains(&byte))), "{all:?}");
+        assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), all.len(), "{all:?}");
+    }
 
     #[test]
     fn what_the_system_is_told_is_what_it_tells() {

@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::address::unix::UnixAddress;
 use crate::connection::Protocol;
+use crate::listen::inheritable::PortKind;
 use crate::port::Port;
 use crate::reactor::Reactor;
 use crate::reactor::core::{Backend, no_network};
@@ -155,11 +156,11 @@ impl Handover {
                 }
             }
         }
-        for (name, socket) in left_over {
-            close_for_good(&name, socket);
+        for (_, socket) in left_over {
+            close_for_good(Socket::from(socket));
         }
         let offer = Rc::new(Offer {
-            name: format!("unix {}", UnixAddress::from_path(&path)),
+            name: PortKind::Unix.name(&UnixAddress::from_path(&path).unique_text()),
             port: OnceCell::new(),
             on_taken_over: Cell::new(Some(Box::new(on_taken_over))),
             asking: RefCell::default(),
@@ -179,14 +180,15 @@ impl Handover {
 
 /// Closes a socket of the previous process that this one did not ask for, and removes its file: the previous process
 /// has left it, and it would be in the way of the next server at that path.
-fn close_for_good(name: &str, socket: OwnedFd) {
-    let path = name.strip_prefix("unix ").or_else(|| name.strip_prefix("unix-datagram "));
-    let Some(path) = path else { return };
+fn close_for_good(socket: Socket) {
+    if !socket.domain().is_ok_and(|domain| domain == Domain::UNIX) {
+        return;
+    }
+    let Ok(address) = socket.local_addr().map(|address| UnixAddress::from_system(&address)) else { return };
     // Treated like a locked socket, so that a file of the previous process is removed.
-    let closed = NamedSocket::take_over(Socket::from(socket), &UnixAddress::from(path), true)
-        .and_then(|socket| socket.take_file());
+    let closed = NamedSocket::take_over(socket, &address, true).and_then(|socket| socket.take_file());
     if let Err(error) = closed {
-        tracing::warn!(path, %error, "cannot remove the file of an unclaimed socket");
+        tracing::warn!(%address, %error, "cannot remove the file of an unclaimed socket");
     }
 }
 
@@ -208,8 +210,10 @@ fn receive_sockets(before: &UnixStream, clock: &Clock, patience: Duration) -> io
     let until = clock.now() + patience;
     let mut text = Vec::new();
     let mut descriptors = Vec::new();
-    // An empty line ends the list.
-    while !(text == b"\n" || text.ends_with(b"\n\n")) {
+    let end = loop {
+        if let Some(end) = end_of_list(&text) {
+            break end;
+        }
         // A timeout of zero would mean forever.
         let left = until.saturating_duration_since(clock.now()).max(Duration::from_millis(1));
         before.set_read_timeout(Some(left))?;
@@ -224,6 +228,10 @@ fn receive_sockets(before: &UnixStream, clock: &Clock, patience: Duration) -> io
         if text.len() > LONGEST {
             return Err(malformed());
         }
+    };
+    let behind = text.split_off(end);
+    if !behind.is_empty() {
+        return Err(if behind == GONE.as_bytes() { io::Error::other(TOO_LATE) } else { malformed() });
     }
     let names = String::from_utf8(text).map_err(|_| malformed())?;
     let names: Vec<_> = names.lines().filter(|name| !name.is_empty()).map(str::to_owned).collect();
@@ -232,6 +240,14 @@ fn receive_sockets(before: &UnixStream, clock: &Clock, patience: Duration) -> io
         return Err(malformed());
     }
     Ok(names.into_iter().zip(descriptors.drain(..)).collect())
+}
+
+/// Where the list of names ends: behind its first empty line.
+fn end_of_list(text: &[u8]) -> Option<usize> {
+    if text.starts_with(b"\n") {
+        return Some(1);
+    }
+    text.windows(2).position(|pair| pair == b"\n\n").map(|at| at + 2)
 }
 
 fn cannot_take_over(path: &Path, error: &io::Error) -> io::Error {
@@ -271,7 +287,7 @@ impl Protocol for ToPredecessor {
     }
 
     fn data_received(&mut self, _data: &[u8]) {
-        self.outcome.set(Some("another process has taken over meanwhile"));
+        self.outcome.set(Some(TOO_LATE));
         self.transport.abort_connection();
     }
 
@@ -380,6 +396,9 @@ const READY: &str = "ready\n";
 
 /// What a process that comes too late receives.
 const GONE: &str = "gone\n";
+
+/// What such a process reports.
+const TOO_LATE: &str = "another process has taken over meanwhile";
 
 /// How long the previous process may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);

@@ -54,7 +54,7 @@ use crate::datagram::socket::DatagramSocket;
 use crate::datagram::transport::DatagramTransport;
 use crate::datagram::udp::UdpPort;
 use crate::driver::stream::Listener;
-use crate::listen::inheritable::InheritableSocket;
+use crate::listen::inheritable::{InheritableSocket, PortKind};
 use crate::net::bind::Bind;
 use crate::net::connection_options::ConnectionOptions;
 use crate::net::listen_options::ListenOptions;
@@ -86,8 +86,8 @@ impl Reactor {
             let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
             self.accept_on(listener, options.limits, options.connection, factory)
         } else {
-            let name = format!("tcp {wanted}");
-            let listener: TcpPort = self.bind(wanted, &name, &options)?;
+            let name = PortKind::Tcp.name(&wanted.to_string());
+            let listener: TcpPort = self.bind(wanted, PortKind::Tcp, &name, &options)?;
             let inheritable = InheritableSocket::tcp(name, listener.socket());
             let port = self.accept_on(listener, options.limits, options.connection, factory);
             port.set_inheritable(inheritable);
@@ -109,7 +109,8 @@ impl Reactor {
     pub fn listen_unix(&self, address: impl Into<UnixListenOptions>, factory: impl Factory) -> io::Result<Port> {
         let options = address.into();
         let bind = || UnixPort::bind(&options);
-        let (listener, inheritable) = self.bind_unix("unix", &options.address, options.lock, bind, UnixPort::on)?;
+        let (listener, inheritable) =
+            self.bind_unix(PortKind::Unix, &options.address, options.lock, bind, UnixPort::on)?;
         let factory = FactoryCell::new(factory);
         let port = self.accept_on(listener, options.limits, options.connection, factory);
         port.set_inheritable(inheritable);
@@ -131,14 +132,14 @@ impl Reactor {
     /// Binds a socket, unless another reactor has already bound it for this one, and makes a port of it.
     fn bind_unix<S>(
         &self,
-        kind: &str,
+        kind: PortKind,
         address: &UnixAddress,
         lock: bool,
         bind: impl FnOnce() -> io::Result<NamedSocket>,
         port: impl FnOnce(Arc<NamedSocket>) -> io::Result<S>,
     ) -> io::Result<(S, InheritableSocket)> {
-        let name = format!("{kind} {address}");
-        let bind = || match self.inherited(&name) {
+        let name = kind.name(&address.unique_text());
+        let bind = || match self.inherited(kind, &name)? {
             Some(socket) => NamedSocket::take_over(socket, address, lock),
             None => bind(),
         };
@@ -174,8 +175,8 @@ impl Reactor {
             let socket = self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))?;
             return Ok(self.start_datagrams(Rc::new(socket), build));
         }
-        let name = format!("udp {wanted}");
-        let socket: UdpPort = self.bind(wanted, &name, &options)?;
+        let name = PortKind::Udp.name(&wanted.to_string());
+        let socket: UdpPort = self.bind(wanted, PortKind::Udp, &name, &options)?;
         let inheritable = InheritableSocket::udp(name, socket.socket());
         let port = self.start_datagrams(Rc::new(socket), build);
         port.set_inheritable(inheritable);
@@ -217,7 +218,7 @@ impl Reactor {
         let options = address.into();
         let bind = || UnixDatagramPort::bind(&options);
         let (socket, inheritable) =
-            self.bind_unix("unix-datagram", &options.address, options.lock, bind, UnixDatagramPort::on)?;
+            self.bind_unix(PortKind::UnixDatagram, &options.address, options.lock, bind, UnixDatagramPort::on)?;
         let port = self.start_datagrams(Rc::new(socket), build);
         port.set_inheritable(inheritable);
         Ok(port)
@@ -236,8 +237,8 @@ impl Reactor {
 
     /// Binds a socket, which several reactors share if this one is set up as one of a group, or adopts the one that the
     /// previous process has left.
-    fn bind<S: Bind>(&self, wanted: SocketAddr, name: &str, options: &S::Options) -> io::Result<S> {
-        if let Some(socket) = self.inherited(name) {
+    fn bind<S: Bind>(&self, wanted: SocketAddr, kind: PortKind, name: &str, options: &S::Options) -> io::Result<S> {
+        if let Some(socket) = self.inherited(kind, name).map_err(|error| cannot_listen(wanted, error))? {
             let adopt = || self.in_context(|| S::adopt(socket));
             return self.unless_stopped(adopt).map_err(|error| cannot_listen(wanted, error));
         }
@@ -251,11 +252,13 @@ impl Reactor {
         }
     }
 
-    /// The socket that the previous process has left under this name.
-    fn inherited(&self, name: &str) -> Option<Socket> {
+    /// The socket that the previous process has left under this name; an error if it is not one for such a port.
+    fn inherited(&self, kind: PortKind, name: &str) -> io::Result<Option<Socket>> {
         let mut inherited = self.0.inherited.borrow_mut();
-        let index = inherited.iter().position(|(other, _)| other == name)?;
-        Some(Socket::from(inherited.remove(index).1))
+        let Some(index) = inherited.iter().position(|(other, _)| other == name) else { return Ok(None) };
+        let socket = Socket::from(inherited.remove(index).1);
+        kind.prepare(&socket)?;
+        Ok(Some(socket))
     }
 
     /// Runs `open` unless the reactor is stopping, which would never close the result.

@@ -3,6 +3,7 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -10,6 +11,7 @@ use std::sync::mpsc::Receiver;
 use std::thread::JoinHandle;
 use std::{io, thread};
 
+use reactor::address::UnixAddress;
 use reactor::datagram::{DatagramProtocol, DatagramTransport};
 use reactor::listen::Handover;
 use reactor::testing::Simulation;
@@ -18,7 +20,7 @@ use reactor::unix::UnixListenOptions;
 use reactor::{Protocol, Reactor, Transport, run_on_threads};
 
 use crate::support::datagrams::{receive, socket};
-use crate::support::{PATIENCE, connect, connect_unix, fresh_path, in_time, test_reactor};
+use crate::support::{PATIENCE, connect, connect_unix, fresh_path, in_time, send_descriptors, test_reactor};
 
 /// Answers everything by its server's name, and stays until the client goes.
 struct Named<T> {
@@ -40,6 +42,12 @@ impl DatagramProtocol for Named<DatagramTransport> {
     fn datagram_received(&mut self, _data: &[u8], peer: SocketAddr) {
         self.transport.write(self.name, peer).unwrap();
     }
+}
+
+struct Deaf;
+
+impl DatagramProtocol<UnixAddress> for Deaf {
+    fn datagram_received(&mut self, _data: &[u8], _peer: UnixAddress) {}
 }
 
 /// A server on a thread. It ends when the next one has taken over and its clients are gone.
@@ -214,7 +222,12 @@ fn of_two_next_servers_only_the_first_that_is_ready_takes_over() {
 #[test]
 fn sockets_that_nobody_asks_for_any_more_are_closed() {
     in_time(|| {
-        let (_kept, folder, one) = offering("one");
+        let (_kept, parent) = fresh_folder();
+        // A name that is not displayed as it is.
+        let folder = parent.join("odd\nname");
+        std::fs::create_dir(&folder).unwrap();
+        let one = Server::start("one", &folder);
+        one.expect_finished();
         let reactor = test_reactor();
         let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
         reactor.run_until(handover.finish(|| ())).unwrap().unwrap();
@@ -232,6 +245,10 @@ fn who_says_something_else_at_the_path_is_an_error_that_names_it() {
             ("", "the answer was cut short"),
             ("tcp 0.0.0.0:80\n", "the answer was cut short"),
             ("tcp 0.0.0.0:80\n\n", "malformed reply"),
+            ("\n\n", "malformed reply"),
+            ("\nmore", "malformed reply"),
+            ("\ngone\n", "another process has taken over meanwhile"),
+            ("tcp 0.0.0.0:80\n\ntcp 0.0.0.0:81\n\n", "malformed reply"),
             ("\u{fffd}\n\n", "malformed reply"),
         ] {
             let path = folder.join("handover");
@@ -245,6 +262,44 @@ fn who_says_something_else_at_the_path_is_an_error_that_names_it() {
             other.join().unwrap();
             std::fs::remove_file(path).unwrap();
         }
+    });
+}
+
+#[test]
+fn a_socket_that_is_not_what_its_name_says_is_not_listened_on() {
+    in_time(|| {
+        let (_kept, folder) = fresh_folder();
+        let path = folder.join("handover");
+        let listener = UnixListener::bind(&path).unwrap();
+        let connected = UnixStream::pair().unwrap().0;
+        let sent: [(&str, OwnedFd); 4] = [
+            ("tcp 127.0.0.1:0", socket().into()),
+            ("udp 127.0.0.1:0", std::net::TcpListener::bind("127.0.0.1:0").unwrap().into()),
+            ("unix /run/no", connected.into()),
+            ("unix-datagram /run/no", socket().into()),
+        ];
+        let other = thread::spawn(move || {
+            let predecessor = listener.accept().unwrap().0;
+            for (name, descriptor) in sent {
+                send_descriptors(&predecessor, format!("{name}\n").as_bytes(), &[descriptor]);
+            }
+            (&predecessor).write_all(b"\n").unwrap();
+        });
+        let reactor = test_reactor();
+        let handover = Handover::begin(&reactor, &path).unwrap();
+        assert_eq!(handover.taken_count(), 4);
+        let name = "two";
+        let opened = [
+            reactor.listen_tcp("127.0.0.1:0", move |transport| Named { transport, name }),
+            reactor.listen_udp("127.0.0.1:0", move |transport| Named { transport, name }),
+            reactor.listen_unix("/run/no", move |transport| Named { transport, name }),
+            reactor.listen_unix_datagram("/run/no", |_| Deaf),
+        ];
+        for error in opened.map(Result::unwrap_err) {
+            let said = error.to_string();
+            assert!(said.ends_with(": the socket that the previous process has left is of another kind"), "{said}");
+        }
+        other.join().unwrap();
     });
 }
 
