@@ -164,7 +164,7 @@ impl Acceptor {
     /// Starts the connection of a client if it is admitted. Returns whether another connection gave way to it.
     fn accepted<S: Stream>(self: &Rc<Self>, accepted: Accepted<S>) -> bool {
         let Some(core) = self.core.upgrade() else { return false };
-        let displaced = match self.admission.admit(&accepted.peer) {
+        let displaced = match self.admission.admit(&accepted.peer, || core.ports()) {
             Ok(displaced) => displaced,
             Err(why) => {
                 self.admission.refuse(why, 1);

@@ -63,19 +63,27 @@ impl Admission {
 
     /// Admits a client, or returns why it is to be turned away. If a limit is reached and the port has unestablished
     /// connections, the oldest of the peer that has most of them gives way, so that a client that opens many
-    /// connections and sends nothing only keeps itself out. Returns whether one gave way.
-    /// says nothing only keeps itself out. Whether one has.
-    pub(crate) fn admit(&self, peer: &Address) -> Result<bool, Refusal> {
+    /// connections and sends nothing only keeps itself out. If it is the reactor's limit, and the port has none, one of
+    /// the port of the reactor that has most gives way. Returns whether one gave way.
+    pub(crate) fn admit(&self, peer: &Address, ports: impl FnOnce() -> Vec<Port>) -> Result<bool, Refusal> {
         let source = peer.source();
         let exhausted = source.and_then(|source| self.exhausted_share(source));
         let Some(why) = self.exhausted_limit().or(exhausted) else { return Ok(false) };
         // A peer that has already used up its share gains nothing at the cost of others.
         let among = if exhausted.is_some() { source } else { None };
-        if !self.port.displace_pending(among) {
-            return Err(why);
+        if self.port.displace_pending(among) {
+            self.refuse(Refusal::Displaced, 1);
+            return Ok(true);
         }
-        self.refuse(Refusal::Displaced, 1);
-        Ok(true)
+        if why == Refusal::Budget
+            && exhausted.is_none()
+            && let Some(fullest) = ports().into_iter().max_by_key(Port::pending_count)
+            && fullest.displace_pending(None)
+        {
+            self.report(&fullest, Refusal::Displaced, 1);
+            return Ok(true);
+        }
+        Err(why)
     }
 
     /// The limit of the port or the reactor that is reached.
@@ -106,9 +114,13 @@ impl Admission {
 
     /// Counts and logs clients that were turned away.
     pub(crate) fn refuse(&self, why: Refusal, clients: usize) {
-        self.port.add_refused(why, clients);
+        self.report(&self.port, why, clients);
+    }
+
+    fn report(&self, port: &Port, why: Refusal, clients: usize) {
+        port.add_refused(why, clients);
         if let Some(left_out) = self.refusals[why as usize].allows(self.timers.now()) {
-            tracing::warn!(port = %self.port.host(), refused = self.port.refusals().total(), left_out, "{}", why.text());
+            tracing::warn!(port = %port.host(), refused = port.refusals().total(), left_out, "{}", why.text());
         }
     }
 

@@ -38,7 +38,12 @@ fn connect(sim: &Simulation, host: &str, options: impl Into<ConnectOptions>) -> 
 /// Whether a client that connects is let in; it stays.
 #[track_caller]
 fn is_let_in(sim: &Simulation, host: &str) -> bool {
-    let log = connect(sim, host, "server:7");
+    is_let_in_at(sim, host, "server:7")
+}
+
+#[track_caller]
+fn is_let_in_at(sim: &Simulation, host: &str, target: &str) -> bool {
+    let log = connect(sim, host, target);
     sim.run_for(SECOND);
     let let_in = log.lines() == ["made"];
     assert!(let_in || log.lines() == ["made", "eof", "lost Done", "dropped"], "{:?}", log.lines());
@@ -326,6 +331,25 @@ fn where_a_port_or_the_reactor_is_full_those_that_are_not_established_give_way_t
     // Those that are established give way to nobody.
     assert!(!is_let_in(&sim, "five"));
     assert_eq!((port.refusals().budget, log.has("lost")), (1, false));
+}
+
+#[test]
+fn where_the_reactor_is_full_those_of_another_port_give_way_too_but_not_to_a_peer_that_has_its_share() {
+    let sim = Simulation::new(1);
+    let server = sim.host("server");
+    server.set_connection_budget(4);
+    let unlimited = AcceptLimits::new().per_peer(usize::MAX);
+    let (port, _) = listen_for_web_sockets(&sim, unlimited);
+    let other = listen_on(&sim, "server", 8.into());
+    let silent: Vec<_> = (0..4).map(|_| connect(&sim, "silent", "server:7")).collect();
+    sim.run_for(SECOND);
+    assert!(is_let_in_at(&sim, "one", "server:8") && is_let_in_at(&sim, "one", "server:8"));
+    // One more would be more than half of all.
+    assert!(!is_let_in_at(&sim, "one", "server:8"));
+    assert!(is_let_in_at(&sim, "two", "server:8"));
+    assert_eq!(silent.iter().map(|log| log.has("lost")).collect::<Vec<_>>(), [true, true, true, false]);
+    assert_eq!((port.refusals().displaced, port.refusals().total()), (3, 3));
+    assert_eq!((other.connection_count(), other.refusals().total()), (3, 1));
 }
 
 #[test]
