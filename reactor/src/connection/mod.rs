@@ -95,7 +95,9 @@ pub trait Protocol: Any {
 
     /// The peer sent a file descriptor over a UNIX socket. The bytes that it was sent with follow at once, even if this
     /// callback pauses reading; bytes that were sent earlier may come with them. Not called after the connection has
-    /// begun to close.
+    /// begun to close. A port of a UNIX socket takes descriptors only
+    /// [if it is told to](crate::unix::UnixListenOptions::receive_file_descriptors); clients, and sockets that are
+    /// adopted, take them.
     ///
     /// The default implementation closes the descriptor, on another thread, and logs that, once in five seconds. A
     /// protocol that drops one waits for its close, which of a socket that lingers takes as long as the peer has set: do

@@ -109,8 +109,8 @@ impl Reactor {
     pub fn listen_unix(&self, address: impl Into<UnixListenOptions>, factory: impl Factory) -> io::Result<Port> {
         let options = address.into();
         let bind = || UnixPort::bind(&options);
-        let (listener, inheritable) =
-            self.bind_unix(PortKind::Unix, &options.address, options.lock, bind, UnixPort::on)?;
+        let on = |named| UnixPort::on(named, options.receive_file_descriptors);
+        let (listener, inheritable) = self.bind_unix(PortKind::Unix, &options.address, options.lock, bind, on)?;
         let factory = FactoryCell::new(factory);
         let port = self.accept_on(listener, options.limits, options.connection, factory);
         port.set_inheritable(inheritable);

@@ -14,6 +14,7 @@ use crate::datagram::socket::{DatagramSocket, Deliver, Ends, Route, unsent};
 use crate::hub::Hub;
 use crate::unix::file::NamedSocket;
 use crate::unix::options::UnixDatagramOptions;
+use crate::unix::passed_rights::set_takes_descriptors;
 
 /// A socket, with or without a name.
 pub(crate) struct UnixDatagramPort {
@@ -33,6 +34,8 @@ impl UnixDatagramPort {
     /// Receives and sends on a socket from [`bind`](Self::bind). Needs the runtime's context.
     pub(crate) fn on(named: Arc<NamedSocket>) -> io::Result<Self> {
         let socket = named.socket.try_clone()?;
+        // Nobody hears of them, and the system would close them here.
+        set_takes_descriptors(&socket, false);
         let host = UnixAddress::from_system(&socket.local_addr()?);
         let socket = UnixDatagram::from_std(net::UnixDatagram::from(OwnedFd::from(socket)))?;
         Ok(Self { socket, _named: named, host })

@@ -30,6 +30,7 @@ pub(crate) mod datagram;
 pub(crate) mod file;
 pub(crate) mod lock;
 pub(crate) mod options;
+pub(crate) mod passed_rights;
 
 pub use options::{UnixConnectOptions, UnixDatagramOptions, UnixListenOptions};
 
@@ -42,6 +43,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
     SendFlags, recvmsg, sendmsg,
@@ -58,6 +60,7 @@ use crate::net::socket::{Reserve, poll_end};
 use crate::transport::state::SocketOptions;
 use crate::unix::file::NamedSocket;
 use crate::unix::lock::Lock;
+use crate::unix::passed_rights::set_takes_descriptors;
 use crate::util::closer::close_elsewhere;
 use crate::util::escaped::escaped_path;
 
@@ -68,11 +71,12 @@ pub(crate) struct Unix {
     forgot_readable: bool,
     /// The descriptors that came with the bytes read last.
     descriptors: Vec<OwnedFd>,
+    takes_descriptors: bool,
 }
 
 impl Unix {
-    fn new(socket: UnixStream) -> Self {
-        Self { socket, forgot_readable: false, descriptors: Vec::new() }
+    fn new(socket: UnixStream, takes_descriptors: bool) -> Self {
+        Self { socket, forgot_readable: false, descriptors: Vec::new(), takes_descriptors }
     }
 
     /// Takes over a connected, non-blocking socket. Needs the runtime's context.
@@ -84,7 +88,7 @@ impl Unix {
     fn connected(socket: Socket, peer: UnixAddress) -> io::Result<Accepted<Self>> {
         let host = UnixAddress::from_system(&socket.local_addr()?).into();
         let socket = UnixStream::from_std(OwnedFd::from(socket).into())?;
-        Ok(Accepted { stream: Self::new(socket), host, peer: peer.into() })
+        Ok(Accepted { stream: Self::new(socket, true), host, peer: peer.into() })
     }
 }
 
@@ -92,7 +96,7 @@ impl Stream for Unix {
     const PASSES_DESCRIPTORS: bool = true;
 
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        let Self { socket, forgot_readable, descriptors } = self;
+        let Self { socket, forgot_readable, descriptors, .. } = self;
         descriptors.drain(..).for_each(close_elsewhere);
         if *forgot_readable {
             match receive(socket, buffer, descriptors) {
@@ -136,6 +140,10 @@ impl Stream for Unix {
     }
 
     fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        if !self.takes_descriptors {
+            // The system is too old to refuse them.
+            self.descriptors.drain(..).for_each(close_elsewhere);
+        }
         take(&mut self.descriptors)
     }
 
@@ -185,7 +193,10 @@ fn send(socket: &UnixStream, data: &[u8], descriptor: BorrowedFd<'_>) -> io::Res
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    Ok(sendmsg(socket, &[IoSlice::new(data)], &mut control, SendFlags::NOSIGNAL)?)
+    sendmsg(socket, &[IoSlice::new(data)], &mut control, SendFlags::NOSIGNAL).map_err(|error| match error {
+        Errno::PERM => io::Error::new(io::ErrorKind::PermissionDenied, "the peer takes no file descriptors"),
+        _ => error.into(),
+    })
 }
 
 /// A listening socket.
@@ -194,6 +205,7 @@ pub(crate) struct UnixPort {
     /// Keeps its file; `None` if the port was adopted.
     _named: Option<Arc<NamedSocket>>,
     host: UnixAddress,
+    takes_descriptors: bool,
     reserve: Reserve,
 }
 
@@ -201,21 +213,24 @@ impl UnixPort {
     /// Binds and listens.
     pub(crate) fn bind(options: &UnixListenOptions) -> io::Result<NamedSocket> {
         let named = NamedSocket::bind(Type::STREAM, &options.address, options.mode, options.lock)?;
+        set_takes_descriptors(&named.socket, options.receive_file_descriptors);
         named.socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
         Ok(named)
     }
 
     /// Accepts on a socket from [`bind`](Self::bind). Needs the runtime's context.
-    pub(crate) fn on(named: Arc<NamedSocket>) -> io::Result<Self> {
+    pub(crate) fn on(named: Arc<NamedSocket>, takes_descriptors: bool) -> io::Result<Self> {
         let socket = named.socket.try_clone()?;
-        Ok(Self { _named: Some(named), ..Self::adopt(socket)? })
+        // It may be a previous process's.
+        set_takes_descriptors(&socket, takes_descriptors);
+        Ok(Self { _named: Some(named), takes_descriptors, ..Self::adopt(socket)? })
     }
 
     /// Takes over a listening, non-blocking socket; its file is not removed. Needs the runtime's context.
     pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
         let host = UnixAddress::from_system(&socket.local_addr()?);
         let socket = UnixListener::from_std(net::UnixListener::from(OwnedFd::from(socket)))?;
-        Ok(Self { socket, _named: None, host, reserve: Reserve::new() })
+        Ok(Self { socket, _named: None, host, takes_descriptors: true, reserve: Reserve::new() })
     }
 }
 
@@ -225,7 +240,7 @@ impl Listener for UnixPort {
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Unix>>> {
         let (socket, peer) = ready!(self.socket.poll_accept(cx))?;
         let peer = UnixAddress::from(net::SocketAddr::from(peer)).into();
-        Poll::Ready(Ok(Accepted { stream: Unix::new(socket), host: self.host(), peer }))
+        Poll::Ready(Ok(Accepted { stream: Unix::new(socket, self.takes_descriptors), host: self.host(), peer }))
     }
 
     fn host(&self) -> Address {

@@ -28,6 +28,7 @@ pub struct UnixListenOptions {
     pub(crate) address: UnixAddress,
     pub(crate) mode: u32,
     pub(crate) lock: bool,
+    pub(crate) receive_file_descriptors: bool,
     pub(crate) backlog: u32,
     pub(crate) limits: AcceptLimits,
     pub(crate) connection: ConnectionOptions,
@@ -40,6 +41,7 @@ impl UnixListenOptions {
             address: address.into(),
             mode: MODE,
             lock: false,
+            receive_file_descriptors: false,
             backlog: 1024,
             limits: AcceptLimits::default(),
             connection: ConnectionOptions::default(),
@@ -61,6 +63,15 @@ impl UnixListenOptions {
     /// `wantPID`; the two respect each other's locks.
     pub fn lock(mut self, on: bool) -> Self {
         self.lock = on;
+        self
+    }
+
+    /// Whether clients may send descriptors
+    /// ([`file_descriptor_received`](crate::Protocol::file_descriptor_received)) (off). Otherwise the system refuses
+    /// them, and the client learns that it may not send any; on Linux before 6.16 they are received and closed, on
+    /// another thread. Sending descriptors to clients is always possible.
+    pub fn receive_file_descriptors(mut self, on: bool) -> Self {
+        self.receive_file_descriptors = on;
         self
     }
 

@@ -71,7 +71,7 @@ fn s140_what_is_wrong_with_a_description_of_a_server_is_told_with_its_place() {
         ("unix:/a:lockfile=maybe", "\"maybe\" (at 17) is neither yes nor no"),
         (
             "unix:/a:per-peer=1",
-            "\"per-peer\" (at 8) is not a keyword of unix: it has path, mode, backlog, lockfile, max-connections, max-pending, rate",
+            "\"per-peer\" (at 8) is not a keyword of unix: it has path, mode, backlog, lockfile, descriptors, max-connections, max-pending, rate",
         ),
         ("unix:@", "\"@\" (at 5) is not the address of a UNIX socket: the name is empty"),
         ("stdio:x", "\"x\" (at 6) is an argument too many: stdio takes none (a colon in an argument is written \\:)"),

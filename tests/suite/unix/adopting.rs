@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::thread;
 
 use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::unix::UnixListenOptions;
 use reactor::{Factory, Protocol, Transport};
 
 use crate::support::datagrams::socket;
@@ -194,7 +195,8 @@ fn s105_a_socket_received_in_a_message_can_be_adopted_in_that_callback() {
         let reactor = test_reactor();
         let brokered = Rc::new(Cell::new(0));
         let count = Rc::clone(&brokered);
-        reactor.listen_unix(&path, move |transport| Broker(Rc::clone(&count), transport)).unwrap();
+        let options = UnixListenOptions::new(&path).receive_file_descriptors(true);
+        reactor.listen_unix(options, move |transport| Broker(Rc::clone(&count), transport)).unwrap();
         let (near, far) = UnixStream::pair().unwrap();
         let far = Cell::new(Some(far));
         reactor.connect_unix(&path, move |transport: Transport| {

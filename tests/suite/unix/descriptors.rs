@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -10,11 +10,14 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use reactor::testing::StringTransport;
+use reactor::unix::UnixListenOptions;
 use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 use socket2::SockRef;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::support::{Callback, Log, PATIENCE, Recorder, count_logged, in_time, send_descriptors, tap, test_reactor};
+use crate::support::{
+    Callback, Log, PATIENCE, Recorder, count_logged, fresh_path, in_time, send_descriptors, tap, test_reactor,
+};
 use crate::unix::idle;
 
 /// Takes descriptors, reads what they have to say, and stops the reactor when its connection has ended.
@@ -275,6 +278,34 @@ fn s191_a_protocol_that_takes_none_has_them_closed_and_that_is_logged() {
         assert_closed(watcher);
         assert_eq!(lines.load(Ordering::Relaxed), 1);
     });
+}
+
+/// Sends a descriptor with a byte, to a port with these options. Returns what its protocol has seen.
+fn send_to_port(set: fn(UnixListenOptions) -> UnixListenOptions) -> Vec<String> {
+    in_time(move || {
+        let (_folder, path) = fresh_path();
+        let (reactor, log) = (test_reactor(), Log::default());
+        let seen = log.clone();
+        reactor.listen_unix(set(UnixListenOptions::new(&path)), move |transport| Taker::new(transport, &seen)).unwrap();
+        let descriptor = Cell::new(Some(saying("A")));
+        reactor.connect_unix(&path, move |transport: Transport| {
+            transport.send_file_descriptor(descriptor.take().unwrap()).unwrap();
+            transport.write("x");
+            transport.write_eof();
+            idle(transport)
+        });
+        reactor.run().unwrap();
+        log.lines()
+    })
+}
+
+#[test]
+fn a_port_that_was_not_told_to_takes_no_descriptors() {
+    let seen = send_to_port(|options| options);
+    // Linux before 6.16 does not refuse them.
+    assert!(seen == ["end"] || seen == ["data x", "end"], "{seen:?}");
+    let seen = send_to_port(|options| options.receive_file_descriptors(true));
+    assert_eq!(seen, ["descriptor A", "data x", "end"]);
 }
 
 #[test]

@@ -157,7 +157,7 @@ fn descriptors_pass_to_and_from_a_client_of_twisted_which_looks_for_the_lock() {
         let (reactor, log) = (test_reactor(), Log::default());
         let seen = log.clone();
         let exchange = move |transport| Exchange(transport, seen.clone());
-        reactor.listen_unix(UnixListenOptions::new(&path).lock(true), exchange).unwrap();
+        reactor.listen_unix(UnixListenOptions::new(&path).lock(true).receive_file_descriptors(true), exchange).unwrap();
         let mut client = in_python("ask", &path);
         reactor.run().unwrap();
         assert_eq!(log.lines(), SEEN);

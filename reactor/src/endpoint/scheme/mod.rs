@@ -45,7 +45,7 @@ impl Part for Schemes {
 /// |---|---|
 /// | `tcp:PORT` | a TCP port on all IPv4 interfaces, or on the address `interface=`, of either family |
 /// | `tcp6:PORT` | a TCP port on all interfaces, for IPv6 and IPv4 at once, or on the IPv6 address `interface=` |
-/// | `unix:PATH` | a UNIX socket, or with `@` an abstract name; `mode=` sets the permissions of its file, in octal (666); it is [locked](crate::unix::UnixListenOptions::lock), unless `lockfile=no` |
+/// | `unix:PATH` | a UNIX socket, or with `@` an abstract name; `mode=` sets the permissions of its file, in octal (666); it is [locked](crate::unix::UnixListenOptions::lock), unless `lockfile=no`; `descriptors=yes` lets clients [send descriptors](crate::unix::UnixListenOptions::receive_file_descriptors) |
 /// | `stdio:` * | standard input and output as the only connection, see [`Reactor::stdio`]; the port closes when that ends |
 /// | `systemd:name=NAME` * or `systemd:index=N` | a socket that the service manager has opened for this program (`LISTEN_FDS`): the next with this name, or the one with this index, from 0; with `domain=` (`INET`, `INET6` or `UNIX`) only if it is of that family |
 /// | `fd:N` * | a listening socket that this program was started with, by its number; afterwards 0, 1 and 2 refer to `/dev/null` |

@@ -26,6 +26,9 @@ pub(super) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     if let Some(lock) = arguments.optional("lockfile")? {
         options = options.lock(lock.is_on()?);
     }
+    if let Some(takes) = arguments.optional("descriptors")? {
+        options = options.receive_file_descriptors(takes.is_on()?);
+    }
     options.limits = accept_limits::parse(arguments, false)?;
     Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone(), options }))
 }
