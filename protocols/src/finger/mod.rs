@@ -11,8 +11,9 @@ pub use query::{FingerQuery, InvalidFingerQuery};
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
-use reactor::{Factory, OnEof};
+use reactor::{CloseReason, DelayedCall, Factory, OnEof};
 
 use crate::line::LineReceiver;
 use crate::line::handle::Lines;
@@ -22,10 +23,15 @@ use crate::line::handler::LineHandler;
 ///
 /// Programs need it only to call [`factory`](Self::factory). A client asks one question in a line, gets the answer, and
 /// is closed. Questions for another host are refused, as the RFC recommends, and so are invalid ones.
+///
+/// A client has a minute for its question, however slowly it sends it, and another to take the answer; then it is reset.
+/// [`factory_within`](Self::factory_within) sets another limit. The lookup may take any time.
 pub struct Finger<L> {
     lines: Lines,
     lookup: Rc<L>,
     asked: bool,
+    deadline: Duration,
+    timer: Option<DelayedCall>,
 }
 
 impl<L: AsyncFn(FingerQuery) -> Option<String> + 'static> Finger<L> {
@@ -44,21 +50,45 @@ impl<L: AsyncFn(FingerQuery) -> Option<String> + 'static> Finger<L> {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn factory(lookup: L) -> impl Factory + use<L> {
-        let lookup = Rc::new(lookup);
-        LineReceiver::factory(move |lines| Self { lines, lookup: Rc::clone(&lookup), asked: false })
-            .any_newline()
-            .max_length(LONGEST)
+        Self::factory_within(DEADLINE, lookup)
     }
 
-    fn answer(&self, text: &str) {
+    /// As [`factory`](Self::factory), with this time limit for the question, and for taking the answer.
+    pub fn factory_within(deadline: Duration, lookup: L) -> impl Factory + use<L> {
+        let lookup = Rc::new(lookup);
+        LineReceiver::factory(move |lines| Self {
+            lines,
+            lookup: Rc::clone(&lookup),
+            asked: false,
+            deadline,
+            timer: None,
+        })
+        .any_newline()
+        .max_length(LONGEST)
+    }
+
+    fn answer(&mut self, text: &str) {
         for line in text.lines() {
             self.lines.send_line(line);
         }
         self.lines.lose_connection();
+        self.wait_for_client();
+    }
+
+    fn wait_for_client(&mut self) {
+        let expired = |this: &mut Self| this.lines.transport().fail_connection(CloseReason::TimedOut);
+        let timer = self.lines.call_later(self.deadline, expired);
+        if let Some(before) = self.timer.replace(timer) {
+            before.cancel();
+        }
     }
 }
 
 impl<L: AsyncFn(FingerQuery) -> Option<String> + 'static> LineHandler for Finger<L> {
+    fn connection_made(&mut self) {
+        self.wait_for_client();
+    }
+
     fn line_received(&mut self, line: &[u8]) {
         let query = match FingerQuery::parse(line) {
             Ok(query) if query.host.is_none() => query,
@@ -69,6 +99,9 @@ impl<L: AsyncFn(FingerQuery) -> Option<String> + 'static> LineHandler for Finger
         // Only one question is answered.
         self.asked = true;
         self.lines.pause_reading();
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
         let lookup = Rc::clone(&self.lookup);
         self.lines.defer(async move { lookup(query).await }, move |this: &mut Self, text| {
             this.answer(text.as_deref().unwrap_or(refusal));
@@ -88,6 +121,9 @@ impl<L> fmt::Debug for Finger<L> {
 
 /// Longer than any name.
 const LONGEST: usize = 512;
+
+/// As long as this module's client waits for its answer.
+const DEADLINE: Duration = Duration::from_secs(60);
 
 #[cfg(test)]
 mod tests {
@@ -158,6 +194,35 @@ mod tests {
             assert_eq!(client.received(), b"It took a while.\r\n");
             assert!(client.lost_cleanly());
             assert_eq!(lookups.get(), 1);
+        }
+    }
+
+    #[test]
+    fn a_client_that_does_not_finish_its_question_in_time_is_reset() {
+        let mut wire = StringTransport::connect(Finger::factory(lookup));
+        for _ in 0..59 {
+            wire.receive("x");
+            wire.advance(Duration::from_secs(1));
+        }
+        assert!(wire.close_reason().is_none());
+        wire.advance(Duration::from_secs(1));
+        assert!(wire.was_reset() && matches!(wire.close_reason(), Some(CloseReason::TimedOut)));
+    }
+
+    #[test]
+    fn a_client_that_does_not_take_its_answer_in_time_is_reset() {
+        for (deadline, factory) in [
+            (60, Box::new(Finger::factory(lookup)) as Box<dyn Factory>),
+            (5, Box::new(Finger::factory_within(Duration::from_secs(5), lookup))),
+        ] {
+            let mut wire = StringTransport::connect(factory);
+            wire.advance(Duration::from_secs(deadline - 1));
+            wire.stall(true);
+            wire.receive("root\r\n");
+            wire.advance(Duration::from_secs(deadline - 1));
+            assert!(wire.close_reason().is_none());
+            wire.advance(Duration::from_secs(1));
+            assert!(wire.was_reset() && matches!(wire.close_reason(), Some(CloseReason::TimedOut)));
         }
     }
 

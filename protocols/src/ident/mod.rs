@@ -13,8 +13,9 @@ pub use reply::{IdentError, IdentReply};
 
 use std::fmt;
 use std::rc::Rc;
+use std::time::Duration;
 
-use reactor::{Factory, OnEof};
+use reactor::{CloseReason, DelayedCall, Factory, OnEof};
 
 use crate::ident::query::port_pair;
 use crate::ident::reply::line_of;
@@ -27,11 +28,16 @@ use crate::line::handler::LineHandler;
 ///
 /// Programs need it only to call [`factory`](Self::factory). A client may ask any number of questions; they are
 /// answered one after another. A line that does not ask about two ports ends the connection.
+///
+/// A client has three minutes for each question, however slowly it sends it; then it is reset.
+/// [`factory_within`](Self::factory_within) sets another limit. The lookup may take any time.
 pub struct IdentServer<L> {
     lines: Lines,
     lookup: Rc<L>,
     /// A question is being answered.
     busy: bool,
+    deadline: Duration,
+    timer: Option<DelayedCall>,
 }
 
 impl<L: AsyncFn(IdentQuery) -> Result<IdentReply, IdentError> + 'static> IdentServer<L> {
@@ -49,29 +55,60 @@ impl<L: AsyncFn(IdentQuery) -> Result<IdentReply, IdentError> + 'static> IdentSe
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn factory(lookup: L) -> impl Factory + use<L> {
+        Self::factory_within(DEADLINE, lookup)
+    }
+
+    /// As [`factory`](Self::factory), with this time limit for each question.
+    pub fn factory_within(deadline: Duration, lookup: L) -> impl Factory + use<L> {
         let lookup = Rc::new(lookup);
-        LineReceiver::factory(move |lines| Self { lines, lookup: Rc::clone(&lookup), busy: false })
-            .any_newline()
-            .max_length(LONGEST_LINE)
+        LineReceiver::factory(move |lines| Self {
+            lines,
+            lookup: Rc::clone(&lookup),
+            busy: false,
+            deadline,
+            timer: None,
+        })
+        .any_newline()
+        .max_length(LONGEST_LINE)
+    }
+
+    fn answer(&mut self, line: &str) {
+        self.lines.send_line(line);
+        self.wait_for_client();
+    }
+
+    fn wait_for_client(&mut self) {
+        let expired = |this: &mut Self| this.lines.transport().fail_connection(CloseReason::TimedOut);
+        let timer = self.lines.call_later(self.deadline, expired);
+        if let Some(before) = self.timer.replace(timer) {
+            before.cancel();
+        }
     }
 }
 
 impl<L: AsyncFn(IdentQuery) -> Result<IdentReply, IdentError> + 'static> LineHandler for IdentServer<L> {
+    fn connection_made(&mut self) {
+        self.wait_for_client();
+    }
+
     fn line_received(&mut self, line: &[u8]) {
         let Some(ports) = str::from_utf8(line).ok().and_then(port_pair) else {
             return self.lines.lose_connection();
         };
         let [Some(server_port), Some(client_port)] = [ports.0, ports.1].map(valid) else {
-            return self.lines.send_line(line_of(ports, &Err(IdentError::InvalidPort)));
+            return self.answer(&line_of(ports, &Err(IdentError::InvalidPort)));
         };
         let (host, peer) = (self.lines.transport().host(), self.lines.peer());
         let query = IdentQuery { server_port, client_port, host, peer };
         self.busy = true;
         self.lines.pause_reading();
+        if let Some(timer) = self.timer.take() {
+            timer.cancel();
+        }
         let lookup = Rc::clone(&self.lookup);
         self.lines.defer(async move { lookup(query).await }, move |this: &mut Self, found| {
             this.busy = false;
-            this.lines.send_line(line_of(ports, &found));
+            this.answer(&line_of(ports, &found));
             this.lines.resume_reading();
         });
     }
@@ -93,6 +130,9 @@ impl<L> fmt::Debug for IdentServer<L> {
 
 /// The limit of RFC 1413, in bytes.
 pub(crate) const LONGEST_LINE: usize = 1000;
+
+/// The longest that RFC 1413, section 2, recommends.
+const DEADLINE: Duration = Duration::from_secs(180);
 
 #[cfg(test)]
 mod tests {
@@ -141,6 +181,40 @@ mod tests {
             assert_eq!(answer(line), (String::new(), false), "{line:?}");
         }
         assert_eq!(answer("1".repeat(LONGEST_LINE + 2)), (String::new(), false));
+    }
+
+    #[test]
+    fn a_client_that_does_not_finish_its_next_question_in_time_is_reset() {
+        let mut wire = StringTransport::connect(IdentServer::factory(lookup));
+        wire.advance(Duration::from_secs(179));
+        wire.receive("23, 1\r\n");
+        for _ in 0..179 {
+            wire.receive("2");
+            wire.advance(Duration::from_secs(1));
+        }
+        assert!(wire.close_reason().is_none() && !wire.written().is_empty());
+        wire.advance(Duration::from_secs(1));
+        assert!(wire.was_reset() && matches!(wire.close_reason(), Some(CloseReason::TimedOut)));
+    }
+
+    #[test]
+    fn another_deadline_for_questions_holds_and_a_lookup_has_none() {
+        let sim = Simulation::new(1);
+        let (server, client) = (sim.host("server"), RemoteEnd::default());
+        let slow = server.clone();
+        let lookup = async move |_| {
+            slow.sleep(Duration::from_secs(60)).await;
+            Ok(IdentReply::unix("root"))
+        };
+        server.listen_tcp(113, IdentServer::factory_within(Duration::from_secs(5), lookup)).unwrap();
+        sim.host("client").connect_tcp("server:113", client.factory());
+        sim.run_until(|| client.is_connected());
+        client.transport().write("23, 1\r\n");
+        sim.run_for(Duration::from_secs(64));
+        assert_eq!(client.received(), b"23, 1 : USERID : UNIX : root\r\n");
+        assert!(client.lost().is_none());
+        sim.run_for(Duration::from_secs(2));
+        assert!(client.was_reset());
     }
 
     #[test]

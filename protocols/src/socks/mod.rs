@@ -53,6 +53,7 @@ use crate::socks::parser::{
 pub struct Socks {
     access: Rc<Access>,
     names: Option<Rc<NameRule>>,
+    half_closed: Option<Duration>,
     /// The number of lookups that each peer has under way. No count is zero.
     lookups: Rc<RefCell<HashMap<Address, usize>>>,
 }
@@ -100,7 +101,7 @@ impl Socks {
     }
 
     fn with_access(access: Access) -> Self {
-        Self { access: Rc::new(access), names: None, lookups: Rc::default() }
+        Self { access: Rc::new(access), names: None, half_closed: Some(HALF_CLOSED), lookups: Rc::default() }
     }
 
     /// Looks up only names that `rule` allows, so that clients cannot make the server query names of targets that they
@@ -117,6 +118,14 @@ impl Socks {
         self.names = Some(Rc::new(rule));
         self
     }
+
+    /// As [`PortForward::half_closed_timeout`](crate::forward::PortForward::half_closed_timeout): how long one peer may be
+    /// silent after the other has ended its stream. Default: five minutes; `None` is no limit.
+    #[must_use]
+    pub fn half_closed_timeout(mut self, silence: Option<Duration>) -> Self {
+        self.half_closed = silence;
+        self
+    }
 }
 
 impl Factory for Socks {
@@ -126,6 +135,7 @@ impl Factory for Socks {
             transport,
             access: Rc::clone(&self.access),
             names: self.names.clone(),
+            half_closed: self.half_closed,
             lookups: Rc::clone(&self.lookups),
             input: Rc::default(),
             stage: Some(Stage::Greeting),
@@ -148,6 +158,7 @@ struct Server {
     transport: Transport,
     access: Rc<Access>,
     names: Option<Rc<NameRule>>,
+    half_closed: Option<Duration>,
     lookups: Rc<RefCell<HashMap<Address, usize>>>,
     /// Bytes received and not yet parsed; while no message is expected, bytes for the target.
     input: Rc<RefCell<Vec<u8>>>,
@@ -305,7 +316,7 @@ impl Server {
             client.defer(ready(error), |this: &mut Self, error| this.connect_to_next(reply_to(&error)));
         };
         let target = ConnectOptions::new(address).deadline(Some(ATTEMPT));
-        self.forward = Some(Forward::connect(&self.transport, target, Some(HALF_CLOSED), established, failed));
+        self.forward = Some(Forward::connect(&self.transport, target, self.half_closed, established, failed));
     }
 
     fn have_client_wait(&mut self) {

@@ -125,6 +125,24 @@ fn the_ends_of_streams_pass_as_through_a_port_forwarder() {
 }
 
 #[test]
+fn after_the_end_of_the_clients_stream_a_silent_target_has_the_time_that_was_set() {
+    for (socks, silence) in [(open(), 300), (open().half_closed_timeout(Some(5 * SECOND)), 5)] {
+        let net = Net::new(socks);
+        net.send([METHODS, TO_TARGET].concat());
+        net.client.transport().write_eof();
+        net.sim.run_for((silence - 1) * SECOND);
+        assert!(net.target.has_eof() && net.proxied() == 2);
+        net.sim.run_for(2 * SECOND);
+        assert!(net.proxied() == 0 && net.client.was_reset());
+    }
+    let net = Net::new(open().half_closed_timeout(None));
+    net.send([METHODS, TO_TARGET].concat());
+    net.client.transport().write_eof();
+    net.sim.run_for(10_000 * SECOND);
+    assert_eq!(net.proxied(), 2);
+}
+
+#[test]
 fn a_client_that_has_ended_its_stream_behind_the_request_is_served() {
     let net = Net::open();
     net.client.transport().write([METHODS, TO_TARGET, b"a question"].concat());
