@@ -1,5 +1,5 @@
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::future::Future;
 use std::hash::{Hash, Hasher};
@@ -27,6 +27,9 @@ struct Shared {
     calls: RefCell<BTreeMap<u64, oneshot::Sender<Outcome>>>,
     /// An upper bound on the unsent bytes of answers: fewer are unsent if the output is shorter.
     owed: Cell<usize>,
+    /// Answers that wait for room in the output, and their total size.
+    answers: RefCell<VecDeque<Vec<u8>>>,
+    waiting: Cell<usize>,
     /// Why the connection ended, once it has.
     lost: RefCell<Option<CloseReason>>,
 }
@@ -40,6 +43,8 @@ impl Amp {
             number: Cell::new(0),
             calls: RefCell::default(),
             owed: Cell::new(0),
+            answers: RefCell::default(),
+            waiting: Cell::new(0),
             lost: RefCell::new(None),
         }))
     }
@@ -100,6 +105,9 @@ impl Amp {
 
     /// As [`Transport::lose_connection`]; no further call or answer is received.
     pub fn lose_connection(&self) {
+        for answer in self.0.answers.take() {
+            self.write_answer(answer);
+        }
         self.transport().lose_connection();
     }
 
@@ -154,8 +162,41 @@ impl Amp {
         Ok(())
     }
 
-    /// Writes an answer.
+    /// Sends an answer as soon as the output has room for it: many may become ready at one time.
     pub(crate) fn send_answer(&self, encoded: Vec<u8>) {
+        self.0.waiting.set(self.0.waiting.get() + encoded.len());
+        self.0.answers.borrow_mut().push_back(encoded);
+        self.send_answers();
+    }
+
+    /// Sends the answers that the output has room for. For the others it is called again when the output is sent.
+    pub(crate) fn send_answers(&self) {
+        let mut answers = self.0.answers.borrow_mut();
+        while let Some(answer) = answers.pop_front_if(|answer| self.has_room(answer.len())) {
+            self.write_answer(answer);
+        }
+        if answers.is_empty() {
+            *answers = VecDeque::new();
+        }
+    }
+
+    /// Without room the transport is full, so it reports when everything is sent.
+    fn has_room(&self, len: usize) -> bool {
+        self.owed() <= MOST_OWED && (!self.transport().is_full() || len <= self.transport().output_room())
+    }
+
+    /// Whether calls may be answered now, so that their answers need not wait.
+    pub(crate) fn has_room_for_answers(&self) -> bool {
+        self.waiting_answers() == 0 && self.owed() <= MOST_OWED
+    }
+
+    /// The total size of the answers that wait for room.
+    pub(crate) fn waiting_answers(&self) -> usize {
+        self.0.waiting.get()
+    }
+
+    fn write_answer(&self, encoded: Vec<u8>) {
+        self.0.waiting.set(self.0.waiting.get() - encoded.len());
         self.0.owed.set(self.owed() + encoded.len());
         self.transport().write_bytes(encoded.into());
     }
@@ -183,6 +224,10 @@ impl Amp {
         }
     }
 }
+
+/// While more bytes of answers than this are unsent, calls and further answers wait. It equals the amount that makes a
+/// transport full, so the transport reports when they have been sent.
+pub(crate) const MOST_OWED: usize = 65_536;
 
 /// The same form as Twisted's.
 fn tag_of(number: u64) -> String {

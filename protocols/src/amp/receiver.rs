@@ -9,7 +9,7 @@ use reactor::{CloseReason, Factory, MemoryCharge, OnEof, Protocol, Transport};
 use crate::amp::amp_box::AmpBox;
 use crate::amp::answer::When;
 use crate::amp::error::AmpError;
-use crate::amp::handle::{ANSWER, ASK, Amp, COMMAND, ERROR, ERROR_CODE, ERROR_DESCRIPTION, Outcome};
+use crate::amp::handle::{ANSWER, ASK, Amp, COMMAND, ERROR, ERROR_CODE, ERROR_DESCRIPTION, MOST_OWED, Outcome};
 use crate::amp::handler::AmpHandler;
 use crate::amp::splitter::BoxSplitter;
 use crate::receiver::into_handler::IntoHandler;
@@ -23,7 +23,7 @@ pub struct AmpReceiver<H> {
     handler: H,
     amp: Amp,
     splitter: BoxSplitter,
-    /// For the incomplete box, and the calls that wait to be taken or answered.
+    /// For the incomplete box, the calls that wait to be taken or answered, and the answers that wait to be sent.
     charge: MemoryCharge,
     limits: Limits,
     /// The number of the peer's calls that are being answered.
@@ -107,12 +107,13 @@ impl<H: AmpHandler> AmpReceiver<H> {
 
     /// Whether the next call may be delivered.
     fn goes_on(&self) -> bool {
-        let may_answer = self.answering < self.limits.max_answering && self.answering_size <= self.limits.max_box_size;
-        may_answer && self.amp.owed() <= MOST_OWED && !self.amp.transport().is_closing()
+        let is_free = self.answering < self.limits.max_answering && self.answering_size <= self.limits.max_box_size;
+        is_free && self.amp.has_room_for_answers() && !self.amp.transport().is_closing()
     }
 
     /// Delivers waiting calls.
     fn go_on(&mut self) {
+        self.amp.send_answers();
         while self.goes_on() {
             match self.waiting.pop_front() {
                 Some(Ok(call)) => {
@@ -131,7 +132,8 @@ impl<H: AmpHandler> AmpReceiver<H> {
 
     /// Reads, unless too much waits.
     fn pace(&mut self) {
-        self.charge.set(self.splitter.held_bytes() + self.waiting_size + self.answering_size);
+        let answers = self.amp.waiting_answers();
+        self.charge.set(self.splitter.held_bytes() + self.waiting_size + self.answering_size + answers);
         let paused = self.waiting_size > READ_AHEAD;
         if paused != self.paused {
             self.paused = paused;
@@ -309,7 +311,7 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
     }
 
     fn eof_received(&mut self) -> OnEof {
-        if self.waiting.is_empty() { OnEof::Close } else { OnEof::NotYet }
+        if self.waiting.is_empty() && self.amp.waiting_answers() == 0 { OnEof::Close } else { OnEof::NotYet }
     }
 
     fn pause_writing(&mut self) {
@@ -331,10 +333,6 @@ impl<H: AmpHandler> Protocol for AmpReceiver<H> {
         Some(&mut self.handler)
     }
 }
-
-/// While more bytes of answers than this are unsent, calls wait. It equals the amount that makes a transport full, so
-/// the transport reports when they have been sent.
-const MOST_OWED: usize = 65_536;
 
 /// While the waiting calls exceed this, nothing is read. It is more than a side sends before it waits itself.
 const READ_AHEAD: usize = 1 << 20;

@@ -236,6 +236,50 @@ fn calls_wait_while_answers_that_took_time_fill_the_output() {
 }
 
 #[test]
+fn answers_that_become_ready_together_wait_for_room_in_the_output() {
+    let mut test = connect();
+    test.amp.transport().set_output_limit(150_000);
+    test.wire.stall(true);
+    let asked: Vec<_> = ["1", "2", "3", "4", "5"].map(|tag| ask(tag, "later")).to_vec();
+    test.receive(&asked);
+    for _ in 0..5 {
+        test.answer_later(Ok(AmpBox::new().with("a", vec![0_u8; 60_000])));
+    }
+    assert!(test.amp.transport().unsent_bytes() < 130_000);
+    test.wire.receive_eof();
+    assert!(test.wire.close_reason().is_none(), "{:?}", test.wire.close_reason());
+    test.wire.stall(false);
+    assert_eq!(test.written().len(), 5);
+    assert!(test.wire.close_reason().is_some_and(|reason| reason.is_clean()));
+}
+
+#[test]
+fn an_answer_waits_while_this_sides_calls_fill_the_output() {
+    let mut test = connect();
+    test.amp.transport().set_output_limit(150_000);
+    test.wire.stall(true);
+    test.amp.call_without_answer("bulk", AmpBox::new().with("a", vec![0_u8; 60_000])).unwrap();
+    test.amp.call_without_answer("bulk", AmpBox::new().with("a", vec![0_u8; 60_000])).unwrap();
+    test.receive(&[ask("1", "large")]);
+    assert!(test.wire.close_reason().is_none(), "{:?}", test.wire.close_reason());
+    test.wire.stall(false);
+    assert_eq!(test.written().len(), 3);
+}
+
+#[test]
+fn a_close_sends_the_answers_that_wait() {
+    let mut test = connect();
+    test.wire.stall(true);
+    test.receive(&[ask("1", "later"), ask("2", "later"), ask("3", "later")]);
+    for _ in 0..3 {
+        test.answer_later(Ok(AmpBox::new().with("a", vec![0_u8; 60_000])));
+    }
+    test.amp.lose_connection();
+    test.wire.stall(false);
+    assert_eq!(test.written().len(), 3);
+}
+
+#[test]
 fn the_end_of_the_stream_comes_behind_calls_that_wait() {
     let mut test = connect_with(|factory| factory.max_answering(1));
     test.receive(&[ask("1", "later"), ask("2", "echo")]);
