@@ -95,6 +95,9 @@ use crate::web_socket::upgrade::Upgrade;
 /// | the peer has vanished: it is silent for 20 s, and does not answer a ping within 20 s more | `TimedOut` |
 /// | the reactor stops, or a policy outside closes | `Done`; the peer is told that this side goes away |
 ///
+/// When both sides have closed the web socket, the server closes the connection. A client waits for that, up to 10 s (RFC
+/// 6455, section 7.1.1); its `Done` comes then.
+///
 /// The opening handshake must be complete within 10 s, and its heads may have up to 8 KiB and 64 fields; the protocol
 /// inside is built after it.
 ///

@@ -32,6 +32,8 @@ pub(super) struct Open {
     closing: Closing,
     /// The code of the peer's closing frame.
     peer_code: CloseCode,
+    /// Whether the peer has ended the stream of the outer connection.
+    peer_ended: bool,
     life: Life,
     timers: Timers,
 }
@@ -39,7 +41,7 @@ pub(super) struct Open {
 /// Delayed actions of the protocol that this is part of.
 #[derive(Clone, Copy)]
 pub(super) struct Timers {
-    /// Ends the connection if it has not ended by then.
+    /// Calls [`Open::give_up`].
     pub(super) give_up: fn(&Transport, Duration),
     /// Calls [`Open::look_for_life`].
     pub(super) look_for_life: fn(&Transport, Duration),
@@ -97,6 +99,7 @@ impl Open {
             delivered: None,
             closing: Closing::Neither,
             peer_code: CloseCode::NO_STATUS,
+            peer_ended: false,
             life: Life::default(),
             timers,
         }
@@ -132,6 +135,7 @@ impl Open {
 
     /// The peer has ended the stream of the outer connection.
     pub(super) fn received_eof(&mut self) -> OnEof {
+        self.peer_ended = true;
         self.pass();
         if self.has_more() {
             return OnEof::NotYet;
@@ -253,7 +257,9 @@ impl Open {
                 _ => self.close(),
             }
         }
-        if self.closing == Closing::Both {
+        // The server closes first, so that the port that is in use for a while afterwards is its own (RFC 6455, section
+        // 7.1.1).
+        if self.closing == Closing::Both && (!self.out.is_client() || self.peer_ended) {
             self.out.outer.lose_connection();
         }
         self.nested.settle(!self.closing.is_ours());
@@ -264,6 +270,9 @@ impl Open {
         let outer = self.out.outer.clone();
         if self.closing.is_theirs() {
             self.send_close(self.peer_code, "");
+            if self.out.is_client() {
+                (self.timers.give_up)(&outer, self.options.handshake_timeout);
+            }
         } else {
             let goes_away = outer.is_closing() || outer.is_draining();
             let code = if goes_away { CloseCode::GOING_AWAY } else { CloseCode::NORMAL };
@@ -277,6 +286,16 @@ impl Open {
         }
         if self.nested.inside().wants_write_eof() {
             self.nested.inside().write_eof_sent();
+        }
+    }
+
+    /// The peer has had its time to close: first the web socket, then, if it is the server, the outer connection.
+    pub(super) fn give_up(&self) {
+        let outer = &self.out.outer;
+        if self.closing == Closing::Both && !outer.is_closing() && outer.unsent_bytes() == 0 {
+            outer.lose_connection();
+        } else {
+            outer.fail_connection(CloseReason::TimedOut);
         }
     }
 
@@ -378,6 +397,10 @@ impl Closing {
 }
 
 impl Out {
+    fn is_client(&self) -> bool {
+        self.keys.is_some()
+    }
+
     fn send(&mut self, opcode: Opcode, parts: [&[u8]; 2]) {
         let Self { outer, keys, written } = self;
         send(opcode, parts, keys.as_deref(), |parts| {

@@ -146,7 +146,11 @@ impl Upgrade {
         };
         let timers = Timers {
             give_up: |outer, delay| {
-                outer.call_later(delay, |this: &mut Self| this.transport.fail_connection(CloseReason::TimedOut));
+                outer.call_later(delay, |this: &mut Self| {
+                    if let Stage::Open(open) = &this.stage {
+                        open.give_up();
+                    }
+                });
             },
             look_for_life: |outer, delay| {
                 outer.call_later(delay, |this: &mut Self| {

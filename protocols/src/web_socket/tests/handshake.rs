@@ -158,7 +158,7 @@ fn answered(answer: impl FnOnce(&str) -> String) -> (Option<String>, bool) {
     (reason, log.borrow().iter().any(|line| line == "made"))
 }
 
-fn accepting(accept: &str) -> String {
+pub(super) fn accepting(accept: &str) -> String {
     format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Accept: {accept}\r\n\r\n"

@@ -4,6 +4,7 @@ use std::io;
 
 use reactor::testing::{Pair, every_cut};
 
+use super::handshake::accepting;
 use super::*;
 use crate::policies::IdleTimeout;
 use crate::{LineHandler, LineReceiver, Lines};
@@ -291,4 +292,43 @@ fn many_bytes_pass_a_client_and_a_server_that_pushes_them() {
     let mut log = log.take();
     assert_eq!(log.pop().unwrap(), "connection closed cleanly");
     assert_eq!(log.concat().len(), 1_000_000);
+}
+
+/// A client whose protocol closes when it is sent "close", and which has shaken hands.
+fn open_client() -> StringTransport {
+    let client =
+        WebSocket::client("ws://here/", |transport| Echo { transport, log: Log::default(), on_eof: OnEof::Close });
+    let mut wire = StringTransport::connect(client);
+    let asked = wire.take_written_text();
+    let chosen = asked.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+    wire.receive(accepting(&key::accept(chosen)));
+    wire
+}
+
+#[test]
+fn a_client_waits_for_the_server_to_close_the_connection_but_not_for_ever() {
+    let almost = Duration::from_millis(9_999);
+    let close = [&[CLOSE, 2], &closing(1000)[..]].concat();
+    for asks in [false, true] {
+        for server_closes in [false, true] {
+            let mut wire = open_client();
+            if asks {
+                wire.receive([&[BINARY, 5], &b"close"[..]].concat());
+            }
+            wire.receive(&close);
+            assert!(!wire.written().is_empty() && wire.close_reason().is_none());
+            wire.advance(almost);
+            assert!(wire.close_reason().is_none() && !wire.eof_written());
+            if server_closes {
+                wire.receive_eof();
+            } else {
+                wire.advance(Duration::from_millis(1));
+            }
+            assert!(wire.close_reason().is_some_and(|reason| reason.is_clean()), "{:?}", wire.close_reason());
+        }
+    }
+    let mut wire = open_client();
+    wire.receive([&[BINARY, 5], &b"close"[..]].concat());
+    wire.advance(almost + Duration::from_millis(1));
+    assert!(matches!(wire.close_reason(), Some(CloseReason::TimedOut)));
 }
