@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use protocols::wire::udp::AnswerLimit;
 use reactor::datagram::{DatagramProtocol, DatagramTransport};
+use reactor::task::LogLimit;
 
 use crate::journal::Journal;
 use crate::stamp::ctime;
@@ -14,25 +15,30 @@ use crate::stamp::ctime;
 pub(crate) struct DatagramStamper {
     transport: DatagramTransport,
     limit: AnswerLimit,
+    failures: LogLimit,
     journal: Rc<Journal>,
 }
 
 impl DatagramStamper {
     pub(crate) fn new(transport: DatagramTransport, journal: Rc<Journal>) -> Self {
-        Self { limit: AnswerLimit::new(&transport), transport, journal }
+        Self { limit: AnswerLimit::new(&transport), failures: LogLimit::default(), transport, journal }
     }
 }
 
 impl DatagramProtocol for DatagramStamper {
     fn datagram_received(&mut self, data: &[u8], peer: SocketAddr) {
-        self.journal.received(&peer.into(), data);
+        // Before it is told: what is not answered comes in any number, and the limit counts it.
         if !self.limit.allows(peer) {
             return;
         }
-        let mut answer = format!("[{}] ", ctime(self.transport.reactor().time_of_day())).into_bytes();
+        self.journal.received(&peer.into(), data);
+        let reactor = self.transport.reactor();
+        let mut answer = format!("[{}] ", ctime(reactor.time_of_day())).into_bytes();
         answer.extend_from_slice(data);
-        if let Err(error) = self.transport.write(answer, peer) {
-            tracing::info!(%peer, "cannot answer: {error}");
+        if let Err(error) = self.transport.write(answer, peer)
+            && let Some(left_out) = self.failures.allows(reactor.now())
+        {
+            tracing::info!(%peer, left_out, "cannot answer: {error}");
         }
     }
 }

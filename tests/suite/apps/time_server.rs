@@ -1,7 +1,7 @@
 //! `time-server` as its clients and its operator see it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener};
+use std::net::{Shutdown, SocketAddr, TcpListener, UdpSocket};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{fs, io, thread};
@@ -156,6 +156,22 @@ fn a_datagram_is_answered_with_one_even_if_it_is_empty() {
         assert_eq!(peer, server.address());
         assert!(is_stamped(answer, data));
     }
+}
+
+#[test]
+fn with_v_a_datagram_is_told_that_is_answered_and_no_other() {
+    // From such a port a datagram may be another service's answer.
+    let Some(unanswered) = (512..1024).find_map(|port| UdpSocket::bind(("127.0.0.1", port)).ok()) else {
+        let _ = writeln!(io::stderr(), "skipped, because there is no port below 1024 to be had");
+        return;
+    };
+    let mut server = Server::start("--udp 127.0.0.1:0 -v");
+    unanswered.send_to(b"forged", server.address()).unwrap();
+    let (client, _) = net::datagram_socket();
+    client.send_to(b"hi", server.address()).unwrap();
+    receive(&client);
+    let name = client.local_addr().unwrap();
+    assert_eq!(server.program.line_after("...received from "), format!("{name}: \"hi\""));
 }
 
 #[test]
