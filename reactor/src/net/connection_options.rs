@@ -78,6 +78,13 @@ impl ConnectionOptions {
     }
 }
 
+impl ConnectionOptions {
+    /// How long a silent peer may be out of reach before keep-alive ends the connection.
+    pub(crate) fn longest_silence(&self) -> Option<Duration> {
+        self.keep_alive.map(|idle| self.probes.longest_silence(idle))
+    }
+}
+
 impl Default for ConnectionOptions {
     fn default() -> Self {
         Self {
@@ -97,6 +104,20 @@ pub(crate) struct KeepAliveProbes {
     /// `None`: a tenth of the idle time.
     pub(crate) interval: Option<Duration>,
     pub(crate) count: u32,
+}
+
+impl KeepAliveProbes {
+    /// The idle time, the interval and the number of probes, as the system takes them: it counts in whole seconds, and
+    /// rejects zero and large numbers.
+    pub(crate) fn taken(self, idle: Duration) -> (Duration, Duration, u32) {
+        let taken = |span: Duration| span.clamp(Duration::from_secs(1), Duration::from_secs(i16::MAX as u64));
+        (taken(idle), taken(self.interval.unwrap_or(idle / 10)), self.count.clamp(1, 127))
+    }
+
+    pub(crate) fn longest_silence(self, idle: Duration) -> Duration {
+        let (idle, interval, count) = self.taken(idle);
+        idle + interval * count
+    }
 }
 
 impl Default for KeepAliveProbes {

@@ -101,11 +101,8 @@ impl Stream for Tcp {
 fn set_keep_alive(socket: &Socket, idle: Option<Duration>, probes: KeepAliveProbes) -> io::Result<()> {
     match idle {
         Some(idle) => {
-            // The system counts in whole seconds, and rejects zero and more than this.
-            let taken = |span: Duration| span.clamp(Duration::from_secs(1), Duration::from_secs(i16::MAX as u64));
-            let (idle, interval) = (taken(idle), taken(probes.interval.unwrap_or(idle / 10)));
-            let options =
-                TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(probes.count.clamp(1, 127));
+            let (idle, interval, count) = probes.taken(idle);
+            let options = TcpKeepalive::new().with_time(idle).with_interval(interval).with_retries(count);
             socket.set_tcp_keepalive(&options)
         }
         None => socket.set_keepalive(false),

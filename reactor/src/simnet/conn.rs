@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::net::SocketAddr;
 use std::task::Waker;
+use std::time::{Duration, Instant};
 
 use crate::simnet::addresses::HostId;
 use crate::simnet::log::Log;
@@ -15,6 +16,8 @@ pub(super) struct Conn {
     pub(super) phase: Phase,
     /// The index of its addresses in the log.
     pub(super) way: u32,
+    /// Since when its ends do not reach each other, while they do not.
+    pub(super) cut_off: Option<Instant>,
     /// Whether a packet of this kind is in flight: see `Packet::GiveUp`.
     pub(super) gives_up: [bool; 2],
 }
@@ -47,6 +50,8 @@ pub(super) struct End {
     pub(super) early: BTreeMap<u64, Part>,
     pub(super) reader: Option<Waker>,
     pub(super) writer: Option<Waker>,
+    /// How long its peer may be out of reach, while nothing is sent.
+    pub(super) keep_alive: Option<Duration>,
 }
 
 /// The tasks to wake when the network is no longer borrowed.
@@ -68,6 +73,7 @@ impl End {
             early: BTreeMap::new(),
             reader: None,
             writer: None,
+            keep_alive: None,
         }
     }
 
@@ -81,7 +87,7 @@ impl End {
 impl Conn {
     pub(super) fn new(client: End, server: End, log: &mut Log) -> Self {
         let way = log.add_way(client.address, server.address);
-        Self { ends: [client, server], phase: Phase::Opening, way, gives_up: [false; 2] }
+        Self { ends: [client, server], phase: Phase::Opening, way, cut_off: None, gives_up: [false; 2] }
     }
 
     pub(super) fn forget_ends_on(&mut self, host: HostId) {

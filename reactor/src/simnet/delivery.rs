@@ -36,6 +36,7 @@ impl NetworkState {
 
     /// Sends the held packets that can now get through.
     pub(super) fn send_held(&mut self, now: Instant) {
+        self.note_healed();
         for packet in std::mem::take(&mut self.held) {
             self.send_again(packet, now);
         }
@@ -63,6 +64,7 @@ impl NetworkState {
             }
             Packet::Part { conn, to, number, part } => self.part_arrived(conn, to, number, part, now, &mut wakers),
             Packet::GiveUp { conn, end } => self.give_up(conn, end, now, &mut wakers),
+            Packet::Silence { conn, end, since } => self.silence(conn, end, since, now, &mut wakers),
             Packet::Datagram(datagram) => wakers.extend(self.datagram_arrived(*datagram, now)),
             Packet::Unreachable(refused) => wakers.extend(self.unreachable_arrived(&refused)),
         }
@@ -175,12 +177,8 @@ impl NetworkState {
     }
 
     fn give_up(&mut self, conn: u64, sender: usize, now: Instant, wakers: &mut Wakers) {
-        let is_held = |packet: &Packet| match packet {
-            Packet::Part { conn: held, to, .. } => *held == conn && *to == 1 - sender,
-            _ => false,
-        };
-        let held = self.held.iter().any(is_held);
-        self.held.retain(|packet| !is_held(packet));
+        let held = self.holds_part_of(conn, sender);
+        self.held.retain(|packet| !packet.is_part_of(conn, sender));
         let Some(connection) = self.conn(conn) else { return };
         connection.gives_up[sender] = false;
         if held {
@@ -188,6 +186,11 @@ impl NetworkState {
             let way = connection.way;
             self.log_packet(now, way, sender == 1, What::GivenUp, 0);
         }
+    }
+
+    /// Whether something that this end has sent cannot get through.
+    pub(super) fn holds_part_of(&self, conn: u64, sender: usize) -> bool {
+        self.held.iter().any(|packet| packet.is_part_of(conn, sender))
     }
 
     /// The socket of an end is closed, in order or by a reset.

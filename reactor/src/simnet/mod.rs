@@ -8,6 +8,7 @@ mod conn;
 mod datagram;
 mod delivery;
 mod host;
+mod keep_alive;
 mod link;
 mod log;
 mod packet;
@@ -69,6 +70,7 @@ impl Network {
             conn.forget_ends_on(host);
         }
         state.drop_held_of(host);
+        state.note_cut(self.clock.now());
         state.log_host(self.clock.now(), host, &"down");
         drop(state);
         drop(listening);
@@ -86,6 +88,7 @@ impl Network {
     pub(crate) fn cut(&self, one: HostId, other: HostId) {
         let mut state = self.state.borrow_mut();
         state.cut.insert(pair(one, other));
+        state.note_cut(self.clock.now());
         state.log_pair(self.clock.now(), one, other, &"cut");
     }
 
@@ -101,6 +104,7 @@ impl Network {
         let mut state = self.state.borrow_mut();
         if on {
             state.black_holes.insert(address);
+            state.note_cut(self.clock.now());
         } else {
             state.black_holes.remove(&address);
             state.send_held(self.clock.now());

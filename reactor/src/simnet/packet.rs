@@ -34,9 +34,22 @@ pub(super) enum Packet {
         conn: u64,
         end: usize,
     },
+    /// The time of keep-alive is over for an end of a connection that was cut off then.
+    Silence {
+        conn: u64,
+        end: usize,
+        since: Instant,
+    },
     Datagram(Box<Datagram>),
     /// In flight back to the sender of this datagram, now without its bytes: there was no receiver.
     Unreachable(Box<Datagram>),
+}
+
+impl Packet {
+    /// Whether it is a part of what this end has sent.
+    pub(super) fn is_part_of(&self, conn: u64, sender: usize) -> bool {
+        matches!(self, Self::Part { conn: sent, to, .. } if *sent == conn && *to == 1 - sender)
+    }
 }
 
 #[derive(Clone)]

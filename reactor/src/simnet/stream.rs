@@ -8,11 +8,12 @@ use std::io::Read as _;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::address::Address;
 use crate::driver::stream::{Accepted, Listener, Stream};
 use crate::net::connect_options::ConnectOptions;
+use crate::net::connection_options::KeepAliveProbes;
 use crate::net::error::BindError;
 use crate::net::listen_options::ListenOptions;
 use crate::simnet::Network;
@@ -148,7 +149,16 @@ impl Stream for SimStream {
         self.reset = true;
     }
 
-    fn set_options(&mut self, _options: SocketOptions) -> io::Result<()> {
+    fn set_options(&mut self, options: SocketOptions) -> io::Result<()> {
+        if let Some(idle) = options.keep_alive {
+            let (conn, end) = (self.conn, self.end);
+            let time = idle.map(|idle| KeepAliveProbes::default().longest_silence(idle));
+            self.with(|state, _| {
+                if let Some(connection) = state.conn(conn) {
+                    connection.ends[end].keep_alive = time;
+                }
+            });
+        }
         Ok(())
     }
 }
@@ -166,6 +176,7 @@ pub(crate) struct SimListener {
     host: HostId,
     address: SocketAddr,
     listening: Rc<RefCell<Listening>>,
+    keep_alive: Option<Duration>,
 }
 
 impl Network {
@@ -180,7 +191,8 @@ impl Network {
         let backlog = options.backlog as usize;
         let listening = Rc::new(RefCell::new(Listening { queue: VecDeque::new(), backlog, waker: None }));
         state.hosts[host].listening.insert(address, Rc::clone(&listening));
-        Ok(SimListener { network: Rc::clone(self), host, address, listening })
+        let keep_alive = options.connection.longest_silence();
+        Ok(SimListener { network: Rc::clone(self), host, address, listening, keep_alive })
     }
 
     /// Connects to one address.
@@ -191,6 +203,9 @@ impl Network {
         options: ConnectOptions,
     ) -> io::Result<Accepted<SimStream>> {
         let (conn, local) = self.begin_connect(host, to, options.local_address)?;
+        if let Some(connection) = self.state.borrow_mut().conn(conn) {
+            connection.ends[0].keep_alive = options.connection.longest_silence();
+        }
         let stream = SimStream { network: Rc::clone(&self), conn, end: 0, reset: false };
         poll_fn(|cx| {
             let mut state = self.state.borrow_mut();
@@ -247,6 +262,7 @@ impl Listener for SimListener {
         let Some(connection) = state.conn(conn) else {
             return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
         };
+        connection.ends[1].keep_alive = self.keep_alive;
         let [client, server] = connection.ends.each_ref().map(|end| Address::from(end.address));
         let stream = SimStream { network: Rc::clone(&self.network), conn, end: 1, reset: false };
         Poll::Ready(Ok(Accepted { stream, host: server, peer: client }))

@@ -199,8 +199,8 @@ impl Simulation {
     }
 
     /// Takes the power off a host: its programs are gone without a callback, and no peer is notified. Its connections
-    /// are half open at the peers until they send something; that fails when the host is [back](Self::host), or after
-    /// 15 minutes.
+    /// are half open at the peers until they send something, which fails when the host is [back](Self::host), or after
+    /// 15 minutes; or until keep-alive finds out.
     ///
     /// # Panics
     ///

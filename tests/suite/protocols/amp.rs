@@ -351,7 +351,7 @@ fn calls_outlive_a_partition_that_heals_and_fail_in_one_that_does_not() {
         assert!(sim.run_until(|| made.borrow().is_some()));
         sim.partition("client", "server");
         let sums = call_often(&client, &made.take().unwrap(), 3);
-        sim.run_for(Duration::from_secs(600));
+        sim.run_for(Duration::from_secs(500));
         assert!(sums.borrow().is_empty());
         if heals {
             sim.heal("client", "server");

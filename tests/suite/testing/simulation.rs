@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::connect::ConnectErrorKind;
-use reactor::net::ConnectOptions;
+use reactor::net::{ConnectOptions, ConnectionOptions, ListenOptions};
 use reactor::testing::{Link, Simulation};
 use reactor::{CloseReason, Connector, Protocol, Reactor, Transport};
 use rig::storm;
@@ -228,7 +228,7 @@ fn a_partition_delays_but_loses_nothing() {
     let (_, seen) = client(&sim, &sent, sent.len());
     sim.run_for(Duration::from_millis(4));
     sim.partition("client", "server");
-    sim.run_for(Duration::from_secs(600));
+    sim.run_for(Duration::from_secs(500));
     assert!(seen.data.borrow().len() < sent.len());
     assert!(seen.lost.borrow().is_empty());
     sim.heal("client", "server");
@@ -237,20 +237,56 @@ fn a_partition_delays_but_loses_nothing() {
     assert_eq!(*seen.lost.borrow(), ["connection closed cleanly"]);
 }
 
+/// How long keep-alive takes by default: 5 minutes, and 9 probes in intervals of half a minute.
+const KEPT_ALIVE: Duration = Duration::from_secs(570);
+
 #[test]
-fn a_partition_that_does_not_end_times_the_connection_out() {
+fn a_silent_connection_that_is_cut_off_ends_by_keep_alive() {
     let sim = Simulation::new(0);
     echo_server(&sim);
     let (_, seen) = client(&sim, b"hello", usize::MAX);
     sim.run_for(Duration::from_millis(20));
     assert_eq!(*seen.data.borrow(), b"hello");
+    // Not if that ends before.
+    for _ in 0..2 {
+        sim.partition("client", "server");
+        sim.run_for(KEPT_ALIVE - Duration::from_secs(1));
+        sim.heal("client", "server");
+        sim.run_for(Duration::from_secs(30));
+    }
     sim.partition("client", "server");
-    let host = sim.host("client");
-    let connector = host.connect_tcp("localhost:1", |transport| Echo { transport });
-    drop(connector);
-    // Nobody notices before somebody sends.
+    sim.run_for(KEPT_ALIVE - Duration::from_secs(1));
+    assert_eq!((seen.lost.borrow().len(), sim.host("server").connection_count()), (0, 1));
+    sim.run_for(Duration::from_secs(2));
+    assert_eq!(*seen.lost.borrow(), ["connection lost: timed out"]);
+    assert_eq!(sim.host("server").connection_count(), 0);
+}
+
+#[test]
+fn a_silent_client_learns_by_keep_alive_that_its_server_has_crashed_even_if_it_is_back() {
+    let sim = Simulation::new(0);
+    echo_server(&sim);
+    let (_, seen) = client(&sim, b"hello", usize::MAX);
+    sim.run_for(Duration::from_millis(20));
+    sim.crash("server");
+    sim.run_for(Duration::from_secs(60));
+    sim.host("server");
+    sim.run_for(KEPT_ALIVE);
+    assert_eq!(*seen.lost.borrow(), ["connection lost: connection reset"]);
+}
+
+#[test]
+fn without_keep_alive_nobody_notices_a_partition_before_somebody_sends() {
+    let sim = Simulation::new(0);
+    let options = ListenOptions::new(7).connection(ConnectionOptions::new().keep_alive(None));
+    sim.host("server").listen_tcp(options, |transport| Echo { transport }).unwrap();
+    let (connector, seen) = client(&sim, b"hello", usize::MAX);
+    sim.run_for(Duration::from_millis(20));
+    connector.transport().unwrap().set_keep_alive(None);
+    sim.run_for(Duration::from_millis(20));
+    sim.partition("client", "server");
     sim.run_for(HOUR);
-    assert!(seen.lost.borrow().is_empty());
+    assert_eq!((seen.lost.borrow().len(), sim.host("server").connection_count()), (0, 1));
 }
 
 #[test]
