@@ -1,6 +1,7 @@
 //! The destination of warnings in a program that has set up no logging.
 
 use std::fmt::{self, Write as _};
+use std::sync::LazyLock;
 
 use tracing::dispatcher::{self, Dispatch};
 use tracing::field::{Field, Visit};
@@ -15,7 +16,11 @@ use crate::util::panics::catch_panic;
 /// Runs this; meanwhile the warnings and errors of this thread go to standard error, one per line, unless there is
 /// already a subscriber. Without this, a program that sets none would fail silently.
 pub(crate) fn with_last_resort<R>(run: impl FnOnce() -> R) -> R {
+    // While there is but one subscriber, `tracing` asks that of the thread that is the first to log somewhere whether anybody
+    // is interested, and a thread of a pool has none.
+    static SECOND: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(LastResort));
     if dispatcher::get_default(Dispatch::is::<NoSubscriber>) {
+        LazyLock::force(&SECOND);
         dispatcher::with_default(&Dispatch::new(LastResort), run)
     } else {
         run()
