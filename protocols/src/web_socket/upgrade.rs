@@ -88,7 +88,7 @@ impl Upgrade {
             Ok(Outcome::Open(response, subprotocol)) => {
                 let headers = response.into_parts().0.headers;
                 match self.build_inside(Opening { target: question.target, headers, subprotocol }) {
-                    Ok(open) => self.open(open, rest),
+                    Ok(open) => self.open(open, rest, pending),
                     Err(_) => self.transport.lose_connection(),
                 }
             }
@@ -97,14 +97,16 @@ impl Upgrade {
         }
     }
 
-    fn open(&mut self, mut open: Box<Open>, frames: &[u8]) {
+    fn open(&mut self, mut open: Box<Open>, frames: &[u8], pending: Pending) {
+        // Before the frames, which may end the connection: it was established.
+        drop(pending);
         open.begin(frames);
         self.stage = Stage::Open(open);
     }
 
     /// The request is complete, followed by `rest`; or it is too long.
     fn decide(&mut self, rest: &[u8]) {
-        let Stage::Request(head, _pending) = mem::replace(&mut self.stage, Stage::Refused) else { return };
+        let Stage::Request(head, pending) = mem::replace(&mut self.stage, Stage::Refused) else { return };
         match request::judge(&head, &self.options) {
             Verdict::Accept(accepted) => {
                 let answer = accepted.answer();
@@ -113,7 +115,7 @@ impl Upgrade {
                 match self.build_inside(Opening { target, headers, subprotocol: accepted.subprotocol }) {
                     Ok(open) => {
                         self.transport.write(answer);
-                        self.open(open, rest);
+                        self.open(open, rest, pending);
                     }
                     Err(status) => self.refuse(&Refusal::new(status, status.to_string())),
                 }

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use reactor::testing::{Pair, every_cut};
+use reactor::testing::{Pair, Simulation, every_cut};
 
 use super::handshake::accepting;
 use super::*;
@@ -331,4 +331,27 @@ fn a_client_waits_for_the_server_to_close_the_connection_but_not_for_ever() {
     wire.receive([&[BINARY, 5], &b"close"[..]].concat());
     wire.advance(almost + Duration::from_millis(1));
     assert!(matches!(wire.close_reason(), Some(CloseReason::TimedOut)));
+}
+
+/// Accepts, and breaks the rules at once.
+struct Rude(Transport);
+
+impl Protocol for Rude {
+    fn data_received(&mut self, asked: &[u8]) {
+        let asked = String::from_utf8_lossy(asked);
+        let chosen = asked.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        self.0.write([accepting(&key::accept(chosen)).as_bytes(), &[PING, 126, 0, 126], &[0; 126]].concat());
+    }
+}
+
+#[test]
+fn a_violation_right_behind_the_servers_answer_ends_a_connection_that_was_established() {
+    let (sim, log) = (Simulation::new(1), Log::default());
+    sim.host("server").listen_tcp(80, Rude).unwrap();
+    let kept = Rc::clone(&log);
+    let client = WebSocket::client("ws://server/", move |transport| Quiet(transport, Rc::clone(&kept)));
+    let host = sim.host("client");
+    let ended = host.run_until(host.connect_tcp("server:80", client).finished()).unwrap();
+    assert!(ended.is_ok(), "{ended:?}");
+    assert_eq!(log.take(), ["the peer sent a control frame of more than 125 bytes"]);
 }
