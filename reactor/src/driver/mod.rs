@@ -245,7 +245,14 @@ impl<S: Stream> Link<S> {
         if (state.is_to_drain() || state.unsent_bytes() > 0 || connection.is_layered())
             && let Some(step) = io.drain(connection, &roster.hub.buffers, cx, budget)
         {
-            return step;
+            return match step {
+                // A protocol that keeps writing is still told what its peer sends, and that the peer has ended.
+                Step::Yield => match io.input(connection, &roster.hub.buffers, cx, budget) {
+                    end @ Step::End(_) => end,
+                    _ => Step::Yield,
+                },
+                step => step,
+            };
         }
         io.input(connection, &roster.hub.buffers, cx, budget)
     }

@@ -9,8 +9,10 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
-use reactor::{Protocol, Reactor, Transport};
+use reactor::{Address, CloseReason, Protocol, Reactor, Transport};
 use rig::peer;
+
+use crate::support::{Log, in_time, test_reactor};
 
 const LIGHT: usize = 100;
 
@@ -170,4 +172,47 @@ fn a_timed_call_that_calls_itself_without_delay_keeps_no_connection_waiting() {
     }
     drop(streams);
     server.stop();
+}
+
+/// Writes as long as its peer takes it.
+struct Endless {
+    transport: Transport,
+    log: Log,
+}
+
+impl Protocol for Endless {
+    fn connection_made(&mut self) {
+        self.resume_writing();
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.log.data(data);
+    }
+
+    fn resume_writing(&mut self) {
+        while !self.transport.is_full() && !self.transport.is_closing() {
+            self.transport.write([b'x'; 4096]);
+        }
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        self.log.add(format!("lost {reason:?}"));
+        self.transport.reactor().stop();
+    }
+}
+
+#[test]
+fn a_protocol_that_keeps_writing_hears_its_peer_and_its_end_however_fast_the_peer_reads() {
+    let seen = in_time(|| {
+        let (reactor, log) = (test_reactor(), Log::default());
+        // Takes whatever is written at once.
+        let peer = tokio::io::join(&b"hello"[..], tokio::io::sink());
+        let nowhere = || Address::memory("nowhere");
+        let seen = log.clone();
+        let endless = move |transport| Endless { transport, log: seen.clone() };
+        reactor.adopt_stream(peer, nowhere(), nowhere(), endless);
+        reactor.run().unwrap();
+        log.lines()
+    });
+    assert_eq!(seen, ["data hello", "lost Done"]);
 }
