@@ -39,7 +39,7 @@ fn serve(reactor: &Reactor, lines: &str, web: &str) -> io::Result<[Port; 2]> {
 
     let lines = reactor.listen_tcp(lines, LineReceiver::factory(move |_: Lines| Write(Arc::clone(&guests))))?;
     let mut http = http1::Builder::new();
-    http.timer(Timer(reactor.timer())).header_read_timeout(LONGEST_WAIT);
+    http.timer(Timer(reactor.timer())).header_read_timeout(LONGEST_WAIT).half_close(true);
     let web = reactor.listen_tcp(
         web,
         TokioStream::factory(move |stream| {

@@ -48,8 +48,10 @@ impl Factory for Pages {
 /// Answers the requests of one connection.
 async fn serve_page(stream: TokioStream, timer: Timer, hosts: Rc<[String]>) -> io::Result<()> {
     let service = service_fn(async |request| Ok::<_, Infallible>(answer(&request, &hosts)));
-    let connection =
-        http1::Builder::new().timer(timer).header_read_timeout(HEAD).serve_connection(TokioIo::new(stream), service);
+    let mut http = http1::Builder::new();
+    // A client may end its stream with its request, as `nc -N` does, and is answered.
+    http.timer(timer).header_read_timeout(HEAD).half_close(true);
+    let connection = http.serve_connection(TokioIo::new(stream), service);
     match connection.await {
         // No complete request arrived in time: there is nothing to report.
         Err(error) if error.is_timeout() => Ok(()),
@@ -146,6 +148,10 @@ const HEAD: Duration = Duration::from_secs(30);
 mod tests {
     use super::*;
 
+    use std::io::{Read as _, Write as _};
+    use std::net::{Shutdown, TcpStream};
+
+    use reactor::Reactor;
     use reactor::testing::StringTransport;
 
     fn connect() -> StringTransport {
@@ -186,6 +192,27 @@ mod tests {
         }
         wire.advance(Duration::from_secs(1));
         assert!(wire.close_reason().is_some());
+    }
+
+    #[test]
+    fn a_client_that_ends_its_stream_with_its_request_is_answered() {
+        let reactor = Reactor::new().unwrap();
+        reactor.set_signal_handling(false);
+        let pages = factory(&Rc::new(Journal::open(false).unwrap()), &[]);
+        let port = reactor.listen_tcp("127.0.0.1:0", pages).unwrap();
+        let address = port.host().socket_addr().unwrap();
+        // hyper may or may not see the end before it has answered.
+        let clients = reactor.defer_to_thread(move || {
+            for _ in 0..300 {
+                let mut client = TcpStream::connect(address).unwrap();
+                client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\n\r\n").unwrap();
+                client.shutdown(Shutdown::Write).unwrap();
+                let mut answer = String::new();
+                client.read_to_string(&mut answer).unwrap();
+                assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(PAGE), "{answer}");
+            }
+        });
+        reactor.run_until(clients).unwrap().unwrap();
     }
 
     #[test]
