@@ -9,13 +9,13 @@ use nix::unistd::Pid;
 
 use crate::figures::{cpu_of, descriptors_of, resident_of};
 
-/// A server in its own process: it has printed `ready ADDRESS`, and is killed when this is dropped.
+/// A server in its own process: it has printed a line that ends with its address, and is killed when this is dropped.
 ///
 /// Its output is read continuously: a full pipe would block the process that writes to it.
 #[derive(Debug)]
 pub struct Child {
     process: process::Child,
-    address: SocketAddr,
+    address: String,
     output: Option<JoinHandle<Vec<String>>>,
     errors: Option<JoinHandle<Vec<String>>>,
 }
@@ -25,7 +25,7 @@ pub struct Child {
 pub struct Ended {
     /// The exit status.
     pub status: ExitStatus,
-    /// The lines printed after `ready`.
+    /// The lines printed after the first.
     pub output: Vec<String>,
     /// The log lines.
     pub errors: Vec<String>,
@@ -80,17 +80,23 @@ impl Child {
         let mut output = BufReader::new(process.stdout.take().expect("stdout is a pipe"));
         let mut ready = String::new();
         output.read_line(&mut ready).expect("the server's output can be read");
-        let Some(address) = ready.strip_prefix("ready ").and_then(|address| address.trim().parse().ok()) else {
+        let address = ready.split_whitespace().last().unwrap_or_default().to_owned();
+        if address.is_empty() {
             let _ = process.kill();
             let _ = process.wait();
             return Err(errors.join().unwrap_or_default());
-        };
+        }
         Ok(Self { process, address, output: Some(lines(output)), errors: Some(errors) })
     }
 
     /// The address it listens on.
+    ///
+    /// # Panics
+    ///
+    /// If that is not an IP address and a port.
+    #[track_caller]
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.address.parse().expect("it listens on an IP address")
     }
 
     /// Its process id.

@@ -117,7 +117,7 @@ fn check(ended: Ended) -> Result<(), String> {
 
 /// Stops a server, with a second signal if necessary: the failing call may have been the one by which the handler of
 /// the first reports it.
-fn stop(server: Child) -> Option<Ended> {
+pub(crate) fn stop(server: Child) -> Option<Ended> {
     let pid = server.pid();
     let (tell, told) = mpsc::channel();
     thread::spawn(move || tell.send(server.wait()));
@@ -128,7 +128,7 @@ fn stop(server: Child) -> Option<Ended> {
     })
 }
 
-fn has_panicked(errors: &[String]) -> bool {
+pub(crate) fn has_panicked(errors: &[String]) -> bool {
     errors.iter().any(|line| line.contains("panicked"))
 }
 

@@ -7,7 +7,9 @@ pub mod faults;
 pub mod faulty;
 mod figures;
 mod limits;
+pub mod out_of_memory;
 pub mod peer;
+pub mod ready_made;
 pub mod steady;
 pub mod storm;
 

@@ -21,7 +21,16 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 /// If the connection cannot be made.
 #[track_caller]
 pub fn connect(address: SocketAddr) -> TcpStream {
-    with_deadline(TcpStream::connect_timeout(&address, DEADLINE).expect("the server accepts"))
+    try_connect(address).expect("the server accepts")
+}
+
+/// The same.
+///
+/// # Errors
+///
+/// If the connection cannot be made.
+pub fn try_connect(address: SocketAddr) -> io::Result<TcpStream> {
+    TcpStream::connect_timeout(&address, DEADLINE).map(with_deadline)
 }
 
 /// Connects from the address `source` of this machine; each address has its own range of ports.

@@ -8,6 +8,8 @@ use std::time::Duration;
 use rig::faults::{
     ACCEPT_ERRORS, FAILURES, accepts_in_a_second_of_failures, serve_with_failing_accept, serve_with_failure,
 };
+use rig::out_of_memory::serve_with_failing_allocation;
+use rig::ready_made::dialogues;
 use rig::{Child, now, peer};
 
 use crate::{Figure, cost, drain, half_open, handover, limits, many, slow_readers, soak, unfinished_input};
@@ -27,6 +29,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R5-budget", size: 120, run: limits::budget },
     Check { name: "R6-accept", size: 10, run: failing_accept },
     Check { name: "R7-faults", size: 10, run: faults },
+    Check { name: "failing-allocations", size: 20, run: failing_allocations },
     Check { name: "R8-slow-reader", size: 300, run: limits::slow_reader },
     Check { name: "R9-slow-readers", size: 1_000, run: slow_readers::slow_readers },
     Check { name: "R9-unfinished-input", size: 19_000, run: unfinished_input::unfinished_input },
@@ -86,6 +89,32 @@ fn faults(calls: usize) -> io::Result<Vec<Figure>> {
         }
     }
     Ok(vec![Figure::exactly(0, format!("runs with any of the first {calls} calls failing that went wrong"), wrong)])
+}
+
+/// Makes allocations of each ready-made server fail, one in each run: `runs` of them, spread from its start to its end, or
+/// all if they are fewer.
+fn failing_allocations(runs: usize) -> io::Result<Vec<Figure>> {
+    let program = std::env::current_exe()?;
+    let echo = server("echo", &[]);
+    let (mut wrong, mut failed, mut survived) = (0, 0, 0);
+    for dialogue in dialogues(echo.address()) {
+        let serve = |nth| serve_with_failing_allocation(&program, &dialogue, echo.address(), nth);
+        let all = serve(u64::MAX).map_err(io::Error::other)?.ok_or_else(|| error("an allocation failed"))?;
+        for nth in (1..=all).step_by((all as usize / runs).max(1)) {
+            failed += 1;
+            match serve(nth) {
+                Ok(alive) => survived += usize::from(alive.is_some()),
+                Err(what) => {
+                    eprintln!("{}: allocation {nth} of {all} fails: {what}", dialogue.name);
+                    wrong += 1;
+                }
+            }
+        }
+    }
+    Ok(vec![
+        Figure::exactly(0, format!("runs of {failed} that went wrong"), wrong),
+        Figure::told("runs that did not end in an abort", survived as f64),
+    ])
 }
 
 /// An address to connect from: each has its own range of ports, and none requests a panic.

@@ -1,28 +1,28 @@
-//! The servers: `reliability serve KIND [address=A] [nofile=N] [budget=N] [memory=MIB] [address-space=MIB] [cpu=N]`. Each
-//! prints `ready ADDRESS`, and its counts at the end.
+//! The servers: `reliability serve KIND [address=A] [nofile=N] [budget=N] [memory=MIB] [address-space=MIB] [cpu=N]
+//! [echo=A] [fail-allocation=N]`. Each prints `ready ADDRESS`, and its counts at the end. Kinds are those below, and the
+//! ready-made servers.
 
 use std::cell::Cell;
 use std::io;
 use std::io::Write as _;
+use std::net::Ipv4Addr;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, setrlimit};
-use protocols::amp::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use protocols::policies::FirstMessageTimeout;
-use protocols::proxy_header::ProxyHeader;
-use protocols::string::StringFormat;
-use protocols::web_socket::WebSocket;
-use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
+use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::listen::Handover;
 use reactor::net::ListenOptions;
 use reactor::port::AcceptLimits;
 use reactor::service::{EndpointService, Runner};
 use reactor::{CloseReason, Factory, Port, Protocol, Reactor, Transport, run_on_threads, share};
+use rig::allocations::{fail_allocation, until_failure};
 use rig::echo::{DatagramEcho, Echo};
 use rig::faulty::{Faulty, Tally};
+use rig::ready_made::factory;
 
 use crate::{framed, processor, soak};
 
@@ -35,6 +35,9 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     }
     if let Some(mebibytes) = number("address-space") {
         setrlimit(Resource::RLIMIT_AS, mebibytes << 20, mebibytes << 20)?;
+    }
+    if let Some(nth) = number("fail-allocation") {
+        fail_allocation(nth);
     }
     if let Some(number) = number("cpu") {
         processor::stay_on(number as usize);
@@ -60,18 +63,10 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     }
     match kind {
         "echo" => listen(&reactor, address, |transport| Echo { transport })?,
-        "lines" => listen(&reactor, address, LineReceiver::factory(|lines| EchoLines { lines }).delimiter("\n"))?,
         "datagrams" => {
             let port = reactor.listen_udp(address, |transport| DatagramEcho { transport })?;
             reactor.call_when_running(move || say_ready(&port));
         }
-        "strings" => {
-            let factory = StringReceiver::factory(StringFormat::Int32, |strings| EchoStrings { strings });
-            listen(&reactor, address, factory)?;
-        }
-        "amp" => listen(&reactor, address, AmpReceiver::factory(|_| EchoCalls))?,
-        "web-socket" => listen(&reactor, address, WebSocket::around(|transport| Echo { transport }))?,
-        "proxied" => listen(&reactor, address, ProxyHeader::around(|transport| Echo { transport }))?,
         "faulty" => {
             let tally = Rc::new(Tally::default());
             let counts = Rc::clone(&tally);
@@ -103,9 +98,17 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
         }
         "soak" => listen(&reactor, address, soak::factory())?,
         "jobs" => listen(&reactor, address, |transport| Jobs { transport })?,
-        _ => return Err(io::Error::other(format!("there is no server called {kind}"))),
+        _ => {
+            let echo = option("echo").and_then(|address| address.parse().ok());
+            let factory = factory(kind, echo.unwrap_or((Ipv4Addr::LOCALHOST, 0).into()));
+            listen(&reactor, address, factory.map_err(io::Error::other)?)?;
+        }
     }
-    reactor.run()
+    reactor.run()?;
+    if let Some(nth) = number("fail-allocation") {
+        println!("allocations {}", nth - until_failure());
+    }
+    Ok(())
 }
 
 /// Four reactors, each kept busy by timed calls, with `pour` and echo.
@@ -178,26 +181,6 @@ struct EchoLines {
 impl LineHandler for EchoLines {
     fn line_received(&mut self, line: &[u8]) {
         self.lines.send_line(line);
-    }
-}
-
-/// Sends strings back.
-struct EchoStrings {
-    strings: Strings,
-}
-
-impl StringHandler for EchoStrings {
-    fn string_received(&mut self, string: &[u8]) {
-        let _ = self.strings.send_string(string);
-    }
-}
-
-/// Answers every call with its arguments.
-struct EchoCalls;
-
-impl AmpHandler for EchoCalls {
-    fn call_received(&mut self, _command: &str, arguments: AmpBox) -> Result<AmpAnswer, AmpError> {
-        Ok(arguments.into())
     }
 }
 

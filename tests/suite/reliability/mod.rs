@@ -13,6 +13,7 @@ mod many;
 mod memory;
 mod names;
 mod no_ipv6;
+mod out_of_memory;
 mod panics;
 mod ports;
 mod threads;
