@@ -146,6 +146,12 @@ impl Nested {
         self.inside.transport().0.has_message()
     }
 
+    /// Has the outer connection read, whether or not the inner one wants that, until the next
+    /// [`settle`](Self::settle) or [`pass`](Self::pass): for a layer that waits for something itself.
+    pub fn release(&mut self) {
+        self.hold(false);
+    }
+
     fn hold(&mut self, hold: bool) {
         if hold != self.holding {
             self.holding = hold;

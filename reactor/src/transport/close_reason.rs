@@ -24,6 +24,9 @@ pub enum CloseReason {
     Aborted,
     /// The network or the peer broke the connection; the error is the operating system's.
     Lost(Arc<io::Error>),
+    /// The peer ended its stream without the ending that the layer's protocol prescribes, such as TLS's `close_notify`:
+    /// somebody on the way may have cut off the rest of what it sent.
+    Truncated,
     /// A time limit set by a policy or a protocol ran out.
     TimedOut,
     /// A callback of the protocol panicked; the text is the panic's message, up to 1,024 bytes of it.
@@ -76,7 +79,7 @@ impl From<CloseReason> for io::Error {
         let kind = match &reason {
             CloseReason::Lost(error) => error.kind(),
             CloseReason::TimedOut => io::ErrorKind::TimedOut,
-            CloseReason::Done => io::ErrorKind::UnexpectedEof,
+            CloseReason::Done | CloseReason::Truncated => io::ErrorKind::UnexpectedEof,
             _ => io::ErrorKind::ConnectionAborted,
         };
         Self::new(kind, reason)
@@ -89,6 +92,9 @@ impl fmt::Display for CloseReason {
             Self::Done => f.write_str("connection closed cleanly"),
             Self::Aborted => f.write_str("connection aborted on this side"),
             Self::Lost(error) => write!(f, "connection lost: {error}"),
+            Self::Truncated => {
+                f.write_str("the peer ended its stream without saying so: the rest may have been cut off")
+            }
             Self::TimedOut => f.write_str("connection timed out"),
             Self::Panicked(message) => write!(f, "a callback panicked: {}", escaped(message)),
             Self::Overflow => f.write_str("more was written than the output limit allows"),

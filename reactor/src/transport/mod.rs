@@ -1,3 +1,4 @@
+pub(crate) mod attachments;
 pub(crate) mod close_reason;
 pub(crate) mod descriptor_queue;
 pub(crate) mod descriptors;

@@ -1,5 +1,6 @@
 //! What a connection and its handles share.
 
+use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -81,6 +82,8 @@ pub(crate) struct Cold {
     pub(super) establishing: Vec<oneshot::Sender<()>>,
     pub(crate) descriptors: DescriptorQueue,
     pub(crate) peer_credentials: Option<PeerCredentials>,
+    /// What layers tell the protocols inside them.
+    pub(super) attachments: Vec<Rc<dyn Any>>,
 }
 
 /// Changes of socket options that the driver has yet to make.

@@ -1,0 +1,233 @@
+use std::fmt;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use reactor::text::escaped;
+use reactor::{Factory, share};
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier;
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::default_provider;
+use rustls::pki_types::ServerName;
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{ClientConfig, KeyLogFile};
+use rustls_platform_verifier::Verifier;
+
+use crate::tls::HANDSHAKE_TIMEOUT;
+use crate::tls::certificates::Certificates;
+use crate::tls::error::TlsError;
+use crate::tls::factory::{Role, TlsFactory};
+use crate::tls::fingerprint::Fingerprint;
+use crate::tls::pinned::Pinned;
+use crate::tls::roots::Roots;
+use crate::tls::server::check;
+use crate::tls::session::{ReactorTime, Session};
+
+/// The client's end of TLS: a handle that makes factories around factories. Twisted's `optionsForClientTLS`, and with
+/// [`around`](Self::around) its `wrapClientTLS`.
+///
+/// It verifies the server's certificate by the authorities that the system trusts, and that it is for the server's name.
+/// Clones share the sessions that can be resumed. It speaks TLS 1.2 and 1.3.
+///
+/// ```no_run
+/// use protocols::tls::Client;
+/// # use reactor::{Protocol, Reactor, Transport};
+/// # struct Question { transport: Transport }
+/// # impl Protocol for Question { fn data_received(&mut self, _: &[u8]) {} }
+///
+/// let reactor = Reactor::new()?;
+/// let tls = Client::new();
+/// reactor.connect_tcp("example.org:443", tls.around("example.org", |transport| Question { transport }));
+/// # Ok::<(), std::io::Error>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Client(Arc<Options>);
+
+struct Options {
+    trusted: Trusted,
+    certificates: Option<Certificates>,
+    alpn: Vec<Vec<u8>>,
+    handshake_timeout: Duration,
+    logs_keys: bool,
+    provider: Arc<CryptoProvider>,
+    config: OnceLock<Result<Arc<ClientConfig>, TlsError>>,
+}
+
+/// Which servers are accepted.
+#[derive(Clone, Debug)]
+enum Trusted {
+    Platform,
+    Roots(Roots),
+    Fingerprint(Fingerprint),
+    Anyone,
+}
+
+/// Without what was made of them.
+impl Clone for Options {
+    fn clone(&self) -> Self {
+        Self {
+            trusted: self.trusted.clone(),
+            certificates: self.certificates.clone(),
+            alpn: self.alpn.clone(),
+            handshake_timeout: self.handshake_timeout,
+            logs_keys: self.logs_keys,
+            provider: Arc::clone(&self.provider),
+            config: OnceLock::new(),
+        }
+    }
+}
+
+impl Client {
+    /// A client that trusts the authorities that the system does, and presents no certificate of its own.
+    ///
+    /// The authorities are read at the first connection.
+    pub fn new() -> Self {
+        Self(Arc::new(Options {
+            trusted: Trusted::Platform,
+            certificates: None,
+            alpn: Vec::new(),
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+            logs_keys: false,
+            provider: Arc::new(default_provider()),
+            config: OnceLock::new(),
+        }))
+    }
+
+    /// A factory for connecting to the server of this name, or this IP address; the address to connect to is not taken
+    /// from it. The protocols of `inside` are built when the server's certificate is verified. If it is not accepted, the
+    /// attempt to connect fails with a reason that says what is wrong with which certificate.
+    pub fn around(&self, server: &str, inside: impl Factory) -> TlsFactory {
+        TlsFactory::new(Role::Client(self.clone(), server.into()), share(inside), false)
+    }
+
+    /// A factory whose connections begin as plain text. The protocol inside starts TLS by [`start`](crate::tls::start),
+    /// or by the method `start_tls` of a receiver's handle, when the server has agreed.
+    pub fn upgradable(&self, server: &str, inside: impl Factory) -> TlsFactory {
+        TlsFactory::new(Role::Client(self.clone(), server.into()), share(inside), true)
+    }
+
+    /// Trusts these authorities, and not those that the system does.
+    pub fn roots(self, roots: Roots) -> Self {
+        self.set(|options| options.trusted = Trusted::Roots(roots))
+    }
+
+    /// Accepts the server that has this certificate, and no other. Nothing else of it is looked at: neither who issued
+    /// it, nor for which name, nor when it expires. For servers with a certificate of their own making.
+    pub fn fingerprint(self, fingerprint: Fingerprint) -> Self {
+        self.set(|options| options.trusted = Trusted::Fingerprint(fingerprint))
+    }
+
+    /// Accepts every server, so that anybody on the way can read and change everything. For tests only.
+    pub fn danger_accept_any_server(self) -> Self {
+        self.set(|options| options.trusted = Trusted::Anyone)
+    }
+
+    /// Presents a certificate to servers that ask for one.
+    pub fn certificates(self, certificates: Certificates) -> Self {
+        self.set(|options| options.certificates = Some(certificates))
+    }
+
+    /// The application protocols that this client offers, such as `h2` and `http/1.1` (ALPN, RFC 7301). Which of them the
+    /// server has chosen, if any, is in [`TlsInfo`](crate::tls::TlsInfo::alpn_protocol).
+    pub fn alpn(self, protocols: &[&str]) -> Self {
+        self.set(|options| options.alpn = protocols.iter().map(|name| name.as_bytes().to_vec()).collect())
+    }
+
+    /// How long a handshake may take (10 s); the deadline of the attempt to connect applies, too.
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        self.set(|options| options.handshake_timeout = timeout)
+    }
+
+    /// As [`Server::provider`](crate::tls::Server::provider).
+    ///
+    /// # Errors
+    ///
+    /// If it has no cipher suite for TLS 1.2 or 1.3.
+    pub fn provider(self, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        check(&provider)?;
+        Ok(self.set(|options| options.provider = provider))
+    }
+
+    /// As [`Server::log_keys`](crate::tls::Server::log_keys).
+    pub fn log_keys(self) -> Self {
+        self.set(|options| options.logs_keys = true)
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.0.handshake_timeout
+    }
+
+    pub(super) fn session(&self, server: &str) -> Result<Session, TlsError> {
+        let name = ServerName::try_from(server).map_err(|error| {
+            TlsError::because(format!("{} is neither a host's name nor an IP address", escaped(server)), error)
+        })?;
+        let config = self.0.config.get_or_init(|| self.0.config()).as_ref().map_err(TlsError::clone)?;
+        Session::client(config, name.to_owned()).map_err(|error| TlsError::of_rustls(error, Some(server)))
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Options)) -> Self {
+        let options = Arc::make_mut(&mut self.0);
+        options.config = OnceLock::new();
+        set(options);
+        self
+    }
+}
+
+impl Options {
+    fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+        let builder = ClientConfig::builder_with_details(Arc::clone(&self.provider), Arc::new(ReactorTime))
+            .with_safe_default_protocol_versions()
+            .expect("the provider was checked")
+            .dangerous()
+            .with_custom_certificate_verifier(self.verifier()?);
+        let mut config = match &self.certificates {
+            Some(certificates) => {
+                let certified = CertifiedKey::clone(certificates.first());
+                builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certified)))
+            }
+            None => builder.with_no_client_auth(),
+        };
+        config.alpn_protocols.clone_from(&self.alpn);
+        if self.logs_keys {
+            config.key_log = Arc::new(KeyLogFile::new());
+        }
+        Ok(Arc::new(config))
+    }
+
+    fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
+        let algorithms = self.provider.signature_verification_algorithms;
+        Ok(match &self.trusted {
+            Trusted::Platform => {
+                let verifier = Verifier::new(Arc::clone(&self.provider));
+                Arc::new(
+                    verifier.map_err(|error| {
+                        TlsError::because("cannot read the authorities that this system trusts", error)
+                    })?,
+                )
+            }
+            Trusted::Roots(roots) => {
+                WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots.0), Arc::clone(&self.provider))
+                    .build()
+                    .expect("there are roots, and no revocation lists")
+            }
+            Trusted::Fingerprint(accepted) => Arc::new(Pinned { accepted: Some(vec![*accepted]), algorithms }),
+            Trusted::Anyone => Arc::new(Pinned { accepted: None, algorithms }),
+        })
+    }
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client")
+            .field("trusted", &self.0.trusted)
+            .field("certificates", &self.0.certificates)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,55 @@
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+
+use crate::tls::fingerprint::Fingerprint;
+use crate::tls::pinned::Pinned;
+use crate::tls::roots::Roots;
+
+/// Which certificates a server asks of its clients.
+///
+/// Whatever a client presents is verified before the protocol inside is built, which finds it in
+/// [`TlsInfo`](crate::tls::TlsInfo::peer_certificates). With TLS 1.3 a client learns only after its own part of the
+/// handshake that its certificate was refused: its connection counts as established, and then fails.
+#[derive(Clone, Debug)]
+pub struct ClientCertificates(Asked);
+
+#[derive(Clone, Debug)]
+enum Asked {
+    ByRoots { roots: Roots, is_required: bool },
+    ByFingerprint(Vec<Fingerprint>),
+}
+
+impl ClientCertificates {
+    /// Each client must present a certificate that one of these authorities has issued.
+    pub fn required(roots: Roots) -> Self {
+        Self(Asked::ByRoots { roots, is_required: true })
+    }
+
+    /// A client may present a certificate, which one of these authorities must have issued then.
+    pub fn optional(roots: Roots) -> Self {
+        Self(Asked::ByRoots { roots, is_required: false })
+    }
+
+    /// Each client must present one of these certificates. Nothing else of them is looked at: neither who issued them,
+    /// nor when they expire.
+    pub fn fingerprints(fingerprints: impl IntoIterator<Item = Fingerprint>) -> Self {
+        Self(Asked::ByFingerprint(fingerprints.into_iter().collect()))
+    }
+
+    pub(super) fn verifier(&self, provider: &Arc<CryptoProvider>) -> Arc<dyn ClientCertVerifier> {
+        match &self.0 {
+            Asked::ByRoots { roots, is_required } => {
+                let builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots.0), Arc::clone(provider));
+                let builder = if *is_required { builder } else { builder.allow_unauthenticated() };
+                builder.build().expect("there are roots, and no revocation lists")
+            }
+            Asked::ByFingerprint(accepted) => Arc::new(Pinned {
+                accepted: Some(accepted.clone()),
+                algorithms: provider.signature_verification_algorithms,
+            }),
+        }
+    }
+}

@@ -1,0 +1,222 @@
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use reactor::task::LogLimit;
+use reactor::{Factory, share};
+use rustls::crypto::CryptoProvider;
+use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use rustls::server::{ClientHello, NoClientAuth, ProducesTickets, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
+use rustls::{KeyLogFile, ServerConfig};
+
+use crate::tls::HANDSHAKE_TIMEOUT;
+use crate::tls::certificates::Certificates;
+use crate::tls::client_certificates::ClientCertificates;
+use crate::tls::error::TlsError;
+use crate::tls::factory::{Role, TlsFactory};
+use crate::tls::session::{ReactorTime, Session};
+
+/// The server's end of TLS: a handle that makes factories around factories. Twisted's `CertificateOptions`, and with
+/// [`around`](Self::around) its `TLSMemoryBIOFactory`.
+///
+/// Clones share the certificates and what clients need to resume their sessions, also those on other threads. It offers
+/// TLS 1.2 and 1.3, with the cipher suites and the key exchanges that rustls recommends, and no early data.
+///
+/// ```no_run
+/// use protocols::tls::{Certificates, Server};
+/// # use reactor::{Protocol, Reactor, Transport};
+/// # struct Echo { transport: Transport }
+/// # impl Protocol for Echo { fn data_received(&mut self, data: &[u8]) { self.transport.write(data) } }
+///
+/// let reactor = Reactor::new()?;
+/// let tls = Server::new(Certificates::from_pem_files("chain.pem", "key.pem")?);
+/// reactor.listen_tcp(8443, tls.around(|transport| Echo { transport }))?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone)]
+#[must_use]
+pub struct Server(Arc<Options>);
+
+struct Options {
+    certificates: Arc<Presented>,
+    client_certificates: Option<ClientCertificates>,
+    alpn: Vec<Vec<u8>>,
+    handshake_timeout: Duration,
+    logs_keys: bool,
+    provider: Arc<CryptoProvider>,
+    tickets: Option<Arc<dyn ProducesTickets>>,
+    failed_handshakes: Arc<AtomicU64>,
+    config: OnceLock<Arc<ServerConfig>>,
+}
+
+/// Without what was made of them.
+impl Clone for Options {
+    fn clone(&self) -> Self {
+        Self {
+            certificates: Arc::clone(&self.certificates),
+            client_certificates: self.client_certificates.clone(),
+            alpn: self.alpn.clone(),
+            handshake_timeout: self.handshake_timeout,
+            logs_keys: self.logs_keys,
+            provider: Arc::clone(&self.provider),
+            tickets: self.tickets.clone(),
+            failed_handshakes: Arc::clone(&self.failed_handshakes),
+            config: OnceLock::new(),
+        }
+    }
+}
+
+impl Server {
+    /// A server that presents these certificates, and asks for none.
+    pub fn new(certificates: Certificates) -> Self {
+        Self(Arc::new(Options {
+            certificates: Arc::new(Presented(RwLock::new(certificates))),
+            client_certificates: None,
+            alpn: Vec::new(),
+            handshake_timeout: HANDSHAKE_TIMEOUT,
+            logs_keys: false,
+            provider: Arc::new(default_provider()),
+            // Only the system's lack of random numbers makes it fail; then sessions are not resumed.
+            tickets: Ticketer::new().ok(),
+            failed_handshakes: Arc::default(),
+            config: OnceLock::new(),
+        }))
+    }
+
+    /// A factory whose connections are secured from their first byte on. The protocols of `inside` are built when the
+    /// handshake is over, so that their factory finds [what was negotiated](crate::tls::TlsInfo::of).
+    pub fn around(&self, inside: impl Factory) -> TlsFactory {
+        TlsFactory::new(Role::Server(self.clone(), LogLimit::default()), share(inside), false)
+    }
+
+    /// A factory whose connections begin as plain text. The protocol inside starts TLS by
+    /// [`start`](crate::tls::start), or by the method `start_tls` of a receiver's handle: mail and chat protocols call
+    /// that STARTTLS.
+    pub fn upgradable(&self, inside: impl Factory) -> TlsFactory {
+        TlsFactory::new(Role::Server(self.clone(), LogLimit::default()), share(inside), true)
+    }
+
+    /// Presents these certificates from now on, on all threads. Existing connections stay as they are, and clients that
+    /// were connected before resume their sessions.
+    ///
+    /// Read the new ones first: if they are wrong, nothing changes.
+    ///
+    /// ```no_run
+    /// # use protocols::tls::{Certificates, Server, TlsError};
+    /// # fn renewed(tls: &Server) -> Result<(), TlsError> {
+    /// tls.reload(Certificates::from_pem_files("chain.pem", "key.pem")?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn reload(&self, certificates: Certificates) {
+        *self.0.certificates.0.write().unwrap_or_else(PoisonError::into_inner) = certificates;
+    }
+
+    /// Asks clients for certificates. By default it does not.
+    pub fn client_certificates(self, asked: ClientCertificates) -> Self {
+        self.set(|options| options.client_certificates = Some(asked))
+    }
+
+    /// The application protocols that this server speaks, such as `h2` and `http/1.1`, the preferred one first (ALPN, RFC
+    /// 7301). A client that offers some, but none of these, is refused; one that offers none is not. By default every
+    /// client is accepted. Twisted's `acceptableProtocols`.
+    pub fn alpn(self, protocols: &[&str]) -> Self {
+        self.set(|options| options.alpn = protocols.iter().map(|name| name.as_bytes().to_vec()).collect())
+    }
+
+    /// How long a handshake may take (10 s).
+    pub fn handshake_timeout(self, timeout: Duration) -> Self {
+        self.set(|options| options.handshake_timeout = timeout)
+    }
+
+    /// Uses other cryptography than aws-lc-rs, or other cipher suites.
+    ///
+    /// # Errors
+    ///
+    /// If it has no cipher suite for TLS 1.2 or 1.3.
+    pub fn provider(self, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        check(&provider)?;
+        Ok(self.set(|options| options.provider = provider))
+    }
+
+    /// Writes the keys of all connections to the file that the environment variable `SSLKEYLOGFILE` names, so that
+    /// Wireshark and the like can read what was captured. Whoever has the file can read everything: for debugging only.
+    pub fn log_keys(self) -> Self {
+        self.set(|options| options.logs_keys = true)
+    }
+
+    /// How many handshakes have failed, those included that were not over in time. One in five seconds is logged.
+    pub fn failed_handshakes(&self) -> u64 {
+        self.0.failed_handshakes.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn note_failed_handshake(&self) -> u64 {
+        self.0.failed_handshakes.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.0.handshake_timeout
+    }
+
+    pub(super) fn session(&self) -> Result<Session, TlsError> {
+        Session::server(self.0.config.get_or_init(|| self.0.config())).map_err(|error| TlsError::of_rustls(error, None))
+    }
+
+    fn set(mut self, set: impl FnOnce(&mut Options)) -> Self {
+        let options = Arc::make_mut(&mut self.0);
+        options.config = OnceLock::new();
+        set(options);
+        self
+    }
+}
+
+impl Options {
+    fn config(&self) -> Arc<ServerConfig> {
+        let verifier = self
+            .client_certificates
+            .as_ref()
+            .map_or_else(|| Arc::new(NoClientAuth) as _, |asked| asked.verifier(&self.provider));
+        let mut config = ServerConfig::builder_with_details(Arc::clone(&self.provider), Arc::new(ReactorTime))
+            .with_safe_default_protocol_versions()
+            .expect("the provider was checked")
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::clone(&self.certificates) as _);
+        config.alpn_protocols.clone_from(&self.alpn);
+        if let Some(tickets) = &self.tickets {
+            config.ticketer = Arc::clone(tickets);
+        }
+        if self.logs_keys {
+            config.key_log = Arc::new(KeyLogFile::new());
+        }
+        Arc::new(config)
+    }
+}
+
+/// Checks that a provider can do what is asked of every one.
+pub(super) fn check(provider: &Arc<CryptoProvider>) -> Result<(), TlsError> {
+    let built = ServerConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions();
+    built
+        .map(drop)
+        .map_err(|error| TlsError::because("the provider of cryptography has nothing for TLS 1.2 or 1.3", error))
+}
+
+/// The certificates that are presented now.
+#[derive(Debug)]
+struct Presented(RwLock<Certificates>);
+
+impl ResolvesServerCert for Presented {
+    fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).for_name(client.server_name()))
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("certificates", &*self.0.certificates.0.read().unwrap_or_else(PoisonError::into_inner))
+            .field("client_certificates", &self.0.client_certificates)
+            .finish_non_exhaustive()
+    }
+}

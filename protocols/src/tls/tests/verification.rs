@@ -1,0 +1,143 @@
+use std::time::{Duration, SystemTime};
+
+use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+use reactor::CloseReason;
+
+use super::{Pem, Wire, client, roots, server};
+use crate::tls::{Certificates, Client, ClientCertificates, Fingerprint, Roots, Server, TlsError, TlsInfo};
+
+/// Why a client refuses a server that presents this.
+fn refusal(server: &Pem) -> String {
+    let mut wire = Wire::between(&client(), &Server::new(server.certificates()));
+    assert!(!wire.client.is_connected() && !wire.server.is_connected());
+    wire.reasons()[0].clone()
+}
+
+fn self_signed(name: &str) -> Pem {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let key = KeyPair::generate().unwrap();
+    Pem { chain: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    assert_eq!(
+        refusal(&Pem::of(&["other.example", "*.server.example"])),
+        "the certificate of server.example is for other names: DnsName(\"other.example\"), DnsName(\"*.server.example\")"
+    );
+}
+
+#[test]
+fn a_certificate_is_judged_by_the_reactors_time() {
+    let expired = Pem::with(&["server.example"], |params| params.not_after = date_time_ymd(1999, 12, 31));
+    assert_eq!(
+        refusal(&expired),
+        "the certificate of server.example expired at 1999-12-31T00:00:00Z; it is 2000-01-01T00:00:00Z"
+    );
+    let early = Pem::with(&["server.example"], |params| params.not_before = date_time_ymd(2000, 1, 2));
+    assert_eq!(
+        refusal(&early),
+        "the certificate of server.example is not valid before 2000-01-02T00:00:00Z; it is 2000-01-01T00:00:00Z"
+    );
+}
+
+#[test]
+fn a_certificate_of_an_unknown_authority_is_refused() {
+    let own = self_signed("server.example");
+    let expected = "the certificate of server.example was not issued by an authority that this side trusts, or those \
+                    in between were not sent";
+    assert_eq!(refusal(&own), expected);
+    // Unless it is known.
+    let fingerprint = own.certificates().fingerprints().next().unwrap();
+    let wire = Wire::between(&Client::new().fingerprint(fingerprint), &Server::new(own.certificates()));
+    assert!(wire.client.is_connected());
+    let mut wire = Wire::between(&Client::new().fingerprint(fingerprint), &server());
+    assert_eq!(wire.reasons()[0], "the certificate of server.example is not one of those that are accepted");
+    // Or anything goes.
+    let wire = Wire::between(&Client::new().danger_accept_any_server(), &Server::new(own.certificates()));
+    assert!(wire.client.is_connected());
+}
+
+#[test]
+fn a_required_client_certificate_is_verified_and_shown() {
+    let server = server().client_certificates(ClientCertificates::required(roots()));
+    let own = Pem::of(&["someone.example"]).certificates();
+    let wire = Wire::between(&client().certificates(own.clone()), &server);
+    let shown = TlsInfo::of(&wire.server.transport()).unwrap().peer_fingerprint();
+    assert_eq!(shown, own.fingerprints().next());
+    let mut wire = Wire::between(&client(), &server);
+    assert!(!wire.server.is_connected());
+    assert_eq!(wire.reasons()[1], "the peer presented no certificate, and one is required");
+    let lost = wire.client.lost().unwrap().to_string();
+    assert_eq!(lost, "server.example ended the connection: it requires a certificate of this side");
+}
+
+#[test]
+fn an_optional_client_certificate_may_be_left_out_but_not_be_wrong() {
+    let server = server().client_certificates(ClientCertificates::optional(roots()));
+    let wire = Wire::between(&client(), &server);
+    assert!(TlsInfo::of(&wire.server.transport()).unwrap().peer_fingerprint().is_none());
+    let own = self_signed("me.example");
+    let mut wire = Wire::between(&client().certificates(own.certificates()), &server);
+    assert!(wire.reasons()[1].starts_with("the certificate of the peer was not issued by an authority"));
+}
+
+#[test]
+fn client_certificates_may_be_accepted_by_their_fingerprints() {
+    let (own, other) = (Pem::of(&["a.example"]).certificates(), Pem::of(&["b.example"]).certificates());
+    let server = server().client_certificates(ClientCertificates::fingerprints(own.fingerprints()));
+    assert!(Wire::between(&client().certificates(own), &server).server.is_connected());
+    let mut wire = Wire::between(&client().certificates(other), &server);
+    assert_eq!(wire.reasons()[1], "the certificate of the peer is not one of those that are accepted");
+}
+
+#[test]
+fn the_reason_can_be_told_from_others() {
+    let wire = Wire::between(&client(), &Server::new(Pem::of(&["other.example"]).certificates()));
+    let Some(CloseReason::Failed(error)) = wire.pair.client.close_reason() else { panic!("no failure") };
+    let error = error.downcast_ref::<TlsError>().unwrap();
+    assert!(std::error::Error::source(error).is_some());
+}
+
+#[test]
+fn a_key_that_belongs_to_another_certificate_is_told() {
+    let (one, other) = (Pem::of(&["a"]), Pem::of(&["b"]));
+    let told =
+        |chain: &str, key: &str| Certificates::from_pem(chain.as_bytes(), key.as_bytes()).unwrap_err().to_string();
+    assert_eq!(
+        told(&one.chain, &other.key),
+        "the private key in the key's text does not belong to the first certificate in the certificate's text"
+    );
+    assert_eq!(
+        told(&one.key, &one.key),
+        "there is no certificate in the certificate's text: that begins with -----BEGIN CERTIFICATE-----"
+    );
+    assert_eq!(
+        told(&one.chain, &one.chain),
+        "there is no private key in the key's text: that begins with -----BEGIN PRIVATE KEY-----"
+    );
+    let error = Roots::from_pem_file("/nonexistent/\x1b.pem").unwrap_err().to_string();
+    assert_eq!(error, "cannot read /nonexistent/\\x1b.pem: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_certificate_that_expires_is_refused_from_then_on() {
+    let expires =
+        Pem::with(&["server.example"], |params| params.not_after = date_time_ymd(2000, 1, 1).replace_hour(1).unwrap());
+    let (client, server) = (client(), Server::new(expires.certificates()));
+    let mut wire = Wire::between(&client, &server);
+    assert!(wire.client.is_connected());
+    wire.pair.client.set_time_of_day(SystemTime::UNIX_EPOCH + Duration::from_secs(946_684_800 + 7_200));
+    wire.client.transport().write("still here");
+    wire.run();
+    assert_eq!(wire.server.received(), b"still here");
+}
+
+#[test]
+fn a_fingerprint_is_read_as_openssl_prints_it() {
+    let fingerprint = Fingerprint::of(b"x");
+    assert_eq!(fingerprint.to_string().parse(), Ok(fingerprint));
+    assert!("12:34".parse::<Fingerprint>().unwrap_err().to_string().contains("64 hexadecimal digits"));
+    assert!("g".repeat(64).parse::<Fingerprint>().is_err());
+}
