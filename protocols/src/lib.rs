@@ -200,6 +200,8 @@ pub mod socks;
 pub mod stateful;
 pub mod string;
 pub mod telnet;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod web_socket;
 pub mod wire;
 

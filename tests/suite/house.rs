@@ -32,7 +32,9 @@ const FOLDERS: [&str; 23] = [
 ];
 
 /// The folders of `protocols`, likewise.
-const FOLDERS_OF_PROTOCOLS: [&str; 17] = [
+const FOLDERS_OF_PROTOCOLS: [&str; 18] = [
+    "policies",
+    "tls",
     "receiver",
     "line",
     "string",
@@ -41,7 +43,6 @@ const FOLDERS_OF_PROTOCOLS: [&str; 17] = [
     "codec",
     "telnet",
     "amp",
-    "policies",
     "proxy_header",
     "web_socket",
     "forward",

@@ -14,9 +14,13 @@ pub(crate) struct PassThrough {
 }
 
 impl PassThrough {
+    pub(crate) fn new(nested: Nested) -> Self {
+        Self { nested, kept: Vec::new() }
+    }
+
     /// Connects the protocol inside, and delivers the bytes already received for it.
     pub(crate) fn begin(nested: Nested, came: &[u8]) -> Self {
-        let mut through = Self { nested, kept: Vec::new() };
+        let mut through = Self::new(nested);
         through.nested.inside().made();
         through.pass();
         through.received(came);
@@ -25,6 +29,18 @@ impl PassThrough {
 
     pub(crate) fn inside(&mut self) -> &mut Connection {
         self.nested.inside()
+    }
+
+    /// The connection inside, for a layer that no longer passes its bytes unchanged.
+    #[cfg(feature = "tls")]
+    pub(crate) fn into_nested(self) -> Nested {
+        self.nested
+    }
+
+    /// Whether something was received that is not delivered.
+    #[cfg(feature = "tls")]
+    pub(crate) fn keeps_input(&self) -> bool {
+        !self.kept.is_empty()
     }
 
     /// The memory that undelivered input takes.

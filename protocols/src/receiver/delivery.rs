@@ -5,6 +5,8 @@ use std::cell::Cell;
 use reactor::{CloseReason, MemoryCharge, OnEof, Transport};
 
 use crate::receiver::input::{Buffer, Input};
+#[cfg(feature = "tls")]
+use crate::tls::injected;
 
 /// The rules by which a receiver delivers what it cuts from one chunk, shared with its handle.
 ///
@@ -15,6 +17,11 @@ pub(crate) struct Delivery {
     pub(crate) transport: Transport,
     /// Paused by the user.
     paused: Cell<bool>,
+    /// The handler waits for TLS to begin.
+    #[cfg(feature = "tls")]
+    starts_tls: Cell<bool>,
+    /// For either of these reasons nothing is delivered.
+    stopped: Cell<bool>,
     /// Delivery stopped before the end; the connection is not read meanwhile.
     held: Cell<bool>,
     /// For the kept input.
@@ -40,6 +47,9 @@ impl Delivery {
             charge: transport.charge_memory(0),
             transport,
             paused: Cell::new(false),
+            #[cfg(feature = "tls")]
+            starts_tls: Cell::new(false),
+            stopped: Cell::new(false),
             held: Cell::new(false),
             phase: Cell::new(Phase::Idle),
             empty_calls: Cell::new(0),
@@ -49,17 +59,46 @@ impl Delivery {
 
     pub(crate) fn pause(&self) {
         self.paused.set(true);
+        self.stopped.set(true);
         self.transport.pause_reading();
     }
 
     pub(crate) fn resume(&self) {
         if self.paused.replace(false) {
+            self.stopped.set(self.waits_for_tls());
             if self.held.get() {
                 self.ask();
             } else {
                 self.transport.resume_reading();
             }
         }
+    }
+
+    /// Delivers nothing until [`secured`](Self::secured). The peer's plain text should end here.
+    #[cfg(feature = "tls")]
+    pub(crate) fn start_tls(&self) {
+        self.starts_tls.set(true);
+        self.stopped.set(true);
+        if self.phase.get() != Phase::Running && self.charge.bytes() > 0 {
+            self.hold();
+        }
+    }
+
+    /// The connection is secure.
+    #[cfg(feature = "tls")]
+    pub(crate) fn secured(&self) {
+        self.starts_tls.set(false);
+        self.stopped.set(self.paused.get());
+    }
+
+    #[cfg(feature = "tls")]
+    fn waits_for_tls(&self) -> bool {
+        self.starts_tls.get()
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn waits_for_tls(&self) -> bool {
+        false
     }
 
     /// There is something to deliver, or something has changed. Only needed outside of a delivery.
@@ -118,7 +157,7 @@ impl Delivery {
     /// Whether a delivery may go on that began with this many unsent bytes.
     fn goes_on(&self, unsent: usize) -> bool {
         let answers = self.transport.unsent_bytes().saturating_sub(unsent);
-        !self.paused.get() && !self.transport.is_closing() && answers <= MOST_ANSWERS
+        !self.stopped.get() && !self.transport.is_closing() && answers <= MOST_ANSWERS
     }
 
     /// Ends a delivery. `kept` is the memory that the kept input takes, `left` whether something is left to deliver.
@@ -136,6 +175,10 @@ impl Delivery {
     pub(crate) fn hold(&self) {
         self.held.set(true);
         self.transport.pause_reading();
+        #[cfg(feature = "tls")]
+        if self.waits_for_tls() {
+            self.transport.fail_connection(CloseReason::failed(injected()));
+        }
     }
 
     /// Whether there is something to deliver, now or later.

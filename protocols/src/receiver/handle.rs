@@ -9,6 +9,8 @@ use reactor::task::{LoopingCall, Tick};
 use reactor::{Address, DeferredCall, DelayedCall, Reactor, Transport};
 
 use crate::receiver::delivery::Delivery;
+#[cfg(feature = "tls")]
+use crate::tls::{self, TlsError, TlsInfo};
 
 /// A handle of one connection whose protocol is a receiver, with which a handler sends, closes, and controls how input
 /// is cut.
@@ -165,6 +167,48 @@ impl<K: ?Sized> Handle<K> {
     #[track_caller]
     pub fn on_drain<H: 'static>(&self, call: impl FnOnce(&mut H) + 'static) {
         self.transport().on_drain(call);
+    }
+
+    /// Starts TLS and calls `call` with the handler when the connection is secure: as [`tls::start`](crate::tls::start),
+    /// for a connection made by a method `upgradable`. If anything has been received behind the message being
+    /// delivered, the connection fails.
+    ///
+    /// ```
+    /// # use protocols::{LineHandler, Lines};
+    /// # struct Session { lines: Lines, is_secure: bool }
+    /// # impl LineHandler for Session {
+    /// fn line_received(&mut self, line: &[u8]) {
+    ///     if line == b"STARTTLS" {
+    ///         self.lines.send_line("220 go ahead");
+    ///         if let Err(error) = self.lines.start_tls(|this: &mut Self, tls| this.is_secure = true) {
+    ///             tracing::error!(%error, "this port has no TLS");
+    ///             self.lines.lose_connection();
+    ///         }
+    ///     }
+    /// }
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// If the connection is not an upgradable one, or TLS was already started.
+    ///
+    /// # Panics
+    ///
+    /// If the handler is not an `H`.
+    #[cfg(feature = "tls")]
+    #[track_caller]
+    pub fn start_tls<H: 'static>(&self, call: impl FnOnce(&mut H, Rc<TlsInfo>) + 'static) -> Result<(), TlsError>
+    where
+        K: 'static,
+    {
+        let handle = self.clone();
+        tls::start(self.transport(), b"", move |handler: &mut H, info| {
+            handle.0.delivery.secured();
+            call(handler, info);
+        })?;
+        self.0.delivery.start_tls();
+        Ok(())
     }
 
     /// As [`Transport::reactor`].

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -15,8 +16,9 @@ use rustls_platform_verifier::Verifier;
 
 use crate::tls::HANDSHAKE_TIMEOUT;
 use crate::tls::certificates::Certificates;
+use crate::tls::end::{End, Peer};
 use crate::tls::error::TlsError;
-use crate::tls::factory::{Role, TlsFactory};
+use crate::tls::factory::TlsFactory;
 use crate::tls::fingerprint::Fingerprint;
 use crate::tls::pinned::Pinned;
 use crate::tls::roots::Roots;
@@ -98,13 +100,13 @@ impl Client {
     /// from it. The protocols of `inside` are built when the server's certificate is verified. If it is not accepted, the
     /// attempt to connect fails with a reason that says what is wrong with which certificate.
     pub fn around(&self, server: &str, inside: impl Factory) -> TlsFactory {
-        TlsFactory::new(Role::Client(self.clone(), server.into()), share(inside), false)
+        TlsFactory::new(self.end(server), share(inside), false)
     }
 
     /// A factory whose connections begin as plain text. The protocol inside starts TLS by [`start`](crate::tls::start),
     /// or by the method `start_tls` of a receiver's handle, when the server has agreed.
     pub fn upgradable(&self, server: &str, inside: impl Factory) -> TlsFactory {
-        TlsFactory::new(Role::Client(self.clone(), server.into()), share(inside), true)
+        TlsFactory::new(self.end(server), share(inside), true)
     }
 
     /// Trusts these authorities, and not those that the system does.
@@ -154,16 +156,16 @@ impl Client {
         self.set(|options| options.logs_keys = true)
     }
 
-    pub(super) fn timeout(&self) -> Duration {
-        self.0.handshake_timeout
-    }
-
-    pub(super) fn session(&self, server: &str) -> Result<Session, TlsError> {
-        let name = ServerName::try_from(server).map_err(|error| {
-            TlsError::because(format!("{} is neither a host's name nor an IP address", escaped(server)), error)
-        })?;
-        let config = self.0.config.get_or_init(|| self.0.config()).as_ref().map_err(TlsError::clone)?;
-        Session::client(config, name.to_owned()).map_err(|error| TlsError::of_rustls(error, Some(server)))
+    fn end(&self, server: &str) -> End {
+        let (options, name) = (Arc::clone(&self.0), Rc::from(server));
+        End {
+            session: {
+                let name = Rc::clone(&name);
+                Rc::new(move || options.session(&name))
+            },
+            handshake_timeout: self.0.handshake_timeout,
+            peer: Peer::Server(name),
+        }
     }
 
     fn set(mut self, set: impl FnOnce(&mut Options)) -> Self {
@@ -175,6 +177,14 @@ impl Client {
 }
 
 impl Options {
+    fn session(&self, server: &str) -> Result<Session, TlsError> {
+        let name = ServerName::try_from(server).map_err(|error| {
+            TlsError::because(format!("{} is neither a host's name nor an IP address", escaped(server)), error)
+        })?;
+        let config = self.config.get_or_init(|| self.config()).as_ref().map_err(TlsError::clone)?;
+        Session::client(config, name.to_owned()).map_err(|error| TlsError::of_rustls(error, Some(server)))
+    }
+
     fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
         let builder = ClientConfig::builder_with_details(Arc::clone(&self.provider), Arc::new(ReactorTime))
             .with_safe_default_protocol_versions()

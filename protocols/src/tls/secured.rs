@@ -10,8 +10,8 @@ use reactor::text::escaped;
 use reactor::{CloseReason, DelayedCall, MemoryCharge, OnEof, Protocol, SharedFactory, Transport};
 
 use crate::policies::pass_through::PassThrough;
+use crate::tls::end::End;
 use crate::tls::error::TlsError;
-use crate::tls::factory::Role;
 use crate::tls::open::Open;
 use crate::tls::session::Session;
 use crate::tls::start::{Upgrade, injected};
@@ -19,7 +19,7 @@ use crate::tls::start::{Upgrade, injected};
 /// The outer end of a connection that is or becomes secure.
 pub(super) struct Secured {
     outer: Transport,
-    role: Rc<Role>,
+    end: End,
     inside: SharedFactory,
     /// For undelivered input.
     charge: MemoryCharge,
@@ -54,27 +54,27 @@ enum Inside {
 }
 
 impl Secured {
-    pub(super) fn new(outer: Transport, role: Rc<Role>, inside: SharedFactory) -> Self {
+    pub(super) fn new(outer: Transport, end: End, inside: SharedFactory) -> Self {
         let stage = Stage::Begin(outer.mark_pending());
-        Self { charge: outer.charge_memory(0), outer, role, inside, stage }
+        Self { charge: outer.charge_memory(0), outer, end, inside, stage }
     }
 
-    pub(super) fn upgradable(outer: Transport, role: Rc<Role>, mut inside: SharedFactory) -> Option<Self> {
+    pub(super) fn upgradable(outer: Transport, end: End, mut inside: SharedFactory) -> Option<Self> {
         let upgrade = Rc::new(Upgrade::new(outer.clone()));
         outer.attach(Rc::clone(&upgrade));
         let nested = Nested::build(&outer, &mut inside)?;
         let stage = Stage::Plain(PassThrough::new(nested), upgrade);
-        Some(Self { charge: outer.charge_memory(0), outer, role, inside, stage })
+        Some(Self { charge: outer.charge_memory(0), outer, end, inside, stage })
     }
 
     fn begin(&mut self, inside: Inside) {
-        let session = match self.role.session() {
+        let session = match (self.end.session)() {
             Ok(session) => session,
             Err(why) => return self.outer.fail_connection(CloseReason::failed(why)),
         };
-        let deadline = self.outer.call_later(self.role.timeout(), |this: &mut Self| {
+        let deadline = self.outer.call_later(self.end.handshake_timeout, |this: &mut Self| {
             if let Stage::Handshake(handshake) = &this.stage {
-                this.role.note_failed_handshake(&this.outer, &CloseReason::TimedOut, handshake.is_silent);
+                this.end.note_failed_handshake(&this.outer, &CloseReason::TimedOut, handshake.is_silent);
                 this.outer.fail_connection(CloseReason::TimedOut);
             }
         });
@@ -95,14 +95,14 @@ impl Secured {
     fn handshake_received(&mut self, mut records: &[u8]) {
         let Stage::Handshake(handshake) = &mut self.stage else { return };
         if mem::take(&mut handshake.is_silent) && !is_tls(records) {
-            let peer = self.role.server_name().unwrap_or("the peer");
+            let peer = self.end.server_name().unwrap_or("the peer");
             let beginning = escaped(&records[..records.len().min(SHOWN)]).to_string();
             return self.fail(TlsError::new(format!("{} does not speak TLS: it sent {beginning:?}", escaped(peer))));
         }
         while !records.is_empty() && handshake.session.is_handshaking() {
             let outer = &self.outer;
             if let Err(error) = handshake.session.take_records(&mut records, || outer.reactor().time_of_day()) {
-                let why = TlsError::of_rustls(error, self.role.server_name());
+                let why = TlsError::of_rustls(error, self.end.server_name());
                 handshake.send(&self.outer);
                 return self.fail(why);
             }
@@ -133,7 +133,7 @@ impl Secured {
         if upgrade.is_none() {
             nested.inside().made();
         }
-        let mut open = Box::new(Open::new(self.outer.clone(), nested, session, self.role.server_name(), upgrade));
+        let mut open = Box::new(Open::new(self.outer.clone(), nested, session, self.end.server_name(), upgrade));
         open.received(records);
         self.stage = Stage::Open(open);
     }
@@ -142,7 +142,7 @@ impl Secured {
     fn fail(&mut self, why: TlsError) {
         let Stage::Handshake(handshake) = &mut self.stage else { return };
         let reason = CloseReason::failed(why);
-        self.role.note_failed_handshake(&self.outer, &reason, false);
+        self.end.note_failed_handshake(&self.outer, &reason, false);
         if let Inside::Upgraded(nested, ..) = &mut handshake.inside {
             nested.inside().lost(reason.clone());
         }
@@ -200,10 +200,10 @@ impl Protocol for Secured {
             Stage::Open(open) => open.received_eof(),
             Stage::Handshake(handshake) => {
                 let is_silent = handshake.is_silent;
-                let peer = escaped(self.role.server_name().unwrap_or("the peer")).to_string();
+                let peer = escaped(self.end.server_name().unwrap_or("the peer")).to_string();
                 let reason =
                     CloseReason::failed(TlsError::new(format!("{peer} ended the connection in the TLS handshake")));
-                self.role.note_failed_handshake(&self.outer, &reason, is_silent);
+                self.end.note_failed_handshake(&self.outer, &reason, is_silent);
                 self.outer.fail_connection(reason);
                 OnEof::Close
             }

@@ -1,9 +1,9 @@
 use std::fmt;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
-use reactor::task::LogLimit;
 use reactor::{Factory, share};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
@@ -14,8 +14,9 @@ use rustls::{KeyLogFile, ServerConfig};
 use crate::tls::HANDSHAKE_TIMEOUT;
 use crate::tls::certificates::Certificates;
 use crate::tls::client_certificates::ClientCertificates;
+use crate::tls::end::{End, FailedHandshakes, Peer};
 use crate::tls::error::TlsError;
-use crate::tls::factory::{Role, TlsFactory};
+use crate::tls::factory::TlsFactory;
 use crate::tls::session::{ReactorTime, Session};
 
 /// The server's end of TLS: a handle that makes factories around factories. Twisted's `CertificateOptions`, and with
@@ -88,14 +89,14 @@ impl Server {
     /// A factory whose connections are secured from their first byte on. The protocols of `inside` are built when the
     /// handshake is over, so that their factory finds [what was negotiated](crate::tls::TlsInfo::of).
     pub fn around(&self, inside: impl Factory) -> TlsFactory {
-        TlsFactory::new(Role::Server(self.clone(), LogLimit::default()), share(inside), false)
+        TlsFactory::new(self.end(), share(inside), false)
     }
 
     /// A factory whose connections begin as plain text. The protocol inside starts TLS by
     /// [`start`](crate::tls::start), or by the method `start_tls` of a receiver's handle: mail and chat protocols call
     /// that STARTTLS.
     pub fn upgradable(&self, inside: impl Factory) -> TlsFactory {
-        TlsFactory::new(Role::Server(self.clone(), LogLimit::default()), share(inside), true)
+        TlsFactory::new(self.end(), share(inside), true)
     }
 
     /// Presents these certificates from now on, on all threads. Existing connections stay as they are, and clients that
@@ -152,16 +153,13 @@ impl Server {
         self.0.failed_handshakes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn note_failed_handshake(&self) -> u64 {
-        self.0.failed_handshakes.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub(super) fn timeout(&self) -> Duration {
-        self.0.handshake_timeout
-    }
-
-    pub(super) fn session(&self) -> Result<Session, TlsError> {
-        Session::server(self.0.config.get_or_init(|| self.0.config())).map_err(|error| TlsError::of_rustls(error, None))
+    fn end(&self) -> End {
+        let options = Arc::clone(&self.0);
+        End {
+            session: Rc::new(move || options.session()),
+            handshake_timeout: self.0.handshake_timeout,
+            peer: Peer::Client(Rc::new(FailedHandshakes::counted_in(&self.0.failed_handshakes))),
+        }
     }
 
     fn set(mut self, set: impl FnOnce(&mut Options)) -> Self {
@@ -173,6 +171,11 @@ impl Server {
 }
 
 impl Options {
+    fn session(&self) -> Result<Session, TlsError> {
+        let config = self.config.get_or_init(|| self.config());
+        Session::server(config).map_err(|error| TlsError::of_rustls(error, None))
+    }
+
     fn config(&self) -> Arc<ServerConfig> {
         let verifier = self
             .client_certificates

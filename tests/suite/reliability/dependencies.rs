@@ -9,12 +9,14 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Those that allow what ours, `MIT OR Apache-2.0`, allows.
-const LICENCES: [&str; 9] = [
+const LICENCES: [&str; 11] = [
     "0BSD",
     "Apache-2.0",
     "Apache-2.0 WITH LLVM-exception",
     "BSD-2-Clause",
     "BSD-3-Clause",
+    "CDLA-Permissive-2.0",
+    "ISC",
     "MIT",
     "Unicode-3.0",
     "Unlicense",

@@ -95,6 +95,6 @@ impl Wire {
     pub(super) fn reasons(&mut self) -> [String; 2] {
         self.pair.advance(Duration::from_secs(1));
         [&self.pair.client, &self.pair.server]
-            .map(|end| end.close_reason().map_or("none".to_owned(), |why| why.to_string()))
+            .map(|end| end.close_reason().map_or_else(|| "none".to_owned(), |why| why.to_string()))
     }
 }
