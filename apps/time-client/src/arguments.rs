@@ -36,6 +36,14 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pub(crate) udp: bool,
 
+    /// Secure the connection with TLS, and verify that the server is HOST
+    #[arg(long, conflicts_with_all = ["udp", "unix"])]
+    pub(crate) tls: bool,
+
+    /// With --tls: trust the authorities in this PEM file, and not those of the system
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    pub(crate) ca: Option<String>,
+
     /// Let HOST be an exec: description, which runs a program
     #[arg(long)]
     pub(crate) allow_exec: bool,
@@ -50,6 +58,8 @@ const DEFAULT_PORT: u16 = 21567;
 const AFTER_HELP: &str = "\
 The description of an endpoint is one of these:
   tcp:HOST:PORT[:timeout=SECONDS][:bindAddress=IP]
+  tls:HOST:PORT[:ca=FILE][:fingerprint=SHA256][:certificate=FILE][:key=FILE]
+  tls:server=NAME:[ca=FILE:]ENDPOINT  TLS over another endpoint
   unix:PATH                           a UNIX socket, or @ and an abstract name
   exec:PROGRAM[:ARGUMENT]...          a program to run and talk to; only with
                                       --allow-exec
@@ -80,13 +90,22 @@ impl Arguments {
             return self.host.clone();
         }
         let (host, port) = self.host_and_port();
-        format!("tcp:{}:{port}", quote_string_argument(host))
+        let host = quote_string_argument(host);
+        match (self.tls, &self.ca) {
+            (false, _) => format!("tcp:{host}:{port}"),
+            (true, None) => format!("tls:{host}:{port}"),
+            (true, Some(file)) => format!("tls:{host}:{port}:ca={}", quote_string_argument(file)),
+        }
     }
 
     /// Ends the program if the arguments contradict each other.
     pub(crate) fn check(&self) {
-        if is_description(&self.host) && (self.udp || self.port.is_some()) {
-            let other = if self.udp { "--udp" } else { "a port" };
+        if is_description(&self.host) && (self.udp || self.tls || self.port.is_some()) {
+            let other = match self {
+                Self { udp: true, .. } => "--udp",
+                Self { tls: true, .. } => "--tls",
+                _ => "a port",
+            };
             fail(format_args!("{} is the description of an endpoint: it cannot be used with {other}", self.host));
         }
     }
@@ -157,6 +176,8 @@ mod tests {
             (&["tcp:localhost:80"], "tcp:localhost:80"),
             (&["unix:/run/time"], "unix:/run/time"),
             (&["--unix", "/run/a:b"], "unix:/run/a\\:b"),
+            (&["::1", "80", "--tls"], "tls:\\:\\:1:80"),
+            (&["time.example", "--tls", "--ca", "a:b.pem"], "tls:time.example:21567:ca=a\\:b.pem"),
         ] {
             let arguments = Arguments::try_parse_from([&["time-client"], line].concat()).unwrap();
             assert_eq!(arguments.endpoint(), endpoint);

@@ -98,6 +98,9 @@ An ENDPOINT other than an ADDR is one of these:
   systemd:name=NAME, systemd:index=N  a socket that systemd has opened
   fd:N                                a listening socket, inherited by number
   stdio:                              standard input and output, once
+  tls:PORT:certificate=FILE[:key=FILE][:client-ca=FILE]
+                                      TLS over tcp; all that tcp has can follow
+  tls:directory=DIR:ENDPOINT          TLS over another; a file NAME.pem a name
   web:[path=/PATH:][text=yes:]ENDPOINT
                                       web sockets in place of connections
   haproxy:[trust=IP,...:]ENDPOINT     behind a proxy that sends PROXY headers
@@ -120,7 +123,8 @@ A UNIX socket has a lock beside it, PATH.lock, while it is served; both are
 removed at the end. Those that a killed server has left behind are replaced.
 
 SIGINT and SIGTERM end it: it sends the remaining output, for up to eight
-seconds, and exits. A second signal ends it at once. SIGHUP changes nothing.
+seconds, and exits. A second signal ends it at once. SIGHUP makes it read its
+certificates again, as it does within ten seconds when they have changed.
 Signals ignored at the start, like SIGINT after `&` in a script, stay ignored.
 It tells systemd when it serves and when it stops, if asked to (Type=notify).
 

@@ -48,6 +48,10 @@ impl ServerEndpoint for Server {
         }
         self.inside.listen(Box::new(factory)).await
     }
+
+    async fn reload(&self) -> io::Result<()> {
+        self.inside.reload().await
+    }
 }
 
 impl fmt::Display for Server {

@@ -66,6 +66,7 @@ mod certificates;
 mod client;
 mod client_certificates;
 mod end;
+pub(crate) mod endpoint;
 mod error;
 mod factory;
 mod fingerprint;

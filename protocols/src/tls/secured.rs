@@ -97,7 +97,7 @@ impl Secured {
         if mem::take(&mut handshake.is_silent) && !is_tls(records) {
             let peer = self.end.server_name().unwrap_or("the peer");
             let beginning = escaped(&records[..records.len().min(SHOWN)]).to_string();
-            return self.fail(TlsError::new(format!("{} does not speak TLS: it sent {beginning:?}", escaped(peer))));
+            return self.fail(TlsError::new(format!("{} does not speak TLS: it sent \"{beginning}\"", escaped(peer))));
         }
         while !records.is_empty() && handshake.session.is_handshaking() {
             let outer = &self.outer;

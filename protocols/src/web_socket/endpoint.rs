@@ -98,6 +98,10 @@ impl ServerEndpoint for Server {
         factory = self.origins.iter().fold(factory, |factory, origin| factory.origin(origin));
         self.inside.listen(Box::new(factory)).await
     }
+
+    async fn reload(&self) -> io::Result<()> {
+        self.inside.reload().await
+    }
 }
 
 impl fmt::Display for Server {
@@ -123,13 +127,15 @@ pub(crate) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
 /// The host and port of an endpoint in the form of a URL, if its kind has them.
 fn target(endpoint: &Arguments) -> Option<String> {
     let mut endpoint = endpoint.clone();
-    if !matches!(endpoint.scheme(), "tcp" | "sim") {
-        return None;
-    }
+    let usual_port = match endpoint.scheme() {
+        "tcp" | "sim" => 80,
+        "tls" => 443,
+        _ => return None,
+    };
     let host = endpoint.required("host").ok()?;
     let port = endpoint.required("port").as_ref().ok().map(Argument::port)?.ok()?;
     let host = if host.as_str().contains(':') { format!("[{host}]") } else { host.to_string() };
-    Some(if port == 80 { host } else { format!("{host}:{port}") })
+    Some(if port == usual_port { host } else { format!("{host}:{port}") })
 }
 
 struct Client {

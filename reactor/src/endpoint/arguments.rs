@@ -138,6 +138,20 @@ impl Arguments {
         Ok(Self { defaults: self.defaults.clone(), ..rest })
     }
 
+    /// Takes everything that is left, as the description of an endpoint of another scheme: for a scheme that adds
+    /// something to that one. Take the additions first.
+    #[must_use]
+    pub fn rest_as(&mut self, scheme: &'static str) -> Self {
+        let left: Vec<_> = self.pieces.iter().filter(|piece| !piece.taken).cloned().collect();
+        self.pieces.iter_mut().for_each(|piece| piece.taken = true);
+        Self {
+            scheme: Argument { value: scheme.to_owned(), ..self.scheme.clone() },
+            pieces: left,
+            asked: Asked::default(),
+            ..self.clone()
+        }
+    }
+
     /// An error about the description as a whole.
     pub fn error(&self, wrong: impl fmt::Display) -> EndpointError {
         EndpointError::new(&self.description, wrong)

@@ -33,12 +33,27 @@ pub trait ServerEndpoint: fmt::Display {
     ///
     /// If the endpoint cannot be listened on. The error names it and says why; the factory is not started.
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port>;
+
+    /// Reads again what may have changed while it is listened on, such as certificates, for connections from now on. An
+    /// [`EndpointService`](crate::service::EndpointService) calls it when it reloads. Does nothing by default; an endpoint
+    /// around another passes it on.
+    ///
+    /// # Errors
+    ///
+    /// If something cannot be read, or is wrong. Nothing has changed then.
+    async fn reload(&self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[async_trait(?Send)]
 impl ServerEndpoint for Box<dyn ServerEndpoint> {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
         (**self).listen(factory).await
+    }
+
+    async fn reload(&self) -> io::Result<()> {
+        (**self).reload().await
     }
 }
 

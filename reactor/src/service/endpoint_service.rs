@@ -15,10 +15,14 @@ use crate::service::{Service, ServiceError};
 /// A port as a service: it listens when the service starts, and [drains](Port::drain) when it stops. Twisted's
 /// `StreamServerEndpointService`.
 ///
+/// When the service reloads, so does its [endpoint](ServerEndpoint::reload).
+///
 /// A port that is stopped by other means stays closed until the next start; that is not a failure.
 pub struct EndpointService {
     name: String,
     listen: Listen,
+    /// What is listened on, if it has an endpoint.
+    endpoint: Option<Rc<dyn ServerEndpoint>>,
     deadline: Duration,
     /// The open port, until it is drained.
     port: RefCell<Option<Port>>,
@@ -47,7 +51,10 @@ impl EndpointService {
         let name = endpoint.to_string();
         // A port takes its factory with it when it closes, but this one is needed again.
         let factory = share(factory);
-        Self::from_fn(name, async move || endpoint.listen(Box::new(factory.clone())).await)
+        let endpoint = Rc::new(endpoint);
+        let listened = Rc::clone(&endpoint);
+        let service = Self::from_fn(name, async move || listened.listen(Box::new(factory.clone())).await);
+        Self { endpoint: Some(endpoint), ..service }
     }
 
     /// Listens by calling `listen`, for ports without an endpoint: datagram ports, or special options.
@@ -75,6 +82,7 @@ impl EndpointService {
         Self {
             name: name.into(),
             listen: Box::new(listen),
+            endpoint: None,
             deadline: Duration::from_secs(8),
             port: RefCell::new(None),
             cut_off: RefCell::default(),
@@ -118,6 +126,14 @@ impl Service for EndpointService {
         let cut_off = port.drain(self.deadline).await;
         self.cut_off.replace(cut_off);
         self.port.replace(None);
+    }
+
+    async fn reload(&self) {
+        if let Some(endpoint) = &self.endpoint
+            && let Err(error) = endpoint.reload().await
+        {
+            tracing::error!(service = self.name, %error, "cannot reload: it goes on with what it has");
+        }
     }
 }
 

@@ -17,7 +17,7 @@ fn s196_a_close_is_told_to_the_peer_and_nothing_is_lost() {
 }
 
 #[test]
-fn an_end_without_a_word_is_a_reason_of_its_own() {
+fn s197_an_end_without_a_word_is_a_reason_of_its_own() {
     let mut wire = Wire::open();
     wire.client.transport().write("all but the");
     wire.run();

@@ -33,7 +33,7 @@ fn a_second_connection_of_a_client_is_resumed() {
 }
 
 #[test]
-fn a_client_that_offers_other_application_protocols_only_is_refused() {
+fn s206_a_client_that_offers_other_application_protocols_only_is_refused() {
     let server = server().alpn(&["chat"]);
     let mut wire = Wire::between(&client().alpn(&["mail"]), &server);
     assert_eq!(
@@ -49,10 +49,9 @@ fn a_client_that_offers_other_application_protocols_only_is_refused() {
 
 #[test]
 fn what_does_not_speak_tls_is_told_apart_and_shown() {
-    for (sent, shown) in [
-        ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\\\\r\\\\nHost: x\\\\r\\\\n\\\\r\\\\n"),
-        ("\x1b[2J", "\\\\x1b[2J"),
-    ] {
+    for (sent, shown) in
+        [("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n"), ("\x1b[2J", "\\x1b[2J")]
+    {
         let server = server();
         let mut wire = StringTransport::connect(server.around(RemoteEnd::default().factory()));
         wire.receive(sent);
@@ -64,7 +63,7 @@ fn what_does_not_speak_tls_is_told_apart_and_shown() {
     wire.receive("220 mail.example ESMTP\r\n");
     assert_eq!(
         wire.close_reason().unwrap().to_string(),
-        "mail.example does not speak TLS: it sent \"220 mail.example ESMTP\\\\r\\\\n\""
+        "mail.example does not speak TLS: it sent \"220 mail.example ESMTP\\r\\n\""
     );
 }
 

@@ -1,4 +1,23 @@
-use super::Wire;
+use reactor::testing::Pair;
+
+use super::{Wire, client, server};
+use crate::remote_end::RemoteEnd;
+
+#[test]
+fn s193_tls_runs_over_anything_and_so_over_tls() {
+    let (at_client, at_server) = (RemoteEnd::default(), RemoteEnd::default());
+    let (client, server) = (client(), server());
+    let mut pair = Pair::connect(
+        client.around("server.example", client.around("server.example", at_client.factory())),
+        server.around(server.around(at_server.factory())),
+    );
+    pair.run_until_quiet();
+    at_client.transport().write("within");
+    at_client.transport().lose_connection();
+    pair.run_until_quiet();
+    assert_eq!(at_server.received(), b"within");
+    assert!(at_server.has_eof());
+}
 
 #[test]
 fn bytes_go_both_ways_whatever_their_number() {

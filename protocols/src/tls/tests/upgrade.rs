@@ -118,7 +118,7 @@ fn a_failed_handshake_ends_the_protocol_that_asked_for_it() {
     let mut wire = StringTransport::connect(server().upgradable(LineReceiver::factory(mail)));
     wire.receive("STARTTLS\r\n");
     wire.receive("QUIT\r\n");
-    assert_eq!(wire.close_reason().unwrap().to_string(), "the peer does not speak TLS: it sent \"QUIT\\\\r\\\\n\"");
+    assert_eq!(wire.close_reason().unwrap().to_string(), "the peer does not speak TLS: it sent \"QUIT\\r\\n\"");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn self_signed(name: &str) -> Pem {
 }
 
 #[test]
-fn a_certificate_for_another_name_is_refused() {
+fn s195_a_certificate_for_another_name_fails_the_attempt_to_connect() {
     assert_eq!(
         refusal(&Pem::of(&["other.example", "*.server.example"])),
         "the certificate of server.example is for other names: DnsName(\"other.example\"), DnsName(\"*.server.example\")"
@@ -43,7 +43,7 @@ fn a_certificate_is_judged_by_the_reactors_time() {
 }
 
 #[test]
-fn a_certificate_of_an_unknown_authority_is_refused() {
+fn s205_a_certificate_of_an_unknown_authority_is_refused_unless_it_is_known() {
     let own = self_signed("server.example");
     let expected = "the certificate of server.example was not issued by an authority that this side trusts, or those \
                     in between were not sent";
