@@ -214,7 +214,7 @@ impl<H: TelnetHandler> Cut<H> for TelnetReceiver {
 
     fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]) {
         let Receiver { handler, handle: telnet, cut } = receiver;
-        let TelnetReceiver { buffer, splitter, editor, settings, charge } = cut;
+        let Self { buffer, splitter, editor, settings, charge } = cut;
         let Shared { delivery, kind } = &*telnet.0;
         let mut session = Session { handler, telnet, settings, editor };
         let next = |input: &mut Input<'_>| {

@@ -205,7 +205,7 @@ mod tests {
         let paths = ["a\n", "a\\n", "@a", "\\@a", "@", "\u{e9}", "\\xc3\\xa9"].map(UnixAddress::from_path);
         let names = ["a\n", "a", "@a", ""].map(UnixAddress::from_abstract_name);
         let all: Vec<_> =
-            paths.iter().chain(&names).chain([&UnixAddress::unnamed()]).map(|it| it.unique_text()).collect();
+            paths.iter().chain(&names).chain([&UnixAddress::unnamed()]).map(UnixAddress::unique_text).collect();
         assert!(all.iter().all(|text| text.bytes().all(|byte| (b' '..=b'~').contains(&byte))), "{all:?}");
         assert_eq!(all.iter().collect::<std::collections::HashSet<_>>().len(), all.len(), "{all:?}");
     }
