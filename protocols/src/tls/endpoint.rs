@@ -241,7 +241,7 @@ impl Watched {
                             server.reload(certificates);
                         }
                         Err(error) => {
-                            tracing::error!(%error, "the certificates have changed and are wrong: the old ones stay")
+                            tracing::error!(%error, "the certificates have changed and are wrong: the old ones stay");
                         }
                     }
                 }
