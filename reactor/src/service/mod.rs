@@ -1,7 +1,7 @@
 //! Services: parts of a program that start and stop, alone or as a tree, and the runner that runs them as a program.
 //!
 //! A [`Service`] starts, may fail, and stops. [`EndpointService`] listens, [`ClientService`] stays connected,
-//! [`TimerService`] calls a function repeatedly, and a [`MultiService`] holds others: it starts them in order, stops
+//! [`TimerService`] calls a function repeatedly, [`ProcessMonitor`] keeps child processes running, and a [`MultiService`] holds others: it starts them in order, stops
 //! them in reverse, and restarts those that fail. A [`Runner`] is the `main` of a program that is a service: it handles
 //! signals, reloading, [`Readiness`], the service manager and the exit status.
 //!
@@ -32,6 +32,7 @@
 mod client_service;
 mod endpoint_service;
 mod multi_service;
+mod process_monitor;
 mod readiness;
 mod restarts;
 mod runner;
@@ -44,6 +45,7 @@ mod timer_service;
 pub use client_service::ClientService;
 pub use endpoint_service::EndpointService;
 pub use multi_service::MultiService;
+pub use process_monitor::ProcessMonitor;
 pub use readiness::Readiness;
 pub use runner::Runner;
 pub use service::{Service, ServiceError};

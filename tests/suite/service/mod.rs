@@ -2,6 +2,7 @@
 
 mod client_service;
 mod endpoint_services;
+mod process_monitor;
 mod runner;
 mod simulated;
 mod supervision;
