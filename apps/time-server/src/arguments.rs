@@ -79,6 +79,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH", conflicts_with = "stdio")]
     pub(crate) handover: Option<PathBuf>,
 
+    /// Go on as this user once all addresses listen
+    #[arg(long, value_name = "NAME", conflicts_with = "stdio")]
+    pub(crate) user: Option<String>,
+
+    /// Write the process id to this file once all addresses listen, and remove it at the end; with --user its folder must
+    /// be that user's
+    #[arg(long, value_name = "PATH", conflicts_with = "stdio")]
+    pub(crate) pid_file: Option<PathBuf>,
+
     /// Print received data, and log more (-vv, -vvv: still more)
     #[arg(short, long, action = ArgAction::Count)]
     pub(crate) verbose: u8,
@@ -92,7 +101,7 @@ const DEFAULT_PORT: u16 = 21567;
 
 const AFTER_HELP: &str = "\
 An ENDPOINT other than an ADDR is one of these:
-  tcp:PORT[:interface=IP][:backlog=N][LIMITS]
+  tcp:PORT[:interface=IP][:backlog=N][:reuse-port=yes][LIMITS]
   tcp6:PORT                           all interfaces, IPv6 and IPv4
   unix:PATH[:mode=666][:backlog=N][:lockfile=yes][LIMITS]
   systemd:name=NAME, systemd:index=N  a socket that systemd has opened

@@ -34,11 +34,16 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     diagnostics::start(&arguments);
     if !arguments.stdio {
-        let runner = Runner::new("time-server");
-        let runner = match &arguments.handover {
-            Some(path) => runner.handover(path),
-            None => runner,
-        };
+        let mut runner = Runner::new("time-server");
+        if let Some(path) = &arguments.handover {
+            runner = runner.handover(path);
+        }
+        if let Some(user) = &arguments.user {
+            runner = runner.user(user);
+        }
+        if let Some(path) = &arguments.pid_file {
+            runner = runner.pid_file(path);
+        }
         return runner.run(|reactor| services(reactor, &arguments));
     }
     match serve_standard_input(&arguments) {

@@ -163,7 +163,7 @@ impl<A: DatagramAddress> Link<A> {
                 self.call("connection_refused", DatagramProtocol::connection_refused);
                 continue;
             }
-            if self.state.port.is_paused() {
+            if self.state.port.is_paused() || hub.holds_clients(cx.waker()) {
                 return Poll::Pending;
             }
             if let Some((data, peer, asked)) = self.held.pop_front() {

@@ -10,6 +10,7 @@ use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::task::Waker;
 
 use crate::hub::buffers::{Buffers, ReadBuffer};
 use crate::hub::connection_budget::ConnectionBudget;
@@ -18,6 +19,7 @@ use crate::hub::memory_ledger::MemoryLedger;
 use crate::time::calls::CallTarget;
 use crate::time::clock::Clock;
 use crate::time::timers::Timers;
+use crate::util::wakers::Wakers;
 
 /// The clock, the timers, the buffers and the budgets of one reactor.
 pub(crate) struct Hub {
@@ -30,6 +32,10 @@ pub(crate) struct Hub {
     pub(crate) buffers: Buffers,
     /// Whether the reactor is closing everything.
     stopping: Cell<bool>,
+    /// Whether ports wait before they accept anything.
+    holds_clients: Cell<bool>,
+    /// Wakes the ports that wait.
+    released: Wakers,
     cut_off: Cell<CutOffSum>,
     next_id: Cell<u64>,
     /// The types of protocols, each once.
@@ -76,6 +82,8 @@ impl Hub {
             memory: MemoryLedger::new(budgets.memory),
             buffers: Buffers::new(read_buffer),
             stopping: Cell::new(false),
+            holds_clients: Cell::new(false),
+            released: Wakers::default(),
             cut_off: Cell::default(),
             next_id: Cell::new(1),
             targets: RefCell::default(),
@@ -87,6 +95,24 @@ impl Hub {
         let id = self.next_id.get();
         self.next_id.set(id + 1);
         id
+    }
+
+    /// Has all ports wait until [`release_clients`](Self::release_clients).
+    pub(crate) fn hold_clients(&self) {
+        self.holds_clients.set(true);
+    }
+
+    pub(crate) fn release_clients(&self) {
+        self.holds_clients.set(false);
+        self.released.wake_all();
+    }
+
+    /// Whether a port has to wait; its task is woken when that is over.
+    pub(crate) fn holds_clients(&self, waker: &Waker) -> bool {
+        if self.holds_clients.get() {
+            self.released.add(waker);
+        }
+        self.holds_clients.get()
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

@@ -150,7 +150,7 @@ impl Acceptor {
         if self.port.is_stopping() {
             return Poll::Ready(None);
         }
-        if self.port.is_paused() {
+        if self.port.is_paused() || self.roster.hub.holds_clients(cx.waker()) {
             self.port.set_waker(cx.waker());
             return Poll::Pending;
         }

@@ -32,6 +32,7 @@
 mod client_service;
 mod endpoint_service;
 mod multi_service;
+mod pid_file;
 mod process_monitor;
 mod readiness;
 mod restarts;
@@ -41,6 +42,7 @@ mod service;
 mod service_manager;
 mod supervised;
 mod timer_service;
+mod user;
 
 pub use client_service::ClientService;
 pub use endpoint_service::EndpointService;

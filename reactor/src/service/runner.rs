@@ -16,8 +16,10 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::listen::handover::Handover;
 use crate::reactor::Reactor;
 use crate::reactor::core::Backend;
+use crate::service::pid_file::PidFile;
 use crate::service::service_manager::ServiceManager;
 use crate::service::supervised::Supervised;
+use crate::service::user::User;
 use crate::service::{Readiness, Service, ServiceError};
 use crate::time::timers::{Sleep, Timers};
 use crate::util::inherited_signals::{is_ignored, unblock};
@@ -63,12 +65,21 @@ pub struct Runner {
     lame_duck: Duration,
     readiness: Readiness,
     handover: Option<PathBuf>,
+    user: Option<String>,
+    pid_file: Option<PathBuf>,
 }
 
 impl Runner {
     /// Makes a runner for the program with this name.
     pub fn new(name: impl Into<String>) -> Self {
-        Self { name: name.into(), lame_duck: Duration::ZERO, readiness: Readiness::default(), handover: None }
+        Self {
+            name: name.into(),
+            lame_duck: Duration::ZERO,
+            readiness: Readiness::default(),
+            handover: None,
+            user: None,
+            pid_file: None,
+        }
     }
 
     /// Sets how long to go on serving after a request to stop (not at all by default), while [`Readiness`] already
@@ -85,6 +96,31 @@ impl Runner {
     #[must_use]
     pub fn handover(mut self, path: impl Into<PathBuf>) -> Self {
         self.handover = Some(path.into());
+        self
+    }
+
+    /// Goes on as this user, and in its groups, once the service has started: ports below 1,024 are open by then, and files
+    /// that only root may read can have been read. No client is accepted before that, and there is no way back: files of
+    /// sockets, for example, are removed at the end only from a folder of that user. Twisted's `--uid` and `--gid`. Where
+    /// there is a service manager, leave it to that: see `docs/deployment.md` in the repository.
+    ///
+    /// If the process may not become that user, it does not start. In a [simulation](crate::testing::Simulation) nothing
+    /// happens.
+    #[must_use]
+    pub fn user(mut self, name: impl Into<String>) -> Self {
+        self.user = Some(name.into());
+        self
+    }
+
+    /// Writes the process id to this file once the service has started, and removes it at the end. It is locked meanwhile, so
+    /// that a second process does not start with the same file; one that was left behind is replaced. Twisted's `--pidfile`.
+    ///
+    /// It is written by the [user](Self::user) that the program goes on as, who must be able to remove it: its folder must
+    /// be that user's. If it cannot be written, the program does not start. In a [simulation](crate::testing::Simulation)
+    /// nothing happens.
+    #[must_use]
+    pub fn pid_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.pid_file = Some(path.into());
         self
     }
 
@@ -157,20 +193,29 @@ impl Runner {
         handover: Option<Handover>,
         service: impl Service,
     ) -> Result<(), ServiceError> {
+        let is_process = matches!(reactor.0.backend, Backend::Tokio(_));
+        let user = self.user.filter(|_| is_process).map(|name| User::named(&name)).transpose()?;
+        if user.is_some() {
+            reactor.0.hub.hold_clients();
+        }
         let program = Rc::new(Program {
             name: self.name,
+            user,
+            pid_path: self.pid_file.filter(|_| is_process),
+            pid_file: Cell::new(None),
             lame_duck: self.lame_duck,
             readiness: self.readiness,
             handover: Cell::new(handover),
             service: Supervised::new(service),
             timers: Rc::clone(&reactor.0.hub.timers),
-            is_process: matches!(reactor.0.backend, Backend::Tokio(_)),
+            is_process,
             manager: OnceCell::new(),
             stopping_since: Cell::new(None),
         });
         let stopping = Rc::clone(&program);
         reactor.before_shutdown(async move || stopping.stop().await);
         let outcome = reactor.run_until(program.serve(reactor));
+        drop(program.pid_file.take());
         program.report(reactor);
         match outcome {
             Ok(error) => Err(error),
@@ -183,6 +228,10 @@ impl Runner {
 /// The running program.
 struct Program {
     name: String,
+    user: Option<User>,
+    pid_path: Option<PathBuf>,
+    /// Set once it is written.
+    pid_file: Cell<Option<PidFile>>,
     lame_duck: Duration,
     readiness: Readiness,
     /// Set until the service has started.
@@ -224,6 +273,9 @@ impl Program {
         if let Err(error) = self.service.start().await {
             return error;
         }
+        if let Err(error) = self.settle_in(reactor) {
+            return error.into();
+        }
         self.readiness.set(true);
         self.tell(&[NotifyState::Ready]).await;
         tracing::info!(program = self.name, after = ?self.since(begun), "ready");
@@ -242,6 +294,18 @@ impl Program {
             }
             Either::Right((never, _)) => match never {},
         }
+    }
+
+    /// Gives up privileges, writes the pid file, and lets clients in.
+    fn settle_in(&self, reactor: &Reactor) -> io::Result<()> {
+        if let Some(user) = &self.user {
+            user.assume()?;
+        }
+        if let Some(path) = &self.pid_path {
+            self.pid_file.set(Some(PidFile::write(path)?));
+        }
+        reactor.0.hub.release_clients();
+        Ok(())
     }
 
     async fn reload_at(&self, hangups: Option<Signal>) -> Infallible {

@@ -14,6 +14,7 @@ mod unix_sockets;
 
 pub(crate) mod binaries;
 pub(crate) mod net;
+mod privileges;
 pub(crate) mod program;
 mod server;
 mod stamps;
