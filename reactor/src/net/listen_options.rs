@@ -33,6 +33,7 @@ pub struct ListenOptions {
     pub(crate) address: Result<SocketAddr, String>,
     pub(crate) backlog: u32,
     pub(crate) reuse_address: bool,
+    pub(crate) reuse_port: bool,
     pub(crate) limits: AcceptLimits,
     pub(crate) connection: ConnectionOptions,
 }
@@ -48,6 +49,7 @@ impl ListenOptions {
             address,
             backlog: 1024,
             reuse_address: true,
+            reuse_port: false,
             limits: AcceptLimits::default(),
             connection: ConnectionOptions::default(),
         }
@@ -62,6 +64,16 @@ impl ListenOptions {
     /// `SO_REUSEADDR`: whether to take a port on which connections of an earlier process linger (on).
     pub fn reuse_address(mut self, on: bool) -> Self {
         self.reuse_address = on;
+        self
+    }
+
+    /// `SO_REUSEPORT`: whether to share the port with other processes of the same user that request the same (off). The
+    /// system spreads the connections among them. When one of them ends, the connections in its backlog are reset, so
+    /// drain it first, or use a [`Handover`](crate::listen::Handover). The reactors of
+    /// [`run_on_threads`](crate::run_on_threads) share their ports without this. UDP ports have
+    /// [`listen_multiple`](crate::datagram::DatagramOptions::listen_multiple).
+    pub fn reuse_port(mut self, on: bool) -> Self {
+        self.reuse_port = on;
         self
     }
 

@@ -112,6 +112,8 @@ fn set_keep_alive(socket: &Socket, idle: Option<Duration>, probes: KeepAliveProb
 /// Options of a listening socket apply to the connections accepted from it, without a system call for each.
 fn set_connection_options(socket: &Socket, options: &ConnectionOptions) -> io::Result<()> {
     socket.set_tcp_nodelay(options.no_delay)?;
+    // Urgent data stays in its place (RFC 6093): a byte taken out of the stream would garble it.
+    socket.set_out_of_band_inline(true)?;
     if options.keep_alive.is_some() {
         set_keep_alive(socket, options.keep_alive, options.probes)?;
     }
@@ -135,7 +137,7 @@ impl Bind for TcpPort {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_nonblocking(true)?;
         socket.set_reuse_address(options.reuse_address)?;
-        if share_port {
+        if share_port || options.reuse_port {
             socket.set_reuse_port(true)?;
         }
         if address.is_ipv6() && address.ip().is_unspecified() {

@@ -51,7 +51,7 @@ fn s140_what_is_wrong_with_a_description_of_a_server_is_told_with_its_place() {
         ("tcp:80:backlog=5:backlog=5", "\"backlog\" (at 17) was already given"),
         (
             "tcp:80:interfce=127.0.0.1",
-            "\"interfce\" (at 7) is not a keyword of tcp: it has port, interface, backlog, max-connections, max-pending, rate, per-peer, pending-per-peer, keep-alive, keep-alive-interval, keep-alive-count",
+            "\"interfce\" (at 7) is not a keyword of tcp: it has port, interface, backlog, reuse-port, max-connections, max-pending, rate, per-peer, pending-per-peer, keep-alive, keep-alive-interval, keep-alive-count",
         ),
         ("tcp:80:interface=localhost", "\"localhost\" (at 17) is not an IP address"),
         (
@@ -106,7 +106,8 @@ fn s140_what_is_wrong_with_a_description_of_a_client_is_told_with_its_place() {
         ("tcp:a:80:timeout=1e3", "\"1e3\" (at 17) is not a time: a time is a number of seconds, as in 30 or 0.5"),
         ("tcp:a:80:bindAddress=b", "\"b\" (at 21) is not an IP address"),
         ("unix:/a:timeout=x", "\"x\" (at 16) is not a time: a time is a number of seconds, as in 30 or 0.5"),
-        ("unix:/a:lockfile=1", "\"lockfile\" (at 8) is not a keyword of unix: it has path, timeout"),
+        ("unix:/a:mode=1", "\"mode\" (at 8) is not a keyword of unix: it has path, lockfile, timeout"),
+        ("unix:/a:lockfile=maybe", "\"maybe\" (at 17) is neither yes nor no"),
         ("exec:", "the program is missing"),
         ("exec::", "\"\" (at 5) is not a program: a program is a name or a path"),
     ] {
@@ -158,7 +159,7 @@ fn s140_a_description_is_read_without_anything_being_resolved_and_shown_as_it_wa
     reactor.set_resolver(Unasked);
     for description in [
         "tcp:80",
-        "tcp:port=80:interface=\\:\\:1:backlog=5",
+        "tcp:port=80:interface=\\:\\:1:backlog=5:reuse-port=yes",
         "tcp6:80:interface=fe80\\:\\:1%3",
         "unix:/no/such/directory/a\\=b:mode=600:lockfile=no",
         "unix:@name",
@@ -174,7 +175,7 @@ fn s140_a_description_is_read_without_anything_being_resolved_and_shown_as_it_wa
         "tcp:example.invalid:80:timeout=0.5:bindAddress=127.0.0.1",
         "tcp:host=example.invalid:port=80",
         "tcp:\\:\\:1:80",
-        "unix:/no/such/file:timeout=5",
+        "unix:/no/such/file:lockfile=yes:timeout=5",
         "exec:/no/such/program:--a=b",
         "sim:nobody:80",
     ] {

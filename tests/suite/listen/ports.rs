@@ -1,6 +1,7 @@
 //! Listening: ports that stop, ports that are full, and the texts of errors.
 
 use std::cell::RefCell;
+use std::io;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::pin::pin;
@@ -45,6 +46,38 @@ fn a_port_that_is_paused_leaves_clients_waiting_until_it_is_resumed_and_can_be_s
                 assert_eq!(watched.connection_count(), 3);
             })
             .unwrap();
+    });
+}
+
+#[test]
+fn s095_a_port_is_shared_by_all_who_ask_for_that_and_by_nobody_else() {
+    in_time(|| {
+        let (one, other) = (test_reactor(), test_reactor());
+        let shared = |address| ListenOptions::new(address).reuse_port(true);
+        let port = one.listen_tcp(shared(([127, 0, 0, 1], 0).into()), build).unwrap();
+        let address = address_of(&port);
+        other.listen_tcp(shared(address), build).unwrap();
+        let error = other.listen_tcp(address, build).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    });
+}
+
+#[test]
+fn urgent_data_stays_in_its_place_in_the_stream() {
+    in_time(|| {
+        let reactor = test_reactor();
+        let port = reactor.listen_tcp("127.0.0.1:0", |transport| echo(build(transport))).unwrap();
+        let address = address_of(&port);
+        let client = reactor.defer_to_thread(move || {
+            let mut socket = connect(address);
+            socket.write_all(b"ab").unwrap();
+            socket2::SockRef::from(&socket).send_out_of_band(b"!").unwrap();
+            socket.write_all(b"cd").unwrap();
+            let mut data = [0; 5];
+            socket.read_exact(&mut data).unwrap();
+            assert_eq!(&data, b"ab!cd");
+        });
+        reactor.run_until(client).unwrap().unwrap();
     });
 }
 

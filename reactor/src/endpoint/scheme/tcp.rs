@@ -50,6 +50,9 @@ fn listening_on(
     if let Some(backlog) = arguments.optional("backlog")? {
         options = options.backlog(backlog.count()?);
     }
+    if let Some(shared) = arguments.optional("reuse-port")? {
+        options = options.reuse_port(shared.is_on()?);
+    }
     options.limits = accept_limits::parse(arguments, true)?;
     keep_alive(arguments, &mut options.connection)?;
     Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone(), options }))

@@ -68,7 +68,10 @@ impl fmt::Display for Server {
 }
 
 pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ClientEndpoint>, EndpointError> {
-    let options = UnixConnectOptions::new(address(arguments)?);
+    let mut options = UnixConnectOptions::new(address(arguments)?);
+    if let Some(lock) = arguments.optional("lockfile")? {
+        options = options.check_lock(lock.is_on()?);
+    }
     if let Some(timeout) = arguments.optional("timeout")? {
         // Only checked: connecting to a UNIX socket takes no time.
         timeout.seconds()?;
