@@ -25,4 +25,34 @@ mod pages {
 
     #[doc = include_str!("../../docs/porting.md")]
     struct Porting;
+
+    #[doc = include_str!("../../docs/guide/connections.md")]
+    struct Connections;
+
+    #[doc = include_str!("../../docs/guide/lines.md")]
+    struct Lines;
+
+    #[doc = include_str!("../../docs/guide/timers.md")]
+    struct Timers;
+
+    #[doc = include_str!("../../docs/guide/flow-control.md")]
+    struct FlowControl;
+
+    #[doc = include_str!("../../docs/guide/policies.md")]
+    struct Policies;
+
+    #[doc = include_str!("../../docs/guide/udp.md")]
+    struct Udp;
+
+    #[doc = include_str!("../../docs/guide/clients.md")]
+    struct Clients;
+
+    #[doc = include_str!("../../docs/guide/shared-state.md")]
+    struct SharedState;
+
+    #[doc = include_str!("../../docs/guide/tests.md")]
+    struct Tests;
+
+    #[doc = include_str!("../../docs/guide/logging.md")]
+    struct Logging;
 }

@@ -9,6 +9,7 @@ mod descriptors;
 mod echo;
 mod finger;
 mod forwarding;
+mod guide;
 mod lengths;
 mod pages;
 mod postfix;

@@ -60,7 +60,7 @@ fn the_page_of_figures_names_what_the_program_measures_and_nothing_else() {
 
 /// The pages of the repository.
 fn pages() -> Vec<PathBuf> {
-    let folders = ["", "docs", "reactor", "protocols"].map(|folder| root().join(folder));
+    let folders = ["", "docs", "docs/guide", "reactor", "protocols"].map(|folder| root().join(folder));
     let entries = folders.iter().flat_map(|folder| fs::read_dir(folder).unwrap());
     entries.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|e| e == "md")).collect()
 }

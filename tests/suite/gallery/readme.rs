@@ -12,9 +12,10 @@ use crate::gallery::listening;
 use crate::house::root;
 
 /// The pages that newcomers begin with, and the crates that their programs need.
-const PAGES: [(&str, &[&str]); 7] = [
+const PAGES: [(&str, &[&str]); 8] = [
     ("README.md", &["reactor", "protocols"]),
     ("docs/tutorial.md", &["reactor", "protocols"]),
+    ("docs/guide/README.md", &["reactor", "protocols"]),
     ("docs/porting.md", &["reactor", "protocols"]),
     ("reactor/README.md", &["reactor"]),
     ("protocols/README.md", &["reactor", "protocols"]),
