@@ -1,9 +1,10 @@
 //! Services: parts of a program that start and stop, alone or as a tree, and the runner that runs them as a program.
 //!
 //! A [`Service`] starts, may fail, and stops. [`EndpointService`] listens, [`ClientService`] stays connected,
-//! [`TimerService`] calls a function repeatedly, [`ProcessMonitor`] keeps child processes running, and a [`MultiService`] holds others: it starts them in order, stops
-//! them in reverse, and restarts those that fail. A [`Runner`] is the `main` of a program that is a service: it handles
-//! signals, reloading, [`Readiness`], the service manager and the exit status.
+//! [`TimerService`] calls a function repeatedly, [`ProcessMonitor`] keeps child processes running, and a
+//! [`MultiService`] holds others: it starts them in order, stops them in reverse, and restarts those that fail. A
+//! [`Runner`] is the `main` of a program that is a service: it handles signals, reloading, [`Readiness`], the service
+//! manager and the exit status.
 //!
 //! ```no_run
 //! use std::process::ExitCode;
