@@ -197,7 +197,7 @@ impl Holder for State {
     /// Frees its own unsent bytes at once, because many may be evicted before any has its next turn; what layers and
     /// protocols hold follows then.
     fn evict(&self) {
-        let Hub { memory, timers, buffers, .. } = &*self.hub;
+        let Hub { memory, timers, .. } = &*self.hub;
         if let Some(left_out) = memory.logs(timers.now()) {
             tracing::warn!(
                 left_out,
@@ -211,8 +211,7 @@ impl Holder for State {
         if !self.has_failed() {
             self.fail(CloseReason::Evicted);
         }
-        // Borrowed while a stream writes; the stream may be a user's and may end up here.
-        let unsent = self.output().try_borrow_mut().map(|mut output| output.clear(buffers));
+        let unsent = self.discard_output();
         log_panic("drop of bytes that were not sent", || drop(unsent));
     }
 }

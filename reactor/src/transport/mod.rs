@@ -163,12 +163,13 @@ impl Transport {
     /// running callback wrote. From then on until everything is sent, the peer is behind: see
     /// [`Protocol::pause_writing`](crate::Protocol::pause_writing).
     pub fn is_full(&self) -> bool {
-        self.0.is_much(self.unsent_bytes())
+        self.0.is_much(self.0.unsent_bytes())
     }
 
-    /// The number of bytes queued and not yet handed to the system.
+    /// The number of bytes queued and not yet handed to the system. When the connection has ended, the number of those
+    /// that never were: [`connection_lost`](crate::Protocol::connection_lost) can ask what the peer cannot have received.
     pub fn unsent_bytes(&self) -> usize {
-        self.0.unsent_bytes()
+        if self.0.has_ended() { self.0.unsent_at_end() } else { self.0.unsent_bytes() }
     }
 
     /// Closes when everything written is sent. Until then the connection goes on sending, but receives nothing more and

@@ -36,6 +36,8 @@ pub(crate) struct State {
     pub(crate) calls: Calls,
     output: RefCell<Output>,
     output_limit: Cell<usize>,
+    /// What was unsent when the connection ended, or when its output was dropped before that.
+    unsent_at_end: Cell<usize>,
     /// Unsent and charged bytes, including those inside layers, as they count in the memory budget; kept by the outermost
     /// only.
     pub(super) held: Cell<usize>,
@@ -121,6 +123,7 @@ impl State {
             calls: Calls::default(),
             output: RefCell::default(),
             output_limit: Cell::new(output_limit),
+            unsent_at_end: Cell::new(0),
             held: Cell::new(0),
             holder: Cell::new(0),
             owed: Cell::new(0),
@@ -368,6 +371,19 @@ impl State {
         self.output.borrow().len()
     }
 
+    pub(crate) fn unsent_at_end(&self) -> usize {
+        self.unsent_at_end.get()
+    }
+
+    /// Takes out what will never be sent, to be dropped with nothing borrowed.
+    #[must_use]
+    pub(crate) fn discard_output(&self) -> Option<Output> {
+        // Borrowed while a stream writes; the stream may be a user's and may have called this.
+        let mut output = self.output.try_borrow_mut().ok()?;
+        self.unsent_at_end.set(self.unsent_at_end.get() + output.len());
+        Some(output.clear(&self.hub.buffers))
+    }
+
     pub(crate) fn output(&self) -> &RefCell<Output> {
         &self.output
     }
@@ -413,7 +429,7 @@ impl State {
         // The outermost also gives back what is held inside layers.
         let held = if self.outer().is_some() { self.unsent_bytes() } else { self.held.get() };
         self.give_back_memory(held);
-        let unsent = self.output.borrow_mut().clear(&self.hub.buffers);
+        let unsent = self.discard_output();
         self.catch_up();
         // These own user code, which may use this same transport when dropped, or panic.
         let cold = self.cold.borrow_mut().take();

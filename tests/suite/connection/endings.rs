@@ -1,9 +1,12 @@
 //! How connections end: the callbacks, their order, and what the peer sees.
 
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::net::{ConnectionOptions, ListenOptions};
-use reactor::testing::Simulation;
+use reactor::testing::{Simulation, StringTransport};
 use reactor::{CloseReason, OnEof, Protocol, Transport};
 
 use crate::support::{
@@ -331,4 +334,40 @@ fn a_socket_may_linger_for_ever() {
     client.disconnect();
     sim.run_for(Duration::from_secs(1));
     assert_eq!(log.lines(), ["made", "eof", "lost Done", "dropped"]);
+}
+
+/// Notes what was unsent when its connection ended.
+struct Unsent {
+    transport: Transport,
+    at_end: Rc<Cell<usize>>,
+}
+
+impl Protocol for Unsent {
+    fn data_received(&mut self, _data: &[u8]) {}
+
+    fn connection_lost(&mut self, _reason: CloseReason) {
+        self.at_end.set(self.transport.unsent_bytes());
+    }
+}
+
+#[test]
+fn a_protocol_that_is_lost_knows_how_much_the_peer_cannot_have_received() {
+    let lose: fn(&mut StringTransport) = |wire| wire.break_connection(io::ErrorKind::ConnectionReset.into());
+    let abort: fn(&mut StringTransport) = |wire| wire.transport().abort_connection();
+    let evict: fn(&mut StringTransport) = |wire| {
+        wire.reactor().set_memory_budget(10_000);
+        wire.transport().write([b'x'; 6_000]);
+    };
+    for end in [lose, abort, evict] {
+        let at_end = Rc::<Cell<usize>>::default();
+        let noting = Rc::clone(&at_end);
+        let mut wire = StringTransport::connect(move |transport| Unsent { transport, at_end: Rc::clone(&noting) });
+        wire.stall(true);
+        wire.transport().write([b'x'; 10_000]);
+        wire.read(4_000);
+        end(&mut wire);
+        wire.settle();
+        assert!(!wire.close_reason().unwrap().is_clean());
+        assert_eq!((at_end.get(), wire.transport().unsent_bytes()), (6_000, 6_000));
+    }
 }

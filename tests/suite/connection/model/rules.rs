@@ -36,6 +36,8 @@ struct End {
     failure: Option<String>,
     paused: bool,
     queue: Vec<u8>,
+    /// What was in it when the connection ended.
+    left: usize,
     limit: Option<usize>,
     /// More than the mark was unsent, and not all has left since.
     behind: bool,
@@ -128,7 +130,7 @@ impl Rules {
     fn view(&self, who: Who) -> View {
         let end = &self.ends[who as usize];
         View {
-            unsent: end.queue.len(),
+            unsent: if end.over { end.left } else { end.queue.len() },
             full: end.queue.len() > MARK,
             closing: end.losing || end.over || end.failure.is_some(),
         }
@@ -282,6 +284,9 @@ impl Rules {
             deferred.pending = false;
         }
         let end = self.end(who);
+        if !end.over {
+            end.left = end.queue.len();
+        }
         end.over = true;
         end.queue.clear();
         end.due.clear();
