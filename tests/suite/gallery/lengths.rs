@@ -3,6 +3,7 @@
 
 use std::collections::HashSet;
 use std::fs;
+use std::path::PathBuf;
 
 use crate::house::root;
 
@@ -22,8 +23,7 @@ fn every_program_is_about_as_short_as_twisteds() {
     let mut wrong = Vec::new();
     println!("{:60} {:>8}   {:22} {:>8} {:>6}", "Twisted's", "lines", "ours", "lines", "ratio");
     for Row { twisteds, twisteds_lines, name, lines } in rows() {
-        let text = fs::read_to_string(root().join(format!("protocols/examples/{name}.rs"))).unwrap();
-        let counted = code_lines(&text);
+        let counted: usize = files(&name).iter().map(|path| code_lines(&fs::read_to_string(path).unwrap())).sum();
         let ratio = counted as f64 / twisteds_lines as f64;
         println!("{twisteds:60} {twisteds_lines:>8}   {name:22} {counted:>8} {ratio:>6.2}");
         if counted != lines {
@@ -75,6 +75,17 @@ fn lines_are_counted_as_the_page_says() {
 
 fn page() -> String {
     fs::read_to_string(root().join("docs/gallery.md")).unwrap()
+}
+
+/// The file of a program, or the files of its folder but for its tests.
+fn files(name: &str) -> Vec<PathBuf> {
+    let examples = root().join("protocols/examples");
+    let file = examples.join(format!("{name}.rs"));
+    if file.exists() {
+        return vec![file];
+    }
+    let entries = fs::read_dir(examples.join(name)).unwrap();
+    entries.map(|entry| entry.unwrap().path()).filter(|path| !path.ends_with("tests.rs")).collect()
 }
 
 /// The rows of the tables that name a program of Twisted's.

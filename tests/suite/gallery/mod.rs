@@ -20,6 +20,7 @@ mod services;
 mod streaming;
 mod telnet;
 mod timers;
+mod transit;
 mod tutorial;
 
 use std::io::{BufRead, BufReader, Write};
