@@ -2,6 +2,7 @@
 //! `docs/gallery.md`.
 
 mod amp;
+mod carbon;
 mod chat;
 mod console;
 mod datagrams;
