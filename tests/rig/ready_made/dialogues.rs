@@ -45,7 +45,7 @@ fn services() -> [Dialogue; 9] {
     ]
 }
 
-fn receivers() -> [Dialogue; 7] {
+fn receivers() -> [Dialogue; 8] {
     let length = |length: u32| length.to_be_bytes();
     let claimed = || [u32::MAX, 1 << 31, 100_000_000].map(|claimed| filled(&length(claimed), 10)).to_vec();
     let string = |text: &[u8]| [&length(text.len() as u32)[..], text].concat();
@@ -77,6 +77,15 @@ fn receivers() -> [Dialogue; 7] {
             .unfinished([filled(b"\0\x01a\xff\xff", 65_000), many_keys()])
             .forbidden([b"\x01\0x".to_vec(), b"\0\x01a\0\0\0\x01a\0\0\0\0".to_vec(), b"\0\0".to_vec()])
             .panic(amp("_command", "panic", "_ask")),
+        Dialogue::echo("telnet", "hello\r\n")
+            .unfinished([filled(b"", 16_000), filled(b"\xff\xfa\x1f", 4_000)])
+            // Offers and requests of everything, again and again, and what is too long.
+            .forbidden([
+                b"\xff\xfb\x01\xff\xfd\x03\xff\xfc\x1f\xff\xfe\x18".repeat(1_000),
+                filled(b"\xff\xfa\x1f", 10_000),
+                filled(b"", 100_000),
+            ])
+            .panic("panic\r\n"),
     ]
 }
 

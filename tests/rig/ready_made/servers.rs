@@ -11,6 +11,7 @@ use protocols::segment::{Segments, TerminatorHandler, TerminatorReceiver};
 use protocols::socks::Socks;
 use protocols::stateful::{State, StatefulHandler, StatefulReceiver, States};
 use protocols::string::StringFormat;
+use protocols::telnet::{Telnet, TelnetHandler, TelnetReceiver};
 use protocols::web_socket::{WebSocket, WebSocketHandle, WebSocketHandler};
 use protocols::wire::{Chargen, Daytime, Discard, Qotd, Time, Who};
 use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
@@ -43,6 +44,7 @@ pub fn factory(name: &str, echo: SocketAddr) -> Result<Box<dyn Factory>, String>
         "segments" => Box::new(TerminatorReceiver::factory(|segments| EchoSegments { segments })),
         "codec" => Box::new(CodecReceiver::factory(LengthDelimitedCodec::new, |messages| EchoMessages { messages })),
         "amp" => Box::new(AmpReceiver::factory(|_| EchoCalls)),
+        "telnet" => Box::new(TelnetReceiver::factory(|telnet| EchoTelnet { telnet })),
         "web-socket" => Box::new(WebSocket::around(|transport| Echo { transport })),
         "web-messages" => Box::new(WebSocket::messages(|socket, _| EchoWebMessages { socket })),
         "proxied" => Box::new(ProxyHeader::around(|transport| Echo { transport })),
@@ -158,6 +160,17 @@ impl AmpHandler for EchoCalls {
     fn call_received(&mut self, command: &str, arguments: AmpBox) -> Result<AmpAnswer, AmpError> {
         obey(command.as_bytes());
         Ok(arguments.into())
+    }
+}
+
+struct EchoTelnet {
+    telnet: Telnet,
+}
+
+impl TelnetHandler for EchoTelnet {
+    fn line_received(&mut self, line: &[u8]) {
+        obey(line);
+        self.telnet.send_line(line);
     }
 }
 
