@@ -1,8 +1,9 @@
 use reactor::Reactor;
 
+use crate::{proxy_header, web_socket};
+
 #[cfg(feature = "tls")]
 use crate::tls;
-use crate::{proxy_header, web_socket};
 
 /// Adds this crate's endpoints to those that [`server_from_string`](reactor::endpoint::server_from_string) and
 /// [`client_from_string`](reactor::endpoint::client_from_string) know for this reactor. They wrap other endpoints,

@@ -132,16 +132,15 @@ impl MultiService {
     /// the parent, since `Rc<S>` is a service, too; that is what Twisted's `getServiceNamed` is for.
     ///
     /// ```
-    /// use std::rc::Rc;
     /// use std::time::Duration;
     /// use reactor::Reactor;
     /// use reactor::service::{MultiService, TimerService};
     ///
     /// let reactor = Reactor::new()?;
     /// let beat = TimerService::new(&reactor, "beat", Duration::from_secs(60), |_tick| println!("alive"));
-    /// let services = Rc::new(MultiService::new(&reactor, "everything").with(beat));
-    /// assert!(reactor.run_until(services.remove("beat"))?);
-    /// assert!(!reactor.run_until(services.remove("beat"))?);
+    /// let services = MultiService::new(&reactor, "everything").with(beat);
+    /// let removed = async { (services.remove("beat").await, services.remove("beat").await) };
+    /// assert_eq!(reactor.run_until(removed)?, (true, false));
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub async fn remove(&self, name: &str) -> bool {
