@@ -3,7 +3,7 @@ use std::io;
 use std::time::Duration;
 
 use reactor::layer::{self, Policy};
-use reactor::testing::{StringTransport, every_cut};
+use reactor::testing::{StringTransport, every_cut, expect_panic};
 
 use super::*;
 
@@ -522,7 +522,7 @@ fn the_end_of_the_stream_is_not_told_after_lose_connection() {
 #[test]
 fn s229_a_panic_ends_the_connection_and_only_connection_lost_follows() {
     let mut test = connect(|_, _, line| assert_ne!(line, b"bad", "no such line"));
-    let log = test.receive("a\r\nbad\r\nb\r\n");
+    let log = expect_panic("no such line", || test.receive("a\r\nbad\r\nb\r\n"));
     assert_eq!(log[..2], ["line a", "line bad"]);
     assert!(log[2].starts_with("lost a callback panicked: ") && log[2].contains("no such line"), "{log:?}");
     assert_eq!(log.len(), 3);

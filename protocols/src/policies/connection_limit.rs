@@ -180,7 +180,7 @@ impl fmt::Debug for ConnectionLimit {
 mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
 
-    use reactor::testing::StringTransport;
+    use reactor::testing::{StringTransport, expect_panic};
 
     use super::*;
 
@@ -248,7 +248,7 @@ mod tests {
         let kept = Rc::clone(&seen);
         let mut wire = connect(limit.around(move |_| Last(inside.clone(), Rc::clone(&kept)))).unwrap();
         assert_eq!(limit.connection_count(), 1);
-        wire.receive("x");
+        expect_panic("oh", || wire.receive("x"));
         assert!(wire.was_reset());
         assert_eq!((seen.get(), limit.connection_count()), (0, 0));
     }

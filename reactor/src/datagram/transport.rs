@@ -2,13 +2,10 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 use std::{fmt, io};
-
-use futures_util::FutureExt as _;
 
 use crate::address::datagram::DatagramAddress;
 use crate::datagram::socket::{DatagramSocket, Route};
@@ -20,7 +17,7 @@ use crate::time::deferred_call::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
 use crate::time::panic_log::report_panic;
 use crate::transport::state::Pump;
-use crate::util::panics::message;
+use crate::util::panics::catch_panic_async;
 
 /// A handle of one datagram port: how a protocol sends, stops and times. For a UNIX socket it is
 /// `DatagramTransport<UnixAddress>`.
@@ -257,10 +254,10 @@ impl<A: DatagramAddress> DatagramTransport<A> {
         call: impl FnOnce(&mut P, F::Output) + 'static,
     ) -> DeferredCall {
         // One future's panic must not end the others of a port that goes on.
-        let contained = AssertUnwindSafe(future).catch_unwind();
+        let contained = catch_panic_async(future);
         let deferred = self.0.calls.defer(contained, |this: &mut P, result| match result {
             Ok(output) => call(this, output),
-            Err(payload) => report_panic(&message(&*payload), "a deferred future panicked"),
+            Err(message) => report_panic(&message, "a deferred future panicked"),
         });
         self.0.wake();
         deferred

@@ -416,7 +416,7 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy, split};
 
     use super::*;
-    use crate::testing::StringTransport;
+    use crate::testing::{StringTransport, expect_panic};
 
     async fn echo(stream: TokioStream) -> io::Result<()> {
         let (mut reader, mut writer) = split(stream);
@@ -517,10 +517,11 @@ mod tests {
         assert_eq!(wire.written(), b"bye");
         assert!(wire.eof_written() && !wire.was_reset());
 
-        let wire = StringTransport::connect(TokioStream::factory(async |mut stream| {
+        let panicking = TokioStream::factory(async |mut stream| {
             stream.write_all(b"bye").await?;
             panic!("on purpose");
-        }));
+        });
+        let wire = expect_panic("on purpose", || StringTransport::connect(panicking));
         assert!(wire.was_reset());
     }
 

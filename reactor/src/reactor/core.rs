@@ -21,6 +21,7 @@ use crate::reactor::shared_ports::SharedPorts;
 use crate::simnet::{HostId, Network};
 use crate::time::panic_log::log_panic;
 use crate::transport::roster::Roster;
+use crate::util::panic_watch::pass_on_panics;
 use crate::util::executor::Executor;
 use crate::util::thread_pool::ThreadPool;
 use crate::util::wakers::Wakers;
@@ -181,6 +182,14 @@ impl Core {
             None => Rc::new(SystemResolver::new()),
         }))
     }
+    /// Makes a call of user code at once, for a caller that may be a test.
+    pub(crate) fn call_user<R>(&self, call: impl FnOnce() -> R) -> R {
+        match &self.backend {
+            Backend::Tokio(_) => call(),
+            Backend::Memory(_) => pass_on_panics(call),
+        }
+    }
+
 
     /// Its place in a simulated network, if it has one.
     pub(crate) fn simulated(&self) -> Option<&SimHost> {

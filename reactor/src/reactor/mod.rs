@@ -12,7 +12,6 @@ pub(crate) mod turn;
 use std::cell::RefCell;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::{Duration, Instant, SystemTime};
 use std::{fmt, io};
@@ -34,7 +33,7 @@ use crate::time::panic_log::{log_panic, report_panic};
 use crate::time::timers::Action;
 use crate::transport::Transport;
 use crate::util::executor::Executor;
-use crate::util::panics::message;
+use crate::util::panics::catch_panic_async;
 
 /// An event loop on one thread.
 ///
@@ -111,9 +110,9 @@ impl Reactor {
     ///
     /// For a future that must end with its connection, use [`Transport::defer`].
     pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
-        self.0.spawn_task(AssertUnwindSafe(future).catch_unwind().map(|result| {
-            if let Err(payload) = result {
-                report_panic(&message(&*payload), "a spawned future panicked");
+        self.0.spawn_task(catch_panic_async(future).map(|result| {
+            if let Err(message) = result {
+                report_panic(&message, "a spawned future panicked");
             }
         }));
     }
@@ -123,7 +122,9 @@ impl Reactor {
     pub fn call_when_running(&self, call: impl FnOnce() + 'static) {
         match self.0.phase.get() {
             Phase::New => self.0.starting.borrow_mut().push(Box::new(call)),
-            Phase::Running | Phase::Stopping => log_panic("function to call when running", call),
+            Phase::Running | Phase::Stopping => {
+                self.0.call_user(|| log_panic("function to call when running", call));
+            }
             Phase::Stopped => {}
         }
     }

@@ -2,13 +2,11 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
-use futures_util::FutureExt as _;
 use futures_util::future::{AbortHandle, abortable};
 
 use crate::reactor::Reactor;
@@ -16,7 +14,7 @@ use crate::reactor::core::{Backend, Core, Phase};
 use crate::reactor::parts::Part;
 use crate::time::panic_log::{log_panic, report_panic};
 use crate::time::timers::Sleep;
-use crate::util::panics::{catch_panic, message};
+use crate::util::panics::{catch_panic, catch_panic_async};
 use crate::util::wakers::Wakers;
 
 /// Work of many small steps that runs beside everything else, from [`Reactor::cooperate`]. Twisted's `CooperativeTask`.
@@ -240,7 +238,7 @@ impl Task {
         let Some(core) = self.core.upgrade().filter(|_| self.end.borrow().is_none()) else {
             return log_panic("drop of a task's future", || drop(future));
         };
-        let (future, abort) = abortable(AssertUnwindSafe(future).catch_unwind());
+        let (future, abort) = abortable(catch_panic_async(future));
         self.waiting.replace(Some(abort));
         self.pauses.set(self.pauses.get() + 1);
         let task = Rc::clone(self);
@@ -250,7 +248,7 @@ impl Task {
                     task.waiting.take();
                     task.release();
                 }
-                Ok(Err(panic)) => task.fail(message(&*panic)),
+                Ok(Err(message)) => task.fail(message),
                 // It was stopped.
                 Err(_) => {}
             }

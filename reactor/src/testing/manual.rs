@@ -5,6 +5,7 @@ use std::task::Waker;
 use std::time::Duration;
 
 use crate::reactor::core::{Backend, Core, MemoryBackend, Phase};
+use crate::util::panic_watch::pass_on_panics;
 
 impl Core {
     /// Runs tasks, and calls of other threads, until nothing more happens at this instant.
@@ -16,7 +17,15 @@ impl Core {
     ///
     /// A pass over due calls takes a microsecond, so that a chain of calls without delay cannot stop the clock; at the
     /// end of the time such a chain is left for later after a number of passes.
+    ///
+    /// # Panics
+    ///
+    /// If a callback has panicked, unless the test expects it.
     pub(crate) fn advance(self: &Rc<Self>, time: Duration) {
+        pass_on_panics(|| self.advance_to_end(time));
+    }
+
+    fn advance_to_end(self: &Rc<Self>, time: Duration) {
         let timers = &self.hub.timers;
         let clock = &self.hub.clock;
         let end = timers.now() + time;

@@ -13,6 +13,7 @@ use crate::reactor::{Reactor, run};
 use crate::simnet::{HostId, Link, Network};
 use crate::time::clock::Clock;
 use crate::util::executor::Flag;
+use crate::util::panic_watch::pass_on_panics;
 
 /// A network of hosts inside this process, with a clock of its own: whole programs, clients and servers, run in it from
 /// a seed, identically each time.
@@ -211,7 +212,7 @@ impl Simulation {
         self.0.network.crash(id);
         let reactor = self.0.hosts.borrow_mut()[id].take();
         if let Some(reactor) = reactor {
-            reactor.0.power_off();
+            pass_on_panics(|| reactor.0.power_off());
         }
     }
 
@@ -264,6 +265,10 @@ impl World {
     fn step_until(&self, end: Option<Instant>) -> bool {
         assert!(!self.running.replace(true), "a simulation cannot be run from inside one of its callbacks");
         let _running = Running(&self.running);
+        pass_on_panics(|| self.next_step(end))
+    }
+
+    fn next_step(&self, end: Option<Instant>) -> bool {
         if self.settle() {
             return true;
         }
@@ -387,9 +392,11 @@ impl Drop for NamesSeed {
 
 impl Drop for World {
     fn drop(&mut self) {
-        for reactor in self.hosts.take().into_iter().flatten() {
-            reactor.0.power_off();
-        }
+        pass_on_panics(|| {
+            for reactor in self.hosts.take().into_iter().flatten() {
+                reactor.0.power_off();
+            }
+        });
     }
 }
 

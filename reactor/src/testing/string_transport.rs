@@ -22,6 +22,7 @@ use crate::time::clock::Clock;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::flow_control::OUTPUT_LIMIT;
+use crate::util::panic_watch::pass_on_panics;
 
 /// A connection driven by a test, which is its peer and its clock.
 ///
@@ -91,9 +92,12 @@ impl StringTransport {
         };
         let ending = Rc::new(Ending::default());
         let factory = FactoryCell::new(factory);
-        factory.start();
         let keeper = Rc::clone(&ending) as Rc<dyn Keeper>;
-        let (transport, driver) = match driver::start(&reactor.0.roster, accepted, OUTPUT_LIMIT, &factory, keeper) {
+        let started = pass_on_panics(|| {
+            factory.start();
+            driver::start(&reactor.0.roster, accepted, OUTPUT_LIMIT, &factory, keeper)
+        });
+        let (transport, driver) = match started {
             Started::Running(transport, task) => {
                 let driver = Rc::clone(&task.0);
                 reactor.0.spawn_task(task);
@@ -316,8 +320,10 @@ fn find<P: 'static>(protocol: &mut dyn Protocol) -> Option<&mut P> {
 impl Drop for StringTransport {
     /// Calls nothing back; what the protocol owns is dropped, even if it owns its reactor.
     fn drop(&mut self) {
-        self.driver = None;
-        self.reactor.0.clear();
+        pass_on_panics(|| {
+            self.driver = None;
+            self.reactor.0.clear();
+        });
     }
 }
 

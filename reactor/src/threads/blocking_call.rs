@@ -1,17 +1,14 @@
 use std::error::Error;
 use std::fmt;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::sync::mpsc;
 use std::sync::mpsc::Sender;
-
-use futures_util::FutureExt as _;
 
 use crate::reactor::Reactor;
 use crate::reactor::inbox::Room;
 use crate::threads::remote::RemoteReactor;
 use crate::util::escaped::escaped;
-use crate::util::panics::{catch_panic, message};
+use crate::util::panics::{catch_panic, catch_panic_async};
 
 impl RemoteReactor {
     /// Calls `call` on the reactor's thread, as [`call_from_thread`](Self::call_from_thread) does, and waits for its
@@ -74,8 +71,8 @@ impl RemoteReactor {
         self.wait_for(|answer| {
             move |reactor: &Reactor| match catch_panic(|| call(reactor)) {
                 Ok(future) => reactor.spawn(async move {
-                    let result = AssertUnwindSafe(future).catch_unwind().await;
-                    let _ = answer.send(result.map_err(|panic| BlockingCallError::Panicked(message(&*panic))));
+                    let result = catch_panic_async(future).await;
+                    let _ = answer.send(result.map_err(BlockingCallError::Panicked));
                 }),
                 Err(message) => {
                     let _ = answer.send(Err(BlockingCallError::Panicked(message)));

@@ -45,7 +45,7 @@ impl Reactor {
     ) -> impl Future<Output = Result<T, JobError>> + 'static + use<T, F> {
         match self.pool() {
             Some(pool) => Either::Right(pool.run(job)),
-            None => Either::Left(ready(catch_panic(job).map_err(JobError::Panicked))),
+            None => Either::Left(ready(self.0.call_user(|| catch_panic(job)).map_err(JobError::Panicked))),
         }
     }
 
@@ -69,7 +69,7 @@ impl Reactor {
         match self.pool() {
             Some(pool) => pool.call(|| log_panic("job", job)),
             None => {
-                log_panic("job", job);
+                self.0.call_user(|| log_panic("job", job));
                 Ok(())
             }
         }

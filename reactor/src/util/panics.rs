@@ -2,11 +2,12 @@
 
 use std::any::Any;
 use std::future::Future;
-use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
 use futures_util::FutureExt as _;
+
+use crate::util::panic_watch::{discard, note_panic};
 
 /// Warns, once per process, if the program is built without unwinding, so that panics cannot be caught.
 pub(crate) fn warn_if_panics_abort() {
@@ -32,12 +33,11 @@ pub(crate) async fn catch_panic_async<T>(future: impl Future<Output = T>) -> Res
     AssertUnwindSafe(future).catch_unwind().await.map_err(into_message)
 }
 
+/// The text of a caught panic, which the testing kit may pass on.
 fn into_message(payload: Box<dyn Any + Send>) -> String {
     let message = message(&*payload);
-    // The payload is user code, too, and may panic when dropped; so may the payload of that panic.
-    if let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
-        mem::forget(again);
-    }
+    let payload = note_panic(&message, payload);
+    discard(payload);
     message
 }
 

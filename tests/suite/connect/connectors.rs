@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use futures_util::future::join_all;
 use reactor::connect::{ConnectErrorKind, ConnectorState};
 use reactor::net::{ConnectOptions, Resolver};
+use reactor::testing::expect_panic;
 use reactor::{Connector, Factory, Protocol, Transport, share};
 
 use crate::support::{Callback, Log, Recorder, every_reactor, greeter, in_time, nobody, test_reactor};
@@ -340,36 +341,40 @@ fn s114_names_resolve_by_the_resolver_and_the_addresses_are_tried_in_turn() {
 
 #[test]
 fn s016_a_refusal_by_the_factory_is_a_connection_that_was_lost_and_a_panic_a_failure() {
-    every_reactor(|reactor| {
-        let address = greeter(&reactor);
-        let refused = reactor.connect_tcp(address, |_: Transport| None::<Recorder>);
-        let panicked = reactor.connect_tcp(address, |_: Transport| -> Recorder { panic!("oh build") });
-        let made = reactor.connect_tcp(address, |transport| {
-            Recorder::new(transport, Log::default()).on(Callback::Made, |_| panic!("oh made"))
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let address = greeter(&reactor);
+            let refused = reactor.connect_tcp(address, |_: Transport| None::<Recorder>);
+            let panicked = reactor.connect_tcp(address, |_: Transport| -> Recorder { panic!("oh build") });
+            let made = reactor.connect_tcp(address, |transport| {
+                Recorder::new(transport, Log::default()).on(Callback::Made, |_| panic!("oh made"))
+            });
+            let lost = reactor.connect_tcp(address, |transport| {
+                Recorder::new(transport, Log::default()).on(Callback::Lost, |_| panic!("oh lost"))
+            });
+            let all = [&refused, &panicked, &made, &lost].map(Connector::finished);
+            let outcomes = reactor.run_until(join_all(all)).unwrap();
+            assert!(outcomes[0].as_ref().unwrap().is_clean());
+            let error = outcomes[1].as_ref().unwrap_err();
+            assert_eq!(*error.kind(), ConnectErrorKind::Panicked("oh build".to_owned()));
+            assert_eq!(outcomes[2].as_ref().unwrap().to_string(), "a callback panicked: oh made");
+            assert!(outcomes[3].as_ref().unwrap().is_clean());
         });
-        let lost = reactor.connect_tcp(address, |transport| {
-            Recorder::new(transport, Log::default()).on(Callback::Lost, |_| panic!("oh lost"))
-        });
-        let all = [&refused, &panicked, &made, &lost].map(Connector::finished);
-        let outcomes = reactor.run_until(join_all(all)).unwrap();
-        assert!(outcomes[0].as_ref().unwrap().is_clean());
-        let error = outcomes[1].as_ref().unwrap_err();
-        assert_eq!(*error.kind(), ConnectErrorKind::Panicked("oh build".to_owned()));
-        assert_eq!(outcomes[2].as_ref().unwrap().to_string(), "a callback panicked: oh made");
-        assert!(outcomes[3].as_ref().unwrap().is_clean());
     });
 }
 
 #[test]
 fn a_panic_in_a_hook_is_contained() {
-    every_reactor(|reactor| {
-        let address = greeter(&reactor);
-        let log = Log::default();
-        let one = reactor.connect_tcp(address, Logging::new(&log)).on_lost(|_, _| panic!("oh hook"));
-        let two = reactor.connect_tcp(nobody(), Logging::new(&log)).on_failed(|_, _| panic!("oh hook"));
-        let outcomes = reactor.run_until(join_all([one.finished(), two.finished()])).unwrap();
-        assert!(outcomes[0].is_ok() && outcomes[1].is_err());
-        assert_eq!((log.count("start"), log.count("stop")), (2, 2));
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let address = greeter(&reactor);
+            let log = Log::default();
+            let one = reactor.connect_tcp(address, Logging::new(&log)).on_lost(|_, _| panic!("oh hook"));
+            let two = reactor.connect_tcp(nobody(), Logging::new(&log)).on_failed(|_, _| panic!("oh hook"));
+            let outcomes = reactor.run_until(join_all([one.finished(), two.finished()])).unwrap();
+            assert!(outcomes[0].is_ok() && outcomes[1].is_err());
+            assert_eq!((log.count("start"), log.count("stop")), (2, 2));
+        });
     });
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use reactor::Protocol;
-use reactor::testing::StringTransport;
+use reactor::testing::{StringTransport, expect_panic};
 
 use crate::support::{
     Callback, Ending, HUGE, Log, PATIENCE, Peer, Recorder, every_world, in_time, read_to_the_end, test_reactor,
@@ -37,22 +37,24 @@ fn a_panic_in_pause_writing_ends_that_connection_with_its_message() {
 
 #[test]
 fn a_panic_in_resume_writing_ends_that_connection_with_its_message() {
-    every_world(
-        |recorder| {
-            recorder.on(Callback::Data, |this| this.transport.write(vec![0; HUGE])).on(Callback::Resume, |this| {
-                this.transport.write("never seen");
-                panic!("oh Resume");
-            })
-        },
-        |peer| {
-            peer.stop_reading();
-            peer.send("go");
-            peer.wait_for("pause");
-            // The reset may overtake the last of the bytes.
-            assert!(!peer.read_what_comes().ends_with(b"seen"));
-            peer.expect(&["made", "data go", "pause", "resume", "lost Panicked(oh Resume)", "dropped"]);
-        },
-    );
+    expect_panic("oh", || {
+        every_world(
+            |recorder| {
+                recorder.on(Callback::Data, |this| this.transport.write(vec![0; HUGE])).on(Callback::Resume, |this| {
+                    this.transport.write("never seen");
+                    panic!("oh Resume");
+                })
+            },
+            |peer| {
+                peer.stop_reading();
+                peer.send("go");
+                peer.wait_for("pause");
+                // The reset may overtake the last of the bytes.
+                assert!(!peer.read_what_comes().ends_with(b"seen"));
+                peer.expect(&["made", "data go", "pause", "resume", "lost Panicked(oh Resume)", "dropped"]);
+            },
+        );
+    });
 }
 
 #[test]
@@ -81,126 +83,138 @@ fn a_panic_in_a_deferred_call_ends_that_connection_with_its_message() {
 
 #[test]
 fn a_panic_in_a_deferred_future_ends_that_connection_with_its_message() {
-    every_world(
-        |recorder| {
-            recorder.on(Callback::Data, |this| {
-                this.deferred_for_ever();
-                this.transport.defer(async { panic!("oh future") }, |_: &mut Recorder, ()| {});
-            })
-        },
-        |peer| {
-            peer.send("hi");
-            peer.wait_for("dropped");
-            let lines = peer.log.lines();
-            assert_eq!(lines[2..], ["future gone", "lost Panicked(oh future)", "dropped"]);
-            assert_eq!(peer.read_to_the_end().1, Ending::Reset);
-        },
-    );
+    expect_panic("oh", || {
+        every_world(
+            |recorder| {
+                recorder.on(Callback::Data, |this| {
+                    this.deferred_for_ever();
+                    this.transport.defer(async { panic!("oh future") }, |_: &mut Recorder, ()| {});
+                })
+            },
+            |peer| {
+                peer.send("hi");
+                peer.wait_for("dropped");
+                let lines = peer.log.lines();
+                assert_eq!(lines[2..], ["future gone", "lost Panicked(oh future)", "dropped"]);
+                assert_eq!(peer.read_to_the_end().1, Ending::Reset);
+            },
+        );
+    });
 }
 
 #[test]
 fn a_panic_in_connection_lost_is_contained_and_the_protocol_dropped() {
-    every_world(
-        |recorder| recorder.on(Callback::Lost, |_| panic!("oh Lost")),
-        |peer| {
-            peer.send_eof();
-            peer.expect(&["made", "eof", "lost Done", "dropped"]);
-            assert_eq!(peer.read_to_the_end(), (vec![], Ending::Clean));
-        },
-    );
+    expect_panic("oh", || {
+        every_world(
+            |recorder| recorder.on(Callback::Lost, |_| panic!("oh Lost")),
+            |peer| {
+                peer.send_eof();
+                peer.expect(&["made", "eof", "lost Done", "dropped"]);
+                assert_eq!(peer.read_to_the_end(), (vec![], Ending::Clean));
+            },
+        );
+    });
 }
 
 #[test]
 fn a_panic_in_a_protocols_drop_is_contained() {
-    every_world(
-        |recorder| recorder.on(Callback::Drop, |_| panic!("oh Drop")),
-        |peer| {
-            peer.send_eof();
-            peer.expect(&["made", "eof", "lost Done", "dropped"]);
-            assert_eq!(peer.read_to_the_end(), (vec![], Ending::Clean));
-        },
-    );
+    expect_panic("oh", || {
+        every_world(
+            |recorder| recorder.on(Callback::Drop, |_| panic!("oh Drop")),
+            |peer| {
+                peer.send_eof();
+                peer.expect(&["made", "eof", "lost Done", "dropped"]);
+                assert_eq!(peer.read_to_the_end(), (vec![], Ending::Clean));
+            },
+        );
+    });
 }
 
 #[test]
 fn a_panic_with_a_payload_that_panics_when_dropped_is_contained() {
-    struct Nasty;
-    impl Drop for Nasty {
-        fn drop(&mut self) {
-            panic!("and again");
+    expect_panic("a panic without a message", || {
+        struct Nasty;
+        impl Drop for Nasty {
+            fn drop(&mut self) {
+                panic!("and again");
+            }
         }
-    }
-    every_world(
-        |recorder| recorder.on(Callback::Data, |_| std::panic::panic_any(Nasty)),
-        |peer| {
-            peer.send("hi");
-            peer.expect(&["made", "data hi", "lost Panicked(a panic without a message)", "dropped"]);
-        },
-    );
+        every_world(
+            |recorder| recorder.on(Callback::Data, |_| std::panic::panic_any(Nasty)),
+            |peer| {
+                peer.send("hi");
+                peer.expect(&["made", "data hi", "lost Panicked(a panic without a message)", "dropped"]);
+            },
+        );
+    });
 }
 
 /// A panic there comes last but for the loss, discards what was written, resets, and touches nobody else.
 fn panics_in(callback: Callback, provoke: impl Fn(&mut Peer), lines: &[&str]) {
-    every_world(
-        move |recorder| {
-            recorder.on(callback, move |this| {
-                this.timer(Duration::from_secs(3600), "never").is_active();
-                this.transport.write("never seen");
-                this.transport.lose_connection();
-                this.transport.abort_connection();
-                panic!("oh {callback:?}");
-            })
-        },
-        |peer| {
-            provoke(peer);
-            peer.wait_for("dropped");
-            let happened: Vec<_> = peer.log.lines().into_iter().filter(|line| line != "timer never gone").collect();
-            assert_eq!(happened, lines, "socket: {}", peer.is_socket());
-            let gone = peer.log.lines().iter().position(|line| line == "timer never gone");
-            let lost = peer.log.lines().iter().position(|line| line.starts_with("lost"));
-            assert!(gone.is_some() && gone < lost, "{:#?}", peer.log.lines());
-            let (data, ending) = peer.read_to_the_end();
-            assert!(!data.ends_with(b"never seen"));
-            assert_eq!(ending, Ending::Reset);
-        },
-    );
+    expect_panic("oh", || {
+        every_world(
+            move |recorder| {
+                recorder.on(callback, move |this| {
+                    this.timer(Duration::from_secs(3600), "never").is_active();
+                    this.transport.write("never seen");
+                    this.transport.lose_connection();
+                    this.transport.abort_connection();
+                    panic!("oh {callback:?}");
+                })
+            },
+            |peer| {
+                provoke(peer);
+                peer.wait_for("dropped");
+                let happened: Vec<_> = peer.log.lines().into_iter().filter(|line| line != "timer never gone").collect();
+                assert_eq!(happened, lines, "socket: {}", peer.is_socket());
+                let gone = peer.log.lines().iter().position(|line| line == "timer never gone");
+                let lost = peer.log.lines().iter().position(|line| line.starts_with("lost"));
+                assert!(gone.is_some() && gone < lost, "{:#?}", peer.log.lines());
+                let (data, ending) = peer.read_to_the_end();
+                assert!(!data.ends_with(b"never seen"));
+                assert_eq!(ending, Ending::Reset);
+            },
+        )
+    });
 }
 
 #[test]
 fn timers_are_dropped_before_connection_lost_even_when_dropping_one_of_them_panics() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            if !std::thread::panicking() {
-                panic!("bomb");
+    expect_panic("bomb", || {
+        struct Bomb;
+        impl Drop for Bomb {
+            fn drop(&mut self) {
+                if !std::thread::panicking() {
+                    panic!("bomb");
+                }
             }
         }
-    }
-    every_world(
-        |recorder| {
-            recorder.on(Callback::Made, |this| {
-                for _ in 0..2 {
-                    let bomb = Bomb;
-                    this.transport.call_later(Duration::from_secs(3600), move |_: &mut Recorder| drop(bomb));
-                }
-                this.timer(Duration::from_secs(3600), "behind");
-            })
-        },
-        |peer| {
-            peer.wait_for("made");
-            peer.send_eof();
-            peer.expect(&["made", "eof", "timer behind gone", "lost Done", "dropped"]);
-            // The reactor's own timers go on.
-            let log = peer.log.clone();
-            peer.act(move |transport| {
-                if let Some(reactor) = Some(transport.reactor()) {
-                    reactor.call_later(Duration::from_millis(30), move || log.add("alive"));
-                }
-            });
-            peer.let_pass(Duration::from_millis(30));
-            peer.wait_for("alive");
-        },
-    );
+        every_world(
+            |recorder| {
+                recorder.on(Callback::Made, |this| {
+                    for _ in 0..2 {
+                        let bomb = Bomb;
+                        this.transport.call_later(Duration::from_secs(3600), move |_: &mut Recorder| drop(bomb));
+                    }
+                    this.timer(Duration::from_secs(3600), "behind");
+                })
+            },
+            |peer| {
+                peer.wait_for("made");
+                peer.send_eof();
+                peer.expect(&["made", "eof", "timer behind gone", "lost Done", "dropped"]);
+                // The reactor's own timers go on.
+                let log = peer.log.clone();
+                peer.act(move |transport| {
+                    if let Some(reactor) = Some(transport.reactor()) {
+                        reactor.call_later(Duration::from_millis(30), move || log.add("alive"));
+                    }
+                });
+                peer.let_pass(Duration::from_millis(30));
+                peer.wait_for("alive");
+            },
+        );
+    });
 }
 
 #[test]
@@ -246,10 +260,10 @@ fn a_panic_in_the_drop_of_bytes_that_were_sent_or_are_not_is_logged_and_nothing_
     let transport = wire.transport().clone();
     transport.write_bytes(Bytes::from_owner(Bad(20_000)));
     transport.write("next");
-    wire.advance(Duration::ZERO);
+    expect_panic("oh bytes", || wire.advance(Duration::ZERO));
     assert_eq!(wire.written().len(), 20_004);
     transport.write_bytes(Bytes::from_owner(Bad(20_000)));
     transport.abort_connection();
-    wire.advance(Duration::ZERO);
+    expect_panic("oh bytes", || wire.advance(Duration::ZERO));
     assert_eq!(log.lines(), ["made", "lost Aborted", "dropped"]);
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use std::{io, thread};
 
 use reactor::datagram::{DatagramOptions, DatagramProtocol, DatagramTransport};
-use reactor::testing::StringTransport;
+use reactor::testing::{StringTransport, expect_panic};
 use reactor::{Protocol, Reactor, Transport, run_on_threads};
 
 use crate::support::datagrams::{
@@ -98,38 +98,40 @@ fn a_port_that_is_paused_delivers_nothing_not_even_of_what_was_read_together_unt
 
 #[test]
 fn s177_a_panic_in_any_callback_leaves_the_port_open_and_its_other_calls_alone() {
-    play(
-        |recorder| {
-            recorder
-                .on(Moment::Start, |this| {
-                    this.transport
-                        .defer(ready_at_the_second_look(), |this: &mut Recorder, ()| this.log.add("survivor"));
-                    this.transport.defer(async { panic!("in a future") }, |_: &mut Recorder, ()| unreachable!());
-                    this.transport.defer(ready(()), |_: &mut Recorder, ()| panic!("after a future"));
-                    this.transport.call_later(Duration::ZERO, |_: &mut Recorder| panic!("in a timed call"));
-                    panic!("at the start");
-                })
-                .on(Moment::Received, |this| match &this.data[..] {
-                    b"panic" => panic!("in datagram_received"),
-                    _ => {
-                        this.answer();
-                        this.transport.defer(ready(()), |this: &mut Recorder, ()| this.log.add("deferred"));
-                        this.transport.call_later(Duration::ZERO, |this: &mut Recorder| this.log.add("timer"));
-                    }
-                })
-                .on(Moment::Stop, |_| panic!("at the end"))
-        },
-        |port| {
-            let socket = port.peer();
-            for text in ["panic", "panic", "go on"] {
-                socket.send_to(text.as_bytes(), port.address);
-            }
-            assert_eq!(socket.receive().0, b"go on");
-            for line in ["deferred", "timer", "survivor"] {
-                port.wait_for(line);
-            }
-        },
-    );
+    expect_panic("oh", || {
+        play(
+            |recorder| {
+                recorder
+                    .on(Moment::Start, |this| {
+                        this.transport
+                            .defer(ready_at_the_second_look(), |this: &mut Recorder, ()| this.log.add("survivor"));
+                        this.transport.defer(async { panic!("oh in a future") }, |_: &mut Recorder, ()| unreachable!());
+                        this.transport.defer(ready(()), |_: &mut Recorder, ()| panic!("oh after a future"));
+                        this.transport.call_later(Duration::ZERO, |_: &mut Recorder| panic!("oh in a timed call"));
+                        panic!("oh at the start");
+                    })
+                    .on(Moment::Received, |this| match &this.data[..] {
+                        b"panic" => panic!("oh in datagram_received"),
+                        _ => {
+                            this.answer();
+                            this.transport.defer(ready(()), |this: &mut Recorder, ()| this.log.add("deferred"));
+                            this.transport.call_later(Duration::ZERO, |this: &mut Recorder| this.log.add("timer"));
+                        }
+                    })
+                    .on(Moment::Stop, |_| panic!("oh at the end"))
+            },
+            |port| {
+                let socket = port.peer();
+                for text in ["panic", "panic", "go on"] {
+                    socket.send_to(text.as_bytes(), port.address);
+                }
+                assert_eq!(socket.receive().0, b"go on");
+                for line in ["deferred", "timer", "survivor"] {
+                    port.wait_for(line);
+                }
+            },
+        );
+    });
 }
 
 #[test]
@@ -486,19 +488,21 @@ fn a_call_of_the_wrong_type_panics_where_it_is_asked_for() {
 
 #[test]
 fn a_call_of_the_wrong_type_asked_for_too_early_is_not_made() {
-    every_reactor(|reactor| {
-        let log = Log::default();
-        let build = |transport: DatagramTransport| {
-            transport.call_later(Duration::ZERO, |_: &mut String| unreachable!());
-            transport.call_later(Duration::ZERO, |this: &mut Recorder| {
-                this.log.add("called");
-                this.transport.reactor().stop();
-            });
-            Recorder::new(transport, log.clone())
-        };
-        reactor.listen_udp(LOOPBACK, build).unwrap();
-        reactor.run().unwrap();
-        assert_eq!(log.lines(), ["started", "called", "stopped", "dropped"]);
+    expect_panic("a call of `", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            let build = |transport: DatagramTransport| {
+                transport.call_later(Duration::ZERO, |_: &mut String| unreachable!());
+                transport.call_later(Duration::ZERO, |this: &mut Recorder| {
+                    this.log.add("called");
+                    this.transport.reactor().stop();
+                });
+                Recorder::new(transport, log.clone())
+            };
+            reactor.listen_udp(LOOPBACK, build).unwrap();
+            reactor.run().unwrap();
+            assert_eq!(log.lines(), ["started", "called", "stopped", "dropped"]);
+        });
     });
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use reactor::connect::ConnectErrorKind;
 use reactor::endpoint::{client_from_string, connect_protocol};
-use reactor::testing::Simulation;
+use reactor::testing::{Simulation, expect_panic};
 use reactor::{CloseReason, Protocol, Transport};
 
 use crate::endpoints::{Logging, every_client, every_client_and_web_sockets};
@@ -104,28 +104,34 @@ fn s130_an_attempt_has_the_time_that_the_description_says() {
 
 #[test]
 fn s131_a_factory_that_refuses_or_panics_is_an_error() {
-    every_client_and_web_sockets(|reactor, endpoint| {
-        let (refused, panicked) = reactor
-            .run_until(async move {
-                let refused = endpoint.connect(Box::new(|_| None::<Recorder>)).await.unwrap_err();
-                let panicked = endpoint.connect(Box::new(|_| -> Recorder { panic!("oh") })).await.unwrap_err();
-                (refused, panicked)
-            })
-            .unwrap();
-        assert_eq!(refused.kind(), &ConnectErrorKind::NoProtocol);
-        assert_eq!(panicked.kind(), &ConnectErrorKind::Panicked("oh".to_owned()));
+    expect_panic("oh", || {
+        every_client_and_web_sockets(|reactor, endpoint| {
+            let (refused, panicked) = reactor
+                .run_until(async move {
+                    let refused = endpoint.connect(Box::new(|_| None::<Recorder>)).await.unwrap_err();
+                    let panicked = endpoint.connect(Box::new(|_| -> Recorder { panic!("oh") })).await.unwrap_err();
+                    (refused, panicked)
+                })
+                .unwrap();
+            assert_eq!(refused.kind(), &ConnectErrorKind::NoProtocol);
+            assert_eq!(panicked.kind(), &ConnectErrorKind::Panicked("oh".to_owned()));
+        });
     });
 }
 
 #[test]
 fn s132_a_panic_in_connection_made_is_an_error() {
-    every_client_and_web_sockets(|reactor, endpoint| {
-        let log = Log::default();
-        let recorders = log.clone();
-        let factory = move |transport| Recorder::new(transport, recorders.clone()).on(Callback::Made, |_| panic!("oh"));
-        let error = reactor.run_until(async move { endpoint.connect(Box::new(factory)).await }).unwrap().unwrap_err();
-        assert_eq!(error.kind(), &ConnectErrorKind::Panicked("oh".to_owned()));
-        assert_eq!(log.lines(), ["made", "lost Panicked(oh)", "dropped"]);
+    expect_panic("oh", || {
+        every_client_and_web_sockets(|reactor, endpoint| {
+            let log = Log::default();
+            let recorders = log.clone();
+            let factory =
+                move |transport| Recorder::new(transport, recorders.clone()).on(Callback::Made, |_| panic!("oh"));
+            let error =
+                reactor.run_until(async move { endpoint.connect(Box::new(factory)).await }).unwrap().unwrap_err();
+            assert_eq!(error.kind(), &ConnectErrorKind::Panicked("oh".to_owned()));
+            assert_eq!(log.lines(), ["made", "lost Panicked(oh)", "dropped"]);
+        });
     });
 }
 

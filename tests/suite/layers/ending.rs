@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::layer::{self, Policy};
-use reactor::testing::StringTransport;
+use reactor::testing::{StringTransport, expect_panic};
 use reactor::{CloseReason, Factory, OnEof, Transport};
 
 use crate::support::{
@@ -155,64 +155,76 @@ fn half_close_passes_through_layers_both_ways() {
 
 #[test]
 fn a_panic_of_a_policy_ends_the_connection_and_the_protocol_inside_is_told() {
-    for panics_at in ["made", "in hi", "out hi", "lost"] {
-        every_world_with(
-            move |log| {
-                Box::new(tap("a", &log, panicking_tap("b", panics_at, &log, tap("c", &log, recorder(&log, echo)))))
-            },
-            |peer| {
-                peer.send("hi");
-                peer.send_eof();
-                peer.wait_for("dropped");
-                let lines = peer.log.lines();
-                assert_eq!(peer.log.count("b lost"), 1, "{panics_at}: {lines:#?}");
-                if panics_at != "made" {
-                    assert_eq!(peer.log.count("c lost"), 1, "{panics_at}: {lines:#?}");
-                    let reason = if panics_at == "lost" { "lost Done" } else { "lost Panicked" };
-                    assert_eq!(peer.log.count(reason), 1, "{panics_at}: {lines:#?}");
-                }
-            },
-        );
-    }
+    expect_panic("as told", || {
+        for panics_at in ["made", "in hi", "out hi", "lost"] {
+            every_world_with(
+                move |log| {
+                    Box::new(tap("a", &log, panicking_tap("b", panics_at, &log, tap("c", &log, recorder(&log, echo)))))
+                },
+                |peer| {
+                    peer.send("hi");
+                    peer.send_eof();
+                    peer.wait_for("dropped");
+                    let lines = peer.log.lines();
+                    assert_eq!(peer.log.count("b lost"), 1, "{panics_at}: {lines:#?}");
+                    if panics_at != "made" {
+                        assert_eq!(peer.log.count("c lost"), 1, "{panics_at}: {lines:#?}");
+                        let reason = if panics_at == "lost" { "lost Done" } else { "lost Panicked" };
+                        assert_eq!(peer.log.count(reason), 1, "{panics_at}: {lines:#?}");
+                    }
+                },
+            );
+        }
+    });
 }
 
 #[test]
 fn a_panic_of_the_protocol_inside_ends_all_layers_with_its_message() {
-    for callback in Callback::ALL {
-        if callback == Callback::Lost || callback == Callback::Drop {
-            continue;
+    expect_panic("oh", || {
+        for callback in Callback::ALL {
+            if callback == Callback::Lost || callback == Callback::Drop {
+                continue;
+            }
+            every_world_with(
+                move |log| {
+                    Box::new(tap(
+                        "a",
+                        &log,
+                        throttle(
+                            usize::MAX,
+                            recorder(&log, move |recorder| {
+                                recorder.on(callback, move |_| panic!("oh {callback:?}")).on(
+                                    Callback::Data,
+                                    move |this| {
+                                        this.timer(Duration::ZERO, "t");
+                                        this.deferred();
+                                        if callback == Callback::Pause || callback == Callback::Resume {
+                                            this.transport.write(vec![b'\n'; 100_000]);
+                                        }
+                                    },
+                                )
+                            }),
+                        ),
+                    ))
+                },
+                |peer| {
+                    peer.send("hi");
+                    peer.let_pass(Duration::ZERO);
+                    if callback == Callback::Eof {
+                        peer.send_eof();
+                    }
+                    peer.wait_for("dropped");
+                    assert_eq!(peer.log.count("a lost"), 1);
+                    assert_eq!(
+                        peer.log.count(&format!("lost Panicked(oh {callback:?})")),
+                        1,
+                        "{:#?}",
+                        peer.log.lines()
+                    );
+                },
+            );
         }
-        every_world_with(
-            move |log| {
-                Box::new(tap(
-                    "a",
-                    &log,
-                    throttle(
-                        usize::MAX,
-                        recorder(&log, move |recorder| {
-                            recorder.on(callback, move |_| panic!("oh {callback:?}")).on(Callback::Data, move |this| {
-                                this.timer(Duration::ZERO, "t");
-                                this.deferred();
-                                if callback == Callback::Pause || callback == Callback::Resume {
-                                    this.transport.write(vec![b'\n'; 100_000]);
-                                }
-                            })
-                        }),
-                    ),
-                ))
-            },
-            |peer| {
-                peer.send("hi");
-                peer.let_pass(Duration::ZERO);
-                if callback == Callback::Eof {
-                    peer.send_eof();
-                }
-                peer.wait_for("dropped");
-                assert_eq!(peer.log.count("a lost"), 1);
-                assert_eq!(peer.log.count(&format!("lost Panicked(oh {callback:?})")), 1, "{:#?}", peer.log.lines());
-            },
-        );
-    }
+    });
 }
 
 #[test]

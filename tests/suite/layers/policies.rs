@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use protocols::policies::{Bucket, ConnectionLimit, FirstMessageTimeout, IdleTimeout, Throttle, TrafficLog};
 use protocols::{LineHandler, LineReceiver, Lines};
-use reactor::testing::{Simulation, StringTransport};
+use reactor::testing::{Simulation, StringTransport, expect_panic};
 use reactor::{CloseReason, DelayedCall, Factory, Protocol, Reactor, Transport};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -156,7 +156,7 @@ fn s251_s252_limits_hold_for_all_ports_whatever_becomes_of_the_connections() {
             sim.host(host).connect_tcp(target, |_| Sink(Rc::default()));
         }
     }
-    sim.run_for(SECOND);
+    expect_panic("oh", || sim.run_for(SECOND));
     let standing = server.connection_count();
     assert_eq!((total.connection_count(), per_peer.connection_count()), (standing, standing));
     assert!(standing <= 8);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::connect::Backoff;
 use reactor::port::CutOff;
-use reactor::testing::{Simulation, StringTransport};
+use reactor::testing::{Simulation, StringTransport, expect_panic};
 use reactor::{CloseReason, Factory, Port, Protocol, Reactor, Transport};
 
 use crate::support::{Callback, Log, Recorder, tap};
@@ -263,6 +263,6 @@ fn what_was_set_and_never_called_may_use_its_transport_when_it_is_dropped() {
     let transport = wire.transport().clone();
     let mut wire = wire;
     transport.abort_connection();
-    wire.advance(DEADLINE);
+    expect_panic("dropped", || wire.advance(DEADLINE));
     assert!(dropped.get() && wire.close_reason().is_some());
 }

@@ -12,6 +12,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use reactor::net::ListenOptions;
 use reactor::port::AcceptLimits;
+use reactor::testing::expect_panic;
 use reactor::{Port, Transport};
 
 use crate::support::{
@@ -267,33 +268,35 @@ fn stopping_the_reactor_stops_factories_and_closes_ports() {
 
 #[test]
 fn s099_a_panic_in_start_or_stop_of_a_factory_is_contained() {
-    struct Bad;
-    impl reactor::Factory for Bad {
-        fn start_factory(&mut self) {
-            panic!("oh start");
+    expect_panic("oh", || {
+        struct Bad;
+        impl reactor::Factory for Bad {
+            fn start_factory(&mut self) {
+                panic!("oh start");
+            }
+            fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn reactor::Protocol>> {
+                let recorder = build(transport).on(Callback::Made, |this| this.transport.lose_connection());
+                Some(Box::new(recorder))
+            }
+            fn stop_factory(&mut self) {
+                panic!("oh stop");
+            }
         }
-        fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn reactor::Protocol>> {
-            let recorder = build(transport).on(Callback::Made, |this| this.transport.lose_connection());
-            Some(Box::new(recorder))
+        impl Drop for Bad {
+            fn drop(&mut self) {
+                panic!("oh drop");
+            }
         }
-        fn stop_factory(&mut self) {
-            panic!("oh stop");
-        }
-    }
-    impl Drop for Bad {
-        fn drop(&mut self) {
-            panic!("oh drop");
-        }
-    }
-    every_reactor(|reactor| {
-        let port = reactor.listen_tcp("127.0.0.1:0", Bad).unwrap();
-        let client = reactor.connect_tcp(address_of(&port), build);
-        reactor
-            .run_until(async move {
-                client.finished().await.unwrap();
-                port.stop_listening().await;
-            })
-            .unwrap();
+        every_reactor(|reactor| {
+            let port = reactor.listen_tcp("127.0.0.1:0", Bad).unwrap();
+            let client = reactor.connect_tcp(address_of(&port), build);
+            reactor
+                .run_until(async move {
+                    client.finished().await.unwrap();
+                    port.stop_listening().await;
+                })
+                .unwrap();
+        });
     });
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use reactor::task::{CooperativeTask, Step, TaskEnd};
-use reactor::testing::Simulation;
+use reactor::testing::{Simulation, expect_panic};
 use reactor::{Reactor, Transport};
 use tracing_subscriber::filter::LevelFilter;
 
@@ -228,7 +228,7 @@ fn s270_a_panic_in_a_step_or_in_what_it_waits_for_ends_its_task_and_is_told_and_
             told.borrow_mut().push(end);
         });
     }
-    sim.run_for(SECOND);
+    expect_panic("oh future", || expect_panic("oh step", || sim.run_for(SECOND)));
     let failed = |message: &str| TaskEnd::Failed(message.to_owned());
     assert_eq!([end_of(&broken), end_of(&waiting)], [Some(failed("oh step")), Some(failed("oh future"))]);
     assert_eq!((told.borrow().len(), lines.load(Ordering::Relaxed)), (4, 1), "of two panics in a row one is logged");

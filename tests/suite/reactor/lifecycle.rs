@@ -3,7 +3,7 @@
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use reactor::testing::StringTransport;
+use reactor::testing::{StringTransport, expect_panic};
 use reactor::{Reactor, Transport};
 
 use crate::support::{Callback, Guard, Log, Recorder, connect, every_reactor, in_time, test_reactor};
@@ -88,89 +88,95 @@ fn stopped_before_it_runs_it_runs_and_stops() {
 
 #[test]
 fn s162_calls_when_running_come_in_order_and_at_once_when_it_runs() {
-    every_reactor(|reactor| {
-        let log = Log::default();
-        for name in ["one", "two"] {
-            let (log, inside) = (log.clone(), reactor.clone());
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            for name in ["one", "two"] {
+                let (log, inside) = (log.clone(), reactor.clone());
+                reactor.call_when_running(move || {
+                    log.add(name);
+                    let inner = log.clone();
+                    inside.call_when_running(move || inner.add(format!("{name} inside")));
+                    log.add(format!("{name} behind"));
+                    assert!(inside.is_running());
+                });
+            }
+            reactor.call_when_running(|| panic!("oh start"));
+            let (inside, seen) = (reactor.clone(), log.clone());
             reactor.call_when_running(move || {
-                log.add(name);
-                let inner = log.clone();
-                inside.call_when_running(move || inner.add(format!("{name} inside")));
-                log.add(format!("{name} behind"));
-                assert!(inside.is_running());
+                seen.add("last");
+                inside.stop();
+                seen.add("behind stop");
             });
-        }
-        reactor.call_when_running(|| panic!("oh start"));
-        let (inside, seen) = (reactor.clone(), log.clone());
-        reactor.call_when_running(move || {
-            seen.add("last");
-            inside.stop();
-            seen.add("behind stop");
+            assert_eq!(log.lines(), [""; 0]);
+            reactor.run().unwrap();
+            assert_eq!(
+                log.lines(),
+                ["one", "one inside", "one behind", "two", "two inside", "two behind", "last", "behind stop"]
+            );
         });
-        assert_eq!(log.lines(), [""; 0]);
-        reactor.run().unwrap();
-        assert_eq!(
-            log.lines(),
-            ["one", "one inside", "one behind", "two", "two inside", "two behind", "last", "behind stop"]
-        );
     });
 }
 
 #[test]
 fn s157_the_output_of_run_untils_future_is_returned_after_everything_was_closed_in_order() {
-    every_reactor(|reactor| {
-        let log = Log::default();
-        let (a, b, c, d) = (log.clone(), log.clone(), log.clone(), log.clone());
-        let port = reactor.listen_tcp("127.0.0.1:0", move |transport| Recorder::new(transport, a.clone())).unwrap();
-        let (connected, wait) = futures_util::future::abortable(std::future::pending::<()>());
-        reactor.connect_tcp(port.host().socket_addr().unwrap(), move |transport| {
-            let wait = wait.clone();
-            build(transport).on(Callback::Made, move |_| wait.abort())
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            let (a, b, c, d) = (log.clone(), log.clone(), log.clone(), log.clone());
+            let port = reactor.listen_tcp("127.0.0.1:0", move |transport| Recorder::new(transport, a.clone())).unwrap();
+            let (connected, wait) = futures_util::future::abortable(std::future::pending::<()>());
+            reactor.connect_tcp(port.host().socket_addr().unwrap(), move |transport| {
+                let wait = wait.clone();
+                build(transport).on(Callback::Made, move |_| wait.abort())
+            });
+            reactor.before_shutdown(async move || b.add("before"));
+            reactor.after_shutdown(move || c.add("after"));
+            reactor.after_shutdown(|| panic!("oh after"));
+            reactor.after_shutdown(move || d.add("after all"));
+            let output = reactor.run_until(async move {
+                connected.await.unwrap_err();
+                "output"
+            });
+            assert_eq!(output.unwrap(), "output");
+            let lines: Vec<_> = log.lines().into_iter().filter(|line| line != "eof").collect();
+            assert_eq!(lines, ["made", "before", "lost Done", "dropped", "after", "after all"]);
         });
-        reactor.before_shutdown(async move || b.add("before"));
-        reactor.after_shutdown(move || c.add("after"));
-        reactor.after_shutdown(|| panic!("oh after"));
-        reactor.after_shutdown(move || d.add("after all"));
-        let output = reactor.run_until(async move {
-            connected.await.unwrap_err();
-            "output"
-        });
-        assert_eq!(output.unwrap(), "output");
-        let lines: Vec<_> = log.lines().into_iter().filter(|line| line != "eof").collect();
-        assert_eq!(lines, ["made", "before", "lost Done", "dropped", "after", "after all"]);
     });
 }
 
 #[test]
 fn s156_hooks_before_the_shutdown_are_all_awaited_and_io_goes_on_meanwhile() {
-    every_reactor(|reactor| {
-        let log = Log::default();
-        let port = reactor
-            .listen_tcp("127.0.0.1:0", |transport| {
-                build(transport).on(Callback::Data, |this| this.transport.write("answer"))
-            })
-            .unwrap();
-        let address = port.host().socket_addr().unwrap();
-        let (inside, seen) = (reactor.clone(), log.clone());
-        reactor.before_shutdown(async move || {
-            seen.add("first");
-            assert!(inside.is_running());
-            let log = seen.clone();
-            let client = inside.connect_tcp(address, move |transport| {
-                Recorder::new(transport, log.clone())
-                    .on(Callback::Made, |this| this.transport.write("question"))
-                    .on(Callback::Data, |this| this.transport.lose_connection())
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            let port = reactor
+                .listen_tcp("127.0.0.1:0", |transport| {
+                    build(transport).on(Callback::Data, |this| this.transport.write("answer"))
+                })
+                .unwrap();
+            let address = port.host().socket_addr().unwrap();
+            let (inside, seen) = (reactor.clone(), log.clone());
+            reactor.before_shutdown(async move || {
+                seen.add("first");
+                assert!(inside.is_running());
+                let log = seen.clone();
+                let client = inside.connect_tcp(address, move |transport| {
+                    Recorder::new(transport, log.clone())
+                        .on(Callback::Made, |this| this.transport.write("question"))
+                        .on(Callback::Data, |this| this.transport.lose_connection())
+                });
+                client.finished().await.unwrap();
+                seen.add("first done");
             });
-            client.finished().await.unwrap();
-            seen.add("first done");
+            let seen = log.clone();
+            reactor.before_shutdown(async || panic!("oh hook"));
+            reactor.before_shutdown(async move || seen.add("third"));
+            reactor.stop();
+            reactor.run().unwrap();
+            let lines = log.lines();
+            assert_eq!(lines, ["first", "third", "made", "data answer", "lost Done", "dropped", "first done"]);
         });
-        let seen = log.clone();
-        reactor.before_shutdown(async || panic!("oh hook"));
-        reactor.before_shutdown(async move || seen.add("third"));
-        reactor.stop();
-        reactor.run().unwrap();
-        let lines = log.lines();
-        assert_eq!(lines, ["first", "third", "made", "data answer", "lost Done", "dropped", "first done"]);
     });
 }
 
@@ -191,18 +197,20 @@ fn s154_what_follows_a_stop_and_what_is_due_still_runs() {
 
 #[test]
 fn spawned_futures_run_are_contained_and_are_dropped_at_the_end() {
-    every_reactor(|reactor| {
-        let log = Log::default();
-        let guard = Guard::new(&log, "dropped with the run");
-        reactor.spawn(async move {
-            let _guard = guard;
-            std::future::pending::<()>().await;
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            let guard = Guard::new(&log, "dropped with the run");
+            reactor.spawn(async move {
+                let _guard = guard;
+                std::future::pending::<()>().await;
+            });
+            reactor.spawn(async { panic!("oh task") });
+            let inside = reactor.clone();
+            reactor.spawn(async move { inside.stop() });
+            reactor.run().unwrap();
+            assert_eq!(log.lines(), ["dropped with the run"]);
         });
-        reactor.spawn(async { panic!("oh task") });
-        let inside = reactor.clone();
-        reactor.spawn(async move { inside.stop() });
-        reactor.run().unwrap();
-        assert_eq!(log.lines(), ["dropped with the run"]);
     });
 }
 

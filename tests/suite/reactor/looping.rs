@@ -8,7 +8,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use reactor::task::{LoopingCall, Tick};
-use reactor::testing::{Simulation, StringTransport};
+use reactor::testing::{Simulation, StringTransport, expect_panic};
 use reactor::{CloseReason, Protocol, Reactor, Transport};
 
 use crate::support::Times;
@@ -208,7 +208,7 @@ fn s266_a_panic_in_a_call_ends_its_loop_and_nothing_else() {
 fn a_loop_ends_with_its_reactor() {
     let (sim, reactor, looping, _times) = looping(SECOND, |_, _| {});
     reactor.stop();
-    sim.run_for(SECOND * 3);
+    expect_panic("as a test wants it", || sim.run_for(SECOND * 3));
     assert!(!looping.is_active() && is_ready(looping.finished()));
 }
 
@@ -271,7 +271,7 @@ fn a_loop_whose_asynchronous_work_is_dropped_with_its_connection_ends_with_it() 
 fn a_panic_in_a_loop_of_a_connection_ends_that() {
     let mut wire = StringTransport::connect(Beating::new);
     let looping = wire.transport().call_every(SECOND, |_: &mut Beating, _| panic!("as a test wants it"));
-    wire.advance(SECOND * 2);
+    expect_panic("as a test wants it", || wire.advance(SECOND * 2));
     assert!(matches!(wire.close_reason(), Some(CloseReason::Panicked(_))), "{:?}", wire.close_reason());
     assert!(!looping.is_active() && is_ready(looping.finished()));
 }

@@ -11,7 +11,7 @@ use std::{io, thread};
 
 use bytes::Bytes;
 use futures_util::future::{Ready, join_all, pending, ready};
-use reactor::testing::Simulation;
+use reactor::testing::{Simulation, expect_panic};
 use reactor::threads::{BlockingCallError, JobError, RemoteError, RemoteReactor};
 use reactor::{Reactor, Transport, run_on_threads};
 use tracing_subscriber::filter::LevelFilter;
@@ -27,22 +27,24 @@ fn build(transport: Transport) -> Recorder {
 
 #[test]
 fn s169_calls_from_threads_keep_their_order_and_come_before_timed_calls() {
-    every_reactor(|reactor| {
-        let log = Log::default();
-        let (remote, seen, inside) = (reactor.remote(), log.clone(), reactor.clone());
-        reactor.call_when_running(move || {
-            let timed = seen.clone();
-            inside.call_later(Duration::ZERO, move || timed.add("timed"));
-            for number in 0..3 {
-                let log = seen.clone();
-                remote.call_from_thread(move |_| log.add(format!("call {number}"))).unwrap();
-            }
-            remote.call_from_thread(|_| panic!("oh call")).unwrap();
-            seen.add("asked");
-            remote.stop();
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            let (remote, seen, inside) = (reactor.remote(), log.clone(), reactor.clone());
+            reactor.call_when_running(move || {
+                let timed = seen.clone();
+                inside.call_later(Duration::ZERO, move || timed.add("timed"));
+                for number in 0..3 {
+                    let log = seen.clone();
+                    remote.call_from_thread(move |_| log.add(format!("call {number}"))).unwrap();
+                }
+                remote.call_from_thread(|_| panic!("oh call")).unwrap();
+                seen.add("asked");
+                remote.stop();
+            });
+            reactor.run().unwrap();
+            assert_eq!(log.lines(), ["asked", "call 0", "call 1", "call 2", "timed"]);
         });
-        reactor.run().unwrap();
-        assert_eq!(log.lines(), ["asked", "call 0", "call 1", "call 2", "timed"]);
     });
 }
 
@@ -175,16 +177,18 @@ fn a_remote_abort_resets() {
 
 #[test]
 fn a_remote_call_of_the_wrong_type_ends_the_connection() {
-    struct Wrong;
-    every_world(
-        |recorder| recorder,
-        |peer| {
-            peer.act(|transport| transport.remote().call(|_: &mut Wrong| ()).unwrap());
-            peer.wait_for("dropped");
-            let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
-            assert!(lost.contains("::Wrong`") && lost.contains("tests/suite/reactor/threads.rs:"), "{lost}");
-        },
-    );
+    expect_panic("Wrong`", || {
+        struct Wrong;
+        every_world(
+            |recorder| recorder,
+            |peer| {
+                peer.act(|transport| transport.remote().call(|_: &mut Wrong| ()).unwrap());
+                peer.wait_for("dropped");
+                let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
+                assert!(lost.contains("::Wrong`") && lost.contains("tests/suite/reactor/threads.rs:"), "{lost}");
+            },
+        );
+    });
 }
 
 #[test]
@@ -266,7 +270,7 @@ fn s171_work_given_to_threads_before_the_reactor_runs_is_done() {
 fn s172_a_panic_of_work_that_nobody_waits_for_is_logged_and_its_thread_lives_on() {
     let (logging, lines) = count_logged(LevelFilter::ERROR);
     let here = Simulation::new(1).host("here");
-    here.call_in_thread(|| panic!("oh job")).unwrap();
+    expect_panic("oh job", || here.call_in_thread(|| panic!("oh job")).unwrap());
     assert_eq!(lines.load(Ordering::Relaxed), 1);
     drop(logging);
     in_time(|| {

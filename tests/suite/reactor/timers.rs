@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::layer::Policy;
-use reactor::testing::StringTransport;
+use reactor::testing::{StringTransport, expect_panic};
 use reactor::{DelayedCall, Factory, Protocol, Transport, layer};
 
 use crate::support::{
@@ -158,21 +158,23 @@ fn a_chain_of_calls_without_delay_starves_nobody_and_does_not_stop_the_time() {
 
 #[test]
 fn s027_a_panic_in_a_call_of_the_reactors_is_contained() {
-    every_world(
-        |recorder| {
-            recorder.on(Callback::Data, |this| {
-                let log = this.log.clone();
-                this.transport.reactor().call_later(Duration::ZERO, || panic!("oh call"));
-                this.transport.reactor().call_later(Duration::ZERO, move || log.add("next"));
-            })
-        },
-        |peer| {
-            peer.send("go");
-            peer.let_pass(Duration::ZERO);
-            peer.wait_for("next");
-            assert!(!peer.log.has("lost"));
-        },
-    );
+    expect_panic("oh", || {
+        every_world(
+            |recorder| {
+                recorder.on(Callback::Data, |this| {
+                    let log = this.log.clone();
+                    this.transport.reactor().call_later(Duration::ZERO, || panic!("oh call"));
+                    this.transport.reactor().call_later(Duration::ZERO, move || log.add("next"));
+                })
+            },
+            |peer| {
+                peer.send("go");
+                peer.let_pass(Duration::ZERO);
+                peer.wait_for("next");
+                assert!(!peer.log.has("lost"));
+            },
+        );
+    });
 }
 
 #[test]
@@ -191,45 +193,53 @@ fn a_call_of_the_wrong_type_panics_at_the_line_that_asked_for_it_and_names_both(
     ];
     let first_line = line!() - 3;
     for (ask, line) in asked.into_iter().zip(first_line..) {
-        every_world(
-            move |recorder| {
-                recorder.on(Callback::Data, move |this| {
-                    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ask(&this.transport)));
-                    this.log.add(format!("at {}", last_panic()));
-                    std::panic::resume_unwind(panic.unwrap_err());
-                })
-            },
-            |peer| {
-                note_panics();
-                peer.send("go");
-                peer.wait_for("dropped");
-                let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
-                assert!(lost.contains("::Wrong`") && lost.contains("::Recorder`"), "{lost}");
-                assert!(peer.log.has(&format!("at tests/suite/reactor/timers.rs:{line}")), "{:#?}", peer.log.lines());
-            },
-        );
+        expect_panic("Wrong`", || {
+            every_world(
+                move |recorder| {
+                    recorder.on(Callback::Data, move |this| {
+                        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| ask(&this.transport)));
+                        this.log.add(format!("at {}", last_panic()));
+                        std::panic::resume_unwind(panic.unwrap_err());
+                    })
+                },
+                |peer| {
+                    note_panics();
+                    peer.send("go");
+                    peer.wait_for("dropped");
+                    let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
+                    assert!(lost.contains("::Wrong`") && lost.contains("::Recorder`"), "{lost}");
+                    assert!(
+                        peer.log.has(&format!("at tests/suite/reactor/timers.rs:{line}")),
+                        "{:#?}",
+                        peer.log.lines()
+                    );
+                },
+            )
+        });
     }
 }
 
 #[test]
 fn a_call_of_the_wrong_type_in_a_factory_panics_when_due_and_says_where_it_was_asked_for() {
-    struct Wrong;
-    let line = line!() + 4;
-    every_world_with(
-        |log| {
-            Box::new(move |transport: Transport| {
-                transport.call_later(Duration::from_millis(1), |_: &mut Wrong| ());
-                Recorder::new(transport, log.clone())
-            })
-        },
-        |peer| {
-            peer.let_pass(Duration::from_millis(1));
-            peer.wait_for("dropped");
-            let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
-            assert!(lost.contains("::Wrong`") && lost.contains("::Recorder`"), "{lost}");
-            assert!(lost.contains(&format!("tests/suite/reactor/timers.rs:{line}:")), "{lost} not at {line}");
-        },
-    );
+    expect_panic("Wrong`", || {
+        struct Wrong;
+        let line = line!() + 4;
+        every_world_with(
+            |log| {
+                Box::new(move |transport: Transport| {
+                    transport.call_later(Duration::from_millis(1), |_: &mut Wrong| ());
+                    Recorder::new(transport, log.clone())
+                })
+            },
+            |peer| {
+                peer.let_pass(Duration::from_millis(1));
+                peer.wait_for("dropped");
+                let lost = peer.log.lines().into_iter().find(|line| line.starts_with("lost")).unwrap();
+                assert!(lost.contains("::Wrong`") && lost.contains("::Recorder`"), "{lost}");
+                assert!(lost.contains(&format!("tests/suite/reactor/timers.rs:{line}:")), "{lost} not at {line}");
+            },
+        );
+    });
 }
 
 thread_local! {

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use reactor::connect::{Backoff, ConnectErrorKind};
 use reactor::endpoint::{ClientEndpoint, client_from_string};
 use reactor::service::{ClientService, Service};
-use reactor::testing::Simulation;
+use reactor::testing::{Simulation, expect_panic};
 use reactor::{CloseReason, ConnectError, Factory, Protocol, Reactor, Transport};
 
 use crate::support::Log;
@@ -197,7 +197,7 @@ fn s128_a_connection_counts_when_it_is_prepared_and_one_that_cannot_be_is_a_fail
     kept.listen();
     kept.start();
     let waiting: Vec<_> = (1..=4).map(|failures| kept.wait(Some(failures))).collect();
-    kept.run(1.5);
+    expect_panic("oh prepare", || kept.run(1.5));
     assert_eq!(outcomes.borrow().len(), 2, "the second is being prepared");
     assert!(waiting[1].borrow().is_none());
     kept.sim.reset_connections("client", "server");

@@ -8,7 +8,7 @@ use std::{fmt, io};
 use reactor::endpoint::ServerEndpoint;
 use reactor::service::{EndpointService, MultiService, Service, TimerService};
 use reactor::task::Tick;
-use reactor::testing::Simulation;
+use reactor::testing::{Simulation, expect_panic};
 use reactor::{Factory, Port, Reactor, Transport};
 
 use crate::support::{Log, Recorder, Starting, echo};
@@ -218,7 +218,7 @@ fn a_panic_in_the_function_of_a_timer_service_is_its_failure_and_its_own_end_is_
         supervised.failed().await;
         tell.set(true);
     });
-    sim.run_for(60 * SECOND);
+    expect_panic("is broken", || sim.run_for(60 * SECOND));
     assert_eq!(calls.get(), 6, "it was restarted twice, and has ended by itself then");
     assert!(!failed.get());
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use reactor::Reactor;
 use reactor::service::{EndpointService, MultiService, Service, ServiceError};
-use reactor::testing::{Link, Simulation};
+use reactor::testing::{Link, Simulation, expect_panic};
 
 use crate::support::{Log, Recorder, echo};
 
@@ -259,56 +259,58 @@ fn is_served(sim: &Simulation) -> bool {
 
 #[test]
 fn whatever_fails_and_crashes_services_start_and_stop_in_order_and_once() {
-    let (orderly, escalated, crashed, restarts) = (Cell::new(0), Cell::new(0), Cell::new(0), Cell::new(0));
-    let count = |counter: &Cell<u32>| counter.set(counter.get() + 1);
-    Simulation::for_seeds(0..1000, |sim| {
-        sim.set_link(Link::new().latency(Duration::from_millis(10)).splits(0.3));
-        let client = sim.host("client");
-        let connecting = client.clone();
-        let load = client.call_every(SECOND, move |_tick| {
-            connecting.connect_tcp("server:7", |transport| Recorder::new(transport, Log::default()));
-        });
-        let seen = Rc::new(Seen::default());
-        let mut life = Life::begin(sim, &seen);
-        for _ in 0..3 {
-            sim.run_for(Duration::from_millis(client.random() % 8000));
-            if life.is_running() && client.random().is_multiple_of(3) {
-                sim.crash("server");
-                sim.run_for(Duration::from_millis(client.random() % 3000));
-                life = Life::begin(sim, &seen);
-                count(&crashed);
-            } else if !life.is_running() {
+    expect_panic("in a very bad mood", || {
+        let (orderly, escalated, crashed, restarts) = (Cell::new(0), Cell::new(0), Cell::new(0), Cell::new(0));
+        let count = |counter: &Cell<u32>| counter.set(counter.get() + 1);
+        Simulation::for_seeds(0..1000, |sim| {
+            sim.set_link(Link::new().latency(Duration::from_millis(10)).splits(0.3));
+            let client = sim.host("client");
+            let connecting = client.clone();
+            let load = client.call_every(SECOND, move |_tick| {
+                connecting.connect_tcp("server:7", |transport| Recorder::new(transport, Log::default()));
+            });
+            let seen = Rc::new(Seen::default());
+            let mut life = Life::begin(sim, &seen);
+            for _ in 0..3 {
+                sim.run_for(Duration::from_millis(client.random() % 8000));
+                if life.is_running() && client.random().is_multiple_of(3) {
+                    sim.crash("server");
+                    sim.run_for(Duration::from_millis(client.random() % 3000));
+                    life = Life::begin(sim, &seen);
+                    count(&crashed);
+                } else if !life.is_running() {
+                    life.check_end();
+                    life = Life::begin(sim, &seen);
+                    count(&escalated);
+                }
+            }
+            life.world.is_calm.set(true);
+            sim.run_for(20 * SECOND);
+            if life.is_running() {
+                assert!(is_served(sim), "{:?}", life.world.log.lines());
+                load.stop();
+                life.world.log.take();
+                life.world.reactor.stop();
+                sim.run_for(20 * SECOND);
+                let told = life.world.log.lines();
+                let stops = ["stop root", "stop port", "stopped port", "stop group", "stop c", "stopped c", "stop b"];
+                let rest = ["stopped b", "stopped group", "stop a", "stopped a", "stopped root"];
+                assert_eq!(told, [&stops[..], &rest].concat());
+                count(&orderly);
+            } else {
                 life.check_end();
-                life = Life::begin(sim, &seen);
                 count(&escalated);
             }
-        }
-        life.world.is_calm.set(true);
-        sim.run_for(20 * SECOND);
-        if life.is_running() {
-            assert!(is_served(sim), "{:?}", life.world.log.lines());
-            load.stop();
-            life.world.log.take();
-            life.world.reactor.stop();
-            sim.run_for(20 * SECOND);
-            let told = life.world.log.lines();
-            let stops = ["stop root", "stop port", "stopped port", "stop group", "stop c", "stopped c", "stop b"];
-            let rest = ["stopped b", "stopped group", "stop a", "stopped a", "stopped root"];
-            assert_eq!(told, [&stops[..], &rest].concat());
-            count(&orderly);
-        } else {
-            life.check_end();
-            count(&escalated);
-        }
-        assert!(!is_served(sim));
-        assert!(!life.is_running() && life.port.port().is_none());
-        assert_eq!(seen.wrong.lines(), Vec::<String>::new());
-        restarts.set(restarts.get() + seen.restarts.get());
+            assert!(!is_served(sim));
+            assert!(!life.is_running() && life.port.port().is_none());
+            assert_eq!(seen.wrong.lines(), Vec::<String>::new());
+            restarts.set(restarts.get() + seen.restarts.get());
+        });
+        let seen = [orderly.get(), escalated.get(), crashed.get(), restarts.get()];
+        assert!(
+            std::env::var("REACTOR_SEED").is_ok()
+                || seen.iter().zip([300, 100, 300, 1000]).all(|(seen, least)| *seen >= least),
+            "too little has happened: {seen:?} stops, escalations, crashes and restarts"
+        );
     });
-    let seen = [orderly.get(), escalated.get(), crashed.get(), restarts.get()];
-    assert!(
-        std::env::var("REACTOR_SEED").is_ok()
-            || seen.iter().zip([300, 100, 300, 1000]).all(|(seen, least)| *seen >= least),
-        "too little has happened: {seen:?} stops, escalations, crashes and restarts"
-    );
 }

@@ -13,7 +13,7 @@ mod times;
 mod world;
 
 pub(crate) use log::{Log, count_logged};
-pub(crate) use panics::panic_of;
+pub(crate) use panics::{Panic, panic_of};
 pub(crate) use plain_socket::{connect_unix, fresh_path, send_descriptors};
 pub(crate) use policies::{Starting, echo, panicking_tap, recorder, tap, throttle};
 pub(crate) use recorder::{Callback, Guard, Recorder};

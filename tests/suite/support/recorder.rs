@@ -172,7 +172,7 @@ impl fmt::Debug for Recorder {
 }
 
 thread_local! {
-    /// What an assertion in a callback of this thread said: the reactor contains it, and the test must not.
+    /// What an assertion in a callback of this thread said: a reactor on sockets contains it, and the test must not.
     static FAILED: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 

@@ -121,7 +121,6 @@ fn play_in_memory(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     assert_eq!(wire.reactor().connection_count(), 0, "in memory: the reactor still has the connection");
     assert_eq!(wire.reactor().held_bytes(), 0, "in memory: what it held still counts");
     drop(wire);
-    check_callbacks();
     check("in memory", &log);
 }
 
@@ -148,7 +147,6 @@ fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer), carrier:
         LATEST.take();
         assert_eq!(near.connection_count(), 0, "in a simulation: the reactor still has the connection");
         assert_eq!(near.held_bytes(), 0, "in a simulation: what it held still counts");
-        check_callbacks();
         check("in a simulation", &log);
     });
 }
@@ -571,7 +569,6 @@ pub(crate) fn every_reactor(run: impl Fn(Reactor) + Send + 'static) {
         run
     });
     run(Simulation::new(1).host("here"));
-    check_callbacks();
 }
 
 /// Runs this on a thread of its own, where a reactor can run; fails if it takes too long.

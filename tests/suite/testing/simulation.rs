@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use reactor::connect::ConnectErrorKind;
 use reactor::net::{ConnectOptions, ConnectionOptions, ListenOptions};
-use reactor::testing::{Link, Simulation};
+use reactor::testing::{Link, Simulation, expect_panic};
 use reactor::{CloseReason, Connector, Protocol, Reactor, Transport};
 use rig::storm;
 
@@ -429,7 +429,7 @@ fn a_future_that_needs_tokio_ends_its_connection_and_says_so() {
     let server = sim.host("server");
     server.listen_tcp(7, move |transport| NeedsTokio { transport, lost: Rc::clone(&kept) }).unwrap();
     client(&sim, b"", 0);
-    sim.run_until_quiet(HOUR);
+    expect_panic("Tokio", || sim.run_until_quiet(HOUR));
     assert!(lost.borrow().contains("Tokio"), "{lost:?}");
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use reactor::connect::{ConnectErrorKind, ConnectorState};
 use reactor::net::ConnectOptions;
-use reactor::testing::Simulation;
+use reactor::testing::{Simulation, expect_panic};
 use reactor::{Connector, Factory, Port, Protocol, Reactor, Transport};
 
 use crate::support::{Callback, Log, Recorder, Starting, address_of, echo, every_reactor, greeter};
@@ -45,42 +45,49 @@ fn s003_a_client_that_pauses_in_connection_made_receives_nothing_until_it_resume
 
 #[test]
 fn s023_a_panic_in_a_clients_connection_made_ends_it_in_the_usual_order() {
-    every_reactor(|reactor| {
-        let log = Log::default();
-        let (seen, hook) = (log.clone(), log.clone());
-        let client = reactor
-            .connect_tcp(address_of(&echo_port(&reactor)), move |transport| {
-                Recorder::new(transport, seen.clone()).on(Callback::Made, |_| panic!("oh made"))
-            })
-            .on_lost(move |_, reason| hook.add(format!("hook: {reason}")));
-        let reason = reactor.run_until(client.finished()).unwrap().unwrap();
-        assert_eq!(reason.to_string(), "a callback panicked: oh made");
-        assert_eq!(log.lines(), ["made", "lost Panicked(oh made)", "dropped", "hook: a callback panicked: oh made"]);
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            let (seen, hook) = (log.clone(), log.clone());
+            let client = reactor
+                .connect_tcp(address_of(&echo_port(&reactor)), move |transport| {
+                    Recorder::new(transport, seen.clone()).on(Callback::Made, |_| panic!("oh made"))
+                })
+                .on_lost(move |_, reason| hook.add(format!("hook: {reason}")));
+            let reason = reactor.run_until(client.finished()).unwrap().unwrap();
+            assert_eq!(reason.to_string(), "a callback panicked: oh made");
+            assert_eq!(
+                log.lines(),
+                ["made", "lost Panicked(oh made)", "dropped", "hook: a callback panicked: oh made"]
+            );
+        });
     });
 }
 
 #[test]
 fn s026_a_panic_in_connection_lost_keeps_no_hook_from_being_called() {
-    every_reactor(|reactor| {
-        let log = Log::default();
-        let (hook, stopped) = (log.clone(), log.clone());
-        struct Stops(Log);
-        impl Factory for Stops {
-            fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-                let recorder = Recorder::new(transport, Log::default())
-                    .on(Callback::Made, |this| this.transport.lose_connection())
-                    .on(Callback::Lost, |_| panic!("oh lost"));
-                Some(Box::new(recorder))
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            let (hook, stopped) = (log.clone(), log.clone());
+            struct Stops(Log);
+            impl Factory for Stops {
+                fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+                    let recorder = Recorder::new(transport, Log::default())
+                        .on(Callback::Made, |this| this.transport.lose_connection())
+                        .on(Callback::Lost, |_| panic!("oh lost"));
+                    Some(Box::new(recorder))
+                }
+                fn stop_factory(&mut self) {
+                    self.0.add("stop");
+                }
             }
-            fn stop_factory(&mut self) {
-                self.0.add("stop");
-            }
-        }
-        let client = reactor
-            .connect_tcp(address_of(&echo_port(&reactor)), Stops(stopped))
-            .on_lost(move |connector, _| hook.add(format!("hook {:?}", connector.state())));
-        reactor.run_until(client.finished()).unwrap().unwrap();
-        assert_eq!(log.lines(), ["hook Disconnected", "stop"]);
+            let client = reactor
+                .connect_tcp(address_of(&echo_port(&reactor)), Stops(stopped))
+                .on_lost(move |connector, _| hook.add(format!("hook {:?}", connector.state())));
+            reactor.run_until(client.finished()).unwrap().unwrap();
+            assert_eq!(log.lines(), ["hook Disconnected", "stop"]);
+        });
     });
 }
 

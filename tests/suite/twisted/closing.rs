@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reactor::testing::Simulation;
+use reactor::testing::{Simulation, expect_panic};
 use reactor::{CloseReason, Transport};
 
 use crate::support::{Callback, Ending, HUGE, Log, Recorder, every_world, every_world_and_pipes};
@@ -198,10 +198,7 @@ fn s053_only_an_end_in_order_is_clean() {
 
 #[test]
 fn s054_the_reason_tells_who_ended_the_connection_and_how() {
-    let close: fn(&Transport) = Transport::lose_connection;
-    for (ends_it, reason) in
-        [(close, "Done"), (Transport::abort_connection, "Aborted"), (|_| panic!("oh"), "Panicked(oh)")]
-    {
+    let ends_with = |ends_it: fn(&Transport), reason: &str| {
         every_world(
             move |recorder| recorder.on(Callback::Data, move |this| ends_it(&this.transport)),
             |peer| {
@@ -209,7 +206,10 @@ fn s054_the_reason_tells_who_ended_the_connection_and_how() {
                 peer.expect(&["made", "data go", &format!("lost {reason}"), "dropped"]);
             },
         );
-    }
+    };
+    ends_with(Transport::lose_connection, "Done");
+    ends_with(Transport::abort_connection, "Aborted");
+    expect_panic("oh", || ends_with(|_| panic!("oh"), "Panicked(oh)"));
     every_world(
         |recorder| recorder,
         |peer| {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use reactor::testing::expect_panic;
 use reactor::{Address, CloseReason, Factory, Protocol, Transport};
 
 use crate::support::{
@@ -51,22 +52,24 @@ fn s002_no_data_comes_before_connection_made_has_returned() {
 
 #[test]
 fn s004_causes_of_an_end_that_coincide_end_it_once() {
-    every_world_and_web_sockets(
-        |recorder| {
-            recorder.on(Callback::Data, |this| {
-                this.transport.write_eof();
-                this.transport.lose_connection();
-                this.transport.abort_connection();
-                this.transport.fail_connection(CloseReason::TimedOut);
-                panic!("oh all at once");
-            })
-        },
-        |peer| {
-            peer.send("go");
-            peer.send_eof();
-            peer.expect(&["made", "data go", "lost Panicked(oh all at once)", "dropped"]);
-        },
-    );
+    expect_panic("oh", || {
+        every_world_and_web_sockets(
+            |recorder| {
+                recorder.on(Callback::Data, |this| {
+                    this.transport.write_eof();
+                    this.transport.lose_connection();
+                    this.transport.abort_connection();
+                    this.transport.fail_connection(CloseReason::TimedOut);
+                    panic!("oh all at once");
+                })
+            },
+            |peer| {
+                peer.send("go");
+                peer.send_eof();
+                peer.expect(&["made", "data go", "lost Panicked(oh all at once)", "dropped"]);
+            },
+        );
+    });
 }
 
 #[test]
@@ -165,57 +168,63 @@ fn s014_writes_after_the_end_are_silently_dropped() {
 
 #[test]
 fn s019_a_panic_discards_output_and_the_peer_can_see_that() {
-    every_world(
-        |recorder| {
-            recorder.on(Callback::Data, |this| {
-                this.transport.write("half an answer");
-                panic!("oh no");
-            })
-        },
-        |peer| {
-            peer.send("question");
-            assert_eq!(peer.read_to_the_end(), (vec![], Ending::Reset));
-        },
-    );
+    expect_panic("oh", || {
+        every_world(
+            |recorder| {
+                recorder.on(Callback::Data, |this| {
+                    this.transport.write("half an answer");
+                    panic!("oh no");
+                })
+            },
+            |peer| {
+                peer.send("question");
+                assert_eq!(peer.read_to_the_end(), (vec![], Ending::Reset));
+            },
+        );
+    });
 }
 
 #[test]
 fn s020_a_panic_wins_over_an_abort_before_it() {
-    every_world_and_web_sockets(
-        |recorder| {
-            recorder.on(Callback::Data, |this| {
-                this.transport.abort_connection();
-                panic!("oh bug");
-            })
-        },
-        |peer| {
-            peer.send("go");
-            peer.expect(&["made", "data go", "lost Panicked(oh bug)", "dropped"]);
-        },
-    );
+    expect_panic("oh", || {
+        every_world_and_web_sockets(
+            |recorder| {
+                recorder.on(Callback::Data, |this| {
+                    this.transport.abort_connection();
+                    panic!("oh bug");
+                })
+            },
+            |peer| {
+                peer.send("go");
+                peer.expect(&["made", "data go", "lost Panicked(oh bug)", "dropped"]);
+            },
+        );
+    });
 }
 
 #[test]
 fn s022_a_panic_in_connection_made_does_not_keep_those_behind_it_waiting() {
-    every_reactor(|reactor| {
-        let log = Log::default();
-        let (seen, mut first) = (log.clone(), true);
-        let port = reactor
-            .listen_tcp("127.0.0.1:0", move |transport: Transport| {
-                let panics = std::mem::take(&mut first);
-                Recorder::new(transport, seen.clone()).on(Callback::Made, move |this| {
-                    assert!(!panics, "oh first");
-                    this.transport.lose_connection();
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            let (seen, mut first) = (log.clone(), true);
+            let port = reactor
+                .listen_tcp("127.0.0.1:0", move |transport: Transport| {
+                    let panics = std::mem::take(&mut first);
+                    Recorder::new(transport, seen.clone()).on(Callback::Made, move |this| {
+                        assert!(!panics, "oh first");
+                        this.transport.lose_connection();
+                    })
                 })
-            })
-            .unwrap();
-        let address = port.host().socket_addr().unwrap();
-        let clients: Vec<_> = (0..5)
-            .map(|_| reactor.connect_tcp(address, |transport| Recorder::new(transport, Log::default())).finished())
-            .collect();
-        let outcomes = reactor.run_until(futures_util::future::join_all(clients)).unwrap();
-        assert!(outcomes.into_iter().all(|outcome| outcome.is_ok()), "all were connected");
-        assert_eq!((log.count("lost Panicked(oh first)"), log.count("lost Done")), (1, 4));
+                .unwrap();
+            let address = port.host().socket_addr().unwrap();
+            let clients: Vec<_> = (0..5)
+                .map(|_| reactor.connect_tcp(address, |transport| Recorder::new(transport, Log::default())).finished())
+                .collect();
+            let outcomes = reactor.run_until(futures_util::future::join_all(clients)).unwrap();
+            assert!(outcomes.into_iter().all(|outcome| outcome.is_ok()), "all were connected");
+            assert_eq!((log.count("lost Panicked(oh first)"), log.count("lost Done")), (1, 4));
+        });
     });
 }
 

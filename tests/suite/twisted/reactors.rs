@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::DelayedCall;
-use reactor::testing::StringTransport;
+use reactor::testing::{StringTransport, expect_panic};
 
 use crate::support::datagrams::LOOPBACK;
 use crate::support::{Log, Recorder, datagrams, every_reactor};
@@ -28,22 +28,27 @@ fn s147_a_call_is_no_longer_active_while_it_runs() {
 
 #[test]
 fn s155_a_hook_that_panics_keeps_no_other_from_being_called_in_order() {
-    every_reactor(|reactor| {
-        let log = Log::default();
-        for name in ["one", "two", "three"] {
-            let (before, after) = (log.clone(), log.clone());
-            reactor.before_shutdown(async move || {
-                before.add(format!("before {name}"));
-                assert_ne!(name, "two", "oh hook");
-            });
-            reactor.after_shutdown(move || {
-                after.add(format!("after {name}"));
-                assert_ne!(name, "two", "oh hook");
-            });
-        }
-        reactor.stop();
-        reactor.run().unwrap();
-        assert_eq!(log.lines(), ["before one", "before two", "before three", "after one", "after two", "after three"]);
+    expect_panic("oh", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            for name in ["one", "two", "three"] {
+                let (before, after) = (log.clone(), log.clone());
+                reactor.before_shutdown(async move || {
+                    before.add(format!("before {name}"));
+                    assert_ne!(name, "two", "oh hook");
+                });
+                reactor.after_shutdown(move || {
+                    after.add(format!("after {name}"));
+                    assert_ne!(name, "two", "oh hook");
+                });
+            }
+            reactor.stop();
+            reactor.run().unwrap();
+            assert_eq!(
+                log.lines(),
+                ["before one", "before two", "before three", "after one", "after two", "after three"]
+            );
+        });
     });
 }
 

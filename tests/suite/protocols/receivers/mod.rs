@@ -10,7 +10,7 @@ mod twisted;
 use std::time::Duration;
 
 use crate::protocols::receivers::probe::{KINDS, Test};
-use reactor::testing::every_cut;
+use reactor::testing::{every_cut, expect_panic};
 
 #[test]
 fn messages_are_the_same_however_the_stream_is_cut() {
@@ -108,7 +108,7 @@ fn calls_and_futures_reach_the_handler_between_messages() {
 fn a_panic_ends_the_connection_and_only_connection_lost_follows() {
     for kind in KINDS {
         let mut test = kind.connect();
-        let log = test.receive(kind.encode(&["a", "panic", "b"]));
+        let log = expect_panic("as the message says", || test.receive(kind.encode(&["a", "panic", "b"])));
         assert_eq!(log[..2], ["a", "panic"], "{}", kind.name);
         assert!(log[2].starts_with("lost a callback panicked: "), "{log:?}");
         assert_eq!(log.len(), 3);
