@@ -170,7 +170,14 @@ pub trait Protocol: Any {
 /// What a protocol answers when the peer has ended its stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnEof {
-    /// Send everything written, then close.
+    /// Let the calls that were [deferred](crate::Transport::defer) come back, so that a question before the end of the
+    /// stream has its answer; then send everything written, and close. For a close at once, call
+    /// [`lose_connection`](crate::Transport::lose_connection) in [`eof_received`](Protocol::eof_received).
+    ///
+    /// The deferred calls have as much time as the reactor's
+    /// [shutdown](crate::Reactor::set_shutdown_deadline) (8 s by default); those that take longer are dropped, and the
+    /// connection closes. A peer that closes its socket looks the same as one that ends its stream and reads on, until
+    /// something is sent to it.
     Close,
     /// Go on sending until [`lose_connection`](crate::Transport::lose_connection) or
     /// [`write_eof`](crate::Transport::write_eof) is called: the connection is half closed.
@@ -310,3 +317,5 @@ enum Incoming {
     EofUnanswered,
     Eof,
 }
+    /// The protocol has answered that it closes, which waits for deferred calls.
+    EofCloses,

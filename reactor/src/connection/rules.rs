@@ -3,6 +3,7 @@
 use std::any::Any;
 use std::fmt;
 use std::os::fd::OwnedFd;
+use std::rc::Rc;
 use std::task::Context;
 
 use crate::connection::{Connection, Incoming, Layer, OnEof, Protocol};
@@ -86,12 +87,13 @@ impl Connection {
         }
     }
 
-    /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`], or this side has already ended
-    /// its stream, the connection is closing from here on.
+    /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`] and has deferred no call, or if this
+    /// side has already ended its stream, the connection is closing from here on.
     pub fn received_eof(&mut self) -> OnEof {
         match self.incoming {
             Incoming::Open => self.tell_eof(),
             Incoming::EofUnanswered => OnEof::NotYet,
+            Incoming::EofCloses => OnEof::Close,
             Incoming::Eof => OnEof::KeepWriting,
         }
     }
@@ -101,8 +103,15 @@ impl Connection {
         if !self.transport.is_closing() {
             self.call(|protocol| answer = protocol.eof_received());
         }
-        self.incoming = if answer == OnEof::NotYet { Incoming::EofUnanswered } else { Incoming::Eof };
-        if answer == OnEof::Close || (answer == OnEof::KeepWriting && self.state().eof_sent()) {
+        let answers_later = self.state().is_writable() && self.state().calls.any_deferred();
+        self.incoming = match answer {
+            OnEof::NotYet => Incoming::EofUnanswered,
+            OnEof::Close if answers_later => Incoming::EofCloses,
+            OnEof::Close | OnEof::KeepWriting => Incoming::Eof,
+        };
+        if self.incoming == Incoming::EofCloses {
+            self.state().lose_in_time();
+        } else if answer == OnEof::Close || (answer == OnEof::KeepWriting && self.state().eof_sent()) {
             self.transport.lose_connection();
         }
         answer
@@ -125,6 +134,10 @@ impl Connection {
         }
         if self.incoming == Incoming::EofUnanswered && !self.state().is_paused() {
             self.tell_eof();
+        }
+        if self.incoming == Incoming::EofCloses && !self.state().calls.any_deferred() {
+            self.incoming = Incoming::Eof;
+            self.transport.lose_connection();
         }
     }
 
@@ -216,7 +229,7 @@ impl Connection {
     /// Output: the end of this side's stream, requested by [`wants_write_eof`](Self::wants_write_eof), has left.
     pub fn write_eof_sent(&mut self) {
         self.state().set_eof_sent();
-        if self.incoming == Incoming::Eof {
+        if matches!(self.incoming, Incoming::EofCloses | Incoming::Eof) {
             self.transport.lose_connection();
         }
     }
@@ -254,7 +267,7 @@ impl Connection {
         self.layered
     }
 
-    fn state(&self) -> &State {
+    fn state(&self) -> &Rc<State> {
         &self.transport.0
     }
 

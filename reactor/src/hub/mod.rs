@@ -11,6 +11,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
+use std::time::Duration;
 
 use crate::hub::buffers::{Buffers, ReadBuffer};
 use crate::hub::connection_budget::ConnectionBudget;
@@ -30,6 +31,8 @@ pub(crate) struct Hub {
     pub(crate) connection_budget: Arc<ConnectionBudget>,
     pub(crate) memory: MemoryLedger,
     pub(crate) buffers: Buffers,
+    /// How long connections may take to finish.
+    pub(crate) shutdown_deadline: Cell<Duration>,
     /// Whether the reactor is closing everything.
     stopping: Cell<bool>,
     /// Whether ports wait before they accept anything.
@@ -81,6 +84,7 @@ impl Hub {
             connection_budget: budgets.connections,
             memory: MemoryLedger::new(budgets.memory),
             buffers: Buffers::new(read_buffer),
+            shutdown_deadline: Cell::new(Duration::from_secs(8)),
             stopping: Cell::new(false),
             holds_clients: Cell::new(false),
             released: Wakers::default(),

@@ -6,7 +6,6 @@ use std::future::Future;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
 
 use futures_util::future::LocalBoxFuture;
 use tokio::runtime::LocalRuntime;
@@ -38,7 +37,6 @@ pub(crate) struct Core {
     pub(crate) starting: RefCell<Vec<Box<dyn FnOnce()>>>,
     pub(crate) before_shutdown: RefCell<Vec<BeforeShutdown>>,
     pub(crate) after_shutdown: RefCell<Vec<Box<dyn FnOnce()>>>,
-    pub(crate) shutdown_deadline: Cell<Duration>,
     pub(crate) handles_signals: Cell<bool>,
     pub(crate) inbox: Inbox<Rc<Self>>,
     /// The addresses that several reactors share, while `run_on_threads` sets this one up.
@@ -128,7 +126,6 @@ impl Core {
             starting: RefCell::default(),
             before_shutdown: RefCell::default(),
             after_shutdown: RefCell::default(),
-            shutdown_deadline: Cell::new(Duration::from_secs(8)),
             handles_signals: Cell::new(true),
             inbox: Inbox::new(),
             shared_ports: RefCell::new(None),

@@ -142,9 +142,10 @@ impl Reactor {
     }
 
     /// Sets how long connections may take, when the reactor stops, to finish and to send what was written (8 s by
-    /// default). Those that take longer are aborted.
+    /// default). Those that take longer are aborted. It also bounds how long the calls that a connection has
+    /// [deferred](Transport::defer) may keep it open when its peer has [ended its stream](crate::OnEof::Close).
     pub fn set_shutdown_deadline(&self, deadline: Duration) {
-        self.0.shutdown_deadline.set(deadline);
+        self.0.hub.shutdown_deadline.set(deadline);
     }
 
     /// Sets whether `run` stops in order on SIGINT and SIGTERM (on by default). Twisted's `installSignalHandlers`.

@@ -213,7 +213,7 @@ async fn shut_down(core: &Rc<Core>) {
         transport.0.wake();
     }
     let gone = core.roster.until(|roster| roster.len() == 0);
-    let flushed = at_most(core, core.shutdown_deadline.get(), gone);
+    let flushed = at_most(core, core.hub.shutdown_deadline.get(), gone);
     unless_stopped(core, StopAsked::AtOnce, flushed).await;
 
     for transport in core.roster.connections() {

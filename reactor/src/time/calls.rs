@@ -132,6 +132,13 @@ impl Calls {
         self.lists.borrow().as_ref().is_some_and(|lists| !lists.is_idle())
     }
 
+    /// Whether a deferred future has yet to finish, or is yet to be dropped.
+    pub(crate) fn any_deferred(&self) -> bool {
+        let is_running = |running: &FuturesUnordered<Deferred>| !running.is_empty();
+        let lists = self.lists.borrow();
+        lists.as_ref().is_some_and(|lists| !lists.started.is_empty() || lists.running.as_ref().is_some_and(is_running))
+    }
+
     /// The next call to make, if any: one that is due, or the call of a finished future.
     ///
     /// Polls futures, so it runs user code, and nothing may be borrowed.

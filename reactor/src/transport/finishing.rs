@@ -1,10 +1,11 @@
 //! Asking a connection to finish, and reporting its end.
 
 use std::mem;
+use std::rc::{Rc, Weak};
 
 use futures_channel::oneshot;
 
-use crate::time::call::Call;
+use crate::time::call::{Call, Notify};
 use crate::transport::close_reason::CloseReason;
 use crate::transport::lifecycle::Drain;
 use crate::transport::state::State;
@@ -51,6 +52,18 @@ impl State {
             None if layered => {}
             None => self.lose(),
         }
+    }
+
+    /// Closes if nothing else has closed it before the reactor's deadline for finishing.
+    pub(crate) fn lose_in_time(self: &Rc<Self>) {
+        let state = Rc::downgrade(self);
+        let lose: Call = Box::new(move |_| {
+            if let Some(state) = state.upgrade() {
+                state.lose();
+            }
+        });
+        let owner: Weak<dyn Notify> = Rc::<Self>::downgrade(self);
+        self.calls.later_call(&self.hub.timers, owner, self.hub.shutdown_deadline.get(), lose);
     }
 
     /// Adds a receiver for the close reason, unless the connection has already ended.

@@ -264,6 +264,7 @@ fn timers_and_deferred_futures_are_dropped_before_connection_lost() {
                     this.timer(Duration::from_secs(3600), "one");
                     this.deferred_for_ever();
                 })
+                .on(Callback::Eof, |this| this.transport.lose_connection())
                 .on(Callback::Lost, |this| {
                     // Asked of a dead connection these are dropped at once.
                     assert!(!this.timer(Duration::ZERO, "two").is_active());

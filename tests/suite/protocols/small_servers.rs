@@ -14,9 +14,9 @@ use protocols::finger::{self, Finger};
 use protocols::forward::PortForward;
 use protocols::ident::{IdentError, IdentReply, IdentServer};
 use protocols::socks::Socks;
-use protocols::wire;
 use protocols::wire::udp;
 use protocols::wire::udp::AnswerLimit;
+use protocols::{LineHandler, LineReceiver, Lines, wire};
 use reactor::datagram::{DatagramProtocol, DatagramTransport};
 use reactor::testing::Simulation;
 use reactor::{Factory, Protocol, Transport};
@@ -199,6 +199,26 @@ fn s262_nc_talks_with_the_services() {
 
     let server = listen(|| |transport| wire::Qotd::new(transport, "Less is more.\r\n"));
     assert_eq!(nc(&server, &["-N"]).close_and_finish().with_code(0).stdout, "Less is more.\r\n");
+}
+
+#[test]
+fn nc_hears_an_answer_that_comes_after_the_end_of_its_question() {
+    struct Slow(Lines);
+    impl LineHandler for Slow {
+        fn line_received(&mut self, line: &[u8]) {
+            let line = line.to_vec();
+            self.0.defer(self.0.reactor().sleep(Duration::from_millis(50)), |this: &mut Self, ()| {
+                this.0.send_line(line);
+            });
+        }
+    }
+    if !netcat("nc_hears_an_answer_that_comes_after_the_end_of_its_question") {
+        return;
+    }
+    let server = listen(|| LineReceiver::factory(Slow));
+    let mut client = nc(&server, &["-N"]);
+    client.type_in("q\r\n");
+    assert_eq!(client.close_and_finish().with_code(0).stdout, "q\r\n");
 }
 
 #[test]

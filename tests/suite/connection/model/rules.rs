@@ -29,6 +29,8 @@ struct End {
     peer_ended: bool,
     /// The protocol has put off its answer to that.
     put_off: bool,
+    /// The protocol closes when its deferred calls are done.
+    closes_later: bool,
     /// The end of this side's stream was asked for, and has left.
     eof: bool,
     eof_left: bool,
@@ -62,6 +64,8 @@ struct Deferred {
     open: bool,
     pending: bool,
     cancelled: bool,
+    /// Its connection has the future, or has yet to drop it.
+    kept: bool,
 }
 
 /// The mark above which output is too much, and the limit where none was set.
@@ -174,9 +178,12 @@ impl Rules {
             }
             self.call(who, Event::Ended(who));
         }
+        let later = self.is_open(who) && self.keeps_futures(who);
         let end = self.end(who);
         end.put_off = answer == Some(Act::NotYet);
-        if answer.is_none() || (!end.put_off && end.eof_left) {
+        if answer.is_none() && later {
+            end.closes_later = true;
+        } else if answer.is_none() || (!end.put_off && end.eof_left) {
             self.lose(who);
         }
     }
@@ -189,6 +196,10 @@ impl Rules {
             self.make_calls(who);
             if self.end(who).put_off && !self.end(who).paused {
                 self.tell_end(who);
+            }
+            if self.end(who).closes_later && !self.keeps_futures(who) {
+                self.end(who).closes_later = false;
+                self.lose(who);
             }
             if self.expected.len() == before {
                 return;
@@ -209,19 +220,27 @@ impl Rules {
             let ready = |deferred: &Deferred| {
                 deferred.who == who && deferred.pending && !deferred.cancelled && deferred.is_ready()
             };
-            let Some(any) = self.deferred.iter().position(ready) else { return };
+            let Some(any) = self.deferred.iter().position(ready) else { break };
             // Among those that are ready the order is open.
             let number = match self.real.get(self.expected.len()) {
                 Some(Event::DeferredCall(_, number)) if self.deferred.get(*number).is_some_and(ready) => *number,
                 _ => self.deferred.iter().position(|d| ready(d) && d.awaited == Awaited::Panic).unwrap_or(any),
             };
             self.deferred[number].pending = false;
+            self.deferred[number].kept = false;
             if self.deferred[number].awaited == Awaited::Panic {
                 self.end(who).failure = Some("a callback panicked: a future".to_owned());
             } else {
                 self.call(who, Event::DeferredCall(who, number));
             }
         }
+        for cancelled in self.deferred.iter_mut().filter(|deferred| deferred.who == who && deferred.cancelled) {
+            cancelled.kept = false;
+        }
+    }
+
+    fn keeps_futures(&self, who: Who) -> bool {
+        self.deferred.iter().any(|deferred| deferred.who == who && deferred.kept)
     }
 
     fn check_lent(&self, who: Who, lent: &[u8]) -> Result<(), String> {
@@ -282,6 +301,7 @@ impl Rules {
         }
         for deferred in self.deferred.iter_mut().filter(|deferred| deferred.who == who) {
             deferred.pending = false;
+            deferred.kept = false;
         }
         let end = self.end(who);
         if !end.over {
@@ -380,7 +400,7 @@ impl Rules {
             }
             Act::Defer(who, awaited) => {
                 let pending = !self.end(who).over;
-                self.deferred.push(Deferred { who, awaited, open: false, pending, cancelled: false });
+                self.deferred.push(Deferred { who, awaited, open: false, pending, cancelled: false, kept: pending });
             }
             Act::CancelDeferred(number) => {
                 answer = Some(self.cancel_deferred(number));

@@ -49,6 +49,8 @@ struct Shared {
 impl World {
     pub(crate) fn new() -> Self {
         let outer = StringTransport::connect(|_transport: Transport| Outer);
+        // The futures of a case have all the time they need.
+        outer.reactor().set_shutdown_deadline(Duration::MAX);
         let shared = Rc::new(Shared {
             transports: RefCell::default(),
             events: RefCell::default(),
