@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         tick.stop();
     });
-    reactor.run_until(looping.finished())?;
+    reactor.run_until(looping.now().finished())?;
     outcome.get()?;
     println!("Loop done.");
     Ok(())

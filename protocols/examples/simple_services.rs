@@ -50,7 +50,7 @@ fn services(
     Ok(MultiService::new(reactor, "test")
         .with(EndpointService::new(server_from_string(reactor, one)?, Echo::new))
         .with(EndpointService::new(server_from_string(reactor, two)?, Echo::new))
-        .with(TimerService::new(reactor, "mark", Duration::from_secs(5), move |_tick| mark()))
+        .with(TimerService::new(reactor, "mark", Duration::from_secs(5), move |_tick| mark()).now())
         .with(ClientService::new(reactor, client_from_string(reactor, client)?, Foo))
         .with(FooService))
 }
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_timer_marks_every_five_seconds_until_it_is_stopped() {
+    fn the_timer_marks_at_once_and_every_five_seconds_until_it_is_stopped() {
         let sim = Simulation::new(1);
         let reactor = sim.host("here");
         let marks = Rc::new(Cell::new(0));
@@ -84,8 +84,8 @@ mod tests {
         let stopping = reactor.clone();
         reactor.call_later(Duration::from_secs(17), move || stopping.stop());
         Runner::new("simulated").run_on(&reactor, services).unwrap();
-        assert_eq!(marks.get(), 3);
+        assert_eq!(marks.get(), 4);
         sim.run_for(Duration::from_secs(60));
-        assert_eq!(marks.get(), 3);
+        assert_eq!(marks.get(), 4);
     }
 }

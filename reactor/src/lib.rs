@@ -52,6 +52,7 @@
 //! | cut a stream into lines or messages | the crate `protocols`: `LineReceiver`, `StringReceiver`, … |
 //! | call something later, or again and again | [`Transport::call_later`], [`Reactor::call_later`], [`Reactor::call_every`], [`task`] |
 //! | wait for a future, a thread, a database | [`Transport::defer`], [`Reactor::defer_to_thread`], [`threads`] |
+//! | limit the time of a future | [`Reactor::time_out`] |
 //! | do long work without blocking the others | [`Reactor::cooperate`], [`Reactor::defer_to_thread`] |
 //! | share state between connections | an `Rc<RefCell<…>>` that the factory clones into each protocol: [`Factory`] |
 //! | write to another connection | a clone of its [`Transport`] |

@@ -14,7 +14,7 @@ use crate::util::escaped::escaped;
 use crate::util::panics::catch_panic;
 
 /// A function that is called repeatedly while the service runs, as by [`Reactor::call_every`]; the first time one
-/// interval after the start. Twisted's `TimerService`.
+/// interval after the start, or [at once](Self::now). Twisted's `TimerService`.
 ///
 /// A panic in it is the service's failure. A stop waits until an outstanding [`Tick`] is dropped, even if asynchronous
 /// work holds it. A function that ends its loop by [`Tick::stop`] is done until the next start; that is not a failure.
@@ -36,6 +36,7 @@ pub struct TimerService {
     /// Weak, because the reactor may own this.
     reactor: Weak<Core>,
     interval: Duration,
+    now: bool,
     shared: Rc<Shared>,
 }
 
@@ -60,6 +61,7 @@ impl TimerService {
             name: name.into(),
             reactor: Rc::downgrade(&reactor.0),
             interval,
+            now: false,
             shared: Rc::new(Shared {
                 call: RefCell::new(Box::new(call)),
                 looping: RefCell::new(None),
@@ -67,6 +69,13 @@ impl TimerService {
                 changed: Notify::new(),
             }),
         }
+    }
+
+    /// Makes the first call as soon as the service has started, and not after one interval: what Twisted's does.
+    #[must_use]
+    pub fn now(mut self) -> Self {
+        self.now = true;
+        self
     }
 }
 
@@ -82,6 +91,9 @@ impl Service for TimerService {
         };
         let shared = Rc::clone(&self.shared);
         let looping = Reactor(core).call_every(self.interval, move |tick| shared.call(tick));
+        if self.now {
+            looping.now();
+        }
         self.shared.looping.replace(Some(looping));
         Ok(())
     }

@@ -75,8 +75,8 @@ pub struct Tick {
 
 impl Transport {
     /// Calls `call` every `interval` from now on, with the protocol this transport was made for, or with the handler
-    /// directly inside it; the first time after one interval. The loop ends with the connection, before
-    /// `connection_lost`. A panic in `call` ends the connection.
+    /// directly inside it; the first time after one interval, or [at once](LoopingCall::now). The loop ends with the
+    /// connection, before `connection_lost`. A panic in `call` ends the connection.
     ///
     /// With an interval of zero, it is called in every turn of the reactor.
     ///
@@ -106,7 +106,7 @@ impl<A: DatagramAddress> DatagramTransport<A> {
 }
 
 impl Reactor {
-    /// Calls `call` every `interval` from now on, the first time after one interval. A panic in it is logged, and ends
+    /// Calls `call` every `interval` from now on, the first time after one interval, or [at once](LoopingCall::now). A panic in it is logged, and ends
     /// the loop; so does the reactor's end. For a loop that ends with a connection, use [`Transport::call_every`].
     ///
     /// With an interval of zero, it is called in every turn of the reactor.
@@ -192,12 +192,42 @@ impl LoopingCall {
             intervals: Cell::new(0),
             plan: RefCell::new(Some(Rc::new(plan))),
             planned: RefCell::new(None),
+            begun: Cell::new(false),
             calling: Cell::new(false),
             ticking: Cell::new(false),
             waiting: Wakers::default(),
         });
         looping.go_on();
         Self(looping)
+    }
+
+    /// Makes the first call in the reactor's next turn, and not after one interval; the others stay on the grid. Returns
+    /// the handle for chaining. Does nothing once the first call was made. Twisted's `now=True`, which is its default.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use reactor::testing::StringTransport;
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Client;
+    /// # impl Protocol for Client {
+    /// #     fn data_received(&mut self, _: &[u8]) {}
+    /// # }
+    ///
+    /// let mut wire = StringTransport::connect(|transport: Transport| {
+    ///     let pinging = transport.clone();
+    ///     transport.call_every(Duration::from_secs(10), move |_: &mut Client, _| pinging.write("ping ")).now();
+    ///     Client
+    /// });
+    /// wire.advance(Duration::from_secs(25));
+    /// assert_eq!(wire.written_text(), "ping ping ping ");
+    /// ```
+    pub fn now(&self) -> Self {
+        if !self.0.begun.get()
+            && let Some(planned) = &*self.0.planned.borrow()
+        {
+            planned.reset(Duration::ZERO);
+        }
+        self.clone()
     }
 
     /// Ends the loop; the function and what it owns are dropped at once, or when the function returns. Returns false if
@@ -240,8 +270,8 @@ impl LoopingCall {
 }
 
 impl Tick {
-    /// The number of intervals since the previous call, or since the start: 1, or more if calls were skipped. Twisted's
-    /// `withCount`.
+    /// The number of intervals since the previous call, or since the start: 1, or more if calls were skipped. A first call
+    /// that is made [at once](LoopingCall::now) counts as 1. Twisted's `withCount`.
     pub fn count(&self) -> u64 {
         self.count
     }
@@ -270,6 +300,8 @@ struct Loop {
     /// How to schedule the next call; `None` once the loop has ended.
     plan: RefCell<Option<Plan>>,
     planned: RefCell<Option<DelayedCall>>,
+    /// Whether a call was made.
+    begun: Cell<bool>,
     /// Whether the function is running.
     calling: Cell<bool>,
     /// Whether the tick of the last call still exists.
@@ -308,7 +340,7 @@ impl Loop {
         let since_start = timers.now().saturating_duration_since(self.start.get());
         let Some(intervals) = since_start.as_nanos().checked_div(self.interval.as_nanos()) else { return 1 };
         let before = self.intervals.replace(intervals);
-        u64::try_from(intervals.saturating_sub(before)).unwrap_or(u64::MAX)
+        u64::try_from(intervals.saturating_sub(before)).unwrap_or(u64::MAX).max(1)
     }
 
     fn end(&self) -> bool {
@@ -339,6 +371,7 @@ struct Planned(Option<Rc<Loop>>);
 impl Planned {
     fn run<F>(mut self, function: &RefCell<Option<F>>, call: impl FnOnce(&mut F, Tick)) {
         let (Some(looping), Some(mut running)) = (self.0.clone(), function.take()) else { return };
+        looping.begun.set(true);
         looping.calling.set(true);
         looping.ticking.set(true);
         let tick = Tick { count: looping.count(), looping: Rc::clone(&looping) };

@@ -1,4 +1,4 @@
-//! Repeated calls, and work of many steps.
+//! Repeated calls, work of many steps, and limits of time.
 //!
 //! - [`call_every`](crate::Transport::call_every) makes a [`LoopingCall`], which ends with its connection or, if it is
 //!   the [reactor's](crate::Reactor::call_every), when it is stopped. Each call receives a [`Tick`]; the next call
@@ -6,7 +6,12 @@
 //! - [`cooperate`](crate::Reactor::cooperate) works through an iterator, [step](Step) by step beside everything else: a
 //!   [`CooperativeTask`], which ends with a [`TaskEnd`].
 //!
-//! A single call is a [`DelayedCall`](crate::DelayedCall).
+//! - [`time_out`](crate::Reactor::time_out) gives a future a limited time; if that passes first, the result is
+//!   [`TimedOut`].
+//!
+//! A single call is a [`DelayedCall`](crate::DelayedCall). What else futures need (queues, locks, semaphores, waiting for
+//! several) is in the crates `futures-util` and `tokio` (its module `sync`), and works in callbacks, programs and simulations
+//! alike.
 //!
 //! ```
 //! use reactor::Reactor;
@@ -23,7 +28,9 @@
 
 pub(crate) mod cooperate;
 pub(crate) mod looping_call;
+pub(crate) mod time_out;
 
 pub use crate::util::log_limit::{LeftOut, LogLimit};
 pub use cooperate::{CooperativeTask, Step, TaskEnd};
 pub use looping_call::{LoopingCall, Tick};
+pub use time_out::TimedOut;

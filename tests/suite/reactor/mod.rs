@@ -1,6 +1,7 @@
 //! The event loop: its life, its timers, its signals and its threads.
 
 mod cooperating;
+mod futures;
 mod leftovers;
 mod lifecycle;
 mod looping;

@@ -180,6 +180,22 @@ fn a_timer_service_calls_as_long_as_it_runs() {
 }
 
 #[test]
+fn a_timer_service_may_call_as_soon_as_it_starts_each_time() {
+    let sim = Simulation::new(0);
+    let server = sim.host("server");
+    let calls = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&calls);
+    let timer = TimerService::new(&server, "timer", SECOND, move |tick| counted.set(counted.get() + tick.count()));
+    let timer = Rc::new(timer.now());
+    for round in 1..3 {
+        start(&server, &sim, &timer);
+        sim.run_for(SECOND + SECOND / 2);
+        stop(&server, &sim, &timer);
+        assert_eq!(calls.get(), 2 * round);
+    }
+}
+
+#[test]
 fn a_timer_service_that_stops_waits_for_the_work_that_it_has_begun() {
     let sim = Simulation::new(0);
     let server = sim.host("server");
