@@ -58,6 +58,8 @@
 //! | write to another connection | a clone of its [`Transport`] |
 //! | write no faster than the peer reads: flow control, back-pressure | [`Transport::is_full`], [`Protocol::resume_writing`], [`Transport::paced_by`], [`Transport::pause_reading`] |
 //! | close: in order, at once, one direction only | [`Transport::lose_connection`], [`Transport::abort_connection`], [`Transport::write_eof`], [`CloseReason`] |
+//! | go on in another protocol: upgrades, ports where the first bytes tell who speaks | [`Transport::switch_to`] |
+//! | reach what a connector or a service has built | [`Transport::handle`], [`Connector::connected`] |
 //! | limit time, rate or number; log the traffic | [`layer`], and `protocols::policies` |
 //! | use all cores | [`run_on_threads`] |
 //! | send and receive datagrams: UDP, broadcast, multicast | [`datagram`] |

@@ -11,7 +11,8 @@ use reactor::{CloseReason, DeferredCall, Transport};
 use crate::amp::amp_box::AmpBox;
 use crate::amp::error::AmpError;
 
-/// A handle of one connection whose protocol is an [`AmpReceiver`](crate::amp::AmpReceiver), used to call the peer.
+/// A handle of one connection whose protocol is an [`AmpReceiver`](crate::amp::AmpReceiver), used to call the peer. Its
+/// handler gets it from the factory, others by [`Transport::handle`].
 ///
 /// Like [`Transport`], it is cheap to clone and may be used from any callback of any connection of the same reactor.
 /// Its methods only record what to do: **they never call user code**. A handle that outlives its connection is
@@ -38,15 +39,17 @@ pub(crate) type Outcome = Result<AmpBox, AmpError>;
 
 impl Amp {
     pub(crate) fn new(transport: Transport) -> Self {
-        Self(Rc::new(Shared {
-            transport,
+        let amp = Self(Rc::new(Shared {
+            transport: transport.clone(),
             number: Cell::new(0),
             calls: RefCell::default(),
             owed: Cell::new(0),
             answers: RefCell::default(),
             waiting: Cell::new(0),
             lost: RefCell::new(None),
-        }))
+        }));
+        transport.set_handle(amp.clone());
+        amp
     }
 
     /// Calls a command of the peer: sends it at once and returns a future of the answer. Twisted's `callRemote`.

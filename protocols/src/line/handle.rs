@@ -183,13 +183,8 @@ mod tests {
 
     /// What of `extra` is copied, and how much of what was lent is to come again.
     fn copied_and_taken_back(lent: &[u8], extra: &[u8]) -> (Vec<u8>, usize) {
-        let kept = Rc::new(RefCell::new(None));
-        let handle = Rc::clone(&kept);
-        let _wire = StringTransport::connect(LineReceiver::factory(move |lines| {
-            handle.replace(Some(lines));
-            Idle
-        }));
-        let lines = kept.take().expect("the factory was called");
+        let wire = StringTransport::connect(LineReceiver::factory(|_| Idle));
+        let lines: Lines = wire.transport().handle().expect("a line receiver's");
         lines.0.kind.lend(lent, |_| lines.set_line_mode(extra));
         let changes = lines.0.kind.changes.take();
         (changes.extra, changes.take_back)
@@ -197,13 +192,8 @@ mod tests {
 
     #[test]
     fn a_line_beyond_the_output_limit_is_sent_whole_when_nothing_else_waits() {
-        let kept = Rc::new(RefCell::new(None));
-        let handle = Rc::clone(&kept);
-        let mut wire = StringTransport::connect(LineReceiver::factory(move |lines| {
-            handle.replace(Some(lines));
-            Idle
-        }));
-        let lines: Lines = kept.take().expect("the factory was called");
+        let mut wire = StringTransport::connect(LineReceiver::factory(|_| Idle));
+        let lines: Lines = wire.transport().handle().expect("a line receiver's");
         lines.transport().set_output_limit(10);
         lines.send_line([b'x'; 20]);
         wire.settle();

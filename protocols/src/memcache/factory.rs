@@ -16,7 +16,8 @@ pub struct MemcacheFactory {
 }
 
 impl MemcacheClient {
-    /// A factory to connect with. `connected` is called with the handle of each new connection.
+    /// A factory to connect with. `connected` is called with the handle of each new connection; others get it by
+    /// [`Transport::handle`].
     pub fn factory(connected: impl Fn(Self) + 'static) -> MemcacheFactory {
         MemcacheFactory { connected: Rc::new(connected), timeout: Duration::from_secs(60), max_value_length: 1 << 20 }
     }
@@ -46,6 +47,7 @@ impl Factory for MemcacheFactory {
         let build = move |lines: Lines| {
             let start_timer = |lines: &Lines, timeout| lines.call_later(timeout, Answers::timed_out);
             let client = MemcacheClient::new(lines, timeout, max_value_length, start_timer);
+            client.transport().set_handle(client.clone());
             Answers::new(client, Rc::clone(&connected))
         };
         LineReceiver::factory(build).max_length(MAX_LINE_LENGTH).build_protocol(transport)

@@ -22,6 +22,30 @@ use crate::tls::{self, TlsError, TlsInfo};
 /// Like [`Transport`], it is cheap to clone and may be used from any callback of any connection of the same reactor.
 /// Its methods only record what to do: **they never call user code**. A handle that outlives its connection is
 /// harmless. Two handles are equal if they belong to the same connection.
+///
+/// Its handler gets it from the factory; code that only has the connection, as what a connector or a
+/// [`ClientService`](reactor::service::ClientService) gives, asks [`Transport::handle`] for it.
+///
+/// ```
+/// use protocols::{LineHandler, LineReceiver, Lines};
+/// use reactor::testing::Simulation;
+/// # struct Echo { lines: Lines }
+/// # impl LineHandler for Echo {
+/// #     fn line_received(&mut self, line: &[u8]) { self.lines.send_line(line) }
+/// # }
+/// # let sim = Simulation::new(0);
+/// # sim.host("server").listen_tcp(7, LineReceiver::factory(|lines| Echo { lines }))?;
+/// # let reactor = sim.host("client");
+///
+/// let connector = reactor.connect_tcp("server:7", LineReceiver::factory(|lines| Echo { lines }));
+/// let connected = connector.connected();
+/// reactor.spawn(async move {
+///     if let Some(lines) = connected.await.ok().and_then(|transport| transport.handle::<Lines>()) {
+///         lines.send_line("hello");
+///     }
+/// });
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub struct Handle<K: ?Sized>(pub(crate) Rc<Shared<K>>);
 
 /// A [`Handle`] of any kind of receiver, made by [`Handle::to_any`], with what all kinds have in common.
@@ -33,14 +57,15 @@ pub(crate) struct Shared<K: ?Sized> {
     pub(crate) kind: K,
 }
 
-impl<K> Handle<K> {
-    /// `deliver_later` makes the receiver deliver in the connection's next turn.
-    pub(crate) fn new(transport: Transport, kind: K, deliver_later: fn(&Transport)) -> Self {
-        Self(Rc::new(Shared { delivery: Delivery::new(transport, deliver_later), kind }))
-    }
-}
-
 impl<K: 'static> Handle<K> {
+    /// The handle of a connection, which [`Transport::handle`] then gives. `deliver_later` makes the receiver deliver in the
+    /// connection's next turn.
+    pub(crate) fn new(transport: Transport, kind: K, deliver_later: fn(&Transport)) -> Self {
+        let handle = Self(Rc::new(Shared { delivery: Delivery::new(transport.clone(), deliver_later), kind }));
+        transport.set_handle(handle.clone());
+        handle
+    }
+
     /// The same handle without its kind, for code that treats connections of different kinds alike.
     ///
     /// ```

@@ -74,10 +74,10 @@ pub(crate) struct ConnectorCell {
     on_lost: Hook<CloseReason>,
     pub(crate) retry: Retry,
     /// How the last attempt or connection ended; `None` while one is under way.
-    outcome: RefCell<Option<Outcome>>,
+    pub(super) outcome: RefCell<Option<Outcome>>,
     /// The number of futures that wait for the outcome, and their wakers.
-    waiting: Cell<usize>,
-    wakers: Wakers,
+    pub(super) waiting: Cell<usize>,
+    pub(super) wakers: Wakers,
     /// The attempt under way is to end, and no other follows automatically.
     pub(crate) given_up: Cell<bool>,
     /// The waker of the attempt under way.
@@ -186,34 +186,6 @@ impl Connector {
         self.0.transport.borrow().as_ref().is_some_and(Transport::is_pending)
     }
 
-    /// Resolves when an attempt has failed or its connection has ended, the hook has returned without calling
-    /// [`connect`](Self::connect), and no [retry](Self::retry) follows. Resolves at once if that is already so.
-    ///
-    /// ```no_run
-    /// # use reactor::{Protocol, Reactor, Transport};
-    /// # struct Client { transport: Transport }
-    /// # impl Protocol for Client { fn data_received(&mut self, _: &[u8]) {} }
-    /// let reactor = Reactor::new()?;
-    /// let client = reactor.connect_tcp("localhost:21567", |transport| Client { transport });
-    /// if let Err(error) = reactor.run_until(client.finished())? {
-    ///     eprintln!("{error}");
-    ///     std::process::exit(1);
-    /// }
-    /// # Ok::<(), std::io::Error>(())
-    /// ```
-    pub fn finished(&self) -> impl Future<Output = Result<CloseReason, ConnectError>> + 'static + use<> {
-        let waiting = Waiting::new(Rc::clone(&self.0));
-        poll_fn(move |cx| {
-            let cell = &waiting.0;
-            let is_over = cell.state.get() == ConnectorState::Disconnected;
-            let outcome = if is_over { cell.outcome.borrow().clone() } else { None };
-            if outcome.is_none() {
-                cell.wakers.add(cx.waker());
-            }
-            outcome.map_or(Poll::Pending, Poll::Ready)
-        })
-    }
-
     /// The reactor that the connector belongs to.
     ///
     /// # Panics
@@ -261,13 +233,13 @@ impl Connector {
             Either::Right((connected, _)) => connected,
         };
         let transport = match connected {
-            Ok(stream) => self.connected(stream),
+            Ok(stream) => self.begin(stream),
             Err(error) => return self.failed(error),
         };
         let Some(transport) = transport else { return };
         // In this order: what has ended already is not cut short.
         match select(pin!(transport.established()), pin!(self.given_up(began))).await {
-            Either::Left((true, _)) => self.reset_delay(),
+            Either::Left((true, _)) => self.succeeded(),
             // Its keeper hears of its end.
             Either::Left((false, _)) => {}
             Either::Right((kind, _)) => {
@@ -301,7 +273,7 @@ impl Connector {
     }
 
     /// Starts the connection; returns its transport if a layer waits for a handshake.
-    fn connected<S: Stream>(&self, stream: Accepted<S>) -> Option<Transport> {
+    fn begin<S: Stream>(&self, stream: Accepted<S>) -> Option<Transport> {
         let core = self.0.core.upgrade()?;
         self.0.state.set(ConnectorState::Connected);
         let keeper = Rc::clone(&self.0) as Rc<dyn Keeper>;
@@ -312,13 +284,18 @@ impl Connector {
                 if transport.is_pending() {
                     return Some(transport);
                 }
-                self.reset_delay();
+                self.succeeded();
             }
             // Connected and closed at once, as in Twisted.
             Started::Refused => self.lost(&CloseReason::Done),
             Started::Panicked(message) => self.failed(self.error(ConnectErrorKind::Panicked(message), None)),
         }
         None
+    }
+
+    fn succeeded(&self) {
+        self.reset_delay();
+        self.0.wakers.wake_all();
     }
 
     fn lost(&self, reason: &CloseReason) {
@@ -444,22 +421,6 @@ impl Drop for Attempt {
         if self.0.state() == ConnectorState::Connecting {
             self.0.disconnect();
         }
-    }
-}
-
-/// A future waits for the outcome, so a failure need not be logged.
-struct Waiting(Rc<ConnectorCell>);
-
-impl Waiting {
-    fn new(cell: Rc<ConnectorCell>) -> Self {
-        cell.waiting.set(cell.waiting.get() + 1);
-        Self(cell)
-    }
-}
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        self.0.waiting.set(self.0.waiting.get() - 1);
     }
 }
 

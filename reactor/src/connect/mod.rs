@@ -32,6 +32,7 @@ pub(crate) mod connector;
 pub(crate) mod destination;
 pub(crate) mod error;
 pub(crate) mod happy_eyeballs;
+pub(crate) mod outcome;
 pub(crate) mod retry;
 
 pub use backoff::Backoff;

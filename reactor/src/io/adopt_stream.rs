@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -17,6 +17,7 @@ use crate::driver::stream::Accepted;
 use crate::io::async_stream::AsyncStream;
 use crate::net::connection_options::ConnectionOptions;
 use crate::reactor::Reactor;
+use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::util::wakers::Wakers;
 
@@ -84,6 +85,11 @@ struct Adopted {
 }
 
 impl Keeper for Adopted {
+    fn connection_begins(&self, transport: &Transport) {
+        self.end.0.transport.replace(Some(transport.clone()));
+        self.end.0.waiting.wake_all();
+    }
+
     fn connection_lost(&self, reason: &CloseReason) {
         self.end.set(reason.clone());
     }
@@ -107,14 +113,41 @@ pub struct ConnectionEnd(Rc<Ending>);
 
 #[derive(Default)]
 struct Ending {
+    /// While there is a connection.
+    transport: RefCell<Option<Transport>>,
     reason: RefCell<Option<CloseReason>>,
     waiting: Wakers,
 }
 
 impl ConnectionEnd {
+    /// Resolves with the transport of the connection's protocol, that inside all layers, once it is
+    /// [established](Transport::mark_pending). The protocol's own handle comes from it by [`Transport::handle`].
+    ///
+    /// # Errors
+    ///
+    /// The reason if the connection has ended before that.
+    pub fn connected(&self) -> impl Future<Output = Result<Transport, CloseReason>> + 'static + use<> {
+        let end = self.clone();
+        async move {
+            let begun = poll_fn(|cx| {
+                let transport = end.0.transport.borrow().clone();
+                if transport.is_none() && end.0.reason.borrow().is_none() {
+                    end.0.waiting.add(cx.waker());
+                    return Poll::Pending;
+                }
+                Poll::Ready(transport)
+            });
+            match begun.await {
+                Some(transport) if transport.established().await => Ok(transport.innermost()),
+                _ => Err(end.await),
+            }
+        }
+    }
+
     /// The first reason counts.
     fn set(&self, reason: CloseReason) {
         self.0.reason.borrow_mut().get_or_insert(reason);
+        self.0.transport.take();
         self.0.waiting.wake_all();
     }
 }

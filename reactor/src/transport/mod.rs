@@ -9,6 +9,7 @@ pub(crate) mod intake;
 pub(crate) mod lifecycle;
 pub(crate) mod memory_charge;
 pub(crate) mod output;
+pub(crate) mod own_handle;
 pub(crate) mod roster;
 pub(crate) mod state;
 

@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) accepted_by: OnceCell<Rc<Intake>>,
     /// The connection inside this one, if this is a layer and that is built.
     pub(super) inside: Cell<Option<Weak<Self>>>,
+    /// The protocol's own, for code outside it.
+    pub(super) handle: Cell<Option<Rc<dyn Any>>>,
     /// How many layers wait for a header or a handshake; kept by the outermost only.
     pub(super) pending: Cell<u32>,
     pub(crate) calls: Calls,
@@ -126,6 +128,7 @@ impl State {
             unsent_at_end: Cell::new(0),
             held: Cell::new(0),
             holder: Cell::new(0),
+            handle: Cell::new(None),
             owed: Cell::new(0),
             holds: Cell::new(0),
             paused: Cell::new(false),
@@ -442,6 +445,7 @@ impl State {
     }
 
     /// Queues `len` bytes by `push`, or ends the connection if they exceed the limit.
+        log_panic("drop of a protocol's handle", || self.set_handle(None));
     #[inline]
     pub(crate) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Buffers)) {
         if len > 0 && self.is_writable() && self.has_budget(len) {

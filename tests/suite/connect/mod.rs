@@ -2,4 +2,5 @@
 
 mod connectors;
 mod handshakes;
+mod reached;
 mod reconnecting;

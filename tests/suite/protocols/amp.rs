@@ -16,7 +16,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 use protocols::amp::{Amp, AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use reactor::testing::{Link, Pair, Simulation};
-use reactor::{Factory, Reactor};
+use reactor::{Factory, Reactor, Transport};
 use rig::peer::serve;
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -169,6 +169,10 @@ fn sum(amp: &Amp, a: i64, b: i64) -> impl Future<Output = Result<i64, AmpError>>
     async { answer.await?.get("total") }
 }
 
+fn amp(transport: &Transport) -> Amp {
+    transport.handle().expect("an AMP receiver's")
+}
+
 /// A calculator whose handle is told of.
 fn told(made: &Rc<RefCell<Option<Amp>>>) -> impl Factory {
     let made = Rc::clone(made);
@@ -194,10 +198,8 @@ fn call_often(reactor: &Reactor, amp: &Amp, count: i64) -> Sums {
 
 #[test]
 fn both_sides_call_each_other_at_once() {
-    let (client, server) = (Rc::default(), Rc::default());
-    let mut pair = Pair::connect(told(&client), told(&server));
-    let [client, server] = [&client, &server].map(|made| made.take().unwrap());
-    let sums = [&client, &server].map(|amp| call_often(pair.reactor(), amp, 500));
+    let mut pair = Pair::connect(calculator(), calculator());
+    let sums = [&pair.client, &pair.server].map(|end| call_often(pair.reactor(), &amp(end.transport()), 500));
     pair.run_until_quiet();
     for sums in sums {
         assert_eq!(sums.take(), (1..=500).map(Ok).collect::<Vec<_>>());
@@ -206,9 +208,8 @@ fn both_sides_call_each_other_at_once() {
 
 #[test]
 fn all_types_come_back_as_they_went() {
-    let client = Rc::default();
-    let mut pair = Pair::connect(told(&client), calculator());
-    let call = client.take().unwrap().call("Types", Types::example().write());
+    let mut pair = Pair::connect(calculator(), calculator());
+    let call = amp(pair.client.transport()).call("Types", Types::example().write());
     let answer = Rc::new(RefCell::new(None));
     let kept = Rc::clone(&answer);
     pair.reactor().spawn(async move {
@@ -220,9 +221,8 @@ fn all_types_come_back_as_they_went() {
 
 #[test]
 fn a_call_can_be_answered_with_what_a_call_of_its_caller_gives() {
-    let client = Rc::default();
-    let mut pair = Pair::connect(told(&client), calculator());
-    let call = client.take().unwrap().call("AskBack", AmpBox::new().with("a", 1).with("b", 2));
+    let mut pair = Pair::connect(calculator(), calculator());
+    let call = amp(pair.client.transport()).call("AskBack", AmpBox::new().with("a", 1).with("b", 2));
     pair.client.protocol::<Calculator>().amp.clone().defer(call, |this: &mut Calculator, answer| {
         this.notes.push(answer.unwrap().get("total").unwrap());
     });
@@ -234,13 +234,13 @@ fn a_call_can_be_answered_with_what_a_call_of_its_caller_gives() {
 fn calls_in_both_directions_are_answered_over_a_rough_network_however_long_each_takes() {
     Simulation::for_seeds(0..50, |sim| {
         sim.set_link(Link::rough());
-        let (server, client) = (Rc::default(), Rc::default());
+        let server = Rc::default();
         sim.host("server").listen_tcp(1234, told(&server)).unwrap();
-        sim.host("client").connect_tcp("server:1234", told(&client));
-        assert!(sim.run_until(|| server.borrow().is_some() && client.borrow().is_some()));
+        let connector = sim.host("client").connect_tcp("server:1234", calculator());
+        assert!(sim.run_until(|| server.borrow().is_some() && connector.transport().is_some()));
         let answered = Rc::new(RefCell::new(Vec::new()));
-        for (host, made) in [("server", &server), ("client", &client)] {
-            let (host, amp) = (sim.host(host), made.take().unwrap());
+        for (host, amp) in [("server", server.take().unwrap()), ("client", amp(&connector.transport().unwrap()))] {
+            let host = sim.host(host);
             for _ in 0..100 {
                 let delay = host.random() % 1000;
                 let call = amp.call("Wait", AmpBox::new().with("delay", delay));
@@ -288,11 +288,11 @@ fn each_call_ends_once_whatever_becomes_of_the_connection() {
 #[test]
 fn a_side_that_has_more_to_send_than_the_network_takes_answers_all_the_same() {
     let sim = Simulation::new(1);
-    let (server, client) = (Rc::default(), Rc::default());
+    let server = Rc::default();
     sim.host("server").listen_tcp(1234, told(&server)).unwrap();
-    sim.host("client").connect_tcp("server:1234", told(&client));
-    assert!(sim.run_until(|| server.borrow().is_some() && client.borrow().is_some()));
-    let many = call_often(&sim.host("client"), &client.take().unwrap(), 50_000);
+    let connector = sim.host("client").connect_tcp("server:1234", calculator());
+    assert!(sim.run_until(|| server.borrow().is_some() && connector.transport().is_some()));
+    let many = call_often(&sim.host("client"), &amp(&connector.transport().unwrap()), 50_000);
     let one = call_often(&sim.host("server"), &server.take().unwrap(), 1);
     assert!(sim.run_until(|| many.borrow().len() == 50_000 && one.borrow().len() == 1));
 }
@@ -345,12 +345,11 @@ fn calls_outlive_a_partition_that_heals_and_fail_in_one_that_does_not() {
     for heals in [true, false] {
         let sim = Simulation::new(3);
         sim.host("server").listen_tcp(1234, calculator()).unwrap();
-        let made = Rc::default();
         let client = sim.host("client");
-        client.connect_tcp("server:1234", told(&made));
-        assert!(sim.run_until(|| made.borrow().is_some()));
+        let connector = client.connect_tcp("server:1234", calculator());
+        assert!(sim.run_until(|| connector.transport().is_some()));
         sim.partition("client", "server");
-        let sums = call_often(&client, &made.take().unwrap(), 3);
+        let sums = call_often(&client, &amp(&connector.transport().unwrap()), 3);
         sim.run_for(Duration::from_secs(500));
         assert!(sums.borrow().is_empty());
         if heals {
@@ -390,18 +389,10 @@ fn a_call_to_a_child_that_ends_fails_with_its_exit_status() {
 /// Connects to a server, talks, and closes.
 fn talk<T>(address: SocketAddr, talk: impl AsyncFnOnce(Amp) -> T) -> T {
     let reactor = test_reactor();
-    let (tell, told) = oneshot::channel();
-    let mut tell = Some(tell);
-    let connector = reactor.connect_tcp(
-        address,
-        AmpReceiver::factory(move |amp: Amp| {
-            let _ = tell.take().expect("one connection").send(amp.clone());
-            Calculator::new(amp)
-        }),
-    );
+    let connector = reactor.connect_tcp(address, calculator());
     reactor
         .run_until(async move {
-            let amp = told.await.expect("to connect");
+            let amp = amp(&connector.connected().await.expect("to connect"));
             let outcome = talk(amp.clone()).await;
             amp.lose_connection();
             connector.finished().await.expect("it was connected");

@@ -7,7 +7,6 @@ use std::{fs, thread};
 
 use futures_util::future::join_all;
 use protocols::memcache::{MemcacheClient, MemcacheError};
-use tokio::sync::mpsc;
 
 use crate::apps::program::Program;
 use crate::apps::tools::is_there;
@@ -43,13 +42,10 @@ fn talk(talk: impl AsyncFnOnce(MemcacheClient, Program) + Send + 'static) {
     let (server, address) = serve();
     in_time(move || {
         let reactor = test_reactor();
-        let (tell, mut told) = mpsc::unbounded_channel();
-        let factory = MemcacheClient::factory(move |client| {
-            let _ = tell.send(client);
-        });
-        let connector = reactor.connect_tcp(address, factory);
+        let connector = reactor.connect_tcp(address, MemcacheClient::factory(|_| {}));
         let talked = async move {
-            let client = told.recv().await.expect("to connect");
+            let connected = connector.connected().await.expect("to connect");
+            let client: MemcacheClient = connected.handle().expect("a client of memcache");
             talk(client.clone(), server).await;
             client.lose_connection();
             connector.finished().await.expect("it was connected");

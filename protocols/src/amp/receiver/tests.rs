@@ -18,7 +18,6 @@ struct Probe {
 struct Seen {
     log: RefCell<Vec<String>>,
     later: RefCell<Vec<oneshot::Sender<Outcome>>>,
-    made: RefCell<Option<Amp>>,
 }
 
 impl AmpHandler for Probe {
@@ -63,12 +62,9 @@ type Build = Box<dyn FnMut(Amp) -> Probe>;
 fn connect_with(change: fn(AmpFactory<Build>) -> AmpFactory<Build>) -> Test {
     let seen = Rc::new(Seen::default());
     let kept = Rc::clone(&seen);
-    let build: Build = Box::new(move |amp| {
-        kept.made.replace(Some(amp.clone()));
-        Probe { amp, seen: Rc::clone(&kept) }
-    });
+    let build: Build = Box::new(move |amp| Probe { amp, seen: Rc::clone(&kept) });
     let wire = StringTransport::connect(change(AmpReceiver::factory(build)));
-    let amp = seen.made.take().expect("the factory was called");
+    let amp = wire.transport().handle().expect("an AMP receiver's");
     Test { wire, seen, amp }
 }
 
