@@ -20,8 +20,8 @@ use crate::reactor::shared_ports::SharedPorts;
 use crate::simnet::{HostId, Network};
 use crate::time::panic_log::log_panic;
 use crate::transport::roster::Roster;
-use crate::util::panic_watch::pass_on_panics;
 use crate::util::executor::Executor;
+use crate::util::panic_watch::pass_on_panics;
 use crate::util::thread_pool::ThreadPool;
 use crate::util::wakers::Wakers;
 
@@ -62,8 +62,10 @@ pub(crate) enum Backend {
 
 pub(crate) struct MemoryBackend {
     pub(crate) executor: Executor,
-    /// The host that this reactor belongs to; `None` for a single connection in a test.
+    /// The host that this reactor belongs to; `None` for connections that a test drives by hand.
     pub(crate) host: Option<SimHost>,
+    /// The number of these that the test still holds.
+    pub(crate) driven: Cell<usize>,
 }
 
 /// A place in a simulated network.
@@ -179,6 +181,7 @@ impl Core {
             None => Rc::new(SystemResolver::new()),
         }))
     }
+
     /// Makes a call of user code at once, for a caller that may be a test.
     pub(crate) fn call_user<R>(&self, call: impl FnOnce() -> R) -> R {
         match &self.backend {
@@ -186,7 +189,6 @@ impl Core {
             Backend::Memory(_) => pass_on_panics(call),
         }
     }
-
 
     /// Its place in a simulated network, if it has one.
     pub(crate) fn simulated(&self) -> Option<&SimHost> {

@@ -9,7 +9,7 @@ pub(crate) mod shared_ports;
 pub(crate) mod standalone;
 pub(crate) mod turn;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -90,7 +90,7 @@ impl Reactor {
 
     /// Makes a reactor without sockets, whose clock only moves when it is advanced.
     pub(crate) fn in_memory(hub: Rc<Hub>, host: Option<SimHost>) -> Self {
-        Self(Core::new(hub, Backend::Memory(MemoryBackend { executor: Executor::new(), host })))
+        Self(Core::new(hub, Backend::Memory(MemoryBackend { executor: Executor::new(), host, driven: Cell::new(0) })))
     }
 
     /// Calls `call` once, `delay` from now. Calls due at one instant are made in the order they were requested; a call

@@ -44,18 +44,20 @@
 //!
 //! The example `calculator` of the `protocols` crate uses all four.
 
+mod client;
 mod every_cut;
-mod manual;
 mod expected_panic;
+mod manual;
 pub(crate) mod memory;
 mod pair;
 mod simulation;
 mod string_transport;
 
+pub use client::Client;
 pub use every_cut::every_cut;
+pub use expected_panic::expect_panic;
 pub use pair::Pair;
 pub use simulation::Simulation;
-pub use expected_panic::expect_panic;
 pub use string_transport::StringTransport;
 
 pub use crate::simnet::Link;

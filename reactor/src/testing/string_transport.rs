@@ -17,6 +17,7 @@ use crate::hub::Hub;
 use crate::hub::buffers::ReadBuffer;
 use crate::net::connection_options::ConnectionOptions;
 use crate::reactor::Reactor;
+use crate::reactor::core::{Backend, MemoryBackend};
 use crate::testing::memory::{MemoryStream, Wire};
 use crate::time::clock::Clock;
 use crate::transport::Transport;
@@ -79,10 +80,56 @@ impl StringTransport {
         Self::on(&reactor_in_memory(), ["here", "test"], usize::MAX, factory)
     }
 
+    /// Builds a protocol and connects it on the reactor of another `StringTransport` or of a [`Pair`](super::Pair): they
+    /// share the clock, and whatever protocols of one program share.
+    ///
+    /// What a method of one makes the others write shows there after [`settle`](Self::settle) or another method. The
+    /// connections end when all of them are dropped.
+    ///
+    /// ```
+    /// use std::cell::RefCell;
+    /// use std::rc::Rc;
+    /// use reactor::testing::StringTransport;
+    /// use reactor::{Protocol, Transport};
+    ///
+    /// /// Passes on to all members what one of them says.
+    /// struct Member { all: Rc<RefCell<Vec<Transport>>> }
+    ///
+    /// impl Protocol for Member {
+    ///     fn data_received(&mut self, data: &[u8]) {
+    ///         self.all.borrow().iter().for_each(|member| member.write(data));
+    ///     }
+    /// }
+    ///
+    /// let all = Rc::<RefCell<Vec<Transport>>>::default();
+    /// let join = move |transport| {
+    ///     all.borrow_mut().push(transport);
+    ///     Member { all: all.clone() }
+    /// };
+    /// let mut one = StringTransport::connect(join.clone());
+    /// let mut two = StringTransport::connect_on(one.reactor(), join);
+    /// one.receive("hello");
+    /// two.settle();
+    /// assert_eq!(two.written_text(), "hello");
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// As [`connect`](Self::connect); also if it is a reactor with sockets, or one of a simulation.
+    #[track_caller]
+    pub fn connect_on(reactor: &Reactor, factory: impl Factory) -> Self {
+        Self::on(reactor, ["here", "test"], usize::MAX, factory)
+    }
+
     /// Makes one of the connections of a reactor, with these two addresses. The connection waits while `written` holds
     /// `window` bytes.
     #[track_caller]
     pub(super) fn on(reactor: &Reactor, [host, peer]: [&'static str; 2], window: usize, factory: impl Factory) -> Self {
+        let Backend::Memory(MemoryBackend { host: None, driven, .. }) = &reactor.0.backend else {
+            panic!(
+                "{reactor:?} drives its connections itself: a test drives those of another StringTransport's reactor"
+            );
+        };
         let wire = Rc::new(Wire::default());
         wire.outbound.set_room(window);
         let accepted = Accepted {
@@ -106,6 +153,7 @@ impl StringTransport {
             Started::Refused => panic!("the factory refused the connection"),
             Started::Panicked(message) => panic!("build_protocol panicked: {message}"),
         };
+        driven.set(driven.get() + 1);
         let (reactor, written) = (reactor.clone(), Vec::new());
         let mut this = Self { reactor, transport, driver, wire, written, window, stalled: false, ending };
         this.settle();
@@ -318,12 +366,16 @@ fn find<P: 'static>(protocol: &mut dyn Protocol) -> Option<&mut P> {
 }
 
 impl Drop for StringTransport {
-    /// Calls nothing back; what the protocol owns is dropped, even if it owns its reactor.
+    /// Calls nothing back; what the protocol owns is dropped with the last connection of the reactor, even if it owns that.
     fn drop(&mut self) {
-        pass_on_panics(|| {
-            self.driver = None;
-            self.reactor.0.clear();
-        });
+        let Backend::Memory(MemoryBackend { driven, .. }) = &self.reactor.0.backend else { return };
+        driven.set(driven.get() - 1);
+        if driven.get() == 0 {
+            pass_on_panics(|| {
+                self.driver = None;
+                self.reactor.0.clear();
+            });
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! The policies of the protocols crate, each on a simulated network with many connections.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::convert::identity;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use protocols::policies::{Bucket, ConnectionLimit, FirstMessageTimeout, IdleTimeout, Throttle, TrafficLog};
 use protocols::{LineHandler, LineReceiver, Lines};
-use reactor::testing::{Simulation, StringTransport, expect_panic};
-use reactor::{CloseReason, DelayedCall, Factory, Protocol, Reactor, Transport};
+use reactor::testing::{Client, Simulation, StringTransport, expect_panic};
+use reactor::{DelayedCall, Factory, Protocol, Reactor, Transport};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::{Callback, Log, Recorder, Starting, count_logged};
@@ -39,30 +39,13 @@ impl Protocol for Source {
     }
 }
 
-/// Counts what it gets, and is lost in the end.
-struct Sink(Rc<Seen>);
-
-#[derive(Default)]
-struct Seen {
-    bytes: Cell<usize>,
-    lost: RefCell<Option<String>>,
-}
+/// Counts what it gets.
+struct Sink(Rc<Cell<usize>>);
 
 impl Protocol for Sink {
     fn data_received(&mut self, data: &[u8]) {
-        self.0.bytes.set(self.0.bytes.get() + data.len());
+        self.0.set(self.0.get() + data.len());
     }
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.0.lost.replace(Some(reason.to_string()));
-    }
-}
-
-/// Connects to the server from a host, to read all that comes.
-fn sink(sim: &Simulation, host: &str) -> Rc<Seen> {
-    let seen = Rc::new(Seen::default());
-    let kept = Rc::clone(&seen);
-    sim.host(host).connect_tcp("server:7", move |_| Sink(Rc::clone(&kept)));
-    seen
 }
 
 #[test]
@@ -153,7 +136,7 @@ fn s251_s252_limits_hold_for_all_ports_whatever_becomes_of_the_connections() {
     for (host, connections) in [("one", 6), ("two", 6), ("three", 1)] {
         for number in 0..connections {
             let target = if number % 2 == 0 { "server:7" } else { "server:8" };
-            sim.host(host).connect_tcp(target, |_| Sink(Rc::default()));
+            sim.open(host, target);
         }
     }
     expect_panic("oh", || sim.run_for(SECOND));
@@ -178,9 +161,9 @@ fn s252_the_sixth_connection_of_one_peer_is_refused_and_other_peers_are_not() {
     let limit = ConnectionLimit::per_peer(5);
     sim.host("server").listen_tcp(7, limit.around(LineReceiver::factory(EchoLines))).unwrap();
     let connect = |host: &str| {
-        let seen = sink(&sim, host);
+        let client = sim.open(host, "server:7");
         sim.run_for(SECOND);
-        seen.lost.take().is_none()
+        client.close_reason().is_none()
     };
     let served: Vec<_> = (0..6).map(|_| connect("one")).collect();
     assert_eq!(served, [true, true, true, true, true, false]);
@@ -196,7 +179,7 @@ fn of_many_refused_connections_one_line_is_logged_in_a_while() {
     sim.host("server").listen_tcp(7, limit.around(Source)).unwrap();
     for (refused, logged) in [(100, 1), (200, 1), (300, 2)] {
         for _ in 0..100 {
-            sim.host("client").connect_tcp("server:7", |_| Sink(Rc::default()));
+            sim.open("client", "server:7");
         }
         sim.run_for(3 * SECOND);
         assert_eq!((limit.refused_count(), lines.load(Ordering::Relaxed)), (refused, logged));
@@ -209,16 +192,17 @@ fn s254_connections_that_share_a_bucket_take_turns() {
     let bucket = Bucket::new(100_000, 10_000);
     let throttled = Throttle::around(move |_| Throttle::new().sending(bucket.clone()), Source);
     sim.host("server").listen_tcp(7, throttled).unwrap();
-    let sinks: Vec<_> = (0..10).map(|_| sink(&sim, "client")).collect();
+    let sinks: Vec<_> = (0..10).map(|_| sim.open("client", "server:7")).collect();
     sim.run_for(60 * SECOND);
-    let late = sink(&sim, "client");
+    let late = sim.open("client", "server:7");
     sim.run_for(60 * SECOND);
-    let total: usize = sinks.iter().chain([&late]).map(|seen| seen.bytes.get()).sum();
+    let received = |client: &Client| client.received().len();
+    let total: usize = sinks.iter().chain([&late]).map(received).sum();
     assert!((11_900_000..=12_010_000).contains(&total), "{total}");
-    for seen in &sinks {
-        assert!((1_100_000..1_200_000).contains(&seen.bytes.get()), "{}", seen.bytes.get());
+    for sink in &sinks {
+        assert!((1_100_000..1_200_000).contains(&received(sink)), "{sink:?}");
     }
-    assert!((530_000..600_000).contains(&late.bytes.get()), "{}", late.bytes.get());
+    assert!((530_000..600_000).contains(&received(&late)), "{late:?}");
 }
 
 #[test]
@@ -236,21 +220,21 @@ fn s254_children_that_want_little_leave_the_rest_of_their_parent_to_the_others()
         Source,
     );
     sim.host("server").listen_tcp(7, throttled).unwrap();
-    let slow: Vec<_> = (0..100).map(|_| sink(&sim, "client")).collect();
+    let slow: Vec<_> = (0..100).map(|_| sim.open("client", "server:7")).collect();
     sim.run_for(SECOND);
-    let fast = sink(&sim, "client");
+    let fast = sim.open("client", "server:7");
     sim.run_for(100 * SECOND);
-    for seen in &slow {
-        assert!((10_500..=11_200).contains(&seen.bytes.get()), "{}", seen.bytes.get());
+    for client in &slow {
+        assert!((10_500..=11_200).contains(&client.received().len()), "{client:?}");
     }
-    assert!((8_800_000..=9_100_000).contains(&fast.bytes.get()), "{}", fast.bytes.get());
+    assert!((8_800_000..=9_100_000).contains(&fast.received().len()), "{fast:?}");
 }
 
 #[test]
 fn what_is_received_is_throttled_for_all_that_share_the_bucket() {
     let sim = Simulation::new(1);
     let bucket = Bucket::new(100_000, 10_000);
-    let received = Rc::new(Seen::default());
+    let received = Rc::new(Cell::new(0));
     let kept = Rc::clone(&received);
     let throttle = move |_: &Transport| Throttle::new().receiving(bucket.clone());
     sim.host("server").listen_tcp(7, Throttle::around(throttle, move |_| Sink(Rc::clone(&kept)))).unwrap();
@@ -259,7 +243,7 @@ fn what_is_received_is_throttled_for_all_that_share_the_bucket() {
     }
     sim.run_for(60 * SECOND);
     // One chunk of each is read before anything is known of it.
-    assert!((5_900_000..6_010_000 + 3 * 65_536).contains(&received.bytes.get()), "{}", received.bytes.get());
+    assert!((5_900_000..6_010_000 + 3 * 65_536).contains(&received.get()), "{}", received.get());
 }
 
 #[test]
@@ -361,15 +345,11 @@ fn the_stack_of_the_documentation_works_as_one() {
     let stack = limit.around(IdleTimeout::around(60 * SECOND, Throttle::around(throttle, inside)));
     let server = sim.host("server");
     server.listen_tcp(7, stack).unwrap();
-    let seen = Rc::new(Seen::default());
-    let kept = Rc::clone(&seen);
-    sim.host("client").connect_tcp("server:7", move |transport: Transport| {
-        transport.write([&[b'x'; 10_000][..], b"\r\n"].concat());
-        Sink(Rc::clone(&kept))
-    });
+    let client = sim.open("client", "server:7");
+    client.send_line([b'x'; 10_000]);
     sim.run_for(59 * SECOND);
-    assert_eq!((seen.bytes.get(), server.connection_count()), (10_002, 1));
+    assert_eq!((client.received().len(), server.connection_count()), (10_002, 1));
     sim.run_for(2 * SECOND);
-    assert_eq!(seen.lost.take().as_deref(), Some("connection closed cleanly"));
+    assert!(client.close_reason().is_some_and(|reason| reason.is_clean()));
     assert_eq!((limit.connection_count(), server.connection_count()), (0, 0));
 }

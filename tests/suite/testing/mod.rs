@@ -1,5 +1,6 @@
 //! The testing kit, tested.
 
+mod clients;
 mod kit;
-mod simulation;
 mod panics;
+mod simulation;
