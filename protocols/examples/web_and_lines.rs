@@ -1,8 +1,9 @@
-//! Two ways to a guest book in one reactor: a line protocol to write to it, a web server to read it.
+//! Two ways to a guest book on one port: a line protocol to write to it, a web server to read it. The first line tells which
+//! of them a client wants.
 //!
 //! ```console
 //! $ cargo run -p protocols --example web_and_lines &
-//! $ echo "I was here" | nc -N 127.0.0.1 8123
+//! $ echo "I was here" | nc -N 127.0.0.1 8080
 //! $ curl http://127.0.0.1:8080/
 //! I was here
 //! ```
@@ -19,9 +20,10 @@ use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use hyper_util::service::TowerToHyperService;
+use protocols::policies::FirstMessageTimeout;
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::io::TokioStream;
-use reactor::{Port, Reactor};
+use reactor::{Port, Protocol, Reactor, SharedFactory, Transport, share};
 
 /// Everything runs on the reactor's thread, but axum requires types that could run on any. Among protocols this would
 /// be `Rc<RefCell<…>>`.
@@ -29,26 +31,44 @@ type Guests = Arc<Mutex<Vec<String>>>;
 
 fn main() -> io::Result<()> {
     let reactor = Reactor::new()?;
-    serve(&reactor, "127.0.0.1:8123", "127.0.0.1:8080")?;
+    serve(&reactor, "127.0.0.1:8080")?;
     reactor.run()
 }
 
-fn serve(reactor: &Reactor, lines: &str, web: &str) -> io::Result<[Port; 2]> {
+fn serve(reactor: &Reactor, address: &str) -> io::Result<Port> {
     let guests = Guests::default();
     let pages = Router::new().route("/", get(show)).with_state(Arc::clone(&guests));
 
-    let lines = reactor.listen_tcp(lines, LineReceiver::factory(move |_: Lines| Write(Arc::clone(&guests))))?;
+    let lines = share(LineReceiver::factory(move |_: Lines| Write(Arc::clone(&guests))));
     let mut http = http1::Builder::new();
     http.timer(Timer(reactor.timer())).header_read_timeout(LONGEST_WAIT).half_close(true);
-    let web = reactor.listen_tcp(
-        web,
-        TokioStream::factory(move |stream| {
-            let pages = TowerToHyperService::new(pages.clone());
-            let connection = http.serve_connection(TokioIo::new(stream), pages);
-            async { connection.await.map_err(io::Error::other) }
-        }),
-    )?;
-    Ok([lines, web])
+    let web = share(TokioStream::factory(move |stream| {
+        let pages = TowerToHyperService::new(pages.clone());
+        let connection = http.serve_connection(TokioIo::new(stream), pages);
+        async { connection.await.map_err(io::Error::other) }
+    }));
+    let either = move |transport| FirstLine { transport, begun: Vec::new(), lines: lines.clone(), web: web.clone() };
+    reactor.listen_tcp(address, FirstMessageTimeout::around(LONGEST_WAIT, either))
+}
+
+/// Waits for the first line, and gives the connection to those who understand it.
+struct FirstLine {
+    transport: Transport,
+    begun: Vec<u8>,
+    lines: SharedFactory,
+    web: SharedFactory,
+}
+
+impl Protocol for FirstLine {
+    fn data_received(&mut self, data: &[u8]) {
+        self.begun.extend(data);
+        let line = self.begun.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
+        if line.ends_with(b"\n") || self.begun.len() > LONGEST_LINE {
+            let next = if line.trim_ascii_end().ends_with(b" HTTP/1.1") { &self.web } else { &self.lines };
+            self.transport.note_message();
+            self.transport.switch_to(next.clone(), &self.begun);
+        }
+    }
 }
 
 struct Write(Guests);
@@ -93,7 +113,10 @@ impl Future for Sleep {
 
 impl hyper::rt::Sleep for Sleep {}
 
-/// How long a browser may take to ask for a page.
+/// No request of a browser begins with a longer line.
+const LONGEST_LINE: usize = 4096;
+
+/// How long a client may take for its first line, and a browser to ask for a page.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 #[cfg(test)]
@@ -103,8 +126,8 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{Shutdown, SocketAddr, TcpStream};
 
+    use reactor::CloseReason;
     use reactor::testing::Simulation;
-    use reactor::{CloseReason, Protocol, Transport};
 
     /// What the server answers until it closes.
     fn ask(address: SocketAddr, question: &str) -> String {
@@ -118,17 +141,27 @@ mod tests {
     }
 
     #[test]
+    fn who_says_nothing_is_not_waited_for_either() {
+        let sim = Simulation::new(1);
+        serve(&sim.host("server"), "0.0.0.0:8080").unwrap();
+        let silent = sim.open("client", "server:8080");
+        silent.send("GET / HT");
+        sim.run_for(LONGEST_WAIT + Duration::from_secs(1));
+        assert!(silent.close_reason().is_some());
+    }
+
+    #[test]
     fn what_is_written_by_lines_is_read_by_the_web() {
         let reactor = Reactor::new().unwrap();
-        let ports = serve(&reactor, "127.0.0.1:0", "127.0.0.1:0").unwrap();
-        let [lines, web] = ports.map(|port| port.host().socket_addr().unwrap());
+        let address = serve(&reactor, "127.0.0.1:0").unwrap().host().socket_addr().unwrap();
         let asking = reactor.defer_to_thread(move || {
-            assert_eq!(ask(lines, "one\r\ntwo\r\n"), "");
-            ask(web, "GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+            assert_eq!(ask(address, "one\r\ntwo\r\n"), "");
+            ask(address, "GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
         });
         let page = reactor.run_until(asking).unwrap().unwrap();
         assert!(page.starts_with("HTTP/1.1 200 OK\r\n") && page.ends_with("\r\n\r\none\ntwo\n"), "{page}");
     }
+
     struct Dribble(Transport);
 
     impl Protocol for Dribble {
@@ -147,7 +180,7 @@ mod tests {
     #[test]
     fn a_browser_that_never_asks_to_the_end_is_not_waited_for() {
         let sim = Simulation::new(1);
-        serve(&sim.host("server"), "0.0.0.0:8123", "0.0.0.0:8080").unwrap();
+        serve(&sim.host("server"), "0.0.0.0:8080").unwrap();
         let browser = sim.host("browser");
         browser.connect_tcp("server:8080", Dribble);
         sim.run_for(LONGEST_WAIT - Duration::from_secs(1));

@@ -2,6 +2,8 @@ use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
+use reactor::Factory;
+
 use crate::line::splitter::Framing;
 use crate::receiver::handle::Handle;
 use crate::receiver::input::Input;
@@ -104,6 +106,38 @@ impl Lines {
     /// nothing, since input is cut in the reactor's buffer. To get the rest, switch to raw mode.
     pub fn clear_line_buffer(&self) {
         self.change(|changes| *changes = Changes { clear: true, ..Changes::default() });
+    }
+
+    /// Gives the connection another protocol, which gets all that the peer has sent behind the line just received:
+    /// [`Transport::switch_to`](reactor::Transport::switch_to) says what happens when. For protocols that begin in lines and go
+    /// on in another language.
+    ///
+    /// ```
+    /// use protocols::{LineHandler, LineReceiver, Lines};
+    /// use reactor::testing::StringTransport;
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Echo { transport: Transport }
+    /// # impl Protocol for Echo {
+    /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+    /// # }
+    ///
+    /// struct Greeting { lines: Lines }
+    ///
+    /// impl LineHandler for Greeting {
+    ///     fn line_received(&mut self, line: &[u8]) {
+    ///         if line == b"UPGRADE echo" {
+    ///             self.lines.send_line("OK");
+    ///             self.lines.switch_to(|transport| Echo { transport });
+    ///         }
+    ///     }
+    /// }
+    ///
+    /// let mut wire = StringTransport::connect(LineReceiver::factory(|lines| Greeting { lines }));
+    /// wire.receive("UPGRADE echo\r\nwhat follows\r\n");
+    /// assert_eq!(wire.written_text(), "OK\r\nwhat follows\r\n");
+    /// ```
+    pub fn switch_to(&self, factory: impl Factory) {
+        self.0.delivery.give_way(factory);
     }
 
     fn change(&self, change: impl FnOnce(&mut Changes)) {

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use reactor::{CloseReason, MemoryCharge, OnEof, Transport};
+use reactor::{CloseReason, Factory, MemoryCharge, OnEof, Transport};
 
 use crate::receiver::input::{Buffer, Input};
 #[cfg(feature = "tls")]
@@ -29,6 +29,8 @@ pub(crate) struct Delivery {
     phase: Cell<Phase>,
     /// How many calls in a row asked for no bytes.
     empty_calls: Cell<u32>,
+    /// The factory of the protocol that is to take this receiver's place.
+    next: Cell<Option<Box<Box<dyn Factory>>>>,
     /// Makes the receiver deliver in the connection's next turn.
     ask: fn(&Transport),
 }
@@ -39,6 +41,8 @@ enum Phase {
     /// Delivery will go on in the connection's next turn.
     Asked,
     Running,
+    /// Nothing is delivered any more: another protocol takes over.
+    Over,
 }
 
 impl Delivery {
@@ -53,6 +57,7 @@ impl Delivery {
             held: Cell::new(false),
             phase: Cell::new(Phase::Idle),
             empty_calls: Cell::new(0),
+            next: Cell::new(None),
             ask,
         }
     }
@@ -109,6 +114,14 @@ impl Delivery {
         }
     }
 
+    /// Gives way to another protocol, which gets all that is not delivered.
+    pub(crate) fn give_way(&self, next: impl Factory) {
+        self.next.set(Some(Box::new(Box::new(next))));
+        if self.phase.replace(Phase::Over) == Phase::Idle {
+            (self.ask)(&self.transport);
+        }
+    }
+
     /// Kept input, if any, is to be cut in another way.
     pub(crate) fn cuts_anew(&self) {
         if self.charge.bytes() > 0 {
@@ -131,7 +144,9 @@ impl Delivery {
     /// can go on later.
     pub(crate) fn cut(&self, mut input: Input<'_>, mut next: impl FnMut(&mut Input<'_>) -> bool) -> bool {
         let stopped = self.run(|| next(&mut input)) && !self.transport.is_closing();
-        if self.transport.is_closing() {
+        if let Some(next) = self.next.take() {
+            self.transport.switch_to(*next, input.everything());
+        } else if self.transport.is_closing() {
             input.clear();
         }
         let kept = input.finish();
@@ -142,7 +157,9 @@ impl Delivery {
     /// Delivers pieces with `next`, which returns whether there was one, as long as delivery may go on. True if it was
     /// stopped before the last piece.
     pub(crate) fn run(&self, mut next: impl FnMut() -> bool) -> bool {
-        self.phase.set(Phase::Running);
+        if self.phase.get() != Phase::Over {
+            self.phase.set(Phase::Running);
+        }
         let unsent = self.transport.unsent_bytes();
         loop {
             if !self.goes_on(unsent) {
@@ -157,12 +174,16 @@ impl Delivery {
     /// Whether a delivery may go on that began with this many unsent bytes.
     fn goes_on(&self, unsent: usize) -> bool {
         let answers = self.transport.unsent_bytes().saturating_sub(unsent);
-        !self.stopped.get() && !self.transport.is_closing() && answers <= MOST_ANSWERS
+        let is_over = self.phase.get() == Phase::Over;
+        !self.stopped.get() && !is_over && !self.transport.is_closing() && answers <= MOST_ANSWERS
     }
 
     /// Ends a delivery. `kept` is the memory that the kept input takes, `left` whether something is left to deliver.
     pub(crate) fn end(&self, kept: usize, left: bool) {
         self.charge.set(kept);
+        if self.phase.get() == Phase::Over {
+            return;
+        }
         self.phase.set(Phase::Idle);
         if left {
             self.hold();
@@ -183,7 +204,7 @@ impl Delivery {
 
     /// Whether there is something to deliver, now or later.
     pub(crate) fn has_more(&self) -> bool {
-        self.held.get() || self.phase.get() == Phase::Asked
+        self.held.get() || matches!(self.phase.get(), Phase::Asked | Phase::Over)
     }
 
     /// Reports the end of the stream, with the unfinished rest, after everything there is to deliver.

@@ -35,6 +35,7 @@
 
 pub(crate) mod factory;
 pub(crate) mod rules;
+pub(crate) mod switch;
 
 pub use factory::{Factory, IntoProtocol, SharedFactory, share};
 
@@ -58,7 +59,8 @@ use crate::util::log_limit::LogLimit;
 /// [`connection_made`](Self::connection_made) comes once and first; then any number of `data_received` (on UNIX sockets
 /// also [`file_descriptor_received`](Self::file_descriptor_received)), `eof_received` at most once, and
 /// [`pause_writing`](Self::pause_writing) and [`resume_writing`](Self::resume_writing) in turn;
-/// [`connection_lost`](Self::connection_lost) comes exactly once and last, whatever went wrong.
+/// [`connection_lost`](Self::connection_lost) comes exactly once and last, whatever went wrong; unless another protocol has
+/// taken over by [`switch_to`](crate::Transport::switch_to), to which all this then applies.
 ///
 /// Every callback runs to completion, and nothing else of the reactor runs meanwhile: no other callback of this or any
 /// other connection. What a callback asks of its transport happens after the callback has returned.
@@ -315,7 +317,7 @@ enum Incoming {
     Open,
     /// The peer has ended its stream, and the protocol has yet to answer.
     EofUnanswered,
-    Eof,
-}
     /// The protocol has answered that it closes, which waits for deferred calls.
     EofCloses,
+    Eof,
+}

@@ -19,16 +19,24 @@ use crate::util::panics::catch_panic;
 
 impl Connection {
     /// Joins a protocol to the transport it was built with.
-    pub fn new(transport: Transport, mut protocol: Box<dyn Protocol>) -> Self {
+    pub fn new(transport: Transport, protocol: Box<dyn Protocol>) -> Self {
+        let mut this =
+            Self { transport, protocol: Some(protocol), incoming: Incoming::Open, layered: false, made: false };
+        this.introduce();
+        this.transport.0.set_inside();
+        this
+    }
+
+    /// Learns what the protocol is.
+    pub(super) fn introduce(&mut self) {
+        let Some(protocol) = &mut self.protocol else { return };
         let target = CallTarget {
-            protocol: (&*protocol as &dyn Any).type_id(),
+            protocol: (&**protocol as &dyn Any).type_id(),
             handler: protocol.handler().map(|handler| (*handler).type_id()),
             name: protocol.type_name(),
         };
-        transport.0.calls.set_target(transport.0.hub.share_target(target));
-        let layered = protocol.layer().is_some();
-        transport.0.set_inside();
-        Self { transport, protocol: Some(protocol), incoming: Incoming::Open, layered, made: false }
+        self.layered = protocol.layer().is_some();
+        self.transport.0.calls.set_target(self.transport.0.hub.share_target(target));
     }
 
     /// The handle that the protocol also has.
@@ -60,6 +68,9 @@ impl Connection {
 
     /// Input: the peer sent `data`. Ignored if it is empty, or if the connection is closing.
     pub fn received(&mut self, data: &[u8]) {
+        if self.state().is_switch_asked() || self.state().rest_waits() {
+            return self.received_while_switching(data);
+        }
         if !data.is_empty() {
             self.input(|protocol| protocol.data_received(data));
         }
@@ -75,10 +86,14 @@ impl Connection {
     }
 
     #[inline]
-    fn input(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
-        if self.has_ended() || self.transport.is_closing() {
-            return;
+    pub(super) fn input(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
+        if !self.has_ended() && !self.transport.is_closing() {
+            self.deliver(callback);
         }
+    }
+
+    #[inline]
+    pub(super) fn deliver(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
         self.state().watch_writes();
         if self.run(callback) {
             // Before `pause_writing`, because what that callback writes is not an answer to input.
@@ -100,8 +115,13 @@ impl Connection {
 
     fn tell_eof(&mut self) -> OnEof {
         let mut answer = OnEof::Close;
-        if !self.transport.is_closing() {
+        if self.state().rest_waits() {
+            answer = OnEof::NotYet;
+        } else if !self.transport.is_closing() && !self.state().is_switch_asked() {
             self.call(|protocol| answer = protocol.eof_received());
+        }
+        if self.state().is_switch_asked() {
+            answer = OnEof::NotYet;
         }
         let answers_later = self.state().is_writable() && self.state().calls.any_deferred();
         self.incoming = match answer {
@@ -119,6 +139,9 @@ impl Connection {
 
     /// Input: the connection was woken. Makes the calls that are due and polls deferred futures.
     pub fn turn(&mut self, cx: &mut Context<'_>) {
+        if self.state().is_switch_asked() {
+            self.switch();
+        }
         self.pace();
         if self.state().take_drain() {
             let mut has_inside = false;
@@ -127,6 +150,9 @@ impl Connection {
         }
         if self.state().calls.any_ready() {
             self.make_calls(cx);
+        }
+        if self.state().rest_waits() {
+            self.deliver_rest();
         }
         if self.layered && !self.state().has_failed() {
             let outer = self.transport.clone();
@@ -151,7 +177,7 @@ impl Connection {
 
     fn make_calls(&mut self, cx: &mut Context<'_>) {
         for _ in 0..CALLS_AT_ONCE {
-            if self.protocol.is_none() || self.transport.has_failed() {
+            if self.protocol.is_none() || self.transport.has_failed() || self.state().is_switch_asked() {
                 return;
             }
             match catch_panic(|| self.transport.0.calls.next(cx)) {
@@ -237,7 +263,7 @@ impl Connection {
     /// Whether to read: false while the connection is paused, held or closing, or while more than 64 KiB of answers are
     /// unsent, counting each descriptor as 1 KiB.
     pub fn wants_read(&self) -> bool {
-        !self.has_ended() && self.state().wants_read()
+        !self.has_ended() && !self.state().rest_waits() && self.state().wants_read()
     }
 
     /// Whether everything was sent and the end of this side's stream is due.
@@ -267,7 +293,7 @@ impl Connection {
         self.layered
     }
 
-    fn state(&self) -> &Rc<State> {
+    pub(super) fn state(&self) -> &Rc<State> {
         &self.transport.0
     }
 
@@ -309,7 +335,7 @@ impl Connection {
     }
 
     #[cold]
-    fn panicked(&self, message: String) {
+    pub(super) fn panicked(&self, message: String) {
         report_panic(&message, "a callback panicked: the connection ends");
         self.state().fail(CloseReason::Panicked(message));
     }

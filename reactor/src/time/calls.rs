@@ -1,7 +1,7 @@
 //! Timed and deferred calls of one protocol.
 
 use std::any::TypeId;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::panic::Location;
@@ -28,7 +28,7 @@ pub(crate) trait Owner: Notify {
 #[derive(Default)]
 pub(crate) struct Calls {
     /// The types that can be called; unset before the protocol exists.
-    target: OnceCell<Rc<CallTarget>>,
+    target: Cell<Option<Rc<CallTarget>>>,
     closed: Cell<bool>,
     lists: RefCell<Option<Box<Lists>>>,
 }
@@ -54,7 +54,7 @@ type Deferred = Pin<Box<dyn Future<Output = Option<Call>>>>;
 
 impl Calls {
     pub(crate) fn set_target(&self, target: Rc<CallTarget>) {
-        let _ = self.target.set(target);
+        self.target.set(Some(target));
     }
 
     #[track_caller]
@@ -170,6 +170,10 @@ impl Calls {
     /// Drops every call, and accepts no more.
     pub(crate) fn close(&self, timers: &Timers) {
         self.closed.set(true);
+        self.drop_all(timers);
+    }
+
+    fn drop_all(&self, timers: &Timers) {
         // Out of the cell first: what the calls own may use this same transport when dropped.
         let lists = self.lists.borrow_mut().take();
         if let Some(lists) = lists {
@@ -181,6 +185,18 @@ impl Calls {
         }
     }
 
+    /// Drops every call and what is known of the protocol: another comes.
+    pub(crate) fn clear(&self, timers: &Timers) {
+        self.target.set(None);
+        self.drop_all(timers);
+    }
+
+    fn target(&self) -> Option<Rc<CallTarget>> {
+        let target = self.target.take();
+        self.target.set(target.clone());
+        target
+    }
+
     fn with_lists(&self, change: impl FnOnce(&mut Lists)) {
         change(self.lists.borrow_mut().get_or_insert_default());
     }
@@ -188,7 +204,7 @@ impl Calls {
     /// Panics at the user's own line if a call on `P` could never find its object.
     #[track_caller]
     pub(crate) fn check<P: 'static>(&self) {
-        if let Some(target) = self.target.get() {
+        if let Some(target) = self.target() {
             let wanted = Some(TypeId::of::<P>());
             if wanted != Some(target.protocol) && wanted != target.handler {
                 panic!("{}", mismatch::<P>(target.name));

@@ -1,4 +1,4 @@
-//! Asking a connection to finish, and reporting its end.
+//! Closing in order, asking a connection to finish, and reporting its end.
 
 use std::mem;
 use std::rc::{Rc, Weak};
@@ -7,10 +7,32 @@ use futures_channel::oneshot;
 
 use crate::time::call::{Call, Notify};
 use crate::transport::close_reason::CloseReason;
-use crate::transport::lifecycle::Drain;
+use crate::transport::lifecycle::{Drain, Lifecycle};
 use crate::transport::state::State;
 
 impl State {
+    /// Closes when everything is sent, for this reason.
+    pub(crate) fn lose_with(&self, reason: CloseReason) {
+        if !reason.is_clean() && matches!(self.lifecycle.get(), Lifecycle::Open(_)) {
+            self.with_cold(|cold| cold.close_reason = Some(reason));
+        }
+        self.lose();
+    }
+
+    /// Why it ends, once it has closed in order.
+    pub(crate) fn close_reason(&self) -> CloseReason {
+        let cold = self.cold.borrow();
+        cold.as_ref().and_then(|cold| cold.close_reason.clone()).unwrap_or(CloseReason::Done)
+    }
+
+    /// Closes when everything is sent.
+    pub(crate) fn lose(&self) {
+        if let Lifecycle::Open(eof) = self.lifecycle.get() {
+            self.lifecycle.set(Lifecycle::Closing(eof));
+            self.wake();
+        }
+    }
+
     /// Asks the connection to finish its work.
     pub(crate) fn drain(&self) {
         if !self.has_ended() && !self.is_draining() {

@@ -12,6 +12,7 @@ pub(crate) mod output;
 pub(crate) mod own_handle;
 pub(crate) mod roster;
 pub(crate) mod state;
+pub(crate) mod switching;
 
 use std::fmt::Write as _;
 use std::future::Future;

@@ -55,7 +55,7 @@ pub(crate) struct State {
     /// Whether a whole message was received since this was last read.
     message: Cell<bool>,
     pub(crate) pace: Cell<Pace>,
-    lifecycle: Cell<Lifecycle>,
+    pub(super) lifecycle: Cell<Lifecycle>,
     pub(super) drain: Cell<Drain>,
     /// The driver is running, and will check everything again before it sleeps.
     driven: Cell<bool>,
@@ -63,6 +63,9 @@ pub(crate) struct State {
     dirty: Cell<bool>,
     /// A layer inside still holds bytes that were written before this connection began to close.
     unfinished: Cell<bool>,
+    /// The protocol is to be replaced; and something that an earlier one has left is to be delivered first.
+    pub(super) switch_asked: Cell<bool>,
+    pub(super) rest_waits: Cell<bool>,
     /// Descriptors can be sent.
     pub(crate) passes_descriptors: Cell<bool>,
     pub(crate) cold: RefCell<Option<Box<Cold>>>,
@@ -74,7 +77,7 @@ pub(crate) struct Cold {
     /// Why the connection has failed, if it has.
     failure: Option<CloseReason>,
     /// Why it is closed in order, if that was said.
-    close_reason: Option<CloseReason>,
+    pub(super) close_reason: Option<CloseReason>,
     /// Connections that are not read while this one is full.
     pub(crate) sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
@@ -84,6 +87,9 @@ pub(crate) struct Cold {
     pub(crate) watchers: Vec<oneshot::Sender<CloseReason>>,
     /// Those who wait for the connection to be established.
     pub(super) establishing: Vec<oneshot::Sender<()>>,
+    /// How to replace the protocol, and what it has left.
+    pub(super) switch: Option<Box<dyn Any>>,
+    pub(super) rest: Vec<u8>,
     pub(crate) descriptors: DescriptorQueue,
     pub(crate) peer_credentials: Option<PeerCredentials>,
     /// What layers tell the protocols inside them.
@@ -121,6 +127,7 @@ impl State {
             parent: OnceCell::new(),
             accepted_by: OnceCell::new(),
             inside: Cell::new(None),
+            handle: Cell::new(None),
             pending: Cell::new(0),
             calls: Calls::default(),
             output: RefCell::default(),
@@ -128,7 +135,6 @@ impl State {
             unsent_at_end: Cell::new(0),
             held: Cell::new(0),
             holder: Cell::new(0),
-            handle: Cell::new(None),
             owed: Cell::new(0),
             holds: Cell::new(0),
             paused: Cell::new(false),
@@ -140,6 +146,8 @@ impl State {
             driven: Cell::new(false),
             dirty: Cell::new(true),
             unfinished: Cell::new(false),
+            switch_asked: Cell::new(false),
+            rest_waits: Cell::new(false),
             passes_descriptors: Cell::new(false),
             cold: RefCell::new(None),
         }
@@ -263,28 +271,6 @@ impl State {
     #[inline]
     pub(crate) fn failure(&self) -> Option<CloseReason> {
         if self.has_failed() { self.cold.borrow().as_ref()?.failure.clone() } else { None }
-    }
-
-    /// Closes when everything is sent, for this reason.
-    pub(crate) fn lose_with(&self, reason: CloseReason) {
-        if !reason.is_clean() && matches!(self.lifecycle.get(), Lifecycle::Open(_)) {
-            self.with_cold(|cold| cold.close_reason = Some(reason));
-        }
-        self.lose();
-    }
-
-    /// Why it ends, once it has closed in order.
-    pub(crate) fn close_reason(&self) -> CloseReason {
-        let cold = self.cold.borrow();
-        cold.as_ref().and_then(|cold| cold.close_reason.clone()).unwrap_or(CloseReason::Done)
-    }
-
-    /// Closes when everything is sent.
-    pub(crate) fn lose(&self) {
-        if let Lifecycle::Open(eof) = self.lifecycle.get() {
-            self.lifecycle.set(Lifecycle::Closing(eof));
-            self.wake();
-        }
     }
 
     /// Ends this side's stream when everything is sent.
@@ -430,13 +416,14 @@ impl State {
     pub(crate) fn end(&self) {
         self.lifecycle.set(Lifecycle::Ended);
         // The outermost also gives back what is held inside layers.
-        let held = if self.outer().is_some() { self.unsent_bytes() } else { self.held.get() };
+        let held = if self.outer().is_some() { self.unsent_bytes() + self.rest_bytes() } else { self.held.get() };
         self.give_back_memory(held);
         let unsent = self.discard_output();
         self.catch_up();
         // These own user code, which may use this same transport when dropped, or panic.
         let cold = self.cold.borrow_mut().take();
         log_panic("drop of what a connection had", || drop((unsent, cold)));
+        log_panic("drop of a protocol's handle", || self.set_handle(None));
         self.calls.close(&self.hub.timers);
     }
 
@@ -445,7 +432,6 @@ impl State {
     }
 
     /// Queues `len` bytes by `push`, or ends the connection if they exceed the limit.
-        log_panic("drop of a protocol's handle", || self.set_handle(None));
     #[inline]
     pub(crate) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Buffers)) {
         if len > 0 && self.is_writable() && self.has_budget(len) {

@@ -9,3 +9,4 @@ mod neighbours;
 mod panics;
 mod reading;
 mod reentrancy;
+mod switching;
