@@ -1,6 +1,7 @@
 //! Code shared by the tests and the measuring programs.
 
 pub mod allocations;
+pub mod certificates;
 mod child;
 pub mod echo;
 pub mod faults;

@@ -74,21 +74,20 @@ impl Open {
         }
     }
 
-    /// Delivers what is decrypted; false if the protocol inside does not want the rest, or what follows, now.
+    /// Delivers what is decrypted; false if the protocol inside does not want all of it now. What follows is decrypted even
+    /// if it does not want more: the end of the stream may be next.
     fn deliver(&mut self) -> bool {
-        if self.upgrade.as_ref().is_some_and(|upgrade| !upgrade.is_told()) {
-            return false;
-        }
         loop {
             let plain = self.session.plain();
-            let (len, is_closing) = (plain.len(), self.nested.inside().transport().is_closing());
-            if !is_closing && !self.nested.inside().wants_read() {
-                return false;
-            }
+            let len = plain.len();
             if len == 0 {
                 return true;
             }
-            if !is_closing {
+            if !self.nested.inside().transport().is_closing() {
+                let hears = self.upgrade.as_ref().is_none_or(|upgrade| upgrade.is_told());
+                if !hears || !self.nested.inside().wants_read() {
+                    return false;
+                }
                 self.nested.received(plain);
             }
             self.session.consume_plain(len);

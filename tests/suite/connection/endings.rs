@@ -10,7 +10,7 @@ use reactor::testing::{Simulation, StringTransport};
 use reactor::{CloseReason, OnEof, Protocol, Transport};
 
 use crate::support::{
-    Callback, Ending, HUGE, Log, PATIENCE, Recorder, every_world, every_world_and_pipes, every_world_and_web_sockets,
+    Callback, Ending, HUGE, Log, PATIENCE, Recorder, every_world, every_world_and_layers, every_world_and_pipes,
     every_world_with, on_sockets,
 };
 
@@ -114,7 +114,7 @@ fn s050_an_abort_discards_and_the_peer_sees_a_reset() {
 
 #[test]
 fn s049_an_abort_in_the_middle_of_a_flush_wins_over_the_close() {
-    every_world_and_web_sockets(
+    every_world_and_layers(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write(vec![b'x'; HUGE]);

@@ -6,8 +6,8 @@ use std::time::Duration;
 use reactor::Transport;
 
 use crate::support::{
-    Callback, Ending, HUGE, Log, PATIENCE, Peer, Recorder, connect, every_world, every_world_and_pipes,
-    every_world_and_web_sockets, on_sockets,
+    Callback, Ending, HUGE, Log, PATIENCE, Peer, Recorder, connect, every_world, every_world_and_layers,
+    every_world_and_pipes, on_sockets,
 };
 
 /// Has the reactor go round some times.
@@ -185,7 +185,7 @@ fn a_paused_connection_sends_and_closes_as_any_other() {
 #[test]
 fn s006_a_chunk_has_at_most_64_kib_and_a_flood_leaves_others_their_turn() {
     // The size of a chunk is checked by the recorder itself.
-    every_world_and_web_sockets(
+    every_world_and_layers(
         |recorder| recorder,
         |peer| {
             peer.send(vec![b'x'; 1_000_000]);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reactor::{CloseReason, Transport};
 
-use crate::support::{Callback, HUGE, Log, Peer, Recorder, every_world, every_world_and_web_sockets};
+use crate::support::{Callback, HUGE, Log, Peer, Recorder, every_world, every_world_and_layers};
 
 /// A call that user code may make.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -194,7 +194,7 @@ fn every_callback_may_ask_for_everything() {
 
 #[test]
 fn what_every_callback_writes_arrives() {
-    every_world_and_web_sockets(
+    every_world_and_layers(
         |recorder| {
             let mut recorder = recorder.keeping_writing();
             for (callback, text) in [

@@ -7,6 +7,8 @@ use std::time::Duration;
 use protocols::web_socket::WebSocket;
 use reactor::testing::Simulation;
 use reactor::{CloseReason, OnEof, Protocol, Transport};
+use rig::certificates;
+use rig::certificates::SERVER_NAME;
 
 use crate::support::{Ending, PATIENCE};
 
@@ -23,6 +25,7 @@ pub(super) struct FarEnd {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Carrier {
     Tcp,
+    Tls,
     WebSocket,
 }
 
@@ -64,6 +67,7 @@ impl FarEnd {
         };
         match carrier {
             Carrier::Tcp => sim.host("far").connect_tcp("near:7", build),
+            Carrier::Tls => sim.host("far").connect_tcp("near:7", certificates::client().around(SERVER_NAME, build)),
             Carrier::WebSocket => sim.host("far").connect_tcp("near:7", WebSocket::client("ws://near:7/", build)),
         };
         assert!(sim.run_until(|| made.borrow().is_some() && accepted()), "nobody accepts");

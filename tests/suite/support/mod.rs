@@ -20,7 +20,7 @@ pub(crate) use recorder::{Callback, Guard, Recorder};
 pub(crate) use service_manager::ServiceManager;
 pub(crate) use times::Times;
 pub(crate) use world::{
-    Ending, Peer, address_of, connect, every_reactor, every_world, every_world_and_pipes, every_world_and_web_sockets,
+    Ending, Peer, address_of, connect, every_reactor, every_world, every_world_and_layers, every_world_and_pipes,
     every_world_with, greeter, in_memory, in_memory_with, in_time, nobody, on_sockets, on_sockets_with,
     read_to_the_end, test_reactor,
 };

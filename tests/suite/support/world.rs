@@ -14,6 +14,7 @@ use protocols::web_socket::WebSocket;
 use reactor::testing::{Link, Simulation, StringTransport};
 use reactor::threads::RemoteReactor;
 use reactor::{Factory, Port, Reactor, Transport};
+use rig::certificates;
 use socket2::SockRef;
 
 use crate::support::far_end::{Carrier, FarEnd};
@@ -42,13 +43,14 @@ pub(crate) fn every_world_and_pipes(
     play_on_pipes(&factory, &play);
 }
 
-/// The same, and over web sockets, which end in both directions at once.
-pub(crate) fn every_world_and_web_sockets(
+/// The same, and inside layers: over TLS, and over web sockets, which end in both directions at once.
+pub(crate) fn every_world_and_layers(
     script: impl Fn(Recorder) -> Recorder + Send + Sync + Clone + 'static,
     play: impl Fn(&mut Peer),
 ) {
     let factory = recorders(script);
     play_everywhere(&factory, &play);
+    play_in_simulations(&factory, &play, Carrier::Tls);
     play_in_simulations(&factory, &play, Carrier::WebSocket);
 }
 
@@ -135,6 +137,7 @@ fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer), carrier:
         let inside = tell_of_transports(factory(log.clone()), || ());
         match carrier {
             Carrier::Tcp => near.listen_tcp(7, inside).unwrap(),
+            Carrier::Tls => near.listen_tcp(7, certificates::server().around(inside)).unwrap(),
             Carrier::WebSocket => near.listen_tcp(7, WebSocket::around(inside)).unwrap(),
         };
         let far = FarEnd::connect(sim, carrier, || LATEST.with_borrow(Option::is_some));

@@ -9,7 +9,7 @@ use reactor::testing::expect_panic;
 use reactor::{Address, CloseReason, Factory, Protocol, Transport};
 
 use crate::support::{
-    Callback, Ending, Log, Recorder, every_reactor, every_world, every_world_and_web_sockets, every_world_with,
+    Callback, Ending, Log, Recorder, every_reactor, every_world, every_world_and_layers, every_world_with,
 };
 
 /// Logs that it builds, and as whose peer.
@@ -35,7 +35,7 @@ fn s001_a_connection_is_built_made_given_data_and_lost_once() {
 
 #[test]
 fn s002_no_data_comes_before_connection_made_has_returned() {
-    every_world_and_web_sockets(
+    every_world_and_layers(
         |recorder| {
             recorder.on(Callback::Made, |this| {
                 this.deferred();
@@ -53,7 +53,7 @@ fn s002_no_data_comes_before_connection_made_has_returned() {
 #[test]
 fn s004_causes_of_an_end_that_coincide_end_it_once() {
     expect_panic("oh", || {
-        every_world_and_web_sockets(
+        every_world_and_layers(
             |recorder| {
                 recorder.on(Callback::Data, |this| {
                     this.transport.write_eof();
@@ -86,7 +86,7 @@ fn s005_nothing_received_is_no_data() {
 
 #[test]
 fn s008_what_input_asks_for_comes_before_the_output_that_waits() {
-    every_world_and_web_sockets(
+    every_world_and_layers(
         |recorder| recorder.on(Callback::Data, |this| this.transport.abort_connection()),
         |peer| {
             peer.stop_reading();
@@ -103,7 +103,7 @@ fn s008_what_input_asks_for_comes_before_the_output_that_waits() {
 
 #[test]
 fn s010_a_write_from_connection_lost_is_dropped() {
-    every_world_and_web_sockets(
+    every_world_and_layers(
         |recorder| {
             recorder.on(Callback::Lost, |this| {
                 this.transport.write("too late");
@@ -121,7 +121,7 @@ fn s010_a_write_from_connection_lost_is_dropped() {
 
 #[test]
 fn s012_no_call_of_a_transport_calls_back_from_inside() {
-    every_world_and_web_sockets(
+    every_world_and_layers(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 let calls: [fn(&Transport); 5] = [
@@ -150,7 +150,7 @@ fn s012_no_call_of_a_transport_calls_back_from_inside() {
 
 #[test]
 fn s014_writes_after_the_end_are_silently_dropped() {
-    every_world_and_web_sockets(
+    every_world_and_layers(
         |recorder| recorder,
         |peer| {
             peer.send_eof();
@@ -187,7 +187,7 @@ fn s019_a_panic_discards_output_and_the_peer_can_see_that() {
 #[test]
 fn s020_a_panic_wins_over_an_abort_before_it() {
     expect_panic("oh", || {
-        every_world_and_web_sockets(
+        every_world_and_layers(
             |recorder| {
                 recorder.on(Callback::Data, |this| {
                     this.transport.abort_connection();

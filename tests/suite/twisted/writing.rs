@@ -7,7 +7,7 @@ use std::time::Duration;
 use reactor::testing::{Simulation, StringTransport};
 use reactor::{Protocol, Transport};
 
-use crate::support::{Callback, Log, Recorder, every_world_and_web_sockets, in_memory};
+use crate::support::{Callback, Log, Recorder, every_world_and_layers, in_memory};
 
 #[test]
 fn s060_all_that_a_callback_writes_leaves_together() {
@@ -46,7 +46,7 @@ fn s063_what_has_left_is_no_longer_counted() {
 
 #[test]
 fn s066_writing_nothing_does_nothing() {
-    every_world_and_web_sockets(
+    every_world_and_layers(
         |recorder| {
             recorder.on(Callback::Data, |this| {
                 this.transport.write("");

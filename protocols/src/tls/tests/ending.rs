@@ -29,7 +29,7 @@ fn s197_an_end_without_a_word_is_a_reason_of_its_own() {
 }
 
 #[test]
-fn each_direction_ends_by_itself() {
+fn s048_each_direction_ends_by_itself() {
     let mut wire = Wire::open();
     wire.client.transport().write("question");
     wire.client.transport().write_eof();
@@ -52,4 +52,22 @@ fn s204_an_abort_is_a_reset_and_delivers_nothing_more() {
     assert_eq!(wire.server.received(), b"");
     assert!(matches!(wire.server.lost(), Some(CloseReason::Aborted)));
     assert!(wire.client.was_reset());
+}
+
+#[test]
+fn s052_an_abort_has_the_same_reason_over_tls() {
+    let mut wire = Wire::open();
+    wire.client.transport().abort_connection();
+    wire.run();
+    assert!(matches!(wire.client.lost(), Some(CloseReason::Aborted)));
+}
+
+#[test]
+fn s033_what_is_written_after_a_close_is_dropped_over_tls_too() {
+    let mut wire = Wire::open();
+    wire.client.transport().write("before");
+    wire.client.transport().lose_connection();
+    wire.client.transport().write("after");
+    wire.run();
+    assert_eq!(wire.server.received(), b"before");
 }
