@@ -227,16 +227,16 @@ fn sources(folder: &str) -> Vec<PathBuf> {
 
 /// What stands before the unit tests; nothing, in a file of tests.
 fn code_of(file: &Path) -> String {
-    if file.ends_with("tests.rs") {
+    if is_of_tests(file) {
         return String::new();
     }
     let text = fs::read_to_string(file).unwrap();
     text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default().to_owned()
 }
 
-/// Whether a file has the unit tests of another.
+/// Whether a file has the unit tests of another, or is one of several that have.
 fn is_of_tests(file: &Path) -> bool {
-    file.file_stem().is_some_and(|stem| stem == "tests")
+    file.iter().skip_while(|part| *part != "src").any(|part| part == "tests" || part == "tests.rs")
 }
 
 /// Whether a module directly below the crate is a file, which is in no folder.

@@ -407,6 +407,25 @@ impl Peer {
         }
     }
 
+    /// Reads `len` bytes and the end of the stream, and waits until the connection has closed in order.
+    #[track_caller]
+    pub(crate) fn expect_all_sent(&mut self, len: usize) {
+        let (data, ending) = self.read_to_the_end();
+        assert_eq!((data.len(), ending), (len, Ending::Clean));
+        self.wait_for("dropped");
+        assert_eq!(self.log.count("lost Done"), 1, "{:#?}", self.log.lines());
+    }
+
+    /// Waits until the connection was aborted, and reads less than `len` bytes and a reset.
+    #[track_caller]
+    pub(crate) fn expect_cut_off(&mut self, len: usize) {
+        self.wait_for("dropped");
+        assert!(self.log.has("lost Aborted"), "{:#?}", self.log.lines());
+        let (data, ending) = self.read_to_the_end();
+        assert!(data.len() < len, "{} bytes came", data.len());
+        assert_eq!(ending, Ending::Reset);
+    }
+
     /// All that comes until the connection ends.
     #[track_caller]
     pub(crate) fn read_to_the_end(&mut self) -> (Vec<u8>, Ending) {

@@ -52,7 +52,12 @@ pub(super) const KINDS: [Kind; 5] = [
     Kind {
         name: "segments",
         connect: |accept| {
-            connect(|make| TerminatorReceiver::factory(move |segments: Segments| accept.then(|| make(segments))))
+            connect(|make| {
+                TerminatorReceiver::factory(move |segments: Segments| {
+                    segments.set_terminator("\r\n");
+                    accept.then(|| make(segments))
+                })
+            })
         },
         encode: |message| format!("{message}\r\n"),
         at_the_end: &["eof \r", CLOSED],
@@ -168,16 +173,31 @@ impl<K: 'static> Probe<Handle<K>> {
         self.log(format!("eof {}", String::from_utf8_lossy(unfinished)).trim_end_matches(' '));
         OnEof::Close
     }
+}
 
-    fn lost(&self, reason: &CloseReason) {
-        self.log(format!("lost {reason}"));
-    }
+/// The callbacks that all kinds of handlers have, and that are not of one trait.
+macro_rules! record_the_connection {
+    () => {
+        fn connection_made(&mut self) {
+            self.log("made");
+        }
+
+        fn pause_writing(&mut self) {
+            self.log("pause_writing");
+        }
+
+        fn resume_writing(&mut self) {
+            self.log("resume_writing");
+        }
+
+        fn connection_lost(&mut self, reason: CloseReason) {
+            self.log(format!("lost {reason}"));
+        }
+    };
 }
 
 impl LineHandler for Probe<Lines> {
-    fn connection_made(&mut self) {
-        self.log("made");
-    }
+    record_the_connection!();
 
     fn line_received(&mut self, line: &[u8]) {
         self.message(line);
@@ -186,24 +206,10 @@ impl LineHandler for Probe<Lines> {
     fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
         self.eof(unfinished)
     }
-
-    fn pause_writing(&mut self) {
-        self.log("pause_writing");
-    }
-
-    fn resume_writing(&mut self) {
-        self.log("resume_writing");
-    }
-
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.lost(&reason);
-    }
 }
 
 impl StringHandler for Probe<Strings> {
-    fn connection_made(&mut self) {
-        self.log("made");
-    }
+    record_the_connection!();
 
     fn string_received(&mut self, string: &[u8]) {
         self.message(string);
@@ -211,18 +217,6 @@ impl StringHandler for Probe<Strings> {
 
     fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
         self.eof(unfinished)
-    }
-
-    fn pause_writing(&mut self) {
-        self.log("pause_writing");
-    }
-
-    fn resume_writing(&mut self) {
-        self.log("resume_writing");
-    }
-
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.lost(&reason);
     }
 }
 
@@ -238,32 +232,15 @@ impl StatefulHandler for Probe<States> {
         })
     }
 
-    fn connection_made(&mut self) {
-        self.log("made");
-    }
+    record_the_connection!();
 
     fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
         self.eof(unfinished)
     }
-
-    fn pause_writing(&mut self) {
-        self.log("pause_writing");
-    }
-
-    fn resume_writing(&mut self) {
-        self.log("resume_writing");
-    }
-
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.lost(&reason);
-    }
 }
 
 impl TerminatorHandler for Probe<Segments> {
-    fn connection_made(&mut self) {
-        self.log("made");
-        self.handle.set_terminator("\r\n");
-    }
+    record_the_connection!();
 
     fn collect_incoming_data(&mut self, data: &[u8]) {
         self.segment.extend_from_slice(data);
@@ -277,26 +254,12 @@ impl TerminatorHandler for Probe<Segments> {
     fn eof_received(&mut self, unfinished: &[u8]) -> OnEof {
         self.eof(unfinished)
     }
-
-    fn pause_writing(&mut self) {
-        self.log("pause_writing");
-    }
-
-    fn resume_writing(&mut self) {
-        self.log("resume_writing");
-    }
-
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.lost(&reason);
-    }
 }
 
 impl CodecHandler for Probe<Messages<LinesCodec>> {
     type Codec = LinesCodec;
 
-    fn connection_made(&mut self) {
-        self.log("made");
-    }
+    record_the_connection!();
 
     fn message_received(&mut self, message: String) {
         self.message(message.as_bytes());
@@ -304,17 +267,5 @@ impl CodecHandler for Probe<Messages<LinesCodec>> {
 
     fn eof_received(&mut self) -> OnEof {
         self.eof(b"")
-    }
-
-    fn pause_writing(&mut self) {
-        self.log("pause_writing");
-    }
-
-    fn resume_writing(&mut self) {
-        self.log("resume_writing");
-    }
-
-    fn connection_lost(&mut self, reason: CloseReason) {
-        self.lost(&reason);
     }
 }
