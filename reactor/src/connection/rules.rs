@@ -94,10 +94,10 @@ impl Connection {
 
     #[inline]
     pub(super) fn deliver(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
-        self.state().watch_writes();
+        let before = self.state().load();
         if self.run(callback) {
             // Before `pause_writing`, because what that callback writes is not an answer to input.
-            self.state().settle_debt();
+            self.state().owe_what_exceeds(before);
             self.pace();
         }
     }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncWrite, Interest};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::address::{Address, unmapped};
@@ -60,9 +60,26 @@ impl Stream for Tcp {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        let mut buffer = ReadBuf::new(buffer);
-        ready!(Pin::new(&mut self.socket).poll_read(cx, &mut buffer))?;
-        Poll::Ready(Ok(buffer.filled().len()))
+        loop {
+            // This avoids the bookkeeping of poll_read. As there, after a short read nothing is left, and new data is a
+            // new edge: the socket counts as not readable, which is what WouldBlock says.
+            let mut short = None;
+            let read = self.socket.try_io(Interest::READABLE, || match (&*SockRef::from(&self.socket)).read(buffer) {
+                Ok(n) if 0 < n && n < buffer.len() => {
+                    short = Some(n);
+                    Err(io::ErrorKind::WouldBlock.into())
+                }
+                read => read,
+            });
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                read => return Poll::Ready(read),
+            }
+            if let Some(n) = short {
+                return Poll::Ready(Ok(n));
+            }
+            ready!(self.socket.poll_read_ready(cx))?;
+        }
     }
 
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

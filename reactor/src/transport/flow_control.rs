@@ -29,16 +29,10 @@ impl State {
         }
     }
 
-    /// Begins to watch whether a callback writes.
-    pub(crate) fn watch_writes(&self) {
-        self.unsent_before_input.set(self.load());
-    }
-
-    /// What `data_received` has written is owed for input. What it found unsent is not: two peers that send each other
-    /// much data, and an answer now and then, would both stop reading.
-    pub(crate) fn settle_debt(&self) {
-        let written = self.load().saturating_sub(self.unsent_before_input.get());
-        self.owed.set(self.owed.get() + written);
+    /// What `data_received` has written is owed for input. What it found unsent, `before`, is not: two peers that send
+    /// each other much data, and an answer now and then, would both stop reading.
+    pub(crate) fn owe_what_exceeds(&self, before: usize) {
+        self.owed.set(self.owed.get() + self.load().saturating_sub(before));
     }
 
     /// Records that `n` bytes of what is owed for input have left.

@@ -50,8 +50,6 @@ pub(crate) struct State {
     /// The number of internal holds on reading, besides the user's pause.
     pub(super) holds: Cell<u32>,
     pub(super) paused: Cell<bool>,
-    /// What was unsent when the running `data_received` was called.
-    pub(super) unsent_before_input: Cell<usize>,
     /// Whether a whole message was received since this was last read.
     message: Cell<bool>,
     pub(crate) pace: Cell<Pace>,
@@ -138,7 +136,6 @@ impl State {
             owed: Cell::new(0),
             holds: Cell::new(0),
             paused: Cell::new(false),
-            unsent_before_input: Cell::new(0),
             message: Cell::new(false),
             pace: Cell::new(Pace::KeepsUp),
             lifecycle: Cell::new(Lifecycle::BEGIN),
