@@ -148,7 +148,7 @@ fn work(jobs: mpsc::Receiver<Job>, monitor: &Monitor, at_terminal: bool) {
             Job::Ask(answer) => {
                 let typed = match trouble.take() {
                     Some(error) => Typed::Failed(format!("cannot write to standard output: {error}")),
-                    None if monitor.change(State::begin_reading) => input.read(),
+                    None if monitor.change(MonitorState::begin_reading) => input.read(),
                     None => Typed::End,
                 };
                 monitor.change(|state| state.reading = false);
@@ -227,19 +227,19 @@ fn read_line(input: &mut impl BufRead) -> Typed {
 /// The progress of the console's thread.
 #[derive(Default)]
 struct Monitor {
-    state: Mutex<State>,
+    state: Mutex<MonitorState>,
     changed: Condvar,
 }
 
 #[derive(Default)]
-struct State {
+struct MonitorState {
     /// How many outputs have not been shown yet.
     unshown: usize,
     reading: bool,
     closing: bool,
 }
 
-impl State {
+impl MonitorState {
     /// After the close nothing is read any more.
     fn begin_reading(&mut self) -> bool {
         self.reading = !self.closing;
@@ -248,14 +248,14 @@ impl State {
 }
 
 impl Monitor {
-    fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut MonitorState) -> T) -> T {
         let changed = change(&mut self.lock());
         self.changed.notify_all();
         changed
     }
 
     /// Waits up to `patience` until `is_reached`. Returns whether it is.
-    fn wait(&self, mut patience: Duration, is_reached: impl Fn(&State) -> bool) -> bool {
+    fn wait(&self, mut patience: Duration, is_reached: impl Fn(&MonitorState) -> bool) -> bool {
         let mut state = self.lock();
         while !is_reached(&state) {
             if patience.is_zero() {
@@ -267,7 +267,7 @@ impl Monitor {
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, MonitorState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

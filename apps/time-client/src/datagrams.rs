@@ -63,14 +63,14 @@ struct Conversation {
     server: SocketAddr,
     /// A line typed earlier that another address refused.
     unsent: Option<Vec<u8>>,
-    waiting: Option<Waiting>,
+    waiting: Option<SentLine>,
     /// Lines sent recently: their replies may be late, or come twice.
     earlier: VecDeque<Vec<u8>>,
     ended: Option<oneshot::Sender<Ending>>,
 }
 
 /// A line that was sent, until its reply arrives.
-struct Waiting {
+struct SentLine {
     line: Vec<u8>,
     patience: DelayedCall,
 }
@@ -94,7 +94,7 @@ impl Conversation {
         match self.transport.write_to_peer(&line) {
             Ok(()) => {
                 let patience = self.transport.call_later(PATIENCE, Self::give_up);
-                self.waiting = Some(Waiting { line, patience });
+                self.waiting = Some(SentLine { line, patience });
             }
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::WouldBlock) => {
                 self.console.show(Shown::Notice(format!("cannot send the line: {error}")));
@@ -112,7 +112,7 @@ impl Conversation {
 
     /// Finishes the last line and goes on.
     fn next(&mut self) {
-        if let Some(Waiting { line, patience }) = self.waiting.take() {
+        if let Some(SentLine { line, patience }) = self.waiting.take() {
             patience.cancel();
             self.earlier.push_front(line);
             self.earlier.truncate(EARLIER);
@@ -140,7 +140,7 @@ impl DatagramProtocol for Conversation {
     }
 
     fn datagram_received(&mut self, data: &[u8], _peer: SocketAddr) {
-        let Some(Waiting { line, .. }) = &self.waiting else { return };
+        let Some(SentLine { line, .. }) = &self.waiting else { return };
         if is_whole_reply(data, line) || !self.earlier.iter().any(|earlier| is_whole_reply(data, earlier)) {
             self.console.show(Shown::Reply(data.to_vec()));
             self.next();
@@ -148,7 +148,7 @@ impl DatagramProtocol for Conversation {
     }
 
     fn connection_refused(&mut self) {
-        if let Some(Waiting { line, .. }) = self.waiting.take() {
+        if let Some(SentLine { line, .. }) = self.waiting.take() {
             let error = io::Error::new(ErrorKind::ConnectionRefused, "connection refused");
             self.end(Ending::Unreachable { error, line: Some(line) });
         }

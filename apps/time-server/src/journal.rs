@@ -14,7 +14,7 @@ use reactor::Address;
 /// that cannot be written is lost, and the next one is tried.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    entries: Sender<Entry>,
+    entries: Sender<JournalEntry>,
     /// The number of bytes waiting to be written.
     waiting: Arc<AtomicUsize>,
     tells_data: bool,
@@ -23,7 +23,7 @@ pub(crate) struct Journal {
 }
 
 #[derive(Debug)]
-enum Entry {
+enum JournalEntry {
     Line(String),
     /// Reports when everything before this has been written.
     End(Sender<()>),
@@ -69,7 +69,7 @@ impl Journal {
     /// Waits until everything is written, or gives up.
     pub(crate) fn close(&self) {
         let (sender, written) = mpsc::channel();
-        if self.entries.send(Entry::End(sender)).is_ok() {
+        if self.entries.send(JournalEntry::End(sender)).is_ok() {
             // On an error there is no reader, so nothing is missed.
             let _ = written.recv_timeout(PATIENCE);
         }
@@ -89,15 +89,15 @@ impl Journal {
         }
         self.waiting.fetch_add(size, Ordering::Relaxed);
         // The thread ends after this value.
-        let _ = self.entries.send(Entry::Line(line));
+        let _ = self.entries.send(JournalEntry::Line(line));
     }
 }
 
-fn write_all(entries: &Receiver<Entry>, waiting: &AtomicUsize, mut output: impl Write) {
+fn write_all(entries: &Receiver<JournalEntry>, waiting: &AtomicUsize, mut output: impl Write) {
     let mut failing = false;
     for entry in entries {
         match entry {
-            Entry::Line(line) => {
+            JournalEntry::Line(line) => {
                 let written = writeln!(output, "{line}").and_then(|()| output.flush());
                 waiting.fetch_sub(line.len() + OVERHEAD, Ordering::Relaxed);
                 if let Err(error) = &written
@@ -108,7 +108,7 @@ fn write_all(entries: &Receiver<Entry>, waiting: &AtomicUsize, mut output: impl 
                 failing = written.is_err();
             }
             // The receiver may have given up.
-            Entry::End(written) => drop(written.send(())),
+            JournalEntry::End(written) => drop(written.send(())),
         }
     }
 }

@@ -18,9 +18,9 @@ use crate::amp::error::AmpError;
 /// Its methods only record what to do: **they never call user code**. A handle that outlives its connection is
 /// harmless: its calls fail.
 #[derive(Clone)]
-pub struct Amp(Rc<Shared>);
+pub struct Amp(Rc<AmpCell>);
 
-struct Shared {
+struct AmpCell {
     transport: Transport,
     /// The number of the last call.
     number: Cell<u64>,
@@ -39,7 +39,7 @@ pub(crate) type Outcome = Result<AmpBox, AmpError>;
 
 impl Amp {
     pub(crate) fn new(transport: Transport) -> Self {
-        let amp = Self(Rc::new(Shared {
+        let amp = Self(Rc::new(AmpCell {
             transport: transport.clone(),
             number: Cell::new(0),
             calls: RefCell::default(),

@@ -15,7 +15,7 @@ use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::Decoder;
 
-use crate::receiver::handle::Shared;
+use crate::receiver::handle::ReceiverCell;
 use crate::receiver::input::SPARE;
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Cut, Event, Receiver};
@@ -154,7 +154,7 @@ type Decode<C> = fn(&mut C, &mut BytesMut) -> Result<Option<<C as Decoder>::Item
 /// Delivers what `decode` takes from the buffer, as long as delivery may go on.
 fn decode_with<H: CodecHandler>(receiver: &mut Receiver<H, CodecReceiver>, decode: Decode<H::Codec>) {
     let Receiver { handler, handle: messages, cut: CodecReceiver { buffer } } = receiver;
-    let Shared { delivery, kind } = &*messages.0;
+    let ReceiverCell { delivery, kind } = &*messages.0;
     let most = buffer.len();
     let next = || {
         let mut decoded = decode(&mut kind.codec.borrow_mut(), buffer);

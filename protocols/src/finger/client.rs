@@ -59,7 +59,7 @@ pub fn lookup_within<T: Into<ConnectOptions>>(
         let query = query.map_err(FingerError::Query)?;
         let answer = Rc::new(Answer::default());
         let shared = Rc::clone(&answer);
-        let connector = reactor.connect_tcp(server, move |transport: Transport| Client {
+        let connector = reactor.connect_tcp(server, move |transport: Transport| Lookup {
             charge: transport.charge_memory(0),
             transport,
             query: query.to_string(),
@@ -111,7 +111,7 @@ struct Answer {
     complete: Cell<bool>,
 }
 
-struct Client {
+struct Lookup {
     transport: Transport,
     charge: MemoryCharge,
     query: String,
@@ -119,7 +119,7 @@ struct Client {
     answer: Rc<Answer>,
 }
 
-impl Protocol for Client {
+impl Protocol for Lookup {
     fn connection_made(&mut self) {
         write!(self.transport, "{}\r\n", self.query);
         self.transport

@@ -61,7 +61,7 @@ impl IdentClient {
         let queries = Queries { pending: VecDeque::new(), lines: None, deadline: DEADLINE, timer: None, over: None };
         let queries = Rc::new(RefCell::new(queries));
         let shared = Rc::clone(&queries);
-        let factory = LineReceiver::factory(move |lines| Client { lines, queries: Rc::clone(&shared) });
+        let factory = LineReceiver::factory(move |lines| QuerySender { lines, queries: Rc::clone(&shared) });
         let connector = reactor.connect_tcp(server, factory.any_newline().max_length(LONGEST_LINE));
         let (finished, shared) = (connector.finished(), Rc::clone(&queries));
         reactor.spawn(async move {
@@ -123,7 +123,7 @@ impl Queries {
         if let (Some(lines), Some(query)) = (&self.lines, self.pending.front()) {
             let (server_port, client_port) = query.ports;
             lines.send_line(format!("{server_port}, {client_port}"));
-            let given_up = |client: &mut Client| client.lines.transport().fail_connection(CloseReason::TimedOut);
+            let given_up = |client: &mut QuerySender| client.lines.transport().fail_connection(CloseReason::TimedOut);
             self.timer = Some(lines.call_later(self.deadline, given_up));
         }
     }
@@ -137,12 +137,12 @@ impl Queries {
     }
 }
 
-struct Client {
+struct QuerySender {
     lines: Lines,
     queries: Rc<RefCell<Queries>>,
 }
 
-impl LineHandler for Client {
+impl LineHandler for QuerySender {
     fn connection_made(&mut self) {
         let mut queries = self.queries.borrow_mut();
         queries.lines = Some(self.lines.clone());

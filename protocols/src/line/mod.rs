@@ -33,7 +33,7 @@ use std::rc::Rc;
 use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 use crate::line::splitter::{Delimiter, Framing, LineTooLong};
-use crate::receiver::handle::Shared;
+use crate::receiver::handle::ReceiverCell;
 use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Cut, Event, Receiver};
@@ -155,7 +155,7 @@ impl<H: LineHandler> Cut<H> for LineReceiver {
 
     fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]) {
         let Receiver { handler, handle: lines, cut } = receiver;
-        let Shared { delivery, kind } = &*lines.0;
+        let ReceiverCell { delivery, kind } = &*lines.0;
         let mut input = cut.buffer.input(chunk);
         kind.change_input(&mut input);
         let next = |input: &mut Input<'_>| {

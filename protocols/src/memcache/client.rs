@@ -11,7 +11,7 @@ use reactor::{CloseReason, DelayedCall, Transport};
 use crate::line::Lines;
 use crate::memcache::error::MemcacheError;
 use crate::memcache::item::MemcacheItem;
-use crate::memcache::waiting::{Answer, Waiting};
+use crate::memcache::waiting::{Answer, PendingRequest};
 
 /// A handle of one connection to a memcached server. Twisted's `MemCacheProtocol`.
 ///
@@ -59,15 +59,15 @@ use crate::memcache::waiting::{Answer, Waiting};
 /// waited for a minute ([`timeout`](crate::memcache::MemcacheFactory::timeout)) or when the server violates the
 /// protocol.
 #[derive(Clone)]
-pub struct MemcacheClient(Rc<Shared>);
+pub struct MemcacheClient(Rc<ClientCell>);
 
-struct Shared {
+struct ClientCell {
     lines: Lines,
     timeout: Duration,
     max_value_length: usize,
     /// Starts the timer of the oldest request.
     start_timer: fn(&Lines, Duration) -> DelayedCall,
-    waiting: RefCell<VecDeque<Waiting>>,
+    waiting: RefCell<VecDeque<PendingRequest>>,
     /// Times out the oldest request.
     timer: RefCell<Option<DelayedCall>>,
     /// The error of all requests once the connection has ended.
@@ -81,7 +81,7 @@ impl MemcacheClient {
         max_value_length: usize,
         start_timer: fn(&Lines, Duration) -> DelayedCall,
     ) -> Self {
-        Self(Rc::new(Shared {
+        Self(Rc::new(ClientCell {
             lines,
             timeout,
             max_value_length,
@@ -110,7 +110,7 @@ impl MemcacheClient {
         if keys.is_empty() {
             let _ = answer.send(Ok(BTreeMap::new()));
         } else {
-            self.send(request, Waiting::Items { keys, found: BTreeMap::new(), answer });
+            self.send(request, PendingRequest::Items { keys, found: BTreeMap::new(), answer });
         }
         outcome(receiver)
     }
@@ -205,12 +205,12 @@ impl MemcacheClient {
     /// The server's statistics, by name. Twisted's `stats`.
     pub fn stats(&self) -> impl Future<Output = Result<BTreeMap<String, String>, MemcacheError>> + use<> {
         let request = self.check_connection().map(|()| "stats".to_owned());
-        self.ask(request, |answer| Waiting::Stats { found: BTreeMap::new(), answer })
+        self.ask(request, |answer| PendingRequest::Stats { found: BTreeMap::new(), answer })
     }
 
     /// The server's version. Twisted's `version`.
     pub fn version(&self) -> impl Future<Output = Result<String, MemcacheError>> + use<> {
-        self.ask(self.check_connection().map(|()| "version".to_owned()), Waiting::Version)
+        self.ask(self.check_connection().map(|()| "version".to_owned()), PendingRequest::Version)
     }
 
     /// As [`Transport::lose_connection`]; requests without an answer fail.
@@ -255,7 +255,7 @@ impl MemcacheClient {
         key: &str,
         by: u64,
     ) -> impl Future<Output = Result<Option<u64>, MemcacheError>> + use<> {
-        self.ask(self.check(key).map(|()| format!("{command} {key} {by}")), Waiting::Number)
+        self.ask(self.check(key).map(|()| format!("{command} {key} {by}")), PendingRequest::Number)
     }
 
     fn done(
@@ -263,11 +263,11 @@ impl MemcacheClient {
         request: Result<String, MemcacheError>,
         line: &'static str,
     ) -> impl Future<Output = Result<bool, MemcacheError>> + use<> {
-        self.ask(request, move |answer| Waiting::Done { line, answer })
+        self.ask(request, move |answer| PendingRequest::Done { line, answer })
     }
 
     /// Sends the line of a request, if there is one, and waits for its answer.
-    fn ask<T, W: FnOnce(Answer<T>) -> Waiting>(
+    fn ask<T, W: FnOnce(Answer<T>) -> PendingRequest>(
         &self,
         request: Result<String, MemcacheError>,
         waiting: W,
@@ -317,7 +317,7 @@ impl MemcacheClient {
         }
     }
 
-    fn send(&self, request: Result<String, MemcacheError>, waiting: Waiting) {
+    fn send(&self, request: Result<String, MemcacheError>, waiting: PendingRequest) {
         let request = request.and_then(|request| self.check_room(request.len()).map(|()| request));
         match request {
             Ok(request) => {
@@ -341,12 +341,12 @@ impl MemcacheClient {
         &self.0.lines
     }
 
-    pub(crate) fn take_oldest(&self) -> Option<Waiting> {
+    pub(crate) fn take_oldest(&self) -> Option<PendingRequest> {
         self.0.waiting.borrow_mut().pop_front()
     }
 
     /// Puts back what [`take_oldest`](Self::take_oldest) took.
-    pub(crate) fn put_oldest(&self, waiting: Waiting) {
+    pub(crate) fn put_oldest(&self, waiting: PendingRequest) {
         self.0.waiting.borrow_mut().push_front(waiting);
     }
 

@@ -9,7 +9,7 @@ use crate::memcache::error::MemcacheError;
 use crate::memcache::item::MemcacheItem;
 
 /// A request that waits for its answer.
-pub(crate) enum Waiting {
+pub(crate) enum PendingRequest {
     /// Waits for items. The keys are those still missing.
     Items {
         keys: BTreeSet<String>,
@@ -35,11 +35,11 @@ pub(crate) type Answer<T> = oneshot::Sender<Result<T, MemcacheError>>;
 pub(crate) enum Progress {
     Answered,
     /// Another line follows.
-    More(Waiting),
+    More(PendingRequest),
     /// The bytes of a value follow, and another line.
-    Value(Waiting, ValueHeader),
+    Value(PendingRequest, ValueHeader),
     /// The line does not answer the request.
-    Violation(Waiting),
+    Violation(PendingRequest),
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -50,7 +50,7 @@ pub(crate) struct ValueHeader {
     pub(crate) cas: u64,
 }
 
-impl Waiting {
+impl PendingRequest {
     /// Takes the next line of the answer.
     pub(crate) fn line_received(self, line: &str) -> Progress {
         if let Some(error) = error_in(line) {

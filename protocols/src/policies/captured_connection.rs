@@ -45,11 +45,11 @@ use crate::policies::pcap::{Records, invalid};
 pub struct CapturedConnection {
     peer: String,
     /// Each with its time since 1970.
-    events: Vec<(Duration, Event)>,
+    events: Vec<(Duration, CapturedEvent)>,
 }
 
 #[derive(Clone, Debug)]
-enum Event {
+enum CapturedEvent {
     Made,
     Received(Vec<u8>),
     Sent(Vec<u8>),
@@ -78,12 +78,12 @@ impl CapturedConnection {
                 [MADE, peer @ ..] => {
                     numbers.insert(number, connections.len());
                     connections.push(Self { peer: String::from_utf8_lossy(peer).into_owned(), events: Vec::new() });
-                    Event::Made
+                    CapturedEvent::Made
                 }
-                [RECEIVED, data @ ..] => Event::Received(data.to_vec()),
-                [SENT, data @ ..] => Event::Sent(data.to_vec()),
-                [ENDED, ..] => Event::Ended,
-                [LOST, ..] => Event::Lost,
+                [RECEIVED, data @ ..] => CapturedEvent::Received(data.to_vec()),
+                [SENT, data @ ..] => CapturedEvent::Sent(data.to_vec()),
+                [ENDED, ..] => CapturedEvent::Ended,
+                [LOST, ..] => CapturedEvent::Lost,
                 _ => return Err(invalid(format!("an event of unknown kind of connection {number}"))),
             };
             let Some(index) = numbers.get(&number) else {
@@ -101,12 +101,12 @@ impl CapturedConnection {
 
     /// All received bytes.
     pub fn received(&self) -> Vec<u8> {
-        self.bytes(|event| if let Event::Received(data) = event { data } else { &[] })
+        self.bytes(|event| if let CapturedEvent::Received(data) = event { data } else { &[] })
     }
 
     /// All sent bytes.
     pub fn sent(&self) -> Vec<u8> {
-        self.bytes(|event| if let Event::Sent(data) = event { data } else { &[] })
+        self.bytes(|event| if let CapturedEvent::Sent(data) = event { data } else { &[] })
     }
 
     /// Does to a protocol what the peer did to the captured one: delivers the same bytes, cut in the same way, and the
@@ -118,14 +118,14 @@ impl CapturedConnection {
             wire.advance(time.saturating_sub(now));
             now = *time;
             match event {
-                Event::Received(data) => wire.receive(data),
-                Event::Ended => wire.receive_eof(),
-                Event::Made | Event::Sent(_) | Event::Lost => {}
+                CapturedEvent::Received(data) => wire.receive(data),
+                CapturedEvent::Ended => wire.receive_eof(),
+                CapturedEvent::Made | CapturedEvent::Sent(_) | CapturedEvent::Lost => {}
             }
         }
     }
 
-    fn bytes(&self, of: impl Fn(&Event) -> &[u8]) -> Vec<u8> {
+    fn bytes(&self, of: impl Fn(&CapturedEvent) -> &[u8]) -> Vec<u8> {
         self.events.iter().flat_map(|(_, event)| of(event)).copied().collect()
     }
 }

@@ -31,9 +31,9 @@ use reactor::{Address, CloseReason, Factory, Protocol, Transport};
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct ConnectionLimit(Rc<Shared>);
+pub struct ConnectionLimit(Rc<LimitCell>);
 
-struct Shared {
+struct LimitCell {
     most: usize,
     counted_by: fn(&Address) -> Peer,
     /// No count is zero.
@@ -59,7 +59,7 @@ impl ConnectionLimit {
 
     fn new(most: usize, counted_by: fn(&Address) -> Peer) -> Self {
         let (connections, refused, log_limit) = (RefCell::default(), Cell::new(0), LogLimit::default());
-        Self(Rc::new(Shared { most, counted_by, connections, refused, log_limit }))
+        Self(Rc::new(LimitCell { most, counted_by, connections, refused, log_limit }))
     }
 
     /// A factory around a factory, which refuses excess connections.
@@ -104,7 +104,7 @@ impl ConnectionLimit {
     }
 
     fn refuse(&self, outer: &Transport) {
-        let Shared { most, refused, log_limit, .. } = &*self.0;
+        let LimitCell { most, refused, log_limit, .. } = &*self.0;
         refused.set(refused.get() + 1);
         if let Some(left_out) = log_limit.allows(outer.reactor().now()) {
             tracing::warn!(left_out, peer = %outer.peer(), most, refused = refused.get(), "too many connections: refused");

@@ -26,10 +26,10 @@ pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
         None => None,
     };
     let deadline = arguments.optional("deadline")?.map(|deadline| deadline.seconds()).transpose()?;
-    Ok(Box::new(Server { arguments: arguments.clone(), inside, trust, deadline }))
+    Ok(Box::new(ProxiedServer { arguments: arguments.clone(), inside, trust, deadline }))
 }
 
-struct Server {
+struct ProxiedServer {
     arguments: Arguments,
     inside: Box<dyn ServerEndpoint>,
     trust: Option<Vec<String>>,
@@ -37,7 +37,7 @@ struct Server {
 }
 
 #[async_trait(?Send)]
-impl ServerEndpoint for Server {
+impl ServerEndpoint for ProxiedServer {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
         let mut factory = ProxyHeader::around(factory);
         if let Some(trust) = &self.trust {
@@ -54,7 +54,7 @@ impl ServerEndpoint for Server {
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for ProxiedServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
     }

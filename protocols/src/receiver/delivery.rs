@@ -26,7 +26,7 @@ pub(crate) struct Delivery {
     held: Cell<bool>,
     /// For the kept input.
     charge: MemoryCharge,
-    phase: Cell<Phase>,
+    phase: Cell<DeliveryPhase>,
     /// How many calls in a row asked for no bytes.
     empty_calls: Cell<u32>,
     /// The factory of the protocol that is to take this receiver's place.
@@ -36,7 +36,7 @@ pub(crate) struct Delivery {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum DeliveryPhase {
     Idle,
     /// Delivery will go on in the connection's next turn.
     Asked,
@@ -55,7 +55,7 @@ impl Delivery {
             starts_tls: Cell::new(false),
             stopped: Cell::new(false),
             held: Cell::new(false),
-            phase: Cell::new(Phase::Idle),
+            phase: Cell::new(DeliveryPhase::Idle),
             empty_calls: Cell::new(0),
             next: Cell::new(None),
             ask,
@@ -84,7 +84,7 @@ impl Delivery {
     pub(crate) fn start_tls(&self) {
         self.starts_tls.set(true);
         self.stopped.set(true);
-        if self.phase.get() != Phase::Running && self.charge.bytes() > 0 {
+        if self.phase.get() != DeliveryPhase::Running && self.charge.bytes() > 0 {
             self.hold();
         }
     }
@@ -108,8 +108,8 @@ impl Delivery {
 
     /// There is something to deliver, or something has changed. Only needed outside of a delivery.
     pub(crate) fn ask(&self) {
-        if self.phase.get() == Phase::Idle {
-            self.phase.set(Phase::Asked);
+        if self.phase.get() == DeliveryPhase::Idle {
+            self.phase.set(DeliveryPhase::Asked);
             (self.ask)(&self.transport);
         }
     }
@@ -117,7 +117,7 @@ impl Delivery {
     /// Gives way to another protocol, which gets all that is not delivered.
     pub(crate) fn give_way(&self, next: impl Factory) {
         self.next.set(Some(Box::new(Box::new(next))));
-        if self.phase.replace(Phase::Over) == Phase::Idle {
+        if self.phase.replace(DeliveryPhase::Over) == DeliveryPhase::Idle {
             (self.ask)(&self.transport);
         }
     }
@@ -157,8 +157,8 @@ impl Delivery {
     /// Delivers pieces with `next`, which returns whether there was one, as long as delivery may go on. True if it was
     /// stopped before the last piece.
     pub(crate) fn run(&self, mut next: impl FnMut() -> bool) -> bool {
-        if self.phase.get() != Phase::Over {
-            self.phase.set(Phase::Running);
+        if self.phase.get() != DeliveryPhase::Over {
+            self.phase.set(DeliveryPhase::Running);
         }
         let unsent = self.transport.unsent_bytes();
         loop {
@@ -174,17 +174,17 @@ impl Delivery {
     /// Whether a delivery may go on that began with this many unsent bytes.
     fn goes_on(&self, unsent: usize) -> bool {
         let answers = self.transport.unsent_bytes().saturating_sub(unsent);
-        let is_over = self.phase.get() == Phase::Over;
+        let is_over = self.phase.get() == DeliveryPhase::Over;
         !self.stopped.get() && !is_over && !self.transport.is_closing() && answers <= MOST_ANSWERS
     }
 
     /// Ends a delivery. `kept` is the memory that the kept input takes, `left` whether something is left to deliver.
     pub(crate) fn end(&self, kept: usize, left: bool) {
         self.charge.set(kept);
-        if self.phase.get() == Phase::Over {
+        if self.phase.get() == DeliveryPhase::Over {
             return;
         }
-        self.phase.set(Phase::Idle);
+        self.phase.set(DeliveryPhase::Idle);
         if left {
             self.hold();
         } else if self.held.replace(false) && !self.paused.get() {
@@ -204,7 +204,7 @@ impl Delivery {
 
     /// Whether there is something to deliver, now or later.
     pub(crate) fn has_more(&self) -> bool {
-        self.held.get() || matches!(self.phase.get(), Phase::Asked | Phase::Over)
+        self.held.get() || matches!(self.phase.get(), DeliveryPhase::Asked | DeliveryPhase::Over)
     }
 
     /// Reports the end of the stream, with the unfinished rest, after everything there is to deliver.

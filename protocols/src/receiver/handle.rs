@@ -46,13 +46,13 @@ use crate::tls::{self, TlsError, TlsInfo};
 /// });
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub struct Handle<K: ?Sized>(pub(crate) Rc<Shared<K>>);
+pub struct Handle<K: ?Sized>(pub(crate) Rc<ReceiverCell<K>>);
 
 /// A [`Handle`] of any kind of receiver, made by [`Handle::to_any`], with what all kinds have in common.
 pub type AnyHandle = Handle<dyn Any>;
 
 /// What a receiver and its handles share.
-pub(crate) struct Shared<K: ?Sized> {
+pub(crate) struct ReceiverCell<K: ?Sized> {
     pub(crate) delivery: Delivery,
     pub(crate) kind: K,
 }
@@ -61,7 +61,7 @@ impl<K: 'static> Handle<K> {
     /// The handle of a connection, which [`Transport::handle`] then gives. `deliver_later` makes the receiver deliver in the
     /// connection's next turn.
     pub(crate) fn new(transport: Transport, kind: K, deliver_later: fn(&Transport)) -> Self {
-        let handle = Self(Rc::new(Shared { delivery: Delivery::new(transport.clone(), deliver_later), kind }));
+        let handle = Self(Rc::new(ReceiverCell { delivery: Delivery::new(transport.clone(), deliver_later), kind }));
         transport.set_handle(handle.clone());
         handle
     }
@@ -85,7 +85,7 @@ impl<K: 'static> Handle<K> {
     /// }
     /// ```
     pub fn to_any(&self) -> AnyHandle {
-        let shared: Rc<Shared<dyn Any>> = Rc::clone(&self.0) as _;
+        let shared: Rc<ReceiverCell<dyn Any>> = Rc::clone(&self.0) as _;
         Handle(shared)
     }
 }

@@ -17,7 +17,7 @@ use std::fmt;
 
 use reactor::{Factory, OnEof, Protocol, Transport};
 
-use crate::receiver::handle::Shared;
+use crate::receiver::handle::ReceiverCell;
 use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Cut, Event, Receiver};
@@ -81,7 +81,7 @@ impl<H: TerminatorHandler> Cut<H> for TerminatorReceiver {
 
     fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]) {
         let Receiver { handler, handle: segments, cut } = receiver;
-        let Shared { delivery, kind } = &*segments.0;
+        let ReceiverCell { delivery, kind } = &*segments.0;
         let next = |input: &mut Input<'_>| {
             if kind.changed.replace(false) {
                 input.search_anew();

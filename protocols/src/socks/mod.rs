@@ -130,8 +130,8 @@ impl Socks {
 
 impl Factory for Socks {
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-        let limit = transport.call_later(LIMIT, Server::out_of_time);
-        Some(Box::new(Server {
+        let limit = transport.call_later(LIMIT, SocksServer::out_of_time);
+        Some(Box::new(SocksServer {
             transport,
             access: Rc::clone(&self.access),
             names: self.names.clone(),
@@ -154,7 +154,7 @@ impl fmt::Debug for Socks {
     }
 }
 
-struct Server {
+struct SocksServer {
     transport: Transport,
     access: Rc<Access>,
     names: Option<Rc<NameRule>>,
@@ -174,7 +174,7 @@ struct Server {
     forward: Option<Forward>,
 }
 
-impl Protocol for Server {
+impl Protocol for SocksServer {
     fn data_received(&mut self, data: &[u8]) {
         match &self.forward {
             Some(forward) => forward.data_received(data),
@@ -200,7 +200,7 @@ impl Protocol for Server {
     }
 }
 
-impl Server {
+impl SocksServer {
     /// Processes the received bytes as far as possible.
     fn negotiate(&mut self) {
         while let Some(stage) = self.stage

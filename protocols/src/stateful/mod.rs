@@ -16,7 +16,7 @@ use std::fmt;
 use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 use crate::receiver::MAX_LENGTH;
-use crate::receiver::handle::Shared;
+use crate::receiver::handle::ReceiverCell;
 use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Cut, Event, Receiver};
@@ -86,7 +86,7 @@ impl<H: StatefulHandler> Cut<H> for StatefulReceiver<H> {
     fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]) {
         let Receiver { handler, handle: states, cut: Self { state, buffer } } = receiver;
         let Some(state) = state else { return };
-        let Shared { delivery, kind } = &*states.0;
+        let ReceiverCell { delivery, kind } = &*states.0;
         let next = |input: &mut Input<'_>| {
             if state.length > kind.max_length {
                 handler.length_limit_exceeded(state.length);

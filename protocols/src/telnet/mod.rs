@@ -47,7 +47,7 @@ use std::rc::Rc;
 
 use reactor::{CloseReason, Factory, MemoryCharge, OnEof, Protocol, Transport};
 
-use crate::receiver::handle::Shared;
+use crate::receiver::handle::ReceiverCell;
 use crate::receiver::input::{Buffer, Input};
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Cut, Event, Receiver};
@@ -215,7 +215,7 @@ impl<H: TelnetHandler> Cut<H> for TelnetReceiver {
     fn deliver(receiver: &mut Receiver<H, Self>, chunk: &[u8]) {
         let Receiver { handler, handle: telnet, cut } = receiver;
         let Self { buffer, splitter, editor, settings, charge } = cut;
-        let Shared { delivery, kind } = &*telnet.0;
+        let ReceiverCell { delivery, kind } = &*telnet.0;
         let mut session = Session { handler, telnet, settings, editor };
         let next = |input: &mut Input<'_>| {
             // A command that has begun comes first.

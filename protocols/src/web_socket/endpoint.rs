@@ -15,7 +15,7 @@ pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     let hosts = list(arguments, "hosts")?;
     let origins = list(arguments, "origins")?;
     let settings = Settings::of(arguments)?;
-    Ok(Box::new(Server { arguments: arguments.clone(), inside, path, hosts, origins, settings }))
+    Ok(Box::new(WebSocketServer { arguments: arguments.clone(), inside, path, hosts, origins, settings }))
 }
 
 fn path(arguments: &mut Arguments) -> Result<Option<String>, EndpointError> {
@@ -78,7 +78,7 @@ impl Settings {
     }
 }
 
-struct Server {
+struct WebSocketServer {
     arguments: Arguments,
     inside: Box<dyn ServerEndpoint>,
     path: Option<String>,
@@ -88,7 +88,7 @@ struct Server {
 }
 
 #[async_trait(?Send)]
-impl ServerEndpoint for Server {
+impl ServerEndpoint for WebSocketServer {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
         let mut factory = self.settings.apply(WebSocket::around(factory));
         if let Some(path) = &self.path {
@@ -104,7 +104,7 @@ impl ServerEndpoint for Server {
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for WebSocketServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
     }
@@ -121,7 +121,7 @@ pub(crate) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
         return Err(arguments.error(why));
     }
     let settings = Settings::of(arguments)?;
-    Ok(Box::new(Client { arguments: arguments.clone(), inside, url, settings }))
+    Ok(Box::new(WebSocketClient { arguments: arguments.clone(), inside, url, settings }))
 }
 
 /// The host and port of an endpoint in the form of a URL, if its kind has them.
@@ -138,7 +138,7 @@ fn target(endpoint: &Arguments) -> Option<String> {
     Some(if port == usual_port { host } else { format!("{host}:{port}") })
 }
 
-struct Client {
+struct WebSocketClient {
     arguments: Arguments,
     inside: Box<dyn ClientEndpoint>,
     url: String,
@@ -146,13 +146,13 @@ struct Client {
 }
 
 #[async_trait(?Send)]
-impl ClientEndpoint for Client {
+impl ClientEndpoint for WebSocketClient {
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
         self.inside.connect(Box::new(self.settings.apply(WebSocket::client(&self.url, factory)))).await
     }
 }
 
-impl fmt::Display for Client {
+impl fmt::Display for WebSocketClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
     }

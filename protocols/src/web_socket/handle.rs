@@ -5,7 +5,7 @@ use std::rc::Rc;
 use crate::receiver::Handle;
 use crate::web_socket::close_code::CloseCode;
 use crate::web_socket::frame::{LONGEST_CONTROL, Opcode, send};
-use crate::web_socket::link::Link;
+use crate::web_socket::link::MessageLink;
 
 /// A handle of one web socket, with which a [`WebSocketHandler`](crate::web_socket::WebSocketHandler) sends messages
 /// and closes. [`Handle`] has what all handles share: closing, pausing, timers.
@@ -17,7 +17,7 @@ pub type WebSocketHandle = Handle<WebSocketKind>;
 /// What web sockets share in addition.
 #[derive(Debug)]
 pub struct WebSocketKind {
-    pub(super) link: Rc<Link>,
+    pub(super) link: Rc<MessageLink>,
 }
 
 impl WebSocketHandle {

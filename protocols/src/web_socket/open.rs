@@ -13,9 +13,9 @@ use reactor::{CloseReason, OnEof, Transport};
 use crate::policies::pass_through::LONGEST_CHUNK;
 use crate::web_socket::close_code::CloseCode;
 use crate::web_socket::frame::{Keys, Opcode, closing, send};
-use crate::web_socket::link::Link;
+use crate::web_socket::link::MessageLink;
 use crate::web_socket::options::Options;
-use crate::web_socket::reader::{Event, Reader, Violation};
+use crate::web_socket::reader::{FrameEvent, Reader, Violation};
 use crate::web_socket::text::Characters;
 
 /// The frames of one connection, and the connection inside.
@@ -53,8 +53,8 @@ pub(super) enum Form {
     Bytes,
     /// The same, with text as its output, which may end within a character.
     Text(Characters),
-    /// As documented at [`Link`].
-    Messages(Rc<Link>),
+    /// As documented at [`MessageLink`].
+    Messages(Rc<MessageLink>),
 }
 
 /// Which closing frames have passed. After its own a side sends nothing; after the peer's nothing more is read.
@@ -177,22 +177,22 @@ impl Open {
         }
     }
 
-    fn pass_on(&mut self, event: Event) {
+    fn pass_on(&mut self, event: FrameEvent) {
         match event {
-            Event::Message => {
+            FrameEvent::Message => {
                 self.delivered = Some(0);
                 self.out.outer.note_message();
             }
-            Event::Ping => match self.form {
+            FrameEvent::Ping => match self.form {
                 Form::Messages(_) => self.pass_on_control(Opcode::Ping),
                 _ if self.closing.is_ours() => {}
                 _ => self.out.send(Opcode::Pong, [self.reader.control(), b""]),
             },
-            Event::Pong => match self.form {
+            FrameEvent::Pong => match self.form {
                 Form::Messages(_) => self.pass_on_control(Opcode::Pong),
                 Form::Bytes | Form::Text(_) => {}
             },
-            Event::Close(code, reason) => {
+            FrameEvent::Close(code, reason) => {
                 self.closing.add_theirs();
                 self.peer_code = code;
                 if let Form::Messages(link) = &self.form {

@@ -6,7 +6,7 @@ use http::StatusCode;
 use reactor::{Protocol, SharedFactory, Transport};
 
 use crate::web_socket::frame::Keys;
-use crate::web_socket::link::Link;
+use crate::web_socket::link::MessageLink;
 use crate::web_socket::opening::Opening;
 
 /// Shared by all connections of a factory.
@@ -45,7 +45,7 @@ pub(super) enum Inside {
 }
 
 /// Builds a protocol for messages, or refuses.
-pub(super) type Build = dyn FnMut(Transport, &Rc<Link>, &Opening) -> Result<Box<dyn Protocol>, StatusCode>;
+pub(super) type Build = dyn FnMut(Transport, &Rc<MessageLink>, &Opening) -> Result<Box<dyn Protocol>, StatusCode>;
 
 impl Options {
     pub(super) fn new(role: Role, inside: Inside) -> Self {

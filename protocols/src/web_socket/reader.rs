@@ -39,7 +39,7 @@ struct Frame {
 
 /// The effect of a frame.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Event {
+pub(super) enum FrameEvent {
     /// A message, available by [`message`](Reader::message).
     Message,
     /// A ping, with its payload in [`control`](Reader::control).
@@ -65,7 +65,7 @@ impl Reader {
 
     /// Takes frames off the front of the input up to the first that completes something; `None` if none does, and then
     /// the whole input is consumed.
-    pub(super) fn next(&mut self, input: &mut &[u8]) -> Result<Option<Event>, Violation> {
+    pub(super) fn next(&mut self, input: &mut &[u8]) -> Result<Option<FrameEvent>, Violation> {
         loop {
             let Some(frame) = self.frame else {
                 if !self.fill_header(input)? {
@@ -232,10 +232,10 @@ impl Reader {
     }
 
     /// Called when a frame is complete.
-    fn complete(&mut self, frame: Frame) -> Result<Option<Event>, Violation> {
+    fn complete(&mut self, frame: Frame) -> Result<Option<FrameEvent>, Violation> {
         Ok(match frame.opcode {
-            Some(Opcode::Ping) => Some(Event::Ping),
-            Some(Opcode::Pong) => Some(Event::Pong),
+            Some(Opcode::Ping) => Some(FrameEvent::Ping),
+            Some(Opcode::Pong) => Some(FrameEvent::Pong),
             Some(Opcode::Close) => Some(self.close()?),
             Some(Opcode::Text | Opcode::Binary) | None => {
                 if !frame.is_final {
@@ -245,15 +245,15 @@ impl Reader {
                     return Err(Violation::NotText("a text message"));
                 }
                 self.within_message = false;
-                Some(Event::Message)
+                Some(FrameEvent::Message)
             }
         })
     }
 
-    fn close(&self) -> Result<Event, Violation> {
+    fn close(&self) -> Result<FrameEvent, Violation> {
         let [high, low, reason @ ..] = &self.control[..] else {
             return match self.control[..] {
-                [] => Ok(Event::Close(CloseCode::NO_STATUS, String::new())),
+                [] => Ok(FrameEvent::Close(CloseCode::NO_STATUS, String::new())),
                 _ => Err(Violation::Rule("the peer closed with half a code")),
             };
         };
@@ -261,7 +261,7 @@ impl Reader {
             return Err(Violation::Rule("the peer closed with a reserved code"));
         };
         match str::from_utf8(reason) {
-            Ok(reason) => Ok(Event::Close(code, reason.to_owned())),
+            Ok(reason) => Ok(FrameEvent::Close(code, reason.to_owned())),
             Err(_) => Err(Violation::NotText("the reason of a close")),
         }
     }

@@ -9,7 +9,7 @@ use crate::receiver::protocol::{Cut, Event, Receiver};
 use crate::web_socket::frame::Opcode;
 use crate::web_socket::handle::{WebSocketHandle, WebSocketKind};
 use crate::web_socket::handler::{IntoWebSocketHandler, WebSocketHandler};
-use crate::web_socket::link::Link;
+use crate::web_socket::link::MessageLink;
 use crate::web_socket::opening::Opening;
 use crate::web_socket::options::Inside;
 
@@ -17,7 +17,7 @@ use crate::web_socket::options::Inside;
 pub(super) fn messages<T: IntoWebSocketHandler>(
     mut build: impl FnMut(WebSocketHandle, &Opening) -> T + 'static,
 ) -> Inside {
-    let build = move |transport: Transport, link: &Rc<Link>, opening: &Opening| {
+    let build = move |transport: Transport, link: &Rc<MessageLink>, opening: &Opening| {
         // Nothing is kept here for later delivery: the layer does that.
         let socket = WebSocketHandle::new(transport, WebSocketKind { link: Rc::clone(link) }, |_| {});
         let handler = build(socket.clone(), opening).into_handler()?;
@@ -26,7 +26,7 @@ pub(super) fn messages<T: IntoWebSocketHandler>(
     Inside::Messages(Rc::new(RefCell::new(build)))
 }
 
-/// Each input is complete: an opcode, and the content of a message or control frame of that kind. See [`Link`].
+/// Each input is complete: an opcode, and the content of a message or control frame of that kind. See [`MessageLink`].
 struct WholeMessages;
 
 impl<H: WebSocketHandler> Cut<H> for WholeMessages {

@@ -13,7 +13,7 @@ use reactor::{CloseReason, MemoryCharge, OnEof, Protocol, SharedFactory, Transpo
 use crate::policies::pass_through::PassThrough;
 use crate::web_socket::answer::{self, Outcome};
 use crate::web_socket::head::Head;
-use crate::web_socket::link::Link;
+use crate::web_socket::link::MessageLink;
 use crate::web_socket::open::{Form, Open, Timers};
 use crate::web_socket::opening::Opening;
 use crate::web_socket::options::{Inside, Options, Role};
@@ -133,7 +133,7 @@ impl Upgrade {
                 (self.build(factory.clone()).ok_or(StatusCode::SERVICE_UNAVAILABLE)?, form)
             }
             Inside::Messages(build) => {
-                let link = Rc::new(Link::new(self.options.keys().cloned()));
+                let link = Rc::new(MessageLink::new(self.options.keys().cloned()));
                 let refusal = Rc::new(Cell::new(StatusCode::SERVICE_UNAVAILABLE));
                 let mut factory = {
                     let (build, link, refusal) = (Rc::clone(build), Rc::clone(&link), Rc::clone(&refusal));

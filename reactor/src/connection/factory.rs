@@ -117,14 +117,14 @@ impl Factory for Box<dyn Factory> {
 /// # Ok::<(), std::io::Error>(())
 /// ```
 pub fn share(factory: impl Factory) -> SharedFactory {
-    SharedFactory(Rc::new(Shared { users: Cell::new(0), factory: RefCell::new(Box::new(factory)) }))
+    SharedFactory(Rc::new(SharedFactoryCell { users: Cell::new(0), factory: RefCell::new(Box::new(factory)) }))
 }
 
 /// A factory that several ports and connectors use, from [`share`]; clone it for each.
 #[derive(Clone)]
-pub struct SharedFactory(Rc<Shared>);
+pub struct SharedFactory(Rc<SharedFactoryCell>);
 
-struct Shared {
+struct SharedFactoryCell {
     /// The ports and connectors that use it now.
     users: Cell<usize>,
     factory: RefCell<Box<dyn Factory>>,

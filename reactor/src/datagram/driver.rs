@@ -42,7 +42,7 @@ pub(crate) fn start<A: DatagramAddress, P: DatagramProtocol<A>>(
     let driver = Rc::new(DatagramDriver {
         state: Rc::clone(&transport.0),
         span,
-        link: RefCell::new(Link {
+        link: RefCell::new(DatagramLoop {
             state: Rc::clone(&transport.0),
             protocol: None,
             started: false,
@@ -64,10 +64,10 @@ pub(crate) struct DatagramDriver<A: DatagramAddress> {
     span: Span,
     /// Borrowed while callbacks run. Code that finds it borrowed need not wake it, because the driver checks everything
     /// again before it sleeps.
-    link: RefCell<Link<A>>,
+    link: RefCell<DatagramLoop<A>>,
 }
 
-struct Link<A: DatagramAddress> {
+struct DatagramLoop<A: DatagramAddress> {
     state: Rc<DatagramState<A>>,
     /// `None` before it is built and after it was stopped.
     protocol: Option<Box<dyn DatagramProtocol<A>>>,
@@ -133,7 +133,7 @@ impl<A: DatagramAddress> Drop for DatagramDriver<A> {
     }
 }
 
-impl<A: DatagramAddress> Link<A> {
+impl<A: DatagramAddress> DatagramLoop<A> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut budget = Budget::default();
         self.state.begin_turn();

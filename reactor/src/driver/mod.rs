@@ -94,11 +94,11 @@ pub(crate) fn prepare<S: Stream>(
         state: Rc::clone(&transport.0),
         span: (!span.is_none()).then(|| Box::new(span)),
         waker: RefCell::new(None),
-        link: RefCell::new(Link {
+        link: RefCell::new(StreamLoop {
             key: roster.add(transport.clone()),
             roster: Rc::clone(roster),
             io: Io { stream, eof: false, broken: None, received: 0, sent: 0 },
-            phase: Phase::Open(connection),
+            phase: StreamPhase::Open(connection),
             keeper,
         }),
     });
@@ -117,15 +117,15 @@ pub(crate) struct Driver<S> {
     waker: RefCell<Option<Waker>>,
     /// Borrowed while callbacks run. Code that finds it borrowed need not wake it, because the driver checks everything
     /// again before it sleeps.
-    link: RefCell<Link<S>>,
+    link: RefCell<StreamLoop<S>>,
 }
 
-struct Link<S> {
+struct StreamLoop<S> {
     roster: Rc<Roster>,
     /// Its key in the roster.
     key: usize,
     io: Io<S>,
-    phase: Phase,
+    phase: StreamPhase,
     keeper: Rc<dyn Keeper>,
 }
 
@@ -140,7 +140,7 @@ struct Io<S> {
     sent: u64,
 }
 
-enum Phase {
+enum StreamPhase {
     Open(Connection),
     /// The protocol is gone; the socket reads and drops what the peer still sends.
     Lingering(Box<Linger>),
@@ -150,7 +150,7 @@ enum Phase {
 impl<S: Stream> Runnable for Driver<S> {
     fn made(&self) {
         let _entered = self.span.as_ref().map(|span| span.enter());
-        if let Phase::Open(connection) = &mut self.link.borrow_mut().phase {
+        if let StreamPhase::Open(connection) = &mut self.link.borrow_mut().phase {
             connection.made();
         }
     }
@@ -171,7 +171,7 @@ impl<S: Stream> Runnable for Driver<S> {
 
     fn connection(&self) -> Option<RefMut<'_, Connection>> {
         RefMut::filter_map(self.link.borrow_mut(), |link| match &mut link.phase {
-            Phase::Open(connection) => Some(connection),
+            StreamPhase::Open(connection) => Some(connection),
             _ => None,
         })
         .ok()
@@ -190,7 +190,7 @@ impl<S: Stream> Pump for Driver<S> {
     fn turn(&self) {
         if let Ok(mut link) = self.link.try_borrow_mut() {
             let _entered = self.span.as_ref().map(|span| span.enter());
-            if let Phase::Open(connection) = &mut link.phase {
+            if let StreamPhase::Open(connection) = &mut link.phase {
                 // Futures woken here are polled again below, with the task's own waker.
                 connection.turn(&mut Context::from_waker(Waker::noop()));
             }
@@ -200,7 +200,7 @@ impl<S: Stream> Pump for Driver<S> {
 }
 
 /// How the loop continues after a step.
-enum Step {
+enum LoopStep {
     /// Check everything again.
     Again,
     /// There is nothing to do before the next wake-up.
@@ -211,45 +211,45 @@ enum Step {
     End(CloseReason),
 }
 
-impl<S: Stream> Link<S> {
+impl<S: Stream> StreamLoop<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let mut budget = Budget::default();
         loop {
             let step = match &mut self.phase {
-                Phase::Open(_) => self.step(cx, &mut budget),
-                Phase::Lingering(_) => return self.linger(cx),
-                Phase::Over => return Poll::Ready(()),
+                StreamPhase::Open(_) => self.step(cx, &mut budget),
+                StreamPhase::Lingering(_) => return self.linger(cx),
+                StreamPhase::Over => return Poll::Ready(()),
             };
             match step {
-                Step::Again => {}
+                LoopStep::Again => {}
                 // Otherwise callbacks have requested something since the last check.
-                Step::Sleep if !self.is_dirty() => return Poll::Pending,
-                Step::Sleep if budget.rounds < ROUNDS => budget.rounds += 1,
-                Step::Sleep | Step::Yield => {
+                LoopStep::Sleep if !self.is_dirty() => return Poll::Pending,
+                LoopStep::Sleep if budget.rounds < ROUNDS => budget.rounds += 1,
+                LoopStep::Sleep | LoopStep::Yield => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
-                Step::End(reason) => self.end(reason),
+                LoopStep::End(reason) => self.end(reason),
             }
         }
     }
 
     fn is_dirty(&self) -> bool {
-        matches!(&self.phase, Phase::Open(connection) if connection.transport().0.is_dirty())
+        matches!(&self.phase, StreamPhase::Open(connection) if connection.transport().0.is_dirty())
     }
 
     /// Drains the effects of the last input, then takes the next.
-    fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> Step {
-        let Self { phase: Phase::Open(connection), io, roster, .. } = self else { return Step::Again };
+    fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> LoopStep {
+        let Self { phase: StreamPhase::Open(connection), io, roster, .. } = self else { return LoopStep::Again };
         let state = &connection.transport().0;
         if (state.is_to_drain() || state.unsent_bytes() > 0 || connection.is_layered())
             && let Some(step) = io.drain(connection, &roster.hub.buffers, cx, budget)
         {
             return match step {
                 // A protocol that keeps writing is still told what its peer sends, and that the peer has ended.
-                Step::Yield => match io.input(connection, &roster.hub.buffers, cx, budget) {
-                    end @ Step::End(_) => end,
-                    _ => Step::Yield,
+                LoopStep::Yield => match io.input(connection, &roster.hub.buffers, cx, budget) {
+                    end @ LoopStep::End(_) => end,
+                    _ => LoopStep::Yield,
                 },
                 step => step,
             };
@@ -260,17 +260,17 @@ impl<S: Stream> Link<S> {
     /// Reports that the connection has ended; the socket lingers if the peer may still be sending.
     fn end(&mut self, reason: CloseReason) {
         // Whatever the reason: output may be missing, and the peer must see that.
-        let failed = matches!(&self.phase, Phase::Open(connection) if connection.failure().is_some());
+        let failed = matches!(&self.phase, StreamPhase::Open(connection) if connection.failure().is_some());
         let lingers = !failed && reason.is_clean() && !self.io.eof;
         if failed {
             self.io.stream.reset();
         }
-        let Phase::Open(mut connection) = std::mem::replace(&mut self.phase, Phase::Over) else { return };
+        let StreamPhase::Open(mut connection) = std::mem::replace(&mut self.phase, StreamPhase::Over) else { return };
         let transport = connection.transport().clone();
         if lingers {
             let source = transport.0.peer().source();
             self.roster.begin_lingering(source);
-            self.phase = Phase::Lingering(Box::new(Linger::new(self.roster.hub.timers.now(), source)));
+            self.phase = StreamPhase::Lingering(Box::new(Linger::new(self.roster.hub.timers.now(), source)));
         }
         let reason = if reason.is_clean() { transport.0.close_reason() } else { reason };
         tracing::debug!(%reason, received = self.io.received, sent = self.io.sent, unsent = connection.transport().unsent_bytes(), "closed");
@@ -282,10 +282,10 @@ impl<S: Stream> Link<S> {
     }
 
     fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if let Phase::Lingering(linger) = &mut self.phase {
+        if let StreamPhase::Lingering(linger) = &mut self.phase {
             ready!(linger.poll(cx, &self.roster.hub, &mut self.io.stream, self.keeper.linger_limits()));
             self.roster.end_lingering(linger.source());
-            self.phase = Phase::Over;
+            self.phase = StreamPhase::Over;
         }
         Poll::Ready(())
     }
@@ -300,7 +300,7 @@ impl<S: Stream> Io<S> {
         buffers: &Buffers,
         cx: &mut Context<'_>,
         budget: &mut Budget,
-    ) -> Option<Step> {
+    ) -> Option<LoopStep> {
         connection.turn(cx);
         let options = connection.transport().0.take_options();
         if let Some(options) = options
@@ -321,14 +321,14 @@ impl<S: Stream> Io<S> {
         buffers: &Buffers,
         cx: &mut Context<'_>,
         budget: &mut Budget,
-    ) -> Option<Step> {
+    ) -> Option<LoopStep> {
         let Self { stream, broken, .. } = self;
         loop {
             if connection.transport().has_failed()
                 && let Some(reason) = connection.failure()
             {
                 let closed = stream.poll_close(cx, true);
-                return Some(if closed.is_pending() { Step::Sleep } else { Step::End(reason) });
+                return Some(if closed.is_pending() { LoopStep::Sleep } else { LoopStep::End(reason) });
             }
             let state = &connection.transport().0;
             let written = {
@@ -347,7 +347,7 @@ impl<S: Stream> Io<S> {
                     self.sent += n as u64;
                     budget.sent += n;
                     if connection.sent_and_resumed(n) {
-                        return Some(if budget.sent > WRITE_BUDGET { Step::Yield } else { Step::Again });
+                        return Some(if budget.sent > WRITE_BUDGET { LoopStep::Yield } else { LoopStep::Again });
                     }
                 }
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -358,41 +358,41 @@ impl<S: Stream> Io<S> {
         if broken.is_none() || connection.wants_read() {
             return None;
         }
-        broken.take().map(|error| Step::End(CloseReason::Lost(Arc::new(error))))
+        broken.take().map(|error| LoopStep::End(CloseReason::Lost(Arc::new(error))))
     }
 
     /// Ends this side's stream, if that was requested and everything was sent.
-    fn end_stream(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Option<Step> {
+    fn end_stream(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Option<LoopStep> {
         let (shuts, closes) = (connection.wants_write_eof(), connection.wants_close());
         if !shuts && !closes {
             return None;
         }
         if connection.transport().0.waiting_descriptors() > 0 {
             connection.transport().fail_connection(CloseReason::DescriptorOverrun);
-            return Some(Step::Again);
+            return Some(LoopStep::Again);
         }
         if !shuts && (connection.transport().0.eof_sent() || self.eof) {
             return None;
         }
         match self.stream.poll_shut(cx) {
             // The peer was faster; what it did shows when reading, if this side still reads.
-            Poll::Ready(Err(error)) if closes => Some(Step::End(CloseReason::Lost(Arc::new(error)))),
+            Poll::Ready(Err(error)) if closes => Some(LoopStep::End(CloseReason::Lost(Arc::new(error)))),
             Poll::Ready(_) => {
                 connection.write_eof_sent();
-                Some(Step::Again)
+                Some(LoopStep::Again)
             }
-            Poll::Pending => Some(Step::Sleep),
+            Poll::Pending => Some(LoopStep::Sleep),
         }
     }
 
-    fn close(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Option<Step> {
+    fn close(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Option<LoopStep> {
         if !connection.wants_close() {
             return None;
         }
         Some(match self.stream.poll_close(cx, false) {
-            Poll::Ready(Ok(())) => Step::End(CloseReason::Done),
-            Poll::Ready(Err(error)) => Step::End(CloseReason::Lost(Arc::new(error))),
-            Poll::Pending => Step::Sleep,
+            Poll::Ready(Ok(())) => LoopStep::End(CloseReason::Done),
+            Poll::Ready(Err(error)) => LoopStep::End(CloseReason::Lost(Arc::new(error))),
+            Poll::Pending => LoopStep::Sleep,
         })
     }
 
@@ -403,11 +403,11 @@ impl<S: Stream> Io<S> {
         buffers: &Buffers,
         cx: &mut Context<'_>,
         budget: &mut Budget,
-    ) -> Step {
+    ) -> LoopStep {
         let Self { stream, broken, .. } = self;
         if connection.wants_read() {
             if budget.read_enough {
-                return Step::Yield;
+                return LoopStep::Yield;
             }
             let read = buffers.with_read_buffer(|buffer| {
                 let read = stream.poll_read(cx, buffer);
@@ -423,7 +423,7 @@ impl<S: Stream> Io<S> {
             if !matches!(read, Poll::Ready(Ok(1..)))
                 && let Some(error) = broken.take()
             {
-                return Step::End(CloseReason::Lost(Arc::new(error)));
+                return LoopStep::End(CloseReason::Lost(Arc::new(error)));
             }
             match read {
                 Poll::Ready(Ok(0)) => {
@@ -432,32 +432,32 @@ impl<S: Stream> Io<S> {
                 }
                 Poll::Ready(Ok(n)) => self.received += n as u64,
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Poll::Ready(Err(error)) => return Step::End(CloseReason::Lost(Arc::new(error))),
-                Poll::Pending => return Step::Sleep,
+                Poll::Ready(Err(error)) => return LoopStep::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Pending => return LoopStep::Sleep,
             }
-            return Step::Again;
+            return LoopStep::Again;
         }
         if !self.eof && !connection.transport().0.is_closing() {
             match stream.poll_end(cx) {
                 Poll::Ready(Ok(())) => {
                     self.eof = true;
                     connection.received_eof();
-                    return Step::Again;
+                    return LoopStep::Again;
                 }
-                Poll::Ready(Err(error)) => return Step::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Ready(Err(error)) => return LoopStep::End(CloseReason::Lost(Arc::new(error))),
                 Poll::Pending => {}
             }
         }
-        Step::Sleep
+        LoopStep::Sleep
     }
 }
 
-impl<S> Drop for Link<S> {
+impl<S> Drop for StreamLoop<S> {
     fn drop(&mut self) {
         match &self.phase {
-            Phase::Open(_) => self.roster.remove(self.key),
-            Phase::Lingering(linger) => self.roster.end_lingering(linger.source()),
-            Phase::Over => {}
+            StreamPhase::Open(_) => self.roster.remove(self.key),
+            StreamPhase::Lingering(linger) => self.roster.end_lingering(linger.source()),
+            StreamPhase::Over => {}
         }
     }
 }

@@ -12,17 +12,17 @@ pub(crate) struct MemoryBudget {
     /// The bytes that all members have set aside; more than the limit after [`Member::overdraw`].
     set_aside: AtomicUsize,
     evicted: AtomicU64,
-    members: Mutex<Vec<Arc<Part>>>,
+    members: Mutex<Vec<Arc<Share>>>,
 }
 
 /// A reactor's part of a budget.
 pub(crate) struct Member {
     budget: Arc<MemoryBudget>,
-    part: Arc<Part>,
+    part: Arc<Share>,
 }
 
 #[derive(Default)]
-pub(crate) struct Part {
+pub(crate) struct Share {
     set_aside: AtomicUsize,
     /// Its reactor was asked to make room, and has not begun.
     asked: AtomicBool,
@@ -52,7 +52,7 @@ impl MemoryBudget {
     }
 
     pub(crate) fn join(self: Arc<Self>) -> Member {
-        let part = Arc::<Part>::default();
+        let part = Arc::<Share>::default();
         self.members().push(Arc::clone(&part));
         Member { budget: self, part }
     }
@@ -74,7 +74,7 @@ impl MemoryBudget {
     }
 
     /// Nothing that can panic runs while it is locked.
-    fn members(&self) -> MutexGuard<'_, Vec<Arc<Part>>> {
+    fn members(&self) -> MutexGuard<'_, Vec<Arc<Share>>> {
         self.members.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -130,7 +130,7 @@ impl Member {
 
     /// The part of the reactor that has set most aside, which is to make room. Returns none if this would be that reactor with
     /// `bytes` more, or if too much is overdrawn to wait for the other one.
-    pub(crate) fn fullest_other(&self, bytes: usize) -> Option<Arc<Part>> {
+    pub(crate) fn fullest_other(&self, bytes: usize) -> Option<Arc<Share>> {
         let limit = self.budget.limit();
         let with_them = self.budget.set_aside.load(Ordering::Relaxed).saturating_add(bytes);
         if with_them > limit.saturating_add(limit / OVERDRAFT_PART) {
@@ -143,7 +143,7 @@ impl Member {
     }
 }
 
-impl Part {
+impl Share {
     /// Asks its reactor to make room, once until it begins. What is overdrawn is set aside before: a reactor that finds
     /// nothing overdrawn makes no room.
     pub(crate) fn ask_for_room(&self) {

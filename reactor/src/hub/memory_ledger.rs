@@ -16,11 +16,11 @@ pub(crate) struct MemoryLedger {
     set_aside: Cell<usize>,
     held: Cell<usize>,
     /// The connections that hold more than [`NOTEWORTHY`].
-    holders: RefCell<Slab<Entry>>,
+    holders: RefCell<Slab<LedgerEntry>>,
     log: LogLimit,
 }
 
-struct Entry {
+struct LedgerEntry {
     held: usize,
     holder: Weak<dyn Holder>,
 }
@@ -154,7 +154,7 @@ impl MemoryLedger {
     /// Lists a connection that holds more than [`NOTEWORTHY`]; the key is for [`set_held`](Self::set_held) and
     /// [`remove_holder`](Self::remove_holder).
     pub(crate) fn add_holder(&self, holder: Weak<dyn Holder>, held: usize) -> u32 {
-        self.holders.borrow_mut().insert(Entry { held, holder }) as u32
+        self.holders.borrow_mut().insert(LedgerEntry { held, holder }) as u32
     }
 
     pub(crate) fn set_held(&self, key: u32, held: usize) {

@@ -64,16 +64,16 @@ use crate::time::timers;
 /// // hyper::server::conn::http1::Builder::new().timer(Timer(reactor.timer())).header_read_timeout(Duration::from_secs(30))
 /// ```
 #[derive(Clone)]
-pub struct Timer(Arc<Shared>);
+pub struct Timer(Arc<TimerCore>);
 
-struct Shared {
+struct TimerCore {
     clock: SharedClock,
     next_id: AtomicU64,
-    table: Mutex<Table>,
+    table: Mutex<SleeperTable>,
 }
 
 #[derive(Default)]
-struct Table {
+struct SleeperTable {
     /// Who is to be woken, by when, and then in the order in which they began to wait.
     sleepers: BTreeMap<(Instant, u64), Waker>,
     /// When the reactor will look again; never if it is none.
@@ -85,8 +85,11 @@ struct Table {
 impl Reactor {
     /// A [`Timer`] that this reactor drives. It may be cloned for everything that needs one.
     pub fn timer(&self) -> Timer {
-        let shared =
-            Arc::new(Shared { clock: self.0.hub.clock.share(), next_id: AtomicU64::new(0), table: Mutex::default() });
+        let shared = Arc::new(TimerCore {
+            clock: self.0.hub.clock.share(),
+            next_id: AtomicU64::new(0),
+            table: Mutex::default(),
+        });
         let watched = Arc::downgrade(&shared);
         // The reactor itself would be kept alive by what it runs.
         let timers = Rc::clone(&self.0.hub.timers);
@@ -107,7 +110,7 @@ impl Reactor {
 
 /// Wakes those whose time has come, and waits until there are others: for how long to pause then. `None` when nobody is
 /// left who could wait.
-async fn next_look(shared: &Weak<Shared>) -> Option<Duration> {
+async fn next_look(shared: &Weak<TimerCore>) -> Option<Duration> {
     poll_fn(|cx| {
         let Some(shared) = shared.upgrade() else { return Poll::Ready(None) };
         let now = shared.clock.now();
@@ -147,7 +150,7 @@ impl Timer {
 
 /// Ends when its time has come: by [`Timer::sleep`]. Dropped, it leaves nothing behind.
 pub struct Sleep {
-    shared: Arc<Shared>,
+    shared: Arc<TimerCore>,
     key: (Instant, u64),
 }
 
@@ -184,7 +187,7 @@ impl Drop for Sleep {
     }
 }
 
-impl Drop for Shared {
+impl Drop for TimerCore {
     fn drop(&mut self) {
         // So that the reactor forgets it.
         if let Some(reactor) = self.table.get_mut().unwrap_or_else(PoisonError::into_inner).reactor.take() {
@@ -193,9 +196,9 @@ impl Drop for Shared {
     }
 }
 
-impl Shared {
+impl TimerCore {
     /// No code of others runs while it is locked.
-    fn lock(&self) -> MutexGuard<'_, Table> {
+    fn lock(&self) -> MutexGuard<'_, SleeperTable> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -38,7 +38,7 @@ use crate::transport::memory_charge::MemoryCharge;
 /// [`AsyncRead`]: https://docs.rs/tokio/latest/tokio/io/trait.AsyncRead.html
 /// [`AsyncWrite`]: https://docs.rs/tokio/latest/tokio/io/trait.AsyncWrite.html
 pub struct TokioStream {
-    shared: Arc<Shared>,
+    shared: Arc<SharedPipe>,
     host: Address,
     peer: Address,
 }
@@ -183,7 +183,7 @@ impl Incoming {
 
 /// Shared by a connection and its stream, which may be on another thread.
 #[derive(Default)]
-struct Shared(Mutex<Pipe>);
+struct SharedPipe(Mutex<Pipe>);
 
 #[derive(Default)]
 struct Pipe {
@@ -211,7 +211,7 @@ enum Wish {
     Fail(CloseReason),
 }
 
-impl Shared {
+impl SharedPipe {
     fn lock(&self) -> MutexGuard<'_, Pipe> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -305,21 +305,21 @@ impl fmt::Debug for TokioStream {
 /// The protocol at the other end of a stream.
 struct Bridge {
     transport: Transport,
-    shared: Arc<Shared>,
+    shared: Arc<SharedPipe>,
     /// For received bytes that were not read.
     charge: Rc<MemoryCharge>,
 }
 
 impl Bridge {
     fn new(transport: &Transport) -> (Self, TokioStream) {
-        let shared = Arc::<Shared>::default();
+        let shared = Arc::<SharedPipe>::default();
         let stream = TokioStream { shared: Arc::clone(&shared), host: transport.host(), peer: transport.peer() };
         let charge = Rc::new(transport.charge_memory(0));
         (Self { transport: transport.clone(), shared, charge }, stream)
     }
 
     /// Carries out what the stream's owner wants, as far as the connection can take it.
-    fn pump(transport: &Transport, shared: &Shared, charge: &MemoryCharge, connection: Option<&Waker>) {
+    fn pump(transport: &Transport, shared: &SharedPipe, charge: &MemoryCharge, connection: Option<&Waker>) {
         let (writer, wish) = {
             let mut pipe = shared.lock();
             if let Some(waker) = connection {

@@ -55,10 +55,10 @@ impl PortKind {
 /// A port's socket while the port is open, and the words by which it was requested.
 pub(crate) struct InheritableSocket {
     name: String,
-    socket: Kind,
+    socket: WeakSocket,
 }
 
-enum Kind {
+enum WeakSocket {
     Tcp(Weak<TcpListener>),
     Udp(Weak<UdpSocket>),
     Unix(sync::Weak<NamedSocket>),
@@ -66,21 +66,21 @@ enum Kind {
 
 impl InheritableSocket {
     pub(crate) fn tcp(name: String, socket: &Rc<TcpListener>) -> Self {
-        Self { name, socket: Kind::Tcp(Rc::downgrade(socket)) }
+        Self { name, socket: WeakSocket::Tcp(Rc::downgrade(socket)) }
     }
 
     pub(crate) fn udp(name: String, socket: &Rc<UdpSocket>) -> Self {
-        Self { name, socket: Kind::Udp(Rc::downgrade(socket)) }
+        Self { name, socket: WeakSocket::Udp(Rc::downgrade(socket)) }
     }
 
     pub(crate) fn unix(name: String, socket: &Arc<NamedSocket>) -> Self {
-        Self { name, socket: Kind::Unix(Arc::downgrade(socket)) }
+        Self { name, socket: WeakSocket::Unix(Arc::downgrade(socket)) }
     }
 
     fn named(&self) -> Option<Arc<NamedSocket>> {
         match &self.socket {
-            Kind::Unix(socket) => socket.upgrade(),
-            Kind::Tcp(_) | Kind::Udp(_) => None,
+            WeakSocket::Unix(socket) => socket.upgrade(),
+            WeakSocket::Tcp(_) | WeakSocket::Udp(_) => None,
         }
     }
 }
@@ -93,9 +93,9 @@ impl Inheritable for InheritableSocket {
     fn descriptor(&self) -> Option<io::Result<OwnedFd>> {
         let another = |socket: BorrowedFd<'_>| socket.try_clone_to_owned();
         Some(match &self.socket {
-            Kind::Tcp(socket) => another(socket.upgrade()?.as_fd()),
-            Kind::Udp(socket) => another(socket.upgrade()?.as_fd()),
-            Kind::Unix(socket) => another(socket.upgrade()?.socket.as_fd()),
+            WeakSocket::Tcp(socket) => another(socket.upgrade()?.as_fd()),
+            WeakSocket::Udp(socket) => another(socket.upgrade()?.as_fd()),
+            WeakSocket::Unix(socket) => another(socket.upgrade()?.socket.as_fd()),
         })
     }
 

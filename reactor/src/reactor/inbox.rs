@@ -16,13 +16,13 @@ pub(crate) struct Inbox<A>(Arc<Queue<A>>);
 
 /// The end for other threads.
 pub(crate) struct Queue<A> {
-    waiting: Mutex<Waiting<A>>,
+    waiting: Mutex<WaitingJobs<A>>,
     waker: AtomicWaker,
     /// The reactor's thread.
     thread: ThreadId,
 }
 
-struct Waiting<A> {
+struct WaitingJobs<A> {
     jobs: VecDeque<Job<A>>,
     /// The number of bytes that the waiting calls write.
     bytes: usize,
@@ -33,7 +33,7 @@ pub(crate) type Job<A> = Box<dyn FnOnce(&A) + Send>;
 
 impl<A> Inbox<A> {
     pub(crate) fn new() -> Self {
-        let waiting = Waiting { jobs: VecDeque::new(), bytes: 0, closed: false };
+        let waiting = WaitingJobs { jobs: VecDeque::new(), bytes: 0, closed: false };
         let (waker, thread) = (AtomicWaker::new(), thread::current().id());
         Self(Arc::new(Queue { waiting: Mutex::new(waiting), waker, thread }))
     }
@@ -104,12 +104,12 @@ impl<A> Queue<A> {
     }
 
     /// No user code runs while it is locked, so a poisoned queue is whole.
-    fn lock(&self) -> MutexGuard<'_, Waiting<A>> {
+    fn lock(&self) -> MutexGuard<'_, WaitingJobs<A>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl<A> Waiting<A> {
+impl<A> WaitingJobs<A> {
     fn take(&mut self) -> VecDeque<Job<A>> {
         self.bytes = 0;
         std::mem::take(&mut self.jobs)

@@ -56,24 +56,24 @@ use crate::util::panics::catch_panic_async;
 /// ```
 pub struct ClientService {
     /// The task that keeps the connection up, before it begins.
-    task: Task,
+    task: ClientTask,
     abort: RefCell<Option<AbortHandle>>,
 }
 
 type Prepare = Rc<dyn Fn(Transport) -> LocalBoxFuture<'static, Result<(), ServiceError>>>;
 
 /// Shared by the service and its task.
-struct Shared {
-    state: RefCell<State>,
+struct ClientServiceCell {
+    state: RefCell<ClientState>,
     /// The connection's transport, from before it is prepared until it has ended.
     transport: RefCell<Option<Transport>>,
-    waiting: RefCell<Vec<Waiting>>,
+    waiting: RefCell<Vec<ConnectionWaiter>>,
     /// Whether the task exists.
     running: Cell<bool>,
     changed: Notify,
 }
 
-enum State {
+enum ClientState {
     /// Not started, or connecting.
     Away,
     Connected,
@@ -81,7 +81,7 @@ enum State {
     Stopped,
 }
 
-struct Waiting {
+struct ConnectionWaiter {
     /// The number of further failures to wait for.
     failures: Option<u32>,
     tell: oneshot::Sender<Result<Transport, ConnectError>>,
@@ -91,7 +91,7 @@ impl ClientService {
     /// Keeps up a connection to `endpoint`, whose description is the service's name; `factory` builds the protocol of
     /// each connection.
     pub fn new(reactor: &Reactor, endpoint: impl ClientEndpoint + 'static, factory: impl Factory) -> Self {
-        let task = Task {
+        let task = ClientTask {
             name: endpoint.to_string().into(),
             reactor: Rc::downgrade(&reactor.0),
             endpoint: Rc::new(endpoint),
@@ -99,8 +99,8 @@ impl ClientService {
             prepare: None,
             backoff: Backoff::new(),
             deadline: Duration::from_secs(8),
-            shared: Rc::new(Shared {
-                state: RefCell::new(State::Away),
+            shared: Rc::new(ClientServiceCell {
+                state: RefCell::new(ClientState::Away),
                 transport: RefCell::new(None),
                 waiting: RefCell::default(),
                 running: Cell::new(false),
@@ -169,10 +169,12 @@ impl ClientService {
         failures: Option<u32>,
     ) -> impl Future<Output = Result<Transport, ConnectError>> + 'static + use<> {
         let known = match &*self.task.shared.state.borrow() {
-            State::Connected => self.task.shared.transport.borrow().clone().filter(|open| !open.is_closing()).map(Ok),
-            State::GaveUp(error) => Some(Err(error.clone())),
-            State::Stopped => Some(Err(self.cancelled())),
-            State::Away => None,
+            ClientState::Connected => {
+                self.task.shared.transport.borrow().clone().filter(|open| !open.is_closing()).map(Ok)
+            }
+            ClientState::GaveUp(error) => Some(Err(error.clone())),
+            ClientState::Stopped => Some(Err(self.cancelled())),
+            ClientState::Away => None,
         };
         let (tell, told) = oneshot::channel();
         match known {
@@ -183,7 +185,7 @@ impl ClientService {
                 if waiting.len() == waiting.capacity() {
                     waiting.retain(|waiting| !waiting.tell.is_closed());
                 }
-                waiting.push(Waiting { failures, tell });
+                waiting.push(ConnectionWaiter { failures, tell });
             }
         }
         let cancelled = self.cancelled();
@@ -207,7 +209,7 @@ impl Service for ClientService {
             tracing::warn!(service = &*self.task.name, "the service was started while it was running");
             return Ok(());
         }
-        self.task.shared.state.replace(State::Away);
+        self.task.shared.state.replace(ClientState::Away);
         // A connection that was left closing because a `stop` was dropped.
         let before = self.task.shared.transport.borrow().clone();
         let (task, abort) = abortable(self.task.clone().keep_up(before));
@@ -225,7 +227,7 @@ impl Service for ClientService {
         if let Some(abort) = &*self.abort.borrow() {
             abort.abort();
         }
-        self.task.shared.state.replace(State::Stopped);
+        self.task.shared.state.replace(ClientState::Stopped);
         self.task.shared.tell_all(&Err(self.cancelled()));
         self.task.shared.until(|shared| !shared.running.get()).await;
         // It stays here meanwhile: if this future is dropped, `stop` may be called again.
@@ -237,9 +239,9 @@ impl Service for ClientService {
     }
 
     async fn failed(&self) -> ServiceError {
-        self.task.shared.until(|shared| matches!(*shared.state.borrow(), State::GaveUp(_))).await;
+        self.task.shared.until(|shared| matches!(*shared.state.borrow(), ClientState::GaveUp(_))).await;
         match &*self.task.shared.state.borrow() {
-            State::GaveUp(error) => error.clone().into(),
+            ClientState::GaveUp(error) => error.clone().into(),
             _ => self.cancelled().into(),
         }
     }
@@ -247,7 +249,7 @@ impl Service for ClientService {
 
 /// The task that keeps the connection up.
 #[derive(Clone)]
-struct Task {
+struct ClientTask {
     name: Rc<str>,
     /// Weak, because the reactor may own this.
     reactor: Weak<Core>,
@@ -256,10 +258,10 @@ struct Task {
     prepare: Option<Prepare>,
     backoff: Backoff,
     deadline: Duration,
-    shared: Rc<Shared>,
+    shared: Rc<ClientServiceCell>,
 }
 
-impl Task {
+impl ClientTask {
     async fn keep_up(mut self, before: Option<Transport>) {
         if let Some(before) = before {
             before.finished().await;
@@ -269,10 +271,10 @@ impl Task {
                 Ok(transport) => {
                     self.backoff.reset();
                     let ended = transport.finished();
-                    self.shared.state.replace(State::Connected);
+                    self.shared.state.replace(ClientState::Connected);
                     self.shared.tell_all(&Ok(transport));
                     let reason = ended.await;
-                    self.shared.state.replace(State::Away);
+                    self.shared.state.replace(ClientState::Away);
                     // `None` only with the reactor, or if the connection ended as soon as it was made.
                     self.error(reason.unwrap_or(CloseReason::Done))
                 }
@@ -284,7 +286,7 @@ impl Task {
             match self.delay() {
                 Some(delay) => delay.await,
                 None => {
-                    self.shared.state.replace(State::GaveUp(error.clone()));
+                    self.shared.state.replace(ClientState::GaveUp(error.clone()));
                     return self.shared.tell_all(&Err(error));
                 }
             }
@@ -340,7 +342,7 @@ async fn close(transport: &Transport, deadline: Duration) {
     }
 }
 
-impl Shared {
+impl ClientServiceCell {
     async fn until(&self, condition: impl Fn(&Self) -> bool) {
         loop {
             let changed = self.changed.notified();
@@ -362,10 +364,13 @@ impl Shared {
     fn failed(&self, error: &ConnectError) {
         let (lost_patience, patient) = mem::take(&mut *self.waiting.borrow_mut())
             .into_iter()
-            .map(|waiting| Waiting { failures: waiting.failures.map(|failures| failures.saturating_sub(1)), ..waiting })
+            .map(|waiting| ConnectionWaiter {
+                failures: waiting.failures.map(|failures| failures.saturating_sub(1)),
+                ..waiting
+            })
             .partition(|waiting| waiting.failures == Some(0));
         *self.waiting.borrow_mut() = patient;
-        let lost_patience: Vec<Waiting> = lost_patience;
+        let lost_patience: Vec<ConnectionWaiter> = lost_patience;
         for waiting in lost_patience {
             let _ = waiting.tell.send(Err(error.clone()));
         }
@@ -373,7 +378,7 @@ impl Shared {
 }
 
 /// Records that the task is gone, for whatever reason.
-struct Ending(Rc<Shared>);
+struct Ending(Rc<ClientServiceCell>);
 
 impl Drop for Ending {
     fn drop(&mut self) {

@@ -13,7 +13,7 @@ use crate::util::panics::catch_panic_async;
 pub(crate) struct Supervised {
     service: Box<dyn Service>,
     /// Held while it starts or stops, so that these never overlap.
-    state: Mutex<State>,
+    state: Mutex<ServiceState>,
     /// The panic of a reload.
     broken: RefCell<Option<ServiceError>>,
     broke: Notify,
@@ -23,7 +23,7 @@ pub(crate) struct Supervised {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ServiceState {
     Stopped,
     Started,
     /// A start or stop that has failed or was dropped: a stop is still due.
@@ -34,7 +34,7 @@ impl Supervised {
     pub(crate) fn new(service: impl Service) -> Self {
         Self {
             service: Box::new(service),
-            state: Mutex::new(State::Stopped),
+            state: Mutex::new(ServiceState::Stopped),
             broken: RefCell::new(None),
             broke: Notify::new(),
             removed: Cell::new(false),
@@ -49,7 +49,7 @@ impl Supervised {
     /// Starts it, unless it has started. After an error it is stopped.
     pub(crate) async fn start(&self) -> Result<(), ServiceError> {
         let mut state = self.state.lock().await;
-        if *state == State::Started {
+        if *state == ServiceState::Started {
             return Ok(());
         }
         self.start_anew(&mut state).await
@@ -75,7 +75,7 @@ impl Supervised {
 
     /// Resolves when it has failed since its start; waits for a start that is under way.
     pub(crate) async fn failed(&self) -> ServiceError {
-        if *self.state.lock().await != State::Started {
+        if *self.state.lock().await != ServiceState::Started {
             return pending().await;
         }
         let broken = async {
@@ -110,7 +110,7 @@ impl Supervised {
     }
 
     pub(crate) async fn reload(&self) {
-        if *self.state.lock().await != State::Started {
+        if *self.state.lock().await != ServiceState::Started {
             return;
         }
         if let Err(panic) = self.catch_panic("reload", async { self.service.reload().await }).await {
@@ -119,14 +119,14 @@ impl Supervised {
         }
     }
 
-    async fn start_anew(&self, state: &mut State) -> Result<(), ServiceError> {
+    async fn start_anew(&self, state: &mut ServiceState) -> Result<(), ServiceError> {
         self.stop_now(state).await;
-        *state = State::Halfway;
+        *state = ServiceState::Halfway;
         let started = self.catch_panic("start", async { self.service.start().await }).await;
         match started.and_then(|started| started) {
             Ok(()) => {
                 tracing::debug!(service = self.name(), "started");
-                *state = State::Started;
+                *state = ServiceState::Started;
                 Ok(())
             }
             Err(error) => {
@@ -136,18 +136,18 @@ impl Supervised {
         }
     }
 
-    async fn stop_now(&self, state: &mut State) {
-        if *state == State::Stopped {
+    async fn stop_now(&self, state: &mut ServiceState) {
+        if *state == ServiceState::Stopped {
             return;
         }
-        *state = State::Halfway;
+        *state = ServiceState::Halfway;
         if let Err(error) = self.catch_panic("stop", async { self.service.stop().await }).await {
             tracing::error!(service = self.name(), %error, "a service did not stop in order");
         } else {
             tracing::debug!(service = self.name(), "stopped");
         }
         self.broken.take();
-        *state = State::Stopped;
+        *state = ServiceState::Stopped;
     }
 
     /// Awaits a method; a panic becomes an error.

@@ -37,11 +37,11 @@ pub struct TimerService {
     reactor: Weak<Core>,
     interval: Duration,
     now: bool,
-    shared: Rc<Shared>,
+    shared: Rc<TimerServiceCell>,
 }
 
 /// Shared by the service and its calls.
-struct Shared {
+struct TimerServiceCell {
     /// Borrowed while user code runs, which has no way to reach this cell.
     call: RefCell<Box<dyn FnMut(Tick)>>,
     looping: RefCell<Option<LoopingCall>>,
@@ -62,7 +62,7 @@ impl TimerService {
             reactor: Rc::downgrade(&reactor.0),
             interval,
             now: false,
-            shared: Rc::new(Shared {
+            shared: Rc::new(TimerServiceCell {
                 call: RefCell::new(Box::new(call)),
                 looping: RefCell::new(None),
                 panicked: RefCell::new(None),
@@ -119,7 +119,7 @@ impl Service for TimerService {
     }
 }
 
-impl Shared {
+impl TimerServiceCell {
     fn call(&self, tick: Tick) {
         if let Err(panic) = catch_panic(|| (self.call.borrow_mut())(tick)) {
             self.panicked.replace(Some(panic));

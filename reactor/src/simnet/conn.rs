@@ -13,7 +13,7 @@ use crate::simnet::packet::Part;
 /// A connection: end 0 requested it, end 1 accepts it.
 pub(super) struct Conn {
     pub(super) ends: [End; 2],
-    pub(super) phase: Phase,
+    pub(super) phase: ConnPhase,
     /// The index of its addresses in the log.
     pub(super) way: u32,
     /// Since when its ends do not reach each other, while they do not.
@@ -23,7 +23,7 @@ pub(super) struct Conn {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(super) enum ConnPhase {
     Opening,
     Open,
     Failed(io::ErrorKind),
@@ -87,7 +87,7 @@ impl End {
 impl Conn {
     pub(super) fn new(client: End, server: End, log: &mut Log) -> Self {
         let way = log.add_way(client.address, server.address);
-        Self { ends: [client, server], phase: Phase::Opening, way, cut_off: None, gives_up: [false; 2] }
+        Self { ends: [client, server], phase: ConnPhase::Opening, way, cut_off: None, gives_up: [false; 2] }
     }
 
     pub(super) fn forget_ends_on(&mut self, host: HostId) {

@@ -5,7 +5,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::simnet::addresses::{HostId, is_for_many};
-use crate::simnet::conn::{Phase, Wakers};
+use crate::simnet::conn::{ConnPhase, Wakers};
 use crate::simnet::log::What;
 use crate::simnet::packet::{Datagram, Packet, Part};
 use crate::simnet::state::NetworkState;
@@ -58,9 +58,9 @@ impl NetworkState {
         let mut wakers = Vec::new();
         match packet {
             Packet::Open { conn, attempt } => self.open_arrived(conn, attempt, now, &mut wakers),
-            Packet::Opened { conn } => self.answer_arrived(conn, Phase::Open, now, &mut wakers),
+            Packet::Opened { conn } => self.answer_arrived(conn, ConnPhase::Open, now, &mut wakers),
             Packet::Refused { conn } => {
-                self.answer_arrived(conn, Phase::Failed(io::ErrorKind::ConnectionRefused), now, &mut wakers);
+                self.answer_arrived(conn, ConnPhase::Failed(io::ErrorKind::ConnectionRefused), now, &mut wakers);
             }
             Packet::Part { conn, to, number, part } => self.part_arrived(conn, to, number, part, now, &mut wakers),
             Packet::GiveUp { conn, end } => self.give_up(conn, end, now, &mut wakers),
@@ -78,7 +78,7 @@ impl NetworkState {
             return;
         }
         if attempt > OPEN_ATTEMPTS {
-            return self.answer_arrived(conn, Phase::Failed(io::ErrorKind::TimedOut), now, wakers);
+            return self.answer_arrived(conn, ConnPhase::Failed(io::ErrorKind::TimedOut), now, wakers);
         }
         let way = connection.way;
         let [client, server] = [&connection.ends[0], &connection.ends[1]].map(|end| (end.host, end.address));
@@ -106,19 +106,19 @@ impl NetworkState {
         }
     }
 
-    fn answer_arrived(&mut self, conn: u64, phase: Phase, now: Instant, wakers: &mut Wakers) {
+    fn answer_arrived(&mut self, conn: u64, phase: ConnPhase, now: Instant, wakers: &mut Wakers) {
         let Some(connection) = self.conn(conn) else { return };
-        if connection.phase == Phase::Opening {
+        if connection.phase == ConnPhase::Opening {
             connection.phase = phase;
         }
         wakers.extend(connection.ends[0].reader.take());
         let way = connection.way;
         let nobody_waits = connection.ends[0].released;
-        if nobody_waits && phase != Phase::Open {
+        if nobody_waits && phase != ConnPhase::Open {
             self.forget(conn);
             return;
         }
-        self.log_packet(now, way, true, if phase == Phase::Open { What::Opened } else { What::NotOpened }, 0);
+        self.log_packet(now, way, true, if phase == ConnPhase::Open { What::Opened } else { What::NotOpened }, 0);
         if nobody_waits {
             self.send_part(conn, 0, Part::Reset, now);
         }
@@ -206,12 +206,12 @@ impl NetworkState {
         this.released = true;
         match connection.phase {
             // The answer to the client, which is in flight, will be discarded. The server has already accepted.
-            Phase::Opening if end == 0 => return,
-            Phase::Failed(_) => {
+            ConnPhase::Opening if end == 0 => return,
+            ConnPhase::Failed(_) => {
                 self.forget(conn);
                 return;
             }
-            Phase::Opening | Phase::Open => {}
+            ConnPhase::Opening | ConnPhase::Open => {}
         }
         if this.broken.is_none() {
             if reset || unread {

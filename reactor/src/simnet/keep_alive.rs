@@ -6,7 +6,7 @@
 use std::io;
 use std::time::Instant;
 
-use crate::simnet::conn::{Conn, Phase, Wakers};
+use crate::simnet::conn::{Conn, ConnPhase, Wakers};
 use crate::simnet::log::What;
 use crate::simnet::packet::Packet;
 use crate::simnet::state::NetworkState;
@@ -40,7 +40,7 @@ impl NetworkState {
             let [one, other] = &conn.ends;
             let reach = self.can_reach(one.host, other.host, other.address.ip())
                 && self.can_reach(other.host, one.host, one.address.ip());
-            conn.phase == Phase::Open && condition(conn) && reach != apart
+            conn.phase == ConnPhase::Open && condition(conn) && reach != apart
         };
         let conns = self.conns.iter().enumerate();
         conns.filter(|(_, conn)| conn.as_deref().is_some_and(is_wanted)).map(|(number, _)| number as u64).collect()

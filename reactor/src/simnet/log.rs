@@ -8,7 +8,7 @@ use crate::simnet::addresses::HostId;
 /// Everything that happened in a network, in order. Equal seeds give equal logs.
 #[derive(Clone, Default)]
 pub(crate) struct Log {
-    entries: Vec<(Duration, Entry)>,
+    entries: Vec<(Duration, LogEntry)>,
     /// The addresses of packets; entries store their indices, so that an entry stays small.
     ways: Vec<(SocketAddr, SocketAddr)>,
     /// The indices of those used by datagrams.
@@ -16,7 +16,7 @@ pub(crate) struct Log {
 }
 
 #[derive(Clone, Copy)]
-enum Entry {
+enum LogEntry {
     Host(u16, &'static &'static str),
     Pair(u16, u16, &'static &'static str),
     Packet { way: u32, back: bool, what: What, len: u32 },
@@ -42,11 +42,11 @@ pub(super) enum What {
 
 impl Log {
     pub(super) fn host(&mut self, at: Duration, host: HostId, what: &'static &'static str) {
-        self.entries.push((at, Entry::Host(host as u16, what)));
+        self.entries.push((at, LogEntry::Host(host as u16, what)));
     }
 
     pub(super) fn pair(&mut self, at: Duration, one: HostId, other: HostId, what: &'static &'static str) {
-        self.entries.push((at, Entry::Pair(one as u16, other as u16, what)));
+        self.entries.push((at, LogEntry::Pair(one as u16, other as u16, what)));
     }
 
     /// An index for this pair of addresses.
@@ -66,7 +66,7 @@ impl Log {
     }
 
     pub(super) fn packet(&mut self, at: Duration, way: u32, back: bool, what: What, len: usize) {
-        self.entries.push((at, Entry::Packet { way, back, what, len: len as u32 }));
+        self.entries.push((at, LogEntry::Packet { way, back, what, len: len as u32 }));
     }
 }
 
@@ -75,9 +75,9 @@ impl fmt::Display for Log {
         for (at, entry) in &self.entries {
             write!(f, "{:>4}.{:09} ", at.as_secs(), at.subsec_nanos())?;
             match entry {
-                Entry::Host(host, what) => writeln!(f, "host {host} {what}")?,
-                Entry::Pair(one, other, what) => writeln!(f, "hosts {one} and {other} {what}")?,
-                Entry::Packet { way, back, what, len } => {
+                LogEntry::Host(host, what) => writeln!(f, "host {host} {what}")?,
+                LogEntry::Pair(one, other, what) => writeln!(f, "hosts {one} and {other} {what}")?,
+                LogEntry::Packet { way, back, what, len } => {
                     let (mut from, mut to) = self.ways[*way as usize];
                     if *back {
                         (from, to) = (to, from);

@@ -18,7 +18,7 @@ use crate::net::error::BindError;
 use crate::net::listen_options::ListenOptions;
 use crate::simnet::Network;
 use crate::simnet::addresses::{HostId, overlap, source_address};
-use crate::simnet::conn::{Conn, End, Phase};
+use crate::simnet::conn::{Conn, ConnPhase, End};
 use crate::simnet::host::Listening;
 use crate::simnet::packet::{Packet, Part};
 use crate::simnet::state::NetworkState;
@@ -213,12 +213,12 @@ impl Network {
                 return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
             };
             match connection.phase {
-                Phase::Opening => {
+                ConnPhase::Opening => {
                     connection.ends[0].reader = Some(cx.waker().clone());
                     Poll::Pending
                 }
-                Phase::Open => Poll::Ready(Ok(())),
-                Phase::Failed(kind) => Poll::Ready(Err(io::Error::from(kind))),
+                ConnPhase::Open => Poll::Ready(Ok(())),
+                ConnPhase::Failed(kind) => Poll::Ready(Err(io::Error::from(kind))),
             }
         })
         .await?;

@@ -37,7 +37,7 @@ use crate::util::wakers::Wakers;
 /// # Ok::<(), std::io::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct CooperativeTask(Rc<Task>);
+pub struct CooperativeTask(Rc<TaskCell>);
 
 /// The result of a step of a [`CooperativeTask`].
 ///
@@ -106,7 +106,7 @@ impl Reactor {
             }
             iterator.as_mut()?.next().map(Into::into)
         };
-        let task = Rc::new(Task {
+        let task = Rc::new(TaskCell {
             core: Rc::downgrade(&self.0),
             work: RefCell::new(Some(Box::new(work))),
             pauses: Cell::new(0),
@@ -185,7 +185,7 @@ impl From<Pin<Box<dyn Future<Output = ()>>>> for Step {
     }
 }
 
-struct Task {
+struct TaskCell {
     core: Weak<Core>,
     /// `None` once it has ended, and while a step is made.
     work: RefCell<Option<Work>>,
@@ -200,7 +200,7 @@ struct Task {
 
 type Work = Box<dyn FnMut() -> Option<Step>>;
 
-impl Task {
+impl TaskCell {
     /// Queues its next step.
     fn queue(self: &Rc<Self>) {
         let Some(core) = self.core.upgrade().filter(|core| core.phase.get() != Phase::Stopped) else {
@@ -287,14 +287,14 @@ impl Task {
 #[derive(Default)]
 pub(crate) struct Cooperator {
     /// The tasks that can continue, in turn.
-    tasks: RefCell<VecDeque<Rc<Task>>>,
-    all: RefCell<Vec<Weak<Task>>>,
+    tasks: RefCell<VecDeque<Rc<TaskCell>>>,
+    all: RefCell<Vec<Weak<TaskCell>>>,
     /// Whether a task makes their steps.
     runs: Cell<bool>,
 }
 
 impl Cooperator {
-    fn add(&self, task: &Rc<Task>) {
+    fn add(&self, task: &Rc<TaskCell>) {
         let mut all = self.all.borrow_mut();
         if all.len() == all.capacity() {
             all.retain(|task| task.strong_count() > 0);
@@ -319,7 +319,7 @@ impl Cooperator {
     }
 
     /// The task whose turn it is.
-    fn next(&self) -> Option<Rc<Task>> {
+    fn next(&self) -> Option<Rc<TaskCell>> {
         loop {
             let task = self.tasks.borrow_mut().pop_front()?;
             task.queued.set(false);

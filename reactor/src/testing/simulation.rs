@@ -307,9 +307,9 @@ impl World {
         }
     }
 
-    fn next_event(&self) -> Option<Event> {
-        let network = self.network.next_arrival().map(|at| Event { at, who: Who::Network });
-        let timers = self.next_timer().map(|(at, host)| Event { at, who: Who::Timers(host) });
+    fn next_event(&self) -> Option<NextEvent> {
+        let network = self.network.next_arrival().map(|at| NextEvent { at, who: Who::Network });
+        let timers = self.next_timer().map(|(at, host)| NextEvent { at, who: Who::Timers(host) });
         network.into_iter().chain(timers).min_by_key(|event| event.at)
     }
 
@@ -357,7 +357,7 @@ impl SimWorld for World {
     }
 }
 
-struct Event {
+struct NextEvent {
     at: Instant,
     who: Who,
 }

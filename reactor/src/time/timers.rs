@@ -23,13 +23,13 @@ pub(crate) struct Timers {
 #[derive(Default)]
 struct Queue {
     order: BTreeMap<(Instant, u64), usize>,
-    entries: Slab<Entry>,
+    entries: Slab<TimerEntry>,
     next_number: u64,
     /// Woken when the first deadline has become earlier.
     waker: Option<Waker>,
 }
 
-struct Entry {
+struct TimerEntry {
     /// Invariant: the key of this entry in `order`. Its number changes whenever the call is moved.
     key: (Instant, u64),
     /// The number it was made with, by which handles find it.
@@ -66,7 +66,7 @@ impl Timers {
         let mut queue = self.queue.borrow_mut();
         let id = queue.take_number();
         let key = (deadline, id);
-        let index = queue.entries.insert(Entry { key, id, action });
+        let index = queue.entries.insert(TimerEntry { key, id, action });
         queue.place(key, index);
         TimerId { index, id }
     }
@@ -175,7 +175,7 @@ impl Queue {
         self.next_number - 1
     }
 
-    fn find(&self, timer: TimerId) -> Option<&Entry> {
+    fn find(&self, timer: TimerId) -> Option<&TimerEntry> {
         self.entries.get(timer.index).filter(|entry| entry.id == timer.id)
     }
 
@@ -295,7 +295,7 @@ mod tests {
     /// A node of the tree has eleven slots, of which six are used where calls come in any order, and some 120 bytes
     /// besides, if it is an inner one.
     fn bytes_each(queue: &Queue) -> usize {
-        let entries = queue.entries.capacity() * (size_of::<Entry>() + size_of::<usize>());
+        let entries = queue.entries.capacity() * (size_of::<TimerEntry>() + size_of::<usize>());
         let slot = (11 * size_of::<((Instant, u64), usize)>() + 120) / 6;
         let function = 16 + 2 * size_of::<usize>();
         entries / queue.entries.len() + slot + function

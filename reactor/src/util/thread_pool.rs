@@ -20,8 +20,8 @@ use crate::util::panics::{catch_panic, message};
 /// No thread is ever joined: neither the end of the process nor dropping the pool waits for a job. When the pool is
 /// dropped, idle threads end, running jobs go on to their end, and waiting jobs are dropped.
 pub(crate) struct ThreadPool {
-    shared: Arc<Shared>,
-    start: fn(Arc<Shared>) -> io::Result<()>,
+    shared: Arc<PoolCore>,
+    start: fn(Arc<PoolCore>) -> io::Result<()>,
 }
 
 impl ThreadPool {
@@ -29,8 +29,8 @@ impl ThreadPool {
     ///
     /// Linux shows the first 15 bytes of `name`.
     pub(crate) fn new(name: &'static str, threads: usize, queue: usize) -> Self {
-        let state = State { jobs: VecDeque::new(), maximum: threads, threads: 0, unfinished: 0, stopped: false };
-        let shared = Shared { name, queue, state: Mutex::new(state), changed: Condvar::new() };
+        let state = JobQueue { jobs: VecDeque::new(), maximum: threads, threads: 0, unfinished: 0, stopped: false };
+        let shared = PoolCore { name, queue, state: Mutex::new(state), changed: Condvar::new() };
         Self { shared: Arc::new(shared), start: start_thread }
     }
 
@@ -147,18 +147,18 @@ impl Error for JobError {
     }
 }
 
-type Job = Box<dyn FnOnce(&Shared) + Send>;
+type Job = Box<dyn FnOnce(&PoolCore) + Send>;
 
-struct Shared {
+struct PoolCore {
     name: &'static str,
     queue: usize,
     /// Held only for a moment, and never while a job runs or is dropped.
-    state: Mutex<State>,
+    state: Mutex<JobQueue>,
     /// A job was queued, or the pool stopped.
     changed: Condvar,
 }
 
-struct State {
+struct JobQueue {
     jobs: VecDeque<Job>,
     maximum: usize,
     threads: usize,
@@ -168,8 +168,8 @@ struct State {
     stopped: bool,
 }
 
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
+impl PoolCore {
+    fn lock(&self) -> MutexGuard<'_, JobQueue> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -192,12 +192,12 @@ impl Shared {
     }
 }
 
-fn start_thread(shared: Arc<Shared>) -> io::Result<()> {
+fn start_thread(shared: Arc<PoolCore>) -> io::Result<()> {
     let builder = thread::Builder::new().name(shared.name.to_owned());
     builder.spawn(move || work(&shared)).map(drop)
 }
 
-fn work(shared: &Shared) {
+fn work(shared: &PoolCore) {
     while let Some(job) = shared.next() {
         // The job's own panic is caught inside it; this catches that of an answer nobody took, or of a panic's payload,
         // when dropped. Dropping the payload of such a panic might panic again.

@@ -18,10 +18,10 @@ pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     }
     let program = program.to_string();
     let rest = arguments.remaining();
-    Ok(Box::new(Client { reactor: reactor.clone(), arguments: arguments.clone(), program, rest }))
+    Ok(Box::new(ExecClient { reactor: reactor.clone(), arguments: arguments.clone(), program, rest }))
 }
 
-struct Client {
+struct ExecClient {
     reactor: Reactor,
     arguments: Arguments,
     program: String,
@@ -30,7 +30,7 @@ struct Client {
 }
 
 #[async_trait(?Send)]
-impl ClientEndpoint for Client {
+impl ClientEndpoint for ExecClient {
     /// Starts the child at once. If the attempt is given up before its protocol is built, the protocol is not built,
     /// and the child is killed.
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
@@ -48,7 +48,7 @@ impl ClientEndpoint for Client {
     }
 }
 
-impl fmt::Display for Client {
+impl fmt::Display for ExecClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
     }

@@ -21,7 +21,7 @@ pub(super) fn by_number(
 ) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     let number = arguments.required("number")?;
     let number = number.number().ok_or_else(|| number.error("is not the number of a descriptor"))?;
-    Server::boxed(reactor, arguments, Which::Number(number), None)
+    InheritedServer::boxed(reactor, arguments, Which::Number(number), None)
 }
 
 pub(super) fn by_systemd(
@@ -43,7 +43,7 @@ pub(super) fn by_systemd(
         (None, None) => return Err(arguments.error("systemd needs an index or a name")),
         (Some(_), Some(_)) => return Err(arguments.error("systemd takes an index or a name, not both")),
     };
-    Server::boxed(reactor, arguments, which, domain)
+    InheritedServer::boxed(reactor, arguments, which, domain)
 }
 
 /// Which of the sockets.
@@ -53,7 +53,7 @@ enum Which {
     Name(String),
 }
 
-struct Server {
+struct InheritedServer {
     reactor: Reactor,
     arguments: Arguments,
     which: Which,
@@ -61,7 +61,7 @@ struct Server {
     limits: AcceptLimits,
 }
 
-impl Server {
+impl InheritedServer {
     fn boxed(
         reactor: &Reactor,
         arguments: &mut Arguments,
@@ -98,13 +98,13 @@ impl Server {
 }
 
 #[async_trait(?Send)]
-impl ServerEndpoint for Server {
+impl ServerEndpoint for InheritedServer {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
         self.take(factory).map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {self}: {error}")))
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for InheritedServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
     }

@@ -14,16 +14,16 @@ use crate::reactor::Reactor;
 use crate::transport::Transport;
 
 pub(super) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
-    Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone() }))
+    Ok(Box::new(StdioServer { reactor: reactor.clone(), arguments: arguments.clone() }))
 }
 
-struct Server {
+struct StdioServer {
     reactor: Reactor,
     arguments: Arguments,
 }
 
 #[async_trait(?Send)]
-impl ServerEndpoint for Server {
+impl ServerEndpoint for StdioServer {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
         let port = Rc::new(OnceCell::new());
         let opened = self.reactor.listen_stdio(Closing { factory, port: Rc::clone(&port) })?;
@@ -31,7 +31,7 @@ impl ServerEndpoint for Server {
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for StdioServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
     }

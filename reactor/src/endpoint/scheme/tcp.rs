@@ -55,7 +55,7 @@ fn listening_on(
     }
     options.limits = accept_limits::parse(arguments, true)?;
     keep_alive(arguments, &mut options.connection)?;
-    Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone(), options }))
+    Ok(Box::new(TcpServer { reactor: reactor.clone(), arguments: arguments.clone(), options }))
 }
 
 /// `keep-alive=`, a time or `none`, `keep-alive-interval=` and `keep-alive-count=`.
@@ -72,20 +72,20 @@ fn keep_alive(arguments: &mut Arguments, options: &mut ConnectionOptions) -> Res
     Ok(())
 }
 
-struct Server {
+struct TcpServer {
     reactor: Reactor,
     arguments: Arguments,
     options: ListenOptions,
 }
 
 #[async_trait(?Send)]
-impl ServerEndpoint for Server {
+impl ServerEndpoint for TcpServer {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
         self.reactor.listen_tcp(self.options.clone(), factory)
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for TcpServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
     }
@@ -104,24 +104,24 @@ pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
         options = options.local_address(address.ip_address(0)?);
     }
     keep_alive(arguments, &mut options.connection)?;
-    Ok(Box::new(Client { reactor: reactor.clone(), arguments: arguments.clone(), options }))
+    Ok(Box::new(TcpClient { reactor: reactor.clone(), arguments: arguments.clone(), options }))
 }
 
-struct Client {
+struct TcpClient {
     reactor: Reactor,
     arguments: Arguments,
     options: ConnectOptions,
 }
 
 #[async_trait(?Send)]
-impl ClientEndpoint for Client {
+impl ClientEndpoint for TcpClient {
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
         let target = self.options.target.to_string();
         attempt(factory, target, |factory| self.reactor.connect_tcp(self.options.clone(), factory)).await
     }
 }
 
-impl fmt::Display for Client {
+impl fmt::Display for TcpClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
     }

@@ -30,7 +30,7 @@ pub(super) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
         options = options.receive_file_descriptors(takes.is_on()?);
     }
     options.limits = accept_limits::parse(arguments, false)?;
-    Ok(Box::new(Server { reactor: reactor.clone(), arguments: arguments.clone(), options }))
+    Ok(Box::new(UnixServer { reactor: reactor.clone(), arguments: arguments.clone(), options }))
 }
 
 fn address(arguments: &mut Arguments) -> Result<UnixAddress, EndpointError> {
@@ -48,20 +48,20 @@ fn permissions(mode: &Argument) -> Result<u32, EndpointError> {
     bits.ok_or_else(|| mode.error("is not a mode: a mode is an octal number up to 777"))
 }
 
-struct Server {
+struct UnixServer {
     reactor: Reactor,
     arguments: Arguments,
     options: UnixListenOptions,
 }
 
 #[async_trait(?Send)]
-impl ServerEndpoint for Server {
+impl ServerEndpoint for UnixServer {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
         self.reactor.listen_unix(self.options.clone(), factory)
     }
 }
 
-impl fmt::Display for Server {
+impl fmt::Display for UnixServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
     }
@@ -76,24 +76,24 @@ pub(super) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
         // Only checked: connecting to a UNIX socket takes no time.
         timeout.seconds()?;
     }
-    Ok(Box::new(Client { reactor: reactor.clone(), arguments: arguments.clone(), options }))
+    Ok(Box::new(UnixClient { reactor: reactor.clone(), arguments: arguments.clone(), options }))
 }
 
-struct Client {
+struct UnixClient {
     reactor: Reactor,
     arguments: Arguments,
     options: UnixConnectOptions,
 }
 
 #[async_trait(?Send)]
-impl ClientEndpoint for Client {
+impl ClientEndpoint for UnixClient {
     async fn connect(&self, factory: Box<dyn Factory>) -> Result<Transport, ConnectError> {
         let target = self.options.address.to_string();
         attempt(factory, target, |factory| self.reactor.connect_unix(self.options.clone(), factory)).await
     }
 }
 
-impl fmt::Display for Client {
+impl fmt::Display for UnixClient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
     }
