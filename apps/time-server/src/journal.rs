@@ -119,7 +119,7 @@ mod tests {
 
     use std::sync::{Condvar, Mutex};
 
-    /// A reader who reads when it is told to, and before that perhaps fails.
+    /// An output whose reader reads when it is told to; until then, writes may fail.
     #[derive(Clone, Default)]
     struct Output(Arc<(Mutex<State>, Condvar)>);
 

@@ -74,9 +74,9 @@ struct TimerCore {
 
 #[derive(Default)]
 struct SleeperTable {
-    /// Who is to be woken, by when, and then in the order in which they began to wait.
+    /// The wakers, ordered by deadline and then by when they began to wait.
     sleepers: BTreeMap<(Instant, u64), Waker>,
-    /// When the reactor will look again; never if it is none.
+    /// When the reactor will look again; `None`: never.
     looks_at: Option<Instant>,
     /// Has it look at once.
     reactor: Option<Waker>,

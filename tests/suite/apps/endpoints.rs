@@ -59,7 +59,7 @@ fn s142_a_client_talks_to_a_server_that_it_runs_itself() {
     }
     client.close_and_finish().with_code(0);
     ask(&["--lines", "--allow-exec", &format!("exec:{server}:--lines=stdio\\:")], "a line");
-    // Not without being allowed to: the host may be somebody else's choice.
+    // It must be allowed first, because the description may come from others.
     let ended = Program::app("time-client", [format!("exec:{server}:--stdio")]).finish().with_code(2);
     assert!(ended.stderr.contains("\"exec\" (at 0) is not allowed here: it runs a program"), "{}", ended.stderr);
     let ended = Program::app("time-client", ["--allow-exec", "exec:false"]).finish().with_code(1);
@@ -116,7 +116,7 @@ fn s142_an_inherited_socket_is_taken_once_and_what_is_none_is_left_alone() {
     }
 }
 
-/// What starts a server when somebody connects to one of these paths; the sockets have names if there are any.
+/// A command that starts a server when a client connects to one of these paths; `names` are those of the sockets, if any.
 fn activated(sockets: &[&Path], names: &str, arguments: &[&str]) -> Program {
     let mut command = Command::new("systemd-socket-activate");
     for socket in sockets {

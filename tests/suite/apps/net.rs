@@ -28,8 +28,8 @@ pub(crate) fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// An address at which nobody listens, as long as the socket is there that has it: one that was closed may still be open
-/// in a program that is being started.
+/// An address without a listener, held by a socket. (A program being started may still hold a copy of a socket that was
+/// closed.)
 pub(crate) fn closed_port() -> (Socket, SocketAddr) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");

@@ -35,7 +35,7 @@ pub(crate) struct Program {
     ended: bool,
 }
 
-/// What has come of a [`Program`] that has ended.
+/// The result of a [`Program`] that has ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(crate) status: ExitStatus,
@@ -132,12 +132,12 @@ impl Program {
         }
     }
 
-    /// Has nobody read its standard output any more.
+    /// Closes the reading end of its standard output.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout = mpsc::channel().1;
     }
 
-    /// Its number.
+    /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.pid.as_raw().unsigned_abs()
     }

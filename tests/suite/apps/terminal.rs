@@ -106,7 +106,7 @@ fn open() -> io::Result<(File, OwnedFd)> {
     Ok((OwnedFd::from(person).into(), program.into()))
 }
 
-/// What is written to the screen, until nobody has the terminal open any more.
+/// What is written to the screen, until no process has the terminal open.
 fn watch(mut screen: File) -> Receiver<u8> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {

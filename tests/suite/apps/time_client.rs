@@ -318,7 +318,7 @@ fn over_udp_a_refusal_is_one_line_and_status_1() {
 
 #[test]
 fn over_udp_the_addresses_of_a_name_are_tried_in_turn_when_refused() {
-    // localhost is ::1 as well on most machines, where nobody answers.
+    // On most machines localhost is ::1 as well, where nothing listens.
     let server = Server::start("--udp 127.0.0.1:0");
     let port = server.address().port().to_string();
     let mut client = Program::app("time-client", ["--udp", "localhost", &port]);

@@ -34,7 +34,7 @@ pub(crate) fn as_nobody(app: &str, test: &str) -> Option<(TempDir, Command)> {
     if is_root && !is_there("setpriv", Command::new("setpriv").args(nobody).arg("true"), test) {
         return None;
     }
-    // Nobody may not enter every directory that the tests run in.
+    // The user "nobody" may not enter every directory that the tests run in.
     let directory = tempfile::tempdir().unwrap();
     let copy = directory.path().join(app);
     // Not copied by this process: a file that is open for writing in a fork of it could not be run.

@@ -160,7 +160,7 @@ fn s086_reconnecting_later_stops_and_starts_the_factory_and_a_finished_future_is
         let waiting = client.clone();
         reactor.spawn(async move {
             first.await.unwrap_err();
-            // At once, for it has been so since.
+            // At once, because it is already over.
             waiting.finished().await.unwrap_err();
             seen.add("finished");
         });

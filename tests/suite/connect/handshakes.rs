@@ -138,7 +138,7 @@ fn a_handshake_is_an_attempt_that_can_be_given_up() {
     assert_eq!(client.state(), ConnectorState::Disconnected);
 }
 
-/// A service with a web socket, and what those hear who wait for it, patient or not.
+/// A service with a web socket, and the outcomes for callers that wait for it with and without a limit.
 fn keep(sim: &Simulation, path: &str, failures: Option<u32>) -> Rc<RefCell<Vec<Heard>>> {
     let host = sim.host("client");
     let endpoint = client_from_string(&host, "sim:server:80").unwrap();

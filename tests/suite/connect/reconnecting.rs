@@ -24,7 +24,7 @@ fn exact() -> Backoff {
     Backoff::new().jitter(false)
 }
 
-/// A client of a server that there is not, so that each attempt fails at once, and the times at which they do.
+/// A client without a server, whose attempts fail at once, and the times at which they fail.
 fn hopeless(host: &Reactor, backoff: Backoff) -> (Connector, Times) {
     let (times, start) = (Times::default(), host.now());
     let seen = times.clone();
@@ -35,7 +35,7 @@ fn hopeless(host: &Reactor, backoff: Backoff) -> (Connector, Times) {
     (client, times)
 }
 
-/// What has passed between one and the next, in milliseconds.
+/// The times between consecutive attempts, in milliseconds.
 fn differences(times: &[u64]) -> Vec<u64> {
     times.windows(2).map(|two| two[1] - two[0]).collect()
 }
@@ -581,7 +581,7 @@ struct Watch {
     answers: Cell<u32>,
     /// When the last attempt or connection was over, and how many were so in a row.
     over: Cell<Option<(Instant, u32)>>,
-    /// From then to the next attempt.
+    /// The time from then to the next attempt.
     waits: RefCell<Vec<(Duration, u32)>>,
 }
 
@@ -608,7 +608,7 @@ impl Factory for Watched {
     }
 }
 
-/// Sends something every two seconds, and counts what comes back.
+/// Sends something every two seconds, and counts the answers.
 struct Pinging {
     transport: Transport,
     watch: Rc<Watch>,

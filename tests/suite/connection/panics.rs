@@ -149,7 +149,8 @@ fn a_panic_with_a_payload_that_panics_when_dropped_is_contained() {
     });
 }
 
-/// A panic there comes last but for the loss, discards what was written, resets, and touches nobody else.
+/// Only `connection_lost` follows a panic there; written bytes are discarded, the peer sees a reset, and other connections
+/// go on.
 fn panics_in(callback: Callback, provoke: impl Fn(&mut Peer), lines: &[&str]) {
     expect_panic("oh", || {
         every_world(

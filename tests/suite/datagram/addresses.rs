@@ -9,7 +9,8 @@ use reactor::datagram::DatagramOptions;
 use crate::support::datagrams::{Moment, Recorder, play_in_simulation_at, play_on_sockets_at, receive, socket_at};
 use crate::support::namespace::in_namespace;
 
-/// Asks a port of all addresses at each of these, and has the answers come from there: one, and three that leave together.
+/// Sends to a port on all addresses by way of each of these, and expects the answers from the same address: one, and three
+/// that leave together.
 fn ask_at(options: impl Into<DatagramOptions>, addresses: &'static [(&str, &str)]) {
     play_on_sockets_at(
         options,
@@ -57,7 +58,7 @@ fn an_answer_leaves_from_the_ipv6_address_that_was_asked() {
     });
 }
 
-/// Answers from the address that was asked when the callback is over, and that is not known any more.
+/// Answers after the callback, when the address that was asked is no longer known.
 fn later(this: &mut Recorder) {
     let (peer, host) = (this.peer.unwrap(), this.transport.received_at().unwrap());
     this.log.add(format!("at {host}"));

@@ -24,14 +24,14 @@ fn on_all() -> DatagramOptions {
     DatagramOptions::new(0).multicast_interface(LO)
 }
 
-/// A cable from interface 77 to nobody.
+/// A virtual cable with interface 77 at one end and no peer at the other.
 const NETWORK: &[&str] = &[
     "ip link add here index 77 type veth peer name there",
     "ip address add 10.77.0.1/24 dev here",
     "ip -6 address add fd77::1/64 dev here nodad",
     "ip link set here up",
     "ip link set there up",
-    // What comes with an interface that is up comes a little later.
+    // The system assigns the addresses shortly after the interface is up.
     "until ip -6 route show table local dev here | grep -q multicast; do :; done",
     "until ip -6 route show table local | grep -q fd77::1; do :; done",
 ];
@@ -94,7 +94,7 @@ fn s184_a_port_hears_the_groups_that_it_has_joined_and_no_others() {
         |port| {
             let sender = port.peer();
             let to = |last| SocketAddr::from((group(last), port.address.port()));
-            // Somebody else's, on this machine.
+            // From another socket on this machine.
             let other = socket_at("0.0.0.0:0");
             other.join_multicast_v4(&group(2), &Ipv4Addr::LOCALHOST).unwrap();
             port.act(|transport| transport.join_group(group(1), LO).unwrap());
@@ -267,7 +267,7 @@ fn s184_socat_hears_a_group_and_a_broadcast_with_the_ttl_that_was_asked_for() {
                 let listens = format!("UDP4-RECVFROM:7707,bind={ip},ip-recvttl{membership}");
                 let mut socat =
                     Program::start(Command::new("socat").args(["-u", &listens, "SYSTEM:echo ttl $SOCAT_IP_TTL"]));
-                // It does not say when it listens.
+                // It does not report when it listens.
                 port.act(move |transport| {
                     let again = move |this: &mut Recorder, _: Tick| {
                         let _ = this.transport.write("to socat", (ip, 7707).into());

@@ -15,7 +15,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::count_logged;
 
-/// Keeps what it receives, and answers if it is told to.
+/// Records what it receives, and echoes it if asked to.
 struct Keeper {
     transport: DatagramTransport,
     seen: Seen,
@@ -44,7 +44,7 @@ struct End {
 }
 
 impl End {
-    /// What has come since this was last asked.
+    /// The datagrams received since the last call.
     fn seen(&self) -> Vec<String> {
         self.seen.take()
     }
@@ -244,7 +244,7 @@ fn a_group_has_members_on_all_hosts_and_a_broadcast_reaches_every_host() {
     assert_eq!(one.seen(), ["to the group", "to all"]);
     assert_eq!(two.seen(), ["to all"]);
     assert_eq!(three.seen(), ["to the group", "to all"]);
-    // Nobody is not there: nothing comes back from where there is no member.
+    // A group without members refuses nothing: no error comes back.
     two.transport.connect((group, 5353).into()).unwrap();
     one.transport.leave_group(group, Interface::Any).unwrap();
     three.port.stop_listening();

@@ -169,7 +169,7 @@ fn s180_a_refusal_that_a_write_meets_is_told_and_costs_no_datagram() {
                 let first = receive(peer.as_ref().unwrap()).0;
                 assert_eq!(first, b"first");
                 peer.take();
-                // Refused before the next is written: what a write is told of belongs to an earlier one.
+                // The refusal must arrive before the next write: a write reports the error of an earlier one.
                 this.transport.write_to_peer("into the void").unwrap();
                 let back = socket_at(address);
                 this.transport.write_to_peer("second").unwrap();
@@ -338,7 +338,7 @@ fn a_port_that_is_stopped_in_a_callback_receives_and_sends_nothing_more() {
         },
         |port| {
             let socket = socket();
-            // All three are there when the port looks, because its thread is busy meanwhile.
+            // All three have arrived when the port polls, because its thread is busy meanwhile.
             let (peer, address) = (socket.try_clone().unwrap(), port.address);
             port.act(move |_| {
                 for _ in 0..3 {
@@ -367,7 +367,7 @@ fn s182_a_port_is_stopped_once_however_often_it_is_asked() {
             port.stop_listening().await;
             closed.await;
             port.stop_listening().await;
-            // It is closed, indeed.
+            // It is really closed.
             let log = Log::default();
             let port = again.listen_udp(address, |transport| Recorder::new(transport, log)).unwrap();
             assert_eq!(port.host().socket_addr(), Some(address));
@@ -454,7 +454,7 @@ fn timed_and_deferred_calls_are_made_in_order_and_dropped_before_the_port_stops(
             assert!(place("first") < place("second"), "{lines:?}");
             assert!(place("timer gone") < place("stopped") && place("future gone") < place("stopped"), "{lines:?}");
             assert!(!port.log.has("never"));
-            // Asked of a stale handle they are dropped at once.
+            // Requested through a stale handle, calls are dropped at once.
             let log = port.log.clone();
             port.act(move |transport| {
                 let guard = Guard::new(&log, "late one gone");
@@ -539,7 +539,7 @@ fn several_reactors_share_a_port() {
     let running = thread::spawn(move || {
         run_on_threads(2, |reactor| {
             reactor.set_signal_handling(false);
-            // A stream's port and a datagram port of one set-up do not get into each other's way.
+            // A TCP port and a UDP port of one setup do not conflict.
             reactor.listen_tcp(LOOPBACK, |transport| Quiet { _transport: transport })?;
             let port = reactor.listen_udp(LOOPBACK, |transport| Named { transport })?;
             tell_address.send(port.host().socket_addr().unwrap()).unwrap();
@@ -555,7 +555,7 @@ fn several_reactors_share_a_port() {
     let mut names = std::collections::HashSet::new();
     for _ in 0..200 {
         let socket = socket();
-        // The same thread answers, as long as the same socket asks.
+        // The system assigns all datagrams of one peer to the same thread.
         let answers = [0, 1].map(|_| {
             socket.send_to(b"who?", addresses[0]).unwrap();
             receive(&socket).0
@@ -590,7 +590,7 @@ fn dropping_handles_changes_nothing() {
         let log = log.clone();
         thread::spawn(move || {
             let reactor = test_reactor();
-            // Neither the port nor the transport is kept.
+            // Neither the port nor the transport is stored.
             let port = reactor.listen_udp(LOOPBACK, |_| Deaf(log)).unwrap();
             tell.send((port.host().socket_addr().unwrap(), reactor.remote())).unwrap();
             drop(port);
@@ -661,7 +661,7 @@ fn a_connections_callback_writes_to_a_datagram_port_and_back() {
 
 #[test]
 fn a_flood_of_datagrams_keeps_neither_timers_nor_connections_nor_deferred_calls_waiting() {
-    // It sends to itself all that it receives: there is always something to read.
+    // It sends everything it receives to itself, so there is always something to read.
     let again = |this: &mut Recorder| {
         let _ = this.transport.write(&this.data, this.transport.host());
     };
@@ -711,7 +711,7 @@ fn a_port_lets_others_have_their_turn_after_a_few_datagrams_or_many_bytes() {
             let stops = reactor.clone();
             let greatest = Rc::new(Cell::new(0));
             let seen = Rc::clone(&greatest);
-            // A task beside the port's: they take turns.
+            // A second task takes turns with the port's.
             reactor.spawn(async move {
                 for _ in 0..1000 {
                     ready_at_the_second_look().await;
@@ -785,7 +785,7 @@ fn the_buffers_of_the_system_can_be_asked_for() {
         };
         let port = reactor.listen_udp(options, build).unwrap();
         let address = port.host().socket_addr().unwrap();
-        // Most of these find no room.
+        // Most of these exceed the buffer.
         let peer = socket();
         for _ in 0..100 {
             peer.send_to(&[0; 1000], address).unwrap();

@@ -67,7 +67,7 @@ fn what_the_way_to_a_peer_does_not_take_together_is_sent_one_by_one() {
 #[test]
 fn what_was_taken_in_waits_while_the_system_has_no_room_and_what_comes_behind_it_is_told_so() {
     let test = "what_was_taken_in_waits_while_the_system_has_no_room_and_what_comes_behind_it_is_told_so";
-    // A cable to somebody who never says his address: the system keeps what is for him, up to the size of the buffer.
+    // A cable to a peer that never answers ARP: the system queues datagrams for it, up to the size of the send buffer.
     let lines = &[
         "echo 1 > /proc/sys/net/ipv6/conf/all/disable_ipv6",
         "ip link add here type veth peer name there",
@@ -119,13 +119,13 @@ fn arrived(interface: &str) -> u64 {
 
 #[test]
 fn s180_a_refusal_that_datagrams_sent_together_meet_is_told_and_costs_none_of_them() {
-    // A port that is nobody's, and stays so: of a socket that was closed here a program being started may have a copy yet.
+    // An unused port that stays unused. (A program being started may still hold a copy of a socket that was closed here.)
     let neighbour = socket_at("127.7.0.8:0");
     let address = SocketAddr::from(([127, 7, 0, 9], neighbour.local_addr().unwrap().port()));
     let (tell, told) = mpsc::channel();
     play_on_sockets(
         move |recorder| {
-            // In a timed call, where nothing is received meanwhile, which would take the refusal away.
+            // In a timed call, because receiving would consume the error.
             let write = move |this: &mut Recorder| {
                 this.transport.connect(address).unwrap();
                 for text in ["lost", "1st.", "2nd.", "3rd."] {
@@ -165,7 +165,7 @@ fn s176_long_and_short_datagrams_that_come_together_are_each_delivered_whole() {
         },
         |port| {
             let (peer, address): (UdpSocket, SocketAddr) = (socket(), port.address);
-            // All are there when the port looks, because its thread is busy meanwhile.
+            // All have arrived when the port polls, because its thread is busy meanwhile.
             port.act(move |_| {
                 for (number, len) in all(LENGTHS) {
                     peer.send_to(&numbered(number, len), address).unwrap();

@@ -77,7 +77,7 @@ fn s130_whatever_keeps_a_connection_from_being_made_is_in_the_result() {
     });
 }
 
-/// Knows no name.
+/// A resolver that finds no name.
 struct Nobody;
 
 #[async_trait::async_trait(?Send)]

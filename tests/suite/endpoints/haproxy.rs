@@ -9,7 +9,7 @@ use reactor::testing::Simulation;
 
 use crate::support::{Callback, Log, Recorder};
 
-/// What a server that listens on this endpoint tells of its clients, and what a client that says this gets to hear.
+/// What a server on this endpoint logs about its clients, and what a client that sends this receives.
 fn talk(description: &str, greeting: &'static str) -> (Vec<String>, Vec<String>) {
     let sim = Simulation::new(1);
     let server = sim.host("server");

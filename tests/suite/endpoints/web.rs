@@ -25,7 +25,7 @@ fn serve(sim: &Simulation, description: &str) {
     endpoint.listen(Box::new(echoing)).now_or_never().unwrap().unwrap();
 }
 
-/// What comes back for a word, or why nothing does.
+/// The echo of a word, or why there is none.
 fn ask(sim: &Simulation, description: &str) -> Result<Vec<String>, reactor::ConnectError> {
     let client = host(sim, "client");
     let endpoint = client_from_string(&client, description).unwrap();

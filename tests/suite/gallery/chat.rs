@@ -5,7 +5,7 @@ use rig::peer::reset;
 
 use crate::gallery::{ANY_PORT, Client, serve, serve_endpoints};
 
-/// Somebody who has given a name.
+/// A client that has registered a name.
 #[track_caller]
 fn join(address: SocketAddr, name: &str) -> Client {
     let mut client = Client::connect(address);
@@ -49,7 +49,7 @@ fn those_who_vanish_in_the_midst_of_it_harm_nobody() {
     let (server, address) = serve("chat", &[]);
     let (mut anna, mut bert) = (join(address, "anna"), join(address, "bert"));
     let others: Vec<_> = (0..20).map(|number| join(address, &number.to_string())).collect();
-    // All that happens meanwhile waits for the server at once: messages, and resets of those whom they are for.
+    // Meanwhile messages queue up for the server, and so do resets of their receivers.
     server.signal(Signal::SIGSTOP);
     anna.say("one");
     others.into_iter().for_each(|other| reset(other.0.into_inner()));

@@ -34,7 +34,7 @@ fn the_client_sends_three_datagrams_one_after_the_other_and_ends() {
 
 #[test]
 fn a_connected_port_hears_that_nobody_listens_and_goes_on() {
-    // A port that is nobody's: of a socket that was closed here a program being started may have a copy yet.
+    // An unused port. (A program being started may still hold a copy of a socket that was closed here.)
     let neighbour = socket_at("127.7.1.8:0");
     let peer = SocketAddr::from(([127, 7, 1, 9], neighbour.local_addr().unwrap().port()));
     let mut program = Program::example("udp_connected", [peer.to_string()]);
@@ -59,7 +59,7 @@ fn a_ping_to_the_group_is_answered_by_the_server_alone() {
             let mut client = Program::example("multicast_client", [""; 0]);
             let from = server.line_after("datagram Client: Ping received from ");
             assert!(from.ends_with(":9999"), "{from}");
-            // The client is a member, too.
+            // The client is a member of the group, too.
             assert_eq!(client.line(), format!("datagram Client: Ping received from {from}"));
             // Which of the two programs on port 9999 gets what is sent to one alone is the system's choice. To another
             // port the pong finds its way.

@@ -29,7 +29,7 @@ fn the_mail_filter_tells_when_it_is_ready_judges_messages_and_ends_with_its_inpu
     let (message, control) = (folder.path().join("message"), folder.path().join("control"));
     fs::write(&message, "From: me\nTo: you\n\nHello!\n").unwrap();
     fs::write(&control, "no header").unwrap();
-    // Its standard output goes nowhere: what is read here ends when descriptor 3 is closed.
+    // Its standard output is /dev/null: the stream read here ends when descriptor 3 is closed.
     let mut filter = Command::new("sh")
         .args(["-c", r#"exec "$0" "$1" 3>&1 >/dev/null"#])
         .arg(example("mail_filter"))

@@ -11,7 +11,7 @@ use crate::gallery::serve;
 #[test]
 fn the_server_sends_every_byte_back_to_a_thousand_clients_at_once() {
     assert!(open_files() > 2500, "this test needs 2,500 open files");
-    // What each sends is unlike what its neighbours send.
+    // Each sends different data.
     let part_of = |number: usize, part: usize| pattern(number + part * 1000, number + (part + 1) * 1000);
     let (_server, address) = serve("echo_server", &[]);
     let mut clients: Vec<TcpStream> = (0..1000).map(|_| connect(address)).collect();

@@ -39,7 +39,7 @@ fn serve(name: &str, arguments: &[&str]) -> (Program, SocketAddr) {
     (server, address)
 }
 
-/// Where a server says that it listens.
+/// The address that a server reports.
 #[track_caller]
 fn listening(server: &mut Program) -> SocketAddr {
     server.line_after("listening on ").parse().unwrap()
@@ -87,7 +87,7 @@ impl Client {
         self.0.get_ref().shutdown(Shutdown::Write).unwrap();
     }
 
-    /// All that comes until the server closes.
+    /// Everything received until the server closes.
     #[track_caller]
     fn hear_to_the_end(mut self) -> String {
         let mut heard = String::from_utf8(self.0.buffer().to_vec()).unwrap();

@@ -96,7 +96,7 @@ fn a_package_has_its_readme_and_the_licences_and_names_no_file_outside_it() {
 }
 
 /// Builds a crate of this name that is in no workspace, beside a clone, and returns its program. It stays where it is, and
-/// shares the workspace's target directory, so that hardly anything is built twice.
+/// shares the workspace's target directory, so that almost nothing is built twice.
 fn build(name: &str, dependencies: &str, program: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
     let here = target.join("newcomer");

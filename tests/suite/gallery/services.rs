@@ -30,7 +30,7 @@ fn simple_services_start_in_order_and_stop_in_reverse() {
     assert_eq!(ended.stdout, "lala, stopping\n");
     let mut services = vec![&*one, &two, "mark", &two, "foo", "test"];
     assert_eq!(those_that("started", &ended.stderr), services);
-    // The parent is done when they are, either way.
+    // The parent is done when its children are.
     services[..5].reverse();
     assert_eq!(those_that("stopped", &ended.stderr), services);
 }
@@ -72,7 +72,7 @@ fn what_is_added_to_a_watched_file_is_shown() {
 fn what_cannot_be_watched_is_an_error() {
     let ended = Program::example("file_watch", ["/nowhere/log"]).finish().with_code(1);
     assert!(ended.stderr.starts_with("file_watch: cannot open /nowhere/log: "), "{}", ended.stderr);
-    // What can be opened and not read.
+    // A file that can be opened but not read.
     let ended = Program::example("file_watch", ["/"]).finish().with_code(1);
     assert!(ended.stderr.contains("file_watch: / panicked: the file can be read: "), "{}", ended.stderr);
 }

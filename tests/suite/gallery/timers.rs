@@ -27,7 +27,7 @@ fn a_long_job_keeps_nobody_waiting_who_has_a_short_one() {
         let [mut long, mut short] = [(); 2].map(|()| Client::connect(address));
         short.say("2 3");
         assert_eq!((short.hear(), server.line()), ("6".to_owned(), "6".to_owned()));
-        // Both lines are there when the server goes on, the long one first.
+        // Both lines have arrived when the server continues, the long one first.
         server.signal(Signal::SIGSTOP);
         long.say(&format!("7{}", " 1".repeat(8000)));
         short.say("3 4");
@@ -44,7 +44,7 @@ fn lines_are_multiplied_in_their_order_and_what_makes_no_sense_is_an_error() {
     for line in ["1 2 3 4 5", "2 -21", "one 2", "3", "", &format!("2{}", " 2".repeat(127))] {
         client.say(line);
     }
-    // What makes no sense is refused at once.
+    // Invalid arguments are refused at once.
     let mut answers: Vec<_> = (0..6).map(|_| client.hear()).collect();
     assert_eq!(answers.pop().unwrap(), "Error.");
     answers.retain(|answer| answer != "Error.");

@@ -136,7 +136,7 @@ fn is_left(pid: u32) -> bool {
     Path::new(&format!("/proc/{pid}")).exists()
 }
 
-/// Does not hear SIGTERM.
+/// Ignores SIGTERM.
 const DEAF: &str = "trap '' TERM; printf ready; exec sleep 1000";
 
 const SIGTERM: i32 = Signal::SIGTERM as i32;
@@ -443,7 +443,7 @@ fn s214_what_a_terminal_makes_of_keys_reaches_the_child() {
 #[test]
 fn s214_losing_the_connection_of_a_terminal_hangs_up() {
     let mut sleeping = Command::new("env");
-    // Who has started this test may have had the signal ignored, as nohup does, and children inherit that.
+    // The signal may be ignored in whatever started this test, as under nohup, and children inherit that.
     sleeping.args(["--default-signal=HUP", "sh", "-c", "echo ready; exec sleep 1000"]);
     let log = watch_terminal(sleeping, |this, callback| {
         if callback == "out" {
@@ -503,7 +503,7 @@ fn when_the_reactor_stops_children_are_told_to_end() {
 fn one_that_does_not_end_by_the_deadline_is_killed() {
     let script = |this: &mut Watcher, callback: &str| {
         if callback == "out" {
-            // One that was closed before is told, too.
+            // An earlier close is reported, too.
             this.process.lose_connection();
             this.process.transport().reactor().stop();
         }
@@ -515,7 +515,7 @@ fn one_that_does_not_end_by_the_deadline_is_killed() {
     assert!(log.has("ended, signal: 9"), "{:#?}", log.lines());
 }
 
-/// Not a test by itself: in a process of its own nobody else opens descriptors or has children.
+/// Not a test by itself: in a process of its own, no other test opens descriptors or has children.
 #[test]
 fn is_a_child_with_children_if_told_so() {
     if std::env::var_os("SUITE_PARENT").is_none() {
@@ -576,7 +576,7 @@ fn a_simulation_has_no_children_and_says_so() {
     assert_eq!(error.to_string(), "cannot run sh: this reactor is in memory and has no child processes");
 }
 
-/// Sends a text, ends its stream, and keeps what comes.
+/// Sends a text, ends its stream, and keeps what it receives.
 struct Asker {
     transport: Transport,
     question: &'static str,
@@ -617,7 +617,7 @@ fn s142_a_child_is_the_peer_of_any_protocol_and_its_status_the_reason_of_the_end
         let asked = async {
             let (answer, reason) = ask(&reactor, "tr a-z A-Z", "hello").await;
             assert!(answer == "HELLO (end)" && reason.is_clean(), "{answer}, {reason}");
-            // One that reads nothing is heard to its end all the same.
+            // The output of a child that reads nothing is read to its end all the same.
             let (answer, reason) = ask(&reactor, "exec 0<&-; echo deaf", "hello").await;
             assert!(answer == "deaf\n (end)" && reason.is_clean(), "{answer}, {reason}");
             let (answer, reason) = ask(&reactor, "cat; exit 3", "hello").await;

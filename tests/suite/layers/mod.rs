@@ -263,7 +263,7 @@ fn what_is_deferred_when_a_layer_has_let_everything_out_waits_for_nothing_else()
     assert_eq!(wire.written(), b"xydone");
 }
 
-/// Writes down what a policy is told, and how many bytes are offered to it.
+/// Logs the callbacks of a policy, and how many bytes are offered to it.
 struct Told {
     name: &'static str,
     log: Log,

@@ -24,7 +24,7 @@ impl LineHandler for EchoLines {
     }
 }
 
-/// Sends without end, as fast as it is let.
+/// Writes without end, as fast as flow control allows.
 struct Source(Transport);
 
 impl Protocol for Source {
@@ -213,7 +213,7 @@ fn s254_children_that_want_little_leave_the_rest_of_their_parent_to_the_others()
     let throttled = Throttle::around(
         move |_| {
             let number = connections.replace(connections.get() + 1);
-            // A hundred slow ones, and then one that may have everything.
+            // A hundred slow readers, and then one that may use the whole rate.
             let rate = if number < 100 { 100 } else { 1_000_000 };
             Throttle::new().sending(parent.child(rate, 1000))
         },

@@ -11,7 +11,7 @@ use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::testing::{Link, Simulation, StringTransport, expect_panic};
 use reactor::{CloseReason, Factory, OnEof, Protocol, Reactor, Transport};
 
-/// Sends back what it gets.
+/// An echo.
 struct Echo {
     transport: Transport,
     log: Log,
@@ -27,7 +27,7 @@ impl Protocol for Echo {
     }
 }
 
-/// Does what the lines say.
+/// Obeys the lines it receives.
 struct Actor {
     lines: Lines,
     log: Log,
@@ -228,7 +228,7 @@ fn bytes_and_endings_are_the_same_in_any_stack_of_policies() {
     });
 }
 
-/// Takes one step after another, and keeps what comes back.
+/// Takes one step after another, and keeps what it receives.
 struct Client {
     transport: Transport,
     steps: Vec<Step>,

@@ -56,7 +56,7 @@ struct Server {
     tcp: SocketAddr,
     udp: SocketAddr,
     remote: RemoteReactor,
-    /// What [`Handover::finish`] gives, and then, when it is so, that it was taken over.
+    /// The outcome of [`Handover::finish`], and later that the sockets were taken over.
     finished: Receiver<Result<(), String>>,
     thread: JoinHandle<()>,
 }

@@ -67,7 +67,7 @@ fn a_connection_whose_proxy_header_has_not_come_is_not_established() {
     assert_eq!(proxy("PROXY UNKNOWN\r\n"), (0, 1, 0));
     assert_eq!(proxy("PROXY "), (1, 2, 0));
     assert_eq!(proxy("PROXY UNKNOWN\r\n"), (0, 2, 0));
-    assert_eq!(port.refusals().displaced, 1, "who had said nothing gave way");
+    assert_eq!(port.refusals().displaced, 1, "the one whose header had not come gave way");
 }
 
 #[test]
@@ -277,7 +277,7 @@ fn connections_that_are_not_established_are_counted_and_beyond_so_many_the_oldes
     let (port, log) = listen_for_web_sockets(&sim, AcceptLimits::new().pending(2));
     let first = connect(&sim, "one", "server:7");
     sim.run_for(SECOND);
-    // Who is established does not count, and does so for as long as it lasts.
+    // An established connection does not count as pending.
     greet(&sim, "client");
     assert_eq!(
         (log.lines(), port.pending_count(), port.connection_count()),
@@ -328,7 +328,7 @@ fn where_a_port_or_the_reactor_is_full_those_that_are_not_established_give_way_t
     assert_eq!((log.count("made"), log.has("lost"), port.connection_count()), (4, false, 4));
     assert_eq!((port.refusals().displaced, port.refusals().total()), (4, 4));
     assert!(silent.iter().all(|log| log.has("lost")));
-    // Those that are established give way to nobody.
+    // Established connections never give way.
     assert!(!is_let_in(&sim, "five"));
     assert_eq!((port.refusals().budget, log.has("lost")), (1, false));
 }

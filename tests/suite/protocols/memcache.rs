@@ -25,7 +25,7 @@ fn serve() -> (Program, SocketAddr) {
     command.args(["-vv", "-u", "root", "-l", "127.0.0.1", "-p", "-1"]).env("MEMCACHED_PORT_FILENAME", &told);
     let mut server = Program::start(&mut command);
     server.stderr_line_with("server listening");
-    // It tells the port only afterwards, and nobody of it.
+    // It does not report the port that it chooses.
     let deadline = rig::now() + PATIENCE;
     while !told.exists() {
         assert!(rig::now() < deadline, "memcached does not tell its port");

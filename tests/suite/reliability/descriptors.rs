@@ -11,7 +11,7 @@ const CLIENTS: usize = 120;
 
 #[test]
 fn s103_at_the_descriptor_limit_clients_are_closed_and_counted_and_the_others_are_served_on() {
-    // With a budget clients would be turned away before it comes to that.
+    // With a budget, clients would be turned away before descriptors run out.
     let server = server("echo", &["nofile=64", "budget=1000000"]);
     let served: Vec<_> = (0..CLIENTS).filter_map(|_| served(&server)).collect();
     let first_round = served.len();
@@ -20,7 +20,7 @@ fn s103_at_the_descriptor_limit_clients_are_closed_and_counted_and_the_others_ar
         peer::round_trip(stream, b"still there?");
     }
 
-    // Those who were served go, and as many are served anew; the server notices when it will.
+    // The served clients leave, and as many others are served, once the server has noticed.
     let (mut again, mut turned_away) = (Vec::new(), CLIENTS - first_round);
     drop(served);
     while again.len() < first_round {
@@ -57,7 +57,7 @@ fn the_limit_of_open_files_is_a_budget_of_connections_that_leaves_descriptors_fo
     assert!(ended.errors.len() == 1 && ended.errors[0].contains("the limit of open files"), "{:?}", ended.errors);
 }
 
-/// A connection, if it is served. Who is turned away sees an end or a reset, and no byte.
+/// A connection, if it is served. A client that is turned away sees an end or a reset, and no byte.
 #[track_caller]
 fn served(server: &Child) -> Option<TcpStream> {
     let mut stream = peer::connect(server.address());

@@ -61,7 +61,7 @@ fn a_connection_that_always_has_data_lets_the_others_have_their_turn() {
         .listen_tcp("127.0.0.1:0", move |transport| Counting { transport, shared: Rc::clone(&counting) })
         .unwrap();
     let address = port.host().socket_addr().unwrap();
-    // All is there before the reactor looks for the first time: what follows does not depend on who is faster.
+    // Everything has arrived before the reactor first polls, so that the result does not depend on timing.
     let firehose = peer::connect(address);
     let (full, is_full) = mpsc::channel();
     let pouring = thread::spawn(move || {

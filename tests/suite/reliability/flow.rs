@@ -15,7 +15,7 @@ use rig::peer::{End, pattern};
 
 use crate::reliability::server;
 
-/// An echo that keeps the record of the most bytes it had unsent.
+/// An echo that records its maximum of unsent bytes.
 struct Echo {
     transport: Transport,
     most_unsent: Arc<AtomicUsize>,
@@ -28,7 +28,7 @@ impl Protocol for Echo {
     }
 }
 
-/// What a read may add to the 64 KiB at which reading stops.
+/// How much one read may add to the 64 KiB at which reading stops.
 const MOST: usize = 2 * 65_536;
 
 #[test]
@@ -58,7 +58,7 @@ fn a_peer_that_never_reads_slows_nobody_and_loses_nothing_when_it_reads_at_last(
     let honest = server.connect();
     let mut greedy = server.connect();
     greedy.set_nonblocking(true).unwrap();
-    // It is stuck when it could not send for as many round trips of the other.
+    // It is stuck if it could not send anything during this many round trips of the other.
     let (mut sent, mut stuck) = (0, 0);
     while stuck < 500 {
         match greedy.write(&pattern(sent % 251, sent % 251 + 65_536)) {
@@ -134,7 +134,7 @@ fn a_writer_that_never_stops_ends_alone_and_its_peer_sees_a_reset() {
             scope.spawn(|| {
                 let mut victim = peer::connect(server.address());
                 victim.write_all(b"flood").unwrap();
-                // It does not read until the others were served for a while.
+                // It does not read before the others were served for a while.
                 for _ in 0..200 {
                     peer::round_trip(&peer::connect(server.address()), b"hello");
                 }

@@ -34,13 +34,13 @@ fn all_that_was_sent_before_the_end_of_the_stream_comes_back() {
 
 #[test]
 fn a_peer_that_reads_only_after_it_has_ended_its_stream_gets_everything() {
-    // As much as the system takes without anybody reading.
+    // As much as the system takes while the peer does not read.
     let server = peer::serve(|reactor| reactor.listen_tcp("127.0.0.1:0", |transport| Echo { transport }));
     let mut stream = server.connect();
     const BYTES: usize = 128 * 1024;
     stream.write_all(&pattern(0, BYTES)).unwrap();
     stream.shutdown(Shutdown::Write).unwrap();
-    // Somebody else is served meanwhile.
+    // Another client is served meanwhile.
     peer::round_trip(&server.connect(), b"hello");
     let (received, end) = peer::read_to_end(&stream);
     assert_eq!((received.len(), end), (BYTES, End::Clean));

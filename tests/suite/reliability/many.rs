@@ -90,8 +90,8 @@ fn connections_that_are_reset_at_any_moment_end_once_each_and_leave_nothing() {
     assert!(ended.errors.is_empty(), "{:?}", ended.errors);
 }
 
-/// Keeps the server busy until it has noticed who has gone. A server that leaks never gets there, and the test hangs
-/// no longer than its round trips last.
+/// Makes round trips until the server has noticed all closed connections. A server that leaks never gets there; the number
+/// of round trips bounds the test.
 #[track_caller]
 fn until_closed(server: &Child, stream: &TcpStream, descriptors: usize) {
     for _ in 0..20_000 {

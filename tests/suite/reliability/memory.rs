@@ -96,7 +96,7 @@ fn who_holds_little_is_served_though_others_hold_all_that_may_be_held() {
     let honest = send(&sim, "server:7", "hello\r\n");
     sim.run_for(SECOND);
     assert_eq!((honest.received_len(), log.lines().len()), (7, 0));
-    // One that holds more than those has to go: nobody holds as much.
+    // One that holds more than all others has to go.
     send(&sim, "server:7", vec![b'x'; 5_000]);
     sim.run_for(SECOND);
     assert_eq!(log.lines(), ["lost Evicted"]);
@@ -353,7 +353,7 @@ fn peers_that_do_not_complete_their_strings_do_not_abort_a_program_whose_memory_
     let hostile: Vec<_> = (0..800)
         .map(|_| {
             let mut stream = rig::peer::connect(server.address());
-            // It may be its turn to go.
+            // It may be evicted.
             let _ = stream.write_all(&[&99_999_u32.to_be_bytes()[..], &[b'x'; 98_000]].concat());
             rig::peer::round_trip(&honest, b"\0\0\0\x05hello");
             stream

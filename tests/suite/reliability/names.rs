@@ -188,7 +188,7 @@ fn whatever_a_silent_name_server_is_asked_what_needs_none_is_answered() {
     });
 }
 
-/// An address at which nobody listens: the port was taken and given back.
+/// An address without a listener: the port was bound and closed again.
 fn unused() -> SocketAddr {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

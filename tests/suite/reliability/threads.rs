@@ -9,7 +9,7 @@ use reactor::Reactor;
 use reactor::threads::JobError;
 use rig::peer;
 
-/// Eight run, and 1,024 wait.
+/// Eight jobs run, and 1,024 wait.
 const TAKEN: usize = 8 + 1024;
 
 #[test]
@@ -46,7 +46,7 @@ fn jobs_beyond_the_queue_are_refused_at_once_and_all_others_run_exactly_once() {
     let opening = Arc::clone(&gate);
     let refusals = Rc::clone(&refused);
     reactor.spawn(async move {
-        // The reactor has looked at every job once, and none could end.
+        // The reactor has polled every job once, and none has ended.
         assert_eq!(refusals.get(), 10_000 - TAKEN);
         opening.open();
     });
@@ -77,7 +77,7 @@ fn a_reactor_whose_threads_are_all_busy_serves_on_and_stops() {
     gate.open();
 }
 
-/// Where jobs wait until it is opened.
+/// A gate at which jobs wait until it is opened.
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,

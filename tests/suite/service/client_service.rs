@@ -36,7 +36,7 @@ fn to_server(client: &Reactor) -> Box<dyn ClientEndpoint> {
     client_from_string(client, "sim:server:7").unwrap()
 }
 
-/// Logs its beginning and its end.
+/// Logs when it is made and lost.
 struct Client {
     log: Log,
 }
@@ -92,7 +92,7 @@ impl Kept {
         self.client.spawn(async move { service.start().await.unwrap() });
     }
 
-    /// Stops the service; what is returned says whether that is done.
+    /// Stops the service. Returns a flag that is set when it has stopped.
     fn stop(&self) -> Rc<Cell<bool>> {
         let (service, stopped) = (Rc::clone(&self.service), Rc::new(Cell::new(false)));
         let done = Rc::clone(&stopped);
@@ -107,7 +107,7 @@ impl Kept {
         self.sim.host("server").listen_tcp(7, |transport| Echo { transport }).unwrap();
     }
 
-    /// What somebody hears who waits for the connection from now on.
+    /// The outcome for a caller that waits for the connection from now on.
     fn wait(&self, failures: Option<u32>) -> Rc<RefCell<Option<Result<Transport, ConnectError>>>> {
         let heard = Rc::new(RefCell::new(None));
         let (kept, connected) = (Rc::clone(&heard), self.service.when_connected(failures));
@@ -290,7 +290,7 @@ fn whatever_becomes_of_the_server_the_client_gets_through_again_and_never_twice(
         struct Counted(Rc<Cell<i32>>, Transport);
         impl Protocol for Counted {
             fn connection_made(&mut self) {
-                // Otherwise a server that has crashed is never missed.
+                // Otherwise the crash of a server is never noticed.
                 self.1.call_every(Duration::from_secs(1), |this: &mut Self, _| this.1.write("ping"));
                 self.1.call_later(Duration::from_secs(20), |this: &mut Self| this.1.abort_connection());
             }

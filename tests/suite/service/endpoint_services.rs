@@ -31,7 +31,7 @@ impl ServerEndpoint for Seven {
     }
 }
 
-/// Lets the service do one thing after the other.
+/// Runs `what` to its end in the simulation.
 fn does(reactor: &Reactor, sim: &Simulation, what: impl AsyncFnOnce() + 'static) {
     let done = Rc::new(Cell::new(false));
     let tell = Rc::clone(&done);
@@ -52,7 +52,7 @@ fn stop(reactor: &Reactor, sim: &Simulation, service: &Rc<impl Service>) {
     does(reactor, sim, async move || service.stop().await);
 }
 
-/// A client that writes down what happens to it.
+/// A client that logs its callbacks.
 fn connect(sim: &Simulation) -> Log {
     let log = Log::default();
     let told = log.clone();
@@ -97,7 +97,7 @@ fn an_endpoint_service_tells_whom_it_has_cut_off_at_its_deadline() {
     let listening = server.clone();
     let listen = async move || {
         listening.listen_tcp(7, |transport: Transport| {
-            // Told that it is to finish it does nothing.
+            // It ignores the request to finish.
             transport.on_drain(|_: &mut Recorder| {});
             Recorder::new(transport, Log::default())
         })

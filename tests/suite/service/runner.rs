@@ -19,7 +19,7 @@ use crate::apps::net;
 use crate::apps::program::{Program, hearing_signals};
 use crate::support::{HUGE, Log, Recorder, ServiceManager};
 
-/// Says on standard error what it is told, and does as the kind of the child says.
+/// Reports its calls on standard error, and behaves as the kind of child says.
 struct Noisy(&'static str);
 
 #[async_trait::async_trait(?Send)]
@@ -104,7 +104,7 @@ fn command(kind: &str) -> Command {
     command
 }
 
-/// Begins a child; where it serves.
+/// Starts a child, and returns the address that it serves.
 fn start(command: &mut Command) -> (Program, SocketAddr) {
     let mut program = Program::start(command);
     let line = program.stderr_line_with("serving ");

@@ -21,7 +21,7 @@ struct Checked<S> {
     /// Those inside, if there are any.
     children: Option<Rc<Siblings>>,
     is_up: Cell<bool>,
-    /// In which life of its parent it was started last.
+    /// The number of the start of its parent in which it was last started.
     life: Cell<u32>,
 }
 
@@ -35,16 +35,16 @@ struct Siblings {
     restarts: RefCell<Vec<Instant>>,
 }
 
-/// What one life of the host has seen.
+/// The events between two crashes of the host.
 struct World {
     reactor: Reactor,
-    /// Nothing fails any more.
+    /// From here on nothing fails.
     is_calm: Cell<bool>,
     log: Log,
     seen: Rc<Seen>,
 }
 
-/// What the lives of one host have in common.
+/// What outlives the crashes of a host.
 #[derive(Default)]
 struct Seen {
     restarts: Cell<u32>,
@@ -114,7 +114,7 @@ impl<S: Service> Service for Checked<S> {
     }
 }
 
-/// Takes its time, and fails at random.
+/// Takes a random time, and fails at random.
 struct Moody {
     world: Rc<World>,
     has_failed: Cell<bool>,
@@ -160,7 +160,7 @@ impl Service for Moody {
     }
 }
 
-/// A life of the host's.
+/// The host between two crashes.
 struct Life {
     world: Rc<World>,
     root: Rc<Checked<MultiService>>,
@@ -215,7 +215,7 @@ impl Life {
         self.world.reactor.is_running()
     }
 
-    /// Checks that all is stopped.
+    /// Checks that everything has stopped.
     fn check_end(&self) {
         let log = self.world.log.lines();
         assert!(!self.is_running(), "{log:?}");

@@ -14,12 +14,12 @@ use tokio::sync::Notify;
 
 use crate::support::Log;
 
-/// A service that writes down what it is told. It takes a second to start and another to stop.
+/// A service that logs its calls. It takes a second to start and another to stop.
 struct Probe {
     name: &'static str,
     log: Log,
     reactor: Reactor,
-    /// What becomes of its next starts; those behind them are in order.
+    /// The results of its next starts; later ones succeed.
     starts: RefCell<Vec<Start>>,
     panics_in: Cell<&'static str>,
     has_failed: Cell<bool>,
@@ -116,7 +116,7 @@ impl Service for Probe {
     }
 }
 
-/// A host with services, and what they have told.
+/// A host with services, and their log.
 struct Scene {
     sim: Simulation,
     reactor: Reactor,
@@ -164,7 +164,7 @@ impl Scene {
         self.wait(async move { service.stop().await });
     }
 
-    /// Starts it and has its failures dealt with from then on.
+    /// Starts it and handles its failures from then on.
     #[track_caller]
     fn run(&self, service: &Rc<MultiService>) {
         self.start(service).unwrap();
@@ -176,7 +176,7 @@ impl Scene {
         self.told();
     }
 
-    /// What was told since the last time.
+    /// The log since the last call.
     fn told(&self) -> Vec<String> {
         self.sim.run_for(Duration::from_secs(20));
         self.log.take()
@@ -307,7 +307,7 @@ fn a_service_that_fails_too_often_has_all_stopped_in_reverse_and_the_parent_told
     assert_eq!(scene.wait(async move { asked_again.failed().await.to_string() }), "b has failed");
     scene.stop(&all);
     assert_eq!(scene.told(), Vec::<String>::new(), "nobody is stopped twice");
-    // A new start is a new life.
+    // After a new start, earlier failures do not count.
     scene.run(&all);
     a.fail();
     assert_eq!(scene.told().last().unwrap(), "started a");
@@ -364,7 +364,7 @@ fn a_panic_in_any_method_is_a_failure_and_no_more() {
         }
         assert_eq!(scene.failure().as_deref(), Some(outcome));
     }
-    // One that panics when it stops has stopped.
+    // A service that panics while it stops counts as stopped.
     let scene = Scene::new();
     let all = Rc::new(scene.multi("all").with(scene.probe("a")).with(scene.probe("b").panicking_in("stop")));
     scene.run(&all);

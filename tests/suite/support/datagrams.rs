@@ -247,7 +247,7 @@ impl World {
         }
     }
 
-    /// Somebody who sends and receives datagrams, and knows nothing of what is tested.
+    /// A plain peer that sends and receives datagrams.
     pub(crate) fn peer(&self) -> Peer {
         self.peer_at(LOOPBACK)
     }
@@ -267,7 +267,7 @@ impl World {
     }
 }
 
-/// Who is at the other end of a port under test. Dropped, it listens no longer.
+/// The peer of a port under test. Dropping it closes its socket.
 pub(crate) enum Peer {
     Socket(UdpSocket),
     Simulated { sim: Simulation, inbox: Rc<Inbox> },

@@ -44,7 +44,7 @@ impl PlainSocket {
     }
 }
 
-/// A path that nobody uses yet, and the folder around it.
+/// A path that does not exist yet, and its temporary folder.
 pub(crate) fn fresh_path() -> (TempDir, PathBuf) {
     let folder = tempdir().unwrap();
     let path = folder.path().join("socket");

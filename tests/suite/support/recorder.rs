@@ -7,7 +7,7 @@ use reactor::{CloseReason, DelayedCall, OnEof, Protocol, Transport};
 
 use crate::support::Log;
 
-/// A protocol that logs every callback, and then does what it was told to do in it.
+/// A protocol that logs every callback, and then runs the action set for it.
 pub(crate) struct Recorder {
     pub(crate) transport: Transport,
     pub(crate) log: Log,
@@ -55,7 +55,7 @@ impl Recorder {
         Self { transport, log, data, on_eof: OnEof::Close, logs_data: true, actions: Vec::new() }
     }
 
-    /// Does this in that callback, every time.
+    /// Runs this action in that callback, every time.
     pub(crate) fn on(mut self, callback: Callback, action: impl FnMut(&mut Self) + 'static) -> Self {
         self.actions.push((callback, Box::new(action)));
         self
@@ -192,7 +192,7 @@ pub(crate) fn check_callbacks() {
     }
 }
 
-/// The reason by name, without what the system says of it.
+/// The name of the reason, without the system's message.
 fn short(reason: &CloseReason) -> String {
     match reason {
         CloseReason::Done => "Done".to_owned(),

@@ -126,7 +126,7 @@ fn play_in_memory(factory: &MakeFactory, play: &dyn Fn(&mut Peer)) {
     check("in memory", &log);
 }
 
-/// Over a link that keeps the time, and over such as do not. None divides what is sent: scenarios name it whole.
+/// Over a link with constant latency, and over links with jitter. None splits writes, because scenarios expect them whole.
 fn play_in_simulations(factory: &MakeFactory, play: &dyn Fn(&mut Peer), carrier: Carrier) {
     Simulation::for_seeds(0..4, |sim| {
         let near = sim.host("near");
@@ -239,7 +239,7 @@ thread_local! {
     static LATEST: RefCell<Option<Transport>> = const { RefCell::new(None) };
 }
 
-/// What holds for every connection, whatever was done to it.
+/// Checks what holds for every connection, whatever was done to it.
 #[track_caller]
 fn check(world: &str, log: &Log) {
     let lines = log.lines();
@@ -282,7 +282,7 @@ enum Wire {
     Socket {
         socket: Option<PlainSocket>,
         remote: RemoteReactor,
-        /// Something comes when the protocol is being built.
+        /// Receives something while the protocol is being built.
         built: Receiver<()>,
     },
     Pipes {
@@ -325,7 +325,7 @@ impl Peer {
         match &mut self.wire {
             Wire::Memory { wire, .. } => wire.receive(data),
             Wire::Simulated(far) => far.send(data.as_ref()),
-            // Whether it can be sent is not what is tested.
+            // The test does not depend on whether it can be sent.
             Wire::Socket { socket, .. } => drop(socket.as_mut().expect("open").write_all(data.as_ref())),
             Wire::Pipes { to, .. } => drop(to.as_mut().expect("open").write_all(data.as_ref())),
         }
@@ -357,7 +357,7 @@ impl Peer {
             Wire::Simulated(far) => far.reset(),
             Wire::Socket { socket, .. } => {
                 let PlainSocket::Tcp(socket) = socket.take().expect("open") else {
-                    // Nobody can reset a UNIX socket by himself.
+                    // A UNIX socket cannot be reset by closing it.
                     resume_unwind(Box::new(NoSuchThing));
                 };
                 SockRef::from(&socket).set_linger(Some(Duration::ZERO)).unwrap();
@@ -366,7 +366,7 @@ impl Peer {
         }
     }
 
-    /// Reads nothing before it is told to. (On a socket that is always so; the system has buffers, though.)
+    /// Reads nothing until a method reads. (A socket never reads by itself, but the system has buffers.)
     pub(crate) fn stop_reading(&mut self) {
         match &mut self.wire {
             Wire::Memory { wire, stalled } => {
@@ -426,7 +426,7 @@ impl Peer {
         assert_eq!(ending, Ending::Reset);
     }
 
-    /// All that comes until the connection ends.
+    /// Everything received until the connection ends.
     #[track_caller]
     pub(crate) fn read_to_the_end(&mut self) -> (Vec<u8>, Ending) {
         match &mut self.wire {
@@ -459,7 +459,7 @@ impl Peer {
         }
     }
 
-    /// What comes until the end, if there is one: in memory, what has come.
+    /// Everything received until the end, if there is one; in memory, what has been received so far.
     pub(crate) fn read_what_comes(&mut self) -> Vec<u8> {
         match &mut self.wire {
             Wire::Memory { wire, stalled } => {
@@ -477,7 +477,7 @@ impl Peer {
         }
     }
 
-    /// Does this on the reactor's thread, outside of any callback.
+    /// Runs `action` on the reactor's thread, outside of any callback.
     #[track_caller]
     pub(crate) fn act(&mut self, action: impl FnOnce(&Transport) + Send + 'static) {
         match &mut self.wire {
@@ -503,7 +503,7 @@ impl Peer {
         }
     }
 
-    /// Lets time pass; but in memory it does so by itself.
+    /// Lets time pass. In memory it passes by itself.
     pub(crate) fn let_pass(&mut self, time: Duration) {
         if let Wire::Memory { wire, .. } = &mut self.wire {
             wire.advance(time);
@@ -534,7 +534,7 @@ impl Peer {
     }
 }
 
-/// All that comes until the connection ends, and how it does.
+/// Everything received until the connection ends, and how it ends.
 #[track_caller]
 pub(crate) fn read_to_the_end(socket: &mut impl Read) -> (Vec<u8>, Ending) {
     let mut data = Vec::new();
@@ -571,7 +571,7 @@ pub(crate) fn greeter(reactor: &Reactor) -> SocketAddr {
     address_of(&port)
 }
 
-/// An address of this machine on which nobody listens.
+/// An address of this machine without a listener.
 pub(crate) fn nobody() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }

@@ -12,7 +12,7 @@ use reactor::layer::{self, Policy};
 use reactor::testing::{Pair, StringTransport, every_cut};
 use reactor::{CloseReason, OnEof, Protocol, Transport};
 
-/// What a panic said.
+/// The message of a panic.
 #[track_caller]
 fn panic_of(run: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(run)).expect_err("it panics");
@@ -83,7 +83,7 @@ fn a_difference_that_takes_two_cuts_is_found_and_no_third_is_shown() {
     assert_eq!(said.matches(" | ").count(), 2, "{said}");
 }
 
-/// Shouts what it gets, and counts it.
+/// Echoes in capitals, and counts the bytes.
 struct Shout {
     transport: Transport,
     heard: usize,
@@ -196,7 +196,7 @@ fn a_look_at_a_protocol_does_not_keep_its_connection_from_ending() {
     assert!(dropped.get(), "what the test drops, it owned");
 }
 
-/// Says something at the beginning, and writes down what it hears.
+/// Sends something when it is made, and logs what it receives.
 struct Talk {
     transport: Transport,
     heard: Rc<RefCell<String>>,
@@ -336,7 +336,7 @@ fn the_two_sides_of_a_pair_share_one_clock_and_answer_at_the_time_they_are_asked
     assert_eq!(seconds, [10, 20, 30]);
 }
 
-/// Sends for ever.
+/// Writes without end.
 struct Flood(Transport);
 
 impl Protocol for Flood {

@@ -10,7 +10,7 @@ use reactor::testing::{Link, Simulation, expect_panic};
 use reactor::{CloseReason, Connector, Protocol, Reactor, Transport};
 use rig::storm;
 
-/// Sends back what it gets.
+/// An echo.
 struct Echo {
     transport: Transport,
 }
@@ -21,7 +21,7 @@ impl Protocol for Echo {
     }
 }
 
-/// Sends something, and keeps what comes.
+/// Sends something, and keeps what it receives.
 struct Client {
     transport: Transport,
     greeting: Vec<u8>,
@@ -33,7 +33,7 @@ struct Seen {
     data: RefCell<Vec<u8>>,
     chunks: Cell<usize>,
     lost: RefCell<Vec<String>>,
-    /// Closes when this much has come.
+    /// Closes when it has received this much.
     enough: Cell<usize>,
 }
 

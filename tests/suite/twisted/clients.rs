@@ -18,7 +18,7 @@ fn echo_port(reactor: &Reactor) -> Port {
     reactor.listen_tcp("127.0.0.1:0", |transport| echo(Recorder::new(transport, Log::default()))).unwrap()
 }
 
-/// An address at which somebody was, and nobody is.
+/// The address of a listener that was closed.
 fn nobody(reactor: &Reactor) -> SocketAddr {
     let port = echo_port(reactor);
     port.stop_listening();

@@ -32,7 +32,7 @@ impl Factory for Logging {
     }
 }
 
-/// What comes of one attempt.
+/// The outcome of one attempt.
 #[track_caller]
 fn attempt(options: impl Into<UnixConnectOptions>) -> Result<CloseReason, ConnectError> {
     let options = options.into();

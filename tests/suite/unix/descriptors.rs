@@ -20,7 +20,7 @@ use crate::support::{
 };
 use crate::unix::idle;
 
-/// Takes descriptors, reads what they have to say, and stops the reactor when its connection has ended.
+/// Takes descriptors, reads from them, and stops the reactor when its connection has ended.
 struct Taker {
     transport: Transport,
     log: Log,

@@ -75,7 +75,7 @@ fn a_dead_socket_is_replaced_though_the_number_of_its_process_is_another_program
     assert!(error.contains("has the lock"), "{error}");
 }
 
-/// The mode used to be set by the name, which somebody may have given to a link by then.
+/// The mode is not set by path, because another user could have replaced the file by a link.
 #[test]
 fn the_mode_of_a_socket_is_never_given_to_a_file_that_takes_its_name() {
     let (folder, path) = fresh_path();

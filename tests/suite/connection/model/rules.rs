@@ -45,7 +45,7 @@ struct End {
     behind: bool,
     told_behind: bool,
     owed: usize,
-    /// Who is not read while this one is behind.
+    /// The connections that are not read while this one is behind.
     sources: Vec<Who>,
     due: VecDeque<usize>,
 }
