@@ -75,6 +75,23 @@ fn a_folder_uses_those_before_it() {
 }
 
 #[test]
+fn the_page_about_the_architecture_has_every_folder_in_this_order() {
+    let page = fs::read_to_string(root().join("docs/ARCHITECTURE.md")).unwrap();
+    for (krate, folders) in [("reactor", &FOLDERS[..]), ("protocols", &FOLDERS_OF_PROTOCOLS)] {
+        let (_, section) = page.split_once(&format!("## The folders of `{krate}`")).unwrap();
+        let section = section.split("\n## ").next().unwrap_or_default();
+        let rows = section.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+        let names = rows.flat_map(|names| names.split(['`', ',', ' '])).filter(|name| !name.is_empty());
+        let drawn: Vec<_> = names.filter(|name| !name.ends_with(".rs")).collect();
+        assert_eq!(drawn, folders, "{krate}");
+        for folder in fs::read_dir(root().join(krate).join("src")).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = folder.file_name().unwrap().to_str().unwrap();
+            assert!(!folder.is_dir() || folders.contains(&name), "{krate}: {name} has no place: give it one");
+        }
+    }
+}
+
+#[test]
 fn files_of_a_folder_do_not_use_each_other_in_circles() {
     let mut in_circles = BTreeSet::new();
     for krate in ["reactor", "protocols"] {
