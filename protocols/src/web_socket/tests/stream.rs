@@ -339,7 +339,8 @@ struct Rude(Transport);
 impl Protocol for Rude {
     fn data_received(&mut self, asked: &[u8]) {
         let asked = String::from_utf8_lossy(asked);
-        let chosen = asked.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap();
+        // What comes later is the client's closing frame.
+        let Some(chosen) = asked.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")) else { return };
         self.0.write([accepting(&key::accept(chosen)).as_bytes(), &[PING, 126, 0, 126], &[0; 126]].concat());
     }
 }
