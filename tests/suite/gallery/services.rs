@@ -24,6 +24,7 @@ fn simple_services_start_in_order_and_stop_in_reverse() {
     let mut program =
         Program::start(Command::new(example("simple_services")).args([&one, &two, &two]).env("NO_COLOR", "1"));
     assert_eq!(program.line(), "lala, starting");
+    assert_eq!(program.line(), "--MARK--");
     assert_eq!(program.line(), "lalala\\n");
     program.signal(Signal::SIGTERM);
     let ended = program.finish().with_code(0);

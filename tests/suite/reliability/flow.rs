@@ -121,7 +121,7 @@ fn a_writer_that_never_stops_is_ended_by_the_output_limit_once_and_with_a_reset(
     assert!(matches!(wire.close_reason(), Some(CloseReason::Overflow)), "{:?}", wire.close_reason());
     assert!(matches!(ends.borrow()[..], [CloseReason::Overflow]), "{ends:?}");
     assert!(wire.was_reset());
-    assert_eq!(wire.transport().unsent_bytes(), 0);
+    assert_eq!(wire.reactor().held_bytes(), 0);
     assert_eq!(wire.reactor().pending_call_count(), 0);
 }
 

@@ -61,12 +61,19 @@ pub(crate) fn connect_unix(path: &Path) -> UnixStream {
 }
 
 /// Sends one message with descriptors.
+#[track_caller]
 pub(crate) fn send_descriptors(socket: impl AsFd, data: &[u8], descriptors: &[impl AsFd]) {
+    offer_descriptors(socket, data, descriptors).unwrap();
+}
+
+/// The same to a socket that may take none: since 6.16 Linux refuses the message then.
+pub(crate) fn offer_descriptors(socket: impl AsFd, data: &[u8], descriptors: &[impl AsFd]) -> io::Result<()> {
     let descriptors: Vec<_> = descriptors.iter().map(AsFd::as_fd).collect();
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
-    sendmsg(socket, &[IoSlice::new(data)], &mut control, SendFlags::empty()).unwrap();
+    sendmsg(socket, &[IoSlice::new(data)], &mut control, SendFlags::empty())?;
+    Ok(())
 }
 
 impl Read for PlainSocket {
