@@ -94,13 +94,13 @@ struct Sources {
 impl Sources {
     fn queue_is_full(&self) {
         self.full_queues.set(self.full_queues.get() + 1);
-        self.lines.borrow().iter().for_each(|lines| lines.pause_reading());
+        self.lines.borrow().iter().for_each(Lines::pause_reading);
     }
 
     fn queue_has_room(&self) {
         self.full_queues.set(self.full_queues.get() - 1);
         if self.full_queues.get() == 0 {
-            self.lines.borrow().iter().for_each(|lines| lines.resume_reading());
+            self.lines.borrow().iter().for_each(Lines::resume_reading);
         }
     }
 }

@@ -223,7 +223,7 @@ fn a_stop_waits_for_a_destination_that_comes_back_but_not_forever() {
             world.stores[0].listen(&world.sim, STORES[0]);
         }
         world.sim.run_for(3 * FLUSH);
-        assert_eq!(world.sim.host("relay").is_running(), false);
+        assert!(!world.sim.host("relay").is_running());
         assert_eq!(world.stored(), if comes_back { 100 } else { 0 });
         assert_eq!(world.counts(), (100, 0, if comes_back { 0 } else { 6400 }));
     }

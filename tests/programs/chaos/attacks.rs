@@ -147,7 +147,7 @@ fn broken_rules(server: &Server, until: Until) {
     again_and_again(server, until, PACE, |mut socket, number| {
         socket.set_write_timeout(Some(MOMENT))?;
         let forbidden = &server.dialogue.forbidden;
-        server.dialogue.open(&socket)?;
+        server.dialogue.open(socket)?;
         socket.write_all(&forbidden[number % forbidden.len()])
     });
 }
@@ -155,7 +155,7 @@ fn broken_rules(server: &Server, until: Until) {
 /// Messages at which the program's own code panics.
 fn panics(server: &Server, until: Until) {
     again_and_again(server, until, PACE * 4, |mut socket, _| {
-        server.dialogue.open(&socket)?;
+        server.dialogue.open(socket)?;
         socket.write_all(server.dialogue.panic.as_deref().unwrap_or_default())
     });
 }

@@ -4,12 +4,15 @@ use std::net::Shutdown;
 
 use socket2::Socket;
 
+/// Tells whether received bytes are what they should be.
+pub type Check = fn(&[u8]) -> bool;
+
 /// What an honest client says to a server, and what hostile ones do.
 pub struct Dialogue {
     /// The server's name.
     pub name: &'static str,
     /// What a client begins with, and whether what it has received completes the opening.
-    pub opening: (Vec<u8>, fn(&[u8]) -> bool),
+    pub opening: (Vec<u8>, Check),
     /// Sent after that, any number of times unless the answer is the last.
     pub question: Vec<u8>,
     /// Received for each question.
@@ -29,7 +32,7 @@ pub enum Answer {
     /// The first bytes, a stamp like `[Sun Nov  1 16:58:06 2026] `, and the second.
     Stamped(Vec<u8>, Vec<u8>),
     /// Everything up to the end of the stream, if this is true of it. The client ends its own stream first.
-    Last(fn(&[u8]) -> bool),
+    Last(Check),
 }
 
 impl Dialogue {
@@ -69,7 +72,7 @@ impl Dialogue {
 
     /// With what begins the connection, and what tells the end of the answer to it.
     #[must_use]
-    pub fn opening(mut self, sent: impl Into<Vec<u8>>, is_complete: fn(&[u8]) -> bool) -> Self {
+    pub fn opening(mut self, sent: impl Into<Vec<u8>>, is_complete: Check) -> Self {
         self.opening = (sent.into(), is_complete);
         self
     }
