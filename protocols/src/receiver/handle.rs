@@ -194,7 +194,7 @@ impl<K: ?Sized> Handle<K> {
         self.transport().on_drain(call);
     }
 
-    /// Starts TLS and calls `call` with the handler when the connection is secure: as [`tls::start`](crate::tls::start),
+    /// Starts TLS and calls `call` with the handler when the connection is secure: as [`tls::start`],
     /// for a connection made by a method `upgradable`. If anything has been received behind the message being
     /// delivered, the connection fails.
     ///

@@ -103,7 +103,7 @@ impl Client {
         TlsFactory::new(self.end(server), share(inside), false)
     }
 
-    /// A factory whose connections begin as plain text. The protocol inside starts TLS by [`start`](crate::tls::start),
+    /// A factory whose connections begin as plain text. The protocol inside starts TLS by [`start`](crate::tls::start()),
     /// or by the method `start_tls` of a receiver's handle, when the server has agreed.
     pub fn upgradable(&self, server: &str, inside: impl Factory) -> TlsFactory {
         TlsFactory::new(self.end(server), share(inside), true)

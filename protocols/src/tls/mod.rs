@@ -4,7 +4,7 @@
 //! |---|---|
 //! | a secure port | [`Server::around`] |
 //! | a secure client | [`Client::around`], with the name that the server's certificate is to be for |
-//! | plain text first (STARTTLS) | [`Server::upgradable`], [`Client::upgradable`], [`start`] |
+//! | plain text first (STARTTLS) | [`Server::upgradable`], [`Client::upgradable`], [`start()`] |
 //! | new certificates without a restart | [`Server::reload`] |
 //! | several names | [`Certificates::from_directory`] |
 //! | who the peer is | [`ClientCertificates`], [`TlsInfo`] |

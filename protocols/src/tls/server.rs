@@ -93,7 +93,7 @@ impl Server {
     }
 
     /// A factory whose connections begin as plain text. The protocol inside starts TLS by
-    /// [`start`](crate::tls::start), or by the method `start_tls` of a receiver's handle: mail and chat protocols call
+    /// [`start`](crate::tls::start()), or by the method `start_tls` of a receiver's handle: mail and chat protocols call
     /// that STARTTLS.
     pub fn upgradable(&self, inside: impl Factory) -> TlsFactory {
         TlsFactory::new(self.end(), share(inside), true)

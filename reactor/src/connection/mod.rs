@@ -50,7 +50,7 @@ use crate::util::log_limit::LogLimit;
 
 /// A user's protocol: an object that lives as long as its connection and receives its callbacks.
 ///
-/// It is built by a [`Factory`](crate::Factory) with its [`Transport`](crate::Transport), which it keeps in a plain
+/// It is built by a [`Factory`] with its [`Transport`], which it keeps in a plain
 /// field. Only [`data_received`](Self::data_received) is required. Twisted's `IProtocol` and, by
 /// [`eof_received`](Self::eof_received), its `IHalfCloseableProtocol`.
 ///
@@ -193,7 +193,7 @@ pub enum OnEof {
     NotYet,
 }
 
-/// A protocol with another connection inside it, as returned by [`Protocol::layer`](crate::Protocol::layer).
+/// A protocol with another connection inside it, as returned by [`Protocol::layer`].
 ///
 /// A layer is the protocol of the outer connection and drives the inner one, which it keeps as a
 /// [`Nested`](crate::layer::Nested). It translates what the peer sends into what the inner protocol receives, and what

@@ -5,7 +5,7 @@ use std::process::ExitStatus;
 use crate::transport::close_reason::CloseReason;
 
 /// A child process ended with an exit code other than 0, or by a signal: the error in the
-/// [`CloseReason::Lost`](crate::CloseReason::Lost) of a connection made by
+/// [`CloseReason::Lost`] of a connection made by
 /// [`Reactor::connect_process`](crate::Reactor::connect_process). Twisted's `ProcessTerminated`.
 /// [`CloseReason::exit_status`](crate::CloseReason::exit_status) finds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
