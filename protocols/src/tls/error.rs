@@ -68,13 +68,18 @@ fn describe(error: &rustls::Error, peer: &str) -> String {
             | PeerIncompatible::ServerTlsVersionIsDisabledByOurConfig
             | PeerIncompatible::SupportedVersionsExtensionRequired,
         ) => format!("{peer} speaks neither TLS 1.2 nor TLS 1.3"),
+        // Which TLS 1.2 does not require, but everything that speaks it sends.
+        rustls::Error::PeerIncompatible(PeerIncompatible::SignatureAlgorithmsExtensionRequired) => {
+            format!("{peer} offers no signature algorithms: it may speak an older version than TLS 1.2")
+        }
         rustls::Error::PeerIncompatible(PeerIncompatible::NoCipherSuitesInCommon) => {
             format!("{peer} offers no cipher suite that this side accepts")
         }
         rustls::Error::DecryptError => {
             format!("a message of {peer} cannot be decrypted: it was changed on the way, or is not TLS")
         }
-        rustls::Error::PeerSentOversizedRecord => {
+        rustls::Error::PeerSentOversizedRecord
+        | rustls::Error::InvalidMessage(InvalidMessage::MessageTooLarge | InvalidMessage::HandshakePayloadTooLarge) => {
             format!("{peer} sent a record or a message that is longer than TLS allows")
         }
         other => format!("TLS with {peer} failed: {other}"),
@@ -106,7 +111,10 @@ fn certificate(error: &CertificateError) -> String {
         | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
             "is signed in a way that this side does not accept".to_owned()
         }
-        CertificateError::BadSignature => "has a wrong signature".to_owned(),
+        CertificateError::BadSignature => {
+            "has a wrong signature: another authority of that name has issued it, or it was changed on the way"
+                .to_owned()
+        }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "is for another purpose".to_owned()
         }

@@ -1,5 +1,7 @@
+mod broken;
 mod ending;
 mod handshake;
+mod simulated;
 mod sni;
 mod stream;
 mod upgrade;
