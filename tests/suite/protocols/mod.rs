@@ -6,3 +6,4 @@ mod proxy_header;
 mod receivers;
 mod small_servers;
 mod telnet;
+pub(crate) mod tls;
