@@ -21,6 +21,7 @@ mod services;
 mod streaming;
 mod telnet;
 mod timers;
+mod tls;
 mod transit;
 mod tutorial;
 
