@@ -108,6 +108,7 @@ fn new_certificates_are_presented_after_a_signal_and_nobody_is_lost() {
     fs::copy(&renewed.chain, path("server.pem")).unwrap();
     server.program.signal(Signal::SIGHUP);
     server.program.stderr_line_with("server.key does not belong to the first certificate in ");
+    server.program.stderr_line_with("reloaded");
     is_answered(&mut client(server.address(), "localhost", Some(&authority.path())));
 
     fs::copy(&renewed.key, path("server.key")).unwrap();
