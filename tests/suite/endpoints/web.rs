@@ -109,7 +109,7 @@ fn what_is_wrong_is_told_with_its_place_in_the_whole() {
         ),
         (
             "web:tcp:80:path=/a",
-            "\"path\" (at 11) is not a keyword of tcp: it has port, interface, backlog, max-connections, max-pending, rate, per-peer, pending-per-peer, keep-alive, keep-alive-interval, keep-alive-count",
+            "\"path\" (at 11) is not a keyword of tcp: it has port, interface, backlog, reuse-port, max-connections, max-pending, rate, per-peer, pending-per-peer, keep-alive, keep-alive-interval, keep-alive-count",
         ),
     ] {
         let error = server_from_string(&reactor, description).unwrap_err();
