@@ -242,19 +242,21 @@ impl<S: Stream> StreamLoop<S> {
     fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> LoopStep {
         let Self { phase: StreamPhase::Open(connection), io, roster, .. } = self else { return LoopStep::Again };
         let state = &connection.transport().0;
+        let mut yields = false;
         if (state.is_to_drain() || state.unsent_bytes() > 0 || connection.is_layered())
             && let Some(step) = io.drain(connection, &roster.hub.buffers, cx, budget)
         {
-            return match step {
-                // A protocol that keeps writing is still told what its peer sends, and that the peer has ended.
-                LoopStep::Yield => match io.input(connection, &roster.hub.buffers, cx, budget) {
-                    end @ LoopStep::End(_) => end,
-                    _ => LoopStep::Yield,
-                },
-                step => step,
-            };
+            // A protocol that keeps writing is still told what its peer sends, and that the peer has ended.
+            yields = matches!(step, LoopStep::Yield);
+            if !yields {
+                return step;
+            }
         }
-        io.input(connection, &roster.hub.buffers, cx, budget)
+        match io.input(connection, &roster.hub.buffers, cx, budget) {
+            end @ LoopStep::End(_) => end,
+            _ if yields => LoopStep::Yield,
+            step => step,
+        }
     }
 
     /// Reports that the connection has ended; the socket lingers if the peer may still be sending.

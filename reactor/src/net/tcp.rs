@@ -1,12 +1,12 @@
 //! TCP: sockets as streams.
 
-use std::io;
 use std::io::Read as _;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
+use std::{io, mem};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncWrite, Interest};
@@ -27,11 +27,13 @@ pub(crate) struct Tcp {
     socket: TcpStream,
     /// See [`poll_end`].
     forgot_readable: bool,
+    /// The last read has taken all there was: trying again would fail.
+    drained: bool,
 }
 
 impl Tcp {
     fn new(socket: TcpStream) -> Self {
-        Self { socket, forgot_readable: false }
+        Self { socket, forgot_readable: false, drained: false }
     }
 
     /// Takes over a connected, non-blocking socket. Needs the runtime's context.
@@ -60,6 +62,9 @@ impl Stream for Tcp {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+        if mem::take(&mut self.drained) {
+            ready!(self.socket.poll_read_ready(cx))?;
+        }
         loop {
             // This avoids the bookkeeping of poll_read. As there, after a short read nothing is left, and new data is a
             // new edge: the socket counts as not readable, which is what WouldBlock says.
@@ -71,14 +76,14 @@ impl Stream for Tcp {
                 }
                 read => read,
             });
-            match read {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read),
-            }
             if let Some(n) = short {
+                self.drained = true;
                 return Poll::Ready(Ok(n));
             }
-            ready!(self.socket.poll_read_ready(cx))?;
+            match read {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => ready!(self.socket.poll_read_ready(cx))?,
+                read => return Poll::Ready(read),
+            }
         }
     }
 
