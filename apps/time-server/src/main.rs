@@ -10,18 +10,19 @@ mod stamp;
 mod stream;
 mod web;
 
-use std::io;
 use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
+use std::{fmt, io};
 
+use async_trait::async_trait;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use protocols::policies::{FirstMessageTimeout, IdleTimeout};
 use protocols::{LineReceiver, add_endpoint_schemes};
-use reactor::endpoint::server_from_string;
+use reactor::endpoint::{ServerEndpoint, server_from_string};
 use reactor::service::{EndpointService, MultiService, Runner, ServiceError};
-use reactor::{Factory, Port, Reactor, Transport, share};
+use reactor::{Factory, Port, Reactor, Transport};
 
 use crate::announcement::Announcement;
 use crate::arguments::{Arguments, Service};
@@ -94,8 +95,8 @@ fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, Se
             }
             Service::Web => Box::new(web::factory(&journal, &arguments.web_host)),
         };
-        let factory = share(factory);
-        ports.push(port(service.name(), async move || endpoint.listen(Box::new(factory.clone())).await));
+        let endpoint = Advised { service: service.name(), endpoint };
+        ports.push(Rc::new(EndpointService::new(endpoint, factory)));
     }
     for &address in &arguments.udp {
         let (reactor, journal) = (reactor.clone(), Rc::clone(&journal));
@@ -103,7 +104,8 @@ fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, Se
             let journal = Rc::clone(&journal);
             reactor.listen_udp(address, move |transport| DatagramStamper::new(transport, Rc::clone(&journal)))
         };
-        ports.push(port("udp", listen));
+        let listen = async move || listen().await.map_err(diagnostics::with_advice);
+        ports.push(Rc::new(EndpointService::from_fn("udp", listen)));
     }
     let closing = Rc::clone(&journal);
     reactor.after_shutdown(move || closing.close());
@@ -112,8 +114,27 @@ fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, Se
     Ok(all.with(Announcement::new(reactor, journal, ports)))
 }
 
-fn port(service: &str, listen: impl AsyncFn() -> io::Result<Port> + 'static) -> Rc<EndpointService> {
-    Rc::new(EndpointService::from_fn(service, async move || listen().await.map_err(diagnostics::with_advice)))
+/// An endpoint that is called like the option that names it, and whose errors have advice.
+struct Advised {
+    service: &'static str,
+    endpoint: Box<dyn ServerEndpoint>,
+}
+
+#[async_trait(?Send)]
+impl ServerEndpoint for Advised {
+    async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
+        self.endpoint.listen(factory).await.map_err(diagnostics::with_advice)
+    }
+
+    async fn reload(&self) -> io::Result<()> {
+        self.endpoint.reload().await
+    }
+}
+
+impl fmt::Display for Advised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.service)
+    }
 }
 
 /// Wraps this time-out around a factory, unless it is zero seconds.
