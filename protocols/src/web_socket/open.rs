@@ -165,6 +165,8 @@ impl Open {
         let kept = mem::take(&mut self.kept);
         let mut input = if kept.is_empty() { frames } else { &kept[..] };
         while self.deliver_message() && !self.closing.is_theirs() {
+            // Before what is wrong with later frames, which may or may not have come by now.
+            self.close_if_asked();
             match self.reader.next(&mut input) {
                 Ok(Some(event)) => self.pass_on(event),
                 Ok(None) => break,
@@ -248,6 +250,17 @@ impl Open {
             self.nested.inside().transport().lose_connection();
             self.send();
         }
+        self.close_if_asked();
+        // The server closes first, so that the port that is in use for a while afterwards is its own (RFC 6455, section
+        // 7.1.1).
+        if self.closing == Closing::Both && (!self.out.is_client() || self.peer_ended) {
+            self.out.outer.lose_connection();
+        }
+        self.nested.settle(!self.closing.is_ours());
+    }
+
+    /// Closes if the protocol inside wants to, and everything was sent.
+    fn close_if_asked(&mut self) {
         let inside = self.nested.inside();
         if !self.closing.is_ours() && inside.failure().is_none() && (inside.wants_close() || inside.wants_write_eof()) {
             match &self.form {
@@ -257,12 +270,6 @@ impl Open {
                 _ => self.close(),
             }
         }
-        // The server closes first, so that the port that is in use for a while afterwards is its own (RFC 6455, section
-        // 7.1.1).
-        if self.closing == Closing::Both && (!self.out.is_client() || self.peer_ended) {
-            self.out.outer.lose_connection();
-        }
-        self.nested.settle(!self.closing.is_ours());
     }
 
     /// Sends the closing frame, or the answer to the peer's.

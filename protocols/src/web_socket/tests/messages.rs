@@ -175,6 +175,26 @@ fn a_peer_that_breaks_the_rules_has_not_closed() {
 }
 
 #[test]
+fn the_code_of_a_handler_that_closes_is_sent_before_a_violation_behind_is_noticed() {
+    let reason = [&closing(4001)[..], b"enough"].concat();
+    let wrong = [frame(TEXT, b"\xff"), frame(0x83, ""), frame(PING & !FINAL, ""), vec![BINARY, 1, b'x']];
+    for wrong in wrong {
+        let input = [format!("{REQUEST}\r\n").into_bytes(), frame(TEXT, "close"), wrong].concat();
+        let (log, written) = every_cut(&input, |pieces| {
+            let log = Log::default();
+            let mut wire = StringTransport::connect(chat(&log));
+            for piece in pieces {
+                wire.receive(piece);
+            }
+            (log.take(), wire.take_written())
+        });
+        assert_eq!(log[..2], ["made", "text close"]);
+        assert!(log.len() == 3 && log[2].starts_with("lost: "), "{log:?}");
+        assert_eq!(frames_behind_the_answer(&written), [(CLOSE, reason.clone())]);
+    }
+}
+
+#[test]
 fn a_handler_pings_and_times_and_pauses() {
     let mut test = open();
     test.receive(&[frame(TEXT, "ping"), frame(TEXT, "later")]);
