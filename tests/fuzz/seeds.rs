@@ -115,6 +115,36 @@ fn requests_and_frames_of_web_sockets() {
     run("web_socket", 5_000, fuzz::web_socket);
 }
 
+#[test]
+fn messages_of_web_sockets_at_both_ends() {
+    run("web_messages", 100_000, fuzz::web_messages);
+}
+
+#[test]
+fn answers_to_requests_for_web_sockets() {
+    run("web_answer", 200_000, fuzz::web_answer);
+}
+
+#[test]
+fn heads_of_http_requests() {
+    run("http_head", 100_000, fuzz::http_head);
+}
+
+#[test]
+fn datagrams_from_anywhere() {
+    run("datagrams", 20_000, fuzz::datagrams);
+}
+
+#[test]
+fn messages_with_descriptors() {
+    run("descriptors", 20_000, fuzz::descriptors);
+}
+
+#[test]
+fn what_processes_say_at_a_handover() {
+    run("handover", 10_000, fuzz::handover);
+}
+
 fn run(name: &str, runs: usize, target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
