@@ -1,6 +1,6 @@
 //! Texts that name a target or an address to listen on.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use reactor::address::{Target, ToTarget};
 use reactor::net::ListenOptions;
@@ -40,11 +40,24 @@ pub fn target_text(data: &[u8]) {
 
     let beside = (&*text, 80).to_target();
     match beside {
-        Target::Address(address) => assert_eq!(text.parse::<IpAddr>(), Ok(address.ip())),
-        Target::Name { host, port } => assert!(host == text && port == 80 && text.parse::<IpAddr>().is_err()),
+        Target::Address(address) => assert_eq!(ip_of(&text), Some((address.ip(), zone_of(address)))),
+        Target::Name { host, port } => assert!(host == text && port == 80 && ip_of(&text).is_none()),
         Target::Malformed { .. } => assert!(text.is_empty(), "{text:?}"),
         other => panic!("what is {other:?}?"),
     }
+}
+
+/// The address and the number of its zone in a text without a port.
+fn ip_of(text: &str) -> Option<(IpAddr, u32)> {
+    match text.split_once('%') {
+        None => Some((text.parse().ok()?, 0)),
+        Some((ip, zone)) if is_number(zone) => Some((ip.parse::<Ipv6Addr>().ok()?.into(), zone.parse().ok()?)),
+        Some(_) => None,
+    }
+}
+
+fn zone_of(address: SocketAddr) -> u32 {
+    if let SocketAddr::V6(address) = address { address.scope_id() } else { 0 }
 }
 
 /// A text as an address to listen on: a port or a socket address, and nothing else.
