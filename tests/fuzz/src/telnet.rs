@@ -38,7 +38,7 @@ const HIDE: &[u8] = b"h";
 const SHOW: &[u8] = b"s";
 
 fn accepts(option: u8) -> bool {
-    option % 2 == 0
+    option.is_multiple_of(2)
 }
 
 /// The rules, applied byte by byte.
