@@ -37,10 +37,9 @@ impl Transport {
     pub fn attached<T: Any>(&self) -> Option<Rc<T>> {
         let mut state = &self.0;
         loop {
-            let found =
-                state.cold.borrow().as_ref().and_then(|cold| {
-                    cold.attachments.iter().rev().find_map(|value| Rc::clone(value).downcast::<T>().ok())
-                });
+            let found = state
+                .cold()
+                .and_then(|cold| cold.attachments.iter().rev().find_map(|value| Rc::clone(value).downcast::<T>().ok()));
             match (found, state.outer()) {
                 (None, Some(outer)) => state = outer,
                 (found, _) => return found,

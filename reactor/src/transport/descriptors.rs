@@ -46,7 +46,7 @@ impl State {
         if !self.passes_descriptors.get() {
             return 0;
         }
-        self.cold.borrow().as_ref().map_or(0, |cold| cold.descriptors.len())
+        self.cold().map_or(0, |cold| cold.descriptors.len())
     }
 
     /// Whether the peer is behind with `unsent` bytes unsent. Descriptors without a byte wait for this side.

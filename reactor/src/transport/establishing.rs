@@ -51,7 +51,7 @@ impl State {
         let root = self.root();
         root.pending.set(root.pending.get() - 1);
         if root.pending.get() == 0 {
-            let waiting = root.cold.borrow_mut().as_mut().map(|cold| mem::take(&mut cold.establishing));
+            let waiting = root.cold_mut().map(|mut cold| mem::take(&mut cold.establishing));
             for tell in waiting.into_iter().flatten() {
                 // The receiver may have been dropped.
                 let _ = tell.send(());

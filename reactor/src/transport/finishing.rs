@@ -21,8 +21,7 @@ impl State {
 
     /// Why it ends, once it has closed in order.
     pub(crate) fn close_reason(&self) -> CloseReason {
-        let cold = self.cold.borrow();
-        cold.as_ref().and_then(|cold| cold.close_reason.clone()).unwrap_or(CloseReason::Done)
+        self.cold().and_then(|cold| cold.close_reason.clone()).unwrap_or(CloseReason::Done)
     }
 
     /// Closes when everything is sent.
@@ -68,7 +67,7 @@ impl State {
 
     /// Makes the call set for this, or closes where nothing inside will.
     pub(crate) fn tell_of_drain(&self, layered: bool) {
-        let call = self.cold.borrow_mut().as_mut().and_then(|cold| cold.on_drain.take());
+        let call = self.cold_mut().and_then(|mut cold| cold.on_drain.take());
         match call {
             Some(call) => self.calls.push(call),
             None if layered => {}
@@ -101,7 +100,7 @@ impl State {
     }
 
     pub(crate) fn take_watchers(&self) -> Vec<oneshot::Sender<CloseReason>> {
-        self.cold.borrow_mut().as_mut().map(|cold| mem::take(&mut cold.watchers)).unwrap_or_default()
+        self.cold_mut().map(|mut cold| mem::take(&mut cold.watchers)).unwrap_or_default()
     }
 }
 

@@ -109,7 +109,7 @@ impl State {
     /// Holds or releases all connections that are not read while this one is full.
     pub(crate) fn for_sources(&self, each: impl Fn(&Self)) {
         // Collected first: releasing wakes a driver, which must not happen while anything is borrowed.
-        let sources: Vec<_> = match &*self.cold.borrow() {
+        let sources: Vec<_> = match self.cold() {
             Some(cold) => cold.sources.iter().filter_map(Weak::upgrade).collect(),
             None => return,
         };

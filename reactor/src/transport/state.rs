@@ -1,7 +1,8 @@
 //! What a connection and its handles share.
 
 use std::any::Any;
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, Ref, RefCell, RefMut};
+use std::mem;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
@@ -38,8 +39,6 @@ pub(crate) struct State {
     pub(crate) calls: Calls,
     output: RefCell<Output>,
     output_limit: Cell<usize>,
-    /// What was unsent when the connection ended, or when its output was dropped before that.
-    unsent_at_end: Cell<usize>,
     /// Unsent and charged bytes, including those inside layers, as they count in the memory budget; kept by the outermost
     /// only.
     pub(super) held: Cell<usize>,
@@ -66,7 +65,8 @@ pub(crate) struct State {
     pub(super) rest_waits: Cell<bool>,
     /// Descriptors can be sent.
     pub(crate) passes_descriptors: Cell<bool>,
-    pub(crate) cold: RefCell<Option<Box<Cold>>>,
+    /// Made when it is first needed.
+    cold: OnceCell<Box<RefCell<Cold>>>,
 }
 
 /// The state that most connections never need.
@@ -74,6 +74,8 @@ pub(crate) struct State {
 pub(crate) struct Cold {
     /// Why the connection has failed, if it has.
     failure: Option<CloseReason>,
+    /// What was unsent when the connection ended, or when its output was dropped before that.
+    unsent_at_end: usize,
     /// Why it is closed in order, if that was said.
     pub(super) close_reason: Option<CloseReason>,
     /// Connections that are not read while this one is full.
@@ -130,7 +132,6 @@ impl State {
             calls: Calls::default(),
             output: RefCell::default(),
             output_limit: Cell::new(output_limit),
-            unsent_at_end: Cell::new(0),
             held: Cell::new(0),
             holder: Cell::new(0),
             owed: Cell::new(0),
@@ -146,7 +147,7 @@ impl State {
             switch_asked: Cell::new(false),
             rest_waits: Cell::new(false),
             passes_descriptors: Cell::new(false),
-            cold: RefCell::new(None),
+            cold: OnceCell::new(),
         }
     }
 
@@ -267,7 +268,7 @@ impl State {
 
     #[inline]
     pub(crate) fn failure(&self) -> Option<CloseReason> {
-        if self.has_failed() { self.cold.borrow().as_ref()?.failure.clone() } else { None }
+        if self.has_failed() { self.cold()?.failure.clone() } else { None }
     }
 
     /// Ends this side's stream when everything is sent.
@@ -341,7 +342,7 @@ impl State {
     pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
         match self.outer() {
             Some(outer) => outer.peer_credentials(),
-            None => self.cold.borrow().as_ref()?.peer_credentials,
+            None => self.cold()?.peer_credentials,
         }
     }
 
@@ -358,7 +359,7 @@ impl State {
     }
 
     pub(crate) fn unsent_at_end(&self) -> usize {
-        self.unsent_at_end.get()
+        self.cold().map_or(0, |cold| cold.unsent_at_end)
     }
 
     /// Takes out what will never be sent, to be dropped with nothing borrowed.
@@ -366,7 +367,9 @@ impl State {
     pub(crate) fn discard_output(&self) -> Option<Output> {
         // Borrowed while a stream writes; the stream may be a user's and may have called this.
         let mut output = self.output.try_borrow_mut().ok()?;
-        self.unsent_at_end.set(self.unsent_at_end.get() + output.len());
+        if output.len() > 0 {
+            self.with_cold(|cold| cold.unsent_at_end += output.len());
+        }
         Some(output.clear(&self.hub.buffers))
     }
 
@@ -406,7 +409,7 @@ impl State {
 
     /// Takes the changes of socket options requested since the last call.
     pub(crate) fn take_options(&self) -> Option<SocketOptions> {
-        self.cold.borrow_mut().as_mut()?.options.take()
+        self.cold_mut()?.options.take()
     }
 
     /// Makes every handle stale, and drops timers, deferred calls and unsent output.
@@ -418,7 +421,10 @@ impl State {
         let unsent = self.discard_output();
         self.catch_up();
         // These own user code, which may use this same transport when dropped, or panic.
-        let cold = self.cold.borrow_mut().take();
+        let cold = self.cold_mut().map(|mut cold| {
+            let unsent_at_end = cold.unsent_at_end;
+            mem::replace(&mut *cold, Cold { unsent_at_end, ..Cold::default() })
+        });
         log_panic("drop of what a connection had", || drop((unsent, cold)));
         log_panic("drop of a protocol's handle", || self.set_handle(None));
         self.calls.close(&self.hub.timers);
@@ -454,7 +460,15 @@ impl State {
     }
 
     pub(crate) fn with_cold<R>(&self, change: impl FnOnce(&mut Cold) -> R) -> R {
-        change(self.cold.borrow_mut().get_or_insert_default())
+        change(&mut self.cold.get_or_init(Box::default).borrow_mut())
+    }
+
+    pub(super) fn cold(&self) -> Option<Ref<'_, Cold>> {
+        self.cold.get().map(|cold| cold.borrow())
+    }
+
+    pub(super) fn cold_mut(&self) -> Option<RefMut<'_, Cold>> {
+        self.cold.get().map(|cold| cold.borrow_mut())
     }
 
     pub(crate) fn set_option(&self, set: impl FnOnce(&mut SocketOptions)) {

@@ -23,12 +23,12 @@ impl State {
 
     pub(crate) fn take_switch(&self) -> Option<Box<dyn Any>> {
         self.switch_asked.set(false);
-        self.cold.borrow_mut().as_mut()?.switch.take()
+        self.cold_mut()?.switch.take()
     }
 
     /// Drops what the protocol has asked for, and forgets what it was told.
     pub(crate) fn forget_protocol(&self) {
-        let on_drain = self.cold.borrow_mut().as_mut().and_then(|cold| cold.on_drain.take());
+        let on_drain = self.cold_mut().and_then(|mut cold| cold.on_drain.take());
         log_panic("drop of a call", || drop(on_drain));
         log_panic("drop of a protocol's handle", || self.set_handle(None));
         log_panic("drop of a deferred call", || self.calls.clear(&self.hub.timers));
