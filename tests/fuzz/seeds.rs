@@ -145,6 +145,11 @@ fn what_processes_say_at_a_handover() {
     run("handover", 1_000, fuzz::handover);
 }
 
+#[test]
+fn tls_that_is_made_up_or_changed() {
+    run("tls", 15_000, fuzz::tls);
+}
+
 fn run(name: &str, runs: usize, target: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
     let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();

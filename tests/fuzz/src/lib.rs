@@ -23,6 +23,7 @@ mod states;
 mod strings;
 mod telnet;
 mod texts;
+mod tls;
 mod web_messages;
 mod web_socket;
 
@@ -47,5 +48,6 @@ pub use states::states;
 pub use strings::strings;
 pub use telnet::telnet;
 pub use texts::{listen_text, target_text};
+pub use tls::tls;
 pub use web_messages::{http_head, web_answer, web_messages};
 pub use web_socket::web_socket;
