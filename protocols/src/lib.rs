@@ -179,8 +179,8 @@
 //! | [`Finger`](finger::Finger), [`lookup`](finger::lookup), [`FingerQuery`](finger::FingerQuery) | information about a user: the server, the client, the question (RFC 1288) |
 //! | [`IdentServer`](ident::IdentServer), [`IdentClient`](ident::IdentClient), [`IdentQuery`](ident::IdentQuery), [`IdentReply`](ident::IdentReply) | the owner of a connection (RFC 1413) |
 //!
-//! None of the servers limits how long a client may say nothing, but for [`Socks`](socks::Socks) before it has connected: put a policy
-//! around those that strangers can reach.
+//! [`Socks`](socks::Socks), [`Finger`](finger::Finger) and [`IdentServer`](ident::IdentServer) limit how long they wait for a
+//! client's question. The other servers do not: put a policy around those that strangers can reach.
 
 pub mod amp;
 pub mod codec;

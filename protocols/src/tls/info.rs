@@ -33,7 +33,7 @@ pub struct TlsInfo {
 }
 
 impl TlsInfo {
-    /// That of the nearest TLS connection around this one; `None` if there is none, if its handshake is not over, or if
+    /// That of the nearest TLS connection around this one; `None` without TLS, before the end of the handshake, or if
     /// the connection has ended. A factory may call it, too: it builds its protocol after the handshake.
     pub fn of(transport: &Transport) -> Option<Rc<Self>> {
         transport.attached()

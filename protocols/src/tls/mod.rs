@@ -53,12 +53,12 @@
 //! | the peer ends its stream (`close_notify`) | [`eof_received`](reactor::Protocol::eof_received); each direction ends by itself |
 //! | the peer's stream ends without that | [`Truncated`](reactor::CloseReason::Truncated), when all output has been sent |
 //! | the protocol inside calls `lose_connection` | [`Done`](reactor::CloseReason::Done): the peer is told, and its own end awaited for as long as that of a plain connection |
-//! | a record was changed, or is none | [`Failed`](reactor::CloseReason::Failed) with a [`TlsError`], after the records before it |
+//! | a record was changed, or is not TLS | [`Failed`](reactor::CloseReason::Failed) with a [`TlsError`], after the records before it |
 //!
 //! # Memory
 //!
-//! An idle connection takes about 8 KiB more than without TLS. While the protocol inside does not read, up to 64 KiB of
-//! records wait, which are counted in the [memory budget](reactor::Reactor::memory_budget).
+//! While the protocol inside does not read, up to 64 KiB of records wait, which are counted in the
+//! [memory budget](reactor::Reactor::memory_budget).
 //!
 //! Without its default feature `tls` this crate is built without TLS, and needs no C compiler.
 

@@ -143,7 +143,7 @@ impl Server {
     }
 
     /// Writes the keys of all connections to the file that the environment variable `SSLKEYLOGFILE` names, so that
-    /// Wireshark and the like can read what was captured. Whoever has the file can read everything: for debugging only.
+    /// Wireshark and the like can read what was captured. Anybody with the file can read everything: for debugging only.
     pub fn log_keys(self) -> Self {
         self.set(|options| options.logs_keys = true)
     }
