@@ -23,6 +23,7 @@ pub(crate) struct Console {
     thread: JoinHandle<()>,
     /// The mode of the terminal to restore.
     mode: Option<Mode>,
+    tells_more: bool,
     last_words: RefCell<Vec<u8>>,
 }
 
@@ -38,7 +39,7 @@ pub(crate) enum Shown {
 /// The result of asking for a line.
 #[derive(Debug)]
 pub(crate) enum Typed {
-    /// A line without its newline.
+    /// A line without its newline. It is empty only inside a paste: any other empty line is the end.
     Line(Vec<u8>),
     /// There are no more lines.
     End,
@@ -64,15 +65,17 @@ const EDITING_PATIENCE: Duration = Duration::from_millis(200);
 const INTERVAL: Duration = Duration::from_millis(10);
 
 impl Console {
-    pub(crate) fn open() -> io::Result<Self> {
+    /// `tells_more` says whether what [`tell`](Self::tell) is given is shown, `with_history` whether lines are kept for
+    /// later sessions.
+    pub(crate) fn open(tells_more: bool, with_history: bool) -> io::Result<Self> {
         let mode = if io::stdout().is_terminal() { Mode::of_stdin() } else { None };
         let at_terminal = mode.is_some();
         let (jobs, given) = mpsc::channel();
         let monitor = Arc::new(Monitor::default());
         let shared = Arc::clone(&monitor);
-        let thread =
-            thread::Builder::new().name("console".to_owned()).spawn(move || work(given, &shared, at_terminal))?;
-        Ok(Self { jobs, monitor, thread, mode, last_words: RefCell::default() })
+        let input = move || Input::open(at_terminal, with_history);
+        let thread = thread::Builder::new().name("console".to_owned()).spawn(move || work(given, &shared, input()))?;
+        Ok(Self { jobs, monitor, thread, mode, tells_more, last_words: RefCell::default() })
     }
 
     /// A console whose jobs are done by a test.
@@ -81,7 +84,7 @@ impl Console {
         let (jobs, given) = mpsc::channel();
         let thread = thread::spawn(|| ());
         let monitor = Arc::default();
-        (Self { jobs, monitor, thread, mode: None, last_words: RefCell::default() }, given)
+        (Self { jobs, monitor, thread, mode: None, tells_more: false, last_words: RefCell::default() }, given)
     }
 
     #[cfg(test)]
@@ -93,6 +96,13 @@ impl Console {
         self.monitor.change(|state| state.unshown += 1);
         // The thread ends only when the console is closed: then nothing is shown any more.
         let _ = self.jobs.send(Job::Show(shown));
+    }
+
+    /// Shows what only a user who has asked for more wants to know.
+    pub(crate) fn tell(&self, text: impl Display) {
+        if self.tells_more {
+            self.show(Shown::Notice(text.to_string()));
+        }
     }
 
     /// Reads a line, with a prompt on a terminal.
@@ -134,8 +144,7 @@ impl Console {
     }
 }
 
-fn work(jobs: mpsc::Receiver<Job>, monitor: &Monitor, at_terminal: bool) {
-    let mut input = Input::open(at_terminal);
+fn work(jobs: mpsc::Receiver<Job>, monitor: &Monitor, mut input: Input) {
     let mut trouble = None;
     for job in jobs {
         match job {
@@ -190,8 +199,8 @@ enum Input {
 }
 
 impl Input {
-    fn open(at_terminal: bool) -> Self {
-        match at_terminal.then(Editor::open).flatten() {
+    fn open(at_terminal: bool, with_history: bool) -> Self {
+        match at_terminal.then(|| Editor::open(with_history)).flatten() {
             Some(editor) => Self::Terminal(Box::new(editor)),
             None => Self::Plain(io::stdin().lock()),
         }
@@ -218,10 +227,11 @@ fn read_line(input: &mut impl BufRead) -> Typed {
         line.pop();
         line.pop_if(|last| *last == b'\r');
     }
-    if line.len() > LONGEST_LINE {
-        return Typed::Failed(format!("a line of standard input is longer than {LONGEST_LINE} bytes"));
+    match line.len() {
+        0 => Typed::End,
+        1..=LONGEST_LINE => Typed::Line(line),
+        _ => Typed::Failed(format!("a line of standard input is longer than {LONGEST_LINE} bytes")),
     }
-    Typed::Line(line)
 }
 
 /// The progress of the console's thread.
@@ -291,7 +301,14 @@ mod tests {
 
     #[test]
     fn lines_come_without_their_newlines() {
-        assert_eq!(lines_of(b"one\ntwo\r\n\n\rthree\r\r\n"), [&b"one"[..], b"two", b"", b"\rthree\r"]);
+        assert_eq!(lines_of(b"one\ntwo\r\n\rthree\r\r\n"), [&b"one"[..], b"two", b"\rthree\r"]);
+    }
+
+    #[test]
+    fn an_empty_line_is_the_end() {
+        for empty in ["\n", "\r\n"] {
+            assert_eq!(lines_of(format!("one\n{empty}two\n").as_bytes()), [b"one"]);
+        }
     }
 
     #[test]

@@ -3,34 +3,49 @@
 use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 use reactor::endpoint::{ClientEndpoint, connect_protocol};
-use reactor::{CloseReason, DelayedCall, OnEof, Protocol, Transport};
+use reactor::{CloseReason, DelayedCall, OnEof, Protocol, Reactor, Transport};
 
 use crate::console::{Console, Shown, Typed};
 use crate::reply::{Progress, Reply};
 
 /// Prompts for lines and sends them to the server until they end; with a new connection for each, if `by_line`.
-pub(crate) async fn converse(endpoint: &dyn ClientEndpoint, by_line: bool, console: &Rc<Console>) -> io::Result<()> {
+pub(crate) async fn converse(
+    reactor: &Reactor,
+    endpoint: &dyn ClientEndpoint,
+    by_line: bool,
+    console: &Rc<Console>,
+) -> io::Result<()> {
     let next = Rc::new(Cell::new(false));
     let form = if by_line { Form::OneLine(Rc::clone(&next)) } else { Form::OneConnection };
     loop {
         let (console, form) = (Rc::clone(console), form.clone());
         let (tell, ended) = oneshot::channel();
-        connect_protocol(endpoint, move |transport: Transport| {
+        let slow = say_when_slow(reactor, endpoint, &console);
+        let connected = connect_protocol(endpoint, move |transport: Transport| {
             let finished = transport.finished();
             transport.reactor().spawn(async move { drop(tell.send(finished.await)) });
             Conversation::new(transport, console, form)
         })
-        .await?;
+        .await;
+        slow.cancel();
+        connected?;
         match ended.await.ok().flatten() {
             Some(reason) if !reason.is_clean() => return Err(reason.into()),
             _ if !next.take() => return Ok(()),
             _ => {}
         }
     }
+}
+
+/// Tells the user who waits for a connection what the program does.
+fn say_when_slow(reactor: &Reactor, endpoint: &dyn ClientEndpoint, console: &Rc<Console>) -> DelayedCall {
+    let notice = format!("no connection yet to {endpoint}: still trying");
+    let console = Rc::clone(console);
+    reactor.call_later(PATIENCE, move || console.show(Shown::Notice(notice)))
 }
 
 /// Prompts for a line, sends it, shows the reply, and prompts for the next: on one connection, or with a connection for
@@ -44,19 +59,22 @@ struct Conversation {
     /// Bytes received without a request: they belong to the next reply.
     unasked: Vec<u8>,
     silence: Option<DelayedCall>,
+    /// When the last line was sent.
+    sent: Instant,
 }
 
 /// How lines are distributed over connections.
 #[derive(Clone)]
 enum Form {
-    /// All lines on one connection, each sent without a newline.
+    /// All lines on one connection, each sent without a newline; but an empty one is a newline, as there is nothing else
+    /// of it to send.
     OneConnection,
     /// A connection for each line, which is sent with CRLF. The cell is set when a reply has been shown: it is time for
     /// the next connection.
     OneLine(Rc<Cell<bool>>),
 }
 
-/// After this long without further bytes, the reply counts as complete.
+/// After this long without further bytes, a reply counts as complete; a server that has sent none is said to be silent.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The same when all of the text has come back, and only another stamp could follow.
@@ -67,12 +85,12 @@ const MOST_UNASKED: usize = 16 << 20;
 
 impl Conversation {
     fn new(transport: Transport, console: Rc<Console>, form: Form) -> Self {
-        Self { transport, console, form, reply: None, unasked: Vec::new(), silence: None }
+        let sent = transport.reactor().now();
+        Self { transport, console, form, reply: None, unasked: Vec::new(), silence: None, sent }
     }
 
     fn ask(&mut self) {
         self.transport.defer(self.console.ask(), |this: &mut Self, typed| match typed {
-            Typed::Line(line) if line.is_empty() => this.transport.lose_connection(),
             Typed::Line(line) => this.send(line),
             Typed::End => this.transport.lose_connection(),
             Typed::Failed(message) => this.fail(message),
@@ -80,10 +98,14 @@ impl Conversation {
     }
 
     fn send(&mut self, mut text: Vec<u8>) {
-        if let Form::OneLine(_) = self.form {
-            text.extend_from_slice(b"\r\n");
+        match self.form {
+            Form::OneLine(_) => text.extend_from_slice(b"\r\n"),
+            Form::OneConnection if text.is_empty() => text.push(b'\n'),
+            Form::OneConnection => {}
         }
         self.transport.write(&text);
+        self.sent = self.transport.reactor().now();
+        self.silence = Some(self.transport.call_later(PATIENCE, Self::say_silent));
         self.reply = Some(Reply::to(text));
         let unasked = std::mem::take(&mut self.unasked);
         if !unasked.is_empty() {
@@ -96,6 +118,12 @@ impl Conversation {
         self.silence = Some(self.transport.call_later(patience, Self::show_reply));
     }
 
+    fn say_silent(&mut self) {
+        self.silence = None;
+        let (peer, patience) = (self.transport.peer(), PATIENCE.as_secs());
+        self.console.show(Shown::Notice(format!("no answer from {peer} within {patience} seconds: still waiting")));
+    }
+
     fn stop_waiting(&mut self) {
         if let Some(silence) = self.silence.take() {
             silence.cancel();
@@ -105,19 +133,20 @@ impl Conversation {
     fn show_reply(&mut self) {
         self.stop_waiting();
         let Some(reply) = self.reply.take() else { return };
+        let has_newline = reply.text().ends_with(b"\n");
         let (mut reply, unasked) = reply.finish();
         self.unasked = unasked;
+        // The console adds one.
+        if has_newline && reply.ends_with(b"\n") {
+            reply.pop();
+            reply.pop_if(|last| *last == b'\r');
+        }
+        self.console.show(Shown::Reply(reply));
+        let took = self.transport.reactor().now().saturating_duration_since(self.sent);
+        self.console.tell(format_args!("that took {took:.2?}"));
         match &self.form {
-            Form::OneConnection => {
-                self.console.show(Shown::Reply(reply));
-                self.ask();
-            }
+            Form::OneConnection => self.ask(),
             Form::OneLine(next) => {
-                if reply.ends_with(b"\n") {
-                    reply.pop();
-                    reply.pop_if(|last| *last == b'\r');
-                }
-                self.console.show(Shown::Reply(reply));
                 next.set(true);
                 self.transport.lose_connection();
             }
@@ -131,6 +160,7 @@ impl Conversation {
 
 impl Protocol for Conversation {
     fn connection_made(&mut self) {
+        self.console.tell(format_args!("connected to {}", self.transport.peer()));
         self.ask();
     }
 

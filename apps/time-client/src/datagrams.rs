@@ -5,7 +5,7 @@ use std::io;
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_channel::oneshot;
 use reactor::address::Target;
@@ -73,6 +73,7 @@ struct Conversation {
 struct SentLine {
     line: Vec<u8>,
     patience: DelayedCall,
+    sent: Instant,
 }
 
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -83,7 +84,8 @@ const EARLIER: usize = 16;
 impl Conversation {
     fn ask(&mut self) {
         self.transport.defer(self.console.ask(), |this: &mut Self, typed| match typed {
-            Typed::Line(line) if line.is_empty() => this.end(Ending::Finished),
+            // A newline is what can be told apart in a reply.
+            Typed::Line(line) if line.is_empty() => this.send(vec![b'\n']),
             Typed::Line(line) => this.send(line),
             Typed::End => this.end(Ending::Finished),
             Typed::Failed(message) => this.end(Ending::Failed(message)),
@@ -94,7 +96,8 @@ impl Conversation {
         match self.transport.write_to_peer(&line) {
             Ok(()) => {
                 let patience = self.transport.call_later(PATIENCE, Self::give_up);
-                self.waiting = Some(SentLine { line, patience });
+                let sent = self.transport.reactor().now();
+                self.waiting = Some(SentLine { line, patience, sent });
             }
             Err(error) if matches!(error.kind(), ErrorKind::InvalidInput | ErrorKind::WouldBlock) => {
                 self.console.show(Shown::Notice(format!("cannot send the line: {error}")));
@@ -112,7 +115,7 @@ impl Conversation {
 
     /// Finishes the last line and goes on.
     fn next(&mut self) {
-        if let Some(SentLine { line, patience }) = self.waiting.take() {
+        if let Some(SentLine { line, patience, .. }) = self.waiting.take() {
             patience.cancel();
             self.earlier.push_front(line);
             self.earlier.truncate(EARLIER);
@@ -135,14 +138,20 @@ impl DatagramProtocol for Conversation {
         match (self.transport.connect(self.server), unsent) {
             (Err(error), line) => self.end(Ending::Unreachable { error, line }),
             (Ok(()), Some(line)) => self.send(line),
-            (Ok(()), None) => self.ask(),
+            (Ok(()), None) => {
+                self.console.tell(format_args!("sending to {}", self.server));
+                self.ask();
+            }
         }
     }
 
     fn datagram_received(&mut self, data: &[u8], _peer: SocketAddr) {
-        let Some(SentLine { line, .. }) = &self.waiting else { return };
+        let Some(SentLine { line, sent, .. }) = &self.waiting else { return };
         if is_whole_reply(data, line) || !self.earlier.iter().any(|earlier| is_whole_reply(data, earlier)) {
-            self.console.show(Shown::Reply(data.to_vec()));
+            let reply = if line == b"\n" { data.strip_suffix(b"\n").unwrap_or(data) } else { data };
+            self.console.show(Shown::Reply(reply.to_vec()));
+            let took = self.transport.reactor().now().saturating_duration_since(*sent);
+            self.console.tell(format_args!("that took {took:.2?}"));
             self.next();
         }
     }

@@ -4,11 +4,12 @@ mod arguments;
 mod console;
 mod conversation;
 mod datagrams;
+mod history;
 mod reply;
 mod terminal;
 
 use std::io;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 use std::rc::Rc;
 
@@ -18,6 +19,7 @@ use reactor::Reactor;
 use reactor::address::ToTarget;
 use reactor::endpoint::{ClientEndpoint, client_from_string};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::arguments::{Arguments, fail};
 use crate::console::{Console, notice};
@@ -25,7 +27,7 @@ use crate::console::{Console, notice};
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     arguments.check();
-    log_what_is_asked_for();
+    log_what_is_asked_for(arguments.verbose);
     match run(&arguments) {
         Ok(code) => code,
         Err(error) => {
@@ -42,7 +44,7 @@ fn run(arguments: &Arguments) -> io::Result<ExitCode> {
         reactor.allow_endpoint_schemes(&["exec"]);
     }
     let endpoint = client_from_string(&reactor, &arguments.endpoint()).unwrap_or_else(|error| fail(error));
-    let console = Rc::new(Console::open()?);
+    let console = Rc::new(Console::open(arguments.verbose > 0, !arguments.no_history)?);
     let ended = reactor.run_until(converse(&reactor, arguments, &*endpoint, &console));
     // Checked before the console is closed, which ends the prompt.
     let at_prompt = console.at_prompt();
@@ -67,11 +69,20 @@ async fn converse(
     if arguments.udp {
         return datagrams::converse(reactor, &arguments.host_and_port().to_target(), console).await;
     }
-    conversation::converse(endpoint, arguments.lines, console).await
+    conversation::converse(reactor, endpoint, arguments.lines, console).await
 }
 
-fn log_what_is_asked_for() {
-    if let Ok(filter) = EnvFilter::try_from_default_env() {
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).log_internal_errors(false).init();
+fn log_what_is_asked_for(verbose: u8) {
+    let level = match verbose {
+        0 => LevelFilter::OFF,
+        1 => LevelFilter::INFO,
+        2 => LevelFilter::DEBUG,
+        _ => LevelFilter::TRACE,
+    };
+    let by_option = || (verbose > 0).then(|| EnvFilter::default().add_directive(level.into()));
+    if let Some(filter) = EnvFilter::try_from_default_env().ok().or_else(by_option) {
+        let (terminal, stderr) = (io::stderr().is_terminal(), io::stderr);
+        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(terminal);
+        log.log_internal_errors(false).init();
     }
 }

@@ -2,8 +2,8 @@
 
 /// The reply to one text, assembled from the server's bytes.
 ///
-/// A reply is the text that was sent, cut into one or more pieces, each preceded by a stamp: `[`, 24 bytes, `]`, a
-/// space. The first stamp may contain any bytes; the others must look like it. The number of pieces is not announced,
+/// A reply is the text that was sent, cut into one or more pieces, each preceded by a stamp: `[`, 24 or 29 bytes, `]`, a
+/// space: a time as C's `ctime` or RFC 3339 writes it, in UTC or with an offset. The first stamp of 24 may contain any bytes; the others must look like the first. The number of pieces is not announced,
 /// and the text may itself look like a stamp, so all readings that fit the received bytes are followed in parallel. The
 /// reply is over when no reading can continue.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(crate) enum Progress {
 
 #[derive(Clone, Copy, Debug)]
 struct Reading {
+    /// The length of its stamps.
+    stamp: u8,
     /// How many bytes of the text have come back.
     back: usize,
     place: Place,
@@ -45,7 +47,11 @@ enum Place {
     Text,
 }
 
-const STAMP: u8 = 27;
+/// The length of a stamp of any kind, with its brackets and the space.
+const ANY_STAMP: u8 = 24 + 3;
+
+/// The length of a stamp by RFC 3339 with an offset. Its bytes tell it from one of the other kind at once.
+const OFFSET_STAMP: u8 = 29 + 3;
 
 /// Only a text made of stamps has more readings than this; then the least likely are dropped, so that time stays
 /// proportional to its length.
@@ -54,8 +60,9 @@ const MOST_READINGS: usize = 64;
 impl Reply {
     /// An empty reply to `text`, which must not be empty.
     pub(crate) fn to(text: Vec<u8>) -> Self {
-        let start = Reading { back: 0, place: Place::Stamp(0) };
-        Self { text, came: Vec::new(), end: None, readings: vec![start] }
+        let readings =
+            [ANY_STAMP, OFFSET_STAMP].map(|stamp| Reading { stamp, back: 0, place: Place::Stamp(0) }).to_vec();
+        Self { text, came: Vec::new(), end: None, readings }
     }
 
     /// Appends received bytes.
@@ -79,6 +86,11 @@ impl Reply {
             std::mem::swap(&mut self.readings, &mut next);
         }
         self.progress()
+    }
+
+    /// The text that was sent.
+    pub(crate) fn text(&self) -> &[u8] {
+        &self.text
     }
 
     pub(crate) fn progress(&self) -> Progress {
@@ -109,27 +121,28 @@ impl Reply {
 impl Reading {
     /// Adds to `next` the readings that result from this one with `byte`; `first` begins with the first stamp.
     fn step(self, byte: u8, text: &[u8], first: &[u8], next: &mut Vec<Self>) {
-        let Self { back, place } = self;
+        let Self { stamp, back, place } = self;
         match place {
             Place::Stamp(done) => {
                 let fits = match done {
                     0 => byte == b'[',
-                    25 => byte == b']',
-                    26 => byte == b' ',
+                    _ if done == stamp - 2 => byte == b']',
+                    _ if done == stamp - 1 => byte == b' ',
+                    _ if stamp == OFFSET_STAMP && !b"0123456789-:.+T".contains(&byte) => false,
                     _ => alike(byte, first[usize::from(done) - 1]),
                 };
                 if fits {
                     let done = done + 1;
-                    let place = if done == STAMP { Place::Piece } else { Place::Stamp(done) };
-                    next.push(Self { back, place });
+                    let place = if done == stamp { Place::Piece } else { Place::Stamp(done) };
+                    next.push(Self { place, ..self });
                 }
             }
             Place::Piece | Place::Text => {
                 if text[back] == byte {
-                    next.push(Self { back: back + 1, place: Place::Text });
+                    next.push(Self { back: back + 1, place: Place::Text, ..self });
                 }
                 if byte == b'[' && matches!(place, Place::Text) {
-                    next.push(Self { back, place: Place::Stamp(1) });
+                    next.push(Self { place: Place::Stamp(1), ..self });
                 }
             }
         }

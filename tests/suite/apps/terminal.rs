@@ -11,6 +11,7 @@ use std::{io, thread};
 
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use tempfile::TempDir;
 
 use crate::apps::DEADLINE;
 use crate::apps::program::hearing_signals;
@@ -22,24 +23,28 @@ pub(crate) struct Terminal {
     /// What was on the screen since the last match, without escape sequences.
     shown: Vec<u8>,
     shell: Child,
+    /// Where the command may keep what it needs in its next run.
+    _state: TempDir,
 }
 
 impl Terminal {
     /// Runs a line of shell.
     #[track_caller]
     pub(crate) fn run(line: &str) -> Self {
+        let state = tempfile::tempdir().expect("a directory");
         let (keyboard, terminal) = open().expect("a pseudo-terminal");
         let stream = || terminal.try_clone().expect("another descriptor");
         let shell = hearing_signals("setsid")
             .args(["--ctty", "--wait", "sh", "-c", &format!("{BEFORE}; {line}; {AFTER}")])
             .env("TERM", "xterm")
+            .env("XDG_STATE_HOME", state.path())
             .stdin(stream())
             .stdout(stream())
             .stderr(stream())
             .spawn()
             .expect("setsid (of util-linux) to run");
         let screen = watch(keyboard.try_clone().expect("another descriptor"));
-        Self { keyboard, screen, shown: Vec::new(), shell }
+        Self { keyboard, screen, shown: Vec::new(), shell, _state: state }
     }
 
     /// Types these bytes.

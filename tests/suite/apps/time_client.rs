@@ -16,7 +16,7 @@ const STAMP: &str = "[Sun Nov  1 16:58:06 2026] ";
 
 /// The options that lead to `address`, after `option` if that is not empty.
 fn options(option: &str, address: SocketAddr) -> Vec<String> {
-    let options = [option, &address.ip().to_string(), &address.port().to_string()];
+    let options = [option, &address.to_string()];
     options.into_iter().filter(|option| !option.is_empty()).map(str::to_owned).collect()
 }
 
@@ -370,10 +370,11 @@ fn a_wrong_command_line_is_explained_with_status_2() {
         (&["localhost", "http"], "a port is a number from 0 to 65535"),
         (&["localhost", "1", "2"], "unexpected argument"),
         (&["--lines", "--udp"], "cannot be used with"),
-        (&["localhost:21567"], "the port is a separate argument"),
+        (&["localhost:21567", "1"], "the port is given twice: localhost:21567 has the port 21567 already"),
         (&["tpc:localhost:21567"], "\"tpc\" (at 0) is not a scheme: those known are tcp, "),
         (&["unix:/run/a", "21567"], "it cannot be used with a port"),
         (&["unix:/run/a", "--udp"], "it cannot be used with --udp"),
+        (&["ws://localhost/", "--udp"], "is a URL: it cannot be used with --udp"),
         (&[""], "the host is missing"),
     ] {
         let ended = Program::app("time-client", arguments).finish().with_code(2);

@@ -2,9 +2,10 @@
 
 use std::io::{Read, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::thread;
+use std::{fs, thread};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -71,12 +72,116 @@ fn what_is_typed_or_pasted_ahead_waits_for_its_turn() {
 fn ctrl_d_ctrl_c_and_an_empty_line_end_it_with_status_0() {
     let server = Server::start("--tcp 127.0.0.1:0 --lines 127.0.0.1:0 --udp 127.0.0.1:0");
     for (option, address) in ["", "--lines", "--udp"].into_iter().zip(&server.addresses) {
-        for key in ["\x04", "\x03", "half a line\x03", "\r"] {
+        for key in ["\x04", "\x03", "\r"] {
             let mut terminal = client(option, *address);
             terminal.expect("> ");
             terminal.type_in(key);
             terminal.expect_exit(0);
         }
+    }
+}
+
+#[test]
+fn ctrl_c_clears_a_line_that_was_begun_and_the_next_ends_it() {
+    let server = Server::start("--tcp 127.0.0.1:0");
+    // Typed, pasted, and found in the history.
+    for begun in ["half a line", "\x1b[200~half\n\na line\x1b[201~", "first\r\x12fi"] {
+        let mut terminal = client("", server.address());
+        terminal.expect("> ");
+        terminal.type_in(begun);
+        terminal.type_in("\x03second\r");
+        terminal.expect("] second\r\n");
+        terminal.expect("> ");
+        terminal.type_in("\x03");
+        terminal.expect_exit(0);
+    }
+}
+
+#[test]
+fn a_paste_waits_for_enter_and_is_sent_line_by_line_empty_lines_too() {
+    let server = Server::start("--tcp 127.0.0.1:0 --lines 127.0.0.1:0 --udp 127.0.0.1:0");
+    for (option, address) in ["", "--lines", "--udp"].into_iter().zip(&server.addresses) {
+        let mut terminal = client(option, *address);
+        terminal.expect("> ");
+        terminal.type_in("\x1b[200~one\n\r\ntwo\r\n\x1b[201~\rtyped\r");
+        terminal.expect("] one\r\n[");
+        terminal.expect("] \r\n[");
+        terminal.expect("] two\r\n");
+        terminal.expect("> ");
+        terminal.expect("] typed\r\n");
+        terminal.expect("> ");
+        terminal.type_in("\r");
+        terminal.expect_exit(0);
+    }
+}
+
+#[test]
+fn lines_of_earlier_sessions_are_offered_again_unless_that_is_switched_off() {
+    let server = Server::start("--tcp 127.0.0.1:0");
+    let state = tempfile::tempdir().unwrap();
+    let file = state.path().join("time-client/history");
+    let line = |option: &str| {
+        let address = server.address();
+        format!("XDG_STATE_HOME='{}' '{}' {option} {address}", state.path().display(), binary("time-client").display())
+    };
+    let session = |option: &str, typed: &[(&str, &str)]| {
+        let mut terminal = Terminal::run(&line(option));
+        for (typed, shown) in typed {
+            terminal.expect("> ");
+            terminal.type_in(format!("{typed}\r"));
+            terminal.expect(&format!("] {shown}\r\n"));
+        }
+        terminal.expect("> ");
+        terminal.type_in("\x04");
+        terminal.expect_exit(0);
+    };
+    session("", &[("kept", "kept"), (" a secret", " a secret")]);
+    session("--no-history", &[("not kept", "not kept")]);
+    session("", &[("\x1b[A", "kept"), ("later", "later"), ("\x1b[A\x1b[A", "kept")]);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "kept\nkept\nlater\nkept\n");
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+
+    // A link in its place is not followed, which is said.
+    fs::remove_file(&file).unwrap();
+    symlink("/etc/passwd", &file).unwrap();
+    let mut terminal = Terminal::run(&line(""));
+    terminal.expect(&format!("cannot use {} for the lines of earlier sessions: ", file.display()));
+    terminal.expect("> ");
+    terminal.type_in("hi\r");
+    terminal.expect("] hi\r\n");
+    terminal.expect("> ");
+    terminal.type_in("\x04");
+    terminal.expect_exit(0);
+}
+
+#[test]
+fn a_silent_server_is_said_to_be_so_and_waited_for() {
+    let (listener, address) = net::listen();
+    let mut terminal = client("", address);
+    let mut server = net::accept(&listener);
+    terminal.expect("> ");
+    terminal.type_in("hi\r");
+    terminal.expect(&format!("no answer from {address} within 2 seconds: still waiting\r\n"));
+    server.write_all(b"[Sun Nov  1 16:58:06 2026] hi").unwrap();
+    terminal.expect("] hi\r\n");
+    terminal.expect("> ");
+    terminal.type_in("\x04");
+    terminal.expect_exit(0);
+}
+
+#[test]
+fn with_v_the_connection_and_the_times_are_told() {
+    let server = Server::start("--tcp 127.0.0.1:0 --lines 127.0.0.1:0 --udp 127.0.0.1:0");
+    for (option, address) in ["-v", "-v --lines", "-v --udp"].into_iter().zip(&server.addresses) {
+        let mut terminal = client(option, *address);
+        terminal.expect(&format!(" to {address}\r\n"));
+        terminal.expect("> ");
+        terminal.type_in("hi\r");
+        terminal.expect("] hi\r\n");
+        terminal.expect("that took ");
+        terminal.expect("> ");
+        terminal.type_in("\r");
+        terminal.expect_exit(0);
     }
 }
 

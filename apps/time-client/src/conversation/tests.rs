@@ -88,16 +88,6 @@ fn what_is_no_reply_is_shown_after_two_seconds_without_more() {
 }
 
 #[test]
-fn a_reply_is_waited_for_as_long_as_nothing_comes() {
-    let mut scene = Scene::new(Form::OneConnection);
-    scene.type_line("hi");
-    scene.wire.advance(Duration::from_secs(3600));
-    assert!(scene.shown().is_empty() && scene.question.is_none());
-    scene.wire.receive(format!("{STAMP}hi"));
-    assert_eq!(scene.shown().len(), 1);
-}
-
-#[test]
 fn a_reply_that_ends_like_a_stamp_begins_is_shown_after_a_moment() {
     let mut scene = Scene::new(Form::OneConnection);
     scene.type_line("a[");
@@ -125,14 +115,12 @@ fn what_comes_unasked_belongs_to_the_next_reply() {
 }
 
 #[test]
-fn an_empty_line_and_the_end_of_the_lines_close_the_connection() {
-    for typed in [Typed::Line(vec![]), Typed::End] {
-        let mut scene = Scene::new(Form::OneConnection);
-        scene.answer(typed);
-        assert!(scene.wire.eof_written());
-        scene.wire.receive_eof();
-        assert!(scene.wire.close_reason().is_some_and(|reason| reason.is_clean()));
-    }
+fn the_end_of_the_lines_closes_the_connection() {
+    let mut scene = Scene::new(Form::OneConnection);
+    scene.answer(Typed::End);
+    assert!(scene.wire.eof_written());
+    scene.wire.receive_eof();
+    assert!(scene.wire.close_reason().is_some_and(|reason| reason.is_clean()));
 }
 
 #[test]
@@ -186,4 +174,31 @@ fn in_the_lines_form_no_reply_at_all_is_a_failure() {
     scene.type_line("hi");
     scene.wire.receive_eof();
     scene.assert_failed("the server closed the connection before its reply was complete");
+}
+
+#[test]
+fn a_silent_server_is_said_to_be_so_and_waited_for() {
+    let mut scene = Scene::new(Form::OneConnection);
+    scene.type_line("hi");
+    scene.wire.advance(Duration::from_secs(1));
+    assert_eq!(scene.shown(), [""; 0]);
+    scene.wire.advance(Duration::from_secs(1));
+    let peer = scene.wire.transport().peer();
+    assert_eq!(scene.shown(), [format!("no answer from {peer} within 2 seconds: still waiting")]);
+    scene.wire.advance(Duration::from_secs(3600));
+    assert_eq!(scene.shown(), [""; 0]);
+    scene.wire.receive(format!("{STAMP}hi"));
+    assert_eq!(scene.shown(), [format!("{STAMP}hi")]);
+}
+
+#[test]
+fn an_empty_line_of_a_paste_is_sent_as_a_newline() {
+    let mut scene = Scene::new(Form::OneConnection);
+    scene.type_line("");
+    assert_eq!(scene.wire.take_written(), b"\n");
+    scene.wire.receive(format!("{STAMP}\n"));
+    assert_eq!(scene.shown(), [STAMP]);
+    let mut scene = Scene::new(Form::OneLine(Rc::default()));
+    scene.type_line("");
+    assert_eq!(scene.wire.take_written(), b"\r\n");
 }

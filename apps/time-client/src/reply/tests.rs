@@ -132,6 +132,17 @@ fn a_stamp_is_any_24_bytes() {
 }
 
 #[test]
+fn a_stamp_may_have_an_offset() {
+    let stamps = ["2026-11-01T16:58:06.123+01:00", "2026-11-01T16:58:06.123-10:30", "2026-11-01T15:58:06.123Z"];
+    for (stamp, text) in stamps.into_iter().flat_map(|stamp| [(stamp, "a"), (stamp, "] 2026 x")]) {
+        for pieces in [&[][..], &[1]] {
+            let input = answer(text.as_bytes(), pieces, stamp.as_bytes());
+            assert_eq!(outcome(text.as_bytes(), &input), (Progress::Over, input, Vec::new()));
+        }
+    }
+}
+
+#[test]
 fn a_reply_of_another_form_stays_open_and_is_all_that_came() {
     for (text, input) in [
         ("hi", "hello\n"),
