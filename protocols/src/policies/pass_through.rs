@@ -72,7 +72,7 @@ impl PassThrough {
         let Self { nested, kept } = self;
         loop {
             nested.pass(|outer, data| {
-                outer.carry(data);
+                outer.write_from_inside(data);
                 data.len()
             });
             if kept.is_empty() || !nested.inside().wants_read() {

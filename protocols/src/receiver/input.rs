@@ -65,7 +65,7 @@ impl Buffer {
     }
 
     /// Releases memory that was needed temporarily.
-    fn settle(&mut self) {
+    fn shrink(&mut self) {
         let len = self.kept().len();
         if len <= self.start {
             self.compact();
@@ -278,7 +278,7 @@ impl Input<'_> {
             }
             self.buffer.keep(rest);
         }
-        self.buffer.settle();
+        self.buffer.shrink();
         if self.buffer.is_empty() { 0 } else { self.buffer.kept.capacity() }
     }
 

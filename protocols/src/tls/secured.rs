@@ -158,7 +158,7 @@ impl Handshake {
         if let Inside::Upgraded(nested, _, plain) = &mut self.inside {
             nested.send(|outer, data| {
                 let now = data.len().min(*plain);
-                outer.carry(&data[..now]);
+                outer.write_from_inside(&data[..now]);
                 *plain -= now;
                 now
             });

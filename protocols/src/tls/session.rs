@@ -101,17 +101,17 @@ impl Session {
     }
 }
 
-/// Carries records to the connection outside. It takes everything, and never fails.
+/// Writes records to the connection outside. It takes everything, and never fails.
 struct Records<'a>(&'a Transport);
 
 impl Write for Records<'_> {
     fn write(&mut self, records: &[u8]) -> io::Result<usize> {
-        self.0.carry(records);
+        self.0.write_from_inside(records);
         Ok(records.len())
     }
 
     fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
-        parts.iter().for_each(|records| self.0.carry(records));
+        parts.iter().for_each(|records| self.0.write_from_inside(records));
         Ok(parts.iter().map(|records| records.len()).sum())
     }
 

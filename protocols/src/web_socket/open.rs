@@ -256,7 +256,7 @@ impl Open {
         if self.closing == Closing::Both && (!self.out.is_client() || self.peer_ended) {
             self.out.outer.lose_connection();
         }
-        self.nested.settle(!self.closing.is_ours());
+        self.nested.update_outer(!self.closing.is_ours());
     }
 
     /// Closes if the protocol inside wants to, and everything was sent.
@@ -337,7 +337,7 @@ impl Open {
                 Form::Text(characters) => {
                     is_text &= characters.send(data, |parts| out.send(Opcode::Text, parts));
                 }
-                Form::Messages(_) => out.carry(data),
+                Form::Messages(_) => out.write_from_inside(data),
             }
             data.len()
         });
@@ -412,14 +412,14 @@ impl Out {
         let Self { outer, keys, written } = self;
         send(opcode, parts, keys.as_deref(), |parts| {
             for part in parts {
-                outer.carry(part);
+                outer.write_from_inside(part);
                 *written += part.len() as u64;
             }
         });
     }
 
-    fn carry(&mut self, data: &[u8]) {
-        self.outer.carry(data);
+    fn write_from_inside(&mut self, data: &[u8]) {
+        self.outer.write_from_inside(data);
         self.written += data.len() as u64;
     }
 }

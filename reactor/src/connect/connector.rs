@@ -407,16 +407,16 @@ impl Keeper for ConnectorCell {
 }
 
 /// Gives the attempt up when dropped, because nothing waits for it any more; an established connection goes on.
-pub(crate) struct Attempt(pub(crate) Connector);
+pub(crate) struct AttemptGuard(pub(crate) Connector);
 
-impl Attempt {
+impl AttemptGuard {
     /// The error if the reactor ended first.
     pub(crate) fn cancelled(&self) -> ConnectError {
         self.0.error(ConnectErrorKind::Cancelled, None)
     }
 }
 
-impl Drop for Attempt {
+impl Drop for AttemptGuard {
     fn drop(&mut self) {
         if self.0.state() == ConnectorState::Connecting {
             self.0.disconnect();

@@ -244,7 +244,7 @@ pub enum OnEof {
 ///     }
 ///     fn pass(&mut self) {
 ///         self.nested.pass(|outer, data| {
-///             outer.carry(&flip(data));
+///             outer.write_from_inside(&flip(data));
 ///             data.len()
 ///         });
 ///     }
@@ -305,7 +305,7 @@ pub struct Connection {
     transport: Transport,
     /// `None` once lost.
     protocol: Option<Box<dyn Protocol>>,
-    incoming: Incoming,
+    peer_stream: PeerStream,
     /// The protocol is a layer.
     layered: bool,
     made: bool,
@@ -313,7 +313,7 @@ pub struct Connection {
 
 /// The state of the peer's stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Incoming {
+enum PeerStream {
     Open,
     /// The peer has ended its stream, and the protocol has yet to answer.
     EofUnanswered,

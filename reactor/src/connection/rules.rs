@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::Context;
 
-use crate::connection::{Connection, Incoming, Layer, OnEof, Protocol};
+use crate::connection::{Connection, Layer, OnEof, PeerStream, Protocol};
 use crate::time::call::Callee;
 use crate::time::calls::CallTarget;
 use crate::time::panic_log::report_panic;
@@ -21,7 +21,7 @@ impl Connection {
     /// Joins a protocol to the transport it was built with.
     pub fn new(transport: Transport, protocol: Box<dyn Protocol>) -> Self {
         let mut this =
-            Self { transport, protocol: Some(protocol), incoming: Incoming::Open, layered: false, made: false };
+            Self { transport, protocol: Some(protocol), peer_stream: PeerStream::Open, layered: false, made: false };
         this.introduce();
         this.transport.0.set_inside();
         this
@@ -105,11 +105,11 @@ impl Connection {
     /// Input: the peer has ended its stream. If the protocol answers [`OnEof::Close`] and has deferred no call, or if this
     /// side has already ended its stream, the connection is closing from here on.
     pub fn received_eof(&mut self) -> OnEof {
-        match self.incoming {
-            Incoming::Open => self.tell_eof(),
-            Incoming::EofUnanswered => OnEof::NotYet,
-            Incoming::EofCloses => OnEof::Close,
-            Incoming::Eof => OnEof::KeepWriting,
+        match self.peer_stream {
+            PeerStream::Open => self.tell_eof(),
+            PeerStream::EofUnanswered => OnEof::NotYet,
+            PeerStream::EofCloses => OnEof::Close,
+            PeerStream::Eof => OnEof::KeepWriting,
         }
     }
 
@@ -124,12 +124,12 @@ impl Connection {
             answer = OnEof::NotYet;
         }
         let answers_later = self.state().is_writable() && self.state().calls.any_deferred();
-        self.incoming = match answer {
-            OnEof::NotYet => Incoming::EofUnanswered,
-            OnEof::Close if answers_later => Incoming::EofCloses,
-            OnEof::Close | OnEof::KeepWriting => Incoming::Eof,
+        self.peer_stream = match answer {
+            OnEof::NotYet => PeerStream::EofUnanswered,
+            OnEof::Close if answers_later => PeerStream::EofCloses,
+            OnEof::Close | OnEof::KeepWriting => PeerStream::Eof,
         };
-        if self.incoming == Incoming::EofCloses {
+        if self.peer_stream == PeerStream::EofCloses {
             self.state().lose_in_time();
         } else if answer == OnEof::Close || (answer == OnEof::KeepWriting && self.state().eof_sent()) {
             self.transport.lose_connection();
@@ -158,11 +158,11 @@ impl Connection {
             let outer = self.transport.clone();
             self.call(|protocol| with_inside(protocol, &outer, |inside| inside.turn_if_due(cx)));
         }
-        if self.incoming == Incoming::EofUnanswered && !self.state().is_paused() {
+        if self.peer_stream == PeerStream::EofUnanswered && !self.state().is_paused() {
             self.tell_eof();
         }
-        if self.incoming == Incoming::EofCloses && !self.state().calls.any_deferred() {
-            self.incoming = Incoming::Eof;
+        if self.peer_stream == PeerStream::EofCloses && !self.state().calls.any_deferred() {
+            self.peer_stream = PeerStream::Eof;
             self.transport.lose_connection();
         }
     }
@@ -170,7 +170,7 @@ impl Connection {
     /// The turn of a connection inside a layer. Most have nothing to do.
     fn turn_if_due(&mut self, cx: &mut Context<'_>) {
         // Nested layers have reasons of their own.
-        if self.state().is_to_drain() || self.layered || self.incoming == Incoming::EofUnanswered {
+        if self.state().is_to_drain() || self.layered || self.peer_stream == PeerStream::EofUnanswered {
             self.turn(cx);
         }
     }
@@ -255,7 +255,7 @@ impl Connection {
     /// Output: the end of this side's stream, requested by [`wants_write_eof`](Self::wants_write_eof), has left.
     pub fn write_eof_sent(&mut self) {
         self.state().set_eof_sent();
-        if matches!(self.incoming, Incoming::EofCloses | Incoming::Eof) {
+        if matches!(self.peer_stream, PeerStream::EofCloses | PeerStream::Eof) {
             self.transport.lose_connection();
         }
     }
@@ -286,7 +286,7 @@ impl Connection {
 
     /// Whether the protocol has heard of the peer's end of stream.
     pub(crate) fn has_ended(&self) -> bool {
-        self.incoming != Incoming::Open
+        self.peer_stream != PeerStream::Open
     }
 
     pub(crate) fn is_layered(&self) -> bool {
@@ -376,7 +376,7 @@ impl fmt::Debug for Connection {
         f.debug_struct("Connection")
             .field("transport", &self.transport)
             .field("protocol", &self.protocol.as_ref().map(|protocol| protocol.type_name()))
-            .field("incoming", &self.incoming)
+            .field("peer_stream", &self.peer_stream)
             .finish()
     }
 }

@@ -1,7 +1,7 @@
 //! Another protocol for a connection that goes on.
 
 use crate::connection::factory::{Built, Factory, FactoryCell};
-use crate::connection::{Connection, Incoming};
+use crate::connection::{Connection, PeerStream};
 use crate::time::panic_log::report_panic;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
@@ -103,8 +103,8 @@ impl Connection {
         if let Err(message) = catch_panic(|| self.introduce()) {
             return self.panicked(message);
         }
-        if self.incoming != Incoming::Open {
-            self.incoming = Incoming::EofUnanswered;
+        if self.peer_stream != PeerStream::Open {
+            self.peer_stream = PeerStream::EofUnanswered;
         }
         self.state().keep_rest(&rest);
         self.made();

@@ -209,7 +209,7 @@ impl<A: DatagramAddress> DatagramLoop<A> {
         }
         while budget.allows_calls() && !self.state.port.is_stopping() && self.state.calls.any_ready() {
             match catch_panic(|| self.state.calls.next(cx)) {
-                Ok(Some(call)) => self.call("timed or deferred call", |protocol| call(&mut ProtocolCallee(protocol))),
+                Ok(Some(call)) => self.call("timed or deferred call", |protocol| call(&mut DatagramCallee(protocol))),
                 Ok(None) => return,
                 Err(panic) => report_panic(&panic, "dropping a deferred future panicked"),
             }
@@ -300,9 +300,9 @@ impl Budget {
 }
 
 /// A protocol as the receiver of timed and deferred calls.
-struct ProtocolCallee<'a, A>(&'a mut dyn DatagramProtocol<A>);
+struct DatagramCallee<'a, A>(&'a mut dyn DatagramProtocol<A>);
 
-impl<A: DatagramAddress> Callee for ProtocolCallee<'_, A> {
+impl<A: DatagramAddress> Callee for DatagramCallee<'_, A> {
     fn protocol(&mut self) -> &mut dyn Any {
         self.0
     }

@@ -340,7 +340,7 @@ impl<S: Stream> Io<S> {
                 }
                 let written = poll_write(stream, state, cx, output.chunk());
                 if written.is_pending() {
-                    output.settle(buffers);
+                    output.shrink(buffers);
                 }
                 written
             };

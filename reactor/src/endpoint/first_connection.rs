@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{Either, LocalBoxFuture, select};
 use tokio::sync::oneshot;
 
-use crate::connect::connector::{Attempt, Connector};
+use crate::connect::connector::{AttemptGuard, Connector};
 use crate::connect::error::{ConnectError, ConnectErrorKind};
 use crate::connection::Protocol;
 use crate::connection::factory::Factory;
@@ -118,7 +118,7 @@ pub(super) async fn attempt(
     connect: impl FnOnce(Box<dyn Factory>) -> Connector,
 ) -> Result<Transport, ConnectError> {
     let (factory, made) = FirstConnection::around(factory, target);
-    let attempt = Attempt(connect(factory));
+    let attempt = AttemptGuard(connect(factory));
     made.unless(async { attempt.0.finished().await.err() }).await
 }
 

@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::address::Address;
-use crate::connect::connector::Attempt;
+use crate::connect::connector::AttemptGuard;
 use crate::connect::error::ConnectError;
 use crate::connection::factory::Factory;
 use crate::connection::{OnEof, Protocol};
@@ -86,7 +86,7 @@ impl TokioStream {
             let (bridge, stream) = Bridge::new(&transport);
             tell.take()?.send(Ok(stream)).is_ok().then_some(bridge)
         });
-        let attempt = Attempt(connector.on_failed(move |_, error| {
+        let attempt = AttemptGuard(connector.on_failed(move |_, error| {
             if let Some(tell) = failed.take() {
                 // The receiver may have been dropped.
                 let _ = tell.send(Err(error));

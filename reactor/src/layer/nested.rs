@@ -13,8 +13,8 @@ use crate::transport::flow_control::HIGH_WATER;
 ///
 /// The layer passes it what comes from outside, by [`received`](Self::received), [`received_eof`](Self::received_eof)
 /// and [`file_descriptor_received`](Self::file_descriptor_received). In its [`pass`](crate::layer::Layer::pass) it
-/// calls [`pass`](Self::pass), or [`send`](Self::send) and [`settle`](Self::settle) if it has something to send when
-/// the inner connection closes.
+/// calls [`pass`](Self::pass), or [`send`](Self::send) and [`update_outer`](Self::update_outer) if it has something to
+/// send when the inner connection closes.
 pub struct Nested {
     outer: Transport,
     inside: Connection,
@@ -78,7 +78,7 @@ impl Nested {
     }
 
     /// Offers `take` the bytes that the protocol inside wants to send, up to 65,536 at a time, until it takes none.
-    /// `take` gets the outer transport, sends by [`Transport::carry`], and returns how many of the bytes it has
+    /// `take` gets the outer transport, sends by [`Transport::write_from_inside`], and returns how many of the bytes it has
     /// processed. While the outer connection is full the bytes stay inside, so that they count where they were written.
     pub fn send(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
         self.send_with(|outer, _, data| take(outer, data));
@@ -105,14 +105,14 @@ impl Nested {
     /// Holds the outer connection while the inner one does not want to read, ends it if the inner one has failed, and
     /// keeps it from closing while `unfinished`, or while something is unsent inside. The layer decides what to do
     /// about a close or an end of the stream requested inside; from then on the outer connection is read.
-    pub fn settle(&mut self, unfinished: bool) {
-        self.settle_outer(unfinished);
+    pub fn update_outer(&mut self, unfinished: bool) {
+        self.update_outer_end(unfinished);
         let closing = self.inside.transport().0.is_closing();
         self.hold(!closing && !self.inside.wants_read());
     }
 
-    /// [`send`](Self::send) and [`settle`](Self::settle) in one. A close or an end of the stream requested inside also
-    /// applies to the outer connection, and a whole message received inside counts as one outside, too.
+    /// [`send`](Self::send) and [`update_outer`](Self::update_outer) in one. A close or an end of the stream requested
+    /// inside also applies to the outer connection, and a whole message received inside counts as one outside, too.
     pub fn pass(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
         self.pass_with(|outer, _, data| take(outer, data));
     }
@@ -124,7 +124,7 @@ impl Nested {
             self.outer.note_message();
         }
         self.send_with(take);
-        self.settle_outer(false);
+        self.update_outer_end(false);
         if self.inside.wants_close() {
             self.outer.lose_connection_with(self.inside.transport().0.close_reason());
         } else if self.inside.wants_write_eof() {
@@ -134,7 +134,7 @@ impl Nested {
         self.hold(!self.inside.wants_read());
     }
 
-    fn settle_outer(&self, unfinished: bool) {
+    fn update_outer_end(&self, unfinished: bool) {
         self.outer.0.set_unfinished(unfinished || !self.inside.transport().0.is_finished());
         if let Some(reason) = self.inside.failure() {
             self.outer.fail_connection(reason);
@@ -147,7 +147,7 @@ impl Nested {
     }
 
     /// Has the outer connection read, whether or not the inner one wants that, until the next
-    /// [`settle`](Self::settle) or [`pass`](Self::pass): for a layer that waits for something itself.
+    /// [`update_outer`](Self::update_outer) or [`pass`](Self::pass): for a layer that waits for something itself.
     pub fn release(&mut self) {
         self.hold(false);
     }

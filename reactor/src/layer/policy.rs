@@ -174,7 +174,7 @@ impl<P: Policy> Layer for PolicyLayer<P> {
         let policy = &mut self.policy;
         self.nested.pass_with(|outer, inner, data| {
             let allowed = policy.outgoing(data).min(data.len());
-            outer.0.carry_all(&inner.0, &data[..allowed]);
+            outer.0.write_all_from_inside(&inner.0, &data[..allowed]);
             allowed
         });
     }

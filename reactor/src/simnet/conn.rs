@@ -54,9 +54,6 @@ pub(super) struct End {
     pub(super) keep_alive: Option<Duration>,
 }
 
-/// The tasks to wake when the network is no longer borrowed.
-pub(super) type Wakers = Vec<Waker>;
-
 impl End {
     pub(super) fn new(host: HostId, address: SocketAddr) -> Self {
         Self {
@@ -77,7 +74,7 @@ impl End {
         }
     }
 
-    pub(super) fn break_off(&mut self, kind: io::ErrorKind, wakers: &mut Wakers) {
+    pub(super) fn break_off(&mut self, kind: io::ErrorKind, wakers: &mut Vec<Waker>) {
         self.broken.get_or_insert(kind);
         wakers.extend(self.reader.take());
         wakers.extend(self.writer.take());
@@ -100,7 +97,7 @@ impl Conn {
         }
     }
 
-    pub(super) fn break_both(&mut self, kind: io::ErrorKind) -> Wakers {
+    pub(super) fn break_both(&mut self, kind: io::ErrorKind) -> Vec<Waker> {
         let mut wakers = Vec::new();
         for end in &mut self.ends {
             end.break_off(kind, &mut wakers);

@@ -5,7 +5,7 @@ use std::task::Waker;
 use std::time::{Duration, Instant};
 
 use crate::simnet::addresses::{HostId, is_for_many};
-use crate::simnet::conn::{ConnPhase, Wakers};
+use crate::simnet::conn::ConnPhase;
 use crate::simnet::log::What;
 use crate::simnet::packet::{Datagram, Packet, Part};
 use crate::simnet::state::NetworkState;
@@ -54,7 +54,7 @@ impl NetworkState {
     }
 
     /// A packet arrives.
-    pub(super) fn arrive(&mut self, packet: Packet, now: Instant) -> Wakers {
+    pub(super) fn arrive(&mut self, packet: Packet, now: Instant) -> Vec<Waker> {
         let mut wakers = Vec::new();
         match packet {
             Packet::Open { conn, attempt } => self.open_arrived(conn, attempt, now, &mut wakers),
@@ -71,7 +71,7 @@ impl NetworkState {
         wakers
     }
 
-    fn open_arrived(&mut self, conn: u64, attempt: u32, now: Instant, wakers: &mut Wakers) {
+    fn open_arrived(&mut self, conn: u64, attempt: u32, now: Instant, wakers: &mut Vec<Waker>) {
         let Some(connection) = self.conn(conn) else { return };
         if connection.ends[0].released {
             self.forget(conn);
@@ -106,7 +106,7 @@ impl NetworkState {
         }
     }
 
-    fn answer_arrived(&mut self, conn: u64, phase: ConnPhase, now: Instant, wakers: &mut Wakers) {
+    fn answer_arrived(&mut self, conn: u64, phase: ConnPhase, now: Instant, wakers: &mut Vec<Waker>) {
         let Some(connection) = self.conn(conn) else { return };
         if connection.phase == ConnPhase::Opening {
             connection.phase = phase;
@@ -124,7 +124,7 @@ impl NetworkState {
         }
     }
 
-    fn part_arrived(&mut self, conn: u64, to: usize, number: u64, part: Part, now: Instant, wakers: &mut Wakers) {
+    fn part_arrived(&mut self, conn: u64, to: usize, number: u64, part: Part, now: Instant, wakers: &mut Vec<Waker>) {
         let Some(connection) = self.conn(conn) else { return };
         let (from_host, to_host) = (connection.ends[1 - to].host, connection.ends[to].host);
         let to_address = connection.ends[to].address.ip();
@@ -176,7 +176,7 @@ impl NetworkState {
         }
     }
 
-    fn give_up(&mut self, conn: u64, sender: usize, now: Instant, wakers: &mut Wakers) {
+    fn give_up(&mut self, conn: u64, sender: usize, now: Instant, wakers: &mut Vec<Waker>) {
         let held = self.holds_part_of(conn, sender);
         self.held.retain(|packet| !packet.is_part_of(conn, sender));
         let Some(connection) = self.conn(conn) else { return };

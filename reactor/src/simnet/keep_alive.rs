@@ -4,9 +4,10 @@
 //! they do not.
 
 use std::io;
+use std::task::Waker;
 use std::time::Instant;
 
-use crate::simnet::conn::{Conn, ConnPhase, Wakers};
+use crate::simnet::conn::{Conn, ConnPhase};
 use crate::simnet::log::What;
 use crate::simnet::packet::Packet;
 use crate::simnet::state::NetworkState;
@@ -47,7 +48,7 @@ impl NetworkState {
     }
 
     /// An end has heard nothing since then, if it was cut off all the time.
-    pub(super) fn silence(&mut self, conn: u64, end: usize, since: Instant, now: Instant, wakers: &mut Wakers) {
+    pub(super) fn silence(&mut self, conn: u64, end: usize, since: Instant, now: Instant, wakers: &mut Vec<Waker>) {
         // Then it waits for an acknowledgement, for longer.
         if self.holds_part_of(conn, end) {
             return;

@@ -21,9 +21,9 @@ impl State {
         self.fill(unsent);
     }
 
-    /// Takes bytes from the layer inside as [`carry`](Self::carry) does, with the descriptors that belong before,
+    /// Takes bytes from the layer inside as [`write_from_inside`](Self::write_from_inside) does, with the descriptors that belong before,
     /// between and behind them.
-    pub(crate) fn carry_all(self: &Rc<Self>, inside: &Self, mut data: &[u8]) {
+    pub(crate) fn write_all_from_inside(self: &Rc<Self>, inside: &Self, mut data: &[u8]) {
         while inside.waiting_descriptors() > 0 {
             let Some((before, descriptor)) = inside.with_descriptors(|waiting| waiting.take(data.len())) else {
                 inside.with_descriptors(|waiting| waiting.advance(data.len()));
@@ -31,13 +31,13 @@ impl State {
             };
             inside.repay(DESCRIPTOR_WEIGHT);
             let (first, rest) = data.split_at(before);
-            self.carry(first);
+            self.write_from_inside(first);
             data = rest;
-            if self.carries() {
+            if self.takes_from_inside() {
                 self.queue_descriptor(descriptor);
             }
         }
-        self.carry(data);
+        self.write_from_inside(data);
     }
 
     /// The number of descriptors that wait to be sent.

@@ -12,7 +12,7 @@ pub(crate) struct Intake {
     /// The number of live connections.
     alive: Cell<usize>,
     /// The connections that are not established yet.
-    pending: RefCell<Pending>,
+    pending: RefCell<PendingConnections>,
 }
 
 /// A connection that may have to give way to a newer one.
@@ -62,7 +62,7 @@ impl Intake {
 
 /// A port's unestablished connections by peer; those without an address count as one peer's.
 #[derive(Default)]
-struct Pending {
+struct PendingConnections {
     count: usize,
     /// Each peer's connections by number, oldest first. No peer's map is empty.
     peers: HashMap<Option<IpAddr>, BTreeMap<u64, Unestablished>>,
@@ -74,7 +74,7 @@ struct Unestablished {
     layers: u32,
 }
 
-impl Pending {
+impl PendingConnections {
     fn of(&self, source: IpAddr) -> usize {
         self.peers.get(&Some(source)).map_or(0, BTreeMap::len)
     }

@@ -103,8 +103,8 @@ impl Transport {
 
     /// For layers: like [`write`](Self::write), but also works while the connection is closing, for bytes that were
     /// written inside before that.
-    pub fn carry(&self, data: &[u8]) {
-        self.0.carry(data);
+    pub fn write_from_inside(&self, data: &[u8]) {
+        self.0.write_from_inside(data);
     }
 
     /// What `write!(self.transport, "…")` calls. Unlike the method of [`std::io::Write`], it cannot fail and returns

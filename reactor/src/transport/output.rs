@@ -42,7 +42,7 @@ impl Output {
                 let len = self.front.len() + data.len();
                 if len > self.front.capacity() && len > PIECE {
                     // Doubling would take up to twice what it holds.
-                    self.front.reserve_exact(len.next_multiple_of(SETTLED) - self.front.len());
+                    self.front.reserve_exact(len.next_multiple_of(SLACK) - self.front.len());
                 }
                 self.front.extend_from_slice(data);
             }
@@ -121,13 +121,13 @@ impl Output {
     }
 
     /// Gives back memory that a few left-over bytes do not need, when the destination takes no more.
-    pub(crate) fn settle(&mut self, buffers: &Buffers) {
+    pub(crate) fn shrink(&mut self, buffers: &Buffers) {
         let left = self.front.len() - self.start;
         if left > 0 && self.front.capacity() / 4 > left {
             let small = self.front[self.start..].to_vec();
             buffers.return_buffer(mem::replace(&mut self.front, small));
             self.start = 0;
-        } else if self.start >= SETTLED {
+        } else if self.start >= SLACK {
             // For what is written next.
             self.front.drain(..self.start);
             self.start = 0;
@@ -188,7 +188,7 @@ const TOGETHER: usize = 128 * 1024;
 const PIECE: usize = 64 * 1024;
 
 /// The unused room beyond which a connection whose peer is behind gives memory back.
-const SETTLED: usize = 16 * 1024;
+const SLACK: usize = 16 * 1024;
 
 /// The number of sent bytes at the front of a buffer that makes moving the rest worthwhile.
 const COMPACT: usize = 64 * 1024;

@@ -328,14 +328,14 @@ impl State {
     }
 
     /// Takes bytes from the layer inside, which may have been written before this connection began to close.
-    pub(crate) fn carry(self: &Rc<Self>, data: &[u8]) {
-        if !data.is_empty() && self.carries() {
+    pub(crate) fn write_from_inside(self: &Rc<Self>, data: &[u8]) {
+        if !data.is_empty() && self.takes_from_inside() {
             self.queue(data.len(), |output, buffers| output.push(data, buffers));
         }
     }
 
     /// Whether bytes from the layer inside are accepted.
-    pub(crate) fn carries(&self) -> bool {
+    pub(crate) fn takes_from_inside(&self) -> bool {
         matches!(self.lifecycle.get().eof(), Some(Eof::NotWanted | Eof::Wanted))
     }
 

@@ -41,7 +41,7 @@ fn changed(setup: u8, changes: &[u8]) {
         [false, true].map(|is_server| StringTransport::connect(ends[usize::from(is_server)].protect(is_server)));
     let sender = usize::from(setup >> 1 & 1);
     let mut passed = 0;
-    let mut carry = |wires: &mut [StringTransport; 2]| {
+    let mut pump = |wires: &mut [StringTransport; 2]| {
         while wires.iter().any(|wire| !wire.written().is_empty()) {
             for from in 0..2 {
                 let mut records = wires[from].take_written();
@@ -54,7 +54,7 @@ fn changed(setup: u8, changes: &[u8]) {
             }
         }
     };
-    carry(&mut wires);
+    pump(&mut wires);
     for end in &ends {
         let transport = end.0.borrow().transport.clone();
         if let Some(transport) = transport {
@@ -63,7 +63,7 @@ fn changed(setup: u8, changes: &[u8]) {
         }
     }
     wires.iter_mut().for_each(StringTransport::settle);
-    carry(&mut wires);
+    pump(&mut wires);
     wires.iter_mut().for_each(StringTransport::receive_eof);
     for end in &ends {
         let seen = end.0.borrow();

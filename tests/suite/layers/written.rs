@@ -50,7 +50,7 @@ impl<F: Factory> Layer for Flip<F> {
     fn pass(&mut self) {
         if let Some(nested) = &mut self.nested {
             nested.pass(|outer, data| {
-                outer.carry(&flip(data));
+                outer.write_from_inside(&flip(data));
                 data.len()
             });
         }

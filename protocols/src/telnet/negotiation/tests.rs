@@ -26,7 +26,7 @@ fn ends(states: [State; 2], agree: [bool; 2]) -> Ends {
 }
 
 /// Has this end receive what comes next, if anything does.
-fn carry(ends: &mut Ends, end: usize) -> bool {
+fn pump(ends: &mut Ends, end: usize) -> bool {
     let Some(on) = ends[end].coming.pop_front() else { return false };
     let agrees = ends[end].agrees;
     let answer = ends[end].state.received(on, agrees).send;
@@ -34,16 +34,16 @@ fn carry(ends: &mut Ends, end: usize) -> bool {
     true
 }
 
-/// Carries everything, and returns the number of messages.
+/// Moves everything, and returns the number of messages.
 #[track_caller]
 fn until_quiet(ends: &mut Ends) -> usize {
     let from = format!("{ends:?}");
-    let mut carried = 0;
-    while carry(ends, 0) || carry(ends, 1) {
-        carried += 1;
-        assert!(carried < 10, "a loop from {from}");
+    let mut moved = 0;
+    while pump(ends, 0) || pump(ends, 1) {
+        moved += 1;
+        assert!(moved < 10, "a loop from {from}");
     }
-    carried
+    moved
 }
 
 fn each_agreement() -> [[bool; 2]; 4] {
@@ -75,7 +75,7 @@ fn whatever_both_ends_ask_for_and_whenever_they_come_to_agree() {
             assert!(states == [State::Yes; 2] || states == [State::No; 2], "{from:?} ends in {states:?}");
             for end in 0..2 {
                 let mut next = vec![from.clone(), from.clone(), from.clone()];
-                carry(&mut next[0], end);
+                pump(&mut next[0], end);
                 for (on, asked) in [true, false].into_iter().zip(&mut next[1..]) {
                     let sent = asked[end].state.request(on);
                     asked[1 - end].coming.extend(sent);
@@ -99,8 +99,8 @@ fn what_was_asked_for_last_holds_if_the_peer_agrees() {
             let sent = ends[0].state.request(last);
             ends[1].coming.extend(sent);
             if requests >> (2 * request + 1) & 1 != 0 {
-                carry(&mut ends, 1);
-                carry(&mut ends, 0);
+                pump(&mut ends, 1);
+                pump(&mut ends, 0);
             }
         }
         until_quiet(&mut ends);

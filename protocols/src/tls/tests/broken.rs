@@ -43,8 +43,8 @@ impl Hands {
         }
     }
 
-    /// Carries all that is there, piece by piece, until neither has anything to say.
-    fn carry(&mut self, mut change: impl FnMut(From, Vec<u8>) -> Vec<u8>) {
+    /// Moves all that is there, piece by piece, until neither has anything to say.
+    fn pump(&mut self, mut change: impl FnMut(From, Vec<u8>) -> Vec<u8>) {
         loop {
             let mut is_quiet = true;
             for from in [From::Client, From::Server] {
@@ -59,10 +59,10 @@ impl Hands {
         }
     }
 
-    /// Carries only the first `n` bytes of what one side sends.
-    fn carry_up_to(&mut self, n: usize, from: From) {
+    /// Moves only the first `n` bytes of what one side sends.
+    fn pump_up_to(&mut self, n: usize, from: From) {
         let mut left = n;
-        self.carry(|sender, mut data| {
+        self.pump(|sender, mut data| {
             if sender == from {
                 data.truncate(left);
                 left -= data.len();
@@ -87,7 +87,7 @@ impl Hands {
         }
         self.client.settle();
         self.server.settle();
-        self.carry(|_, data| data);
+        self.pump(|_, data| data);
         for end in &ends {
             assert!(b"hello".starts_with(&end.received()[..]), "{context}: {:?}", end.received());
         }
@@ -103,7 +103,7 @@ impl Hands {
 fn lengths() -> [(From, usize); 2] {
     let mut hands = Hands::new(&client(), &server());
     let (mut of_client, mut of_server) = (0, 0);
-    hands.carry(|from, data| {
+    hands.pump(|from, data| {
         *(if from == From::Client { &mut of_client } else { &mut of_server }) += data.len();
         data
     });
@@ -136,7 +136,7 @@ fn a_handshake_that_is_cut_at_any_byte_has_failed_and_says_so() {
         let (client, server) = (client(), server());
         for n in 0..length {
             let mut hands = Hands::new(&client, &server);
-            hands.carry_up_to(n, from);
+            hands.pump_up_to(n, from);
             let (_, receiver) = hands.ends(from);
             let is_over = receiver.close_reason().is_some();
             // In turn the ways in which a peer may be gone: its stream ends, it is reset, it is silent.
@@ -169,7 +169,7 @@ fn a_handshake_that_is_changed_at_any_byte_is_not_taken_for_another() {
         for at in 0..length {
             let mut hands = Hands::new(&client, &server);
             let mut passed = 0;
-            hands.carry(|sender, mut data| {
+            hands.pump(|sender, mut data| {
                 if sender == from {
                     if (passed..passed + data.len()).contains(&at) {
                         data[at - passed] ^= 1 << (at % 8);
@@ -217,7 +217,7 @@ fn what_comes_between_at_any_stage_ends_the_connection_or_is_nothing() {
             for stage in 0..3 {
                 let mut hands = Hands::new(&client, &server);
                 let mut flights = 0;
-                hands.carry(|sender, data| {
+                hands.pump(|sender, data| {
                     if sender != from || data.is_empty() {
                         return data;
                     }
@@ -251,7 +251,7 @@ fn s197_a_stream_that_is_cut_at_any_byte_of_its_end_is_not_taken_for_whole() {
     let mut n = 0;
     loop {
         let mut hands = Hands::new(&client, &server);
-        hands.carry(|_, data| data);
+        hands.pump(|_, data| data);
         hands.at_client.transport().write("hello");
         hands.client.settle();
         let record = hands.client.written().len();
