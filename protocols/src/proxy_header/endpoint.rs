@@ -15,7 +15,7 @@ pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     let inside = inside.server_endpoint(reactor)?;
     let trust = match arguments.optional("trust")? {
         Some(sources) => {
-            let names: Vec<_> = sources.as_str().split(',').map(str::to_owned).collect();
+            let names = sources.list();
             if let Some(wrong) = names.iter().find(|name| network(name).is_err()) {
                 return Err(
                     sources.error(format_args!("contains {wrong:?}, which is neither an address nor a network"))

@@ -31,7 +31,7 @@ pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
         files.ok_or_else(|| arguments.error("has no certificate: give it certificate= and key=, or directory="))?;
     let settings = ServerSettings {
         client_roots: arguments.optional("client-ca")?.map(|path| PathBuf::from(path.as_str())),
-        alpn: list(arguments, "alpn")?,
+        alpn: arguments.optional("alpn")?.map(|list| list.list()).unwrap_or_default(),
         handshake: arguments.optional("handshake")?.map(|seconds| seconds.seconds()).transpose()?,
     };
     let whole = arguments.clone();
@@ -60,7 +60,7 @@ pub(crate) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
         files: Files::of(arguments)?,
         roots: arguments.optional("ca")?.map(|path| PathBuf::from(path.as_str())),
         fingerprint,
-        alpn: list(arguments, "alpn")?,
+        alpn: arguments.optional("alpn")?.map(|list| list.list()).unwrap_or_default(),
         handshake: arguments.optional("handshake")?.map(|seconds| seconds.seconds()).transpose()?,
     };
     let whole = arguments.clone();
@@ -73,12 +73,6 @@ pub(crate) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
         settings,
         tls: OnceCell::new(),
     }))
-}
-
-/// A comma-separated list.
-fn list(arguments: &mut Arguments, name: &'static str) -> Result<Vec<String>, EndpointError> {
-    let Some(list) = arguments.optional(name)? else { return Ok(Vec::new()) };
-    Ok(list.as_str().split(',').map(|element| element.trim().to_owned()).collect())
 }
 
 /// Where certificates and keys are.

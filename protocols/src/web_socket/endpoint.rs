@@ -12,8 +12,8 @@ use crate::web_socket::{WebSocket, answer};
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     let inside = arguments.rest()?.server_endpoint(reactor)?;
     let path = path(arguments)?;
-    let hosts = list(arguments, "hosts")?;
-    let origins = list(arguments, "origins")?;
+    let hosts = arguments.optional("hosts")?.map(|list| list.list()).unwrap_or_default();
+    let origins = arguments.optional("origins")?.map(|list| list.list()).unwrap_or_default();
     let settings = Settings::of(arguments)?;
     Ok(Box::new(WebSocketServer { arguments: arguments.clone(), inside, path, hosts, origins, settings }))
 }
@@ -24,12 +24,6 @@ fn path(arguments: &mut Arguments) -> Result<Option<String>, EndpointError> {
         return Err(path.error("is not a path: a path begins with a slash"));
     }
     Ok(Some(path.to_string()))
-}
-
-/// A comma-separated list.
-fn list(arguments: &mut Arguments, name: &'static str) -> Result<Vec<String>, EndpointError> {
-    let Some(list) = arguments.optional(name)? else { return Ok(Vec::new()) };
-    Ok(list.as_str().split(',').map(|element| element.trim().to_owned()).collect())
 }
 
 /// The settings of both ends.

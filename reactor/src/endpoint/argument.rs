@@ -64,6 +64,11 @@ impl Argument {
         }
     }
 
+    /// The elements of a comma-separated list, without the spaces around them.
+    pub fn list(&self) -> Vec<String> {
+        self.value.split(',').map(|element| element.trim().to_owned()).collect()
+    }
+
     /// Parses an IP address of either family, and adds `port`. An IPv6 address has no brackets, but may have a scope,
     /// as in `fe80::1%3`.
     ///
@@ -137,6 +142,12 @@ mod tests {
         for text in ["", "localhost", "[::1]", "127.0.0.1:80", "1.2.3", "::1]:80", "256.0.0.1"] {
             assert!(argument(text).ip_address(7).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_list_has_commas_between_its_elements() {
+        assert_eq!(argument("a, b ,c").list(), ["a", "b", "c"]);
+        assert_eq!(argument("").list(), [""]);
     }
 
     #[test]
