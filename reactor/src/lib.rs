@@ -61,6 +61,7 @@
 //! | go on in another protocol: upgrades, ports where the first bytes tell who speaks | [`Transport::switch_to`] |
 //! | reach what a connector or a service has built | [`Transport::handle`], [`Connector::connected`] |
 //! | limit time, rate or number; log the traffic | [`layer`], and `protocols::policies` |
+//! | limit what peers make the program hold | [`Reactor::set_memory_budget`], [`Transport::charge_memory`] |
 //! | use all cores | [`run_on_threads`] |
 //! | send and receive datagrams: UDP, broadcast, multicast | [`datagram`] |
 //! | use UNIX sockets, peer credentials, descriptor passing | [`unix`] |
@@ -132,7 +133,6 @@ pub use time::deferred_call::DeferredCall;
 pub use time::delayed_call::DelayedCall;
 pub use transport::Transport;
 pub use transport::close_reason::CloseReason;
-pub use transport::memory_charge::MemoryCharge;
 
 /// The README's program, compiled as a test.
 #[cfg(doctest)]

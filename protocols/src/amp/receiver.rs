@@ -4,7 +4,8 @@ use std::fmt;
 use std::future::ready;
 
 use bytes::Bytes;
-use reactor::{CloseReason, Factory, MemoryCharge, OnEof, Protocol, Transport};
+use reactor::connection::MemoryCharge;
+use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 use crate::amp::amp_box::AmpBox;
 use crate::amp::answer::When;

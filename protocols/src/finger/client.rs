@@ -5,8 +5,9 @@ use std::future::Future;
 use std::rc::Rc;
 use std::time::Duration;
 
+use reactor::connection::MemoryCharge;
 use reactor::net::ConnectOptions;
-use reactor::{CloseReason, ConnectError, MemoryCharge, OnEof, Protocol, Reactor, Transport};
+use reactor::{CloseReason, ConnectError, OnEof, Protocol, Reactor, Transport};
 
 use crate::finger::query::{FingerQuery, InvalidFingerQuery};
 

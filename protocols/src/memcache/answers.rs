@@ -1,6 +1,7 @@
 use std::rc::Rc;
 
-use reactor::{CloseReason, MemoryCharge};
+use reactor::CloseReason;
+use reactor::connection::MemoryCharge;
 
 use crate::line::{LineHandler, OnLongLine};
 use crate::memcache::client::MemcacheClient;

@@ -3,10 +3,10 @@
 use std::mem;
 use std::rc::Rc;
 
-use reactor::connection::Connection;
+use reactor::connection::{Connection, MemoryCharge};
 use reactor::layer::{Layer, Nested};
 use reactor::port::Pending;
-use reactor::{CloseReason, DelayedCall, MemoryCharge, OnEof, Protocol, Transport};
+use reactor::{CloseReason, DelayedCall, OnEof, Protocol, Transport};
 
 use crate::policies::pass_through::PassThrough;
 use crate::proxy_header::header;

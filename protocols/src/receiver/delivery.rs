@@ -2,7 +2,8 @@
 
 use std::cell::Cell;
 
-use reactor::{CloseReason, Factory, MemoryCharge, OnEof, Transport};
+use reactor::connection::MemoryCharge;
+use reactor::{CloseReason, Factory, OnEof, Transport};
 
 use crate::receiver::input::{Buffer, Input};
 #[cfg(feature = "tls")]

@@ -45,7 +45,8 @@ pub use handler::TelnetHandler;
 use std::fmt;
 use std::rc::Rc;
 
-use reactor::{CloseReason, Factory, MemoryCharge, OnEof, Protocol, Transport};
+use reactor::connection::MemoryCharge;
+use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
 use crate::receiver::handle::ReceiverCell;
 use crate::receiver::input::{Buffer, Input};

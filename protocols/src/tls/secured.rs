@@ -3,11 +3,11 @@
 use std::mem;
 use std::rc::Rc;
 
-use reactor::connection::Connection;
+use reactor::connection::{Connection, MemoryCharge};
 use reactor::layer::{Layer, Nested};
 use reactor::port::Pending;
 use reactor::text::escaped;
-use reactor::{CloseReason, DelayedCall, MemoryCharge, OnEof, Protocol, SharedFactory, Transport};
+use reactor::{CloseReason, DelayedCall, OnEof, Protocol, SharedFactory, Transport};
 
 use crate::policies::pass_through::PassThrough;
 use crate::tls::end::End;

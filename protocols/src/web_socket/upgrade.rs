@@ -5,10 +5,10 @@ use std::mem;
 use std::rc::Rc;
 
 use http::{StatusCode, Uri};
-use reactor::connection::Connection;
+use reactor::connection::{Connection, MemoryCharge};
 use reactor::layer::{Layer, Nested};
 use reactor::port::Pending;
-use reactor::{CloseReason, MemoryCharge, OnEof, Protocol, SharedFactory, Transport};
+use reactor::{CloseReason, OnEof, Protocol, SharedFactory, Transport};
 
 use crate::policies::pass_through::PassThrough;
 use crate::web_socket::answer::{self, Outcome};

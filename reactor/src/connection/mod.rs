@@ -31,12 +31,16 @@
 //! assert_eq!(wire.written(), b"5 bytes");
 //! ```
 //!
+//! A protocol that keeps much of what its peer sends says so by a [`MemoryCharge`], from
+//! [`Transport::charge_memory`](crate::Transport::charge_memory).
+//!
 //! Twisted has `IProtocol`, `IHalfCloseableProtocol` and `IProtocolFactory`.
 
 pub(crate) mod factory;
 pub(crate) mod rules;
 pub(crate) mod switch;
 
+pub use crate::transport::memory_charge::MemoryCharge;
 pub use factory::{Factory, IntoProtocol, SharedFactory, share};
 
 use std::any::{Any, type_name};

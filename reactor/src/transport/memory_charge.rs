@@ -16,7 +16,8 @@ use crate::transport::state::State;
 /// without a charge. The receivers and layers of the crate `protocols` charge for the input that they keep.
 ///
 /// ```
-/// use reactor::{MemoryCharge, Protocol, Transport};
+/// use reactor::connection::MemoryCharge;
+/// use reactor::{Protocol, Transport};
 ///
 /// /// Answers each message, up to an empty line, with its length.
 /// struct Measure { transport: Transport, message: Vec<u8>, charge: MemoryCharge }

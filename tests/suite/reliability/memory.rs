@@ -13,9 +13,10 @@ use protocols::stateful::{State, StatefulHandler, StatefulReceiver};
 use protocols::string::StringFormat;
 use protocols::web_socket::WebSocket;
 use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver};
+use reactor::connection::MemoryCharge;
 use reactor::io::TokioStream;
 use reactor::testing::{Simulation, StringTransport};
-use reactor::{Address, CloseReason, Factory, MemoryCharge, Protocol, Reactor, Transport, run_on_threads};
+use reactor::{Address, CloseReason, Factory, Protocol, Reactor, Transport, run_on_threads};
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::LengthDelimitedCodec;
 
