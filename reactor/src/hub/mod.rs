@@ -2,6 +2,7 @@
 
 pub(crate) mod buffers;
 pub(crate) mod connection_budget;
+pub(crate) mod intake;
 pub(crate) mod memory_budget;
 pub(crate) mod memory_ledger;
 pub(crate) mod process_memory;

@@ -45,10 +45,10 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use crate::address::Address;
+use crate::hub::intake::Intake;
 use crate::port::refusals::Refusal;
 use crate::time::timers::{Sleep, Timers};
 use crate::transport::Transport;
-use crate::transport::intake::Intake;
 use crate::util::wakers::Wakers;
 
 /// A port that listens for connections or datagrams, returned by [`Reactor::listen_tcp`](crate::Reactor::listen_tcp),

@@ -1,11 +1,9 @@
 pub(crate) mod attachments;
 pub(crate) mod close_reason;
-pub(crate) mod descriptor_queue;
 pub(crate) mod descriptors;
 pub(crate) mod establishing;
 pub(crate) mod finishing;
 pub(crate) mod flow_control;
-pub(crate) mod intake;
 pub(crate) mod lifecycle;
 pub(crate) mod memory_charge;
 pub(crate) mod output;

@@ -12,12 +12,12 @@ use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
 use crate::hub::Hub;
 use crate::hub::buffers::Buffers;
+use crate::hub::intake::{Displace, Intake};
 use crate::time::call::{Call, Notify};
 use crate::time::calls::{Calls, Owner};
 use crate::time::panic_log::log_panic;
 use crate::transport::close_reason::CloseReason;
-use crate::transport::descriptor_queue::DescriptorQueue;
-use crate::transport::intake::{Displace, Intake};
+use crate::transport::descriptors::queue::DescriptorQueue;
 use crate::transport::lifecycle::{Drain, Eof, Lifecycle, Pace};
 use crate::transport::output::Output;
 

@@ -1,9 +1,11 @@
 //! Sending file descriptors on a connection.
 
+pub(crate) mod queue;
+
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
-use crate::transport::descriptor_queue::DescriptorQueue;
+use crate::transport::descriptors::queue::DescriptorQueue;
 use crate::transport::flow_control::HIGH_WATER;
 use crate::transport::state::State;
 
