@@ -16,12 +16,12 @@ use rustls_platform_verifier::Verifier;
 
 use crate::tls::HANDSHAKE_TIMEOUT;
 use crate::tls::certificates::Certificates;
+use crate::tls::certificates::fingerprint::Fingerprint;
+use crate::tls::certificates::pinned::Pinned;
+use crate::tls::certificates::roots::Roots;
 use crate::tls::end::{End, Peer};
 use crate::tls::error::TlsError;
 use crate::tls::factory::TlsFactory;
-use crate::tls::fingerprint::Fingerprint;
-use crate::tls::pinned::Pinned;
-use crate::tls::roots::Roots;
 use crate::tls::server::check;
 use crate::tls::session::{ReactorTime, Session};
 

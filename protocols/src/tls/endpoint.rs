@@ -14,12 +14,12 @@ use reactor::task::LoopingCall;
 use reactor::{ConnectError, Factory, Port, Protocol, Reactor, Transport};
 
 use crate::tls::certificates::Certificates;
+use crate::tls::certificates::client_certificates::ClientCertificates;
+use crate::tls::certificates::fingerprint::Fingerprint;
+use crate::tls::certificates::roots::Roots;
 use crate::tls::client::Client;
-use crate::tls::client_certificates::ClientCertificates;
 use crate::tls::error::TlsError;
 use crate::tls::factory::TlsFactory;
-use crate::tls::fingerprint::Fingerprint;
-use crate::tls::roots::Roots;
 use crate::tls::server::Server;
 
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {

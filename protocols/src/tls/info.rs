@@ -5,7 +5,7 @@ use reactor::Transport;
 use rustls::pki_types::CertificateDer;
 use rustls::{Connection, HandshakeKind, ProtocolVersion, SupportedCipherSuite};
 
-use crate::tls::fingerprint::Fingerprint;
+use crate::tls::certificates::fingerprint::Fingerprint;
 
 /// What the TLS handshake of a connection has negotiated. Twisted's `negotiatedProtocol` and `getPeerCertificate`.
 ///

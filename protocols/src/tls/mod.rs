@@ -64,29 +64,25 @@
 
 mod certificates;
 mod client;
-mod client_certificates;
 mod end;
 pub(crate) mod endpoint;
 mod error;
 mod factory;
-mod fingerprint;
 mod info;
 mod open;
-mod pinned;
-mod roots;
 mod secured;
 mod server;
 mod session;
 mod start;
 
 pub use certificates::Certificates;
+pub use certificates::client_certificates::ClientCertificates;
+pub use certificates::fingerprint::Fingerprint;
+pub use certificates::roots::Roots;
 pub use client::Client;
-pub use client_certificates::ClientCertificates;
 pub use error::TlsError;
 pub use factory::TlsFactory;
-pub use fingerprint::Fingerprint;
 pub use info::TlsInfo;
-pub use roots::Roots;
 pub use rustls;
 pub use server::Server;
 pub(crate) use start::injected;

@@ -13,7 +13,7 @@ use rustls::{KeyLogFile, ServerConfig};
 
 use crate::tls::HANDSHAKE_TIMEOUT;
 use crate::tls::certificates::Certificates;
-use crate::tls::client_certificates::ClientCertificates;
+use crate::tls::certificates::client_certificates::ClientCertificates;
 use crate::tls::end::{End, FailedHandshakes, Peer};
 use crate::tls::error::TlsError;
 use crate::tls::factory::TlsFactory;

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use reactor::endpoint::{Argument, Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
 use reactor::{ConnectError, Factory, Port, Reactor, Transport};
 
-use crate::web_socket::{WebSocket, answer};
+use crate::web_socket::WebSocket;
+use crate::web_socket::handshake::answer;
 
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     let inside = arguments.rest()?.server_endpoint(reactor)?;

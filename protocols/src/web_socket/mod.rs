@@ -1,28 +1,24 @@
 //! Web sockets, RFC 6455.
 
-mod answer;
 mod close_code;
 pub(crate) mod endpoint;
 mod frame;
 mod handle;
 mod handler;
-mod head;
-mod key;
+mod handshake;
 mod link;
 mod open;
-mod opening;
 mod options;
 mod reader;
 mod receiver;
-mod request;
 mod text;
 mod upgrade;
 
 pub use close_code::CloseCode;
 pub use handle::{PingTooLong, WebSocketHandle, WebSocketKind};
 pub use handler::{IntoWebSocketHandler, WebSocketHandler};
+pub use handshake::opening::Opening;
 pub use http;
-pub use opening::Opening;
 
 use std::fmt;
 use std::rc::Rc;

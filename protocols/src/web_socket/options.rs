@@ -6,8 +6,8 @@ use http::StatusCode;
 use reactor::{Protocol, SharedFactory, Transport};
 
 use crate::web_socket::frame::Keys;
+use crate::web_socket::handshake::opening::Opening;
 use crate::web_socket::link::MessageLink;
-use crate::web_socket::opening::Opening;
 
 /// Shared by all connections of a factory.
 #[derive(Clone)]

@@ -9,8 +9,8 @@ use crate::receiver::protocol::{Cut, Event, Receiver};
 use crate::web_socket::frame::Opcode;
 use crate::web_socket::handle::{WebSocketHandle, WebSocketKind};
 use crate::web_socket::handler::{IntoWebSocketHandler, WebSocketHandler};
+use crate::web_socket::handshake::opening::Opening;
 use crate::web_socket::link::MessageLink;
-use crate::web_socket::opening::Opening;
 use crate::web_socket::options::Inside;
 
 /// Messages for the handlers that `build` returns.

@@ -11,13 +11,13 @@ use reactor::port::Pending;
 use reactor::{CloseReason, OnEof, Protocol, SharedFactory, Transport};
 
 use crate::policies::pass_through::PassThrough;
-use crate::web_socket::answer::{self, Outcome};
-use crate::web_socket::head::Head;
+use crate::web_socket::handshake::answer::{self, Outcome};
+use crate::web_socket::handshake::head::Head;
+use crate::web_socket::handshake::opening::Opening;
+use crate::web_socket::handshake::request::{self, Refusal, Verdict};
 use crate::web_socket::link::MessageLink;
 use crate::web_socket::open::{Form, Open, Timers};
-use crate::web_socket::opening::Opening;
 use crate::web_socket::options::{Inside, Options, Role};
-use crate::web_socket::request::{self, Refusal, Verdict};
 use crate::web_socket::text::Characters;
 
 /// A connection that becomes a web socket, or something else.

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use reactor::testing::StringTransport;
 
+use crate::policies::capture::pcap::{Records, invalid};
 use crate::policies::capture::{ENDED, LOST, MADE, RECEIVED, SENT};
-use crate::policies::pcap::{Records, invalid};
 
 /// One connection of a [`Capture`](crate::policies::Capture), read back for replay.
 ///

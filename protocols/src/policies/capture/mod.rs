@@ -1,3 +1,8 @@
+//! Captures of the traffic, and their replay.
+
+pub(crate) mod captured_connection;
+pub(crate) mod pcap;
+
 use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
@@ -7,7 +12,6 @@ use std::time::SystemTime;
 use reactor::layer::Policy;
 use reactor::{CloseReason, Factory, Transport, layer};
 
-use crate::policies::pcap;
 use crate::policies::sink::Sink;
 
 /// A policy that captures every byte with its time, so that a connection can be

@@ -1,9 +1,13 @@
+//! Limits of rates.
+
+pub(crate) mod bucket;
+
 use std::mem;
 
 use reactor::layer::{self, Policy};
 use reactor::{Factory, Transport};
 
-use crate::policies::bucket::Bucket;
+use crate::policies::throttle::bucket::Bucket;
 
 /// A policy that limits how fast connections receive and send, with the [`Bucket`]s that it takes bytes from. Twisted's
 /// `ThrottlingFactory`, `htb.ShapedProtocolFactory` and, by a closure that looks at the peer, `htb.FilterByHost`.

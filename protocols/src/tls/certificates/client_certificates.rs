@@ -4,9 +4,9 @@ use rustls::crypto::CryptoProvider;
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 
-use crate::tls::fingerprint::Fingerprint;
-use crate::tls::pinned::Pinned;
-use crate::tls::roots::Roots;
+use crate::tls::certificates::fingerprint::Fingerprint;
+use crate::tls::certificates::pinned::Pinned;
+use crate::tls::certificates::roots::Roots;
 
 /// Which certificates a server asks of its clients.
 ///
@@ -39,7 +39,7 @@ impl ClientCertificates {
         Self(Asked::ByFingerprint(fingerprints.into_iter().collect()))
     }
 
-    pub(super) fn verifier(&self, provider: &Arc<CryptoProvider>) -> Arc<dyn ClientCertVerifier> {
+    pub(crate) fn verifier(&self, provider: &Arc<CryptoProvider>) -> Arc<dyn ClientCertVerifier> {
         match &self.0 {
             Asked::ByRoots { roots, is_required } => {
                 let builder = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots.0), Arc::clone(provider));

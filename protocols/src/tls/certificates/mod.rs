@@ -1,3 +1,10 @@
+//! Certificates: what a side of TLS presents, and which ones of the other side it accepts.
+
+pub(crate) mod client_certificates;
+pub(crate) mod fingerprint;
+pub(crate) mod pinned;
+pub(crate) mod roots;
+
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::fmt;
@@ -12,8 +19,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
+use crate::tls::certificates::fingerprint::Fingerprint;
 use crate::tls::error::TlsError;
-use crate::tls::fingerprint::Fingerprint;
 
 /// What one side of TLS presents: certificates, each with those that lead to its root, and their private keys.
 ///
@@ -87,7 +94,7 @@ impl Certificates {
     }
 
     /// The certificate for clients that ask for this server name, if they ask for one.
-    pub(super) fn for_name(&self, name: Option<&str>) -> Arc<CertifiedKey> {
+    pub(crate) fn for_name(&self, name: Option<&str>) -> Arc<CertifiedKey> {
         let found = name.filter(|_| self.all.len() > 1).and_then(|name| {
             let by_name = self.by_name.get(&name.to_ascii_lowercase()).map(|index| &self.all[*index]);
             by_name.or_else(|| self.all.iter().find(|certified| is_for(certified, name)))
@@ -96,7 +103,7 @@ impl Certificates {
     }
 
     /// The only certificate, or the first.
-    pub(super) fn first(&self) -> &Arc<CertifiedKey> {
+    pub(crate) fn first(&self) -> &Arc<CertifiedKey> {
         &self.all[0]
     }
 
@@ -146,7 +153,7 @@ fn certified(chain: &[u8], key: &[u8], chain_name: &str, key_name: &str) -> Resu
 }
 
 /// Reads all certificates out of the contents of a file; there is at least one.
-pub(super) fn certificates(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+pub(crate) fn certificates(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>, TlsError> {
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
@@ -157,10 +164,10 @@ pub(super) fn certificates(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<
     }
 }
 
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|error| TlsError::because(format!("cannot read {}: {error}", name_of(path)), error))
 }
 
-pub(super) fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     escaped(path.as_os_str().as_encoded_bytes()).to_string()
 }

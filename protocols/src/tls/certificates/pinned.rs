@@ -6,14 +6,14 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
 
-use crate::tls::fingerprint::Fingerprint;
+use crate::tls::certificates::fingerprint::Fingerprint;
 
 /// Accepts certificates that are known, or any at all.
 #[derive(Debug)]
-pub(super) struct Pinned {
+pub(crate) struct Pinned {
     /// `None` accepts every certificate.
-    pub(super) accepted: Option<Vec<Fingerprint>>,
-    pub(super) algorithms: WebPkiSupportedAlgorithms,
+    pub(crate) accepted: Option<Vec<Fingerprint>>,
+    pub(crate) algorithms: WebPkiSupportedAlgorithms,
 }
 
 impl Pinned {

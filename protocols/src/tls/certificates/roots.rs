@@ -9,7 +9,7 @@ use crate::tls::error::TlsError;
 
 /// The certificates of the authorities that are trusted to issue those of the other side.
 #[derive(Clone)]
-pub struct Roots(pub(super) Arc<RootCertStore>);
+pub struct Roots(pub(crate) Arc<RootCertStore>);
 
 impl Roots {
     /// Reads all certificates in a PEM file.

@@ -7,12 +7,12 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, Version};
 use httparse::EMPTY_HEADER;
 
-use crate::web_socket::head::{MOST_FIELDS, at_most_one, elements, fields, has_element, is_token, single};
-use crate::web_socket::key;
+use crate::web_socket::handshake::head::{MOST_FIELDS, at_most_one, elements, fields, has_element, is_token, single};
+use crate::web_socket::handshake::key;
 use crate::web_socket::options::Options;
 
 /// The request to a server, and the key that its answer must match; or an error in the options.
-pub(super) fn request(url: &str, options: &Options) -> Result<(String, String), String> {
+pub(crate) fn request(url: &str, options: &Options) -> Result<(String, String), String> {
     let (host, target) = parse(url)?;
     let key = key::new();
     let mut request = format!(
@@ -34,7 +34,7 @@ pub(super) fn request(url: &str, options: &Options) -> Result<(String, String), 
 }
 
 /// The host, and the path to request.
-pub(super) fn parse(url: &str) -> Result<(String, String), String> {
+pub(crate) fn parse(url: &str) -> Result<(String, String), String> {
     let wrong = |why: &dyn std::fmt::Display| format!("{url} is not the URL of a web socket: {why}");
     let uri: Uri = url.parse().map_err(|error| wrong(&error))?;
     if !matches!(uri.scheme_str(), Some("ws" | "wss")) {
@@ -73,7 +73,7 @@ fn check_field(name: &str, value: &str) -> Result<(), String> {
 }
 
 /// The effect of the server's answer.
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// The connection is a web socket with this subprotocol.
     Open(Response<()>, Option<String>),
     /// The final answer is still to come (RFC 9110, section 15.2).
@@ -81,7 +81,7 @@ pub(super) enum Outcome {
 }
 
 /// Checks an answer; an error says why it does not open a web socket.
-pub(super) fn check(head: &[u8], key: &str, subprotocols: &[String]) -> Result<Outcome, String> {
+pub(crate) fn check(head: &[u8], key: &str, subprotocols: &[String]) -> Result<Outcome, String> {
     let response = parse_response(head)?;
     let status = response.status();
     let fields = response.headers();

@@ -6,13 +6,13 @@ use memchr::memmem;
 
 /// The head of a request or an answer while it arrives.
 #[derive(Default)]
-pub(super) struct Head {
+pub(crate) struct Head {
     bytes: Vec<u8>,
 }
 
 impl Head {
     /// Takes the bytes of the head; returns the remaining bytes when it is complete.
-    pub(super) fn fill<'a>(&mut self, data: &'a [u8]) -> Option<&'a [u8]> {
+    pub(crate) fn fill<'a>(&mut self, data: &'a [u8]) -> Option<&'a [u8]> {
         let before = self.bytes.len();
         self.bytes.extend_from_slice(data);
         // The end may have begun in earlier bytes.
@@ -25,21 +25,21 @@ impl Head {
     }
 
     /// The memory that it takes.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(crate) fn held_bytes(&self) -> usize {
         self.bytes.capacity()
     }
 
-    pub(super) fn is_too_long(&self) -> bool {
+    pub(crate) fn is_too_long(&self) -> bool {
         self.bytes.len() > LONGEST
     }
 
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }
 
 /// The fields that `httparse` found: it rejects folded lines, blanks before colons and control characters.
-pub(super) fn fields(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, http::Error> {
+pub(crate) fn fields(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, http::Error> {
     let mut fields = HeaderMap::with_capacity(parsed.len());
     for field in parsed {
         let name = HeaderName::from_bytes(field.name.as_bytes())?;
@@ -49,11 +49,11 @@ pub(super) fn fields(parsed: &[httparse::Header<'_>]) -> Result<HeaderMap, http:
 }
 
 /// The value of a field that must occur exactly once.
-pub(super) fn single<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, String> {
+pub(crate) fn single<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, String> {
     at_most_one(fields, name)?.ok_or_else(|| format!("has no field {}", capitalized(name)))
 }
 
-pub(super) fn at_most_one<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, String> {
+pub(crate) fn at_most_one<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, String> {
     let mut values = fields.get_all(name).iter();
     let Some(value) = values.next() else { return Ok(None) };
     if values.next().is_some() {
@@ -66,7 +66,7 @@ pub(super) fn at_most_one<'a>(fields: &'a HeaderMap, name: &HeaderName) -> Resul
 }
 
 /// The elements of a list field (RFC 9110, section 5.6.1), on any number of lines.
-pub(super) fn elements(fields: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
+pub(crate) fn elements(fields: &HeaderMap, name: impl AsHeaderName) -> impl Iterator<Item = &str> {
     let values = fields.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values
         .flat_map(|value| value.split(','))
@@ -74,17 +74,17 @@ pub(super) fn elements(fields: &HeaderMap, name: impl AsHeaderName) -> impl Iter
         .filter(|it| !it.is_empty())
 }
 
-pub(super) fn has_element(fields: &HeaderMap, name: impl AsHeaderName, element: &str) -> bool {
+pub(crate) fn has_element(fields: &HeaderMap, name: impl AsHeaderName, element: &str) -> bool {
     elements(fields, name).any(|it| it.eq_ignore_ascii_case(element))
 }
 
 /// Whether it is a token (RFC 9110, section 5.6.2), like the names of subprotocols.
-pub(super) fn is_token(text: &str) -> bool {
+pub(crate) fn is_token(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
 }
 
 /// A field's name as written in the specifications.
-pub(super) fn capitalized(name: &HeaderName) -> String {
+pub(crate) fn capitalized(name: &HeaderName) -> String {
     let mut name = name.as_str().replace("websocket", "webSocket");
     let mut begins = true;
     // Field names are ASCII.
@@ -99,4 +99,4 @@ pub(super) fn capitalized(name: &HeaderName) -> String {
 const LONGEST: usize = 8 * 1024;
 
 /// The maximum number of fields.
-pub(super) const MOST_FIELDS: usize = 64;
+pub(crate) const MOST_FIELDS: usize = 64;

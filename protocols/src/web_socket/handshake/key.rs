@@ -4,7 +4,7 @@ use data_encoding::BASE64;
 use sha1::{Digest as _, Sha1};
 
 /// The answer to a key (RFC 6455, section 4.2.2).
-pub(super) fn accept(key: &str) -> String {
+pub(crate) fn accept(key: &str) -> String {
     let mut hash = Sha1::new();
     hash.update(key);
     hash.update("258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
@@ -12,7 +12,7 @@ pub(super) fn accept(key: &str) -> String {
 }
 
 /// A fresh key for a request.
-pub(super) fn new() -> String {
+pub(crate) fn new() -> String {
     let mut bytes = [0; 16];
     // A system without random bytes could not have provided them for this process's hash maps either.
     getrandom::fill(&mut bytes).expect("the system gives random bytes");

@@ -5,9 +5,9 @@ use http::{HeaderMap, Uri};
 /// given to [`WebSocket::messages`](crate::web_socket::WebSocket::messages).
 #[derive(Debug)]
 pub struct Opening {
-    pub(super) target: Uri,
-    pub(super) headers: HeaderMap,
-    pub(super) subprotocol: Option<String>,
+    pub(crate) target: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) subprotocol: Option<String>,
 }
 
 impl Opening {

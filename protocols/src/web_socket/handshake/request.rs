@@ -11,12 +11,14 @@ use http::uri::Authority;
 use http::{HeaderMap, Method, Request, StatusCode, Uri, Version};
 use httparse::EMPTY_HEADER;
 
-use crate::web_socket::head::{Head, MOST_FIELDS, at_most_one, elements, fields, has_element, is_token, single};
-use crate::web_socket::key;
+use crate::web_socket::handshake::head::{
+    Head, MOST_FIELDS, at_most_one, elements, fields, has_element, is_token, single,
+};
+use crate::web_socket::handshake::key;
 use crate::web_socket::options::Options;
 
 /// What to do with a connection, by its first request.
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Make it a web socket.
     Accept(Box<Accepted>),
     Refuse(Refusal),
@@ -25,21 +27,21 @@ pub(super) enum Verdict {
 }
 
 /// A valid request for a web socket.
-pub(super) struct Accepted {
-    pub(super) request: Request<()>,
-    pub(super) subprotocol: Option<String>,
+pub(crate) struct Accepted {
+    pub(crate) request: Request<()>,
+    pub(crate) subprotocol: Option<String>,
     accept: String,
 }
 
 /// Why a request is refused.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(crate) struct Refusal {
     status: StatusCode,
     why: String,
 }
 
 /// Checks a head that is complete, or too long.
-pub(super) fn judge(head: &Head, options: &Options) -> Verdict {
+pub(crate) fn judge(head: &Head, options: &Options) -> Verdict {
     let not_ours = |refusal| match options.otherwise {
         Some(_) => Verdict::Otherwise,
         None => Verdict::Refuse(refusal),
@@ -169,7 +171,7 @@ fn choose(fields: &HeaderMap, subprotocols: &[String]) -> Result<Option<String>,
 
 impl Accepted {
     /// The answer that makes the connection a web socket.
-    pub(super) fn answer(&self) -> String {
+    pub(crate) fn answer(&self) -> String {
         let accept = &self.accept;
         let subprotocol = self.subprotocol.as_ref().map(|name| format!("Sec-WebSocket-Protocol: {name}\r\n"));
         format!(
@@ -181,7 +183,7 @@ impl Accepted {
 }
 
 impl Refusal {
-    pub(super) fn new(status: StatusCode, why: impl Into<String>) -> Self {
+    pub(crate) fn new(status: StatusCode, why: impl Into<String>) -> Self {
         Self { status, why: why.into() }
     }
 
@@ -197,7 +199,7 @@ impl Refusal {
         Self::new(StatusCode::UPGRADE_REQUIRED, why)
     }
 
-    pub(super) fn answer(&self) -> String {
+    pub(crate) fn answer(&self) -> String {
         let Self { status, why } = self;
         let version = if *status == StatusCode::UPGRADE_REQUIRED {
             "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"

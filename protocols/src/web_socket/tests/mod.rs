@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use reactor::testing::StringTransport;
 use reactor::{CloseReason, OnEof};
 
+use super::handshake::key;
 use super::*;
 
 const REQUEST: &str = "GET /socket?x=1 HTTP/1.1\r\nHost: example.org:80\r\nConnection: keep-alive, Upgrade\r\n\

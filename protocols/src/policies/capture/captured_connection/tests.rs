@@ -3,8 +3,8 @@ use reactor::{Factory, OnEof, Protocol, Transport};
 
 use super::*;
 use crate::policies::Capture;
+use crate::policies::capture::pcap::HEADER;
 use crate::policies::kept::Kept;
-use crate::policies::pcap::HEADER;
 
 /// Answers everything, the end too, and says how time goes by.
 struct Answering(Transport);
@@ -113,7 +113,7 @@ fn what_is_no_capture_says_so() {
     let header = HEADER.to_vec();
     let record = |event: &[u8]| {
         let mut file = HEADER.to_vec();
-        crate::policies::pcap::record(&mut file, Duration::ZERO, b"", event);
+        crate::policies::capture::pcap::record(&mut file, Duration::ZERO, b"", event);
         file
     };
     let mut ethernet = header.clone();
