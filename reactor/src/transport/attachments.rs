@@ -1,4 +1,4 @@
-//! What layers tell the protocols inside them about the connection.
+//! What layers tell the protocols inside them about the connection: information that goes inwards.
 
 use std::any::Any;
 use std::rc::Rc;
@@ -9,6 +9,9 @@ impl Transport {
     /// For layers: attaches a value to this connection, such as what a handshake negotiated, for the protocols inside
     /// to look up by its type with [`attached`](Self::attached). A second value of the same type hides the first. All
     /// are dropped when the connection ends.
+    ///
+    /// For the other direction, from a protocol to code outside its connection, there is the protocol's
+    /// [handle](Self::handle).
     ///
     /// ```
     /// use std::rc::Rc;

@@ -11,6 +11,7 @@ pub(crate) mod own_handle;
 pub(crate) mod roster;
 pub(crate) mod state;
 pub(crate) mod switching;
+pub(crate) mod waking;
 
 use std::fmt::Write as _;
 use std::future::Future;

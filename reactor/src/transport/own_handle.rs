@@ -7,13 +7,13 @@ use crate::transport::Transport;
 use crate::transport::state::State;
 
 impl Transport {
-    /// The handle by which the protocol of this connection, or the one inside its layers, wants to be reached: the
-    /// `Lines` of a line receiver, an `Amp`, a client such as `MemcacheClient`, or whatever a protocol of yours has
-    /// [set](Self::set_handle). `None` if that is not an `H`, or if the connection has ended.
+    /// The handle of this connection's protocol, or of the one inside its layers, for code outside the connection: the
+    /// `Lines` of a line receiver, an `Amp`, a client such as `MemcacheClient`, or the one that a protocol of yours has
+    /// [set](Self::set_handle). `None` if it is not an `H`, or if the connection has ended.
     ///
-    /// So what a connector, a [`ClientService`](crate::service::ClientService) or
-    /// [`adopt_stream`](crate::Reactor::adopt_stream) builds is reached without a way out of the factory. Twisted hands
-    /// out the protocol itself.
+    /// With it a program reaches the protocol that a connector, a [`ClientService`](crate::service::ClientService) or
+    /// [`adopt_stream`](crate::Reactor::adopt_stream) has built. Twisted hands out the protocol itself. For the other
+    /// direction, from a layer to the protocols inside it, there is [`attach`](Self::attach).
     ///
     /// ```
     /// use std::cell::Cell;
@@ -63,8 +63,8 @@ impl Transport {
         self.innermost().0.handle()?.downcast_ref().cloned()
     }
 
-    /// Sets the [handle](Self::handle) of the protocol, in place of an earlier one: mostly in the factory, where the
-    /// handle is made. It is dropped when the connection ends.
+    /// Sets the protocol's [handle](Self::handle), in place of an earlier one. The usual place is the factory, which
+    /// makes the handle. It is dropped when the connection ends.
     pub fn set_handle<H: Clone + 'static>(&self, handle: H) {
         self.0.set_handle(Some(Rc::new(handle)));
     }

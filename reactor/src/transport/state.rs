@@ -27,7 +27,7 @@ pub(crate) struct State {
     pub(crate) id: u64,
     host: Address,
     peer: Address,
-    parent: OnceCell<Parent>,
+    pub(super) parent: OnceCell<Parent>,
     /// The intake of the port that accepted it; unset for outgoing and for nested connections.
     pub(crate) accepted_by: OnceCell<Rc<Intake>>,
     /// The connection inside this one, if this is a layer and that is built.
@@ -55,9 +55,9 @@ pub(crate) struct State {
     pub(super) lifecycle: Cell<Lifecycle>,
     pub(super) drain: Cell<Drain>,
     /// The driver is running, and will check everything again before it sleeps.
-    driven: Cell<bool>,
+    pub(super) driven: Cell<bool>,
     /// Something has changed since the driver last checked.
-    dirty: Cell<bool>,
+    pub(super) dirty: Cell<bool>,
     /// A layer inside still holds bytes that were written before this connection began to close.
     unfinished: Cell<bool>,
     /// The protocol is to be replaced; and something that an earlier one has left is to be delivered first.
@@ -104,7 +104,7 @@ pub(crate) struct SocketOptions {
 }
 
 /// What to wake when there is something to do.
-enum Parent {
+pub(super) enum Parent {
     Pump(Weak<dyn Pump>),
     Outer(Rc<State>),
 }
@@ -170,88 +170,6 @@ impl State {
 
     pub(crate) fn set_output_limit(&self, bytes: usize) {
         self.output_limit.set(bytes);
-    }
-
-    pub(crate) fn set_outer(&self, outer: Rc<Self>) {
-        let _ = self.parent.set(Parent::Outer(outer));
-    }
-
-    pub(crate) fn set_pump(&self, pump: Weak<dyn Pump>) {
-        let _ = self.parent.set(Parent::Pump(pump));
-    }
-
-    /// The connection that this one is a layer of.
-    #[inline]
-    pub(crate) fn outer(&self) -> Option<&Rc<Self>> {
-        match self.parent.get() {
-            Some(Parent::Outer(outer)) => Some(outer),
-            _ => None,
-        }
-    }
-
-    /// [`root`](Self::root), with its count.
-    pub(crate) fn outermost(self: &Rc<Self>) -> &Rc<Self> {
-        let mut state = self;
-        while let Some(outer) = state.outer() {
-            state = outer;
-        }
-        state
-    }
-
-    /// The connection that all layers around this one are layers of.
-    pub(crate) fn root(&self) -> &Self {
-        let mut state = self;
-        while let Some(outer) = state.outer() {
-            state = outer;
-        }
-        state
-    }
-
-    #[inline]
-    pub(crate) fn wake(&self) {
-        self.dirty.set(true);
-        if !self.driven.get() {
-            self.wake_up();
-        }
-    }
-
-    /// While this is set, the driver checks every change itself and need not be woken.
-    pub(crate) fn set_driven(&self, driven: bool) {
-        self.driven.set(driven);
-    }
-
-    /// Whether anything has changed since the driver last checked.
-    #[inline]
-    pub(crate) fn is_dirty(&self) -> bool {
-        self.dirty.get()
-    }
-
-    /// Whether anything has changed since this was last asked, or keeps changing by itself.
-    #[inline]
-    pub(crate) fn is_to_drain(&self) -> bool {
-        self.dirty.replace(false) || self.lifecycle.get() != Lifecycle::BEGIN || self.calls.any_ready()
-    }
-
-    fn wake_up(&self) {
-        match self.parent.get() {
-            Some(Parent::Pump(pump)) => {
-                if let Some(pump) = pump.upgrade() {
-                    pump.wake();
-                }
-            }
-            Some(Parent::Outer(outer)) => outer.wake(),
-            None => {}
-        }
-    }
-
-    /// Queues a call to be made at once, from outside any callback.
-    pub(crate) fn call_now(&self, call: Call) {
-        self.calls.push(call);
-        if let Some(Parent::Pump(pump)) = self.root().parent.get()
-            && let Some(pump) = pump.upgrade()
-        {
-            pump.turn();
-        }
     }
 
     /// Ends the connection with a reason that overrides an earlier one: a panic must not be masked.
