@@ -1,20 +1,18 @@
 use std::fmt;
 use std::rc::Rc;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use reactor::text::escaped;
 use reactor::{Factory, share};
+use rustls::ClientConfig;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::default_provider;
 use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{ClientConfig, KeyLogFile};
 use rustls_platform_verifier::Verifier;
 
-use crate::tls::HANDSHAKE_TIMEOUT;
 use crate::tls::certificates::Certificates;
 use crate::tls::certificates::fingerprint::Fingerprint;
 use crate::tls::certificates::pinned::Pinned;
@@ -22,7 +20,7 @@ use crate::tls::certificates::roots::Roots;
 use crate::tls::end::{End, Peer};
 use crate::tls::error::TlsError;
 use crate::tls::factory::TlsFactory;
-use crate::tls::server::check;
+use crate::tls::options::{Options, Prepared};
 use crate::tls::session::{ReactorTime, Session};
 
 /// The client's end of TLS: a handle that makes factories around factories. Twisted's `optionsForClientTLS`, and with
@@ -44,16 +42,14 @@ use crate::tls::session::{ReactorTime, Session};
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Client(Arc<Options>);
+pub struct Client(Arc<ClientOptions>);
 
-struct Options {
+#[derive(Clone)]
+struct ClientOptions {
     trusted: Trusted,
     certificates: Option<Certificates>,
-    alpn: Vec<Vec<u8>>,
-    handshake_timeout: Duration,
-    logs_keys: bool,
-    provider: Arc<CryptoProvider>,
-    config: OnceLock<Result<Arc<ClientConfig>, TlsError>>,
+    common: Options,
+    config: Prepared<Result<Arc<ClientConfig>, TlsError>>,
 }
 
 /// Which servers are accepted.
@@ -65,34 +61,16 @@ enum Trusted {
     Anyone,
 }
 
-/// Without what was made of them.
-impl Clone for Options {
-    fn clone(&self) -> Self {
-        Self {
-            trusted: self.trusted.clone(),
-            certificates: self.certificates.clone(),
-            alpn: self.alpn.clone(),
-            handshake_timeout: self.handshake_timeout,
-            logs_keys: self.logs_keys,
-            provider: Arc::clone(&self.provider),
-            config: OnceLock::new(),
-        }
-    }
-}
-
 impl Client {
     /// A client that trusts the authorities that the system does, and presents no certificate of its own.
     ///
     /// The authorities are read at the first connection.
     pub fn new() -> Self {
-        Self(Arc::new(Options {
+        Self(Arc::new(ClientOptions {
             trusted: Trusted::Platform,
             certificates: None,
-            alpn: Vec::new(),
-            handshake_timeout: HANDSHAKE_TIMEOUT,
-            logs_keys: false,
-            provider: Arc::new(default_provider()),
-            config: OnceLock::new(),
+            common: Options::default(),
+            config: Prepared::default(),
         }))
     }
 
@@ -133,12 +111,12 @@ impl Client {
     /// The application protocols that this client offers, such as `h2` and `http/1.1` (ALPN, RFC 7301). Which of them the
     /// server has chosen, if any, is in [`TlsInfo`](crate::tls::TlsInfo::alpn_protocol).
     pub fn alpn(self, protocols: &[&str]) -> Self {
-        self.set(|options| options.alpn = protocols.iter().map(|name| name.as_bytes().to_vec()).collect())
+        self.set(|options| options.common.set_alpn(protocols))
     }
 
     /// How long a handshake may take (10 s); the deadline of the attempt to connect applies, too.
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
-        self.set(|options| options.handshake_timeout = timeout)
+        self.set(|options| options.common.handshake_timeout = timeout)
     }
 
     /// As [`Server::provider`](crate::tls::Server::provider).
@@ -146,14 +124,14 @@ impl Client {
     /// # Errors
     ///
     /// If it has no cipher suite for TLS 1.2 or 1.3.
-    pub fn provider(self, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
-        check(&provider)?;
-        Ok(self.set(|options| options.provider = provider))
+    pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        self.options().common.set_provider(provider)?;
+        Ok(self)
     }
 
     /// As [`Server::log_keys`](crate::tls::Server::log_keys).
     pub fn log_keys(self) -> Self {
-        self.set(|options| options.logs_keys = true)
+        self.set(|options| options.common.logs_keys = true)
     }
 
     fn end(&self, server: &str) -> End {
@@ -163,30 +141,34 @@ impl Client {
                 let name = Rc::clone(&name);
                 Rc::new(move || options.session(&name))
             },
-            handshake_timeout: self.0.handshake_timeout,
+            handshake_timeout: self.0.common.handshake_timeout,
             peer: Peer::Server(name),
         }
     }
 
-    fn set(mut self, set: impl FnOnce(&mut Options)) -> Self {
-        let options = Arc::make_mut(&mut self.0);
-        options.config = OnceLock::new();
-        set(options);
+    fn set(mut self, set: impl FnOnce(&mut ClientOptions)) -> Self {
+        set(self.options());
         self
+    }
+
+    fn options(&mut self) -> &mut ClientOptions {
+        let options = Arc::make_mut(&mut self.0);
+        options.config = Prepared::default();
+        options
     }
 }
 
-impl Options {
+impl ClientOptions {
     fn session(&self, server: &str) -> Result<Session, TlsError> {
         let name = ServerName::try_from(server).map_err(|error| {
             TlsError::because(format!("{} is neither a host's name nor an IP address", escaped(server)), error)
         })?;
-        let config = self.config.get_or_init(|| self.config()).as_ref().map_err(TlsError::clone)?;
+        let config = self.config.get_or_prepare(|| self.config()).as_ref().map_err(TlsError::clone)?;
         Session::client(config, name.to_owned()).map_err(|error| TlsError::of_rustls(error, Some(server)))
     }
 
     fn config(&self) -> Result<Arc<ClientConfig>, TlsError> {
-        let builder = ClientConfig::builder_with_details(Arc::clone(&self.provider), Arc::new(ReactorTime))
+        let builder = ClientConfig::builder_with_details(Arc::clone(self.common.provider()), Arc::new(ReactorTime))
             .with_safe_default_protocol_versions()
             .expect("the provider was checked")
             .dangerous()
@@ -198,18 +180,16 @@ impl Options {
             }
             None => builder.with_no_client_auth(),
         };
-        config.alpn_protocols.clone_from(&self.alpn);
-        if self.logs_keys {
-            config.key_log = Arc::new(KeyLogFile::new());
-        }
+        config.alpn_protocols.clone_from(&self.common.alpn);
+        config.key_log = self.common.key_log();
         Ok(Arc::new(config))
     }
 
     fn verifier(&self) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
-        let algorithms = self.provider.signature_verification_algorithms;
+        let algorithms = self.common.provider().signature_verification_algorithms;
         Ok(match &self.trusted {
             Trusted::Platform => {
-                let verifier = Verifier::new(Arc::clone(&self.provider));
+                let verifier = Verifier::new(Arc::clone(self.common.provider()));
                 Arc::new(
                     verifier.map_err(|error| {
                         TlsError::because("cannot read the authorities that this system trusts", error)
@@ -217,7 +197,7 @@ impl Options {
                 )
             }
             Trusted::Roots(roots) => {
-                WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots.0), Arc::clone(&self.provider))
+                WebPkiServerVerifier::builder_with_provider(Arc::clone(&roots.0), Arc::clone(self.common.provider()))
                     .build()
                     .expect("there are roots, and no revocation lists")
             }

@@ -70,6 +70,7 @@ mod error;
 mod factory;
 mod info;
 mod open;
+mod options;
 mod secured;
 mod server;
 mod session;
@@ -87,10 +88,6 @@ pub use rustls;
 pub use server::Server;
 pub(crate) use start::injected;
 pub use start::start;
-
-use std::time::Duration;
-
-const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[cfg(test)]
 mod tests;

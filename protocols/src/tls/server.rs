@@ -1,22 +1,22 @@
 use std::fmt;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use reactor::{Factory, share};
+use rustls::ServerConfig;
 use rustls::crypto::CryptoProvider;
-use rustls::crypto::aws_lc_rs::{Ticketer, default_provider};
+use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::server::{ClientHello, NoClientAuth, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{KeyLogFile, ServerConfig};
 
-use crate::tls::HANDSHAKE_TIMEOUT;
 use crate::tls::certificates::Certificates;
 use crate::tls::certificates::client_certificates::ClientCertificates;
 use crate::tls::end::{End, FailedHandshakes, Peer};
 use crate::tls::error::TlsError;
 use crate::tls::factory::TlsFactory;
+use crate::tls::options::{Options, Prepared};
 use crate::tls::session::{ReactorTime, Session};
 
 /// The server's end of TLS: a handle that makes factories around factories. Twisted's `CertificateOptions`, and with
@@ -38,51 +38,29 @@ use crate::tls::session::{ReactorTime, Session};
 /// ```
 #[derive(Clone)]
 #[must_use]
-pub struct Server(Arc<Options>);
+pub struct Server(Arc<ServerOptions>);
 
-struct Options {
+#[derive(Clone)]
+struct ServerOptions {
     certificates: Arc<Presented>,
     client_certificates: Option<ClientCertificates>,
-    alpn: Vec<Vec<u8>>,
-    handshake_timeout: Duration,
-    logs_keys: bool,
-    provider: Arc<CryptoProvider>,
+    common: Options,
     tickets: Option<Arc<dyn ProducesTickets>>,
     failed_handshakes: Arc<AtomicU64>,
-    config: OnceLock<Arc<ServerConfig>>,
-}
-
-/// Without what was made of them.
-impl Clone for Options {
-    fn clone(&self) -> Self {
-        Self {
-            certificates: Arc::clone(&self.certificates),
-            client_certificates: self.client_certificates.clone(),
-            alpn: self.alpn.clone(),
-            handshake_timeout: self.handshake_timeout,
-            logs_keys: self.logs_keys,
-            provider: Arc::clone(&self.provider),
-            tickets: self.tickets.clone(),
-            failed_handshakes: Arc::clone(&self.failed_handshakes),
-            config: OnceLock::new(),
-        }
-    }
+    config: Prepared<Arc<ServerConfig>>,
 }
 
 impl Server {
     /// A server that presents these certificates, and asks for none.
     pub fn new(certificates: Certificates) -> Self {
-        Self(Arc::new(Options {
+        Self(Arc::new(ServerOptions {
             certificates: Arc::new(Presented(RwLock::new(certificates))),
             client_certificates: None,
-            alpn: Vec::new(),
-            handshake_timeout: HANDSHAKE_TIMEOUT,
-            logs_keys: false,
-            provider: Arc::new(default_provider()),
+            common: Options::default(),
             // Only the system's lack of random numbers makes it fail; then sessions are not resumed.
             tickets: Ticketer::new().ok(),
             failed_handshakes: Arc::default(),
-            config: OnceLock::new(),
+            config: Prepared::default(),
         }))
     }
 
@@ -124,12 +102,12 @@ impl Server {
     /// 7301). A client that offers some, but none of these, is refused; one that offers none is not. By default every
     /// client is accepted. Twisted's `acceptableProtocols`.
     pub fn alpn(self, protocols: &[&str]) -> Self {
-        self.set(|options| options.alpn = protocols.iter().map(|name| name.as_bytes().to_vec()).collect())
+        self.set(|options| options.common.set_alpn(protocols))
     }
 
     /// How long a handshake may take (10 s).
     pub fn handshake_timeout(self, timeout: Duration) -> Self {
-        self.set(|options| options.handshake_timeout = timeout)
+        self.set(|options| options.common.handshake_timeout = timeout)
     }
 
     /// Uses other cryptography than aws-lc-rs, or other cipher suites.
@@ -137,15 +115,15 @@ impl Server {
     /// # Errors
     ///
     /// If it has no cipher suite for TLS 1.2 or 1.3.
-    pub fn provider(self, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
-        check(&provider)?;
-        Ok(self.set(|options| options.provider = provider))
+    pub fn provider(mut self, provider: Arc<CryptoProvider>) -> Result<Self, TlsError> {
+        self.options().common.set_provider(provider)?;
+        Ok(self)
     }
 
     /// Writes the keys of all connections to the file that the environment variable `SSLKEYLOGFILE` names, so that
     /// Wireshark and the like can read what was captured. Anybody with the file can read everything: for debugging only.
     pub fn log_keys(self) -> Self {
-        self.set(|options| options.logs_keys = true)
+        self.set(|options| options.common.logs_keys = true)
     }
 
     /// How many handshakes have failed, those included that were not over in time. One in five seconds is logged.
@@ -157,22 +135,26 @@ impl Server {
         let options = Arc::clone(&self.0);
         End {
             session: Rc::new(move || options.session()),
-            handshake_timeout: self.0.handshake_timeout,
+            handshake_timeout: self.0.common.handshake_timeout,
             peer: Peer::Client(Rc::new(FailedHandshakes::counted_in(&self.0.failed_handshakes))),
         }
     }
 
-    fn set(mut self, set: impl FnOnce(&mut Options)) -> Self {
-        let options = Arc::make_mut(&mut self.0);
-        options.config = OnceLock::new();
-        set(options);
+    fn set(mut self, set: impl FnOnce(&mut ServerOptions)) -> Self {
+        set(self.options());
         self
+    }
+
+    fn options(&mut self) -> &mut ServerOptions {
+        let options = Arc::make_mut(&mut self.0);
+        options.config = Prepared::default();
+        options
     }
 }
 
-impl Options {
+impl ServerOptions {
     fn session(&self) -> Result<Session, TlsError> {
-        let config = self.config.get_or_init(|| self.config());
+        let config = self.config.get_or_prepare(|| self.config());
         Session::server(config).map_err(|error| TlsError::of_rustls(error, None))
     }
 
@@ -180,29 +162,19 @@ impl Options {
         let verifier = self
             .client_certificates
             .as_ref()
-            .map_or_else(|| Arc::new(NoClientAuth) as _, |asked| asked.verifier(&self.provider));
-        let mut config = ServerConfig::builder_with_details(Arc::clone(&self.provider), Arc::new(ReactorTime))
+            .map_or_else(|| Arc::new(NoClientAuth) as _, |asked| asked.verifier(self.common.provider()));
+        let mut config = ServerConfig::builder_with_details(Arc::clone(self.common.provider()), Arc::new(ReactorTime))
             .with_safe_default_protocol_versions()
             .expect("the provider was checked")
             .with_client_cert_verifier(verifier)
             .with_cert_resolver(Arc::clone(&self.certificates) as _);
-        config.alpn_protocols.clone_from(&self.alpn);
+        config.alpn_protocols.clone_from(&self.common.alpn);
+        config.key_log = self.common.key_log();
         if let Some(tickets) = &self.tickets {
             config.ticketer = Arc::clone(tickets);
         }
-        if self.logs_keys {
-            config.key_log = Arc::new(KeyLogFile::new());
-        }
         Arc::new(config)
     }
-}
-
-/// Checks that a provider can do what is asked of every one.
-pub(super) fn check(provider: &Arc<CryptoProvider>) -> Result<(), TlsError> {
-    let built = ServerConfig::builder_with_provider(Arc::clone(provider)).with_safe_default_protocol_versions();
-    built
-        .map(drop)
-        .map_err(|error| TlsError::because("the provider of cryptography has nothing for TLS 1.2 or 1.3", error))
 }
 
 /// The certificates that are presented now.
