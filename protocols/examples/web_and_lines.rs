@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn who_says_nothing_is_not_waited_for_either() {
+    fn a_silent_client_is_not_waited_for_either() {
         let sim = Simulation::new(1);
         serve(&sim.host("server"), "0.0.0.0:8080").unwrap();
         let silent = sim.open("client", "server:8080");

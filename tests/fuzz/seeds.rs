@@ -51,7 +51,7 @@ fn what_socks_clients_say() {
 }
 
 #[test]
-fn headers_by_which_proxies_tell_of_their_clients() {
+fn headers_of_proxies_about_their_clients() {
     run("proxy_header", 76_000, fuzz::proxy_header);
 }
 

@@ -142,7 +142,7 @@ fn what_follows_the_handshake_at_once_is_passed_on_if_the_partner_is_there() {
 }
 
 #[test]
-fn those_who_do_not_wait_for_their_partner_are_told() {
+fn clients_that_do_not_wait_for_their_partner_are_told() {
     for way in [Way::Plain, Way::Web] {
         let world = World::new(&Simulation::new(1));
         let hasty = world.client("hasty", way, &(please('t', 'a') + "are you there?"));
@@ -154,7 +154,7 @@ fn those_who_do_not_wait_for_their_partner_are_told() {
 }
 
 #[test]
-fn those_who_name_no_token_are_told() {
+fn clients_that_name_no_token_are_told() {
     let long = "x".repeat(1025);
     let [short, wrong] = [&token('t')[1..], &token('-')];
     for hello in [
@@ -198,7 +198,7 @@ fn old_clients_which_name_no_side_are_joined_with_anyone() {
 }
 
 #[test]
-fn those_who_leave_or_are_silent_are_not_waited_for() {
+fn clients_that_leave_or_are_silent_are_not_waited_for() {
     let world = World::new(&Simulation::new(1));
     let gone = world.client("gone", Way::Plain, &please('t', 'a'));
     gone.transport().lose_connection();

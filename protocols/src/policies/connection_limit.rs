@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn s252_every_peer_may_have_so_many_connections() {
+    fn s252_every_peer_may_have_up_to_the_limit_of_connections() {
         let limit = ConnectionLimit::per_peer(5);
         let wires: Vec<_> = (0..6).map(|_| connect(limit.around(|_| Silent))).collect();
         assert!(wires[..5].iter().all(Option::is_some) && wires[5].is_none());

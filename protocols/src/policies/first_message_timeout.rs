@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn who_drips_the_first_line_is_reset_whatever_is_sent_meanwhile() {
+    fn a_peer_that_drips_its_first_line_is_reset_whatever_is_sent_meanwhile() {
         let mut wire = connect();
         for _ in 0..29 {
             wire.advance(SECOND);
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_sent_a_line_in_time_may_be_silent_afterwards() {
+    fn a_peer_that_has_sent_a_line_in_time_may_be_silent_afterwards() {
         let mut wire = connect();
         wire.advance(29 * SECOND);
         wire.receive("hello\r\n");

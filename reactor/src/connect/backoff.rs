@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "the factor of a back-off is 0.99: it must be at least 1")]
-    fn a_factor_by_which_nothing_grows_is_refused() {
+    fn a_factor_that_does_not_make_delays_grow_is_refused() {
         let _ = Backoff::new().factor(0.99);
     }
 

@@ -116,7 +116,7 @@ mod tests {
     use crate::transport::flow_control::OUTPUT_LIMIT;
 
     #[test]
-    fn those_who_wait_for_the_end_no_more_take_no_memory() {
+    fn futures_of_the_end_that_were_dropped_take_no_memory() {
         let hub = Hub::new(Rc::new(Clock::manual(0)), ReadBuffer::default());
         let transport = Transport::new(&hub, Address::memory("here"), Address::memory("there"), OUTPUT_LIMIT);
         let patient = transport.finished();

@@ -482,7 +482,7 @@ fn while_the_reactor_closes_its_connections_none_is_made_again() {
 }
 
 #[test]
-fn who_connects_while_the_reactor_stops_does_not_make_it_wait() {
+fn an_attempt_to_connect_while_the_reactor_stops_does_not_make_it_wait() {
     let sim = Simulation::new(0);
     let host = sim.host("client");
     let client = host.connect_tcp("server:7", |transport| Recorder::new(transport, Log::default()));

@@ -97,7 +97,7 @@ fn headers_come_before_what_is_around_them() {
 }
 
 #[test]
-fn who_is_trusted_is_checked_when_the_description_is_read() {
+fn trusted_addresses_are_checked_when_the_description_is_read() {
     let sim = Simulation::new(1);
     let reactor = sim.host("here");
     protocols::add_endpoint_schemes(&reactor);

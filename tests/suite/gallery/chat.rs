@@ -45,7 +45,7 @@ fn a_name_that_is_taken_is_refused_until_its_owner_has_gone() {
 }
 
 #[test]
-fn those_who_vanish_in_the_midst_of_it_harm_nobody() {
+fn members_that_vanish_in_the_middle_harm_nobody() {
     let (server, address) = serve("chat", &[]);
     let (mut anna, mut bert) = (join(address, "anna"), join(address, "bert"));
     let others: Vec<_> = (0..20).map(|number| join(address, &number.to_string())).collect();

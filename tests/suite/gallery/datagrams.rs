@@ -71,10 +71,10 @@ fn a_ping_to_the_group_is_answered_by_the_server_alone() {
 }
 
 #[test]
-fn whoever_pings_everybody_hears_one_pong_of_each() {
+fn a_ping_to_everybody_brings_one_pong_of_each() {
     build_examples();
     let everybody = "127.255.255.255:8555";
-    in_namespace("whoever_pings_everybody_hears_one_pong_of_each", &[], move || {
+    in_namespace("a_ping_to_everybody_brings_one_pong_of_each", &[], move || {
         let mut one = Program::example("udp_broadcast", ["0.0.0.0:8555", everybody]);
         let ping = one.line_after("SEND PING ");
         let mut heard =

@@ -31,7 +31,7 @@ fn exit_codes_are_told() {
 }
 
 #[test]
-fn whoever_connects_gets_a_shell_in_a_terminal() {
+fn each_client_gets_a_shell_in_a_terminal() {
     let (mut server, address) = serve("pty_server", &[]);
     let mut client = connect(address);
     assert_eq!(server.line(), "connection made");

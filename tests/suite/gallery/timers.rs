@@ -21,7 +21,7 @@ fn a_loop_ends_after_three_times_with_its_result_or_with_its_error() {
 }
 
 #[test]
-fn a_long_job_keeps_nobody_waiting_who_has_a_short_one() {
+fn a_long_job_does_not_keep_short_ones_waiting() {
     for name in ["long_multiplication", "long_multiplication2"] {
         let (mut server, address) = serve(name, &[]);
         let [mut long, mut short] = [(); 2].map(|()| Client::connect(address));

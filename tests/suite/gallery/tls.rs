@@ -29,7 +29,7 @@ fn client(name: &str, server: SocketAddr, authority: &Authority) -> Program {
 }
 
 #[test]
-fn lines_are_echoed_over_tls_to_those_who_trust_the_server() {
+fn lines_are_echoed_over_tls_to_clients_that_trust_the_server() {
     let (authority, certificate) = authority();
     let (_server, address) = serve("echo_server_tls", &certificate);
     let ended = client("echo_client_tls", address, &authority).finish().with_code(0);

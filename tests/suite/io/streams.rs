@@ -87,7 +87,7 @@ fn a_reset_is_an_error_of_that_kind() {
 }
 
 #[test]
-fn whoever_accepts_gets_every_connection_and_then_the_end() {
+fn accepting_gives_every_connection_and_then_the_end() {
     let sim = Simulation::new(1);
     let server = sim.host("server");
     let (factory, mut incoming) = TokioStream::incoming();

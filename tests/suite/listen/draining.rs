@@ -125,7 +125,7 @@ fn a_drain_ends_with_the_last_connection_and_not_at_its_deadline() {
 }
 
 #[test]
-fn who_was_told_nothing_of_a_drain_is_closed_when_all_is_sent() {
+fn a_connection_that_ignores_a_drain_is_closed_when_all_is_sent() {
     let sim = Simulation::new(0);
     let (server, port) = serve(&sim, |transport: Transport| {
         transport.write(vec![b'x'; 1 << 20]);
@@ -141,7 +141,7 @@ fn who_was_told_nothing_of_a_drain_is_closed_when_all_is_sent() {
 }
 
 #[test]
-fn who_does_not_come_to_an_end_is_cut_off_at_the_deadline_and_named() {
+fn a_connection_that_does_not_end_is_cut_off_at_the_deadline_and_named() {
     let sim = Simulation::new(0);
     let (server, port) = serve(&sim, |transport: Transport| {
         transport.on_drain(|this: &mut Client| this.transport.write("never mind"));
@@ -183,7 +183,7 @@ fn a_connection_that_is_drained_before_it_says_what_to_do_is_told_then() {
 }
 
 #[test]
-fn a_reactor_that_stops_waits_for_who_is_at_something_and_no_longer_than_its_deadline() {
+fn a_reactor_that_stops_waits_for_busy_connections_and_no_longer_than_its_deadline() {
     for (deadline, answered) in [(8, true), (0, false)] {
         let sim = Simulation::new(0);
         let (server, _port) = serve(&sim, LineReceiver::factory(Slow::new));
@@ -223,7 +223,7 @@ fn a_reactor_that_stops_asks_its_clients_to_finish_and_makes_none_anew() {
 }
 
 #[test]
-fn the_end_of_a_connection_is_told_to_all_who_wait_for_it_and_to_nobody_later() {
+fn the_end_of_a_connection_is_told_to_all_its_waiters_and_not_to_later_ones() {
     let sim = Simulation::new(0);
     let (server, _port) = serve(&sim, LineReceiver::factory(Slow::new));
     let kept = Rc::new(RefCell::new(None));

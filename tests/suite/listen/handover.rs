@@ -238,7 +238,7 @@ fn sockets_that_nobody_asks_for_any_more_are_closed() {
 }
 
 #[test]
-fn who_says_something_else_at_the_path_is_an_error_that_names_it() {
+fn an_unknown_reply_at_the_path_is_an_error_that_names_it() {
     in_time(|| {
         let (_kept, folder) = fresh_folder();
         for (said, expected) in [

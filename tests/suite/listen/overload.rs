@@ -71,7 +71,7 @@ fn a_connection_whose_proxy_header_has_not_come_is_not_established() {
 }
 
 #[test]
-fn a_port_and_each_of_its_peers_have_so_many_connections_and_not_more() {
+fn a_port_and_each_of_its_peers_have_connections_up_to_their_limits() {
     let sim = Simulation::new(1);
     let port = listen(&sim, AcceptLimits::new().connections(5).per_peer(2));
     let let_in = ["one", "one", "one", "two", "two", "two", "three", "three"].map(|host| is_let_in(&sim, host));
@@ -272,7 +272,7 @@ fn greet(sim: &Simulation, host: &str) {
 }
 
 #[test]
-fn connections_that_are_not_established_are_counted_and_beyond_so_many_the_oldest_gives_way() {
+fn unestablished_connections_are_counted_and_beyond_the_limit_the_oldest_gives_way() {
     let sim = Simulation::new(1);
     let (port, log) = listen_for_web_sockets(&sim, AcceptLimits::new().pending(2));
     let first = connect(&sim, "one", "server:7");

@@ -51,7 +51,7 @@ fn a_port_that_is_paused_leaves_clients_waiting_until_it_is_resumed_and_can_be_s
 }
 
 #[test]
-fn s095_a_port_is_shared_by_all_who_ask_for_that_and_by_nobody_else() {
+fn s095_a_port_is_shared_by_all_listeners_that_ask_for_it_and_by_no_others() {
     in_time(|| {
         let (one, other) = (test_reactor(), test_reactor());
         let shared = |address| ListenOptions::new(address).reuse_port(true);

@@ -80,7 +80,7 @@ fn a_limit_of_time_works_in_every_reactor_and_begins_when_it_is_set() {
 }
 
 #[test]
-fn s281_a_queue_serves_those_who_wait_for_it_in_their_order() {
+fn s281_a_queue_serves_its_waiters_in_their_order() {
     let here = Telling::new();
     let (put, queue) = mpsc::channel(2);
     let queue = Rc::new(Mutex::new(queue));
@@ -123,7 +123,7 @@ fn s281_a_lock_is_given_in_the_order_in_which_it_was_asked_for() {
 }
 
 #[test]
-fn s281_a_semaphore_lets_so_many_work_at_a_time() {
+fn s281_a_semaphore_lets_a_fixed_number_work_at_a_time() {
     let here = Telling::new();
     let semaphore = Rc::new(Semaphore::new(2));
     for name in ["a", "b", "c", "d", "e"] {

@@ -40,7 +40,7 @@ fn s159_stopping_reaches_a_connection_whose_reading_is_paused() {
 }
 
 #[test]
-fn s055_stopping_aborts_who_does_not_read_when_the_deadline_has_passed() {
+fn s055_stopping_aborts_peers_that_do_not_read_when_the_deadline_has_passed() {
     on_sockets(
         |recorder| {
             recorder.on(Callback::Made, |this| {

@@ -84,7 +84,7 @@ fn beyond_the_memory_budget_the_longest_unfinished_line_ends_its_connection_and_
 }
 
 #[test]
-fn who_holds_little_is_served_though_others_hold_all_that_may_be_held() {
+fn connections_that_hold_little_are_served_while_others_hold_the_whole_budget() {
     let sim = Simulation::new(1);
     let server = sim.host("server");
     let log = serve_lines(&server, 7);
@@ -122,7 +122,7 @@ impl Protocol for Chat {
 }
 
 #[test]
-fn members_of_a_chat_who_do_not_read_end_before_they_hold_more_than_the_budget() {
+fn members_of_a_chat_that_do_not_read_end_before_they_hold_more_than_the_budget() {
     let sim = Simulation::new(1);
     let server = sim.host("server");
     let (members, lost) = (Rc::<RefCell<Vec<Transport>>>::default(), Log::default());

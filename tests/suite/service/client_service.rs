@@ -155,7 +155,7 @@ fn s126_success_begins_the_delays_anew_and_a_connection_that_was_lost_waits_like
 }
 
 #[test]
-fn s127_whoever_waits_hears_of_the_next_success_or_of_as_many_failures_as_it_said() {
+fn s127_a_waiter_hears_of_the_next_success_or_of_as_many_failures_as_it_said() {
     let kept = keep(&Simulation::new(0), |service| service);
     let early = kept.wait(Some(2));
     kept.run(100.0);

@@ -219,7 +219,7 @@ fn a_service_manager_that_does_not_read_keeps_no_program_from_serving_and_ending
 }
 
 #[test]
-fn who_was_cut_off_is_told_and_the_sum_of_them() {
+fn connections_that_were_cut_off_are_reported_with_their_sum() {
     let (mut program, address) = start(&mut command("hasty"));
     program.stderr_line_with("ready");
     let clients: Vec<_> = (0..3).map(|_| peer::connect(address)).collect();

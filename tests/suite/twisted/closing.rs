@@ -197,7 +197,7 @@ fn s053_only_an_end_in_order_is_clean() {
 }
 
 #[test]
-fn s054_the_reason_tells_who_ended_the_connection_and_how() {
+fn s054_the_reason_tells_which_side_ended_the_connection_and_how() {
     let ends_with = |ends_it: fn(&Transport), reason: &str| {
         every_world(
             move |recorder| recorder.on(Callback::Data, move |this| ends_it(&this.transport)),

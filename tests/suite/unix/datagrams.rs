@@ -125,7 +125,7 @@ fn s192_what_the_peer_has_no_room_for_is_dropped_with_an_error() {
 }
 
 #[test]
-fn s192_who_cannot_be_reached_is_an_error_of_the_write() {
+fn s192_an_unreachable_peer_is_an_error_of_the_write() {
     let folder = tempdir().unwrap();
     let path = folder.path().join("nobody");
     let reactor = test_reactor();

@@ -182,7 +182,7 @@ fn s190_with_more_than_64_descriptors_on_their_way_a_connection_is_full() {
 }
 
 #[test]
-fn s190_whoever_sends_many_descriptors_is_paused_until_they_have_left() {
+fn s190_a_protocol_that_sends_many_descriptors_is_paused_until_they_have_left() {
     in_time(|| {
         let (reactor, log) = (test_reactor(), Log::default());
         let (near, far) = UnixStream::pair().unwrap();

@@ -26,7 +26,7 @@ fn deaf(_transport: DatagramTransport<UnixAddress>) -> Deaf {
 }
 
 #[test]
-fn who_can_only_read_the_directory_does_not_keep_a_server_from_replacing_a_dead_one() {
+fn a_user_who_can_only_read_the_directory_does_not_keep_a_server_from_replacing_a_dead_one() {
     let (folder, path) = fresh_path();
     drop(UnixListener::bind(&path).unwrap());
     symlink(dead_process().to_string(), path.with_extension("lock")).unwrap();

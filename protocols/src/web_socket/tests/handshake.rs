@@ -341,7 +341,7 @@ fn what_is_no_request_for_a_web_socket_goes_elsewhere_from_the_first_byte_on() {
 }
 
 #[test]
-fn who_gets_a_request_for_somebody_else_may_pause_before_what_is_behind_it() {
+fn a_protocol_that_gets_another_request_may_pause_before_the_bytes_behind_it() {
     struct Slow(Transport, Log);
 
     impl Protocol for Slow {

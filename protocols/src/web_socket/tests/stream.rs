@@ -104,7 +104,7 @@ fn a_connection_that_ends_without_a_close_is_lost() {
 }
 
 #[test]
-fn whoever_breaks_the_rules_is_told_why_it_ends() {
+fn a_peer_that_breaks_the_rules_is_told_why_it_ends() {
     let unmasked = vec![BINARY, 1, b'x'];
     let claimed = [&[BINARY, FINAL | 127][..], &[0x7f; 8], &[0; 4]].concat();
     let long = vec![b'x'; 40_000];

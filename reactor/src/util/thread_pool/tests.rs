@@ -131,7 +131,7 @@ fn a_dropped_pool_stops_what_waits_but_not_what_runs_and_waits_for_neither() {
 }
 
 #[test]
-fn waiting_jobs_that_panic_when_dropped_do_not_hurt_who_drops_the_pool() {
+fn dropping_a_pool_survives_waiting_jobs_that_panic_when_dropped() {
     struct PanicsWhenDropped;
     impl Drop for PanicsWhenDropped {
         fn drop(&mut self) {

@@ -328,7 +328,7 @@ fn s261_ipv6_addresses_are_those_of_the_system_and_mapped_ones_are_of_ipv4() {
 }
 
 #[test]
-fn whoever_is_not_trusted_is_closed_at_once_whatever_he_sends() {
+fn an_untrusted_peer_is_closed_at_once_whatever_it_sends() {
     let sim = Simulation::new(1);
     let log = Log::default();
     let proxied = proxied(&log);
