@@ -13,7 +13,7 @@ use crate::tls;
 /// |---|---|
 /// | `web:ENDPOINT` | [web sockets](crate::web_socket::WebSocket) over the endpoint, with binary messages, or text messages with `text=yes` |
 /// | `tls:PORT`, `tls:HOST:PORT` | [TLS](crate::tls) over TCP; what `tcp:` takes can follow |
-/// | `tls:ENDPOINT` | TLS over the endpoint; for a client with `server=`, the name that the certificate is to be for |
+/// | `tls:ENDPOINT` | TLS over the endpoint; for a client with `server=`, the name that the certificate must be for |
 /// | `haproxy:ENDPOINT` | connections from a proxy that begin with a [PROXY header](crate::proxy_header::ProxyHeader), from this machine or from `trust=` (comma-separated addresses and networks); within `deadline=` seconds (5) |
 ///
 /// `web:` is for servers and clients, `haproxy:` for servers only. A web socket client asks for `path=` (`/`) at `host=`

@@ -48,7 +48,7 @@ impl History {
         if let Some(folder) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         }
-        // Whoever may write to the folder could have put a link or a pipe there.
+        // Any user who may write to the folder could have put a link or a pipe there.
         let flags = OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK;
         let mut options = OpenOptions::new();
         let file = options.read(true).write(true).create(true).mode(0o600).custom_flags(flags.bits()).open(path)?;

@@ -47,9 +47,9 @@ impl Telnet {
         self.write([IAC, command.0]);
     }
 
-    /// Says whether the peer's terminal shows what its user types, as it does in the beginning. For a password, switch it
-    /// off: this side says that it will echo, and does not. Send a line end once the password has come, since that is not
-    /// shown either.
+    /// Sets whether the peer's terminal shows what its user types; at first it does. For a password, switch it off: this
+    /// side then promises to echo, and does not. Send a line end after the password, because the user's own is not shown
+    /// either.
     ///
     /// ```
     /// use protocols::telnet::{Telnet, TelnetHandler, TelnetReceiver};
@@ -110,7 +110,7 @@ impl Telnet {
         }
     }
 
-    /// Asks for an option. How that ends comes to
+    /// Asks for an option. The outcome comes to
     /// [`option_negotiated`](crate::telnet::TelnetHandler::option_negotiated), unless the option is on already. Twisted's
     /// `will` and `do`.
     pub fn enable(&self, side: Side, option: TelnetOption) {
@@ -134,7 +134,7 @@ impl Telnet {
         self.0.kind.options.borrow().is_enabled(side, option)
     }
 
-    /// Sends what belongs to an option that is on, escaped. Twisted's `requestNegotiation`.
+    /// Sends a subnegotiation about an option that is on, escaped. Twisted's `requestNegotiation`.
     pub fn send_subnegotiation(&self, option: TelnetOption, data: impl AsRef<[u8]>) {
         let mut sent = vec![IAC, SB, option.0];
         escape(data.as_ref(), true, &mut sent);

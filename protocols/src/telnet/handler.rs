@@ -15,8 +15,8 @@ pub trait TelnetHandler: 'static {
     /// The connection is established; the factory's options are being asked for, and nothing has been received.
     fn connection_made(&mut self) {}
 
-    /// The peer's user has entered this line, passed without its end. What erases a character (backspace, delete) or the
-    /// line (control-U) has done so. The bytes are the peer's: anything else may be among them.
+    /// The peer's user has entered this line, passed without its end. Backspace, delete and control-U were already
+    /// applied; any other bytes may be among these.
     fn line_received(&mut self, line: &[u8]);
 
     /// The peer sent these bytes, at least one, in raw mode ([`Telnet::set_raw_mode`]). They are cut anywhere. The default
@@ -25,8 +25,9 @@ pub trait TelnetHandler: 'static {
         let _ = data;
     }
 
-    /// The peer sent a command, such as [`INTERRUPT_PROCESS`](TelnetCommand::INTERRUPT_PROCESS). In lines, those that erase
-    /// a character or the line have done so. The default does nothing. Twisted's `unhandledCommand`.
+    /// The peer sent a command, such as [`INTERRUPT_PROCESS`](TelnetCommand::INTERRUPT_PROCESS). In line mode,
+    /// those that erase a character or the line were already applied. The default does nothing. Twisted's
+    /// `unhandledCommand`.
     fn command_received(&mut self, command: TelnetCommand) {
         let _ = command;
     }
@@ -35,8 +36,8 @@ pub trait TelnetHandler: 'static {
     /// ([`Side::Local`]). Returns whether to agree. It is not called for what the program has asked for. Twisted's
     /// `enableRemote` and `enableLocal`.
     ///
-    /// The default agrees that the peer sends no `GO AHEAD`, and to nothing else. For this side the same is refused: a
-    /// client that is in doubt sends every character at once then, and its user cannot edit the line.
+    /// The default agrees that the peer sends no `GO AHEAD`, and to nothing else. It refuses the same for this side,
+    /// because some clients would then send each character at once, and their users could not edit the line.
     fn accept_option(&mut self, side: Side, option: TelnetOption) -> bool {
         side == Side::Remote && option == TelnetOption::SUPPRESS_GO_AHEAD
     }

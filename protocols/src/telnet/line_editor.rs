@@ -53,7 +53,7 @@ impl LineEditor {
         Ok(Cow::Owned(self.take()))
     }
 
-    /// Takes what there is, and begins anew.
+    /// Takes what there is, and begins the next line.
     pub(crate) fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.line)
     }

@@ -26,8 +26,8 @@ use crate::tls::session::{ReactorTime, Session};
 /// The client's end of TLS: a handle that makes factories around factories. Twisted's `optionsForClientTLS`, and with
 /// [`around`](Self::around) its `wrapClientTLS`.
 ///
-/// It verifies the server's certificate by the authorities that the system trusts, and that it is for the server's name.
-/// Clones share the sessions that can be resumed. It speaks TLS 1.2 and 1.3.
+/// It checks that an authority trusted by the system has issued the server's certificate, and that the certificate is
+/// for the server's name. It speaks TLS 1.2 and 1.3. Clones share the sessions that can be resumed.
 ///
 /// ```no_run
 /// use protocols::tls::Client;
@@ -62,7 +62,7 @@ enum Trusted {
 }
 
 impl Client {
-    /// A client that trusts the authorities that the system does, and presents no certificate of its own.
+    /// A client that trusts the system's authorities, and presents no certificate of its own.
     ///
     /// The authorities are read at the first connection.
     pub fn new() -> Self {
@@ -87,18 +87,18 @@ impl Client {
         TlsFactory::new(self.end(server), share(inside), true)
     }
 
-    /// Trusts these authorities, and not those that the system does.
+    /// Trusts these authorities in place of the system's.
     pub fn roots(self, roots: Roots) -> Self {
         self.set(|options| options.trusted = Trusted::Roots(roots))
     }
 
-    /// Accepts the server that has this certificate, and no other. Nothing else of it is looked at: neither who issued
-    /// it, nor for which name, nor when it expires. For servers with a certificate of their own making.
+    /// Accepts the server that has this certificate, and no other. The certificate's issuer, names and dates are not
+    /// checked. For servers with a certificate of their own making.
     pub fn fingerprint(self, fingerprint: Fingerprint) -> Self {
         self.set(|options| options.trusted = Trusted::Fingerprint(fingerprint))
     }
 
-    /// Accepts every server, so that anybody on the way can read and change everything. For tests only.
+    /// Accepts every server, so that anybody in between can read and change everything. For tests only.
     pub fn danger_accept_any_server(self) -> Self {
         self.set(|options| options.trusted = Trusted::Anyone)
     }

@@ -103,7 +103,8 @@ fn certificate(error: &CertificateError) -> String {
         }
         CertificateError::NotValidYet => "is not valid yet".to_owned(),
         CertificateError::UnknownIssuer => {
-            "was not issued by an authority that this side trusts, or those in between were not sent".to_owned()
+            "was not issued by an authority that this side trusts, or intermediate certificates were not sent"
+                .to_owned()
         }
         CertificateError::Revoked => "was revoked".to_owned(),
         CertificateError::BadEncoding => "is not a well-formed certificate".to_owned(),
@@ -118,7 +119,7 @@ fn certificate(error: &CertificateError) -> String {
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             "is for another purpose".to_owned()
         }
-        CertificateError::ApplicationVerificationFailure => "is not one of those that are accepted".to_owned(),
+        CertificateError::ApplicationVerificationFailure => "is not one of the accepted ones".to_owned(),
         other => format!("is not accepted: {other}"),
     }
 }
@@ -143,13 +144,13 @@ fn alert_received(alert: AlertDescription) -> String {
         AlertDescription::UnknownCA => "it does not know the authority that issued this side's certificate",
         AlertDescription::CertificateRequired => "it requires a certificate of this side",
         AlertDescription::AccessDenied => "it denies access to the holder of this side's certificate",
-        AlertDescription::UnrecognisedName => "it is no server of the name that this side asked for",
+        AlertDescription::UnrecognisedName => "it does not serve the name that this side asked for",
         AlertDescription::NoApplicationProtocol => {
             "it speaks none of the application protocols that this side offers (ALPN)"
         }
         AlertDescription::ProtocolVersion => "it speaks no version of TLS that this side does",
         AlertDescription::HandshakeFailure | AlertDescription::InsufficientSecurity => {
-            "both sides have no acceptable cipher suite or key in common"
+            "the two sides have no acceptable cipher suite or key exchange in common"
         }
         other => return format!("{other:?}"),
     };

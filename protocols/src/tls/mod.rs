@@ -3,7 +3,7 @@
 //! | what | how |
 //! |---|---|
 //! | a secure port | [`Server::around`] |
-//! | a secure client | [`Client::around`], with the name that the server's certificate is to be for |
+//! | a secure client | [`Client::around`], with the name that the server's certificate must be for |
 //! | plain text first (STARTTLS) | [`Server::upgradable`], [`Client::upgradable`], [`start()`] |
 //! | new certificates without a restart | [`Server::reload`] |
 //! | several names | [`Certificates::from_directory`] |
@@ -52,7 +52,7 @@
 //! | the handshake fails | none: it is built afterwards. A client's attempt to connect fails with the reason, a server [counts](Server::failed_handshakes) it |
 //! | the peer ends its stream (`close_notify`) | [`eof_received`](reactor::Protocol::eof_received); each direction ends by itself |
 //! | the peer's stream ends without that | [`Truncated`](reactor::CloseReason::Truncated), when all output has been sent |
-//! | the protocol inside calls `lose_connection` | [`Done`](reactor::CloseReason::Done): the peer is told, and its own end awaited for as long as that of a plain connection |
+//! | the protocol inside calls `lose_connection` | [`Done`](reactor::CloseReason::Done): the peer is told, and then has as long to end its own stream as on a plain connection |
 //! | a record was changed, or is not TLS | [`Failed`](reactor::CloseReason::Failed) with a [`TlsError`], after the records before it |
 //!
 //! # Memory

@@ -51,7 +51,7 @@ struct ServerOptions {
 }
 
 impl Server {
-    /// A server that presents these certificates, and asks for none.
+    /// A server that presents these certificates, and does not ask clients for any.
     pub fn new(certificates: Certificates) -> Self {
         Self(Arc::new(ServerOptions {
             certificates: Arc::new(Presented(RwLock::new(certificates))),
@@ -121,12 +121,12 @@ impl Server {
     }
 
     /// Writes the keys of all connections to the file that the environment variable `SSLKEYLOGFILE` names, so that
-    /// Wireshark and the like can read what was captured. Anybody with the file can read everything: for debugging only.
+    /// Wireshark and the like can read what was captured. Anybody with the file can read the traffic: for debugging only.
     pub fn log_keys(self) -> Self {
         self.set(|options| options.common.logs_keys = true)
     }
 
-    /// How many handshakes have failed, those included that were not over in time. One in five seconds is logged.
+    /// The number of failed handshakes, including those that timed out. At most one in five seconds is logged.
     pub fn failed_handshakes(&self) -> u64 {
         self.0.failed_handshakes.load(Ordering::Relaxed)
     }

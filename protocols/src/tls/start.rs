@@ -19,7 +19,7 @@ use crate::tls::info::TlsInfo;
 /// why.
 ///
 /// `unread` is what the protocol has received behind the peer's request, or the peer's consent, and has not processed. It
-/// should be empty: only somebody on the way can have put plain text there, to have it taken for what the peer sends
+/// should be empty: only an attacker in between can have put plain text there, to have it taken for what the peer sends
 /// after the handshake. If it is not, the connection fails.
 ///
 /// ```

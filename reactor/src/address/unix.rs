@@ -43,7 +43,7 @@ impl UnixAddress {
         Self(Name::Unnamed)
     }
 
-    /// A path in the file system, whatever it begins with.
+    /// A path in the file system, even if it begins with `@`.
     pub fn from_path(path: impl AsRef<Path>) -> Self {
         Self(Name::Path(path.as_ref().into()))
     }

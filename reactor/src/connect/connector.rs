@@ -337,12 +337,12 @@ impl Connector {
         true
     }
 
-    /// Called when the hook has returned: unless it began anew, waits for the next attempt, or ends.
+    /// Called when the hook has returned: unless it connected again, waits for the next attempt, or ends.
     fn over(&self, outcome: Outcome) {
         if self.0.state.get() == ConnectorState::Disconnected {
             let waits = self.wait(&outcome);
             self.0.outcome.replace(Some(outcome));
-            // User code, which may begin anew.
+            // User code, which may connect again.
             self.0.factory.stop();
             if !waits {
                 self.tell_end();

@@ -11,7 +11,7 @@ use crate::util::panics::catch_panic;
 impl Transport {
     /// Gives the connection another protocol, which `factory` builds with this same transport, when the running callback has
     /// returned: after a handshake in another language, or when the first bytes have told what the peer speaks. `rest` is
-    /// what the present protocol has received and leaves to the next, mostly the end of the slice that it was just given.
+    /// what the present protocol has received and leaves to the next, usually the end of the slice that it was just given.
     /// Twisted's `transport.protocol = other`.
     ///
     /// What follows has this order:
@@ -28,8 +28,8 @@ impl Transport {
     ///
     /// Policies and other layers around the protocol stay: each transport has its own protocol. If the factory refuses, the
     /// connection fails, and it is the present protocol that hears of it. Nothing happens if the connection begins to close
-    /// before the switch; a second request before the switch replaces the first. A receiver keeps input of its own, so in one
-    /// use its handle's method instead (`Lines::switch_to`).
+    /// before the switch; a second request before the switch replaces the first. A receiver keeps input of its own, so in a
+    /// receiver use its handle's method instead (`Lines::switch_to`).
     ///
     /// ```
     /// use reactor::testing::StringTransport;

@@ -80,7 +80,7 @@ impl DatagramOptions {
     }
 
     /// The hop limit of what is sent to a single peer, one more than the number of routers it may cross: `IP_TTL`, or
-    /// the hop limit of IPv6, from 1 to 255 (the system's default, mostly 64).
+    /// the hop limit of IPv6, from 1 to 255 (the system's default, usually 64).
     pub fn ttl(mut self, hops: u8) -> Self {
         self.ttl = Some(hops);
         self

@@ -174,7 +174,7 @@ impl TokioStream {
 pub struct Incoming(mpsc::UnboundedReceiver<TokioStream>);
 
 impl Incoming {
-    /// The next connection; `None` when the port, or whatever else owned the factory, is gone. Dropping the future
+    /// The next connection; `None` when the factory is gone, because its port or its connector is. Dropping the future
     /// loses nothing.
     pub async fn accept(&mut self) -> Option<TokioStream> {
         self.0.recv().await

@@ -11,7 +11,7 @@ use crate::transport::close_reason::CloseReason;
 /// Code between a connection and the protocol inside it that sees everything that passes: a time limit, a throttle, a
 /// log. [`around`] makes a factory of it.
 ///
-/// It keeps the outer transport it was made with, by which it can close the connection, and whose
+/// It keeps the outer transport it was made with: with it the policy can close the connection, and its
 /// [`call_later`](Transport::call_later) and [`defer`](Transport::defer) call the policy. Twisted's `ProtocolWrapper`,
 /// as used in `policies`.
 pub trait Policy: 'static {

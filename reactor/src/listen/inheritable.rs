@@ -21,7 +21,7 @@ pub(crate) enum PortKind {
 }
 
 impl PortKind {
-    /// The name of the port with this address, by which the next process asks for it.
+    /// The name of the port with this address; the next process asks for it by this name.
     pub(crate) fn name(self, address: &str) -> String {
         let kind = match self {
             Self::Tcp => "tcp",

@@ -13,7 +13,7 @@ pub(crate) struct Output {
     /// The first bytes of all; those before `start` were sent.
     front: Vec<u8>,
     start: usize,
-    /// Boxed, because hardly any connection ever has one.
+    /// Boxed, because few connections ever have one.
     #[expect(clippy::box_collection, reason = "an empty queue takes 24 bytes more of every idle connection")]
     rest: Option<Box<VecDeque<Piece>>>,
     len: usize,

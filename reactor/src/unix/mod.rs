@@ -1,7 +1,7 @@
 //! UNIX sockets: streams and datagrams within one machine, and their files.
 //!
 //! [`UnixListenOptions`] go with [`listen_unix`](crate::Reactor::listen_unix): the mode of the socket's file, and the
-//! lock by which a second server learns of the first. [`UnixConnectOptions`] go with
+//! lock that tells a second server of the first. [`UnixConnectOptions`] go with
 //! [`connect_unix`](crate::Reactor::connect_unix), [`UnixDatagramOptions`] with
 //! [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram). With the defaults, all three methods take a plain
 //! [address](UnixAddress): a path, or `@` and an abstract name.

@@ -59,7 +59,7 @@ fn the_client_says_why_it_does_not_trust_the_server() {
     let ended = client(server.address(), "localhost", None).finish().with_code(1);
     let expected = format!(
         "time-client: cannot connect to localhost:{}: the certificate of localhost was not issued by an authority that \
-         this side trusts, or those in between were not sent\n",
+         this side trusts, or intermediate certificates were not sent\n",
         server.address().port()
     );
     assert_eq!(ended.stderr, expected);

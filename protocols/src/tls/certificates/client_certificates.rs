@@ -8,9 +8,9 @@ use crate::tls::certificates::fingerprint::Fingerprint;
 use crate::tls::certificates::pinned::Pinned;
 use crate::tls::certificates::roots::Roots;
 
-/// Which certificates a server asks of its clients.
+/// The certificates that a server asks its clients for.
 ///
-/// Whatever a client presents is verified before the protocol inside is built, which finds it in
+/// The certificate that a client presents is verified before the protocol inside is built; the protocol finds it in
 /// [`TlsInfo`](crate::tls::TlsInfo::peer_certificates). With TLS 1.3 a client learns only after its own part of the
 /// handshake that its certificate was refused: its connection counts as established, and then fails.
 #[derive(Clone, Debug)]
@@ -28,13 +28,12 @@ impl ClientCertificates {
         Self(Asked::ByRoots { roots, is_required: true })
     }
 
-    /// A client may present a certificate, which one of these authorities must have issued then.
+    /// A client may present a certificate; if it does, one of these authorities must have issued it.
     pub fn optional(roots: Roots) -> Self {
         Self(Asked::ByRoots { roots, is_required: false })
     }
 
-    /// Each client must present one of these certificates. Nothing else of them is looked at: neither who issued them,
-    /// nor when they expire.
+    /// Each client must present one of these certificates, whose issuers and dates are not checked.
     pub fn fingerprints(fingerprints: impl IntoIterator<Item = Fingerprint>) -> Self {
         Self(Asked::ByFingerprint(fingerprints.into_iter().collect()))
     }

@@ -5,8 +5,8 @@ use sha2::{Digest, Sha256};
 
 use crate::tls::error::TlsError;
 
-/// The SHA-256 digest of a certificate, by which one can be told from all others. Its text is what
-/// `openssl x509 -fingerprint -sha256` prints; small letters, and none of the colons, are read, too.
+/// The SHA-256 digest of a certificate, which distinguishes it from all others. Its text is what
+/// `openssl x509 -fingerprint -sha256` prints; lower case and digits without colons are read, too.
 ///
 /// ```
 /// use protocols::tls::Fingerprint;
@@ -19,7 +19,7 @@ use crate::tls::error::TlsError;
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    /// That of a certificate in DER.
+    /// The fingerprint of a certificate in DER.
     pub fn of(certificate: &[u8]) -> Self {
         Self(Sha256::digest(certificate).into())
     }
@@ -42,7 +42,7 @@ impl FromStr for Fingerprint {
         match data_encoding::HEXLOWER.decode_mut(&digits, &mut digest) {
             Ok(_) => Ok(Self(digest)),
             Err(_) => Err(TlsError::new(format!(
-                "{text:?} is not a SHA-256 fingerprint: not all of it are hexadecimal digits"
+                "{text:?} is not a SHA-256 fingerprint: not all of its characters are hexadecimal digits"
             ))),
         }
     }

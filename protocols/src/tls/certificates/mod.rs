@@ -22,24 +22,24 @@ use rustls::sign::CertifiedKey;
 use crate::tls::certificates::fingerprint::Fingerprint;
 use crate::tls::error::TlsError;
 
-/// What one side of TLS presents: certificates, each with those that lead to its root, and their private keys.
+/// What one side of TLS presents: certificate chains and their private keys.
 ///
-/// Cheap to clone. Nothing that it displays has a part of a key.
+/// Cheap to clone. `Debug` shows fingerprints only, never a part of a key.
 #[derive(Clone)]
 pub struct Certificates {
     /// The first is presented to clients that ask for none of the names.
     all: Arc<[Arc<CertifiedKey>]>,
-    /// Those in files that are called like a server.
+    /// Those in files named after a server.
     by_name: Arc<HashMap<String, usize>>,
 }
 
 impl Certificates {
-    /// Reads a certificate, followed by those that lead to its root, and its key, in PEM. Both may be in one file: name
+    /// Reads a certificate chain, the server's own certificate first, and its key, in PEM. Both may be in one file: name
     /// it twice.
     ///
     /// # Errors
     ///
-    /// If a file cannot be read or has no such thing in it, or if the key does not belong to the certificate.
+    /// If a file cannot be read, the certificate or the key is missing, or they do not belong together.
     pub fn from_pem_files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsError> {
         let (chain, key) = (chain.as_ref(), key.as_ref());
         let (chain_pem, key_pem) = (read(chain)?, read(key)?);
@@ -50,20 +50,20 @@ impl Certificates {
     ///
     /// # Errors
     ///
-    /// If the texts are not what they should be, or if the key does not belong to the certificate.
+    /// If the certificate or the key is missing or malformed, or if they do not belong together.
     pub fn from_pem(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         Ok(Self::one(certified(chain, key, "the certificate's text", "the key's text")?))
     }
 
-    /// Reads all files of a directory whose names end in `.pem`, each of which has a certificate, followed by those that
-    /// lead to its root, and its key. For servers with several names.
+    /// Reads all files of a directory whose names end in `.pem`, each with a certificate chain and its key. For servers
+    /// with several names.
     ///
     /// A client that asks for `example.org` (by SNI) gets the certificate in `example.org.pem`, or else the first one
     /// that is for that name. Others get the one in `default.pem`, or else the first, in the order of the files' names.
     ///
     /// # Errors
     ///
-    /// If the directory cannot be read or has no such file in it, or if one is not as described.
+    /// If the directory cannot be read or has no such file, or if a file is not as described.
     pub fn from_directory(directory: impl AsRef<Path>) -> Result<Self, TlsError> {
         let directory = directory.as_ref();
         let cannot_read =
@@ -113,7 +113,7 @@ impl Certificates {
     }
 }
 
-/// A certificate whose key is somewhere else than in a file, such as in a hardware module.
+/// A certificate whose key is not in a file but in a hardware module, for example.
 impl From<CertifiedKey> for Certificates {
     fn from(certified: CertifiedKey) -> Self {
         Self::one(Arc::new(certified))
@@ -135,10 +135,10 @@ fn is_for(certified: &CertifiedKey, name: &str) -> bool {
 fn certified(chain: &[u8], key: &[u8], chain_name: &str, key_name: &str) -> Result<Arc<CertifiedKey>, TlsError> {
     let chain = certificates(chain, chain_name)?;
     let key = PrivateKeyDer::from_pem_slice(key).map_err(|_| {
-        TlsError::new(format!("there is no private key in {key_name}: that begins with -----BEGIN PRIVATE KEY-----"))
+        TlsError::new(format!("there is no private key in {key_name}: a key begins with -----BEGIN PRIVATE KEY-----"))
     })?;
     let key = any_supported_type(&key).map_err(|error| {
-        TlsError::because(format!("the private key in {key_name} is of no kind that TLS can use here"), error)
+        TlsError::because(format!("the private key in {key_name} is of a kind that TLS cannot use here"), error)
     })?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
@@ -158,7 +158,7 @@ pub(crate) fn certificates(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<
     match certificates {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         Ok(_) => Err(TlsError::new(format!(
-            "there is no certificate in {name}: that begins with -----BEGIN CERTIFICATE-----"
+            "there is no certificate in {name}: a certificate begins with -----BEGIN CERTIFICATE-----"
         ))),
         Err(error) => Err(TlsError::because(format!("a certificate in {name} is not well-formed"), error)),
     }

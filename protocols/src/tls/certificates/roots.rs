@@ -16,7 +16,7 @@ impl Roots {
     ///
     /// # Errors
     ///
-    /// If the file cannot be read, has no certificate in it, or has one that cannot be that of an authority.
+    /// If the file cannot be read, has no certificate, or has one that cannot be an authority's.
     pub fn from_pem_file(path: impl AsRef<Path>) -> Result<Self, TlsError> {
         let path = path.as_ref();
         Self::of(&read(path)?, &name_of(path))

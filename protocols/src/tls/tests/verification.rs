@@ -53,7 +53,7 @@ fn s205_a_certificate_of_an_unknown_authority_is_refused_unless_it_is_known() {
     let wire = Wire::between(&Client::new().fingerprint(fingerprint), &Server::new(own.certificates()));
     assert!(wire.client.is_connected());
     let mut wire = Wire::between(&Client::new().fingerprint(fingerprint), &server());
-    assert_eq!(wire.reasons()[0], "the certificate of server.example is not one of those that are accepted");
+    assert_eq!(wire.reasons()[0], "the certificate of server.example is not one of the accepted ones");
     // Or anything goes.
     let wire = Wire::between(&Client::new().danger_accept_any_server(), &Server::new(own.certificates()));
     assert!(wire.client.is_connected());
@@ -89,7 +89,7 @@ fn client_certificates_may_be_accepted_by_their_fingerprints() {
     let server = server().client_certificates(ClientCertificates::fingerprints(own.fingerprints()));
     assert!(Wire::between(&client().certificates(own), &server).server.is_connected());
     let mut wire = Wire::between(&client().certificates(other), &server);
-    assert_eq!(wire.reasons()[1], "the certificate of the peer is not one of those that are accepted");
+    assert_eq!(wire.reasons()[1], "the certificate of the peer is not one of the accepted ones");
 }
 
 #[test]
@@ -111,11 +111,11 @@ fn a_key_that_belongs_to_another_certificate_is_told() {
     );
     assert_eq!(
         told(&one.key, &one.key),
-        "there is no certificate in the certificate's text: that begins with -----BEGIN CERTIFICATE-----"
+        "there is no certificate in the certificate's text: a certificate begins with -----BEGIN CERTIFICATE-----"
     );
     assert_eq!(
         told(&one.chain, &one.chain),
-        "there is no private key in the key's text: that begins with -----BEGIN PRIVATE KEY-----"
+        "there is no private key in the key's text: a key begins with -----BEGIN PRIVATE KEY-----"
     );
     let error = Roots::from_pem_file("/nonexistent/\x1b.pem").unwrap_err().to_string();
     assert_eq!(error, "cannot read /nonexistent/\\x1b.pem: No such file or directory (os error 2)");

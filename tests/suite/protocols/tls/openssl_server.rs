@@ -59,7 +59,8 @@ fn a_client_says_what_is_wrong_with_the_servers_certificate() {
     }
     let (authority, other) = (Authority::new(), Authority::new());
     let of_server = |rest: &str| format!("the certificate of server.example {rest}");
-    let unknown = of_server("was not issued by an authority that this side trusts, or those in between were not sent");
+    let unknown =
+        of_server("was not issued by an authority that this side trusts, or intermediate certificates were not sent");
     let client = authority.client();
     assert_eq!(refusal(&other.issue("other", &[NAME]), &client), unknown);
     assert_eq!(refusal(&authority.self_signed("self", &[NAME]), &client), unknown);

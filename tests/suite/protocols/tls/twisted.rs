@@ -141,6 +141,6 @@ fn s202_a_client_starts_tls_with_twisted_in_mid_stream() {
     assert_eq!(upgraded(authority.client()), ["READY", "TLS 1.3", "hello", "lost: connection closed cleanly"]);
     assert_eq!(server.line(), "ConnectionDone");
     let refused = "lost: the certificate of server.example was not issued by an authority that this side trusts, or \
-                   those in between were not sent";
+                   intermediate certificates were not sent";
     assert_eq!(upgraded(other.client()), ["READY", refused]);
 }
