@@ -1,12 +1,11 @@
 //! The lines of earlier sessions.
 
-use std::env;
 use std::ffi::OsString;
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
-use std::io;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::{env, io};
 
 use nix::fcntl::OFlag;
 use nix::unistd::Uid;
