@@ -39,6 +39,8 @@
 //! may also need `protocols` (by `../reactor/protocols`), `async-trait` for services, `tokio` with the feature `io-util` for
 //! streams, `bytes` for [`Transport::write_bytes`], and `tracing-subscriber` for logs.
 //!
+//! With `default-features = false` there are no [`endpoint`], [`process`] and [`service`], and a third less to compile.
+//!
 //! It is for servers and clients of your own protocols. If you prefer straight-line `async`, use Tokio directly; for
 //! HTTP, use a crate made for it. Coming from Twisted? `docs/porting.md` in the repository says what each of its names has
 //! become.
@@ -99,6 +101,7 @@ pub mod connect;
 pub mod connection;
 pub mod datagram;
 mod driver;
+#[cfg(feature = "service")]
 pub mod endpoint;
 mod hub;
 pub mod io;
@@ -106,8 +109,10 @@ pub mod layer;
 pub mod listen;
 pub mod net;
 pub mod port;
+#[cfg(feature = "service")]
 pub mod process;
 mod reactor;
+#[cfg(feature = "service")]
 pub mod service;
 mod simnet;
 pub mod task;

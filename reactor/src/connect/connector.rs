@@ -225,10 +225,10 @@ impl Connector {
     }
 
     /// One attempt: waits for the stream that `connect` makes, starts the connection, and waits for its layers.
-    pub(crate) async fn attempt<S: Stream>(self, connect: impl Future<Output = Result<Accepted<S>, ConnectError>>) {
+    pub(crate) async fn attempt<S: Stream>(self, connect: LocalBoxFuture<'_, Result<Accepted<S>, ConnectError>>) {
         let began = self.0.hub.timers.now();
         // The timer of the deadline is gone before the protocol is built; a handshake has what is left of its time.
-        let connected = match select(pin!(self.given_up(began)), pin!(connect)).await {
+        let connected = match select(pin!(self.given_up(began)), connect).await {
             Either::Left((kind, _)) => Err(self.error(kind, None)),
             Either::Right((connected, _)) => connected,
         };
@@ -280,7 +280,7 @@ impl Connector {
         let limit = self.0.destination.connection_options().output_limit;
         match driver::start(&core.roster, stream, limit, &self.0.factory, keeper) {
             Started::Running(transport, task) => {
-                core.spawn_task(task);
+                core.spawn_driver(task);
                 if transport.is_pending() {
                     return Some(transport);
                 }

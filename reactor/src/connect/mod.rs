@@ -47,10 +47,9 @@ use std::rc::{Rc, Weak};
 use crate::connect::destination::Destination;
 use crate::connect::happy_eyeballs::{interleave, race};
 use crate::connection::factory::{Factory, FactoryCell};
-use crate::driver::stream::Accepted;
+use crate::driver::stream::{Accepted, AnyStream};
 use crate::net::connect_options::ConnectOptions;
 use crate::net::tcp;
-use crate::net::tcp::Tcp;
 use crate::reactor::Reactor;
 use crate::reactor::core::{Backend, Core, MemoryBackend, no_network};
 use crate::time::timers::Sleep;
@@ -104,24 +103,24 @@ impl Core {
             (Destination::Tcp(options), Backend::Tokio(_)) => {
                 let (options, with) = (options.clone(), options.clone());
                 let dial = move |to| tcp::connect(to, with.clone());
-                self.spawn_task(connector.attempt(resolve_and_race(Rc::downgrade(self), options, dial)));
+                self.spawn_task(connector.attempt(Box::pin(resolve_and_race(Rc::downgrade(self), options, dial))));
             }
             (Destination::Tcp(options), Backend::Memory(MemoryBackend { host: Some(host), .. })) => {
                 let (options, with) = (options.clone(), options.clone());
                 let (network, id) = (Rc::clone(&host.network), host.id);
                 let dial = move |to| Rc::clone(&network).connect(id, to, with.clone());
-                self.spawn_task(connector.attempt(resolve_and_race(Rc::downgrade(self), options, dial)));
+                self.spawn_task(connector.attempt(Box::pin(resolve_and_race(Rc::downgrade(self), options, dial))));
             }
             (Destination::Unix(options), Backend::Tokio(_)) => {
                 let options = options.clone();
                 let connected = async move {
                     unix::connect(&options).map_err(|error| ConnectError::failed(options.address.to_string(), error))
                 };
-                self.spawn_task(connector.attempt(connected));
+                self.spawn_task(connector.attempt(Box::pin(connected)));
             }
             (destination, Backend::Memory(_)) => {
                 let error = ConnectError::failed(destination.to_string(), no_network());
-                self.spawn_task(connector.attempt(async { Err::<Accepted<Tcp>, _>(error) }));
+                self.spawn_task(connector.attempt(Box::pin(async { Err::<Accepted<AnyStream>, _>(error) })));
             }
         }
     }

@@ -14,7 +14,6 @@ use std::task::{Context, Poll, Waker, ready};
 use tracing::Span;
 use tracing::field::Empty;
 
-use crate::address::Address;
 use crate::connection::Connection;
 use crate::connection::factory::{Built, FactoryCell};
 use crate::driver::keeper::Keeper;
@@ -60,36 +59,20 @@ pub(crate) fn prepare<S: Stream>(
     keeper: Rc<dyn Keeper>,
 ) -> Started {
     let Accepted { stream, host, peer } = accepted;
-    let transport = Transport::new(&roster.hub, host.clone(), peer.clone(), output_limit);
-    transport.0.passes_descriptors.set(S::PASSES_DESCRIPTORS);
+    let transport = Transport::new(&roster.hub, host, peer, output_limit);
+    transport.0.passes_descriptors.set(stream.passes_descriptors());
     if let Some(credentials) = stream.peer_credentials() {
         transport.0.with_cold(|cold| cold.peer_credentials = Some(credentials));
     }
-    let span = span(&transport, &host, &peer);
-    if let Some(pid) = stream.pid() {
-        span.record("pid", pid);
-    }
-    let entered = span.enter();
-    keeper.connection_begins(&transport);
-    let connection = match build(transport.clone()) {
-        // Asking it for its handler runs user code.
-        Built::Protocol(protocol) => {
-            catch_panic(|| Connection::new(transport.clone(), protocol)).map_err(Started::Panicked)
-        }
-        Built::Refused => Err(Started::Refused),
-        Built::Panicked(message) => Err(Started::Panicked(message)),
-    };
-    let connection = match connection {
+    let span = span(&transport, stream.pid());
+    let built = span.in_scope(|| {
+        keeper.connection_begins(&transport);
+        build(transport.clone())
+    });
+    let connection = match span.in_scope(|| connection(&transport, built)) {
         Ok(connection) => connection,
-        Err(refused) => {
-            tracing::debug!("refused by the factory");
-            // The factory may have kept the handle, and requested calls.
-            log_panic("drop of a call", || transport.0.end());
-            return refused;
-        }
+        Err(refused) => return refused,
     };
-    tracing::debug!("open");
-    drop(entered);
     let driver = Rc::new(Driver {
         state: Rc::clone(&transport.0),
         span: (!span.is_none()).then(|| Box::new(span)),
@@ -106,8 +89,33 @@ pub(crate) fn prepare<S: Stream>(
     Started::Running(transport, DriverTask(driver))
 }
 
-fn span(transport: &Transport, host: &Address, peer: &Address) -> Span {
-    tracing::info_span!("connection", id = transport.0.id, %peer, %host, pid = Empty)
+fn span(transport: &Transport, pid: Option<u32>) -> Span {
+    let (peer, host) = (transport.0.peer(), transport.0.host());
+    let span = tracing::info_span!("connection", id = transport.0.id, %peer, %host, pid = Empty);
+    if let Some(pid) = pid {
+        span.record("pid", pid);
+    }
+    span
+}
+
+/// The connection of a protocol, if one was built.
+fn connection(transport: &Transport, built: Built) -> Result<Connection, Started> {
+    let connection = match built {
+        // Asking it for its handler runs user code.
+        Built::Protocol(protocol) => {
+            catch_panic(|| Connection::new(transport.clone(), protocol)).map_err(Started::Panicked)
+        }
+        Built::Refused => Err(Started::Refused),
+        Built::Panicked(message) => Err(Started::Panicked(message)),
+    };
+    if connection.is_ok() {
+        tracing::debug!("open");
+    } else {
+        tracing::debug!("refused by the factory");
+        // The factory may have kept the handle, and requested calls.
+        log_panic("drop of a call", || transport.0.end());
+    }
+    connection
 }
 
 pub(crate) struct Driver<S> {

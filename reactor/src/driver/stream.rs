@@ -11,9 +11,6 @@ use crate::transport::state::{SocketOptions, State};
 
 /// A byte stream in both directions, as [`Driver`](crate::driver::Driver) uses it.
 pub(crate) trait Stream: 'static {
-    /// Whether it carries descriptors beside bytes.
-    const PASSES_DESCRIPTORS: bool = false;
-
     /// Reads into `buffer`; 0 is the end of the peer's stream.
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
@@ -49,6 +46,11 @@ pub(crate) trait Stream: 'static {
         Poll::Ready(Ok(()))
     }
 
+    /// Whether it carries descriptors beside bytes.
+    fn passes_descriptors(&self) -> bool {
+        false
+    }
+
     /// Makes the peer see a reset when the stream is dropped, which follows at once.
     fn reset(&mut self);
 
@@ -65,6 +67,65 @@ pub(crate) trait Stream: 'static {
     }
 }
 
+/// Any stream but TCP's. A kind of its own would have the whole driver compiled once more, and spares an indirect call for
+/// each system call.
+pub(crate) type AnyStream = Box<dyn Stream>;
+
+impl Stream for AnyStream {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        (**self).poll_read(cx, buffer)
+    }
+
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_end(cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+        (**self).poll_write(cx, data)
+    }
+
+    fn poll_write_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        data: &[u8],
+        descriptor: BorrowedFd<'_>,
+    ) -> Poll<io::Result<usize>> {
+        (**self).poll_write_with(cx, data, descriptor)
+    }
+
+    fn take_descriptors(&mut self) -> Vec<OwnedFd> {
+        (**self).take_descriptors()
+    }
+
+    fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        (**self).poll_shut(cx)
+    }
+
+    fn poll_close(&mut self, cx: &mut Context<'_>, at_once: bool) -> Poll<io::Result<()>> {
+        (**self).poll_close(cx, at_once)
+    }
+
+    fn passes_descriptors(&self) -> bool {
+        (**self).passes_descriptors()
+    }
+
+    fn reset(&mut self) {
+        (**self).reset();
+    }
+
+    fn set_options(&mut self, options: SocketOptions) -> io::Result<()> {
+        (**self).set_options(options)
+    }
+
+    fn peer_credentials(&self) -> Option<PeerCredentials> {
+        (**self).peer_credentials()
+    }
+
+    fn pid(&self) -> Option<u32> {
+        (**self).pid()
+    }
+}
+
 /// Writes what can leave at once: if descriptors wait, the bytes up to the next of them, or that one with its bytes.
 #[inline]
 pub(crate) fn poll_write<S: Stream>(
@@ -73,7 +134,7 @@ pub(crate) fn poll_write<S: Stream>(
     cx: &mut Context<'_>,
     data: &[u8],
 ) -> Poll<io::Result<usize>> {
-    let waiting = if S::PASSES_DESCRIPTORS { state.waiting_descriptors() } else { 0 };
+    let waiting = if stream.passes_descriptors() { state.waiting_descriptors() } else { 0 };
     if waiting == 0 {
         return stream.poll_write(cx, data);
     }
@@ -104,9 +165,34 @@ pub(crate) trait Listener: 'static {
     fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize>;
 }
 
+/// Any listener but TCP's.
+pub(crate) type AnyListener = Box<dyn Listener<Stream = AnyStream>>;
+
+impl Listener for AnyListener {
+    type Stream = AnyStream;
+
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<AnyStream>>> {
+        (**self).poll_accept(cx)
+    }
+
+    fn host(&self) -> Address {
+        (**self).host()
+    }
+
+    fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
+        (**self).turn_away(cx)
+    }
+}
+
 /// A stream that has arrived.
 pub(crate) struct Accepted<S> {
     pub(crate) stream: S,
     pub(crate) host: Address,
     pub(crate) peer: Address,
+}
+
+impl Accepted<AnyStream> {
+    pub(crate) fn any(stream: impl Stream, host: Address, peer: Address) -> Self {
+        Self { stream: Box::new(stream), host, peer }
+    }
 }

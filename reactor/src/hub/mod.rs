@@ -103,10 +103,12 @@ impl Hub {
     }
 
     /// Has all ports wait until [`release_clients`](Self::release_clients).
+    #[cfg(feature = "service")]
     pub(crate) fn hold_clients(&self) {
         self.holds_clients.set(true);
     }
 
+    #[cfg(feature = "service")]
     pub(crate) fn release_clients(&self) {
         self.holds_clients.set(false);
         self.released.wake_all();
@@ -129,6 +131,7 @@ impl Hub {
     }
 
     /// The connections that were aborted because they did not end in time.
+    #[cfg(feature = "service")]
     pub(crate) fn cut_off(&self) -> CutOffSum {
         self.cut_off.get()
     }

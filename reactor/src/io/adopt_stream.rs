@@ -66,10 +66,10 @@ impl Reactor {
         self.0.spawn_task(async move {
             let Some(core) = core.upgrade().filter(|core| !core.is_stopping()) else { return };
             keeper.factory.start();
-            let accepted = Accepted { stream: AsyncStream::new(stream), host, peer };
+            let accepted = Accepted::any(AsyncStream::new(stream), host, peer);
             let limit = ConnectionOptions::default().output_limit;
             match driver::start(&core.roster, accepted, limit, &keeper.factory, Rc::clone(&keeper) as _) {
-                Started::Running(_, task) => core.spawn_task(task),
+                Started::Running(_, task) => core.spawn_driver(task),
                 Started::Refused => keeper.connection_lost(&CloseReason::Done),
                 Started::Panicked(message) => keeper.connection_lost(&CloseReason::Panicked(message)),
             }

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use rustix::io::{ioctl_fionbio, ioctl_fionread};
+use rustix::io::ioctl_fionread;
 use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
 use tokio::io::unix::AsyncFd;
@@ -57,8 +57,9 @@ impl Pipe {
     }
 
     /// A descriptor that this process has made; its other end is not affected. Needs the runtime's context.
+    #[cfg(feature = "service")]
     pub(crate) fn own(fd: OwnedFd, interest: Interest) -> io::Result<Self> {
-        ioctl_fionbio(&fd, true)?;
+        rustix::io::ioctl_fionbio(&fd, true)?;
         Ok(Self::Polled { fd: register(fd, interest)?, is_socket: false })
     }
 

@@ -5,18 +5,12 @@ use std::future::Future;
 use std::io;
 use std::io::Write as _;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::task::{Context, Poll};
 
 use rustix::stdio::{dup2_stdin, dup2_stdout};
 use tokio::io::Interest;
 
-use crate::address::Address;
-use crate::connection::factory::{Factory, FactoryCell};
-use crate::driver::stream::{Accepted, Listener};
+use crate::connection::factory::Factory;
 use crate::io::pipe::{Pipe, PipeStream};
-use crate::net::connection_options::ConnectionOptions;
-use crate::port::Port;
-use crate::port::accept_limits::AcceptLimits;
 use crate::reactor::Reactor;
 use crate::reactor::core::Backend;
 use crate::reactor::standalone::between_pipes;
@@ -65,13 +59,7 @@ impl Reactor {
         Ok(self.run_standalone(between_pipes(self.take_stdio()?), None, factory))
     }
 
-    /// Like [`stdio`](Self::stdio), but as a port with this connection only.
-    pub(crate) fn listen_stdio(&self, factory: impl Factory) -> io::Result<Port> {
-        let listener = StdioListener(Some(self.take_stdio()?));
-        Ok(self.accept_on(listener, AcceptLimits::default(), ConnectionOptions::default(), FactoryCell::new(factory)))
-    }
-
-    fn take_stdio(&self) -> io::Result<PipeStream> {
+    pub(crate) fn take_stdio(&self) -> io::Result<PipeStream> {
         let input = io::stdin().as_fd().try_clone_to_owned()?;
         let output = io::stdout().as_fd().try_clone_to_owned()?;
         let stream = self.open_pipes(input, output)?;
@@ -132,24 +120,5 @@ impl Reactor {
             return Err(io::Error::new(io::ErrorKind::Unsupported, message));
         }
         self.unless_stopped(|| self.in_context(open))
-    }
-}
-
-/// A listener at which one stream arrives, and no other.
-struct StdioListener(Option<PipeStream>);
-
-impl Listener for StdioListener {
-    type Stream = PipeStream;
-
-    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<PipeStream>>> {
-        self.0.take().map_or(Poll::Pending, |stream| Poll::Ready(Ok(between_pipes(stream))))
-    }
-
-    fn host(&self) -> Address {
-        Address::Pipe
-    }
-
-    fn turn_away(&mut self, _cx: &mut Context<'_>) -> io::Result<usize> {
-        Ok(0)
     }
 }

@@ -175,7 +175,7 @@ impl Acceptor {
             Started::Running(transport, task) => {
                 self.port.add_connection();
                 self.admission.add(transport.0.peer());
-                core.spawn_task(task);
+                core.spawn_driver(task);
             }
             Started::Refused | Started::Panicked(_) => {}
         }

@@ -10,6 +10,7 @@ use crate::connection::factory::{Factory, FactoryCell};
 use crate::datagram::DatagramProtocol;
 use crate::datagram::transport::DatagramTransport;
 use crate::datagram::udp::UdpPort;
+use crate::driver::stream::{Accepted, AnyListener};
 use crate::net::bind::Bind as _;
 use crate::net::connection_options::ConnectionOptions;
 use crate::net::tcp::{Tcp, TcpPort};
@@ -57,7 +58,8 @@ impl Reactor {
         let factory = FactoryCell::new(factory);
         let options = ConnectionOptions::default();
         Ok(if is_unix(&socket)? {
-            self.accept_on(self.in_context(|| UnixPort::adopt(socket))?, limits, options, factory)
+            let listener: AnyListener = Box::new(self.in_context(|| UnixPort::adopt(socket))?);
+            self.accept_on(listener, limits, options, factory)
         } else {
             self.accept_on(self.in_context(|| TcpPort::adopt(socket))?, limits, options, factory)
         })
@@ -84,7 +86,8 @@ impl Reactor {
         if is_unix(&socket)? {
             drop(self.run_standalone(self.in_context(|| Unix::adopt(socket))?, None, factory));
         } else {
-            drop(self.run_standalone(self.in_context(|| Tcp::adopt(socket))?, None, factory));
+            let Accepted { stream, host, peer } = self.in_context(|| Tcp::adopt(socket))?;
+            drop(self.run_standalone(Accepted::any(stream, host, peer), None, factory));
         }
         Ok(())
     }

@@ -1,6 +1,5 @@
 //! Taking listening sockets that this program was started with, by their numbers.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::fs::OpenOptions;
 use std::io::IoSlice;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
@@ -40,7 +39,7 @@ pub(crate) fn take_listener(number: RawFd, domain: Option<Domain>) -> io::Result
     if domain.is_some_and(|domain| socket.domain().ok() != Some(domain)) {
         return Err(refused("is a socket of another domain"));
     }
-    taken.insert(number);
+    taken.push(number);
     give_up(number)?;
     Ok(socket.into())
 }
@@ -62,8 +61,8 @@ pub(crate) fn is_taken(number: RawFd) -> bool {
 }
 
 /// The numbers that were taken by any thread.
-fn taken() -> MutexGuard<'static, BTreeSet<RawFd>> {
-    static TAKEN: Mutex<BTreeSet<RawFd>> = Mutex::new(BTreeSet::new());
+fn taken() -> MutexGuard<'static, Vec<RawFd>> {
+    static TAKEN: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -88,7 +87,7 @@ pub(crate) fn close_on_exec() {
 }
 
 /// The descriptors that other programs would have inherited before this was first changed, and what they referred to.
-static INHERITED: LazyLock<BTreeMap<RawFd, PathBuf>> = LazyLock::new(|| {
+static INHERITED: LazyLock<Vec<(RawFd, PathBuf)>> = LazyLock::new(|| {
     let open = fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
     let numbers = open.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let inherited = numbers.filter(|number| *number >= FIRST && stays_open(*number).is_ok_and(|stays| stays));
@@ -101,7 +100,7 @@ const FIRST: RawFd = 3;
 /// Whether this process opened it, so that it cannot have been inherited: it is then closed on exec, like everything
 /// opened by Rust's standard library.
 fn is_ours(number: RawFd) -> io::Result<bool> {
-    let was_inherited = || INHERITED.get(&number).is_some_and(|what| what_is(number).as_ref() == Some(what));
+    let was_inherited = || what_is(number).is_some_and(|what| INHERITED.contains(&(number, what)));
     Ok(!stays_open(number)? && !was_inherited())
 }
 

@@ -31,7 +31,9 @@ pub(crate) mod acceptor;
 pub(crate) mod adopt;
 pub(crate) mod handover;
 pub(crate) mod inheritable;
+#[cfg(feature = "service")]
 pub(crate) mod listen_fds;
+#[cfg(feature = "service")]
 pub(crate) mod socket_activation;
 
 pub use handover::Handover;
@@ -53,7 +55,7 @@ use crate::datagram::options::DatagramOptions;
 use crate::datagram::socket::DatagramSocket;
 use crate::datagram::transport::DatagramTransport;
 use crate::datagram::udp::UdpPort;
-use crate::driver::stream::Listener;
+use crate::driver::stream::{AnyListener, Listener};
 use crate::listen::inheritable::{InheritableSocket, PortKind};
 use crate::net::bind::Bind;
 use crate::net::connection_options::ConnectionOptions;
@@ -84,7 +86,7 @@ impl Reactor {
         Ok(if let Some(host) = self.0.simulated() {
             let listen = || host.network.listen(host.id, wanted, &options);
             let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
-            self.accept_on(listener, options.limits, options.connection, factory)
+            self.accept_on(Box::new(listener) as AnyListener, options.limits, options.connection, factory)
         } else {
             let name = PortKind::Tcp.name(&wanted.to_string());
             let listener: TcpPort = self.bind(wanted, PortKind::Tcp, &name, &options)?;
@@ -112,6 +114,7 @@ impl Reactor {
         let on = |named| UnixPort::on(named, options.receive_file_descriptors);
         let (listener, inheritable) = self.bind_unix(PortKind::Unix, &options.address, options.lock, bind, on)?;
         let factory = FactoryCell::new(factory);
+        let listener: AnyListener = Box::new(listener);
         let port = self.accept_on(listener, options.limits, options.connection, factory);
         port.set_inheritable(inheritable);
         Ok(port)
@@ -230,7 +233,7 @@ impl Reactor {
         build: impl FnOnce(DatagramTransport<A>) -> P,
     ) -> Port {
         let (port, task) = datagram::driver::start(&self.0.hub, socket, build);
-        self.0.spawn_task(task);
+        self.0.spawn_driver(task);
         self.add_port(&port);
         port
     }

@@ -10,6 +10,7 @@ use std::rc::{Rc, Weak};
 use futures_util::future::LocalBoxFuture;
 use tokio::runtime::LocalRuntime;
 
+use crate::driver::task::DriverTask;
 use crate::hub::Hub;
 use crate::net::resolver::Resolver;
 use crate::net::system_resolver::SystemResolver;
@@ -150,15 +151,30 @@ impl Core {
         self.clear();
     }
 
-    /// Spawns one of the reactor's own tasks; none of them lets a user's panic out.
+    /// Spawns one of the reactor's own tasks; none of them lets a user's panic out. It is boxed: a task of a type of
+    /// its own would have Tokio's task compiled once more.
     pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + 'static) {
+        let task: LocalBoxFuture<'static, ()> = Box::pin(task);
         match &self.backend {
-            Backend::Tokio(runtime) => match &*runtime.borrow() {
-                Some(runtime) => drop(runtime.spawn_local(task)),
-                None if self.phase.get() != Phase::Stopped => drop(tokio::task::spawn_local(task)),
-                None => {}
-            },
+            Backend::Tokio(_) => self.spawn_on_tokio(task),
             Backend::Memory(memory) => memory.executor.spawn(task),
+        }
+    }
+
+    /// As [`spawn_task`](Self::spawn_task), for the tasks that there may be a million of.
+    pub(crate) fn spawn_driver(&self, task: DriverTask) {
+        match &self.backend {
+            Backend::Tokio(_) => self.spawn_on_tokio(task),
+            Backend::Memory(memory) => memory.executor.spawn(Box::pin(task)),
+        }
+    }
+
+    fn spawn_on_tokio(&self, task: impl Future<Output = ()> + 'static) {
+        let Backend::Tokio(runtime) = &self.backend else { return };
+        match &*runtime.borrow() {
+            Some(runtime) => drop(runtime.spawn_local(task)),
+            None if self.phase.get() != Phase::Stopped => drop(tokio::task::spawn_local(task)),
+            None => {}
         }
     }
 

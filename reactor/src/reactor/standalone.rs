@@ -12,7 +12,7 @@ use crate::driver;
 use crate::driver::Started;
 use crate::driver::keeper::Keeper;
 use crate::driver::linger::LingerLimits;
-use crate::driver::stream::{Accepted, Stream};
+use crate::driver::stream::{Accepted, AnyStream, Stream};
 use crate::net::connection_options::ConnectionOptions;
 use crate::reactor::Reactor;
 use crate::transport::Transport;
@@ -21,12 +21,12 @@ use crate::transport::flow_control::OUTPUT_LIMIT;
 
 impl Reactor {
     /// Runs the only connection of a factory. It begins in the next turn, because a callback may be running.
-    pub(crate) fn run_standalone<S: Stream, F: Factory>(
+    pub(crate) fn run_standalone<F: Factory>(
         &self,
-        stream: Accepted<S>,
+        stream: Accepted<AnyStream>,
         begins: Option<Begins>,
         factory: F,
-    ) -> impl Future<Output = CloseReason> + 'static + use<S, F> {
+    ) -> impl Future<Output = CloseReason> + 'static + use<F> {
         let (tell, told) = oneshot::channel();
         let factory = Rc::new(FactoryCell::new(factory));
         let keeper =
@@ -50,8 +50,8 @@ impl Reactor {
     }
 }
 
-pub(crate) fn between_pipes<S>(stream: S) -> Accepted<S> {
-    Accepted { stream, host: Address::Pipe, peer: Address::Pipe }
+pub(crate) fn between_pipes(stream: impl Stream) -> Accepted<AnyStream> {
+    Accepted::any(stream, Address::Pipe, Address::Pipe)
 }
 
 /// Keeps a connection that has no other owner.

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
 use crate::address::Address;
-use crate::driver::stream::{Accepted, Listener, Stream};
+use crate::driver::stream::{Accepted, AnyStream, Listener, Stream};
 use crate::net::connect_options::ConnectOptions;
 use crate::net::connection_options::KeepAliveProbes;
 use crate::net::error::BindError;
@@ -201,7 +201,7 @@ impl Network {
         host: HostId,
         to: SocketAddr,
         options: ConnectOptions,
-    ) -> io::Result<Accepted<SimStream>> {
+    ) -> io::Result<Accepted<AnyStream>> {
         let (conn, local) = self.begin_connect(host, to, options.local_address)?;
         if let Some(connection) = self.state.borrow_mut().conn(conn) {
             connection.ends[0].keep_alive = options.connection.longest_silence();
@@ -222,7 +222,7 @@ impl Network {
             }
         })
         .await?;
-        Ok(Accepted { stream, host: local.into(), peer: to.into() })
+        Ok(Accepted::any(stream, local.into(), to.into()))
     }
 
     fn begin_connect(&self, host: HostId, to: SocketAddr, local: Option<SocketAddr>) -> io::Result<(u64, SocketAddr)> {
@@ -246,9 +246,9 @@ impl Network {
 }
 
 impl Listener for SimListener {
-    type Stream = SimStream;
+    type Stream = AnyStream;
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<SimStream>>> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<AnyStream>>> {
         let next = {
             let mut listening = self.listening.borrow_mut();
             let next = listening.queue.pop_front();
@@ -265,7 +265,7 @@ impl Listener for SimListener {
         connection.ends[1].keep_alive = self.keep_alive;
         let [client, server] = connection.ends.each_ref().map(|end| Address::from(end.address));
         let stream = SimStream { network: Rc::clone(&self.network), conn, end: 1, reset: false };
-        Poll::Ready(Ok(Accepted { stream, host: server, peer: client }))
+        Poll::Ready(Ok(Accepted::any(stream, server, client)))
     }
 
     fn host(&self) -> Address {

@@ -147,7 +147,7 @@ impl StringTransport {
         let (transport, driver) = match started {
             Started::Running(transport, task) => {
                 let driver = Rc::clone(&task.0);
-                reactor.0.spawn_task(task);
+                reactor.0.spawn_driver(task);
                 (transport, Some(driver))
             }
             Started::Refused => panic!("the factory refused the connection"),

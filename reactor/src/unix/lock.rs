@@ -1,6 +1,5 @@
 //! Locks beside UNIX sockets, in Twisted's form: a symbolic link whose target is a process id.
 
-use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, symlink};
@@ -43,7 +42,7 @@ impl Lock {
             }
             was_stale = true;
         }
-        held_here(|locks| locks.insert(path.clone()));
+        held_here(|locks| locks.push(path.clone()));
         Ok((Self { path, was_stale, left: false }, turn))
     }
 
@@ -55,7 +54,7 @@ impl Lock {
         let _ = fs::remove_file(&own);
         symlink(process::id().to_string(), &own)?;
         fs::rename(&own, &path)?;
-        held_here(|locks| locks.insert(path.clone()));
+        held_here(|locks| locks.push(path.clone()));
         Ok(Self { path, was_stale: false, left: false })
     }
 
@@ -77,7 +76,7 @@ impl Drop for Lock {
         if self.left {
             return;
         }
-        held_here(|locks| locks.remove(&self.path));
+        held_here(|locks| locks.retain(|path| *path != self.path));
         if matches!(holder(&self.path), Ok(Some(holder)) if holder == process::id()) {
             // If this fails, the next process that wants the lock breaks it.
             let _ = fs::remove_file(&self.path);
@@ -132,7 +131,7 @@ pub(crate) fn is_open(path: &Path) -> Option<bool> {
 fn is_alive(process: u32, path: &Path) -> bool {
     if process == process::id() {
         // In a container, successive starts have the same process id.
-        return held_here(|locks| locks.contains(path));
+        return held_here(|locks| locks.iter().any(|held| held == path));
     }
     let process = i32::try_from(process).ok().and_then(Pid::from_raw);
     process.is_some_and(|process| test_kill_process(process) != Err(Errno::SRCH))
@@ -200,7 +199,7 @@ fn in_use(message: String) -> io::Error {
 }
 
 /// The locks that this process holds.
-fn held_here<R>(look: impl FnOnce(&mut BTreeSet<PathBuf>) -> R) -> R {
-    static HELD: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+fn held_here<R>(look: impl FnOnce(&mut Vec<PathBuf>) -> R) -> R {
+    static HELD: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
     look(&mut HELD.lock().unwrap_or_else(PoisonError::into_inner))
 }

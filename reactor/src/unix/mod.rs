@@ -55,7 +55,7 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
 use crate::address::unix::UnixAddress;
-use crate::driver::stream::{Accepted, Listener, Stream};
+use crate::driver::stream::{Accepted, AnyStream, Listener, Stream};
 use crate::net::socket::{Reserve, poll_end};
 use crate::transport::state::SocketOptions;
 use crate::unix::file::NamedSocket;
@@ -80,21 +80,19 @@ impl Unix {
     }
 
     /// Takes over a connected, non-blocking socket. Needs the runtime's context.
-    pub(crate) fn adopt(socket: Socket) -> io::Result<Accepted<Self>> {
+    pub(crate) fn adopt(socket: Socket) -> io::Result<Accepted<AnyStream>> {
         let peer = UnixAddress::from_system(&socket.peer_addr()?);
         Self::connected(socket, peer)
     }
 
-    fn connected(socket: Socket, peer: UnixAddress) -> io::Result<Accepted<Self>> {
+    fn connected(socket: Socket, peer: UnixAddress) -> io::Result<Accepted<AnyStream>> {
         let host = UnixAddress::from_system(&socket.local_addr()?).into();
         let socket = UnixStream::from_std(OwnedFd::from(socket).into())?;
-        Ok(Accepted { stream: Self::new(socket, true), host, peer: peer.into() })
+        Ok(Accepted::any(Self::new(socket, true), host, peer.into()))
     }
 }
 
 impl Stream for Unix {
-    const PASSES_DESCRIPTORS: bool = true;
-
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let Self { socket, forgot_readable, descriptors, .. } = self;
         descriptors.drain(..).for_each(close_elsewhere);
@@ -137,6 +135,10 @@ impl Stream for Unix {
                 sent => return Poll::Ready(sent),
             }
         }
+    }
+
+    fn passes_descriptors(&self) -> bool {
+        true
     }
 
     fn take_descriptors(&mut self) -> Vec<OwnedFd> {
@@ -235,12 +237,12 @@ impl UnixPort {
 }
 
 impl Listener for UnixPort {
-    type Stream = Unix;
+    type Stream = AnyStream;
 
-    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Unix>>> {
+    fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<AnyStream>>> {
         let (socket, peer) = ready!(self.socket.poll_accept(cx))?;
         let peer = UnixAddress::from(net::SocketAddr::from(peer)).into();
-        Poll::Ready(Ok(Accepted { stream: Unix::new(socket, self.takes_descriptors), host: self.host(), peer }))
+        Poll::Ready(Ok(Accepted::any(Unix::new(socket, self.takes_descriptors), self.host(), peer)))
     }
 
     fn host(&self) -> Address {
@@ -254,7 +256,7 @@ impl Listener for UnixPort {
 }
 
 /// Connects. Needs the runtime's context.
-pub(crate) fn connect(options: &UnixConnectOptions) -> io::Result<Accepted<Unix>> {
+pub(crate) fn connect(options: &UnixConnectOptions) -> io::Result<Accepted<AnyStream>> {
     let address = options.address.to_system()?;
     if options.check_lock
         && let Some(path) = options.address.path()

@@ -5,7 +5,6 @@
 //! drop its tasks before it is dropped itself.
 
 use std::cell::RefCell;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,8 +28,8 @@ impl Executor {
         Self { running: RefCell::default(), spawned: RefCell::default(), waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
-    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + 'static) {
-        self.spawned.borrow_mut().push(Box::pin(task));
+    pub(crate) fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        self.spawned.borrow_mut().push(task);
     }
 
     /// The waker that makes it [ready](Self::is_ready).

@@ -9,7 +9,7 @@ pub(crate) mod tcp;
 pub(crate) mod unix;
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use crate::endpoint::{Arguments, ClientEndpoint, EndpointError, ServerEndpoint};
@@ -25,10 +25,10 @@ pub(super) type Parse<E> = dyn Fn(&Reactor, &mut Arguments) -> Result<Box<E>, En
 pub(crate) struct Schemes {
     servers: Added<dyn ServerEndpoint>,
     clients: Added<dyn ClientEndpoint>,
-    allowed: RefCell<BTreeSet<String>>,
+    allowed: RefCell<HashSet<String>>,
 }
 
-type Added<E> = RefCell<BTreeMap<String, Rc<Parse<E>>>>;
+type Added<E> = RefCell<HashMap<String, Rc<Parse<E>>>>;
 
 impl Part for Schemes {
     /// Drops the added schemes.
@@ -277,8 +277,10 @@ impl Arguments {
                 let added = added.borrow();
                 let built_in = built_in.iter().filter(|(scheme, when, _)| reactor.offers(scheme, *when));
                 let built_in = built_in.map(|(scheme, ..)| *scheme);
-                let known: BTreeSet<&str> = built_in.chain(added.keys().map(String::as_str)).collect();
-                let known = known.into_iter().collect::<Vec<_>>().join(", ");
+                let mut known: Vec<&str> = built_in.chain(added.keys().map(String::as_str)).collect();
+                known.sort_unstable();
+                known.dedup();
+                let known = known.join(", ");
                 return Err(self.scheme_error(format_args!("is not a scheme: those known are {known}")));
             }
         };

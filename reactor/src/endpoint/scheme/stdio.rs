@@ -2,15 +2,22 @@
 
 use std::cell::OnceCell;
 use std::rc::Rc;
+use std::task::{Context, Poll};
 use std::{fmt, io};
 
 use async_trait::async_trait;
 
+use crate::address::Address;
 use crate::connection::Protocol;
-use crate::connection::factory::Factory;
+use crate::connection::factory::{Factory, FactoryCell};
+use crate::driver::stream::{Accepted, AnyListener, AnyStream, Listener};
 use crate::endpoint::{Arguments, EndpointError, ServerEndpoint};
+use crate::io::pipe::PipeStream;
+use crate::net::connection_options::ConnectionOptions;
 use crate::port::Port;
+use crate::port::accept_limits::AcceptLimits;
 use crate::reactor::Reactor;
+use crate::reactor::standalone::between_pipes;
 use crate::transport::Transport;
 
 pub(super) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
@@ -26,7 +33,9 @@ struct StdioServer {
 impl ServerEndpoint for StdioServer {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
         let port = Rc::new(OnceCell::new());
-        let opened = self.reactor.listen_stdio(Closing { factory, port: Rc::clone(&port) })?;
+        let listener: AnyListener = Box::new(StdioListener(Some(self.reactor.take_stdio()?)));
+        let factory = FactoryCell::new(Closing { factory, port: Rc::clone(&port) });
+        let opened = self.reactor.accept_on(listener, AcceptLimits::default(), ConnectionOptions::default(), factory);
         Ok(port.get_or_init(|| opened).clone())
     }
 }
@@ -34,6 +43,25 @@ impl ServerEndpoint for StdioServer {
 impl fmt::Display for StdioServer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.arguments.fmt(f)
+    }
+}
+
+/// A listener at which one stream arrives, and no other.
+struct StdioListener(Option<PipeStream>);
+
+impl Listener for StdioListener {
+    type Stream = AnyStream;
+
+    fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<AnyStream>>> {
+        self.0.take().map_or(Poll::Pending, |stream| Poll::Ready(Ok(between_pipes(stream))))
+    }
+
+    fn host(&self) -> Address {
+        Address::Pipe
+    }
+
+    fn turn_away(&mut self, _cx: &mut Context<'_>) -> io::Result<usize> {
+        Ok(0)
     }
 }
 
