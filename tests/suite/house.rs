@@ -154,6 +154,19 @@ fn no_file_is_longer_than_five_hundred_lines_before_its_tests() {
 }
 
 #[test]
+fn no_folder_has_more_than_fourteen_files() {
+    let mut files = HashMap::<PathBuf, usize>::new();
+    for file in ["reactor/src", "protocols/src", "apps"].into_iter().flat_map(sources) {
+        if !is_of_tests(&file) {
+            *files.entry(file.parent().unwrap().to_owned()).or_default() += 1;
+        }
+    }
+    for (folder, count) in files {
+        assert!(count <= 14, "{} has {count} files: give some a folder of their own", folder.display());
+    }
+}
+
+#[test]
 fn unit_tests_longer_than_their_code_have_a_file_of_their_own() {
     for file in ["reactor/src", "protocols/src", "apps"].into_iter().flat_map(sources) {
         let (code, all) = (code_of(&file).lines().count(), fs::read_to_string(&file).unwrap().lines().count());
