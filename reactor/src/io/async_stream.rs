@@ -8,6 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::driver::stream::Stream;
 use crate::transport::state::SocketOptions;
+use crate::util::panics::catch_panic_of_stream;
 
 /// A stream that can only be read and written.
 pub(crate) struct AsyncStream<S> {
@@ -29,7 +30,7 @@ impl<S> AsyncStream<S> {
 impl<S: AsyncRead + Unpin> AsyncStream<S> {
     fn read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut buffer = ReadBuf::new(buffer);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        ready!(catch_panic_of_stream(|| Pin::new(&mut self.stream).poll_read(cx, &mut buffer)))?;
         Poll::Ready(Ok(buffer.filled().len()))
     }
 }
@@ -65,17 +66,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin + 'static> Stream for AsyncStream<S> {
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
         if self.unflushed == 0 {
-            self.unflushed = match ready!(Pin::new(&mut self.stream).poll_write(cx, data))? {
+            let written = catch_panic_of_stream(|| Pin::new(&mut self.stream).poll_write(cx, data));
+            self.unflushed = match ready!(written)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 n => n,
             };
         }
-        ready!(Pin::new(&mut self.stream).poll_flush(cx))?;
+        ready!(catch_panic_of_stream(|| Pin::new(&mut self.stream).poll_flush(cx)))?;
         Poll::Ready(Ok(std::mem::take(&mut self.unflushed)))
     }
 
     fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        catch_panic_of_stream(|| Pin::new(&mut self.stream).poll_shutdown(cx))
     }
 
     /// Async streams have no reset; dropping must suffice.

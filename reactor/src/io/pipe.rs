@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead as _, AsyncWrite as _, Interest, ReadBuf};
 use crate::driver::stream::Stream;
 use crate::hub::buffers::READ_BUFFER;
 use crate::transport::state::SocketOptions;
+use crate::util::panics::catch_panic_of_stream;
 
 /// One direction of a stream: a descriptor to read from or to write to.
 ///
@@ -30,7 +31,11 @@ use crate::transport::state::SocketOptions;
 /// - everything else blocks, on a thread: files and devices, which the poller cannot wait for, and what cannot be
 ///   reopened, because there is no `/proc` or another user owns it
 pub(crate) enum Pipe {
-    Polled { fd: AsyncFd<OwnedFd>, is_socket: bool },
+    Polled {
+        fd: AsyncFd<OwnedFd>,
+        is_socket: bool,
+    },
+    /// Panics when no thread can be started.
     Blocking(tokio::fs::File),
 }
 
@@ -75,7 +80,7 @@ impl Pipe {
             },
             Self::Blocking(file) => {
                 let mut buffer = ReadBuf::new(buffer);
-                ready!(Pin::new(file).poll_read(cx, &mut buffer))?;
+                ready!(catch_panic_of_stream(|| Pin::new(file).poll_read(cx, &mut buffer)))?;
                 Poll::Ready(Ok(buffer.filled().len()))
             }
         }
@@ -107,7 +112,7 @@ impl Pipe {
                 }
                 ready!(fd.poll_write_ready(cx))?.clear_ready();
             },
-            Self::Blocking(file) => Pin::new(file).poll_write(cx, data),
+            Self::Blocking(file) => catch_panic_of_stream(|| Pin::new(file).poll_write(cx, data)),
         }
     }
 
@@ -126,7 +131,7 @@ impl Pipe {
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::Polled { .. } => Poll::Ready(Ok(())),
-            Self::Blocking(file) => Pin::new(file).poll_flush(cx),
+            Self::Blocking(file) => catch_panic_of_stream(|| Pin::new(file).poll_flush(cx)),
         }
     }
 

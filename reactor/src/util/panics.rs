@@ -2,11 +2,14 @@
 
 use std::any::Any;
 use std::future::Future;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
+use std::task::Poll;
 
 use futures_util::FutureExt as _;
 
+use crate::util::escaped::escaped;
 use crate::util::panic_watch::{discard, note_panic};
 
 /// Warns, once per process, if the program is built without unwinding, so that panics cannot be caught.
@@ -31,6 +34,13 @@ pub(crate) fn catch_panic<R>(code: impl FnOnce() -> R) -> Result<R, String> {
 /// Runs a user's future; a panic comes back as its message.
 pub(crate) async fn catch_panic_async<T>(future: impl Future<Output = T>) -> Result<T, String> {
     AssertUnwindSafe(future).catch_unwind().await.map_err(into_message)
+}
+
+/// Polls a stream that is not ours; a panic is an error.
+pub(crate) fn catch_panic_of_stream<T>(poll: impl FnOnce() -> Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    catch_panic(poll).unwrap_or_else(|message| {
+        Poll::Ready(Err(io::Error::other(format!("the stream panicked: {}", escaped(&message)))))
+    })
 }
 
 /// The text of a caught panic, which the testing kit may pass on.

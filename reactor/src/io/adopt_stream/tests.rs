@@ -1,7 +1,9 @@
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, DuplexStream, duplex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, BufWriter, DuplexStream, ReadBuf, duplex};
 
 use super::*;
 use crate::connection::{OnEof, Protocol};
@@ -128,6 +130,45 @@ fn what_is_read_while_reading_is_paused_is_not_lost() {
     assert!(sim.run_until(|| end.0.reason.borrow().is_some()));
     assert!(matches!(*end.0.reason.borrow(), Some(CloseReason::Done)));
     assert_eq!(sim.elapsed(), Duration::from_secs(1));
+}
+
+/// Panics when it is read, or when it is written.
+struct Panics {
+    when_read: bool,
+}
+
+impl AsyncRead for Panics {
+    fn poll_read(self: Pin<&mut Self>, _cx: &mut Context<'_>, _buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        assert!(!self.when_read, "on purpose");
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Panics {
+    fn poll_write(self: Pin<&mut Self>, _cx: &mut Context<'_>, _data: &[u8]) -> Poll<io::Result<usize>> {
+        panic!("on purpose");
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        panic!("on purpose");
+    }
+}
+
+#[test]
+fn a_stream_that_panics_ends_its_connection() {
+    for when_read in [true, false] {
+        let reactor = Reactor::new().unwrap();
+        let end = adopt(&reactor, Panics { when_read }, |transport: Transport| {
+            transport.write("hello");
+            Echo { transport }
+        });
+        let reason = reactor.run_until(end).unwrap();
+        assert_eq!(reason.to_string(), "connection lost: the stream panicked: on purpose");
+    }
 }
 
 #[test]
