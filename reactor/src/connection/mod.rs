@@ -49,7 +49,7 @@ use std::os::fd::OwnedFd;
 use crate::time::clock::Clock;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::util::closer::close_elsewhere;
+use crate::util::closer::close_in_thread;
 use crate::util::log_limit::LogLimit;
 
 /// A user's protocol: an object that lives as long as its connection and receives its callbacks.
@@ -107,10 +107,10 @@ pub trait Protocol: Any {
     ///
     /// The default implementation closes the descriptor, on another thread, and logs that, once in five seconds. A
     /// protocol that drops one waits for its close, which of a socket that lingers takes as long as the peer has set: do
-    /// it in [`call_in_thread`](crate::Reactor::call_in_thread). When the process may have no more descriptors, the
+    /// it by [`close_in_thread`](crate::unix::close_in_thread). When the process may have no more descriptors, the
     /// connection ends with an error that says so. Twisted's `fileDescriptorReceived`.
     fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
-        close_elsewhere(descriptor);
+        close_in_thread(descriptor);
         thread_local!(static LOG: (Clock, LogLimit) = (Clock::system(), LogLimit::default()));
         if let Some(left_out) = LOG.with(|(clock, limit)| limit.allows(clock.now())) {
             let protocol = self.type_name();

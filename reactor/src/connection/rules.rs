@@ -14,7 +14,7 @@ use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::lifecycle::Pace;
 use crate::transport::state::State;
-use crate::util::closer::close_elsewhere;
+use crate::util::closer::close_in_thread;
 use crate::util::panics::catch_panic;
 
 impl Connection {
@@ -80,7 +80,7 @@ impl Connection {
     /// connection is closing, the descriptor is closed.
     pub fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
         if self.has_ended() || self.transport.is_closing() {
-            return close_elsewhere(descriptor);
+            return close_in_thread(descriptor);
         }
         self.input(|protocol| protocol.file_descriptor_received(descriptor));
     }

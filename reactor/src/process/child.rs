@@ -4,8 +4,9 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::rc::Rc;
+use std::sync::OnceLock;
 use std::task::{Context, Poll, ready};
-use std::{io, mem, thread};
+use std::{io, mem};
 
 use pty_process::Size;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open};
@@ -20,6 +21,7 @@ use crate::process::terminated::ProcessTerminated;
 use crate::process::transport::{ChildFd, Process, io_error};
 use crate::transport::state::SocketOptions;
 use crate::util::inherited_signals::unblock;
+use crate::util::thread_pool::ThreadPool;
 
 /// A child: its output is read, its standard input is written to, and the stream ends when the child has ended and all
 /// of its output was read. What is written to a child that no longer reads is dropped, as in a shell.
@@ -283,7 +285,8 @@ impl Running {
     }
 }
 
-/// A child that leaves no zombie: if it still runs when this is dropped, it is killed, and a thread waits for it.
+/// A child that leaves no zombie: if it still runs when this is dropped, it is killed, and a thread waits for it. The
+/// threads are few, however many children are killed at once.
 struct Reaped(Option<Child>);
 
 impl Reaped {
@@ -306,9 +309,10 @@ impl Drop for Reaped {
         {
             // Both can only fail if it has ended.
             let _ = child.kill();
-            let waiting = thread::Builder::new().name("reactor-reaper".to_owned()).spawn(move || child.wait());
-            if let Err(error) = waiting {
-                tracing::error!(%error, "no thread can wait for a child that was killed");
+            static REAPERS: OnceLock<ThreadPool> = OnceLock::new();
+            let reapers = REAPERS.get_or_init(|| ThreadPool::new("reactor-reaper", 4, usize::MAX));
+            if let Err(error) = reapers.call(move || drop(child.wait())) {
+                tracing::error!(%error, "cannot wait for a child that was killed");
             }
         }
     }

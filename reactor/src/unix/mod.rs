@@ -6,7 +6,8 @@
 //! [`listen_unix_datagram`](crate::Reactor::listen_unix_datagram). With the defaults, all three methods take a plain
 //! [address](UnixAddress): a path, or `@` and an abstract name.
 //! [`peer_credentials`](crate::Transport::peer_credentials) identifies the peer's process, and
-//! [`send_file_descriptor`](crate::Transport::send_file_descriptor) passes descriptors.
+//! [`send_file_descriptor`](crate::Transport::send_file_descriptor) passes descriptors; [`close_in_thread`] closes those
+//! that came.
 //!
 //! ```no_run
 //! use reactor::Reactor;
@@ -32,6 +33,7 @@ pub(crate) mod lock;
 pub(crate) mod options;
 pub(crate) mod passed_rights;
 
+pub use crate::util::closer::close_in_thread;
 pub use options::{UnixConnectOptions, UnixDatagramOptions, UnixListenOptions};
 
 use std::io;
@@ -61,7 +63,6 @@ use crate::transport::state::SocketOptions;
 use crate::unix::file::NamedSocket;
 use crate::unix::lock::Lock;
 use crate::unix::passed_rights::set_takes_descriptors;
-use crate::util::closer::close_elsewhere;
 use crate::util::escaped::escaped_path;
 
 /// A connected socket.
@@ -95,7 +96,7 @@ impl Unix {
 impl Stream for Unix {
     fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         let Self { socket, forgot_readable, descriptors, .. } = self;
-        descriptors.drain(..).for_each(close_elsewhere);
+        descriptors.drain(..).for_each(close_in_thread);
         if *forgot_readable {
             match receive(socket, buffer, descriptors) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => *forgot_readable = false,
@@ -144,7 +145,7 @@ impl Stream for Unix {
     fn take_descriptors(&mut self) -> Vec<OwnedFd> {
         if !self.takes_descriptors {
             // The system is too old to refuse them.
-            self.descriptors.drain(..).for_each(close_elsewhere);
+            self.descriptors.drain(..).for_each(close_in_thread);
         }
         take(&mut self.descriptors)
     }
@@ -168,7 +169,7 @@ impl Stream for Unix {
 
 impl Drop for Unix {
     fn drop(&mut self) {
-        self.descriptors.drain(..).for_each(close_elsewhere);
+        self.descriptors.drain(..).for_each(close_in_thread);
     }
 }
 

@@ -1,5 +1,6 @@
 //! Small tools that know nothing of this crate's own types.
 
+pub(crate) mod address_space;
 pub(crate) mod closer;
 pub(crate) mod escaped;
 pub(crate) mod executor;

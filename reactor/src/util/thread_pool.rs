@@ -12,6 +12,7 @@ use std::{fmt, io, mem, thread};
 
 use futures_channel::oneshot;
 
+use crate::util::address_space::has_room_for_thread;
 use crate::util::escaped::escaped;
 use crate::util::panics::{catch_panic, message};
 
@@ -21,7 +22,8 @@ use crate::util::panics::{catch_panic, message};
 /// dropped, idle threads end, running jobs go on to their end, and waiting jobs are dropped.
 pub(crate) struct ThreadPool {
     shared: Arc<PoolCore>,
-    start: fn(Arc<PoolCore>) -> io::Result<()>,
+    /// The number says how many threads there are.
+    start: fn(Arc<PoolCore>, usize) -> io::Result<()>,
 }
 
 impl ThreadPool {
@@ -70,7 +72,9 @@ impl ThreadPool {
     pub(crate) fn set_maximum(&self, threads: usize) {
         let mut state = self.shared.lock();
         state.maximum = threads;
-        while state.threads < threads.min(state.unfinished) && (self.start)(Arc::clone(&self.shared)).is_ok() {
+        while state.threads < threads.min(state.unfinished)
+            && (self.start)(Arc::clone(&self.shared), state.threads).is_ok()
+        {
             state.threads += 1;
         }
         drop(state);
@@ -84,7 +88,7 @@ impl ThreadPool {
             return Err(JobError::Full);
         }
         if state.threads < state.maximum && state.threads <= state.unfinished {
-            match (self.start)(Arc::clone(&self.shared)) {
+            match (self.start)(Arc::clone(&self.shared), state.threads) {
                 Ok(()) => state.threads += 1,
                 Err(error) if state.threads == 0 => {
                     return Err(JobError::NoThread(Arc::new(error)));
@@ -192,10 +196,15 @@ impl PoolCore {
     }
 }
 
-fn start_thread(shared: Arc<PoolCore>) -> io::Result<()> {
+fn start_thread(shared: Arc<PoolCore>, threads: usize) -> io::Result<()> {
+    if !has_room_for_thread(threads) {
+        return Err(io::Error::new(io::ErrorKind::OutOfMemory, NO_ROOM));
+    }
     let builder = thread::Builder::new().name(shared.name.to_owned());
     builder.spawn(move || work(&shared)).map(drop)
 }
+
+const NO_ROOM: &str = "the limit of the address space (RLIMIT_AS, ulimit -v) leaves it no room";
 
 fn work(shared: &PoolCore) {
     while let Some(job) = shared.next() {

@@ -296,8 +296,13 @@ impl Protocol for Jobs {
     fn data_received(&mut self, data: &[u8]) {
         match data {
             b"jobs" => self.ask_for_many(),
-            b"stuck" => self.ask_for_one_that_never_ends(),
-            _ => self.transport.write(data),
+            _ => match data.strip_prefix(b"stuck") {
+                Some(rest) => {
+                    self.ask_for_one_that_never_ends();
+                    self.transport.write(rest);
+                }
+                None => self.transport.write(data),
+            },
         }
     }
 }

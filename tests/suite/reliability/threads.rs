@@ -1,6 +1,7 @@
 //! R28: more jobs than threads and queue can take.
 
 use std::cell::Cell;
+use std::io::{Read as _, Write as _};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
@@ -78,6 +79,24 @@ fn a_reactor_whose_threads_are_all_busy_serves_on_and_stops() {
 }
 
 /// A gate at which jobs wait until it is opened.
+#[test]
+fn pools_start_few_threads_where_the_address_space_is_limited() {
+    let server = super::server("jobs", &["address-space=300"]);
+    let peers: Vec<_> = (0..8)
+        .map(|_| {
+            let mut peer = peer::connect(server.address());
+            peer.write_all(b"stuck").unwrap();
+            peer
+        })
+        .collect();
+    let mut answer = [0; 7];
+    (&peers[0]).read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"running");
+    peers[1..].iter().for_each(|peer| peer::round_trip(peer, b"hello"));
+    let threads = std::fs::read_dir(format!("/proc/{}/task", server.pid())).unwrap().count();
+    assert_eq!(threads, 2, "the reactor's and one for jobs");
+}
+
 #[derive(Default)]
 struct Gate {
     open: Mutex<bool>,

@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use reactor::testing::StringTransport;
-use reactor::unix::UnixListenOptions;
+use reactor::unix::{UnixListenOptions, close_in_thread};
 use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 use socket2::SockRef;
 use tracing_subscriber::filter::LevelFilter;
@@ -308,15 +308,22 @@ fn a_port_that_was_not_told_to_takes_no_descriptors() {
     assert_eq!(seen, ["descriptor A", "data x", "end"]);
 }
 
+/// A connection whose last close takes an hour, and its other end.
+fn lingering(listener: &TcpListener) -> (TcpStream, TcpStream) {
+    let stuck = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (never_reads, _) = listener.accept().unwrap();
+    SockRef::from(&stuck).set_send_buffer_size(4096).unwrap();
+    SockRef::from(&stuck).set_linger(Some(Duration::from_secs(3600))).unwrap();
+    stuck.set_nonblocking(true).unwrap();
+    while (&stuck).write(&[0; 65_536]).is_ok() {}
+    (stuck, never_reads)
+}
+
 #[test]
 fn a_descriptor_whose_close_takes_an_hour_keeps_nobody_waiting() {
     in_time(|| {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let stuck = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-        let _never_reads = listener.accept().unwrap();
-        SockRef::from(&stuck).set_linger(Some(Duration::from_secs(3600))).unwrap();
-        stuck.set_nonblocking(true).unwrap();
-        while (&stuck).write(&[0; 65_536]).is_ok() {}
+        let (stuck, _never_reads) = lingering(&listener);
         let seen = receive(
             |transport, log| {
                 Recorder::new(transport, log.clone()).on(Callback::Lost, |this| this.transport.reactor().stop())
@@ -324,6 +331,26 @@ fn a_descriptor_whose_close_takes_an_hour_keeps_nobody_waiting() {
             |socket| send_descriptors(socket, b"hello", &[OwnedFd::from(stuck)]),
         );
         assert!(seen.contains(&"data hello".to_owned()), "{seen:?}");
+    });
+}
+
+#[test]
+fn any_number_of_descriptors_is_closed_without_waiting() {
+    in_time(|| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        SockRef::from(&listener).set_recv_buffer_size(4096).unwrap();
+        // More than wait for a thread.
+        let close = |_| {
+            let (stuck, never_reads) = lingering(&listener);
+            close_in_thread(stuck);
+            never_reads
+        };
+        let never_read: Vec<_> = (0..100).map(close).collect();
+        // The threads that wait for the last bytes go on when these are reset.
+        drop(never_read);
+        let (file, watcher) = watched();
+        close_in_thread(file);
+        assert_closed(watcher);
     });
 }
 

@@ -194,14 +194,14 @@ fn idle_threads_end_with_the_pool() {
 #[test]
 fn a_thread_that_cannot_be_started_fails_the_job_only_when_there_is_no_other() {
     let mut pool = ThreadPool::new("test", 2, 2);
-    pool.start = |_| Err(io::Error::new(io::ErrorKind::WouldBlock, "no threads left"));
+    pool.start = |_, _| Err(io::Error::new(io::ErrorKind::WouldBlock, "no threads left"));
     let error = pool.run(|| ()).now_or_never().unwrap().unwrap_err();
     assert_eq!(error.to_string(), "no thread could be started for the job");
     assert_eq!(error.source().unwrap().to_string(), "no threads left");
 
     pool.start = start_thread;
     let gate = Gate::shut(&pool);
-    pool.start = |_| Err(io::ErrorKind::WouldBlock.into());
+    pool.start = |_, _| Err(io::ErrorKind::WouldBlock.into());
     let second = pool.run(|| 2);
     gate.open();
     assert_eq!(block_on(second).unwrap(), 2);
