@@ -10,7 +10,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use socket2::Socket;
 
-use crate::ready_made::Dialogue;
+use crate::ready_made::{Client, Dialogue};
 use crate::{Child, faults, peer};
 
 /// Makes a ready-made server talk with a few clients while its `nth` allocation fails, from its start on, and then
@@ -56,18 +56,14 @@ pub fn serve_with_failing_allocation(
 /// Asks twice, leaves something unfinished, breaks a rule.
 fn talk(dialogue: &Dialogue, server: SocketAddr, client: usize) -> io::Result<()> {
     let connect = || io::Result::Ok(Socket::from(peer::try_connect(server)?));
-    let mut socket = connect()?;
-    dialogue.open(&socket)?;
-    dialogue.ask(&socket)?;
+    let mut asking = dialogue.open(connect()?)?;
+    dialogue.ask(&mut asking)?;
     if !dialogue.is_single() {
-        dialogue.ask(&socket)?;
+        dialogue.ask(&mut asking)?;
     }
     let other = [&dialogue.unfinished, &dialogue.forbidden][client % 2].get(client / 2);
-    socket = connect()?;
-    if client % 2 == 1 {
-        dialogue.open(&socket)?;
-    }
-    socket.write_all(other.map_or(&dialogue.question, Vec::as_slice))
+    let breaking = if client % 2 == 1 { dialogue.open(connect()?)? } else { Client::Plain(connect()?) };
+    breaking.socket().write_all(other.map_or(&dialogue.question, Vec::as_slice))
 }
 
 /// What the standard library says before it aborts.

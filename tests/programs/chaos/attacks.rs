@@ -21,7 +21,7 @@ pub(crate) struct Attack {
     pub(crate) run: fn(&Server, Until),
 }
 
-pub(crate) const ATTACKS: [Attack; 12] = [
+pub(crate) const ATTACKS: [Attack; 13] = [
     Attack { name: "silence", concerns: has_connections, run: silence },
     Attack { name: "unfinished input", concerns: |server| !server.dialogue.unfinished.is_empty(), run: unfinished },
     Attack { name: "a byte now and then", concerns: has_connections, run: drip },
@@ -32,6 +32,7 @@ pub(crate) const ATTACKS: [Attack; 12] = [
     Attack { name: "broken rules", concerns: |server| !server.dialogue.forbidden.is_empty(), run: broken_rules },
     Attack { name: "panics", concerns: |server| server.dialogue.panic.is_some(), run: panics },
     Attack { name: "a flood of connections", concerns: has_connections, run: flood },
+    Attack { name: "a flood of handshakes", concerns: |server| server.dialogue.is_secure, run: handshakes },
     Attack { name: "descriptors that linger", concerns: Server::is_unix, run: descriptors },
     Attack { name: "datagrams, also forged", concerns: Server::is_datagrams, run: datagrams::flood },
 ];
@@ -54,14 +55,15 @@ fn unfinished(server: &Server, until: Until) {
     again_and_again(server, until, PACE, |mut socket, number| {
         let messages = &server.dialogue.unfinished;
         socket.set_write_timeout(Some(MOMENT))?;
-        socket.write_all(&messages[number % messages.len()])
+        socket.write_all(&messages[number % messages.len()])?;
+        Ok(socket)
     });
 }
 
 /// Many connections, each of which sends the next byte of something from time to time.
 fn drip(server: &Server, until: Until) {
     let dialogue = &server.dialogue;
-    let text = [&dialogue.unfinished.concat()[..], &dialogue.opening.0, &dialogue.question, b"?"].concat();
+    let text = [dialogue.unfinished.concat(), dialogue.beginning(), b"?".to_vec()].concat();
     let mut sockets: Vec<_> = (0..DRIPPING).filter_map(|_| server.connect(server.attacker()).ok()).collect();
     for byte in text.chunks(1).cycle() {
         if until.is_over() {
@@ -76,20 +78,19 @@ fn drip(server: &Server, until: Until) {
 fn never_read(server: &Server, until: Until) {
     let open = || {
         let narrow = |socket: &Socket| socket.set_recv_buffer_size(4096);
-        let socket = server.connect_with(server.attacker(), narrow)?;
-        server.dialogue.open(&socket)?;
-        socket.set_nonblocking(true)?;
-        io::Result::Ok(socket)
+        let client = server.dialogue.open(server.connect_with(server.attacker(), narrow)?)?;
+        client.socket().set_nonblocking(true)?;
+        io::Result::Ok(client)
     };
     let questions = server.dialogue.question.repeat(1_000);
-    let mut sockets = Vec::new();
+    let mut clients = Vec::new();
     while !until.is_over() {
-        while sockets.len() < NEVER_READING && !until.is_over() {
-            sockets.extend(open());
+        while clients.len() < NEVER_READING && !until.is_over() {
+            clients.extend(open());
         }
-        sockets.retain_mut(|socket| {
+        clients.retain_mut(|client| {
             loop {
-                match socket.write(&questions) {
+                match client.write(&questions) {
                     Ok(length) if length > 0 && !until.is_over() => {}
                     Err(error) if error.kind() != io::ErrorKind::WouldBlock => break false,
                     _ => break true,
@@ -102,26 +103,28 @@ fn never_read(server: &Server, until: Until) {
 
 /// Resets at any moment: at once, in a message, before the answer.
 fn resets(server: &Server, until: Until) {
-    let question = [&server.dialogue.opening.0[..], &server.dialogue.question].concat();
+    let beginning = server.dialogue.beginning();
     again_and_again(server, until, PACE, |mut socket, number| {
-        socket.write_all(&question[..question.len() * (number % 5) / 4])?;
-        socket.set_linger(Some(Duration::ZERO))
+        socket.write_all(&beginning[..beginning.len() * (number % 5) / 4])?;
+        socket.set_linger(Some(Duration::ZERO))?;
+        Ok(socket)
     });
 }
 
 /// The end of the stream in the middle of a message, or behind it, without reading.
 fn half_closes(server: &Server, until: Until) {
-    let question = [&server.dialogue.opening.0[..], &server.dialogue.question].concat();
+    let beginning = server.dialogue.beginning();
     again_and_again(server, until, PACE, |mut socket, number| {
-        socket.write_all(&question[..question.len() * (number % 5) / 4])?;
-        socket.shutdown([Shutdown::Write, Shutdown::Read, Shutdown::Both][number % 3])
+        socket.write_all(&beginning[..beginning.len() * (number % 5) / 4])?;
+        socket.shutdown([Shutdown::Write, Shutdown::Read, Shutdown::Both][number % 3])?;
+        Ok(socket)
     });
 }
 
 /// Bytes by chance, and messages that were changed by chance.
 fn garbage(server: &Server, until: Until) {
     let dialogue = &server.dialogue;
-    let whole = [&dialogue.opening.0[..], &dialogue.question, &dialogue.question].concat();
+    let whole = [dialogue.beginning(), dialogue.question.clone()].concat();
     let messages: Vec<_> = dialogue.unfinished.iter().chain(&dialogue.forbidden).chain([&whole]).collect();
     let mut random = fastrand::Rng::with_seed(1);
     again_and_again(server, until, PACE, |mut socket, number| {
@@ -138,31 +141,39 @@ fn garbage(server: &Server, until: Until) {
                 _ => bytes.iter_mut().skip(at).take(1).for_each(|byte| *byte = random.u8(..)),
             }
         }
-        socket.write_all(&bytes)
+        socket.write_all(&bytes)?;
+        Ok(socket)
     });
 }
 
 /// What a protocol forbids: frames and lengths beyond the limits, fields twice, bits that are reserved.
 fn broken_rules(server: &Server, until: Until) {
-    again_and_again(server, until, PACE, |mut socket, number| {
+    again_and_again(server, until, PACE, |socket, number| {
         socket.set_write_timeout(Some(MOMENT))?;
         let forbidden = &server.dialogue.forbidden;
-        server.dialogue.open(socket)?;
-        socket.write_all(&forbidden[number % forbidden.len()])
+        let client = server.dialogue.open(socket)?;
+        client.socket().write_all(&forbidden[number % forbidden.len()])?;
+        Ok(client)
     });
 }
 
 /// Messages at which the program's own code panics.
 fn panics(server: &Server, until: Until) {
-    again_and_again(server, until, PACE * 4, |mut socket, _| {
-        server.dialogue.open(socket)?;
-        socket.write_all(server.dialogue.panic.as_deref().unwrap_or_default())
+    again_and_again(server, until, PACE * 4, |socket, _| {
+        let mut client = server.dialogue.open(socket)?;
+        client.write_all(server.dialogue.panic.as_deref().unwrap_or_default())?;
+        Ok(client)
     });
 }
 
 /// As many connections as come about.
 fn flood(server: &Server, until: Until) {
-    again_and_again(server, until, Duration::from_millis(1), |_, _| Ok(()));
+    again_and_again(server, until, Duration::from_millis(1), |socket, _| Ok(socket));
+}
+
+/// As many handshakes of TLS as come about, which cost the server more than anything else that a client may ask for.
+fn handshakes(server: &Server, until: Until) {
+    again_and_again(server, until, Duration::ZERO, |socket, _| server.dialogue.open(socket));
 }
 
 /// Descriptors of TCP connections whose last close takes as long as their sender chose.
@@ -183,16 +194,16 @@ fn descriptors(server: &Server, until: Until) {
             None,
         );
         drop(OwnedFd::from(stuck));
-        sent.map(drop).map_err(io::Error::from)
+        sent.map(|_| socket).map_err(io::Error::from)
     });
 }
 
-/// Connects and does something with the connection, without end. The last connections are kept.
-fn again_and_again(
+/// Connects and does something with the connection, without end. What it leaves of the last connections is kept.
+fn again_and_again<K>(
     server: &Server,
     until: Until,
     pace: Duration,
-    mut act: impl FnMut(&Socket, usize) -> io::Result<()>,
+    mut act: impl FnMut(Socket, usize) -> io::Result<K>,
 ) {
     let mut kept = VecDeque::new();
     for number in 0.. {
@@ -200,9 +211,9 @@ fn again_and_again(
             return;
         }
         if let Ok(socket) = server.connect(server.attacker())
-            && act(&socket, number).is_ok()
+            && let Ok(rest) = act(socket, number)
         {
-            kept.push_back(socket);
+            kept.push_back(rest);
         }
         if kept.len() > KEPT {
             kept.pop_front();

@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use std::time::{Duration, Instant};
 
 use rig::now;
+use rig::ready_made::Client;
 use socket2::Socket;
 
 use crate::round::Until;
@@ -78,26 +79,26 @@ pub(crate) fn ask(server: &Server, until: Until) -> Tally {
 }
 
 /// Asks once, on a connection of its own.
-pub(crate) fn ask_anew(server: &Server, source: Ipv4Addr) -> io::Result<Socket> {
+pub(crate) fn ask_anew(server: &Server, source: Ipv4Addr) -> io::Result<Client> {
     let socket = server.connect(source)?;
     if server.is_datagrams() {
         ask_by_datagram(server, &socket)?;
-    } else {
-        server.dialogue.open(&socket)?;
-        server.dialogue.ask(&socket)?;
+        return Ok(Client::Plain(socket));
     }
-    Ok(socket)
+    let mut client = server.dialogue.open(socket)?;
+    server.dialogue.ask(&mut client)?;
+    Ok(client)
 }
 
-fn ask_again(server: &Server, kept: &mut Option<Socket>) -> io::Result<()> {
-    let socket = match kept.take() {
+fn ask_again(server: &Server, kept: &mut Option<Client>) -> io::Result<()> {
+    let client = match kept.take() {
         None => ask_anew(server, server.honest(0))?,
-        Some(socket) => {
-            server.dialogue.ask(&socket)?;
-            socket
+        Some(mut client) => {
+            server.dialogue.ask(&mut client)?;
+            client
         }
     };
-    *kept = Some(socket);
+    *kept = Some(client);
     Ok(())
 }
 

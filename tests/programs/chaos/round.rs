@@ -169,7 +169,8 @@ impl Rounds {
             let about_panics = ["panicked", "as it was told to", "note: run with"];
             let is_other = |line: &&String| !line.is_empty() && !about_panics.iter().any(|about| line.contains(about));
             whole.logged = ended.errors.iter().filter(is_other).count();
-            whole.died = (!ended.status.success()).then(|| format!("{}: {:?}", ended.status, ended.errors.last()));
+            let last_words = ended.errors[ended.errors.len().saturating_sub(LAST_WORDS)..].join("\n    ");
+            whole.died = (!ended.status.success()).then(|| format!("{}\n    {last_words}", ended.status));
         }
         report
     }
@@ -187,8 +188,8 @@ fn gone(server: &Server, error: &io::Error) -> io::Error {
     io::Error::other(format!("the server {} has ended: {error}", server.name))
 }
 
-/// Twelve of them, what they leave behind, and a rest are a minute.
-const ATTACK: Duration = Duration::from_millis(4_500);
+/// Thirteen of them, what they leave behind, and a rest are a minute.
+const ATTACK: Duration = Duration::from_millis(4_200);
 
 /// How long a server may take to close what its clients have closed.
 const SETTLE: Duration = Duration::from_secs(10);
@@ -196,3 +197,6 @@ const SETTLE: Duration = Duration::from_secs(10);
 const REST: Duration = Duration::from_secs(2);
 
 const SAMPLE: Duration = Duration::from_millis(50);
+
+/// The log lines that are shown of a server that did not end in order.
+const LAST_WORDS: usize = 10;

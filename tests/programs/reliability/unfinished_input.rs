@@ -4,9 +4,8 @@ use std::io;
 use std::io::Write as _;
 use std::net::SocketAddr;
 
-use rig::ready_made::{Dialogue, dialogues};
+use rig::ready_made::{Client, Dialogue, dialogues};
 use rig::{Child, now, peer};
-use socket2::Socket;
 
 use crate::Figure;
 use crate::checks::{server, source};
@@ -57,7 +56,7 @@ fn attack(dialogue: &Dialogue, server: &Child, peers: usize) -> io::Result<Outco
             let begun = now();
             // One that was there before and goes on, unless one question is all that it may ask.
             let old = match faithful.take().filter(|_| !dialogue.is_single()) {
-                Some(socket) => dialogue.ask(&socket).map(|()| socket),
+                Some(mut client) => dialogue.ask(&mut client).map(|()| client),
                 None => newcomer(dialogue, server.address()),
             };
             for result in [&old, &newcomer(dialogue, server.address())] {
@@ -75,9 +74,8 @@ fn attack(dialogue: &Dialogue, server: &Child, peers: usize) -> io::Result<Outco
 }
 
 /// An honest client that has asked once.
-fn newcomer(dialogue: &Dialogue, server: SocketAddr) -> io::Result<Socket> {
-    let socket = peer::connect_from(source(0), server)?.into();
-    dialogue.open(&socket)?;
-    dialogue.ask(&socket)?;
-    Ok(socket)
+fn newcomer(dialogue: &Dialogue, server: SocketAddr) -> io::Result<Client> {
+    let mut client = dialogue.open(peer::connect_from(source(0), server)?.into())?;
+    dialogue.ask(&mut client)?;
+    Ok(client)
 }

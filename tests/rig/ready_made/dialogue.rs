@@ -1,8 +1,9 @@
 use std::io;
-use std::io::{Read, Write};
-use std::net::Shutdown;
+use std::io::{Read as _, Write as _};
 
 use socket2::Socket;
+
+use crate::ready_made::client::{Client, hello};
 
 /// Tells whether received bytes are what they should be.
 pub type Check = fn(&[u8]) -> bool;
@@ -19,10 +20,12 @@ pub struct Dialogue {
     pub answer: Answer,
     /// Beginnings of messages that need no opening, about as long as they may be.
     pub unfinished: Vec<Vec<u8>>,
-    /// Sent after the opening: breaks the rules.
+    /// Sent after the opening, and not by TLS: breaks the rules.
     pub forbidden: Vec<Vec<u8>>,
     /// Sent after the opening: makes the program's own code panic.
     pub panic: Option<Vec<u8>>,
+    /// Whether everything goes by TLS.
+    pub is_secure: bool,
 }
 
 /// What is received for a question.
@@ -46,7 +49,23 @@ impl Dialogue {
     pub fn new(name: &'static str, question: impl Into<Vec<u8>>, answer: Answer) -> Self {
         let question = question.into();
         let (unfinished, forbidden) = (Vec::new(), Vec::new());
-        Self { name, opening: (Vec::new(), |_| true), question, answer, unfinished, forbidden, panic: None }
+        Self {
+            name,
+            opening: (Vec::new(), |_| true),
+            question,
+            answer,
+            unfinished,
+            forbidden,
+            panic: None,
+            is_secure: false,
+        }
+    }
+
+    /// By TLS.
+    #[must_use]
+    pub fn secure(mut self) -> Self {
+        self.is_secure = true;
+        self
     }
 
     /// With the beginnings of messages.
@@ -82,21 +101,28 @@ impl Dialogue {
         matches!(self.answer, Answer::Last(_))
     }
 
+    /// The first bytes of an honest client, as the server receives them: up to the first question, if TLS does not
+    /// encrypt it.
+    pub fn beginning(&self) -> Vec<u8> {
+        if self.is_secure { hello() } else { [&self.opening.0[..], &self.question].concat() }
+    }
+
     /// Begins a connection.
     ///
     /// # Errors
     ///
     /// If it ends or fails.
-    pub fn open(&self, mut socket: &Socket) -> io::Result<()> {
+    pub fn open(&self, socket: Socket) -> io::Result<Client> {
+        let mut client = if self.is_secure { Client::secure(socket)? } else { Client::Plain(socket) };
         let (sent, is_complete) = &self.opening;
-        socket.write_all(sent)?;
+        client.write_all(sent)?;
         let mut received = Vec::new();
         while !is_complete(&received) {
             let mut byte = [0];
-            socket.read_exact(&mut byte)?;
+            client.read_exact(&mut byte)?;
             received.extend(byte);
         }
-        Ok(())
+        Ok(client)
     }
 
     /// Asks and checks the answer.
@@ -105,17 +131,17 @@ impl Dialogue {
     ///
     /// If the connection ends or fails, as the system reports it; with the kind
     /// [`InvalidData`](io::ErrorKind::InvalidData) if the answer is wrong.
-    pub fn ask(&self, mut socket: &Socket) -> io::Result<()> {
-        socket.write_all(&self.question)?;
+    pub fn ask(&self, client: &mut Client) -> io::Result<()> {
+        client.write_all(&self.question)?;
         match &self.answer {
             Answer::Exactly(expected) => {
                 let mut received = vec![0; expected.len()];
-                read_as_far_as(socket, &mut received, |received| expected.starts_with(received))
+                read_as_far_as(client, &mut received, |received| expected.starts_with(received))
             }
             Answer::Stamped(before, after) => {
                 let stamp = before.len()..before.len() + STAMP;
                 let mut received = vec![0; stamp.end + after.len()];
-                read_as_far_as(socket, &mut received, |received| {
+                read_as_far_as(client, &mut received, |received| {
                     let head = &received[..received.len().min(stamp.start)];
                     before.starts_with(head)
                         && received.get(stamp.start).is_none_or(|bracket| *bracket == b'[')
@@ -123,10 +149,9 @@ impl Dialogue {
                 })
             }
             Answer::Last(is_right) => {
-                // The server may have closed already.
-                let _ = socket.shutdown(Shutdown::Write);
+                client.end();
                 let mut received = Vec::new();
-                socket.read_to_end(&mut received)?;
+                client.read_to_end(&mut received)?;
                 match is_right(&received) {
                     true => Ok(()),
                     false if received.is_empty() => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -139,10 +164,10 @@ impl Dialogue {
 
 /// Fills the buffer. What has come is checked piece by piece, so that a wrong beginning of an answer is told from an
 /// early end.
-fn read_as_far_as(mut socket: &Socket, buffer: &mut [u8], is_right: impl Fn(&[u8]) -> bool) -> io::Result<()> {
+fn read_as_far_as(client: &mut Client, buffer: &mut [u8], is_right: impl Fn(&[u8]) -> bool) -> io::Result<()> {
     let mut length = 0;
     while length < buffer.len() {
-        match socket.read(&mut buffer[length..])? {
+        match client.read(&mut buffer[length..])? {
             0 => return Err(io::ErrorKind::UnexpectedEof.into()),
             more => length += more,
         }

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 
 use protocols::amp::AmpBox;
 
+use crate::ready_made::client::hello;
 use crate::ready_made::dialogue::{Answer, Dialogue};
 
 /// What the clients of every server say; those that forward reach the address `echo`.
@@ -101,7 +102,7 @@ fn many_keys() -> Vec<u8> {
     pairs.flatten().collect()
 }
 
-fn layers() -> [Dialogue; 3] {
+fn layers() -> [Dialogue; 4] {
     let message = b"\x82\x85\0\0\0\0hello";
     let answer = || Answer::Exactly(b"\x82\x05hello".to_vec());
     let web = |name| {
@@ -133,11 +134,37 @@ fn layers() -> [Dialogue; 3] {
     [
         web("web-socket"),
         web("web-messages"),
+        tls(),
         Dialogue::echo("proxied", "hello")
             .opening("PROXY UNKNOWN\r\n", |_| true)
             .unfinished([filled(long, 65_000), filled(b"PROXY TCP4 ", 80)])
             .panic(PANIC),
     ]
+}
+
+fn tls() -> Dialogue {
+    let hello = hello();
+    let half = hello[..hello.len() / 2].to_vec();
+    Dialogue::echo("tls", "hello")
+        .secure()
+        .unfinished([
+            hello.clone(),
+            half,
+            // The longest record, and a message of 16 MiB in more than one.
+            filled(b"\x16\x03\x01\x40\0\x01\0\x3f\xfc\x03\x03", 16_300),
+            [filled(b"\x16\x03\x01\x40\0\x01\xff\xff\xff", 16_380), filled(b"\x16\x03\x01\x40\0", 16_000)].concat(),
+            b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n".to_vec(),
+        ])
+        .forbidden([
+            // Not encrypted, an alert, another handshake, a length that is not allowed, and messages without a meaning.
+            filled(b"\x17\x03\x03\0\x40", 64),
+            b"\x15\x03\x03\0\x02\x02\x28".to_vec(),
+            hello,
+            filled(b"\x17\x03\x03\xff\xff", 65_000),
+            b"\x14\x03\x03\0\x01\x01".repeat(10_000),
+            b"hello".to_vec(),
+        ])
+        .panic(PANIC)
 }
 
 /// The request for a web socket.

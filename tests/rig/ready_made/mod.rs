@@ -1,9 +1,11 @@
 //! Every ready-made server of `protocols`, and what its clients say.
 
+mod client;
 mod dialogue;
 mod dialogues;
 mod servers;
 
+pub use client::Client;
 pub use dialogue::{Answer, Dialogue};
 pub use dialogues::dialogues;
 pub use servers::factory;

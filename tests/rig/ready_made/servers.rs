@@ -15,10 +15,12 @@ use protocols::telnet::{Telnet, TelnetHandler, TelnetReceiver};
 use protocols::web_socket::{WebSocket, WebSocketHandle, WebSocketHandler};
 use protocols::wire::{Chargen, Daytime, Discard, Qotd, Time, Who};
 use protocols::{LineHandler, LineReceiver, Lines, StringHandler, StringReceiver, Strings};
+use reactor::unix::close_in_thread;
 use reactor::{Factory, Protocol, Transport};
 use tokio_util::bytes::BytesMut;
 use tokio_util::codec::LengthDelimitedCodec;
 
+use crate::certificates;
 use crate::ready_made::dialogues::{PANIC, QUOTE, REPLY};
 
 /// The factory of a server, with default options; those that forward connect to the address `echo`. Receivers send
@@ -47,6 +49,7 @@ pub fn factory(name: &str, echo: SocketAddr) -> Result<Box<dyn Factory>, String>
         "telnet" => Box::new(TelnetReceiver::factory(|telnet| EchoTelnet { telnet })),
         "web-socket" => Box::new(WebSocket::around(|transport| Echo { transport })),
         "web-messages" => Box::new(WebSocket::messages(|socket, _| EchoWebMessages { socket })),
+        "tls" => Box::new(certificates::server().around(|transport| Echo { transport })),
         "proxied" => Box::new(ProxyHeader::around(|transport| Echo { transport })),
         "finger" => Box::new(Finger::factory(async |_| Some(REPLY.to_owned()))),
         "ident" => Box::new(IdentServer::factory(async |_| Ok(IdentReply::unix("root")))),
@@ -204,7 +207,6 @@ impl Protocol for TakesDescriptors {
 
     fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
         self.taken += 1;
-        // A protocol that keeps it decides where it is closed: closing may take as long as its sender chose.
-        std::thread::spawn(move || drop(descriptor));
+        close_in_thread(descriptor);
     }
 }
