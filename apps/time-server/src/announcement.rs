@@ -4,16 +4,17 @@ use reactor::Reactor;
 use reactor::service::{EndpointService, Service, ServiceError};
 
 use crate::journal::Journal;
+use crate::location::Location;
 
 /// The last service to start: it reports where the others listen, and ends the program when none listens any more.
 pub(crate) struct Announcement {
     reactor: Reactor,
     journal: Rc<Journal>,
-    ports: Vec<Rc<EndpointService>>,
+    ports: Vec<(Location, Rc<EndpointService>)>,
 }
 
 impl Announcement {
-    pub(crate) fn new(reactor: &Reactor, journal: Rc<Journal>, ports: Vec<Rc<EndpointService>>) -> Self {
+    pub(crate) fn new(reactor: &Reactor, journal: Rc<Journal>, ports: Vec<(Location, Rc<EndpointService>)>) -> Self {
         Self { reactor: reactor.clone(), journal, ports }
     }
 }
@@ -26,9 +27,9 @@ impl Service for Announcement {
 
     async fn start(&self) -> Result<(), ServiceError> {
         let mut listening = Vec::new();
-        for service in &self.ports {
+        for (location, service) in &self.ports {
             if let Some(port) = service.port() {
-                self.journal.waiting(service.name(), &port.host());
+                self.journal.waiting(service.name(), &location.at(&port.host()));
                 listening.push(port);
             }
         }

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, ValueEnum};
 use reactor::endpoint::quote_string_argument;
 
 /// Answers what it receives with the time and the same bytes.
@@ -13,9 +13,10 @@ use reactor::endpoint::quote_string_argument;
 /// bytes. One process serves any number of addresses, in any of these ways, or one
 /// session on its standard input and output.
 /// An ADDR is a port, on all IPv4 interfaces, or an address and a port: `21567`,
-/// `127.0.0.1:21567`, `[::1]:21567`. Port 0 lets the system choose. An ENDPOINT is
-/// an ADDR, or the description of another source of clients. A PATH is that of a
-/// UNIX socket, or `@` and an abstract name. The default is `--tcp 21567`.
+/// `127.0.0.1:21567`, `[::1]:21567`; `localhost:21567` is the first of these. Port
+/// 0 lets the system choose. An ENDPOINT is an ADDR, or the description of another
+/// source of clients. A PATH is that of a UNIX socket, or `@` and an abstract name.
+/// The default is `--tcp 21567`.
 #[derive(Debug, Parser)]
 #[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {
@@ -74,6 +75,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     pub(crate) line_timeout: u32,
 
+    /// Stamp in UTC, not in local time
+    #[arg(long)]
+    pub(crate) utc: bool,
+
+    /// Stamp as RFC 3339 has it, to the millisecond: `[2026-11-01T16:58:06.000+01:00] `, with --utc
+    /// `[2026-11-01T15:58:06.000Z] `
+    #[arg(long)]
+    pub(crate) iso: bool,
+
     /// Take over the listening sockets of the server started with the same PATH, which then stops, and pass them on to
     /// the next
     #[arg(long, value_name = "PATH", conflicts_with = "stdio")]
@@ -87,6 +97,10 @@ pub(crate) struct Arguments {
     /// be that user's
     #[arg(long, value_name = "PATH", conflicts_with = "stdio")]
     pub(crate) pid_file: Option<PathBuf>,
+
+    /// How to write the log and the lines of standard output
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub(crate) log_format: Format,
 
     /// Print received data, and log more (-vv, -vvv: still more)
     #[arg(short, long, action = ArgAction::Count)]
@@ -125,6 +139,9 @@ A colon in an argument is written \\:, as in tcp:21567:interface=\\:\\:1.
 Standard output has a line for each address once it listens, with the real port
 (`waiting for connection... tcp 127.0.0.1:21567`), and one for each client
 (`...connected from: 127.0.0.1:54321`); with --stdio it has the answers only.
+Addresses are printed as time-client and browsers take them: `tls://[::1]:21567`,
+`http://127.0.0.1:8080/`. With --log-format json each line is an object, but for
+the sentence that says why the program cannot go on.
 Diagnostics go to standard error; the variable RUST_LOG, if set, selects them
 instead of -v and -q.
 
@@ -161,6 +178,15 @@ impl Service {
             Self::UnixLines => "unix-lines",
         }
     }
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// For people
+    Text,
+    /// An object a line, for other programs
+    Json,
 }
 
 impl Arguments {
@@ -222,12 +248,16 @@ pub(crate) enum Endpoint {
 
 fn endpoint(text: &str) -> Result<Endpoint, String> {
     let is_description = text.starts_with(|first: char| first.is_ascii_alphabetic()) && text.contains(':');
+    let is_description = is_description && !text.starts_with("localhost:");
     if is_description { Ok(Endpoint::Description(text.to_owned())) } else { address(text).map(Endpoint::Address) }
 }
 
 fn address(text: &str) -> Result<SocketAddr, String> {
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return port(text).map(on_all_interfaces);
+    }
+    if let Some(text) = text.strip_prefix("localhost:") {
+        return port(text).map(|port| (Ipv4Addr::LOCALHOST, port).into());
     }
     text.parse().map_err(|_| match text.rsplit_once(':') {
         Some((host, last)) if is_host(host) => match port(last) {
@@ -251,7 +281,7 @@ fn on_all_interfaces(port: u16) -> SocketAddr {
     (Ipv4Addr::UNSPECIFIED, port).into()
 }
 
-const EXPECTED: &str = "expected a port or an address and a port: 21567, 127.0.0.1:21567, [::1]:21567";
+const EXPECTED: &str = "expected a port or an address and a port: 21567, 127.0.0.1:21567, localhost:21567, [::1]:21567";
 
 #[cfg(test)]
 mod tests {
@@ -301,6 +331,7 @@ mod tests {
         for (text, description) in [
             ("[fe80::1%3]:80", "tcp:80:interface=fe80\\:\\:1%3"),
             ("unix:/run/a", "unix:/run/a"),
+            ("localhost:80", "tcp:80:interface=127.0.0.1"),
             ("stdio:", "stdio:"),
             ("no such:thing", "no such:thing"),
         ] {
@@ -333,7 +364,8 @@ mod tests {
             ("70000", "\"70000\" is not a port: a port is a number from 0 to 65535"),
             ("127.0.0.1:70000", "\"70000\" is not a port: a port is a number from 0 to 65535"),
             ("[::1]:http", "\"http\" is not a port: a port is a number from 0 to 65535"),
-            ("localhost:21567", "localhost is not an IP address"),
+            ("example.org:21567", "example.org is not an IP address"),
+            ("localhost:http", "\"http\" is not a port: a port is a number from 0 to 65535"),
             ("127.0.0.1", EXPECTED),
             ("::1", EXPECTED),
             (":21567", EXPECTED),

@@ -8,7 +8,7 @@ use reactor::datagram::{DatagramProtocol, DatagramTransport};
 use reactor::task::LogLimit;
 
 use crate::journal::Journal;
-use crate::stamp::ctime;
+use crate::stamp::Stamps;
 
 /// Answers each datagram with the time and the datagram, but no source too often: otherwise two servers set on each
 /// other by a forged datagram would never stop.
@@ -17,11 +17,12 @@ pub(crate) struct DatagramStamper {
     limit: AnswerLimit,
     failures: LogLimit,
     journal: Rc<Journal>,
+    stamps: Stamps,
 }
 
 impl DatagramStamper {
-    pub(crate) fn new(transport: DatagramTransport, journal: Rc<Journal>) -> Self {
-        Self { limit: AnswerLimit::new(&transport), failures: LogLimit::default(), transport, journal }
+    pub(crate) fn new(transport: DatagramTransport, journal: Rc<Journal>, stamps: Stamps) -> Self {
+        Self { limit: AnswerLimit::new(&transport), failures: LogLimit::default(), transport, journal, stamps }
     }
 }
 
@@ -33,7 +34,7 @@ impl DatagramProtocol for DatagramStamper {
         }
         self.journal.received(&peer.into(), data);
         let reactor = self.transport.reactor();
-        let mut answer = format!("[{}] ", ctime(reactor.time_of_day())).into_bytes();
+        let mut answer = self.stamps.stamp(reactor.time_of_day()).to_string().into_bytes();
         answer.extend_from_slice(data);
         if let Err(error) = self.transport.write(answer, peer)
             && let Some(left_out) = self.failures.allows(reactor.now())

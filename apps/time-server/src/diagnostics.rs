@@ -6,7 +6,8 @@ use std::{env, io};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Format};
+use crate::json;
 
 /// Sets the level from the arguments; the variable `RUST_LOG` takes precedence.
 pub(crate) fn start(arguments: &Arguments) {
@@ -25,13 +26,12 @@ pub(crate) fn start(arguments: &Arguments) {
         Ok(_) => (default, None),
         Err(error) => (default, Some(error)),
     };
-    let stderr = io::stderr();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_ansi(stderr.is_terminal())
-        .with_writer(io::stderr)
-        .log_internal_errors(false) // it would panic where standard error is closed
-        .init();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let log = log.log_internal_errors(false); // it would panic where standard error is closed
+    match arguments.log_format {
+        Format::Text => log.with_ansi(io::stderr().is_terminal()).init(),
+        Format::Json => log.fmt_fields(json::Fields).event_format(json::Events).init(),
+    }
     if let Some(error) = mistake {
         tracing::warn!("RUST_LOG={variable:?} is invalid and ignored: {error}");
     }

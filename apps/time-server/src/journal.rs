@@ -1,4 +1,4 @@
-//! The server's messages on standard output.
+//! The server's messages on standard output, in the format of its log.
 
 use std::cell::Cell;
 use std::io::Write;
@@ -9,6 +9,10 @@ use std::time::Duration;
 use std::{io, thread};
 
 use reactor::Address;
+use tracing::Level;
+
+use crate::arguments::Format;
+use crate::json::Object;
 
 /// Writes lines to standard output on a separate thread: a reader that does not read must not block the reactor. A line
 /// that cannot be written is lost, and the next one is tried.
@@ -18,6 +22,7 @@ pub(crate) struct Journal {
     /// The number of bytes waiting to be written.
     waiting: Arc<AtomicUsize>,
     tells_data: bool,
+    format: Format,
     /// Lines dropped since the last that found room.
     left_out: Cell<u64>,
 }
@@ -40,29 +45,39 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Journal {
     /// `tells_data` says whether received data is printed.
-    pub(crate) fn open(tells_data: bool) -> io::Result<Self> {
-        Self::to(io::stdout(), tells_data)
+    pub(crate) fn open(tells_data: bool, format: Format) -> io::Result<Self> {
+        Self::to(io::stdout(), tells_data, format)
     }
 
-    fn to(output: impl Write + Send + 'static, tells_data: bool) -> io::Result<Self> {
+    fn to(output: impl Write + Send + 'static, tells_data: bool, format: Format) -> io::Result<Self> {
         let (entries, given) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let written = Arc::clone(&waiting);
         thread::Builder::new().name("journal".to_owned()).spawn(move || write_all(&given, &written, output))?;
-        Ok(Self { entries, waiting, tells_data, left_out: Cell::new(0) })
+        Ok(Self { entries, waiting, tells_data, format, left_out: Cell::new(0) })
     }
 
-    pub(crate) fn waiting(&self, service: &str, host: &Address) {
-        self.tell(format!("waiting for connection... {service} {host}"));
+    pub(crate) fn waiting(&self, service: &str, location: &str) {
+        self.tell(match self.format {
+            Format::Text => format!("waiting for connection... {service} {location}"),
+            Format::Json => told("waiting for connection").with("service", service).with("address", location).finish(),
+        });
     }
 
     pub(crate) fn connected(&self, peer: &Address) {
-        self.tell(format!("...connected from: {peer}"));
+        self.tell(match self.format {
+            Format::Text => format!("...connected from: {peer}"),
+            Format::Json => told("connected").with("peer", peer).finish(),
+        });
     }
 
     pub(crate) fn received(&self, peer: &Address, data: &[u8]) {
         if self.tells_data {
-            self.tell(format!("...received from {peer}: {:?}", String::from_utf8_lossy(data)));
+            let data = String::from_utf8_lossy(data);
+            self.tell(match self.format {
+                Format::Text => format!("...received from {peer}: {data:?}"),
+                Format::Json => told("received").with("peer", peer).with("data", data).finish(),
+            });
         }
     }
 
@@ -93,6 +108,11 @@ impl Journal {
     }
 }
 
+/// Begins an object that is like those of the log.
+fn told(message: &str) -> Object {
+    Object::now(Level::INFO).with("target", module_path!()).with("message", message)
+}
+
 fn write_all(entries: &Receiver<JournalEntry>, waiting: &AtomicUsize, mut output: impl Write) {
     let mut failing = false;
     for entry in entries {
@@ -118,6 +138,8 @@ mod tests {
     use super::*;
 
     use std::sync::{Condvar, Mutex};
+
+    use serde_json::Value;
 
     /// An output whose reader reads when it is told to; until then, writes may fail.
     #[derive(Clone, Default)]
@@ -155,7 +177,7 @@ mod tests {
     #[test]
     fn what_nobody_reads_is_bounded_in_bytes_and_told_again_when_there_is_room() {
         let output = Output::default();
-        let journal = Journal::to(output.clone(), true).unwrap();
+        let journal = Journal::to(output.clone(), true, Format::Text).unwrap();
         let [peer, data] = [Address::Memory("peer".into()), Address::Memory("data".into())];
         for _ in 0..100 {
             journal.received(&peer, &[b'x'; 65_536]);
@@ -171,10 +193,27 @@ mod tests {
     }
 
     #[test]
+    fn in_json_each_line_is_an_object() {
+        let output = Output::default();
+        output.set(|state| state.reads = true);
+        let journal = Journal::to(output.clone(), true, Format::Json).unwrap();
+        journal.waiting("tcp", "[::1]:80");
+        journal.connected(&Address::Memory("a \"peer\"".into()));
+        journal.received(&Address::Memory("peer".into()), b"one\n\x1b\xfftwo");
+        journal.close();
+        let written = String::from_utf8(output.0.0.lock().unwrap().written.clone()).unwrap();
+        let objects: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        assert_eq!(objects.len(), 3, "{written}");
+        assert_eq!((&objects[0]["address"], &objects[0]["level"]), (&"[::1]:80".into(), &"INFO".into()));
+        assert_eq!(objects[1]["peer"], "memory:a \"peer\"");
+        assert_eq!(objects[2]["data"], "one\n\x1b\u{fffd}two");
+    }
+
+    #[test]
     fn a_line_that_cannot_be_written_is_lost_and_those_behind_it_are_not() {
         let output = Output::default();
         output.set(|state| (state.reads, state.fails) = (true, true));
-        let journal = Journal::to(output.clone(), false).unwrap();
+        let journal = Journal::to(output.clone(), false, Format::Text).unwrap();
         journal.connected(&Address::Memory("lost".into()));
         journal.close();
         output.set(|state| state.fails = false);

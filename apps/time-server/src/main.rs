@@ -5,6 +5,9 @@ mod arguments;
 mod datagrams;
 mod diagnostics;
 mod journal;
+mod json;
+mod location;
+mod message;
 mod one_line;
 mod stamp;
 mod stream;
@@ -28,7 +31,9 @@ use crate::announcement::Announcement;
 use crate::arguments::{Arguments, Service};
 use crate::datagrams::DatagramStamper;
 use crate::journal::Journal;
+use crate::location::Location;
 use crate::one_line::OneLine;
+use crate::stamp::Stamps;
 use crate::stream::Stamper;
 
 fn main() -> ExitCode {
@@ -60,8 +65,8 @@ fn main() -> ExitCode {
 fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
     let reactor = Reactor::new()?;
     // Its messages are lost: standard output belongs to the peer from now on.
-    let journal = Rc::new(Journal::open(arguments.verbose > 0)?);
-    let session = reactor.stdio(by_chunk(&journal))?;
+    let journal = Rc::new(Journal::open(arguments.verbose > 0, arguments.log_format)?);
+    let session = reactor.stdio(by_chunk(&journal, Stamps::asked_for(arguments)))?;
     match reactor.run_until(session) {
         Ok(reason) if reason.is_clean() => Ok(()),
         Ok(reason) => Err(reason.into()),
@@ -77,7 +82,7 @@ fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, Se
     reactor.allow_endpoint_schemes(&["fd", "stdio", "systemd"]);
     let endpoints = arguments.services().into_iter().map(|(service, description)| {
         match server_from_string(reactor, &description) {
-            Ok(endpoint) => (service, endpoint),
+            Ok(endpoint) => (service, Location::of(service, &description), endpoint),
             Err(error) => {
                 let message = format!("--{} {error}", service.name());
                 Arguments::command().error(ErrorKind::ValueValidation, message).exit()
@@ -85,32 +90,35 @@ fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, Se
         }
     });
     let endpoints: Vec<_> = endpoints.collect();
-    let journal = Rc::new(Journal::open(arguments.verbose > 0)?);
+    let journal = Rc::new(Journal::open(arguments.verbose > 0, arguments.log_format)?);
+    let stamps = Stamps::asked_for(arguments);
     let mut ports = Vec::new();
-    for (service, endpoint) in endpoints {
+    for (service, location, endpoint) in endpoints {
         let factory: Box<dyn Factory> = match service {
-            Service::Tcp | Service::Unix => limited(arguments.idle_timeout, by_chunk(&journal), IdleTimeout::around),
-            Service::Lines | Service::UnixLines => {
-                limited(arguments.line_timeout, by_line(&journal), FirstMessageTimeout::around)
+            Service::Tcp | Service::Unix => {
+                limited(arguments.idle_timeout, by_chunk(&journal, stamps), IdleTimeout::around)
             }
-            Service::Web => Box::new(web::factory(&journal, &arguments.web_host)),
+            Service::Lines | Service::UnixLines => {
+                limited(arguments.line_timeout, by_line(&journal, stamps), FirstMessageTimeout::around)
+            }
+            Service::Web => Box::new(web::factory(&journal, stamps, &arguments.web_host)),
         };
         let endpoint = Advised { service: service.name(), endpoint };
-        ports.push(Rc::new(EndpointService::new(endpoint, factory)));
+        ports.push((location, Rc::new(EndpointService::new(endpoint, factory))));
     }
     for &address in &arguments.udp {
         let (reactor, journal) = (reactor.clone(), Rc::clone(&journal));
         let listen = async move || {
             let journal = Rc::clone(&journal);
-            reactor.listen_udp(address, move |transport| DatagramStamper::new(transport, Rc::clone(&journal)))
+            reactor.listen_udp(address, move |transport| DatagramStamper::new(transport, Rc::clone(&journal), stamps))
         };
         let listen = async move || listen().await.map_err(diagnostics::with_advice);
-        ports.push(Rc::new(EndpointService::from_fn("udp", listen)));
+        ports.push((Location::default(), Rc::new(EndpointService::from_fn("udp", listen))));
     }
     let closing = Rc::clone(&journal);
     reactor.after_shutdown(move || closing.close());
     let all = MultiService::new(reactor, "all addresses").independent();
-    let all = ports.iter().fold(all, |all, port| all.with(Rc::clone(port)));
+    let all = ports.iter().fold(all, |all, (_, port)| all.with(Rc::clone(port)));
     Ok(all.with(Announcement::new(reactor, journal, ports)))
 }
 
@@ -145,14 +153,14 @@ fn limited<F: Factory, T: Factory>(seconds: u32, inside: F, around: impl FnOnce(
     }
 }
 
-fn by_chunk(journal: &Rc<Journal>) -> impl Factory + use<> {
+fn by_chunk(journal: &Rc<Journal>, stamps: Stamps) -> impl Factory + use<> {
     let journal = Rc::clone(journal);
-    move |transport: Transport| Stamper::new(transport, Rc::clone(&journal))
+    move |transport: Transport| Stamper::new(transport, Rc::clone(&journal), stamps)
 }
 
-fn by_line(journal: &Rc<Journal>) -> impl Factory + use<> {
+fn by_line(journal: &Rc<Journal>, stamps: Stamps) -> impl Factory + use<> {
     let journal = Rc::clone(journal);
-    LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal)))
+    LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal), stamps))
         .delimiter(one_line::DELIMITER)
         .max_length(one_line::LONGEST)
 }
@@ -161,14 +169,15 @@ fn by_line(journal: &Rc<Journal>) -> impl Factory + use<> {
 mod tests {
     use super::*;
 
+    use crate::arguments::Format;
     use reactor::testing::StringTransport;
 
     #[test]
     fn a_client_that_sends_no_line_or_nothing_at_all_is_let_go_and_with_0_is_not() {
-        let journal = Rc::new(Journal::open(false).unwrap());
+        let journal = Rc::new(Journal::open(false, Format::Text).unwrap());
         for (seconds, lets_go) in [(30, true), (0, false)] {
-            let lines = limited(seconds, by_line(&journal), FirstMessageTimeout::around);
-            let chunks = limited(seconds, by_chunk(&journal), IdleTimeout::around);
+            let lines = limited(seconds, by_line(&journal, Stamps::default()), FirstMessageTimeout::around);
+            let chunks = limited(seconds, by_chunk(&journal, Stamps::default()), IdleTimeout::around);
             for (mut wire, piece) in
                 [(StringTransport::connect(lines), "no line end"), (StringTransport::connect(chunks), "")]
             {

@@ -8,12 +8,13 @@ use protocols::{LineHandler, Lines};
 use reactor::OnEof;
 
 use crate::journal::Journal;
-use crate::stamp::ctime;
+use crate::stamp::Stamps;
 
 /// Answers the first line of a connection with the time and the unchanged line, then closes.
 pub(crate) struct OneLine {
     lines: Lines,
     journal: Rc<Journal>,
+    stamps: Stamps,
 }
 
 /// Both CRLF and LF end a line: the CR stays in the line and is sent back.
@@ -26,14 +27,14 @@ pub(crate) const LONGEST: usize = 65_536;
 const GRACE: Duration = Duration::from_secs(3);
 
 impl OneLine {
-    pub(crate) fn new(lines: Lines, journal: Rc<Journal>) -> Self {
-        Self { lines, journal }
+    pub(crate) fn new(lines: Lines, journal: Rc<Journal>, stamps: Stamps) -> Self {
+        Self { lines, journal, stamps }
     }
 
     fn answer(&self, line: &[u8], delimiter: &[u8]) {
         self.journal.received(&self.lines.peer(), line);
         let transport = self.lines.transport();
-        write!(transport, "[{}] ", ctime(transport.reactor().time_of_day()));
+        write!(transport, "{}", self.stamps.stamp(transport.reactor().time_of_day()));
         transport.write(line);
         transport.write(delimiter);
         transport.lose_connection();
@@ -71,14 +72,15 @@ impl LineHandler for OneLine {
 mod tests {
     use super::*;
 
+    use crate::arguments::Format;
     use protocols::LineReceiver;
     use reactor::testing::StringTransport;
 
     fn connect() -> (StringTransport, String) {
-        let journal = Rc::new(Journal::open(false).unwrap());
-        let factory = LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal)));
+        let journal = Rc::new(Journal::open(false, Format::Text).unwrap());
+        let factory = LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal), Stamps::default()));
         let wire = StringTransport::connect(factory.delimiter(DELIMITER).max_length(LONGEST));
-        let stamp = format!("[{}] ", ctime(wire.reactor().time_of_day()));
+        let stamp = Stamps::default().stamp(wire.reactor().time_of_day()).to_string();
         (wire, stamp)
     }
 

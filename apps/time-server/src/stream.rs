@@ -5,17 +5,18 @@ use std::rc::Rc;
 use reactor::{Protocol, Transport};
 
 use crate::journal::Journal;
-use crate::stamp::ctime;
+use crate::stamp::Stamps;
 
 /// Answers each chunk with the time and the chunk.
 pub(crate) struct Stamper {
     transport: Transport,
     journal: Rc<Journal>,
+    stamps: Stamps,
 }
 
 impl Stamper {
-    pub(crate) fn new(transport: Transport, journal: Rc<Journal>) -> Self {
-        Self { transport, journal }
+    pub(crate) fn new(transport: Transport, journal: Rc<Journal>, stamps: Stamps) -> Self {
+        Self { transport, journal, stamps }
     }
 }
 
@@ -26,7 +27,7 @@ impl Protocol for Stamper {
 
     fn data_received(&mut self, data: &[u8]) {
         self.journal.received(&self.transport.peer(), data);
-        write!(self.transport, "[{}] ", ctime(self.transport.reactor().time_of_day()));
+        write!(self.transport, "{}", self.stamps.stamp(self.transport.reactor().time_of_day()));
         self.transport.write(data);
     }
 }
@@ -35,16 +36,18 @@ impl Protocol for Stamper {
 mod tests {
     use super::*;
 
+    use crate::arguments::Format;
     use reactor::testing::StringTransport;
 
     #[test]
     fn each_chunk_is_answered_with_a_stamp_of_its_own() {
-        let journal = Rc::new(Journal::open(false).unwrap());
-        let mut wire = StringTransport::connect(move |transport| Stamper::new(transport, Rc::clone(&journal)));
-        let stamp = ctime(wire.reactor().time_of_day()).to_string();
+        let journal = Rc::new(Journal::open(false, Format::Text).unwrap());
+        let stamps = Stamps::default();
+        let mut wire = StringTransport::connect(move |transport| Stamper::new(transport, Rc::clone(&journal), stamps));
+        let stamp = stamps.stamp(wire.reactor().time_of_day()).to_string();
         wire.receive(b"hi");
         wire.receive(b"\xff\r\n");
-        let expected = [format!("[{stamp}] hi[{stamp}] ").as_bytes(), b"\xff\r\n"].concat();
+        let expected = [format!("{stamp}hi{stamp}").as_bytes(), b"\xff\r\n"].concat();
         assert_eq!(wire.written(), expected);
     }
 }

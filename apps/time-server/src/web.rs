@@ -4,11 +4,14 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use data_encoding::BASE64;
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
+use hyper::header::HeaderValue;
 use hyper::http::uri::Authority;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,14 +21,18 @@ use protocols::policies::IdleTimeout;
 use protocols::web_socket::WebSocket;
 use reactor::io::TokioStream;
 use reactor::{Factory, Protocol, Transport};
+use sha2::{Digest, Sha256};
 
-use crate::by_chunk;
 use crate::journal::Journal;
+use crate::message::MessageStamper;
+use crate::stamp::Stamps;
 
 /// Serves the page, and answers each message of a web socket at `/socket` with the time and the message. If `hosts` is
 /// not empty, requests for other hosts are refused.
-pub(crate) fn factory(journal: &Rc<Journal>, hosts: &[String]) -> impl Factory + use<> {
-    let socket = WebSocket::around(by_chunk(journal)).path("/socket").text();
+pub(crate) fn factory(journal: &Rc<Journal>, stamps: Stamps, hosts: &[String]) -> impl Factory + use<> {
+    let journal = Rc::clone(journal);
+    let socket = WebSocket::messages(move |socket, _| MessageStamper::new(socket, Rc::clone(&journal), stamps));
+    let socket = socket.path("/socket");
     let socket = hosts.iter().fold(socket, |socket, host| socket.host(host));
     socket.otherwise(IdleTimeout::around(PATIENCE, Pages { hosts: hosts.into(), timer: None }))
 }
@@ -74,8 +81,9 @@ fn answer(request: &Request<Incoming>, hosts: &[String]) -> Response<Full<Bytes>
         ("/", &Method::GET | &Method::HEAD) => {
             let mut response = Response::new(Full::from(PAGE));
             for (name, value) in HEADERS {
-                response.headers_mut().insert(name, header::HeaderValue::from_static(value));
+                response.headers_mut().insert(name, HeaderValue::from_static(value));
             }
+            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
             response
         }
         ("/", _) => text(StatusCode::METHOD_NOT_ALLOWED),
@@ -126,17 +134,31 @@ impl hyper::rt::Sleep for Sleep {}
 
 const PAGE: &str = include_str!("page.html");
 
-/// The page needs only itself and its socket.
 const HEADERS: [(header::HeaderName, &str); 4] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
     (header::CACHE_CONTROL, "no-cache"),
     (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    (
-        header::CONTENT_SECURITY_POLICY,
-        "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-    ),
+    (header::REFERRER_POLICY, "no-referrer"),
 ];
+
+/// The page needs only itself and its socket: its own style and script by their hashes, no others, and nothing from
+/// elsewhere.
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let [style, script] = ["style", "script"].map(|element| BASE64.encode(&Sha256::digest(inside(element))));
+    let policy = format!(
+        "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; img-src data:; connect-src 'self'; \
+         base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+         trusted-types 'none'"
+    );
+    HeaderValue::try_from(policy).expect("a policy is printable")
+});
+
+/// The text of the page's only element of this name.
+fn inside(element: &str) -> &'static str {
+    let (start, end) = (format!("<{element}>"), format!("</{element}>"));
+    let text = PAGE.split_once(&start).and_then(|(_, rest)| rest.split_once(&end));
+    text.map_or("", |(text, _)| text)
+}
 
 /// How long a browser may keep a connection open without a request.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -151,6 +173,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{Shutdown, TcpStream};
 
+    use crate::arguments::Format;
     use reactor::Reactor;
     use reactor::testing::StringTransport;
 
@@ -160,7 +183,11 @@ mod tests {
 
     fn connect_to(hosts: &[&str]) -> StringTransport {
         let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
-        StringTransport::connect(factory(&Rc::new(Journal::open(false).unwrap()), &hosts))
+        StringTransport::connect(factory(
+            &Rc::new(Journal::open(false, Format::Text).unwrap()),
+            Stamps::default(),
+            &hosts,
+        ))
     }
 
     fn ask(request: &str) -> String {
@@ -182,6 +209,29 @@ mod tests {
     }
 
     #[test]
+    fn the_page_may_run_its_own_script_and_nothing_else() {
+        let answer = ask("GET /");
+        let policy = answer.lines().find_map(|line| line.strip_prefix("content-security-policy: ")).unwrap();
+        assert!(!policy.contains("unsafe"), "{policy}");
+        for (directive, element) in [("script-src", "script"), ("style-src", "style")] {
+            assert_eq!(PAGE.matches(&format!("<{element}")).count(), 1, "one hash allows one {element}");
+            let hash = BASE64.encode(&Sha256::digest(inside(element)));
+            assert!(
+                !inside(element).is_empty() && policy.contains(&format!("{directive} 'sha256-{hash}'; ")),
+                "{policy}"
+            );
+        }
+        assert!(!PAGE.contains(" style=") && !PAGE.contains(" onclick="), "these would be refused");
+    }
+
+    #[test]
+    fn the_page_names_nothing_elsewhere() {
+        // The name of a namespace is not fetched.
+        let rest = PAGE.replace("http://www.w3.org/2000/svg", "");
+        assert!(!["://", "src=", "@import", "url("].iter().any(|word| rest.contains(word)), "the page is one file");
+    }
+
+    #[test]
     fn a_head_that_comes_in_drop_by_drop_is_not_waited_for() {
         let mut wire = connect();
         wire.receive("GET / HTTP/1.1\r\nHost: here\r\n\r\nGET / HTTP/1.1\r\n");
@@ -198,7 +248,7 @@ mod tests {
     fn a_client_that_ends_its_stream_with_its_request_is_answered() {
         let reactor = Reactor::new().unwrap();
         reactor.set_signal_handling(false);
-        let pages = factory(&Rc::new(Journal::open(false).unwrap()), &[]);
+        let pages = factory(&Rc::new(Journal::open(false, Format::Text).unwrap()), Stamps::default(), &[]);
         let port = reactor.listen_tcp("127.0.0.1:0", pages).unwrap();
         let address = port.host().socket_addr().unwrap();
         // hyper may or may not see the end before it has answered.

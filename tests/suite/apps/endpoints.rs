@@ -13,6 +13,7 @@ use crate::apps::net;
 use crate::apps::program::Program;
 use crate::apps::stamps::is_stamped;
 use crate::apps::tools::is_there;
+use crate::protocols::tls::Authority;
 use crate::support::{connect_unix, fresh_path};
 
 /// What a client gets for a line.
@@ -33,7 +34,7 @@ fn client_and_server_meet_at_whatever_both_are_told() {
         ["--tcp", &unix, "--lines", "tcp:0:interface=127.0.0.1", "--tcp", "web:tcp6:0", "--tcp", "haproxy:tcp:0"],
     );
     assert_eq!(server.line_after("waiting for connection... tcp "), path.display().to_string());
-    let web = server.line_after("waiting for connection... tcp [::]:");
+    let web = server.line_after("waiting for connection... tcp ws://[::]:").replace('/', "");
     let proxied = server.line_after("waiting for connection... tcp 0.0.0.0:");
     let lines = server.line_after("waiting for connection... lines 127.0.0.1:");
     ask(&[&format!("unix:{}", path.display())], "hello");
@@ -47,6 +48,44 @@ fn client_and_server_meet_at_whatever_both_are_told() {
     let ended = server.finish().with_code(0);
     assert!(ended.stderr.is_empty() && ended.stdout.ends_with("...connected from: 192.0.2.1:56324\n"), "{ended:?}");
     assert_eq!(folder.path().read_dir().unwrap().count(), 0);
+}
+
+#[test]
+fn the_client_takes_every_address_that_the_server_prints() {
+    let (folder, path) = fresh_path();
+    let authority = Authority::new();
+    authority.issue("server", &["127.0.0.1"]);
+    let [ca, chain, key] = ["", "server.pem", "server.key"].map(|file| match file {
+        "" => authority.path().display().to_string(),
+        file => authority.folder().join(file).display().to_string(),
+    });
+    let tls = format!("tls:0:interface=127.0.0.1:certificate={chain}:key={key}");
+    let web = format!("web:text=yes:path=/here:{tls}");
+    let options = ["--tcp", "localhost:0", "--tcp", "[::1]:0", "--tcp", &tls, "--tcp", &web, "--lines", "127.0.0.1:0"];
+    let more = ["--udp", "127.0.0.1:0", "--web", "localhost:0", "--web", &tls, "--unix", path.to_str().unwrap()];
+    let mut server = Program::app("time-server", options.into_iter().chain(more));
+    for (service, beginning) in [
+        ("tcp", "127.0.0.1:"),
+        ("tcp", "[::1]:"),
+        ("tcp", "tls://127.0.0.1:"),
+        ("tcp", "wss://127.0.0.1:"),
+        ("lines", "127.0.0.1:"),
+        ("web", "http://127.0.0.1:"),
+        ("web", "https://127.0.0.1:"),
+        ("unix", "/"),
+        ("udp", "127.0.0.1:"),
+    ] {
+        let printed = server.line_after(&format!("waiting for connection... {service} "));
+        assert!(printed.starts_with(beginning), "{printed}");
+        let option = match service {
+            "lines" | "udp" => vec![format!("--{service}")],
+            _ if printed.contains("s://") => vec!["--ca".to_owned(), ca.clone()],
+            _ => Vec::new(),
+        };
+        let arguments: Vec<_> = option.iter().map(String::as_str).chain([&*printed]).collect();
+        ask(&arguments, "hello");
+    }
+    drop((server, folder));
 }
 
 #[test]

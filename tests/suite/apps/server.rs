@@ -32,7 +32,8 @@ impl Server {
         let mut program = Program::start(command);
         let mut address = |service| {
             let line = program.line_after(&format!("waiting for connection... {service} "));
-            line.parse().unwrap_or_else(|error| panic!("{line} is no address: {error}"))
+            let address = line.split_once("://").map_or(&*line, |(_, rest)| rest.trim_end_matches('/'));
+            address.parse().unwrap_or_else(|error| panic!("{line} is no address: {error}"))
         };
         let addresses = services.into_iter().map(&mut address).collect();
         Self { program, addresses }

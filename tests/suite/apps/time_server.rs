@@ -6,8 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 use std::{fs, io, thread};
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use nix::sys::signal::Signal;
+use serde_json::Value;
 
 use crate::apps::binaries::binary;
 use crate::apps::net;
@@ -41,6 +42,53 @@ fn the_stamp_is_the_local_time() {
         let (time, _) = split_stamp(&net::read(&mut client, 28));
         assert!(before < time && time <= now(), "{time} in {zone}");
     }
+}
+
+#[test]
+fn stamps_are_in_utc_and_as_rfc_3339_has_it_if_asked_for() {
+    for (options, offset) in [("--utc", ""), ("--iso", "+05:30"), ("--iso --utc", "Z")] {
+        let mut command = Command::new(binary("time-server"));
+        command.args(["--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--lines", "127.0.0.1:0"]);
+        let server = Server::start_as(command.args(options.split(' ')).env("TZ", "EAST-5:30"));
+        for (option, address) in ["", "--lines", "--udp"].into_iter().zip(&server.addresses) {
+            let option = (!option.is_empty()).then(|| option.to_owned());
+            let before = Utc::now() - TimeDelta::seconds(1);
+            let mut client = Program::app("time-client", option.into_iter().chain([address.to_string()]));
+            client.type_in("hi\n");
+            let line = client.line();
+            let stamp = line.strip_prefix('[').and_then(|line| line.strip_suffix("] hi")).expect(&line);
+            let time = match offset {
+                "" => split_stamp(line.as_bytes()).0.and_utc(),
+                offset => {
+                    assert!(stamp.ends_with(offset), "{line}");
+                    DateTime::parse_from_rfc3339(stamp).unwrap().to_utc()
+                }
+            };
+            assert!(before < time && time <= Utc::now(), "{line}");
+            client.close_and_finish().with_code(0);
+        }
+    }
+}
+
+#[test]
+fn with_json_all_that_it_says_is_an_object_on_a_line() {
+    let mut server = Program::app("time-server", ["--web", "127.0.0.1:0", "--log-format", "json", "-vv"]);
+    let mut line = || serde_json::from_str::<Value>(&server.line()).unwrap();
+    let waiting = line();
+    assert_eq!((&waiting["service"], &waiting["level"]), (&"web".into(), &"INFO".into()));
+    let mut client = Program::app("time-client", [waiting["address"].as_str().unwrap()]);
+    client.type_in("\u{1b}[2J\"\n");
+    client.line();
+    let connected = line();
+    assert_eq!(connected["message"], "connected");
+    let received = line();
+    assert_eq!((&received["data"], &received["peer"]), (&"\u{1b}[2J\"".into(), &connected["peer"]));
+    client.close_and_finish().with_code(0);
+    server.signal(Signal::SIGTERM);
+    let ended = server.finish().with_code(0);
+    let log: Vec<Value> = ended.stderr.lines().map(|line| serde_json::from_str(line).expect(line)).collect();
+    // What happens to a connection names it.
+    assert!(log.iter().any(|event| event["connection"]["peer"] == connected["peer"]), "{}", ended.stderr);
 }
 
 #[test]
@@ -321,11 +369,10 @@ fn a_wrong_command_line_is_explained_with_status_2() {
     for (arguments, expected) in [
         (&["--tcp", "70000"][..], "a port is a number from 0 to 65535"),
         (&["--udp", "127.0.0.1"], "expected a port or an address and a port"),
-        (&["--udp", "localhost:1"], "localhost is not an IP address"),
-        (
-            &["--lines", "localhost:1"],
-            "--lines localhost:1: \"localhost\" (at 0) is not a scheme: those known are fd, ",
-        ),
+        (&["--udp", "localhost:x"], "\"x\" is not a port: a port is a number from 0 to 65535"),
+        (&["--udp", "elsewhere:1"], "elsewhere is not an IP address"),
+        (&["--lines", "where:1"], "--lines where:1: \"where\" (at 0) is not a scheme: those known are fd, "),
+        (&["--log-format", "xml"], "possible values: text, json"),
         (&["--web", "tcp:80:backlog=x"], "\"x\" (at 15) is not a number"),
         (&["--unix", ""], "the path is missing"),
         (&["--tpc", "1"], "unexpected argument"),
