@@ -9,11 +9,13 @@ mod time_client;
 mod time_client_at_a_terminal;
 mod time_server;
 mod time_server_as_a_service;
+mod time_server_page;
 mod time_server_web;
 mod tls;
 mod unix_sockets;
 
 pub(crate) mod binaries;
+mod browser;
 pub(crate) mod net;
 mod privileges;
 pub(crate) mod program;

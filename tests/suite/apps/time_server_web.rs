@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 
 use crate::apps::net;
-use crate::apps::peers::{curl, script};
+use crate::apps::peers::curl;
 use crate::apps::program::Program;
 use crate::apps::server::Server;
 use crate::apps::stamps::{is_stamped, without_stamps};
@@ -43,11 +43,11 @@ fn node_talks_with_the_server_over_a_web_socket() {
         const socket = new WebSocket(process.argv[1]);
         const long = 'x'.repeat(65536 - 27);
         const lines = ['hello', 'caf\\u00e9', '', long];
-        socket.onopen = () => lines.forEach((line) => line && socket.send(line));
+        socket.onopen = () => lines.forEach((line) => socket.send(line));
         let answers = 0;
         socket.onmessage = (event) => {
             console.log(event.data);
-            if (++answers === 3) socket.close(1000);
+            if (++answers === 4) socket.close(1000);
         };
         socket.onclose = (event) => console.log(event.code, event.wasClean);
         socket.onerror = (event) => console.log('error', event.message);
@@ -55,27 +55,11 @@ fn node_talks_with_the_server_over_a_web_socket() {
     let url = url(server.address(), "ws", "/socket");
     let ended = Program::start(Command::new("node").args(node).args([script, &url])).finish().with_code(0);
     let lines: Vec<_> = ended.stdout.lines().collect();
-    assert_eq!(lines.len(), 4, "{}", ended.stderr);
+    assert_eq!(lines.len(), 5, "{}", ended.stderr);
     assert!(is_stamped(lines[0], "hello") && is_stamped(lines[1], "café"), "{lines:?}");
-    assert_eq!(without_stamps(lines[2].as_bytes()).len(), 65_536 - 27);
-    assert_eq!(lines[3], "1000 true");
-}
-
-#[test]
-fn a_person_types_a_line_into_the_page_and_sees_the_answer() {
-    let test = "a_person_types_a_line_into_the_page_and_sees_the_answer";
-    let tools = "command -v python3 && command -v chromium && command -v chromedriver";
-    if !is_there("Chromium with its driver", Command::new("sh").args(["-c", tools]), test) {
-        return;
-    }
-    let server = Server::start("--web 127.0.0.1:0");
-    let directory = tempfile::tempdir().unwrap();
-    let url = url(server.address(), "http", "/");
-    let mut browser = script("browser.py");
-    browser.args([&url, "hello <b>you</b>"]).arg(directory.path());
-    let mut browser = Program::start(&mut browser);
-    assert!(is_stamped(browser.line(), "hello <b>you</b>"));
-    browser.finish().with_code(0);
+    assert!(is_stamped(lines[2], ""), "{lines:?}");
+    assert_eq!(without_stamps(lines[3].as_bytes()).len(), 65_536 - 27);
+    assert_eq!(lines[4], "1000 true");
 }
 
 #[test]
