@@ -51,7 +51,7 @@ fn serve(reactor: &Reactor, address: &str) -> io::Result<Port> {
     reactor.listen_tcp(address, FirstMessageTimeout::around(LONGEST_WAIT, either))
 }
 
-/// Waits for the first line, and gives the connection to those who understand it.
+/// Waits for the first line, and gives the connection to the protocol that understands it.
 struct FirstLine {
     transport: Transport,
     begun: Vec<u8>,

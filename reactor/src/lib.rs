@@ -88,7 +88,7 @@
 //!
 //! - A protocol is built when its connection is established, and born with its transport.
 //! - Callbacks of one connection never nest. What a callback asks of a transport (write, close, call me later) is carried
-//!   out when the callback has returned: **one input, then a full drain, then the next input**.
+//!   out when the callback has returned: **one input, then all its effects, then the next input**.
 //! - What a callback writes leaves in one system call. While more than 64 KiB of answers wait, nothing more is read from
 //!   that peer. [`Protocol::pause_writing`], [`Transport::is_full`] and [`Transport::paced_by`] are for protocols that
 //!   generate output on their own; a hard limit protects the rest.

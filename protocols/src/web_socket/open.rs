@@ -130,7 +130,7 @@ impl Open {
         if wants_more && self.has_more() {
             self.deliver(b"");
         }
-        self.drain();
+        self.send_and_close();
     }
 
     /// The peer has ended the stream of the outer connection.
@@ -242,7 +242,7 @@ impl Open {
         self.delivered.is_none() && self.nested.inside().failure().is_none() && (wants_read || is_closing)
     }
 
-    fn drain(&mut self) {
+    fn send_and_close(&mut self) {
         self.send();
         if self.closing.is_theirs() && self.delivered.is_none() && self.nested.inside().received_eof() != OnEof::NotYet
         {

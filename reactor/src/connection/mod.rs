@@ -284,7 +284,7 @@ pub trait Layer {
 /// - **Questions**: [`wants_read`](Self::wants_read), [`wants_write_eof`](Self::wants_write_eof),
 ///   [`wants_close`](Self::wants_close), [`failure`](Self::failure).
 ///
-/// **One input, then a full drain, then the next input**: after every input the driver sends what it can and asks the
+/// **One input, then all its effects, then the next input**: after every input the driver sends what it can and asks the
 /// questions again, until nothing changes.
 ///
 /// Dropping it without [`lost`](Self::lost) makes its handles stale and calls nothing back.

@@ -170,7 +170,7 @@ impl Connection {
     /// The turn of a connection inside a layer. Most have nothing to do.
     fn turn_if_due(&mut self, cx: &mut Context<'_>) {
         // Nested layers have reasons of their own.
-        if self.state().is_to_drain() || self.layered || self.peer_stream == PeerStream::EofUnanswered {
+        if self.state().needs_turn() || self.layered || self.peer_stream == PeerStream::EofUnanswered {
             self.turn(cx);
         }
     }

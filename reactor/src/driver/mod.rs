@@ -246,13 +246,13 @@ impl<S: Stream> StreamLoop<S> {
         matches!(&self.phase, StreamPhase::Open(connection) if connection.transport().0.is_dirty())
     }
 
-    /// Drains the effects of the last input, then takes the next.
+    /// Follows up the last input, then takes the next.
     fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> LoopStep {
         let Self { phase: StreamPhase::Open(connection), io, roster, .. } = self else { return LoopStep::Again };
         let state = &connection.transport().0;
         let mut yields = false;
-        if (state.is_to_drain() || state.unsent_bytes() > 0 || connection.is_layered())
-            && let Some(step) = io.drain(connection, &roster.hub.buffers, cx, budget)
+        if (state.needs_turn() || state.unsent_bytes() > 0 || connection.is_layered())
+            && let Some(step) = io.follow_up(connection, &roster.hub.buffers, cx, budget)
         {
             // A protocol that keeps writing is still told what its peer sends, and that the peer has ended.
             yields = matches!(step, LoopStep::Yield);
@@ -304,7 +304,7 @@ impl<S: Stream> StreamLoop<S> {
 impl<S: Stream> Io<S> {
     /// Makes the calls that are due and sends what can be sent. Returns `None` when there is nothing more to do about
     /// it.
-    fn drain(
+    fn follow_up(
         &mut self,
         connection: &mut Connection,
         buffers: &Buffers,
@@ -485,5 +485,5 @@ struct Budget {
 /// Bytes sent in one poll after which a protocol that keeps writing has to wait for its next turn.
 const WRITE_BUDGET: usize = 256 * 1024;
 
-/// Maximum drain rounds per poll, so that self-rescheduling calls yield.
+/// Maximum rounds of follow-up per poll, so that self-rescheduling calls yield.
 const ROUNDS: u32 = 8;

@@ -28,12 +28,12 @@ pub(crate) struct Tcp {
     /// See [`poll_end`].
     forgot_readable: bool,
     /// The last read has taken all there was: trying again would fail.
-    drained: bool,
+    emptied: bool,
 }
 
 impl Tcp {
     fn new(socket: TcpStream) -> Self {
-        Self { socket, forgot_readable: false, drained: false }
+        Self { socket, forgot_readable: false, emptied: false }
     }
 
     /// Takes over a connected, non-blocking socket. Needs the runtime's context.
@@ -62,7 +62,7 @@ impl Stream for Tcp {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        if mem::take(&mut self.drained) {
+        if mem::take(&mut self.emptied) {
             ready!(self.socket.poll_read_ready(cx))?;
         }
         loop {
@@ -77,7 +77,7 @@ impl Stream for Tcp {
                 read => read,
             });
             if let Some(n) = short {
-                self.drained = true;
+                self.emptied = true;
                 return Poll::Ready(Ok(n));
             }
             match read {

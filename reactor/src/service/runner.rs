@@ -273,7 +273,7 @@ impl Program {
         if let Err(error) = self.service.start().await {
             return error;
         }
-        if let Err(error) = self.settle_in(reactor) {
+        if let Err(error) = self.admit_clients(reactor) {
             return error.into();
         }
         self.readiness.set(true);
@@ -297,7 +297,7 @@ impl Program {
     }
 
     /// Gives up privileges, writes the pid file, and lets clients in.
-    fn settle_in(&self, reactor: &Reactor) -> io::Result<()> {
+    fn admit_clients(&self, reactor: &Reactor) -> io::Result<()> {
         if let Some(user) = &self.user {
             user.assume()?;
         }

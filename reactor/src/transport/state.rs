@@ -85,7 +85,7 @@ pub(crate) struct Cold {
     pub(crate) on_drain: Option<Call>,
     /// The receivers of the close reason.
     pub(crate) watchers: Vec<oneshot::Sender<CloseReason>>,
-    /// Those who wait for the connection to be established.
+    /// The receivers that wait for the connection to be established.
     pub(super) establishing: Vec<oneshot::Sender<()>>,
     /// How to replace the protocol, and what it has left.
     pub(super) switch: Option<Box<dyn Any>>,

@@ -63,7 +63,7 @@ impl State {
 
     /// Whether anything has changed since this was last asked, or keeps changing by itself.
     #[inline]
-    pub(crate) fn is_to_drain(&self) -> bool {
+    pub(crate) fn needs_turn(&self) -> bool {
         self.dirty.replace(false) || self.lifecycle.get() != Lifecycle::BEGIN || self.calls.any_ready()
     }
 

@@ -28,7 +28,7 @@ fn a_telnet_client_logs_in_with_a_password_that_is_not_shown() {
     telnet.expect("window\r\n90 columns, 30 rows\r\n> ");
     telnet.type_in("terminal\r");
     telnet.expect("terminal\r\nXTERM\r\n> ");
-    // Urgent data in the midst of it, by which a client has the server skip what is waiting.
+    // Urgent data in the middle, with which a client has the server skip what is waiting.
     telnet.type_in("\x1d");
     telnet.expect("telnet> ");
     telnet.type_in("send synch\r");

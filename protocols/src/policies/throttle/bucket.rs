@@ -78,7 +78,7 @@ impl Bucket {
         self.levels().map(|level| level.take(now, bytes)).max().unwrap_or_default()
     }
 
-    /// How many bytes a waiting connection should take at a time: few, so that those who share the bucket take turns,
+    /// How many bytes a waiting connection should take at a time: few, so that connections that share the bucket take turns,
     /// and none reserves what it cannot use yet.
     pub(crate) fn portion(&self) -> usize {
         self.0.portion
