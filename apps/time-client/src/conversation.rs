@@ -161,6 +161,8 @@ impl Conversation {
 impl Protocol for Conversation {
     fn connection_made(&mut self) {
         self.console.tell(format_args!("connected to {}", self.transport.peer()));
+        // What is typed is not waited for.
+        self.transport.on_drain(|this: &mut Self| this.transport.lose_connection());
         self.ask();
     }
 

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::ready;
 
 use bytes::Bytes;
+use futures_channel::oneshot;
 use reactor::connection::MemoryCharge;
 use reactor::{CloseReason, Factory, OnEof, Protocol, Transport};
 
@@ -39,6 +40,8 @@ pub struct AmpReceiver<H> {
     asked: bool,
     /// Reading is paused because too much waits.
     paused: bool,
+    /// While answers wait to be sent, the other end of a deferred call: a connection that is asked to finish waits for it.
+    answers_wait: Option<oneshot::Sender<()>>,
 }
 
 /// A call of the peer.
@@ -103,6 +106,7 @@ impl<H: AmpHandler> AmpReceiver<H> {
             waiting_size: 0,
             asked: false,
             paused: false,
+            answers_wait: None,
         }
     }
 
@@ -134,6 +138,13 @@ impl<H: AmpHandler> AmpReceiver<H> {
     /// Reads, unless too much waits.
     fn pace(&mut self) {
         let answers = self.amp.waiting_answers();
+        if (answers > 0) != self.answers_wait.is_some() {
+            self.answers_wait = (answers > 0).then(|| {
+                let (sender, sent) = oneshot::channel();
+                self.amp.defer(sent, |_: &mut Self, _| ());
+                sender
+            });
+        }
         self.charge.set(self.splitter.held_bytes() + self.waiting_size + self.answering_size + answers);
         let paused = self.waiting_size > READ_AHEAD;
         if paused != self.paused {

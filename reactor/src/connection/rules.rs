@@ -165,12 +165,19 @@ impl Connection {
             self.peer_stream = PeerStream::Eof;
             self.transport.lose_connection();
         }
+        if self.state().is_finishing() && !self.state().calls.any_deferred() {
+            self.transport.lose_connection();
+        }
     }
 
     /// The turn of a connection inside a layer. Most have nothing to do.
     fn turn_if_due(&mut self, cx: &mut Context<'_>) {
         // Nested layers have reasons of their own.
-        if self.state().needs_turn() || self.layered || self.peer_stream == PeerStream::EofUnanswered {
+        if self.state().needs_turn()
+            || self.state().is_finishing()
+            || self.layered
+            || self.peer_stream == PeerStream::EofUnanswered
+        {
             self.turn(cx);
         }
     }

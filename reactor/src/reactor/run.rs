@@ -31,8 +31,8 @@ impl Reactor {
     ///
     /// 1. the [`before_shutdown`](Self::before_shutdown) hooks run, and their futures are awaited;
     /// 2. ports stop listening, attempts to connect are given up, every connection is asked to finish by
-    ///    [`drain`](crate::Transport::drain), which closes it unless [`on_drain`](crate::Transport::on_drain) was set,
-    ///    and child processes get a SIGTERM;
+    ///    [`drain`](crate::Transport::drain), which closes it behind its deferred calls unless
+    ///    [`on_drain`](crate::Transport::on_drain) was set, and child processes get a SIGTERM;
     /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, the remaining connections are
     ///    aborted and the remaining children get a SIGKILL;
     /// 4. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.

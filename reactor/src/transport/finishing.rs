@@ -50,7 +50,9 @@ impl State {
             let old = self.with_cold(|cold| cold.on_drain.replace(call));
             drop(old);
             if self.is_draining() {
-                self.drain.set(Drain::Asked);
+                if self.drain.replace(Drain::Asked) == Drain::Finishing {
+                    self.release();
+                }
                 self.wake();
             }
         }
@@ -65,14 +67,23 @@ impl State {
         asked
     }
 
-    /// Makes the call set for this, or closes where nothing inside will.
+    /// Makes the call set for this; where there is none, and nothing inside will, closes behind the deferred calls.
     pub(crate) fn tell_of_drain(&self, layered: bool) {
         let call = self.cold_mut().and_then(|mut cold| cold.on_drain.take());
         match call {
             Some(call) => self.calls.push(call),
             None if layered => {}
+            None if self.calls.any_deferred() => {
+                self.drain.set(Drain::Finishing);
+                self.hold();
+            }
             None => self.lose(),
         }
+    }
+
+    /// Whether it is to be closed when no deferred call is under way.
+    pub(crate) fn is_finishing(&self) -> bool {
+        self.drain.get() == Drain::Finishing
     }
 
     /// Closes if nothing else has closed it before the reactor's deadline for finishing.

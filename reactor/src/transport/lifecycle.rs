@@ -49,6 +49,8 @@ pub(crate) enum Drain {
     /// The protocol, or the connection inside a layer, has yet to hear of it.
     Asked,
     Told,
+    /// To be closed when no deferred call is under way. It is held meanwhile.
+    Finishing,
 }
 
 /// Whether the peer keeps up with what is written, and what the protocol knows of that.

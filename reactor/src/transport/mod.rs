@@ -348,8 +348,9 @@ impl Transport {
 
     /// Sets what to do when this connection is asked to finish ([`drain`](Self::drain)), replacing any earlier call:
     /// the protocol, or the handler directly inside it, finishes its work and then calls
-    /// [`lose_connection`](Self::lose_connection). If nothing is set, the request to finish closes the connection as
-    /// soon as everything written is sent. If the request came before this, `call` is made in the next turn.
+    /// [`lose_connection`](Self::lose_connection). If nothing is set, the connection is not read any more, and closes
+    /// as soon as its [deferred](Self::defer) calls are made and everything written is sent. If the request came before
+    /// this, `call` is made in the next turn.
     ///
     /// ```
     /// # use reactor::{Protocol, Transport};

@@ -13,6 +13,7 @@ use reactor::{CloseReason, Factory, Port, Protocol, Reactor, Transport};
 use crate::support::{Callback, Log, Recorder, tap};
 
 const DEADLINE: Duration = Duration::from_secs(30);
+const SECOND: Duration = Duration::from_secs(1);
 
 /// Answers each line a second later, and closes behind the last answer when it was asked to finish.
 struct Slow {
@@ -138,6 +139,43 @@ fn a_connection_that_ignores_a_drain_is_closed_when_all_is_sent() {
     assert_eq!(log.received_len(), 1 << 20);
     assert!(log.has("lost Done"));
     assert_eq!(drained.take(), Some(Vec::new()));
+}
+
+/// Answers after a second, by a deferred call.
+struct Deferring(Transport);
+
+impl Protocol for Deferring {
+    fn data_received(&mut self, data: &[u8]) {
+        let (timer, data) = (self.0.reactor().timer().sleep(SECOND), data.to_vec());
+        self.0.defer(timer, move |this: &mut Self, ()| this.0.write(data));
+    }
+}
+
+#[test]
+fn a_connection_that_ignores_a_drain_makes_its_deferred_calls_is_read_no_more_and_closes() {
+    for layered in [false, true] {
+        let sim = Simulation::new(0);
+        let log = Log::default();
+        let (server, port) =
+            if layered { serve(&sim, tap("a", &log, tap("b", &log, Deferring))) } else { serve(&sim, Deferring) };
+        let (busy, idle) = (connect(&sim, "one"), connect(&sim, ""));
+        sim.run_for(SECOND / 2);
+        let drained = drain(&server, &port);
+        sim.run_for(SECOND / 10);
+        assert_eq!(idle.lines(), ["lost Done"]);
+        assert!(sim.run_until(|| drained.borrow().is_some()));
+        assert_eq!((sim.elapsed().as_secs(), drained.take()), (1, Some(Vec::new())));
+        sim.run_until_quiet(DEADLINE);
+        assert_eq!(busy.lines(), ["data one", "lost Done"]);
+    }
+    let mut wire = StringTransport::connect(Deferring);
+    wire.receive("x");
+    wire.protocol::<Deferring>().0.drain();
+    wire.advance(SECOND / 2);
+    wire.receive("y");
+    wire.advance(SECOND);
+    assert_eq!(wire.written(), b"x");
+    assert!(wire.close_reason().unwrap().is_clean());
 }
 
 #[test]
