@@ -86,7 +86,8 @@ use crate::web_socket::upgrade::Upgrade;
 /// |---|---|
 /// | the peer closes the web socket | [`eof_received`](Protocol::eof_received) (a handler: [`closed`](WebSocketHandler::closed)); when all output has been sent, [`Done`](reactor::CloseReason::Done): there are no half-closed web sockets |
 /// | the protocol inside calls `lose_connection`, `write_eof` or [`close`](WebSocketHandle::close) | `Done` when the peer has closed too; [`TimedOut`](reactor::CloseReason::TimedOut) if it has not within 10 s |
-/// | the connection ends without that | [`Lost`](reactor::CloseReason::Lost) |
+/// | the peer ends its stream without that | [`Truncated`](reactor::CloseReason::Truncated) |
+/// | the connection breaks | [`Lost`](reactor::CloseReason::Lost) |
 /// | the peer violates the protocol, or sends a message that is too long | [`Failed`](reactor::CloseReason::Failed); the peer is told in the closing frame |
 /// | the peer has vanished: it is silent for 20 s, and does not answer a ping within 20 s more | `TimedOut` |
 /// | the reactor stops, or a policy outside closes | `Done`; the peer is told that this side goes away |

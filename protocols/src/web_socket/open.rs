@@ -1,9 +1,8 @@
 //! A web socket after its opening handshake.
 
+use std::mem;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
-use std::{io, mem};
 
 use bytes::Bytes;
 use reactor::connection::Connection;
@@ -141,9 +140,7 @@ impl Open {
             return OnEof::NotYet;
         }
         if !self.closing.is_theirs() {
-            let what = "the peer ended the connection without closing the web socket";
-            let error = io::Error::new(io::ErrorKind::UnexpectedEof, what);
-            self.out.outer.fail_connection(CloseReason::Lost(Arc::new(error)));
+            self.out.outer.fail_connection(CloseReason::Truncated);
         }
         OnEof::KeepWriting
     }

@@ -24,8 +24,8 @@ pub enum CloseReason {
     Aborted,
     /// The network or the peer broke the connection; the error is the operating system's.
     Lost(Arc<io::Error>),
-    /// The peer ended its stream without the ending that the layer's protocol prescribes, such as TLS's `close_notify`:
-    /// somebody on the way may have cut off the rest of what it sent.
+    /// The peer ended its stream without the ending that the layer's protocol prescribes, such as TLS's `close_notify`
+    /// or a web socket's closing frame: somebody on the way may have cut off the rest of what it sent.
     Truncated,
     /// A time limit set by a policy or a protocol ran out.
     TimedOut,

@@ -87,20 +87,18 @@ fn behind_the_end_of_its_own_stream_a_protocol_gets_what_comes_before_the_peers(
 }
 
 #[test]
-fn a_connection_that_ends_without_a_close_is_lost() {
+fn a_stream_that_ends_without_a_close_is_truncated_and_a_connection_that_breaks_is_lost() {
     let mut test = Test::open(|socket| socket);
     test.wire.receive_eof();
-    assert_eq!(
-        test.log.take(),
-        ["lost: connection lost: the peer ended the connection without closing the web socket"]
-    );
+    let truncated = "lost: the peer ended its stream without saying so: the rest may have been cut off";
+    assert_eq!(test.log.take(), [truncated]);
     let mut test = Test::open(|socket| socket);
     test.wire.break_connection(io::ErrorKind::ConnectionReset.into());
     assert_eq!(test.log.take(), ["lost: connection lost: connection reset"]);
     let mut test = Test::open(|socket| socket);
     test.receive(&[frame(TEXT, "close")]);
     test.wire.receive_eof();
-    assert!(matches!(test.wire.close_reason(), Some(CloseReason::Lost(_))));
+    assert!(matches!(test.wire.close_reason(), Some(CloseReason::Truncated)));
 }
 
 #[test]
