@@ -107,8 +107,8 @@ pub trait Protocol: Any {
     ///
     /// The default implementation closes the descriptor, on another thread, and logs that, once in five seconds. A
     /// protocol that drops one waits for its close, which of a socket that lingers takes as long as the peer has set: do
-    /// it by [`close_in_thread`](crate::unix::close_in_thread). When the process may have no more descriptors, the
-    /// connection ends with an error that says so. Twisted's `fileDescriptorReceived`.
+    /// it by [`close_in_thread`]. When the process may have no more descriptors, the connection ends with an error that
+    /// says so. Twisted's `fileDescriptorReceived`.
     fn file_descriptor_received(&mut self, descriptor: OwnedFd) {
         close_in_thread(descriptor);
         thread_local!(static LOG: (Clock, LogLimit) = (Clock::system(), LogLimit::default()));

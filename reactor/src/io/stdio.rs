@@ -24,7 +24,7 @@ impl Reactor {
     /// [`lose_connection`](crate::Transport::lose_connection) first sends everything written, and the protocol is
     /// paused while the reader does not keep up. When the reader of standard output goes away, the connection is lost
     /// as soon as there is nothing to read; on a terminal, a file or a socket, the next write finds out. Both of its
-    /// addresses are [`Address::Pipe`]. Standard error is left alone.
+    /// addresses are [`Address::Pipe`](crate::Address::Pipe). Standard error is left alone.
     ///
     /// The two descriptors may be anything: pipes, terminals, sockets, files, `/dev/null`. Their modes are not changed,
     /// so the shell and other programs that share them notice nothing.
