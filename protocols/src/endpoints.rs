@@ -1,6 +1,6 @@
 use reactor::Reactor;
 
-use crate::{proxy_header, web_socket};
+use crate::{policies, proxy_header, web_socket};
 
 #[cfg(feature = "tls")]
 use crate::tls;
@@ -15,8 +15,9 @@ use crate::tls;
 /// | `tls:PORT`, `tls:HOST:PORT` | [TLS](crate::tls) over TCP; what `tcp:` takes can follow |
 /// | `tls:ENDPOINT` | TLS over the endpoint; for a client with `server=`, the name that the certificate must be for |
 /// | `haproxy:ENDPOINT` | connections from a proxy that begin with a [PROXY header](crate::proxy_header::ProxyHeader), from this machine or from `trust=` (comma-separated addresses and networks); within `deadline=` seconds (5) |
+/// | `timeouts:ENDPOINT` | connections that end after `idle=` seconds [without a byte](crate::policies::IdleTimeout), or without a whole message in the first `first-message=` seconds ([`FirstMessageTimeout`](crate::policies::FirstMessageTimeout)); one of the two, or both |
 ///
-/// `web:` is for servers and clients, `haproxy:` for servers only. A web socket client asks for `path=` (`/`) at `host=`
+/// `web:` is for servers and clients, `haproxy:` and `timeouts:` for servers only. A web socket client asks for `path=` (`/`) at `host=`
 /// (by default that of a `tcp:` or `tls:` endpoint); it is connected once the server has accepted. A server accepts any path and
 /// host unless `path=` or `hosts=` restricts them, and pages of its own host and of `origins=`; lists are comma-separated.
 /// Both take `max-message=` bytes (65,536), and seconds: `handshake=` (10), `ping=` (20, or `no`) and `pong=` (20). The
@@ -42,11 +43,13 @@ use crate::tls;
 /// client_from_string(&reactor, "tls:example.org:443:ca=authority.pem")?;
 /// client_from_string(&reactor, "tls:server=example.org:unix:/run/chat.sock")?;
 /// server_from_string(&reactor, "haproxy:trust=10.0.0.0/8,\\:\\:1:deadline=3:tcp:8007")?;
+/// server_from_string(&reactor, "timeouts:idle=60:first-message=10:tcp:8007")?;
 /// client_from_string(&reactor, "web:path=/chat:text=yes:tcp:example.org:80")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn add_endpoint_schemes(reactor: &Reactor) {
     reactor.add_server_scheme("haproxy", proxy_header::endpoint::server);
+    reactor.add_server_scheme("timeouts", policies::endpoint::server);
     reactor.add_server_scheme("web", web_socket::endpoint::server);
     reactor.add_client_scheme("web", web_socket::endpoint::client);
     #[cfg(feature = "tls")]

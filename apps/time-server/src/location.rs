@@ -26,7 +26,7 @@ impl Location {
             match scheme.as_str() {
                 "tls" => location.secure = true,
                 "web" if !location.is_page => location.path = Some("/".to_owned()),
-                "haproxy" => {}
+                "haproxy" | "timeouts" => {}
                 _ => break,
             }
             while let Some(keyword) = pieces.next_if(|piece| piece.contains('=')) {
@@ -83,7 +83,7 @@ mod tests {
             (Service::Tcp, "web:tcp:0", "ws://[::1]:80/"),
             (Service::Tcp, "web:text=yes:path=/a\\:b:tls:0:certificate=a.pem", "wss://[::1]:80/a:b"),
             (Service::Web, "tcp:0:interface=\\:\\:1", "http://[::1]:80/"),
-            (Service::Web, "haproxy:tls:certificate=a.pem:tcp:0", "https://[::1]:80/"),
+            (Service::Web, "timeouts:idle=9:haproxy:tls:certificate=a.pem:tcp:0", "https://[::1]:80/"),
         ] {
             assert_eq!(Location::of(service, description).at(&address), expected, "{description}");
         }

@@ -5,6 +5,7 @@ mod descriptions;
 mod haproxy;
 mod listening;
 mod simulated;
+mod timeouts;
 mod web;
 
 use futures_util::FutureExt;

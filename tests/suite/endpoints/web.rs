@@ -100,7 +100,10 @@ fn what_is_wrong_is_told_with_its_place_in_the_whole() {
     for (description, problem) in [
         ("web:", "the endpoint inside web is missing"),
         ("web:path=/a", "the endpoint inside web is missing"),
-        ("web:8007", "\"8007\" (at 4) is not a scheme: those known are haproxy, sim, tcp, tcp6, tls, unix, web"),
+        (
+            "web:8007",
+            "\"8007\" (at 4) is not a scheme: those known are haproxy, sim, tcp, tcp6, timeouts, tls, unix, web",
+        ),
         ("web:path=a:tcp:80", "\"a\" (at 9) is not a path: a path begins with a slash"),
         ("web:tcp:80x", "\"80x\" (at 8) is not a port: a port is a number from 0 to 65535"),
         (
