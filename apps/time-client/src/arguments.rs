@@ -23,7 +23,7 @@ use reactor::endpoint::quote_string_argument;
 /// terminal control characters in it are shown as \x1b; to a pipe or a file it is
 /// written unchanged.
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
+#[command(name = "time-client", version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     /// The server: a name or an address, with its port or without, a URL, the path of a UNIX socket, or the description of
     /// an endpoint

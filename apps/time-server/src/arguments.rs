@@ -18,7 +18,7 @@ use reactor::endpoint::quote_string_argument;
 /// source of clients. A PATH is that of a UNIX socket, or `@` and an abstract name.
 /// The default is `--tcp 21567`.
 #[derive(Debug, Parser)]
-#[command(version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
+#[command(name = "time-server", version, verbatim_doc_comment, after_long_help = AFTER_HELP)]
 pub(crate) struct Arguments {
     /// Serve connections, and answer each chunk as it arrives
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
@@ -127,6 +127,9 @@ An ENDPOINT other than an ADDR is one of these:
   web:[path=/PATH:][text=yes:]ENDPOINT
                                       web sockets in place of connections
   haproxy:[trust=IP,...:]ENDPOINT     behind a proxy that sends PROXY headers
+  timeouts:[idle=SECONDS:][first-message=SECONDS:]ENDPOINT
+                                      shorter times than --idle-timeout and
+                                      --line-timeout for this one
 LIMITS, each a number or none, are
   :max-connections=N                  connections at a time
   :per-peer=N                         the same for one client (not with unix)

@@ -10,10 +10,10 @@ use serde_json::Value;
 
 type Binaries = OnceLock<HashMap<String, PathBuf>>;
 
-/// Where `name`, one of the apps, was built.
+/// Where `name`, one of the apps or what installs them, was built.
 pub(crate) fn binary(name: &str) -> &'static PathBuf {
     static APPS: Binaries = OnceLock::new();
-    find(&APPS, &["--bin=time-server", "--bin=time-client"], name)
+    find(&APPS, &["--bin=time-server", "--bin=time-client", "--bin=install"], name)
 }
 
 /// Where `name`, one of the examples, was built.

@@ -2,6 +2,7 @@
 
 mod clocks;
 mod endpoints;
+mod installation;
 pub(crate) mod peers;
 mod standard_io;
 mod systemd_units;
