@@ -23,6 +23,8 @@ pub(crate) struct Console {
     thread: JoinHandle<()>,
     /// The mode of the terminal to restore.
     mode: Option<Mode>,
+    /// Whether somebody looks on, rather than a program.
+    is_watched: bool,
     tells_more: bool,
     last_words: RefCell<Vec<u8>>,
 }
@@ -75,7 +77,8 @@ impl Console {
         let shared = Arc::clone(&monitor);
         let input = move || Input::open(at_terminal, with_history);
         let thread = thread::Builder::new().name("console".to_owned()).spawn(move || work(given, &shared, input()))?;
-        Ok(Self { jobs, monitor, thread, mode, tells_more, last_words: RefCell::default() })
+        let is_watched = at_terminal || tells_more;
+        Ok(Self { jobs, monitor, thread, mode, is_watched, tells_more, last_words: RefCell::default() })
     }
 
     /// A console whose jobs are done by a test.
@@ -84,7 +87,18 @@ impl Console {
         let (jobs, given) = mpsc::channel();
         let thread = thread::spawn(|| ());
         let monitor = Arc::default();
-        (Self { jobs, monitor, thread, mode: None, tells_more: false, last_words: RefCell::default() }, given)
+        (
+            Self {
+                jobs,
+                monitor,
+                thread,
+                mode: None,
+                is_watched: true,
+                tells_more: false,
+                last_words: RefCell::default(),
+            },
+            given,
+        )
     }
 
     #[cfg(test)]
@@ -96,6 +110,13 @@ impl Console {
         self.monitor.change(|state| state.unshown += 1);
         // The thread ends only when the console is closed: then nothing is shown any more.
         let _ = self.jobs.send(Job::Show(shown));
+    }
+
+    /// Tells a person what the program is waiting for; a program would not read it.
+    pub(crate) fn reassure(&self, text: impl Display) {
+        if self.is_watched {
+            self.show(Shown::Notice(text.to_string()));
+        }
     }
 
     /// Shows what only a user who has asked for more wants to know.

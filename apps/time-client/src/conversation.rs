@@ -45,7 +45,7 @@ pub(crate) async fn converse(
 fn say_when_slow(reactor: &Reactor, endpoint: &dyn ClientEndpoint, console: &Rc<Console>) -> DelayedCall {
     let notice = format!("no connection yet to {endpoint}: still trying");
     let console = Rc::clone(console);
-    reactor.call_later(PATIENCE, move || console.show(Shown::Notice(notice)))
+    reactor.call_later(PATIENCE, move || console.reassure(notice))
 }
 
 /// Prompts for a line, sends it, shows the reply, and prompts for the next: on one connection, or with a connection for
@@ -121,7 +121,7 @@ impl Conversation {
     fn say_silent(&mut self) {
         self.silence = None;
         let (peer, patience) = (self.transport.peer(), PATIENCE.as_secs());
-        self.console.show(Shown::Notice(format!("no answer from {peer} within {patience} seconds: still waiting")));
+        self.console.reassure(format_args!("no answer from {peer} within {patience} seconds: still waiting"));
     }
 
     fn stop_waiting(&mut self) {
