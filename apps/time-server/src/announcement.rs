@@ -1,4 +1,5 @@
 use std::rc::Rc;
+use std::sync::Arc;
 
 use reactor::Reactor;
 use reactor::service::{EndpointService, Service, ServiceError};
@@ -6,15 +7,16 @@ use reactor::service::{EndpointService, Service, ServiceError};
 use crate::journal::Journal;
 use crate::location::Location;
 
-/// The last service to start: it reports where the others listen, and ends the program when none listens any more.
+/// The last service to start: on the first thread it reports where the others listen, and everywhere it ends the program
+/// when none listens any more.
 pub(crate) struct Announcement {
     reactor: Reactor,
-    journal: Rc<Journal>,
+    journal: Arc<Journal>,
     ports: Vec<(Location, Rc<EndpointService>)>,
 }
 
 impl Announcement {
-    pub(crate) fn new(reactor: &Reactor, journal: Rc<Journal>, ports: Vec<(Location, Rc<EndpointService>)>) -> Self {
+    pub(crate) fn new(reactor: &Reactor, journal: Arc<Journal>, ports: Vec<(Location, Rc<EndpointService>)>) -> Self {
         Self { reactor: reactor.clone(), journal, ports }
     }
 }
@@ -29,7 +31,9 @@ impl Service for Announcement {
         let mut listening = Vec::new();
         for (location, service) in &self.ports {
             if let Some(port) = service.port() {
-                self.journal.waiting(service.name(), &location.at(&port.host()));
+                if self.reactor.thread_number() == 0 {
+                    self.journal.waiting(service.name(), &location.at(&port.host()));
+                }
                 listening.push(port);
             }
         }

@@ -1,8 +1,9 @@
 //! The command line.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::num::NonZeroU32;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+use std::thread::available_parallelism;
 
 use clap::{ArgAction, Parser, ValueEnum};
 use reactor::endpoint::quote_string_argument;
@@ -88,6 +89,10 @@ pub(crate) struct Arguments {
     /// the next
     #[arg(long, value_name = "PATH", conflicts_with = "stdio")]
     pub(crate) handover: Option<PathBuf>,
+
+    /// Serve on this many threads [default: one for each processor]
+    #[arg(long, value_name = "N", conflicts_with = "stdio")]
+    pub(crate) threads: Option<NonZeroUsize>,
 
     /// Go on as this user once all addresses listen
     #[arg(long, value_name = "NAME", conflicts_with = "stdio")]
@@ -193,6 +198,12 @@ pub(crate) enum Format {
 }
 
 impl Arguments {
+    /// The number of threads to serve on.
+    pub(crate) fn threads(&self) -> usize {
+        let processors = || available_parallelism().map_or(1, NonZeroUsize::get);
+        self.threads.map_or_else(processors, NonZeroUsize::get)
+    }
+
     /// The services over connections, with the descriptions of their endpoints; the default if the arguments name no
     /// service at all.
     pub(crate) fn services(&self) -> Vec<(Service, String)> {

@@ -1,7 +1,7 @@
 //! The service over UDP: one datagram answers another.
 
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use protocols::wire::udp::AnswerLimit;
 use reactor::datagram::{DatagramProtocol, DatagramTransport};
@@ -16,12 +16,12 @@ pub(crate) struct DatagramStamper {
     transport: DatagramTransport,
     limit: AnswerLimit,
     failures: LogLimit,
-    journal: Rc<Journal>,
+    journal: Arc<Journal>,
     stamps: Stamps,
 }
 
 impl DatagramStamper {
-    pub(crate) fn new(transport: DatagramTransport, journal: Rc<Journal>, stamps: Stamps) -> Self {
+    pub(crate) fn new(transport: DatagramTransport, journal: Arc<Journal>, stamps: Stamps) -> Self {
         Self { limit: AnswerLimit::new(&transport), failures: LogLimit::default(), transport, journal, stamps }
     }
 }

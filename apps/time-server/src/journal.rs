@@ -1,8 +1,7 @@
 //! The server's messages on standard output, in the format of its log.
 
-use std::cell::Cell;
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -15,7 +14,7 @@ use crate::arguments::Format;
 use crate::json::Object;
 
 /// Writes lines to standard output on a separate thread: a reader that does not read must not block the reactor. A line
-/// that cannot be written is lost, and the next one is tried.
+/// that cannot be written is lost, and the next one is tried. All threads of the server share it.
 #[derive(Debug)]
 pub(crate) struct Journal {
     entries: Sender<JournalEntry>,
@@ -24,7 +23,7 @@ pub(crate) struct Journal {
     tells_data: bool,
     format: Format,
     /// Lines dropped since the last that found room.
-    left_out: Cell<u64>,
+    left_out: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -54,7 +53,7 @@ impl Journal {
         let waiting = Arc::new(AtomicUsize::new(0));
         let written = Arc::clone(&waiting);
         thread::Builder::new().name("journal".to_owned()).spawn(move || write_all(&given, &written, output))?;
-        Ok(Self { entries, waiting, tells_data, format, left_out: Cell::new(0) })
+        Ok(Self { entries, waiting, tells_data, format, left_out: AtomicU64::new(0) })
     }
 
     pub(crate) fn waiting(&self, service: &str, location: &str) {
@@ -93,12 +92,12 @@ impl Journal {
     fn tell(&self, line: String) {
         let size = line.len() + OVERHEAD;
         if self.waiting.load(Ordering::Relaxed) + size > MOST_WAITING {
-            if self.left_out.replace(self.left_out.get() + 1) == 0 {
+            if self.left_out.fetch_add(1, Ordering::Relaxed) == 0 {
                 tracing::warn!("standard output is not being read: dropping lines");
             }
             return;
         }
-        let left_out = self.left_out.take();
+        let left_out = self.left_out.swap(0, Ordering::Relaxed);
         if left_out > 0 {
             tracing::warn!(left_out, "standard output is being read again");
         }
@@ -183,7 +182,7 @@ mod tests {
             journal.received(&peer, &[b'x'; 65_536]);
         }
         assert!(journal.waiting.load(Ordering::Relaxed) <= MOST_WAITING);
-        assert!(journal.left_out.get() >= 80, "{}", journal.left_out.get());
+        assert!(journal.left_out.load(Ordering::Relaxed) >= 80, "{}", journal.left_out.load(Ordering::Relaxed));
         output.set(|state| state.reads = true);
         journal.close();
         journal.connected(&data);

@@ -15,6 +15,7 @@ mod web;
 
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
@@ -23,9 +24,10 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
 use protocols::policies::{FirstMessageTimeout, IdleTimeout};
 use protocols::{LineReceiver, add_endpoint_schemes};
+use reactor::connection::resumable;
 use reactor::endpoint::{ServerEndpoint, server_from_string};
 use reactor::service::{EndpointService, MultiService, Runner, ServiceError};
-use reactor::{Factory, Port, Reactor, Transport};
+use reactor::{Factory, Port, Reactor};
 
 use crate::announcement::Announcement;
 use crate::arguments::{Arguments, Service};
@@ -50,7 +52,13 @@ fn main() -> ExitCode {
         if let Some(path) = &arguments.pid_file {
             runner = runner.pid_file(path);
         }
-        return runner.run(|reactor| services(reactor, &arguments));
+        return match Journal::open(arguments.verbose > 0, arguments.log_format).map(Arc::new) {
+            Ok(journal) => runner.threads(arguments.threads()).run(|reactor| services(reactor, &arguments, &journal)),
+            Err(error) => {
+                diagnostics::complain(&error);
+                ExitCode::FAILURE
+            }
+        };
     }
     match serve_standard_input(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -65,7 +73,7 @@ fn main() -> ExitCode {
 fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
     let reactor = Reactor::new()?;
     // Its messages are lost: standard output belongs to the peer from now on.
-    let journal = Rc::new(Journal::open(arguments.verbose > 0, arguments.log_format)?);
+    let journal = Arc::new(Journal::open(arguments.verbose > 0, arguments.log_format)?);
     let session = reactor.stdio(by_chunk(&journal, Stamps::asked_for(arguments)))?;
     match reactor.run_until(session) {
         Ok(reason) if reason.is_clean() => Ok(()),
@@ -75,8 +83,8 @@ fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
     }
 }
 
-/// A service for each address in the arguments, followed by the announcement.
-fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, ServiceError> {
+/// A service for each address in the arguments, followed by the announcement. Each thread has these.
+fn services(reactor: &Reactor, arguments: &Arguments, journal: &Arc<Journal>) -> Result<MultiService, ServiceError> {
     add_endpoint_schemes(reactor);
     // The user who starts the server names its endpoints, and may pass these to it.
     reactor.allow_endpoint_schemes(&["fd", "stdio", "systemd"]);
@@ -90,36 +98,35 @@ fn services(reactor: &Reactor, arguments: &Arguments) -> Result<MultiService, Se
         }
     });
     let endpoints: Vec<_> = endpoints.collect();
-    let journal = Rc::new(Journal::open(arguments.verbose > 0, arguments.log_format)?);
     let stamps = Stamps::asked_for(arguments);
     let mut ports = Vec::new();
     for (service, location, endpoint) in endpoints {
         let factory: Box<dyn Factory> = match service {
             Service::Tcp | Service::Unix => {
-                limited(arguments.idle_timeout, by_chunk(&journal, stamps), IdleTimeout::around)
+                limited(arguments.idle_timeout, by_chunk(journal, stamps), IdleTimeout::around)
             }
             Service::Lines | Service::UnixLines => {
-                limited(arguments.line_timeout, by_line(&journal, stamps), FirstMessageTimeout::around)
+                limited(arguments.line_timeout, by_line(journal, stamps), FirstMessageTimeout::around)
             }
-            Service::Web => Box::new(web::factory(&journal, stamps, &arguments.web_host)),
+            Service::Web => Box::new(web::factory(journal, stamps, &arguments.web_host)),
         };
         let endpoint = Advised { service: service.name(), endpoint };
         ports.push((location, Rc::new(EndpointService::new(endpoint, factory))));
     }
     for &address in &arguments.udp {
-        let (reactor, journal) = (reactor.clone(), Rc::clone(&journal));
+        let (reactor, journal) = (reactor.clone(), Arc::clone(journal));
         let listen = async move || {
-            let journal = Rc::clone(&journal);
-            reactor.listen_udp(address, move |transport| DatagramStamper::new(transport, Rc::clone(&journal), stamps))
+            let journal = Arc::clone(&journal);
+            reactor.listen_udp(address, move |transport| DatagramStamper::new(transport, Arc::clone(&journal), stamps))
         };
         let listen = async move || listen().await.map_err(diagnostics::with_advice);
         ports.push((Location::default(), Rc::new(EndpointService::from_fn("udp", listen))));
     }
-    let closing = Rc::clone(&journal);
+    let closing = Arc::clone(journal);
     reactor.after_shutdown(move || closing.close());
     let all = MultiService::new(reactor, "all addresses").independent();
     let all = ports.iter().fold(all, |all, (_, port)| all.with(Rc::clone(port)));
-    Ok(all.with(Announcement::new(reactor, journal, ports)))
+    Ok(all.with(Announcement::new(reactor, Arc::clone(journal), ports)))
 }
 
 /// An endpoint that is called like the option that names it, and whose errors have advice.
@@ -153,16 +160,20 @@ fn limited<F: Factory, T: Factory>(seconds: u32, inside: F, around: impl FnOnce(
     }
 }
 
-fn by_chunk(journal: &Rc<Journal>, stamps: Stamps) -> impl Factory + use<> {
-    let journal = Rc::clone(journal);
-    move |transport: Transport| Stamper::new(transport, Rc::clone(&journal), stamps)
+fn by_chunk(journal: &Arc<Journal>, stamps: Stamps) -> impl Factory + use<> {
+    let (journal, resumed) = (Arc::clone(journal), Arc::clone(journal));
+    resumable(
+        move |transport| Stamper::new(transport, Arc::clone(&journal), stamps),
+        move |transport, _state| Some(Stamper::new(transport, Arc::clone(&resumed), stamps)),
+    )
 }
 
-fn by_line(journal: &Rc<Journal>, stamps: Stamps) -> impl Factory + use<> {
-    let journal = Rc::clone(journal);
-    LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal), stamps))
+fn by_line(journal: &Arc<Journal>, stamps: Stamps) -> impl Factory + use<> {
+    let (journal, resumed) = (Arc::clone(journal), Arc::clone(journal));
+    LineReceiver::factory(move |lines| OneLine::new(lines, Arc::clone(&journal), stamps))
         .delimiter(one_line::DELIMITER)
         .max_length(one_line::LONGEST)
+        .resumable(move |lines, _state| Some(OneLine::resume(lines, Arc::clone(&resumed), stamps)))
 }
 
 #[cfg(test)]
@@ -174,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_client_that_sends_no_line_or_nothing_at_all_is_let_go_and_with_0_is_not() {
-        let journal = Rc::new(Journal::open(false, Format::Text).unwrap());
+        let journal = Arc::new(Journal::open(false, Format::Text).unwrap());
         for (seconds, lets_go) in [(30, true), (0, false)] {
             let lines = limited(seconds, by_line(&journal, Stamps::default()), FirstMessageTimeout::around);
             let chunks = limited(seconds, by_chunk(&journal, Stamps::default()), IdleTimeout::around);

@@ -1,6 +1,6 @@
 //! The service over web sockets: a stamp for every message.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use protocols::web_socket::{WebSocketHandle, WebSocketHandler};
 
@@ -10,12 +10,12 @@ use crate::stamp::Stamps;
 /// Answers each message with the time and the message, in a message of the same kind. Empty ones are answered, too.
 pub(crate) struct MessageStamper {
     socket: WebSocketHandle,
-    journal: Rc<Journal>,
+    journal: Arc<Journal>,
     stamps: Stamps,
 }
 
 impl MessageStamper {
-    pub(crate) fn new(socket: WebSocketHandle, journal: Rc<Journal>, stamps: Stamps) -> Self {
+    pub(crate) fn new(socket: WebSocketHandle, journal: Arc<Journal>, stamps: Stamps) -> Self {
         Self { socket, journal, stamps }
     }
 

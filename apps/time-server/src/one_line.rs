@@ -1,11 +1,12 @@
 //! The service by lines: one line, one answer, then the connection is closed.
 
-use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocols::line::OnLongLine;
 use protocols::{LineHandler, Lines};
 use reactor::OnEof;
+use reactor::connection::Resumable;
 
 use crate::journal::Journal;
 use crate::stamp::Stamps;
@@ -13,7 +14,7 @@ use crate::stamp::Stamps;
 /// Answers the first line of a connection with the time and the unchanged line, then closes.
 pub(crate) struct OneLine {
     lines: Lines,
-    journal: Rc<Journal>,
+    journal: Arc<Journal>,
     stamps: Stamps,
 }
 
@@ -27,8 +28,22 @@ pub(crate) const LONGEST: usize = 65_536;
 const GRACE: Duration = Duration::from_secs(3);
 
 impl OneLine {
-    pub(crate) fn new(lines: Lines, journal: Rc<Journal>, stamps: Stamps) -> Self {
+    pub(crate) fn new(lines: Lines, journal: Arc<Journal>, stamps: Stamps) -> Self {
         Self { lines, journal, stamps }
+    }
+
+    /// For a connection that another process has begun. The receiver knows the beginning of the line.
+    pub(crate) fn resume(lines: Lines, journal: Arc<Journal>, stamps: Stamps) -> Self {
+        let this = Self::new(lines, journal, stamps);
+        this.answer_when_stopping();
+        this
+    }
+
+    /// Data still on its way is answered even when the server stops.
+    fn answer_when_stopping(&self) {
+        self.lines.on_drain(|this: &mut Self| {
+            this.lines.call_later(GRACE, |this: &mut Self| this.lines.lose_connection());
+        });
     }
 
     fn answer(&self, line: &[u8], delimiter: &[u8]) {
@@ -41,13 +56,16 @@ impl OneLine {
     }
 }
 
+impl Resumable for OneLine {
+    fn state(&mut self) -> Option<Vec<u8>> {
+        Some(Vec::new())
+    }
+}
+
 impl LineHandler for OneLine {
     fn connection_made(&mut self) {
         self.journal.connected(&self.lines.peer());
-        // Data still on its way is answered even when the server stops.
-        self.lines.on_drain(|this: &mut Self| {
-            this.lines.call_later(GRACE, |this: &mut Self| this.lines.lose_connection());
-        });
+        self.answer_when_stopping();
     }
 
     fn line_received(&mut self, line: &[u8]) {
@@ -77,8 +95,8 @@ mod tests {
     use reactor::testing::StringTransport;
 
     fn connect() -> (StringTransport, String) {
-        let journal = Rc::new(Journal::open(false, Format::Text).unwrap());
-        let factory = LineReceiver::factory(move |lines| OneLine::new(lines, Rc::clone(&journal), Stamps::default()));
+        let journal = Arc::new(Journal::open(false, Format::Text).unwrap());
+        let factory = LineReceiver::factory(move |lines| OneLine::new(lines, Arc::clone(&journal), Stamps::default()));
         let wire = StringTransport::connect(factory.delimiter(DELIMITER).max_length(LONGEST));
         let stamp = Stamps::default().stamp(wire.reactor().time_of_day()).to_string();
         (wire, stamp)

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -29,9 +29,9 @@ use crate::stamp::Stamps;
 
 /// Serves the page, and answers each message of a web socket at `/socket` with the time and the message. If `hosts` is
 /// not empty, requests for other hosts are refused.
-pub(crate) fn factory(journal: &Rc<Journal>, stamps: Stamps, hosts: &[String]) -> impl Factory + use<> {
-    let journal = Rc::clone(journal);
-    let socket = WebSocket::messages(move |socket, _| MessageStamper::new(socket, Rc::clone(&journal), stamps));
+pub(crate) fn factory(journal: &Arc<Journal>, stamps: Stamps, hosts: &[String]) -> impl Factory + use<> {
+    let journal = Arc::clone(journal);
+    let socket = WebSocket::messages(move |socket, _| MessageStamper::new(socket, Arc::clone(&journal), stamps));
     let socket = socket.path("/socket");
     let socket = hosts.iter().fold(socket, |socket, host| socket.host(host));
     socket.otherwise(IdleTimeout::around(PATIENCE, Pages { hosts: hosts.into(), timer: None }))
@@ -184,7 +184,7 @@ mod tests {
     fn connect_to(hosts: &[&str]) -> StringTransport {
         let hosts: Vec<_> = hosts.iter().map(ToString::to_string).collect();
         StringTransport::connect(factory(
-            &Rc::new(Journal::open(false, Format::Text).unwrap()),
+            &Arc::new(Journal::open(false, Format::Text).unwrap()),
             Stamps::default(),
             &hosts,
         ))
@@ -248,7 +248,7 @@ mod tests {
     fn a_client_that_ends_its_stream_with_its_request_is_answered() {
         let reactor = Reactor::new().unwrap();
         reactor.set_signal_handling(false);
-        let pages = factory(&Rc::new(Journal::open(false, Format::Text).unwrap()), Stamps::default(), &[]);
+        let pages = factory(&Arc::new(Journal::open(false, Format::Text).unwrap()), Stamps::default(), &[]);
         let port = reactor.listen_tcp("127.0.0.1:0", pages).unwrap();
         let address = port.host().socket_addr().unwrap();
         // hyper may or may not see the end before it has answered.

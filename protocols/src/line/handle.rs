@@ -36,6 +36,17 @@ struct Changes {
 /// The addresses of a slice's first byte and of its end.
 type Place = (usize, usize);
 
+impl LineKind {
+    /// Whether it is as the splitter sees it: no change of the input is to be made first.
+    pub(crate) fn is_settled(&self) -> bool {
+        !self.changed.get()
+    }
+
+    pub(crate) fn restore_raw_mode(&self, raw: bool) {
+        self.raw.set(raw);
+    }
+}
+
 impl Lines {
     /// Sends a line followed by the delimiter. Twisted's `sendLine`.
     ///

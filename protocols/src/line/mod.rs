@@ -22,10 +22,12 @@
 
 pub(crate) mod handle;
 pub(crate) mod handler;
+pub(crate) mod resumable;
 pub(crate) mod splitter;
 
 pub use handle::{LineKind, Lines};
 pub use handler::{LineHandler, OnLongLine};
+pub use resumable::ResumableLineFactory;
 
 use std::fmt;
 use std::rc::Rc;

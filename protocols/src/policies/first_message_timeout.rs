@@ -1,5 +1,5 @@
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use reactor::layer::Policy;
 use reactor::{CloseReason, DelayedCall, Factory, Transport, layer};
@@ -38,25 +38,57 @@ pub struct FirstMessageTimeout {
     outer: Transport,
     limit: Duration,
     timer: Option<DelayedCall>,
+    began_at: Instant,
 }
 
 impl FirstMessageTimeout {
     /// A factory around a factory, which resets connections without a whole message after `limit`.
     pub fn around(limit: Duration, inside: impl Factory) -> impl Factory {
-        layer::around(move |outer| Self { outer, limit, timer: None }, inside)
+        layer::around(
+            move |outer: Transport| {
+                let began_at = outer.reactor().now();
+                Self { outer, limit, timer: None, began_at }
+            },
+            inside,
+        )
+    }
+
+    fn expire_after(&mut self, time: Duration) {
+        let expired = |this: &mut Self| this.outer.fail_connection(CloseReason::TimedOut);
+        self.timer = Some(self.outer.call_later(time, expired));
     }
 }
 
 impl Policy for FirstMessageTimeout {
     fn connection_made(&mut self) {
-        let expired = |this: &mut Self| this.outer.fail_connection(CloseReason::TimedOut);
-        self.timer = Some(self.outer.call_later(self.limit, expired));
+        self.expire_after(self.limit);
     }
 
     fn message_received(&mut self) {
         if let Some(timer) = self.timer.take() {
             timer.cancel();
         }
+    }
+
+    /// The time that has passed, or nothing if there was a message.
+    fn state(&mut self) -> Option<Vec<u8>> {
+        if self.timer.is_none() {
+            return Some(Vec::new());
+        }
+        let passed = self.outer.reactor().now().saturating_duration_since(self.began_at);
+        Some(u64::try_from(passed.as_millis()).ok()?.to_be_bytes().to_vec())
+    }
+
+    fn resume(&mut self, state: &[u8]) -> bool {
+        if state.is_empty() {
+            return true;
+        }
+        let Ok(passed) = state.try_into().map(u64::from_be_bytes) else { return false };
+        let passed = Duration::from_millis(passed);
+        let now = self.outer.reactor().now();
+        self.began_at = now.checked_sub(passed).unwrap_or(now);
+        self.expire_after(self.limit.saturating_sub(passed));
+        true
     }
 }
 

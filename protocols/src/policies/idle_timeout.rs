@@ -97,6 +97,20 @@ impl Policy for IdleTimeout {
         self.unsent = unsent + data.len();
         data.len()
     }
+
+    fn state(&mut self) -> Option<Vec<u8>> {
+        let idle = self.outer.reactor().now().saturating_duration_since(self.active_at);
+        Some(u64::try_from(idle.as_millis()).ok()?.to_be_bytes().to_vec())
+    }
+
+    fn resume(&mut self, state: &[u8]) -> bool {
+        let Ok(idle) = state.try_into().map(u64::from_be_bytes) else { return false };
+        let idle = Duration::from_millis(idle);
+        let now = self.outer.reactor().now();
+        self.active_at = now.checked_sub(idle).unwrap_or(now);
+        self.look_again(self.period.saturating_sub(idle));
+        true
+    }
 }
 
 impl fmt::Debug for IdleTimeout {

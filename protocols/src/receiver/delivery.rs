@@ -135,6 +135,16 @@ impl Delivery {
         self.held.get()
     }
 
+    /// Whether nothing is to be delivered before more input comes, so that what is kept is all that there is.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        !self.has_more() && self.phase.get() == DeliveryPhase::Idle && !self.waits_for_tls()
+    }
+
+    /// Records input that another process has kept.
+    pub(crate) fn restore(&self, kept: usize) {
+        self.charge.set(kept);
+    }
+
     /// Whether some input is kept.
     #[cfg(test)]
     pub(crate) fn keeps(&self) -> bool {

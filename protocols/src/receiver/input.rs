@@ -36,6 +36,11 @@ pub(crate) trait Needle {
 }
 
 impl Buffer {
+    /// With these bytes kept, which were not searched.
+    pub(crate) fn of(kept: Vec<u8>) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
     /// Starts to cut a chunk, after the kept bytes.
     pub(crate) fn input<'a>(&'a mut self, chunk: &'a [u8]) -> Input<'a> {
         Input { buffer: self, chunk, taken: 0, handed_kept: false }

@@ -3,6 +3,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::connection::Protocol;
+use crate::connection::resumption::Resumption;
 use crate::time::panic_log::{log_panic, report_panic};
 use crate::transport::Transport;
 use crate::util::panics::catch_panic;
@@ -50,6 +51,13 @@ pub trait Factory: 'static {
     /// Called when the last port or connector that uses the factory has ended; its connections may still be alive.
     /// Twisted's `stopFactory`.
     fn stop_factory(&mut self) {}
+
+    /// Returns `Some(self)` if connections of this factory can go on in the process that takes over from this one: see
+    /// [`Resumable`](crate::connection::Resumable). The answer may not change. A factory around another one whose protocols
+    /// it does not change passes the question on.
+    fn resumption(&mut self) -> Option<&mut dyn Resumption> {
+        None
+    }
 }
 
 /// What a factory closure may return.
@@ -97,6 +105,10 @@ impl Factory for Box<dyn Factory> {
 
     fn stop_factory(&mut self) {
         (**self).stop_factory();
+    }
+
+    fn resumption(&mut self) -> Option<&mut dyn Resumption> {
+        (**self).resumption()
     }
 }
 
@@ -150,6 +162,21 @@ impl Factory for SharedFactory {
             self.0.factory.borrow_mut().stop_factory();
         }
     }
+
+    fn resumption(&mut self) -> Option<&mut dyn Resumption> {
+        let is_resumable = self.0.factory.borrow_mut().resumption().is_some();
+        is_resumable.then_some(self)
+    }
+}
+
+impl Resumption for SharedFactory {
+    fn save(&mut self, protocol: &mut dyn Protocol) -> Option<Vec<u8>> {
+        self.0.factory.borrow_mut().resumption()?.save(protocol)
+    }
+
+    fn resume(&mut self, transport: Transport, state: &[u8]) -> Option<Box<dyn Protocol>> {
+        self.0.factory.borrow_mut().resumption()?.resume(transport, state)
+    }
 }
 
 impl fmt::Debug for SharedFactory {
@@ -184,14 +211,36 @@ impl FactoryCell {
     }
 
     pub(crate) fn build(&self, transport: Transport) -> Built {
-        match catch_panic(|| self.factory.borrow_mut().as_mut()?.build_protocol(transport)) {
+        self.build_by("build_protocol panicked: connection refused", |factory| factory.build_protocol(transport))
+    }
+
+    /// Builds the protocol of a connection that another process has handed over.
+    pub(crate) fn resume(&self, transport: Transport, state: &[u8]) -> Built {
+        self.build_by("a factory panicked: connection not taken over", |factory| {
+            factory.resumption()?.resume(transport, state)
+        })
+    }
+
+    fn build_by(&self, what: &str, build: impl FnOnce(&mut dyn Factory) -> Option<Box<dyn Protocol>>) -> Built {
+        match catch_panic(|| build(&mut **self.factory.borrow_mut().as_mut()?)) {
             Ok(Some(protocol)) => Built::Protocol(protocol),
             Ok(None) => Built::Refused,
             Err(message) => {
-                report_panic(&message, "build_protocol panicked: connection refused");
+                report_panic(&message, what);
                 Built::Panicked(message)
             }
         }
+    }
+
+    /// Whether its connections can go on in another process.
+    pub(crate) fn is_resumable(&self) -> bool {
+        catch_panic(|| Some(self.factory.borrow_mut().as_mut()?.resumption().is_some()))
+            .is_ok_and(|is| is == Some(true))
+    }
+
+    /// The state of a protocol that this has built; an error is the message of a panic.
+    pub(crate) fn save(&self, protocol: &mut dyn Protocol) -> Result<Option<Vec<u8>>, String> {
+        catch_panic(|| self.factory.borrow_mut().as_mut()?.resumption()?.save(protocol))
     }
 
     pub(crate) fn stop(&self) {

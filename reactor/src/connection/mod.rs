@@ -37,11 +37,15 @@
 //! Twisted has `IProtocol`, `IHalfCloseableProtocol` and `IProtocolFactory`.
 
 pub(crate) mod factory;
+pub(crate) mod resuming;
+pub(crate) mod resumption;
 pub(crate) mod rules;
 pub(crate) mod switch;
 
 pub use crate::transport::memory_charge::MemoryCharge;
 pub use factory::{Factory, IntoProtocol, SharedFactory, share};
+pub use resuming::{ResumableFactory, resumable};
+pub use resumption::{Resumable, Resumption};
 
 use std::any::{Any, type_name};
 use std::os::fd::OwnedFd;

@@ -342,7 +342,7 @@ impl Connection {
     }
 
     #[cold]
-    pub(super) fn panicked(&self, message: String) {
+    pub(crate) fn panicked(&self, message: String) {
         report_panic(&message, "a callback panicked: the connection ends");
         self.state().fail(CloseReason::Panicked(message));
     }

@@ -24,7 +24,7 @@ use crate::time::call::Callee;
 use crate::time::calls::CallTarget;
 use crate::time::panic_log::{log_panic, report_panic};
 use crate::time::timers::Sleep;
-use crate::transport::state::Pump;
+use crate::transport::moving::pump::Pump;
 use crate::util::log_limit::LogLimit;
 use crate::util::panics::catch_panic;
 

@@ -16,7 +16,7 @@ use crate::time::calls::{Calls, Owner};
 use crate::time::deferred_call::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
 use crate::time::panic_log::report_panic;
-use crate::transport::state::Pump;
+use crate::transport::moving::pump::Pump;
 use crate::util::panics::catch_panic_async;
 
 /// A handle of one datagram port: how a protocol sends, stops and times. For a UNIX socket it is

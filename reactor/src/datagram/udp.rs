@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::AsRawFd as _;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::{array, io};
 
@@ -24,11 +24,10 @@ use crate::datagram::options::DatagramOptions;
 use crate::datagram::socket::{DatagramSocket, Deliver, Ends, Route, WrongFamily, unsent};
 use crate::hub::Hub;
 use crate::hub::buffers::{BATCH, READ_BUFFER};
-use crate::net::bind::Bind;
 
 /// A bound socket.
 pub(crate) struct UdpPort {
-    socket: Rc<UdpSocket>,
+    socket: Arc<UdpSocket>,
     host: SocketAddr,
     /// An IPv6 socket that also reaches IPv4 addresses.
     dual: bool,
@@ -41,10 +40,9 @@ pub(crate) struct UdpPort {
     error: RefCell<Option<LocalBoxFuture<'static, io::Result<()>>>>,
 }
 
-impl Bind for UdpPort {
-    type Options = DatagramOptions;
-
-    fn bind(address: SocketAddr, options: &DatagramOptions, share_port: bool) -> io::Result<Self> {
+impl UdpPort {
+    /// Binds a socket; `share_port` sets `SO_REUSEPORT`. Needs the runtime's context.
+    pub(crate) fn bind(address: SocketAddr, options: &DatagramOptions, share_port: bool) -> io::Result<Self> {
         let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
         socket.set_nonblocking(true)?;
         if share_port || options.listen_multiple {
@@ -68,7 +66,8 @@ impl Bind for UdpPort {
         Self::adopt(socket)
     }
 
-    fn adopt(socket: Socket) -> io::Result<Self> {
+    /// Takes over a non-blocking socket that is bound already. Needs the runtime's context.
+    pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
         let only_v6 = socket.only_v6();
         let socket = UdpSocket::from_std(socket.into())?;
         let host = socket.local_addr()?;
@@ -88,20 +87,18 @@ impl Bind for UdpPort {
             tells_asked,
             // Systems that do not support it would send one long datagram.
             segments: Cell::new(getsockopt(&socket, UdpGsoSegment).is_ok()),
-            socket: Rc::new(socket),
+            socket: Arc::new(socket),
             host,
             dual,
             error: RefCell::new(None),
         })
     }
 
-    fn socket_addr(&self) -> SocketAddr {
+    pub(crate) fn socket_addr(&self) -> SocketAddr {
         self.host
     }
-}
 
-impl UdpPort {
-    pub(crate) fn socket(&self) -> &Rc<UdpSocket> {
+    pub(crate) fn socket(&self) -> &Arc<UdpSocket> {
         &self.socket
     }
 
@@ -337,8 +334,8 @@ fn address_of(address: &SockaddrStorage) -> Option<SocketAddr> {
     ipv4.or_else(|| address.as_sockaddr_in6().map(|address| SocketAddr::V6((*address).into())))
 }
 
-fn error_reported(socket: &Rc<UdpSocket>) -> LocalBoxFuture<'static, io::Result<()>> {
-    let socket = Rc::clone(socket);
+fn error_reported(socket: &Arc<UdpSocket>) -> LocalBoxFuture<'static, io::Result<()>> {
+    let socket = Arc::clone(socket);
     async move {
         socket.ready(Interest::ERROR).await?;
         // The runtime must forget this report, and wait for the next.

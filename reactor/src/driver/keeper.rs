@@ -1,5 +1,6 @@
 //! What a driver reports to the owner of its connection.
 
+use crate::connection::Protocol;
 use crate::driver::linger::LingerLimits;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
@@ -11,5 +12,9 @@ pub(crate) trait Keeper {
     /// The connection has ended, and its protocol is gone.
     fn connection_ends(&self, _transport: &Transport) {}
     fn connection_lost(&self, reason: &CloseReason);
+    /// The state of the protocol for another process; `None` if it cannot go on there. An error is the message of a panic.
+    fn save(&self, _protocol: &mut dyn Protocol) -> Result<Option<Vec<u8>>, String> {
+        Ok(None)
+    }
     fn linger_limits(&self) -> LingerLimits;
 }

@@ -2,6 +2,7 @@
 
 pub(crate) mod keeper;
 pub(crate) mod linger;
+mod pump;
 pub(crate) mod stream;
 pub(crate) mod task;
 
@@ -25,7 +26,7 @@ use crate::time::panic_log::log_panic;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::roster::Roster;
-use crate::transport::state::{Pump, State};
+use crate::transport::state::State;
 use crate::util::panics::catch_panic;
 
 /// The outcome of starting a connection on a stream.
@@ -83,6 +84,7 @@ pub(crate) fn prepare<S: Stream>(
             io: Io { stream, eof: false, broken: None, received: 0, sent: 0 },
             phase: StreamPhase::Open(connection),
             keeper,
+            resting: None,
         }),
     });
     transport.0.set_pump(Rc::downgrade(&driver) as _);
@@ -135,6 +137,8 @@ struct StreamLoop<S> {
     io: Io<S>,
     phase: StreamPhase,
     keeper: Rc<dyn Keeper>,
+    /// While it rests, how much was unsent when that began, inside all layers.
+    resting: Option<usize>,
 }
 
 /// The stream, and what has become of it.
@@ -186,27 +190,6 @@ impl<S: Stream> Runnable for Driver<S> {
     }
 }
 
-impl<S: Stream> Pump for Driver<S> {
-    fn wake(&self) {
-        if self.link.try_borrow_mut().is_ok()
-            && let Some(waker) = &*self.waker.borrow()
-        {
-            waker.wake_by_ref();
-        }
-    }
-
-    fn turn(&self) {
-        if let Ok(mut link) = self.link.try_borrow_mut() {
-            let _entered = self.span.as_ref().map(|span| span.enter());
-            if let StreamPhase::Open(connection) = &mut link.phase {
-                // Futures woken here are polled again below, with the task's own waker.
-                connection.turn(&mut Context::from_waker(Waker::noop()));
-            }
-        }
-        self.wake();
-    }
-}
-
 /// How the loop continues after a step.
 enum LoopStep {
     /// Check everything again.
@@ -221,6 +204,9 @@ enum LoopStep {
 
 impl<S: Stream> StreamLoop<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.resting.is_some() {
+            return Poll::Pending;
+        }
         let mut budget = Budget::default();
         loop {
             let step = match &mut self.phase {

@@ -2,10 +2,15 @@
 
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::task::{Context, Poll};
+
+use socket2::Socket;
 
 use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
+use crate::port::seats::Place;
+use crate::port::tally::PortTally;
 use crate::transport::descriptors::DESCRIPTOR_WEIGHT;
 use crate::transport::state::{SocketOptions, State};
 
@@ -56,6 +61,11 @@ pub(crate) trait Stream: 'static {
 
     fn set_options(&mut self, options: SocketOptions) -> io::Result<()>;
 
+    /// Another descriptor of the socket, if it is one that another process can go on with.
+    fn descriptor(&self) -> Option<io::Result<OwnedFd>> {
+        None
+    }
+
     /// The peer's identity, if the system reports it.
     fn peer_credentials(&self) -> Option<PeerCredentials> {
         None
@@ -99,6 +109,10 @@ impl Stream for AnyStream {
 
     fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         (**self).poll_shut(cx)
+    }
+
+    fn descriptor(&self) -> Option<io::Result<OwnedFd>> {
+        (**self).descriptor()
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>, at_once: bool) -> Poll<io::Result<()>> {
@@ -160,6 +174,19 @@ pub(crate) trait Listener: 'static {
 
     fn host(&self) -> Address;
 
+    /// Takes no streams that other reactors have accepted for this one until the next poll.
+    fn rest(&mut self) {}
+
+    /// How to go on with a stream that another process has accepted; `None` if there can be none.
+    fn adopt(&self) -> Option<Adopt<Self::Stream>> {
+        None
+    }
+
+    /// What the limits of the port count, if several reactors accept for it.
+    fn tally(&self) -> Arc<PortTally> {
+        Arc::default()
+    }
+
     /// Called after the system has reported that no descriptor is left: accepts the waiting clients, closes them at
     /// once, and returns their number. An error means that this failed.
     fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize>;
@@ -179,10 +206,25 @@ impl Listener for AnyListener {
         (**self).host()
     }
 
+    fn rest(&mut self) {
+        (**self).rest();
+    }
+
+    fn tally(&self) -> Arc<PortTally> {
+        (**self).tally()
+    }
+
+    fn adopt(&self) -> Option<Adopt<AnyStream>> {
+        (**self).adopt()
+    }
+
     fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
         (**self).turn_away(cx)
     }
 }
+
+/// Makes a stream of a connected, non-blocking socket. Needs the runtime's context.
+pub(crate) type Adopt<S> = fn(Socket, Place) -> io::Result<Accepted<S>>;
 
 /// A stream that has arrived.
 pub(crate) struct Accepted<S> {

@@ -4,7 +4,7 @@ use std::os::fd::OwnedFd;
 use crate::address::Address;
 use crate::connection::factory::Factory;
 use crate::connection::rules::pass_on_close;
-use crate::connection::{Connection, OnEof};
+use crate::connection::{Connection, OnEof, Protocol};
 use crate::time::panic_log::log_panic;
 use crate::transport::Transport;
 use crate::transport::flow_control::HIGH_WATER;
@@ -36,8 +36,32 @@ impl Nested {
 
     /// The same, with a transport that was nested in `outer`.
     pub(crate) fn build_with(outer: &Transport, inner: Transport, factory: &mut dyn Factory) -> Option<Self> {
+        Self::join(outer, inner, |inner| factory.build_protocol(inner), Connection::new)
+    }
+
+    /// The same, with a protocol that was resumed.
+    pub(crate) fn resume(
+        outer: &Transport,
+        inner: Transport,
+        resume: impl FnOnce(Transport) -> Option<Box<dyn Protocol>>,
+    ) -> Option<Self> {
+        Self::join(outer, inner, resume, Connection::resumed)
+    }
+
+    /// Queues what the previous process has not sent.
+    pub(crate) fn restore_unsent(&self, unsent: &[u8]) {
+        self.inside.transport().0.restore_unsent(unsent);
+    }
+
+    fn join(
+        outer: &Transport,
+        inner: Transport,
+        build: impl FnOnce(Transport) -> Option<Box<dyn Protocol>>,
+        connection: impl FnOnce(Transport, Box<dyn Protocol>) -> Connection,
+    ) -> Option<Self> {
         let mut unbuilt = Unbuilt(Some(inner.clone()));
-        let inside = Connection::new(inner.clone(), factory.build_protocol(inner)?);
+        let protocol = build(inner.clone())?;
+        let inside = connection(inner, protocol);
         unbuilt.0 = None;
         // What waits to be sent is counted and limited inside; only 64 KiB at a time come out here.
         outer.set_output_limit(usize::MAX);

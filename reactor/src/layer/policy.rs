@@ -3,7 +3,7 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 
 use crate::connection::factory::Factory;
-use crate::connection::{Connection, Layer, OnEof, Protocol};
+use crate::connection::{Connection, Layer, OnEof, Protocol, Resumption};
 use crate::layer::nested::Nested;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
@@ -38,6 +38,19 @@ pub trait Policy: 'static {
     /// The connection has ended; the protocol inside hears of it next.
     fn connection_lost(&mut self, reason: &CloseReason) {
         let _ = reason;
+    }
+
+    /// The policy's state as bytes, for [`resume`](Self::resume) in the process that takes over from this one: see
+    /// [`Resumable`](crate::connection::Resumable). By default there is none, and the connection stays in this process.
+    fn state(&mut self) -> Option<Vec<u8>> {
+        None
+    }
+
+    /// Goes on with the state of a policy in the previous process, in place of
+    /// [`connection_made`](Self::connection_made): sets its timers again. Returns whether it can.
+    fn resume(&mut self, state: &[u8]) -> bool {
+        let _ = state;
+        false
     }
 }
 
@@ -119,6 +132,46 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for 
 
     fn stop_factory(&mut self) {
         self.inside.stop_factory();
+    }
+
+    fn resumption(&mut self) -> Option<&mut dyn Resumption> {
+        let is_resumable = self.inside.resumption().is_some();
+        is_resumable.then_some(self)
+    }
+}
+
+/// A state has three parts: the policy's, what is unsent inside, and that of the protocol inside. Each of the first two
+/// begins with its length.
+impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Resumption for LayerFactory<M, F> {
+    fn save(&mut self, protocol: &mut dyn Protocol) -> Option<Vec<u8>> {
+        let layer = (protocol as &mut dyn Any).downcast_mut::<PolicyLayer<P::Policy>>()?;
+        let policy = layer.policy.state()?;
+        let inside = layer.nested.inside();
+        let unsent = inside.transport().0.unsent();
+        let state = inside.save(|protocol| self.inside.resumption()?.save(protocol))?;
+        let mut all = Vec::with_capacity(8 + policy.len() + unsent.len() + state.len());
+        for part in [&policy, &unsent] {
+            all.extend(u32::try_from(part.len()).ok()?.to_be_bytes());
+            all.extend(part);
+        }
+        all.extend(state);
+        Some(all)
+    }
+
+    fn resume(&mut self, outer: Transport, mut state: &[u8]) -> Option<Box<dyn Protocol>> {
+        let mut part = || {
+            let (len, rest) = state.split_first_chunk()?;
+            let (part, rest) = rest.split_at_checked(u32::from_be_bytes(*len) as usize)?;
+            state = rest;
+            Some(part)
+        };
+        let (of_policy, unsent) = (part()?, part()?);
+        let mut policy = (self.policy)(outer.clone()).into_policy()?;
+        let inner = Transport::nested(&outer);
+        inner.0.passes_descriptors.set(outer.0.passes_descriptors.get());
+        let nested = Nested::resume(&outer, inner, |inner| self.inside.resumption()?.resume(inner, state))?;
+        nested.restore_unsent(unsent);
+        policy.resume(of_policy).then(|| Box::new(PolicyLayer { policy, nested }) as Box<dyn Protocol>)
     }
 }
 

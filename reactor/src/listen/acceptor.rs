@@ -7,21 +7,27 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use socket2::Socket;
+
+use crate::connection::Protocol;
 use crate::connection::factory::FactoryCell;
 use crate::driver;
 use crate::driver::Started;
 use crate::driver::keeper::Keeper;
 use crate::driver::linger::LingerLimits;
-use crate::driver::stream::{Accepted, Listener, Stream};
+use crate::driver::stream::{Accepted, Adopt, Listener, Stream};
 use crate::net::connection_options::ConnectionOptions;
 use crate::port::accept_limits::AcceptLimits;
 use crate::port::admission::Admission;
 use crate::port::refusals::Refusal;
+use crate::port::seats::Place;
 use crate::port::{Accepts, Port};
+use crate::reactor::Reactor;
 use crate::reactor::core::Core;
 use crate::time::timers::{Sleep, Timers};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
+use crate::transport::moving::pump::AtRest;
 use crate::transport::roster::Roster;
 use crate::util::log_limit::LogLimit;
 
@@ -39,8 +45,12 @@ pub(crate) fn start<L: Listener>(
         roster: Rc::clone(&core.roster),
         port: port.clone(),
         factory,
-        admission: Admission::new(&port, &core.hub, limits),
+        admission: Admission::new(&port, &core.hub, limits, listener.tally()),
         options,
+        resume: listener.adopt().map(|adopt| {
+            let resume = move |acceptor: &Rc<Acceptor>, at_rest| acceptor.resume_by(adopt, at_rest);
+            Box::new(resume) as Box<Resume>
+        }),
         log: LogLimit::default(),
     });
     port.set_acceptor(Rc::downgrade(&acceptor) as _);
@@ -62,6 +72,7 @@ async fn accept<L: Listener>(mut listener: L, acceptor: Rc<Acceptor>) {
             Some(Ok(accepted)) => {
                 failures = 0;
                 if let Some(delay) = acceptor.admission.delay() {
+                    listener.rest();
                     acceptor.sleep(delay).await;
                     if acceptor.port.is_stopping() {
                         break;
@@ -136,9 +147,13 @@ struct Acceptor {
     factory: FactoryCell,
     admission: Admission,
     options: ConnectionOptions,
+    /// Goes on with a connection of the listener's kind, if another process can have one.
+    resume: Option<Box<Resume>>,
     /// Limits the logging of errors.
     log: LogLimit,
 }
+
+type Resume = dyn Fn(&Rc<Acceptor>, AtRest) -> Option<Transport>;
 
 impl Acceptor {
     /// The next client; `None` when the port is to stop.
@@ -151,6 +166,9 @@ impl Acceptor {
             return Poll::Ready(None);
         }
         if self.port.is_paused() || self.roster.hub.holds_clients(cx.waker()) {
+            if self.port.is_paused() {
+                listener.rest();
+            }
             self.port.set_waker(cx.waker());
             return Poll::Pending;
         }
@@ -171,15 +189,44 @@ impl Acceptor {
                 return false;
             }
         };
+        let peer = accepted.peer.clone();
         match driver::start(&self.roster, accepted, self.options.output_limit, &self.factory, Rc::clone(self) as _) {
-            Started::Running(transport, task) => {
+            Started::Running(_, task) => {
                 self.port.add_connection();
-                self.admission.add(transport.0.peer());
                 core.spawn_driver(task);
             }
-            Started::Refused | Started::Panicked(_) => {}
+            Started::Refused | Started::Panicked(_) => self.admission.remove(&peer),
         }
         displaced
+    }
+
+    /// Goes on with a connection that another process has handed over; no limit applies, because it is not new.
+    fn resume_by<S: Stream>(self: &Rc<Self>, adopt: Adopt<S>, at_rest: AtRest) -> Option<Transport> {
+        let core = self.core.upgrade().filter(|core| !core.is_stopping())?;
+        let AtRest { socket, state, unsent } = at_rest;
+        let socket = Socket::from(socket);
+        socket.set_nonblocking(true).ok()?;
+        let accepted = Reactor(Rc::clone(&core)).in_context(|| adopt(socket, Place::take(&core.shared_ports.load)));
+        let accepted = accepted.ok()?;
+        let peer = accepted.peer.clone();
+        self.admission.count(&peer);
+        let build = |transport| self.factory.resume(transport, &state);
+        match driver::prepare(&self.roster, accepted, self.options.output_limit, build, Rc::clone(self) as _) {
+            Started::Running(transport, task) => {
+                if let Some(mut connection) = task.0.connection() {
+                    connection.set_resumed();
+                }
+                transport.0.restore_unsent(&unsent);
+                transport.0.mover()?.begin_at_rest();
+                self.port.add_connection();
+                core.spawn_driver(task);
+                Some(transport)
+            }
+            Started::Refused | Started::Panicked(_) => {
+                self.admission.remove(&peer);
+                None
+            }
+        }
     }
 
     /// Waits before the next try: the trouble is unlikely to be over at once.
@@ -220,6 +267,10 @@ impl Keeper for Acceptor {
     fn linger_limits(&self) -> LingerLimits {
         self.options.linger
     }
+
+    fn save(&self, protocol: &mut dyn Protocol) -> Result<Option<Vec<u8>>, String> {
+        self.factory.save(protocol)
+    }
 }
 
 impl Accepts for Acceptor {
@@ -231,6 +282,14 @@ impl Accepts for Acceptor {
 
     fn timers(&self) -> &Rc<Timers> {
         &self.roster.hub.timers
+    }
+
+    fn is_resumable(&self) -> bool {
+        self.factory.is_resumable()
+    }
+
+    fn resume(self: Rc<Self>, at_rest: AtRest) -> Option<Transport> {
+        (self.resume.as_ref()?)(&self, at_rest)
     }
 }
 
@@ -271,10 +330,8 @@ mod tests {
 
     use super::*;
     use crate::address::Address;
-    use crate::connection::Protocol;
     use crate::hub::Hub;
     use crate::hub::buffers::ReadBuffer;
-    use crate::reactor::Reactor;
     use crate::testing::memory::MemoryStream;
     use crate::time::clock::Clock;
 

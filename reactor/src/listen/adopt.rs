@@ -1,8 +1,10 @@
 //! Taking over sockets that were opened elsewhere.
 
 use std::io;
+use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use socket2::{Domain, Socket, Type};
 
@@ -11,12 +13,14 @@ use crate::datagram::DatagramProtocol;
 use crate::datagram::transport::DatagramTransport;
 use crate::datagram::udp::UdpPort;
 use crate::driver::stream::{Accepted, AnyListener};
-use crate::net::bind::Bind as _;
 use crate::net::connection_options::ConnectionOptions;
 use crate::net::tcp::{Tcp, TcpPort};
 use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
+use crate::port::seats::Seats;
 use crate::reactor::Reactor;
+use crate::reactor::port_registry::{PortSocket, Request};
+use crate::unix::file::NamedSocket;
 use crate::unix::{Unix, UnixPort};
 
 impl Reactor {
@@ -52,17 +56,68 @@ impl Reactor {
         limits: AcceptLimits,
         factory: impl Factory,
     ) -> io::Result<Port> {
-        let socket = self.adopted("port", socket.into(), Type::STREAM, |socket| {
-            if socket.is_listener()? { Ok(()) } else { Err(refused("it does not listen")) }
-        })?;
+        let socket = self.adopted_listener(socket.into())?;
+        let seat = Arc::<Seats>::default().take(&self.0.shared_ports.load);
         let factory = FactoryCell::new(factory);
         let options = ConnectionOptions::default();
         Ok(if is_unix(&socket)? {
-            let listener: AnyListener = Box::new(self.in_context(|| UnixPort::adopt(socket))?);
+            let named = Arc::new(NamedSocket::adopted(socket));
+            let listener: AnyListener = Box::new(self.in_context(|| UnixPort::new(named, seat, true))?);
             self.accept_on(listener, limits, options, factory)
         } else {
-            self.accept_on(self.in_context(|| TcpPort::adopt(socket))?, limits, options, factory)
+            self.accept_on(self.in_context(|| TcpPort::new(Arc::new(socket), seat))?, limits, options, factory)
         })
+    }
+
+    /// Accepts connections on a socket that the process was started with, which `take` takes unless another reactor of the
+    /// group has done so by the same name.
+    pub(crate) fn listen_inherited(
+        &self,
+        name: &str,
+        take: impl FnOnce() -> io::Result<OwnedFd>,
+        limits: AcceptLimits,
+        factory: impl Factory,
+    ) -> io::Result<Port> {
+        let (request, options) = (Request::of_process(name), ConnectionOptions::default());
+        let load = &self.0.shared_ports.load;
+        let join = |socket: &mut PortSocket| {
+            let Some(seats) = socket.seats() else { return Ok(None) };
+            let seat = seats.take(load);
+            Ok(match socket {
+                PortSocket::Tcp(socket, _) => match socket.upgrade() {
+                    Some(socket) => Some(InheritedPort::Tcp(TcpPort::new(socket, seat)?)),
+                    None => None,
+                },
+                _ => match socket.named() {
+                    Some(named) => Some(InheritedPort::Unix(UnixPort::new(named, seat, true)?)),
+                    None => None,
+                },
+            })
+        };
+        let open = |_: &[SocketAddr]| {
+            let socket = self.adopted_listener(take()?)?;
+            let seats = Arc::<Seats>::default();
+            let seat = seats.take(load);
+            Ok(if is_unix(&socket)? {
+                let named = Arc::new(NamedSocket::adopted(socket));
+                let shared = PortSocket::Unix(Arc::downgrade(&named), Arc::downgrade(&seats));
+                (InheritedPort::Unix(UnixPort::new(named, seat, true)?), shared)
+            } else {
+                let socket = Arc::new(socket);
+                let shared = PortSocket::Tcp(Arc::downgrade(&socket), Arc::downgrade(&seats));
+                (InheritedPort::Tcp(TcpPort::new(socket, seat)?), shared)
+            })
+        };
+        let (opened, key) = self.open_shared(request, join, open)?;
+        let factory = FactoryCell::new(factory);
+        let port = match opened {
+            InheritedPort::Tcp(listener) => self.accept_on(listener, limits, options, factory),
+            InheritedPort::Unix(listener) => {
+                self.accept_on(Box::new(listener) as AnyListener, limits, options, factory)
+            }
+        };
+        self.0.shared_ports.hold(key, &port);
+        Ok(port)
     }
 
     /// Makes a connection of a socket that is already connected, TCP or UNIX. `factory` builds the protocol in the
@@ -84,9 +139,9 @@ impl Reactor {
             })
         })?;
         if is_unix(&socket)? {
-            drop(self.run_standalone(self.in_context(|| Unix::adopt(socket))?, None, factory));
+            drop(self.run_standalone(self.in_context(|| Unix::adopt(socket, None))?, None, factory));
         } else {
-            let Accepted { stream, host, peer } = self.in_context(|| Tcp::adopt(socket))?;
+            let Accepted { stream, host, peer } = self.in_context(|| Tcp::adopt(socket, None))?;
             drop(self.run_standalone(Accepted::any(stream, host, peer), None, factory));
         }
         Ok(())
@@ -112,6 +167,12 @@ impl Reactor {
         })?;
         let socket = self.in_context(|| UdpPort::adopt(socket))?;
         Ok(self.start_datagrams(Rc::new(socket), build))
+    }
+
+    fn adopted_listener(&self, socket: OwnedFd) -> io::Result<Socket> {
+        self.adopted("port", socket, Type::STREAM, |socket| {
+            if socket.is_listener()? { Ok(()) } else { Err(refused("it does not listen")) }
+        })
     }
 
     /// The socket, if it can be adopted as a `what`.
@@ -141,6 +202,12 @@ impl Reactor {
             .map(|()| socket)
             .map_err(|error| io::Error::new(error.kind(), format!("cannot adopt a {what}: {error}")))
     }
+}
+
+/// What an inherited socket turned out to be.
+enum InheritedPort {
+    Tcp(TcpPort),
+    Unix(UnixPort),
 }
 
 fn is_unix(socket: &Socket) -> io::Result<bool> {

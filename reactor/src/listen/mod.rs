@@ -30,20 +30,21 @@
 pub(crate) mod acceptor;
 pub(crate) mod adopt;
 pub(crate) mod handover;
-pub(crate) mod inheritable;
 #[cfg(feature = "service")]
 pub(crate) mod listen_fds;
+pub(crate) mod port_kind;
 #[cfg(feature = "service")]
 pub(crate) mod socket_activation;
 
 pub use handover::Handover;
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::{fmt, io};
 
-use socket2::Socket;
+use socket2::{SockRef, Socket};
 use tokio::runtime::LocalRuntime;
 
 use crate::address::Address;
@@ -56,19 +57,21 @@ use crate::datagram::socket::DatagramSocket;
 use crate::datagram::transport::DatagramTransport;
 use crate::datagram::udp::UdpPort;
 use crate::driver::stream::{AnyListener, Listener};
-use crate::listen::inheritable::{InheritableSocket, PortKind};
-use crate::net::bind::Bind;
+use crate::listen::port_kind::PortKind;
 use crate::net::connection_options::ConnectionOptions;
 use crate::net::listen_options::ListenOptions;
+use crate::net::tcp;
 use crate::net::tcp::TcpPort;
 use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
 use crate::reactor::Reactor;
 use crate::reactor::core::{Backend, no_network};
+use crate::reactor::port_registry::{PortKey, PortSocket, Request};
 use crate::unix::UnixPort;
 use crate::unix::datagram::UnixDatagramPort;
 use crate::unix::file::NamedSocket;
 use crate::unix::options::{UnixDatagramOptions, UnixListenOptions};
+use crate::unix::passed_rights::set_takes_descriptors;
 use crate::{datagram, unix};
 
 impl Reactor {
@@ -88,11 +91,12 @@ impl Reactor {
             let listener = self.unless_stopped(listen).map_err(|error| cannot_listen(wanted, error))?;
             self.accept_on(Box::new(listener) as AnyListener, options.limits, options.connection, factory)
         } else {
-            let name = PortKind::Tcp.name(&wanted.to_string());
-            let listener: TcpPort = self.bind(wanted, PortKind::Tcp, &name, &options)?;
-            let inheritable = InheritableSocket::tcp(name, listener.socket());
+            let listen = || tcp::listen(wanted, &options);
+            let opened =
+                self.open_tcp(Request::of_port(&PortKind::Tcp.name(&wanted.to_string()), wanted.port()), listen);
+            let (listener, key) = opened.map_err(|error| cannot_listen(wanted, error))?;
             let port = self.accept_on(listener, options.limits, options.connection, factory);
-            port.set_inheritable(inheritable);
+            self.0.shared_ports.hold(key, &port);
             port
         })
     }
@@ -110,13 +114,25 @@ impl Reactor {
     /// started. In a simulation there are no UNIX sockets.
     pub fn listen_unix(&self, address: impl Into<UnixListenOptions>, factory: impl Factory) -> io::Result<Port> {
         let options = address.into();
-        let bind = || UnixPort::bind(&options);
-        let on = |named| UnixPort::on(named, options.receive_file_descriptors);
-        let (listener, inheritable) = self.bind_unix(PortKind::Unix, &options.address, options.lock, bind, on)?;
-        let factory = FactoryCell::new(factory);
-        let listener: AnyListener = Box::new(listener);
-        let port = self.accept_on(listener, options.limits, options.connection, factory);
-        port.set_inheritable(inheritable);
+        let takes_descriptors = options.receive_file_descriptors;
+        let name = PortKind::Unix.name(&options.address.unique_text());
+        let listen = || match self.inherited(PortKind::Unix, &name, &[])? {
+            Some(socket) => {
+                // The previous process may have set something else.
+                set_takes_descriptors(&socket, takes_descriptors);
+                NamedSocket::take_over(socket, &options.address, options.lock)
+            }
+            None => unix::listen(&options),
+        };
+        let opened = self.open_unix(Request::of_name(&name, true), takes_descriptors, listen);
+        let (listener, key) = opened.map_err(|error| cannot_listen_unix(&options.address, error))?;
+        let port = self.accept_on(
+            Box::new(listener) as AnyListener,
+            options.limits,
+            options.connection,
+            FactoryCell::new(factory),
+        );
+        self.0.shared_ports.hold(key, &port);
         Ok(port)
     }
 
@@ -132,30 +148,58 @@ impl Reactor {
         port
     }
 
-    /// Binds a socket, unless another reactor has already bound it for this one, and makes a port of it.
-    fn bind_unix<S>(
+    /// Accepts on the TCP socket that another reactor of the group has opened, or that `listen` opens.
+    fn open_tcp(
         &self,
-        kind: PortKind,
-        address: &UnixAddress,
-        lock: bool,
-        bind: impl FnOnce() -> io::Result<NamedSocket>,
-        port: impl FnOnce(Arc<NamedSocket>) -> io::Result<S>,
-    ) -> io::Result<(S, InheritableSocket)> {
-        let name = kind.name(&address.unique_text());
-        let bind = || match self.inherited(kind, &name)? {
-            Some(socket) => NamedSocket::take_over(socket, address, lock),
-            None => bind(),
+        request: Request<'_>,
+        listen: impl FnOnce() -> io::Result<Socket>,
+    ) -> io::Result<(TcpPort, PortKey)> {
+        let load = &self.0.shared_ports.load;
+        let join = |socket: &mut PortSocket| {
+            let PortSocket::Tcp(socket, seats) = socket else { return Ok(None) };
+            let (Some(socket), Some(seats)) = (socket.upgrade(), seats.upgrade()) else { return Ok(None) };
+            TcpPort::new(socket, seats.take(load)).map(Some)
         };
-        let open = || {
-            let named = match &*self.0.shared_ports.borrow() {
-                Some(shared) => shared.bind_unix(bind)?,
-                None => Arc::new(bind()?),
-            };
-            Ok((port(Arc::clone(&named))?, named))
+        let open = |_: &[SocketAddr]| {
+            let inherited = self.inherited(PortKind::Tcp, request.name, &[])?;
+            let socket = Arc::new(inherited.map_or_else(listen, Ok)?);
+            let seats = Arc::default();
+            let shared = PortSocket::Tcp(Arc::downgrade(&socket), Arc::downgrade(&seats));
+            Ok((TcpPort::new(socket, seats.take(load))?, shared))
         };
-        let opened = self.unless_stopped(|| self.in_context(open));
-        let opened = opened.map(|(port, named)| (port, InheritableSocket::unix(name.clone(), &named)));
-        opened.map_err(|error| CannotListen::on(address.clone(), unix::file::explain(address, &error), error))
+        self.open_shared(request, join, open)
+    }
+
+    /// The same for a UNIX socket.
+    fn open_unix(
+        &self,
+        request: Request<'_>,
+        takes_descriptors: bool,
+        listen: impl FnOnce() -> io::Result<NamedSocket>,
+    ) -> io::Result<(UnixPort, PortKey)> {
+        let load = &self.0.shared_ports.load;
+        let join = |socket: &mut PortSocket| {
+            let PortSocket::Unix(named, seats) = socket else { return Ok(None) };
+            let (Some(named), Some(seats)) = (named.upgrade(), seats.upgrade()) else { return Ok(None) };
+            UnixPort::new(named, seats.take(load), takes_descriptors).map(Some)
+        };
+        let open = |_: &[SocketAddr]| {
+            let named = Arc::new(listen()?);
+            let seats = Arc::default();
+            let shared = PortSocket::Unix(Arc::downgrade(&named), Arc::downgrade(&seats));
+            Ok((UnixPort::new(named, seats.take(load), takes_descriptors)?, shared))
+        };
+        self.open_shared(request, join, open)
+    }
+
+    /// Joins what another reactor of the group has opened, or opens it, in the runtime's context.
+    fn open_shared<T>(
+        &self,
+        request: Request<'_>,
+        join: impl FnOnce(&mut PortSocket) -> io::Result<Option<T>>,
+        open: impl FnOnce(&[SocketAddr]) -> io::Result<(T, PortSocket)>,
+    ) -> io::Result<(T, PortKey)> {
+        self.unless_stopped(|| self.in_context(|| self.0.shared_ports.open(request, join, open)))
     }
 
     /// Listens for UDP datagrams; the protocol that `build` returns receives and sends them. `build` is called at once.
@@ -178,11 +222,10 @@ impl Reactor {
             let socket = self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))?;
             return Ok(self.start_datagrams(Rc::new(socket), build));
         }
-        let name = PortKind::Udp.name(&wanted.to_string());
-        let socket: UdpPort = self.bind(wanted, PortKind::Udp, &name, &options)?;
-        let inheritable = InheritableSocket::udp(name, socket.socket());
+        let opened = self.open_udp(wanted, &options);
+        let (socket, key) = opened.map_err(|error| cannot_listen(wanted, error))?;
         let port = self.start_datagrams(Rc::new(socket), build);
-        port.set_inheritable(inheritable);
+        self.0.shared_ports.hold(key, &port);
         Ok(port)
     }
 
@@ -219,11 +262,23 @@ impl Reactor {
         build: impl FnOnce(DatagramTransport<UnixAddress>) -> P,
     ) -> io::Result<Port> {
         let options = address.into();
-        let bind = || UnixDatagramPort::bind(&options);
-        let (socket, inheritable) =
-            self.bind_unix(PortKind::UnixDatagram, &options.address, options.lock, bind, UnixDatagramPort::on)?;
+        let name = PortKind::UnixDatagram.name(&options.address.unique_text());
+        let join = |socket: &mut PortSocket| match socket.named() {
+            Some(named) => UnixDatagramPort::on(named).map(Some),
+            None => Ok(None),
+        };
+        let open = |_: &[SocketAddr]| {
+            let named = Arc::new(match self.inherited(PortKind::UnixDatagram, &name, &[])? {
+                Some(socket) => NamedSocket::take_over(socket, &options.address, options.lock)?,
+                None => UnixDatagramPort::bind(&options)?,
+            });
+            let shared = PortSocket::UnixDatagram(Arc::downgrade(&named));
+            Ok((UnixDatagramPort::on(named)?, shared))
+        };
+        let opened = self.open_shared(Request::of_name(&name, !options.address.is_unnamed()), join, open);
+        let (socket, key) = opened.map_err(|error| cannot_listen_unix(&options.address, error))?;
         let port = self.start_datagrams(Rc::new(socket), build);
-        port.set_inheritable(inheritable);
+        self.0.shared_ports.hold(key, &port);
         Ok(port)
     }
 
@@ -238,28 +293,45 @@ impl Reactor {
         port
     }
 
-    /// Binds a socket, which several reactors share if this one is set up as one of a group, or adopts the one that the
-    /// previous process has left.
-    fn bind<S: Bind>(&self, wanted: SocketAddr, kind: PortKind, name: &str, options: &S::Options) -> io::Result<S> {
-        if let Some(socket) = self.inherited(kind, name).map_err(|error| cannot_listen(wanted, error))? {
-            let adopt = || self.in_context(|| S::adopt(socket));
-            return self.unless_stopped(adopt).map_err(|error| cannot_listen(wanted, error));
-        }
-        let bind = |address, share| {
-            let bind = || self.in_context(|| S::bind(address, options, share));
-            self.unless_stopped(bind).map_err(|error| cannot_listen(wanted, error))
+    /// Binds a socket, or another one to the address that a reactor of the group has got by the same request.
+    fn open_udp(&self, wanted: SocketAddr, options: &DatagramOptions) -> io::Result<(UdpPort, PortKey)> {
+        let name = PortKind::Udp.name(&wanted.to_string());
+        let join = |socket: &mut PortSocket| {
+            let PortSocket::Udp(address, sockets) = socket else { return Ok(None) };
+            sockets.retain(|socket| socket.strong_count() > 0);
+            // The system lets sockets share an address if all of them say so.
+            for socket in sockets.iter().filter_map(Weak::upgrade) {
+                SockRef::from(&socket).set_reuse_port(true)?;
+            }
+            let left = self.0.shared_ports.registry.inherit(&name, |socket| is_at(socket, *address));
+            let port = match left.map(Socket::from) {
+                Some(socket) => {
+                    PortKind::Udp.prepare(&socket)?;
+                    socket.set_reuse_port(true)?;
+                    UdpPort::adopt(socket)?
+                }
+                None => UdpPort::bind(*address, options, true)?,
+            };
+            sockets.push(Arc::downgrade(port.socket()));
+            Ok(Some(port))
         };
-        match &*self.0.shared_ports.borrow() {
-            Some(shared) => shared.bind(wanted, bind, S::socket_addr),
-            None => bind(wanted, false),
-        }
+        let open = |known: &[SocketAddr]| {
+            let port = match self.inherited(PortKind::Udp, &name, known)? {
+                Some(socket) => UdpPort::adopt(socket)?,
+                None => UdpPort::bind(wanted, options, false)?,
+            };
+            let shared = PortSocket::Udp(port.socket_addr(), vec![Arc::downgrade(port.socket())]);
+            Ok((port, shared))
+        };
+        self.open_shared(Request::of_port(&name, wanted.port()), join, open)
     }
 
-    /// The socket that the previous process has left under this name; an error if it is not one for such a port.
-    fn inherited(&self, kind: PortKind, name: &str) -> io::Result<Option<Socket>> {
-        let mut inherited = self.0.inherited.borrow_mut();
-        let Some(index) = inherited.iter().position(|(other, _)| other == name) else { return Ok(None) };
-        let socket = Socket::from(inherited.remove(index).1);
+    /// The socket that the previous process has left under this name, at none of these addresses; an error if it is not
+    /// one for such a port.
+    fn inherited(&self, kind: PortKind, name: &str, known: &[SocketAddr]) -> io::Result<Option<Socket>> {
+        let is_new = |socket: &OwnedFd| !known.iter().any(|address| is_at(socket, *address));
+        let Some(socket) = self.0.shared_ports.registry.inherit(name, is_new) else { return Ok(None) };
+        let socket = Socket::from(socket);
         kind.prepare(&socket)?;
         Ok(Some(socket))
     }
@@ -289,6 +361,15 @@ impl Reactor {
         ports.retain(|port| !port.has_closed());
         ports.push(port.clone());
     }
+}
+
+/// Whether a socket is bound to this address.
+fn is_at(socket: &OwnedFd, address: SocketAddr) -> bool {
+    SockRef::from(socket).local_addr().ok().and_then(|local| local.as_socket()) == Some(address)
+}
+
+pub(crate) fn cannot_listen_unix(address: &UnixAddress, error: io::Error) -> io::Error {
+    CannotListen::on(address.clone(), unix::file::explain(address, &error), error)
 }
 
 fn cannot_listen(address: SocketAddr, error: io::Error) -> io::Error {

@@ -27,7 +27,7 @@
 //!
 //! Twisted has parameters of `listenTCP` and `connectTCP` for some of these options, and `IHostnameResolver`.
 
-pub(crate) mod bind;
+pub(crate) mod accepting;
 pub(crate) mod connect_options;
 pub(crate) mod connection_options;
 pub(crate) mod error;

@@ -2,24 +2,27 @@
 
 use std::io::Read as _;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 use std::{io, mem};
 
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::io::{AsyncWrite, Interest};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 
 use crate::address::{Address, unmapped};
-use crate::driver::stream::{Accepted, Listener, Stream};
-use crate::net::bind::Bind;
+use crate::driver::stream::{Accepted, Adopt, Listener, Stream};
+use crate::net::accepting::AcceptingSocket;
 use crate::net::connect_options::ConnectOptions;
 use crate::net::connection_options::{ConnectionOptions, KeepAliveProbes};
 use crate::net::error::BindError;
 use crate::net::listen_options::ListenOptions;
-use crate::net::socket::{Reserve, poll_end};
+use crate::net::socket::poll_end;
+use crate::port::seats::{Arrival, Place, Seat};
+use crate::port::tally::PortTally;
 use crate::transport::state::SocketOptions;
 
 /// A connected socket.
@@ -29,23 +32,26 @@ pub(crate) struct Tcp {
     forgot_readable: bool,
     /// The last read has taken all there was: trying again would fail.
     emptied: bool,
+    /// Its place in its reactor's load, if a port has accepted it.
+    _place: Option<Place>,
 }
 
 impl Tcp {
-    fn new(socket: TcpStream) -> Self {
-        Self { socket, forgot_readable: false, emptied: false }
+    fn new(socket: TcpStream, place: Option<Place>) -> Self {
+        // What was accepted may have been sent something already: it is read before the poller has reported that.
+        Self { socket, forgot_readable: place.is_some(), emptied: false, _place: place }
     }
 
     /// Takes over a connected, non-blocking socket. Needs the runtime's context.
-    pub(crate) fn adopt(socket: Socket) -> io::Result<Accepted<Self>> {
+    pub(crate) fn adopt(socket: Socket, place: Option<Place>) -> io::Result<Accepted<Self>> {
         let socket = TcpStream::from_std(socket.into())?;
-        let peer = unmapped(socket.peer_addr()?);
-        Self::connected(socket, peer)
+        let [host, peer] = [socket.local_addr()?, socket.peer_addr()?].map(unmapped);
+        Ok(Accepted { stream: Self::new(socket, place), host: host.into(), peer: peer.into() })
     }
 
     fn connected(socket: TcpStream, peer: SocketAddr) -> io::Result<Accepted<Self>> {
         let host = unmapped(socket.local_addr()?).into();
-        Ok(Accepted { stream: Self::new(socket), host, peer: peer.into() })
+        Ok(Accepted { stream: Self::new(socket, None), host, peer: peer.into() })
     }
 }
 
@@ -92,8 +98,9 @@ impl Stream for Tcp {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        // There is nearly always room, and this avoids the bookkeeping of poll_write.
-        match self.socket.try_write(data) {
+        // There is nearly always room, also before the poller has reported that, and this avoids the bookkeeping of
+        // poll_write.
+        match SockRef::from(&self.socket).send_with_flags(data, libc::MSG_NOSIGNAL) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Pin::new(&mut self.socket).poll_write(cx, data),
             written => Poll::Ready(written),
         }
@@ -106,6 +113,10 @@ impl Stream for Tcp {
     fn reset(&mut self) {
         // If this fails, the peer is already gone.
         let _ = SockRef::from(&self.socket).set_linger(Some(Duration::ZERO));
+    }
+
+    fn descriptor(&self) -> Option<io::Result<OwnedFd>> {
+        Some(self.socket.as_fd().try_clone_to_owned())
     }
 
     fn set_options(&mut self, options: SocketOptions) -> io::Result<()> {
@@ -145,46 +156,36 @@ fn set_connection_options(socket: &Socket, options: &ConnectionOptions) -> io::R
     Ok(())
 }
 
-/// A listening socket.
-pub(crate) struct TcpPort {
-    socket: Rc<TcpListener>,
-    host: SocketAddr,
-    reserve: Reserve,
+/// Binds a socket, and listens.
+pub(crate) fn listen(address: SocketAddr, options: &ListenOptions) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_nonblocking(true)?;
+    socket.set_reuse_address(options.reuse_address)?;
+    if options.reuse_port {
+        socket.set_reuse_port(true)?;
+    }
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        // Serves both families, whatever the system's default is.
+        socket.set_only_v6(false)?;
+    }
+    set_connection_options(&socket, &options.connection)?;
+    socket.bind(&address.into())?;
+    socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
 }
 
-impl Bind for TcpPort {
-    type Options = ListenOptions;
-
-    fn bind(address: SocketAddr, options: &ListenOptions, share_port: bool) -> io::Result<Self> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        socket.set_reuse_address(options.reuse_address)?;
-        if share_port || options.reuse_port {
-            socket.set_reuse_port(true)?;
-        }
-        if address.is_ipv6() && address.ip().is_unspecified() {
-            // Serves both families, whatever the system's default is.
-            socket.set_only_v6(false)?;
-        }
-        set_connection_options(&socket, &options.connection)?;
-        socket.bind(&address.into())?;
-        socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-        Self::adopt(socket)
-    }
-
-    fn adopt(socket: Socket) -> io::Result<Self> {
-        let socket = TcpListener::from_std(socket.into())?;
-        Ok(Self { host: socket.local_addr()?, socket: Rc::new(socket), reserve: Reserve::new() })
-    }
-
-    fn socket_addr(&self) -> SocketAddr {
-        self.host
-    }
+/// A listening socket.
+pub(crate) struct TcpPort {
+    socket: AcceptingSocket<Socket>,
+    host: SocketAddr,
 }
 
 impl TcpPort {
-    pub(crate) fn socket(&self) -> &Rc<TcpListener> {
-        &self.socket
+    /// Accepts on a listening, non-blocking socket. Needs the runtime's context.
+    pub(crate) fn new(socket: Arc<Socket>, seat: Seat) -> io::Result<Self> {
+        let host = socket.local_addr()?.as_socket().ok_or(io::ErrorKind::InvalidInput)?;
+        let socket = AcceptingSocket::new(socket, seat, |peer| Ok(unmapped(SocketAddr::try_from(peer)?).into()))?;
+        Ok(Self { socket, host })
     }
 }
 
@@ -192,19 +193,31 @@ impl Listener for TcpPort {
     type Stream = Tcp;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<Tcp>>> {
-        let (socket, peer) = ready!(self.socket.poll_accept(cx))?;
+        let Arrival { socket, peer, place } = ready!(self.socket.poll_accept(cx))?;
+        let socket = TcpStream::from_std(socket.into())?;
         // Only a port on all interfaces does not know which one the client has connected to.
         let host = if self.host.ip().is_unspecified() { socket.local_addr()? } else { self.host };
-        Poll::Ready(Ok(Accepted { stream: Tcp::new(socket), host: unmapped(host).into(), peer: unmapped(peer).into() }))
+        Poll::Ready(Ok(Accepted { stream: Tcp::new(socket, Some(place)), host: unmapped(host).into(), peer }))
     }
 
     fn host(&self) -> Address {
         self.host.into()
     }
 
+    fn rest(&mut self) {
+        self.socket.rest();
+    }
+
+    fn adopt(&self) -> Option<Adopt<Tcp>> {
+        Some(|socket, place| Tcp::adopt(socket, Some(place)))
+    }
+
+    fn tally(&self) -> Arc<PortTally> {
+        self.socket.tally()
+    }
+
     fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
-        let socket = &self.socket;
-        self.reserve.turn_away(|| socket.poll_accept(cx).map_ok(drop))
+        self.socket.turn_away(cx)
     }
 }
 

@@ -28,27 +28,29 @@ pub(crate) mod accept_limits;
 pub(crate) mod admission;
 pub(crate) mod pending;
 pub(crate) mod refusals;
+pub(crate) mod seats;
+pub(crate) mod tally;
 
 pub use accept_limits::AcceptLimits;
 pub use pending::Pending;
 pub use refusals::Refusals;
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::future::{Future, poll_fn};
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use std::{fmt, io};
 
 use crate::address::Address;
 use crate::hub::intake::Intake;
 use crate::port::refusals::Refusal;
 use crate::time::timers::{Sleep, Timers};
 use crate::transport::Transport;
+use crate::transport::moving::pump::AtRest;
 use crate::util::wakers::Wakers;
 
 /// A port that listens for connections or datagrams, returned by [`Reactor::listen_tcp`](crate::Reactor::listen_tcp),
@@ -94,8 +96,6 @@ struct PortState {
     /// Wakes the futures that wait for its last connection to end.
     draining: Wakers,
     acceptor: RefCell<Option<Weak<dyn Accepts>>>,
-    /// Unset if no other process can have the port: it was adopted, or is simulated.
-    inheritable: OnceCell<Box<dyn Inheritable>>,
 }
 
 /// What accepts a port's connections.
@@ -103,18 +103,10 @@ pub(crate) trait Accepts {
     /// The live connections, oldest first.
     fn connections(&self) -> Vec<Transport>;
     fn timers(&self) -> &Rc<Timers>;
-}
-
-/// What the next process needs to go on listening in a port's place.
-pub(crate) trait Inheritable: 'static {
-    /// The words by which the socket was requested: the next process gets it by requesting the same.
-    fn name(&self) -> &str;
-    /// Another descriptor of the socket; `None` when it is closed.
-    fn descriptor(&self) -> Option<io::Result<OwnedFd>>;
-    /// Takes over what the previous process has left in the file system, if the socket was its own.
-    fn take_file(&self) -> io::Result<()>;
-    /// From here on, the next process removes what the socket has left in the file system.
-    fn leave_file(&self);
+    /// Whether the connections can go on in another process.
+    fn is_resumable(&self) -> bool;
+    /// Goes on with a connection of another process, at rest until [`go`](crate::transport::moving::pump::Pump::go).
+    fn resume(self: Rc<Self>, at_rest: AtRest) -> Option<Transport>;
 }
 
 /// A connection that was aborted because it did not end in time: see [`Port::drain`].
@@ -276,7 +268,6 @@ impl Port {
             waiting: Wakers::default(),
             draining: Wakers::default(),
             acceptor: RefCell::new(None),
-            inheritable: OnceCell::new(),
         }))
     }
 
@@ -326,18 +317,21 @@ impl Port {
         self.0.accept_wait_count.set(self.0.accept_wait_count.get() + 1);
     }
 
-    /// Sets what the next process needs in its place.
-    pub(crate) fn set_inheritable(&self, inheritable: impl Inheritable) {
-        let _ = self.0.inheritable.set(Box::new(inheritable));
-    }
-
-    pub(crate) fn inheritable(&self) -> Option<&dyn Inheritable> {
-        self.0.inheritable.get().map(|inheritable| &**inheritable)
-    }
-
     /// Sets what accepts its connections.
     pub(crate) fn set_acceptor(&self, acceptor: Weak<dyn Accepts>) {
         self.0.acceptor.replace(Some(acceptor));
+    }
+
+    /// The connections that can go on in another process, if they can at all.
+    pub(crate) fn resumable_connections(&self) -> Vec<Transport> {
+        self.acceptor()
+            .filter(|acceptor| acceptor.is_resumable())
+            .map_or_else(Vec::new, |acceptor| acceptor.connections())
+    }
+
+    /// Goes on with a connection of another process.
+    pub(crate) fn resume_connection(&self, at_rest: AtRest) -> Option<Transport> {
+        self.acceptor()?.resume(at_rest)
     }
 
     fn acceptor(&self) -> Option<Rc<dyn Accepts>> {

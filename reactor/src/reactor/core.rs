@@ -4,7 +4,6 @@ use std::any::Any;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::future::Future;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
 
 use futures_util::future::LocalBoxFuture;
@@ -17,7 +16,7 @@ use crate::net::system_resolver::SystemResolver;
 use crate::port::Port;
 use crate::reactor::inbox::Inbox;
 use crate::reactor::parts::Parts;
-use crate::reactor::shared_ports::SharedPorts;
+use crate::reactor::port_registry::ReactorPorts;
 use crate::simnet::{HostId, Network};
 use crate::time::panic_log::log_panic;
 use crate::transport::roster::Roster;
@@ -40,11 +39,9 @@ pub(crate) struct Core {
     pub(crate) after_shutdown: RefCell<Vec<Box<dyn FnOnce()>>>,
     pub(crate) handles_signals: Cell<bool>,
     pub(crate) inbox: Inbox<Rc<Self>>,
-    /// The addresses that several reactors share, while `run_on_threads` sets this one up.
-    pub(crate) shared_ports: RefCell<Option<SharedPorts>>,
+    /// The sockets of ports, which several reactors may share.
+    pub(crate) shared_ports: ReactorPorts,
     pub(crate) ports: RefCell<Vec<Port>>,
-    /// Sockets inherited from the previous process, by name.
-    pub(crate) inherited: RefCell<Vec<(String, OwnedFd)>>,
     attempts: RefCell<Vec<Weak<dyn Outgoing>>>,
     resolver: RefCell<Option<Rc<dyn Resolver>>>,
     pub(crate) pool: OnceCell<ThreadPool>,
@@ -118,7 +115,7 @@ pub(crate) enum Phase {
 }
 
 impl Core {
-    pub(crate) fn new(hub: Rc<Hub>, backend: Backend) -> Rc<Self> {
+    pub(crate) fn new(hub: Rc<Hub>, shared_ports: ReactorPorts, backend: Backend) -> Rc<Self> {
         let core = Rc::new(Self {
             roster: Roster::new(Rc::clone(&hub)),
             hub,
@@ -131,9 +128,8 @@ impl Core {
             after_shutdown: RefCell::default(),
             handles_signals: Cell::new(true),
             inbox: Inbox::new(),
-            shared_ports: RefCell::new(None),
+            shared_ports,
             ports: RefCell::default(),
-            inherited: RefCell::default(),
             attempts: RefCell::default(),
             resolver: RefCell::new(None),
             pool: OnceCell::new(),
@@ -240,6 +236,7 @@ impl Core {
     pub(crate) fn clear(&self) {
         let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
         let ports = self.ports.take();
+        self.shared_ports.clear();
         log_panic("drop", || drop((hooks, ports)));
         let attempts = self.attempts.take();
         attempts.iter().filter_map(Weak::upgrade).for_each(|attempt| attempt.discard());

@@ -4,8 +4,8 @@ pub(crate) mod budgets;
 pub(crate) mod core;
 pub(crate) mod inbox;
 pub(crate) mod parts;
+pub(crate) mod port_registry;
 pub(crate) mod run;
-pub(crate) mod shared_ports;
 pub(crate) mod standalone;
 pub(crate) mod turn;
 
@@ -26,6 +26,7 @@ use crate::hub::buffers::ReadBuffer;
 use crate::hub::{Budgets, Hub};
 use crate::net::resolver::Resolver;
 use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked};
+use crate::reactor::port_registry::ReactorPorts;
 use crate::reactor::turn::timers_and_inbox;
 use crate::time::clock::Clock;
 use crate::time::delayed_call::DelayedCall;
@@ -69,11 +70,11 @@ impl Reactor {
     /// If this thread is inside a Tokio runtime, because a reactor runs one of its own and needs a thread of its own,
     /// or if the system has no descriptor left for the poller.
     pub fn new() -> io::Result<Self> {
-        Self::within(Budgets::of_process())
+        Self::within(Budgets::of_process(), ReactorPorts::alone())
     }
 
-    /// Makes a reactor with these budgets, which others may share.
-    pub(crate) fn within(budgets: Budgets) -> io::Result<Self> {
+    /// Makes a reactor with these budgets and ports, which others may share.
+    pub(crate) fn within(budgets: Budgets, ports: ReactorPorts) -> io::Result<Self> {
         if Handle::try_current().is_ok() {
             return Err(io::Error::other(INSIDE_A_RUNTIME));
         }
@@ -83,14 +84,15 @@ impl Reactor {
             .event_interval(8)
             .build_local(LocalOptions::default())?;
         let hub = Hub::within(budgets, Rc::new(Clock::system()), ReadBuffer::default());
-        let reactor = Self(Core::new(hub, Backend::Tokio(RefCell::new(Some(runtime)))));
+        let reactor = Self(Core::new(hub, ports, Backend::Tokio(RefCell::new(Some(runtime)))));
         reactor.0.spawn_task(timers_and_inbox(Rc::downgrade(&reactor.0)));
         Ok(reactor)
     }
 
     /// Makes a reactor without sockets, whose clock only moves when it is advanced.
     pub(crate) fn in_memory(hub: Rc<Hub>, host: Option<SimHost>) -> Self {
-        Self(Core::new(hub, Backend::Memory(MemoryBackend { executor: Executor::new(), host, driven: Cell::new(0) })))
+        let backend = MemoryBackend { executor: Executor::new(), host, driven: Cell::new(0) };
+        Self(Core::new(hub, ReactorPorts::alone(), Backend::Memory(backend)))
     }
 
     /// Calls `call` once, `delay` from now. Calls due at one instant are made in the order they were requested; a call
@@ -200,6 +202,27 @@ impl Reactor {
     /// A random number; in a test, from the reactor's seed. Not for secrets.
     pub fn random(&self) -> u64 {
         self.0.hub.clock.random()
+    }
+
+    /// The number of this reactor among those that run as one: 0 for the first, and for one that runs by itself. What is to
+    /// be done once for a program, and not once a thread, is done where this is 0.
+    ///
+    /// ```
+    /// use reactor::run_on_threads;
+    /// use reactor::Reactor;
+    ///
+    /// assert_eq!(Reactor::new()?.thread_number(), 0);
+    /// run_on_threads(2, |reactor| {
+    ///     if reactor.thread_number() == 0 {
+    ///         println!("this is told once");
+    ///     }
+    ///     # reactor.stop();
+    ///     Ok(())
+    /// })?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub fn thread_number(&self) -> usize {
+        self.0.shared_ports.number
     }
 
     /// The number of live connections.

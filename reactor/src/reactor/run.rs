@@ -115,11 +115,14 @@ async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
                 while signals.recv().await.is_some() {
                     let Some(core) = core.upgrade() else { return };
                     let urgency = if heard.replace(true) { StopAsked::AtOnce } else { StopAsked::InOrder };
-                    tracing::info!(
-                        signal = Signal::try_from(kind.as_raw_value()).map(Signal::as_str).unwrap_or_default(),
-                        "{}",
-                        if urgency == StopAsked::AtOnce { "stopping at once" } else { "stopping" }
-                    );
+                    // Of several reactors, one says so.
+                    if core.shared_ports.number == 0 {
+                        tracing::info!(
+                            signal = Signal::try_from(kind.as_raw_value()).map(Signal::as_str).unwrap_or_default(),
+                            "{}",
+                            if urgency == StopAsked::AtOnce { "stopping at once" } else { "stopping" }
+                        );
+                    }
                     core.ask_to_stop(urgency);
                 }
             });

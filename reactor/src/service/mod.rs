@@ -33,23 +33,21 @@
 mod client_service;
 mod endpoint_service;
 mod multi_service;
-mod pid_file;
 mod process_monitor;
+mod program;
 mod readiness;
 mod restarts;
 mod runner;
 #[expect(clippy::module_inception, reason = "the file is named after its trait")]
 mod service;
-mod service_manager;
 mod supervised;
 mod timer_service;
-mod user;
 
 pub use client_service::ClientService;
 pub use endpoint_service::EndpointService;
 pub use multi_service::MultiService;
 pub use process_monitor::ProcessMonitor;
 pub use readiness::Readiness;
-pub use runner::Runner;
+pub use runner::{Runner, ThreadedRunner};
 pub use service::{Service, ServiceError};
 pub use timer_service::TimerService;

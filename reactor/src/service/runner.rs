@@ -1,28 +1,18 @@
-use std::cell::{Cell, OnceCell};
-use std::convert::Infallible;
-use std::future::pending;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::process::ExitCode;
-use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Duration;
 use std::{fmt, io};
-
-use futures_util::future::{Either, select};
-use sd_notify::NotifyState;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::listen::handover::Handover;
 use crate::reactor::Reactor;
 use crate::reactor::core::Backend;
-use crate::service::pid_file::PidFile;
-use crate::service::service_manager::ServiceManager;
-use crate::service::supervised::Supervised;
-use crate::service::user::User;
-use crate::service::{Readiness, Service, ServiceError};
-use crate::time::timers::{Sleep, Timers};
-use crate::util::inherited_signals::{is_ignored, unblock};
+use crate::service::program::Tasks;
+use crate::service::program::crew::Crew;
+use crate::service::program::user::User;
+use crate::service::{Readiness, Service, ServiceError, program};
+use crate::threads::group::Group;
 
 /// Runs a program that is a [`Service`], from its start to its exit status: the `main` of a server. Twisted's `twist`.
 ///
@@ -152,23 +142,46 @@ impl Runner {
         self.readiness.clone()
     }
 
+    /// Runs the program on this many threads, with a reactor on each: its services are made once for each of them. See
+    /// [`ThreadedRunner`].
+    ///
+    /// ```no_run
+    /// use std::process::ExitCode;
+    /// use std::thread::available_parallelism;
+    /// use reactor::{Protocol, Transport};
+    /// use reactor::service::{EndpointService, Runner};
+    /// # struct Echo { transport: Transport }
+    /// # impl Protocol for Echo {
+    /// #     fn data_received(&mut self, data: &[u8]) { self.transport.write(data) }
+    /// # }
+    ///
+    /// fn main() -> ExitCode {
+    ///     let cores = available_parallelism().map_or(1, usize::from);
+    ///     Runner::new("echo").threads(cores).run(|reactor| {
+    ///         let reactor = reactor.clone();
+    ///         Ok(EndpointService::from_fn("echo", async move || reactor.listen_tcp(7, |transport| Echo { transport })))
+    ///     })
+    /// }
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// If `threads` is 0.
+    #[track_caller]
+    pub fn threads(self, threads: usize) -> ThreadedRunner {
+        assert!(threads > 0, "a program needs at least one thread");
+        ThreadedRunner { runner: self, threads }
+    }
+
     /// Makes a reactor, has `setup` make the service, and runs both to their end.
     pub fn run<S: Service>(self, setup: impl FnOnce(&Reactor) -> Result<S, ServiceError>) -> ExitCode {
         let name = self.name.clone();
-        let run = || {
+        exit_code(&name, || {
             let reactor = Reactor::new()?;
             let handover = self.take_over(&reactor)?;
             let service = setup(&reactor)?;
-            self.run_with(&reactor, handover, service)
-        };
-        match run() {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // If standard error is closed, there is nowhere to report to.
-                let _ = writeln!(io::stderr(), "{name}: {error}");
-                ExitCode::FAILURE
-            }
-        }
+            self.run_with(&reactor, handover, service, None)
+        })
     }
 
     /// Runs the service on a reactor, which may be one of a [simulation](crate::testing::Simulation), where there are
@@ -180,7 +193,7 @@ impl Runner {
     /// [`Reactor::run`].
     pub fn run_on(self, reactor: &Reactor, service: impl Service) -> Result<(), ServiceError> {
         let handover = self.take_over(reactor)?;
-        self.run_with(reactor, handover, service)
+        self.run_with(reactor, handover, service, None)
     }
 
     fn take_over(&self, reactor: &Reactor) -> io::Result<Option<Handover>> {
@@ -192,172 +205,87 @@ impl Runner {
         reactor: &Reactor,
         handover: Option<Handover>,
         service: impl Service,
+        crew: Option<&Arc<Crew>>,
     ) -> Result<(), ServiceError> {
         let is_process = matches!(reactor.0.backend, Backend::Tokio(_));
         let user = self.user.filter(|_| is_process).map(|name| User::named(&name)).transpose()?;
-        if user.is_some() {
+        if user.is_some() || crew.is_some() {
             reactor.0.hub.hold_clients();
         }
-        let program = Rc::new(Program {
-            name: self.name,
+        let tasks = Tasks {
             user,
             pid_path: self.pid_file.filter(|_| is_process),
-            pid_file: Cell::new(None),
-            lame_duck: self.lame_duck,
-            readiness: self.readiness,
-            handover: Cell::new(handover),
-            service: Supervised::new(service),
-            timers: Rc::clone(&reactor.0.hub.timers),
+            handover,
             is_process,
-            manager: OnceCell::new(),
-            stopping_since: Cell::new(None),
-        });
-        let stopping = Rc::clone(&program);
-        reactor.before_shutdown(async move || stopping.stop().await);
-        let outcome = reactor.run_until(program.serve(reactor));
-        drop(program.pid_file.take());
-        program.report(reactor);
-        match outcome {
-            Ok(error) => Err(error),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-            Err(error) => Err(error.into()),
-        }
+            crew: crew.map(Arc::clone),
+        };
+        program::run(reactor, self.name, self.lame_duck, self.readiness, service, tasks)
     }
 }
 
-/// The running program.
-struct Program {
-    name: String,
-    user: Option<User>,
-    pid_path: Option<PathBuf>,
-    /// Set once it is written.
-    pid_file: Cell<Option<PidFile>>,
-    lame_duck: Duration,
-    readiness: Readiness,
-    /// Set until the service has started.
-    handover: Cell<Option<Handover>>,
-    service: Supervised,
-    timers: Rc<Timers>,
-    /// Whether it handles signals, and perhaps has a service manager.
-    is_process: bool,
-    /// Set once the reactor runs.
-    manager: OnceCell<Rc<ServiceManager>>,
-    stopping_since: Cell<Option<Instant>>,
+/// A [`Runner`] of a program on several threads, from [`Runner::threads`].
+///
+/// - `setup` is called with the reactor of each thread and makes the thread's services, which have nothing to do with those of
+///   other threads: what threads share is `Send` and `Sync` and made before ([all cores](crate::run_on_threads)).
+/// - **Ports** that were requested by the same words are the same port, whichever kind of endpoint it is, and connections are
+///   spread evenly among the threads. Services may wait in their start.
+/// - The services of the first thread start when those of all others have started; when they have, too, the program is ready,
+///   and no client is accepted before that. What belongs to the program and not to a thread is a service of the first one:
+///   where [`Reactor::thread_number`] is 0.
+/// - It **stops** as a whole, by a signal, by [`Reactor::stop`] of any reactor, or when a service of any thread fails for
+///   good: all threads stop at once, each in the order that [`Runner`] describes, so that they need no longer than one. It
+///   **reloads** the services of all threads.
+/// - It is alive for the service manager's watchdog only as long as every thread is.
+/// - A [handover](Runner::handover) has the sockets and the connections of all threads; the next process may have another number
+///   of them.
+#[derive(Debug)]
+pub struct ThreadedRunner {
+    runner: Runner,
+    threads: usize,
 }
 
-impl Program {
-    /// Starts and serves; resolves with the error that made that impossible.
-    async fn serve(&self, reactor: &Reactor) -> ServiceError {
-        let begun = self.timers.now();
-        tracing::info!(program = self.name, "starting");
-        // From here on a hangup does not end the program. If `nohup` started it, a hangup means nothing.
-        let takes_hangups = self.is_process && reactor.0.handles_signals.get() && !is_ignored(libc::SIGHUP);
-        let hangups = || {
-            let hangups = signal(SignalKind::hangup())?;
-            unblock(libc::SIGHUP)?;
-            Ok::<_, io::Error>(hangups)
-        };
-        let hangups = match takes_hangups.then(hangups).transpose() {
-            Ok(hangups) => hangups,
-            Err(error) => return error.into(),
-        };
-        if self.is_process
-            && let Some(manager) = ServiceManager::from_environment()
-        {
-            let manager = self.manager.get_or_init(|| Rc::new(manager));
-            if let Some(interval) = sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero()) {
-                let manager = Rc::clone(manager);
-                reactor.call_every(interval / 2, move |_tick| manager.tell_of_life());
-            }
-        }
-        if let Err(error) = self.service.start().await {
-            return error;
-        }
-        if let Err(error) = self.admit_clients(reactor) {
-            return error.into();
-        }
-        self.readiness.set(true);
-        self.tell(&[NotifyState::Ready]).await;
-        tracing::info!(program = self.name, after = ?self.since(begun), "ready");
-        if let Some(handover) = self.handover.take() {
-            let stopping = reactor.clone();
-            reactor.spawn(async move {
-                if let Err(error) = handover.finish(move || stopping.stop()).await {
-                    tracing::warn!("cannot offer the ports to the next process: {error}");
-                }
-            });
-        }
-        match select(pin!(self.service.failed()), pin!(self.reload_at(hangups))).await {
-            Either::Left((error, _)) => {
-                self.readiness.set(false);
-                error
-            }
-            Either::Right((never, _)) => match never {},
-        }
+impl ThreadedRunner {
+    /// Makes the reactors, has `setup` make the service of each, and runs them to their end.
+    ///
+    /// # Panics
+    ///
+    /// If a `setup` panics, with its panic, when all threads have stopped.
+    pub fn run<S: Service>(self, setup: impl Fn(&Reactor) -> Result<S, ServiceError> + Sync) -> ExitCode {
+        let name = self.runner.name.clone();
+        exit_code(&name, || {
+            let Self { runner, threads } = self;
+            let group = Group::<ServiceError>::new();
+            let reactor = group.reactor(0)?;
+            let handover = runner.take_over(&reactor)?;
+            let service = setup(&reactor)?;
+            let crew = Arc::new(Crew::new(name.clone(), runner.lame_duck, threads));
+            let first = || {
+                group.join(&reactor);
+                runner.run_with(&reactor, handover, service, Some(&crew))
+            };
+            let other = |number| {
+                let reactor = group.reactor(number)?;
+                let service = setup(&reactor)?;
+                reactor.0.hub.hold_clients();
+                group.join(&reactor);
+                program::crew::run(&reactor, service, &crew)
+            };
+            let result = group.run(threads, first, other);
+            let (cut_off, stopping_since) = crew.result();
+            program::report(&name, &reactor.0.hub.timers, cut_off, stopping_since);
+            result
+        })
     }
+}
 
-    /// Gives up privileges, writes the pid file, and lets clients in.
-    fn admit_clients(&self, reactor: &Reactor) -> io::Result<()> {
-        if let Some(user) = &self.user {
-            user.assume()?;
-        }
-        if let Some(path) = &self.pid_path {
-            self.pid_file.set(Some(PidFile::write(path)?));
-        }
-        reactor.0.hub.release_clients();
-        Ok(())
-    }
-
-    async fn reload_at(&self, hangups: Option<Signal>) -> Infallible {
-        let Some(mut hangups) = hangups else { return pending().await };
-        while hangups.recv().await.is_some() {
-            tracing::info!(program = self.name, "reloading");
-            // Both in one message, because the time identifies the reload that has begun.
-            match NotifyState::monotonic_usec_now() {
-                Ok(now) => self.tell(&[NotifyState::Reloading, now]).await,
-                Err(error) => tracing::warn!(%error, "cannot notify the service manager of the reload"),
-            }
-            self.service.reload().await;
-            self.tell(&[NotifyState::Ready]).await;
-            tracing::info!(program = self.name, "reloaded");
-        }
-        pending().await
-    }
-
-    async fn stop(&self) {
-        self.stopping_since.set(Some(self.timers.now()));
-        let was_ready = self.readiness.is_ready();
-        self.readiness.set(false);
-        self.tell(&[NotifyState::Stopping]).await;
-        tracing::info!(program = self.name, "stopping its service");
-        if was_ready && !self.lame_duck.is_zero() {
-            Sleep::new(&self.timers, self.lame_duck).await;
-        }
-        self.service.stop().await;
-    }
-
-    fn report(&self, reactor: &Reactor) {
-        let cut_off = reactor.0.hub.cut_off();
-        if cut_off.connections > 0 {
-            tracing::warn!(
-                program = self.name,
-                connections = cut_off.connections,
-                unsent = cut_off.unsent,
-                "connections were cut off"
-            );
-        }
-        if let Some(since) = self.stopping_since.get() {
-            tracing::info!(program = self.name, after = ?self.since(since), "stopped");
-        }
-    }
-
-    fn since(&self, instant: Instant) -> Duration {
-        self.timers.now().saturating_duration_since(instant)
-    }
-
-    async fn tell(&self, states: &[NotifyState<'_>]) {
-        if let Some(manager) = self.manager.get() {
-            manager.tell(&self.timers, states).await;
+/// The program's exit status; an error is told on standard error.
+fn exit_code(name: &str, run: impl FnOnce() -> Result<(), ServiceError>) -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If standard error is closed, there is nowhere to report to.
+            let _ = writeln!(io::stderr(), "{name}: {error}");
+            ExitCode::FAILURE
         }
     }
 }

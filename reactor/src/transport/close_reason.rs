@@ -27,6 +27,8 @@ pub enum CloseReason {
     /// The peer ended its stream without the ending that the layer's protocol prescribes, such as TLS's `close_notify`
     /// or a web socket's closing frame: somebody on the way may have cut off the rest of what it sent.
     Truncated,
+    /// The connection goes on in the process that has [taken over](crate::listen::Handover): the peer has noticed nothing.
+    HandedOver,
     /// A time limit set by a policy or a protocol ran out.
     TimedOut,
     /// A callback of the protocol panicked; the text is the panic's message, up to 1,024 bytes of it.
@@ -95,6 +97,7 @@ impl fmt::Display for CloseReason {
             Self::Truncated => {
                 f.write_str("the peer ended its stream without saying so: the rest may have been cut off")
             }
+            Self::HandedOver => f.write_str("the connection goes on in another process"),
             Self::TimedOut => f.write_str("connection timed out"),
             Self::Panicked(message) => write!(f, "a callback panicked: {}", escaped(message)),
             Self::Overflow => f.write_str("more was written than the output limit allows"),

@@ -6,12 +6,12 @@ pub(crate) mod finishing;
 pub(crate) mod flow_control;
 pub(crate) mod lifecycle;
 pub(crate) mod memory_charge;
+pub(crate) mod moving;
 pub(crate) mod output;
 pub(crate) mod own_handle;
 pub(crate) mod roster;
 pub(crate) mod state;
 pub(crate) mod switching;
-pub(crate) mod waking;
 
 use std::fmt::Write as _;
 use std::future::Future;

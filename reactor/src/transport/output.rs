@@ -81,6 +81,18 @@ impl Output {
         }
     }
 
+    /// A copy of all bytes.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut all = self.front[self.start..].to_vec();
+        for piece in self.rest.iter().flat_map(|rest| rest.iter()) {
+            match piece {
+                Piece::Copied(piece) => all.extend(piece),
+                Piece::Shared(piece) => all.extend(piece),
+            }
+        }
+        all
+    }
+
     /// Removes the first `n` bytes, which lie within the [`chunk`](Self::chunk). Returns shared bytes that are done
     /// with, to be dropped with nothing borrowed: their owner may be user code and panic.
     #[must_use]

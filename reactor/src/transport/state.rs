@@ -19,6 +19,7 @@ use crate::time::panic_log::log_panic;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::descriptors::queue::DescriptorQueue;
 use crate::transport::lifecycle::{Drain, Eof, Lifecycle, Pace};
+use crate::transport::moving::pump::Pump;
 use crate::transport::output::Output;
 
 /// The state of one connection, as its handles and its driver see it.
@@ -107,14 +108,6 @@ pub(crate) struct SocketOptions {
 pub(super) enum Parent {
     Pump(Weak<dyn Pump>),
     Outer(Rc<State>),
-}
-
-/// What moves a connection's bytes.
-pub(crate) trait Pump {
-    /// Has the connection checked again soon.
-    fn wake(&self);
-    /// Makes the calls that are due, now.
-    fn turn(&self);
 }
 
 impl State {
@@ -357,6 +350,13 @@ impl State {
     pub(crate) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Buffers)) {
         if len > 0 && self.is_writable() && self.has_budget(len) {
             self.queue(len, push);
+        }
+    }
+
+    pub(super) fn pump(&self) -> Option<&Weak<dyn Pump>> {
+        match self.parent.get() {
+            Some(Parent::Pump(pump)) => Some(pump),
+            Some(Parent::Outer(_)) | None => None,
         }
     }
 

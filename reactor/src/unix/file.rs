@@ -1,7 +1,7 @@
 //! The file that a named UNIX socket leaves in the file system.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf, absolute};
 use std::sync::{Mutex, PoisonError};
@@ -40,6 +40,11 @@ impl NamedSocket {
         Ok(Self { name: Mutex::default(), promised: Mutex::new(promised), socket })
     }
 
+    /// A socket that was bound elsewhere; its file, if it has one, is not removed.
+    pub(crate) fn adopted(socket: Socket) -> Self {
+        Self { name: Mutex::default(), promised: Mutex::default(), socket }
+    }
+
     /// Takes the file and the lock that the previous process has left.
     pub(crate) fn take_file(&self) -> io::Result<()> {
         if let Some((path, lock)) = take_locked(&self.promised) {
@@ -52,6 +57,18 @@ impl NamedSocket {
     /// From here on another process removes the file and the lock.
     pub(crate) fn leave_file(&self) {
         take_locked(&self.name).leave();
+    }
+}
+
+impl AsRawFd for NamedSocket {
+    fn as_raw_fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+impl AsFd for NamedSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
     }
 }
 

@@ -36,11 +36,12 @@ pub(crate) mod passed_rights;
 pub use crate::util::closer::close_in_thread;
 pub use options::{UnixConnectOptions, UnixDatagramOptions, UnixListenOptions};
 
+use std::ffi::OsStr;
 use std::io;
 use std::io::{IoSlice, IoSliceMut};
 use std::mem::{MaybeUninit, take};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net;
+use std::os::unix::ffi::OsStrExt as _;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -48,17 +49,20 @@ use std::task::{Context, Poll, ready};
 use rustix::io::Errno;
 use rustix::net::{
     RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags, recvmsg, sendmsg,
+    SendFlags, SocketAddrAny, SocketAddrUnix, recvmsg, sendmsg,
 };
-use socket2::{Domain, Socket, Type};
+use socket2::{Domain, SockRef, Socket, Type};
 use tokio::io::{AsyncWrite, Interest};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixStream;
 
 use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
 use crate::address::unix::UnixAddress;
-use crate::driver::stream::{Accepted, AnyStream, Listener, Stream};
-use crate::net::socket::{Reserve, poll_end};
+use crate::driver::stream::{Accepted, Adopt, AnyStream, Listener, Stream};
+use crate::net::accepting::AcceptingSocket;
+use crate::net::socket::poll_end;
+use crate::port::seats::{Arrival, Place, Seat};
+use crate::port::tally::PortTally;
 use crate::transport::state::SocketOptions;
 use crate::unix::file::NamedSocket;
 use crate::unix::lock::Lock;
@@ -73,23 +77,27 @@ pub(crate) struct Unix {
     /// The descriptors that came with the bytes read last.
     descriptors: Vec<OwnedFd>,
     takes_descriptors: bool,
+    /// Its place in its reactor's load, if a port has accepted it.
+    _place: Option<Place>,
 }
 
 impl Unix {
-    fn new(socket: UnixStream, takes_descriptors: bool) -> Self {
-        Self { socket, forgot_readable: false, descriptors: Vec::new(), takes_descriptors }
+    fn new(socket: OwnedFd, takes_descriptors: bool, place: Option<Place>) -> io::Result<Self> {
+        let socket = UnixStream::from_std(socket.into())?;
+        // What was accepted may have been sent something already: it is read before the poller has reported that.
+        let forgot_readable = place.is_some();
+        Ok(Self { socket, forgot_readable, descriptors: Vec::new(), takes_descriptors, _place: place })
     }
 
     /// Takes over a connected, non-blocking socket. Needs the runtime's context.
-    pub(crate) fn adopt(socket: Socket) -> io::Result<Accepted<AnyStream>> {
+    pub(crate) fn adopt(socket: Socket, place: Option<Place>) -> io::Result<Accepted<AnyStream>> {
         let peer = UnixAddress::from_system(&socket.peer_addr()?);
-        Self::connected(socket, peer)
+        Self::connected(socket, peer, place)
     }
 
-    fn connected(socket: Socket, peer: UnixAddress) -> io::Result<Accepted<AnyStream>> {
+    fn connected(socket: Socket, peer: UnixAddress, place: Option<Place>) -> io::Result<Accepted<AnyStream>> {
         let host = UnixAddress::from_system(&socket.local_addr()?).into();
-        let socket = UnixStream::from_std(OwnedFd::from(socket).into())?;
-        Ok(Accepted::any(Self::new(socket, true), host, peer.into()))
+        Ok(Accepted::any(Self::new(socket.into(), true, place)?, host, peer.into()))
     }
 }
 
@@ -117,7 +125,7 @@ impl Stream for Unix {
     }
 
     fn poll_write(&mut self, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
-        match self.socket.try_write(data) {
+        match SockRef::from(&self.socket).send_with_flags(data, libc::MSG_NOSIGNAL) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Pin::new(&mut self.socket).poll_write(cx, data),
             written => Poll::Ready(written),
         }
@@ -157,6 +165,11 @@ impl Stream for Unix {
     /// UNIX sockets have no reset: the peer sees an end, or a reset if this side has not read everything it sent.
     fn reset(&mut self) {}
 
+    fn descriptor(&self) -> Option<io::Result<OwnedFd>> {
+        // Descriptors that the peer has sent would be read as if they were not wanted.
+        self.descriptors.is_empty().then(|| self.socket.as_fd().try_clone_to_owned())
+    }
+
     fn set_options(&mut self, _options: SocketOptions) -> io::Result<()> {
         Ok(())
     }
@@ -191,7 +204,7 @@ pub(crate) fn receive(socket: &impl AsFd, buffer: &mut [u8], descriptors: &mut V
     Ok(received.bytes)
 }
 
-fn send(socket: &UnixStream, data: &[u8], descriptor: BorrowedFd<'_>) -> io::Result<usize> {
+pub(crate) fn send(socket: &UnixStream, data: &[u8], descriptor: BorrowedFd<'_>) -> io::Result<usize> {
     let descriptors = [descriptor];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
@@ -202,57 +215,67 @@ fn send(socket: &UnixStream, data: &[u8], descriptor: BorrowedFd<'_>) -> io::Res
     })
 }
 
+/// Binds a socket, and listens.
+pub(crate) fn listen(options: &UnixListenOptions) -> io::Result<NamedSocket> {
+    let named = NamedSocket::bind(Type::STREAM, &options.address, options.mode, options.lock)?;
+    set_takes_descriptors(&named.socket, options.receive_file_descriptors);
+    named.socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
+    Ok(named)
+}
+
 /// A listening socket.
 pub(crate) struct UnixPort {
-    socket: UnixListener,
-    /// Keeps its file; `None` if the port was adopted.
-    _named: Option<Arc<NamedSocket>>,
+    socket: AcceptingSocket<NamedSocket>,
     host: UnixAddress,
     takes_descriptors: bool,
-    reserve: Reserve,
 }
 
 impl UnixPort {
-    /// Binds and listens.
-    pub(crate) fn bind(options: &UnixListenOptions) -> io::Result<NamedSocket> {
-        let named = NamedSocket::bind(Type::STREAM, &options.address, options.mode, options.lock)?;
-        set_takes_descriptors(&named.socket, options.receive_file_descriptors);
-        named.socket.listen(i32::try_from(options.backlog).unwrap_or(i32::MAX))?;
-        Ok(named)
+    /// Accepts on a listening, non-blocking socket. Needs the runtime's context.
+    pub(crate) fn new(named: Arc<NamedSocket>, seat: Seat, takes_descriptors: bool) -> io::Result<Self> {
+        let host = UnixAddress::from_system(&named.socket.local_addr()?);
+        Ok(Self { socket: AcceptingSocket::new(named, seat, peer_of)?, host, takes_descriptors })
     }
+}
 
-    /// Accepts on a socket from [`bind`](Self::bind). Needs the runtime's context.
-    pub(crate) fn on(named: Arc<NamedSocket>, takes_descriptors: bool) -> io::Result<Self> {
-        let socket = named.socket.try_clone()?;
-        // It may be a previous process's.
-        set_takes_descriptors(&socket, takes_descriptors);
-        Ok(Self { _named: Some(named), takes_descriptors, ..Self::adopt(socket)? })
-    }
-
-    /// Takes over a listening, non-blocking socket; its file is not removed. Needs the runtime's context.
-    pub(crate) fn adopt(socket: Socket) -> io::Result<Self> {
-        let host = UnixAddress::from_system(&socket.local_addr()?);
-        let socket = UnixListener::from_std(net::UnixListener::from(OwnedFd::from(socket)))?;
-        Ok(Self { socket, _named: None, host, takes_descriptors: true, reserve: Reserve::new() })
-    }
+#[expect(clippy::unnecessary_wraps, reason = "as for other families")]
+fn peer_of(address: SocketAddrAny) -> io::Result<Address> {
+    // Clients rarely have names.
+    let Ok(address) = SocketAddrUnix::try_from(address) else { return Ok(UnixAddress::unnamed().into()) };
+    Ok(Address::from(match (address.path_bytes(), address.abstract_name()) {
+        (Some(path), _) => UnixAddress::from_path(OsStr::from_bytes(path)),
+        (None, Some(name)) if !name.is_empty() => UnixAddress::from_abstract_name(name),
+        (None, _) => UnixAddress::unnamed(),
+    }))
 }
 
 impl Listener for UnixPort {
     type Stream = AnyStream;
 
     fn poll_accept(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted<AnyStream>>> {
-        let (socket, peer) = ready!(self.socket.poll_accept(cx))?;
-        let peer = UnixAddress::from(net::SocketAddr::from(peer)).into();
-        Poll::Ready(Ok(Accepted::any(Unix::new(socket, self.takes_descriptors), self.host(), peer)))
+        let Arrival { socket, peer, place } = ready!(self.socket.poll_accept(cx))?;
+        let stream = Unix::new(socket, self.takes_descriptors, Some(place))?;
+        Poll::Ready(Ok(Accepted::any(stream, self.host(), peer)))
     }
 
     fn host(&self) -> Address {
         self.host.clone().into()
     }
 
+    fn rest(&mut self) {
+        self.socket.rest();
+    }
+
+    fn adopt(&self) -> Option<Adopt<AnyStream>> {
+        Some(|socket, place| Unix::adopt(socket, Some(place)))
+    }
+
+    fn tally(&self) -> Arc<PortTally> {
+        self.socket.tally()
+    }
+
     fn turn_away(&mut self, cx: &mut Context<'_>) -> io::Result<usize> {
-        let socket = &self.socket;
-        self.reserve.turn_away(|| socket.poll_accept(cx).map_ok(drop))
+        self.socket.turn_away(cx)
     }
 }
 
@@ -274,7 +297,7 @@ pub(crate) fn connect(options: &UnixConnectOptions) -> io::Result<Accepted<AnySt
         io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::WouldBlock, "the server's backlog is full"),
         _ => error,
     })?;
-    Unix::connected(socket, options.address.clone())
+    Unix::connected(socket, options.address.clone(), None)
 }
 
 /// The maximum number of descriptors that the system passes with one message.

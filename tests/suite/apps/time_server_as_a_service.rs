@@ -68,7 +68,7 @@ fn it_does_not_say_that_it_serves_when_it_cannot() {
 }
 
 #[test]
-fn a_server_takes_over_from_the_one_before_which_answers_what_it_has_accepted_and_ends() {
+fn a_server_takes_over_from_the_one_before_and_goes_on_with_what_that_has_accepted() {
     let (folder, path) = fresh_path();
     let (handover, unix) = (folder.path().join("handover"), path.display().to_string());
     let start = || {
@@ -82,11 +82,13 @@ fn a_server_takes_over_from_the_one_before_which_answers_what_it_has_accepted_an
     let (mut first, address) = start();
     let mut early = net::connect(address);
     first.line_after("...connected from: 127.0.0.1");
+    early.write_all(b"ear").unwrap();
     let (mut second, same) = start();
     assert_eq!(address, same);
-    early.write_all(b"early\n").unwrap();
-    assert!(is_stamped(net::read(&mut early, 33), "early\n"));
     first.finish().with_code(0);
+    early.write_all(b"ly\n").unwrap();
+    second.line_after("...received from 127.0.0.1");
+    assert!(is_stamped(net::read(&mut early, 33), "early\n"));
     let mut late = net::connect(address);
     second.line_after("...connected from: 127.0.0.1");
     late.write_all(b"late\n").unwrap();

@@ -16,6 +16,22 @@ fn join(address: SocketAddr, name: &str) -> Client {
 }
 
 #[test]
+fn users_of_the_messenger_find_each_other_across_threads() {
+    let (_server, address) = serve("messenger", &[]);
+    let [(mut ann, one), (mut bob, other)] = ["ann", "bob"].map(|name| {
+        let mut user = Client::connect(address);
+        user.say(name);
+        let greeting = user.hear();
+        (user, greeting)
+    });
+    assert_ne!(one, other, "each has a thread of its own");
+    ann.say("bob how are you");
+    ann.say("cid hello");
+    assert_eq!((ann.hear(), ann.hear()), ("sent".to_owned(), "nobody has that name".to_owned()));
+    assert_eq!(bob.hear(), "ann: how are you");
+}
+
+#[test]
 fn a_message_reaches_all_others() {
     let (_server, address) = serve("chat", &[]);
     let [mut anna, mut bert, mut cora] = ["anna", "bert", "cora"].map(|name| join(address, name));

@@ -2,7 +2,7 @@
 //! `reliability` does the same with processes, under load.
 
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -18,9 +18,13 @@ use reactor::testing::Simulation;
 use reactor::threads::RemoteReactor;
 use reactor::unix::UnixListenOptions;
 use reactor::{Protocol, Reactor, Transport, run_on_threads};
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::support::datagrams::{receive, socket};
-use crate::support::{PATIENCE, connect, connect_unix, fresh_path, in_time, send_descriptors, test_reactor};
+use crate::support::{
+    PATIENCE, connect, connect_unix, fresh_path, in_time, log_lines, receive_descriptors, send_descriptors,
+    test_reactor,
+};
 
 /// Answers everything by its server's name, and stays until the client goes.
 struct Named<T> {
@@ -209,6 +213,7 @@ fn of_two_next_servers_only_the_first_that_is_ready_takes_over() {
         let (_kept, folder, one) = offering("one");
         let late = test_reactor();
         let too_late = Handover::begin(&late, folder.join("handover")).unwrap();
+        late.listen_tcp("127.0.0.1:0", |transport| Named { transport, name: "tre" }).unwrap();
         let two = Server::start("two", &folder);
         two.expect_finished();
         let error = late.run_until(too_late.finish(|| ())).unwrap().unwrap_err();
@@ -230,6 +235,7 @@ fn sockets_that_nobody_asks_for_any_more_are_closed() {
         one.expect_finished();
         let reactor = test_reactor();
         let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
+        reactor.listen_udp("127.0.0.1:0", |transport| Named { transport, name: "two" }).unwrap();
         reactor.run_until(handover.finish(|| ())).unwrap().unwrap();
         one.thread.join().unwrap();
         assert_eq!(std::net::TcpStream::connect(one.tcp).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
@@ -324,9 +330,176 @@ fn a_path_that_cannot_be_is_an_error_from_the_beginning() {
 }
 
 #[test]
-fn reactors_of_several_threads_cannot_take_over() {
-    let begin = |reactor: &Reactor| Handover::begin(reactor, "/no/such/path").map(drop);
-    assert_eq!(run_on_threads(1, begin).unwrap_err().kind(), io::ErrorKind::Unsupported);
+fn of_several_reactors_only_the_first_can_take_over() {
+    for (number, kind) in [(0, io::ErrorKind::NotFound), (1, io::ErrorKind::Unsupported)] {
+        let begin = |reactor: &Reactor| {
+            reactor.set_signal_handling(false);
+            if reactor.thread_number() == number { Handover::begin(reactor, "/no/such/path").map(drop) } else { Ok(()) }
+        };
+        assert_eq!(run_on_threads(2, begin).unwrap_err().kind(), kind);
+    }
+}
+
+/// A server that takes over from the one in this folder, listens, and is never ready.
+fn unready(folder: &Path) -> (RemoteReactor, JoinHandle<()>) {
+    let path = folder.join("handover");
+    let (tell, told) = mpsc::channel();
+    let thread = thread::spawn(move || {
+        let reactor = test_reactor();
+        let _handover = Handover::begin(&reactor, path).unwrap();
+        reactor.listen_tcp("127.0.0.1:0", |transport| Named { transport, name: "two" }).unwrap();
+        tell.send(reactor.remote()).unwrap();
+        reactor.run().unwrap();
+    });
+    (told.recv_timeout(PATIENCE).unwrap(), thread)
+}
+
+#[test]
+fn a_next_server_accepts_nobody_before_it_has_taken_over() {
+    in_time(|| {
+        let (_kept, folder, one) = offering("one");
+        let (remote, thread) = unready(&folder);
+        let clients: Vec<_> = (0..50).map(|_| connect(one.tcp)).collect();
+        for client in &clients {
+            assert_eq!(answer(client), "one");
+        }
+        remote.stop();
+        thread.join().unwrap();
+        for client in &clients {
+            assert_eq!(answer(client), "one", "nobody is cut off by the end of a server that was not ready");
+        }
+        drop(clients);
+        one.stop();
+    });
+}
+
+#[test]
+fn a_server_that_is_full_can_be_replaced() {
+    in_time(|| {
+        let (_kept, folder, one) = offering("one");
+        let client = connect(one.tcp);
+        assert_eq!(answer(&client), "one");
+        one.remote.blocking_call(|reactor| reactor.set_connection_budget(1)).unwrap();
+        let mut refused = connect(one.tcp);
+        assert_eq!(refused.read(&mut [0]).unwrap_or(0), 0);
+        let two = Server::start("two", &folder);
+        two.expect_finished();
+        one.expect_finished();
+        assert_eq!(answers(&two, &folder.join("socket")), ["two", "two", "two"]);
+        drop(client);
+        one.thread.join().unwrap();
+        two.stop();
+    });
+}
+
+#[test]
+fn a_server_that_listens_on_none_of_the_addresses_takes_nothing_over() {
+    in_time(|| {
+        let (_kept, folder, one) = offering("one");
+        let reactor = test_reactor();
+        let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
+        reactor.listen_tcp("127.0.0.2:0", |transport| Named { transport, name: "two" }).unwrap();
+        let error = reactor.run_until(handover.finish(|| ())).unwrap().unwrap_err().to_string();
+        let why = "it offers none of the addresses that this program listens on";
+        assert!(error.starts_with("cannot take over from") && error.contains(why), "{error}");
+        assert_eq!(answers(&one, &folder.join("socket")), ["one", "one", "one"]);
+        one.stop();
+    });
+}
+
+#[test]
+fn a_path_that_is_a_link_is_refused() {
+    in_time(|| {
+        let (_kept, folder, one) = offering("one");
+        let link = folder.join("link");
+        std::os::unix::fs::symlink(folder.join("handover"), &link).unwrap();
+        let error = Handover::begin(&test_reactor(), &link).unwrap_err();
+        assert_eq!(error.to_string(), format!("cannot hand over at {}: it is a symbolic link", link.display()));
+        one.stop();
+    });
+}
+
+#[test]
+fn what_was_not_handed_over_is_logged_with_the_reason() {
+    in_time(|| {
+        for (said, why) in [
+            ("unwanted\n", "the process that asked listens on none of the addresses offered here"),
+            ("nonsense\n", "malformed reply"),
+            ("", "the process that asked ended before it was ready"),
+        ] {
+            let (logging, lines) = log_lines(LevelFilter::WARN);
+            let (_kept, folder) = fresh_folder();
+            let reactor = test_reactor();
+            reactor.listen_tcp("127.0.0.1:0", |transport| Named { transport, name: "one" }).unwrap();
+            let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
+            let path = folder.join("handover");
+            let asked = async {
+                handover.finish(|| panic!("handed over")).await.unwrap();
+                let ask = move || {
+                    let mut other = connect_unix(&path);
+                    other.write_all(said.as_bytes()).unwrap();
+                    other.shutdown(Shutdown::Write).unwrap();
+                    let _ = other.read_to_end(&mut Vec::new());
+                };
+                reactor.defer_to_thread(ask).await.unwrap();
+            };
+            reactor.run_until(asked).unwrap();
+            drop(logging);
+            let lines = String::from_utf8(lines.lock().unwrap().clone()).unwrap();
+            assert!(lines.contains(why), "{lines}");
+        }
+    });
+}
+
+#[test]
+fn a_process_of_an_older_version_takes_over_and_is_taken_over_from() {
+    in_time(|| {
+        // It says that it is ready, and knows nothing else.
+        let (_kept, folder, one) = offering("one");
+        let mut next = connect_unix(&folder.join("handover"));
+        let mut received = Vec::new();
+        let names = receive_list(&next, &mut received);
+        assert_eq!(names.len(), received.len());
+        next.write_all(b"ready\n").unwrap();
+        assert_eq!(next.read_to_end(&mut Vec::new()).unwrap(), 0, "no message comes that it does not know");
+        one.expect_finished();
+        one.thread.join().unwrap();
+
+        // It reads that the next process is ready, and nothing behind that.
+        let (_kept, folder) = fresh_folder();
+        let path = folder.join("handover");
+        let listener = UnixListener::bind(&path).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = port.local_addr().unwrap();
+        let before = thread::spawn(move || {
+            let mut next = listener.accept().unwrap().0;
+            send_descriptors(&next, b"tcp 127.0.0.1:0\n", &[OwnedFd::from(port)]);
+            next.write_all(b"\n").unwrap();
+            let mut said = [0; 6];
+            next.read_exact(&mut said).unwrap();
+            assert_eq!(&said, b"ready\n");
+            std::fs::remove_file(path).unwrap();
+        });
+        let reactor = test_reactor();
+        let handover = Handover::begin(&reactor, folder.join("handover")).unwrap();
+        let port = reactor.listen_tcp("127.0.0.1:0", |transport| Named { transport, name: "two" }).unwrap();
+        assert_eq!(port.host().socket_addr(), Some(address));
+        let asked = async {
+            handover.finish(|| ()).await.unwrap();
+            reactor.defer_to_thread(move || answer(connect(address))).await.unwrap()
+        };
+        assert_eq!(reactor.run_until(asked).unwrap(), "two");
+        before.join().unwrap();
+    });
+}
+
+/// Reads the list that the old process begins with.
+fn receive_list(before: &UnixStream, descriptors: &mut Vec<OwnedFd>) -> Vec<String> {
+    let mut text = Vec::new();
+    while !text.ends_with(b"\n\n") {
+        text.extend(receive_descriptors(before, descriptors));
+    }
+    String::from_utf8(text).unwrap().lines().filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod draining;
 mod handover;
+mod live;
 mod overload;
 mod ports;
 mod refusals;

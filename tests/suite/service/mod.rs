@@ -6,3 +6,4 @@ mod process_monitor;
 mod runner;
 mod simulated;
 mod supervision;
+mod threads;

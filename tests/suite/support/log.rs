@@ -22,6 +22,35 @@ pub(crate) fn count_logged(level: LevelFilter) -> (impl Sized, Arc<AtomicUsize>)
     (tracing_subscriber::fmt().with_max_level(level).with_writer(writer).set_default(), lines)
 }
 
+/// Keeps what this thread logs at this level and above it, as long as the first value is not dropped.
+pub(crate) fn log_lines(level: LevelFilter) -> (impl Sized, Arc<Mutex<Vec<u8>>>) {
+    let (counting, _) = count_logged(level);
+    drop(counting);
+    let lines: Arc<Mutex<Vec<u8>>> = Arc::default();
+    let kept = Arc::clone(&lines);
+    (
+        tracing_subscriber::fmt()
+            .with_max_level(level)
+            .with_ansi(false)
+            .with_writer(move || Keeping(Arc::clone(&kept)))
+            .set_default(),
+        lines,
+    )
+}
+
+struct Keeping(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Keeping {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(data);
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 /// What has happened, in order; shared between the threads of a test.
 ///
 /// Received bytes that follow each other are one entry, since a stream is cut anywhere.

@@ -12,9 +12,9 @@ mod service_manager;
 mod times;
 mod world;
 
-pub(crate) use log::{Log, count_logged};
+pub(crate) use log::{Log, count_logged, log_lines};
 pub(crate) use panics::{Panic, panic_of};
-pub(crate) use plain_socket::{connect_unix, fresh_path, offer_descriptors, send_descriptors};
+pub(crate) use plain_socket::{connect_unix, fresh_path, offer_descriptors, receive_descriptors, send_descriptors};
 pub(crate) use policies::{Starting, echo, panicking_tap, recorder, tap, throttle};
 pub(crate) use recorder::{Callback, Guard, Recorder};
 pub(crate) use service_manager::ServiceManager;

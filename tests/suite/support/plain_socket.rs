@@ -1,15 +1,18 @@
 //! Sockets of the standard library, of both kinds, as the other side.
 
 use std::io;
-use std::io::{IoSlice, Read, Write};
+use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::net::{Shutdown, TcpStream};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use reactor::Address;
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
+    recvmsg, sendmsg,
+};
 use tempfile::{TempDir, tempdir};
 
 use crate::support::{PATIENCE, connect};
@@ -74,6 +77,22 @@ pub(crate) fn offer_descriptors(socket: impl AsFd, data: &[u8], descriptors: &[i
     assert!(control.push(SendAncillaryMessage::ScmRights(&descriptors)));
     sendmsg(socket, &[IoSlice::new(data)], &mut control, SendFlags::empty())?;
     Ok(())
+}
+
+/// Receives some bytes, and the descriptors that come with them.
+#[track_caller]
+pub(crate) fn receive_descriptors(socket: impl AsFd, descriptors: &mut Vec<OwnedFd>) -> Vec<u8> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(253))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let mut data = [0; 4096];
+    let flags = RecvFlags::CMSG_CLOEXEC;
+    let received = recvmsg(socket, &mut [IoSliceMut::new(&mut data)], &mut control, flags).unwrap();
+    for message in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(received) = message {
+            descriptors.extend(received);
+        }
+    }
+    data[..received.bytes].to_vec()
 }
 
 impl Read for PlainSocket {

@@ -73,9 +73,11 @@ impl InheritedServer {
     }
 
     fn take(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
-        let number = self.number()?;
-        let socket = self.reactor.open_in_system("descriptors", || listen_fds::take_listener(number, self.domain))?;
-        self.reactor.adopt_limited_port(socket, self.limits, factory)
+        let take = || {
+            let number = self.number()?;
+            self.reactor.open_in_system("descriptors", || listen_fds::take_listener(number, self.domain))
+        };
+        self.reactor.listen_inherited(&self.to_string(), take, self.limits, factory)
     }
 
     fn number(&self) -> io::Result<RawFd> {

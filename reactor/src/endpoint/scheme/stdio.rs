@@ -1,7 +1,9 @@
 //! `stdio:`.
 
 use std::cell::OnceCell;
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::{fmt, io};
 
@@ -17,6 +19,7 @@ use crate::net::connection_options::ConnectionOptions;
 use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
 use crate::reactor::Reactor;
+use crate::reactor::port_registry::{PortSocket, Request};
 use crate::reactor::standalone::between_pipes;
 use crate::transport::Transport;
 
@@ -33,9 +36,18 @@ struct StdioServer {
 impl ServerEndpoint for StdioServer {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
         let port = Rc::new(OnceCell::new());
-        let listener: AnyListener = Box::new(StdioListener(Some(self.reactor.take_stdio()?)));
+        // Of several reactors, the first has it.
+        let join = |_: &mut PortSocket| Ok(Some(StdioListener { stream: None, _held: Arc::default() }));
+        let open = |_: &[SocketAddr]| {
+            let held = Arc::default();
+            let shared = PortSocket::Single(Arc::downgrade(&held));
+            Ok((StdioListener { stream: Some(self.reactor.take_stdio()?), _held: held }, shared))
+        };
+        let (listener, key) = self.reactor.0.shared_ports.open(Request::of_process("stdio"), join, open)?;
+        let listener: AnyListener = Box::new(listener);
         let factory = FactoryCell::new(Closing { factory, port: Rc::clone(&port) });
         let opened = self.reactor.accept_on(listener, AcceptLimits::default(), ConnectionOptions::default(), factory);
+        self.reactor.0.shared_ports.hold(key, &opened);
         Ok(port.get_or_init(|| opened).clone())
     }
 }
@@ -47,13 +59,17 @@ impl fmt::Display for StdioServer {
 }
 
 /// A listener at which one stream arrives, and no other.
-struct StdioListener(Option<PipeStream>);
+struct StdioListener {
+    /// Until it is accepted.
+    stream: Option<PipeStream>,
+    _held: Arc<()>,
+}
 
 impl Listener for StdioListener {
     type Stream = AnyStream;
 
     fn poll_accept(&mut self, _cx: &mut Context<'_>) -> Poll<io::Result<Accepted<AnyStream>>> {
-        self.0.take().map_or(Poll::Pending, |stream| Poll::Ready(Ok(between_pipes(stream))))
+        self.stream.take().map_or(Poll::Pending, |stream| Poll::Ready(Ok(between_pipes(stream))))
     }
 
     fn host(&self) -> Address {

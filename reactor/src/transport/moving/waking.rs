@@ -4,7 +4,8 @@ use std::rc::{Rc, Weak};
 
 use crate::time::call::Call;
 use crate::transport::lifecycle::Lifecycle;
-use crate::transport::state::{Parent, Pump, State};
+use crate::transport::moving::pump::Pump;
+use crate::transport::state::{Parent, State};
 
 impl State {
     pub(crate) fn set_outer(&self, outer: Rc<Self>) {

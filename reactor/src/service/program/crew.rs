@@ -1,0 +1,165 @@
+//! The threads of a program besides the first.
+
+use std::convert::Infallible;
+use std::future::pending;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::future::{Either, join_all, select};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::hub::CutOffSum;
+use crate::reactor::Reactor;
+use crate::service::supervised::Supervised;
+use crate::service::{Service, ServiceError};
+use crate::time::timers::Sleep;
+
+/// What the threads of a program know of each other.
+pub(in crate::service) struct Crew {
+    name: String,
+    lame_duck: Duration,
+    /// How many threads besides the first have started their services.
+    started: watch::Sender<usize>,
+    /// Whether the program has been ready.
+    was_ready: AtomicBool,
+    /// For each thread besides the first.
+    signs_of_life: Vec<AtomicU8>,
+    reloads: Mutex<Vec<mpsc::UnboundedSender<oneshot::Sender<()>>>>,
+    cut_off: Mutex<CutOffSum>,
+    stopping_since: Mutex<Option<Instant>>,
+}
+
+/// What a sign of life is: none since the last look; one; or the thread has ended, and is not expected to give any.
+const SILENT: u8 = 0;
+const ALIVE: u8 = 1;
+const ENDED: u8 = 2;
+
+impl Crew {
+    pub(in crate::service) fn new(name: String, lame_duck: Duration, threads: usize) -> Self {
+        Self {
+            name,
+            lame_duck,
+            started: watch::Sender::new(0),
+            was_ready: AtomicBool::new(false),
+            signs_of_life: (1..threads).map(|_| AtomicU8::new(ALIVE)).collect(),
+            reloads: Mutex::default(),
+            cut_off: Mutex::default(),
+            stopping_since: Mutex::default(),
+        }
+    }
+
+    /// Resolves when the services of the other threads have started.
+    pub(in crate::service) async fn started(&self) {
+        // An error is impossible: the sender is here.
+        let _ = self.started.subscribe().wait_for(|started| *started == self.signs_of_life.len()).await;
+    }
+
+    pub(in crate::service) fn set_ready(&self) {
+        self.was_ready.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether each of the other threads has given a sign of life since the last call, or has ended.
+    pub(in crate::service) fn is_alive(&self) -> bool {
+        let is_alive = |sign: &AtomicU8| {
+            let swapped = sign.compare_exchange(ALIVE, SILENT, Ordering::Relaxed, Ordering::Relaxed);
+            swapped != Err(SILENT)
+        };
+        // All of them, so that each has to give a new one.
+        self.signs_of_life.iter().map(is_alive).fold(true, |all, is_alive| all & is_alive)
+    }
+
+    /// Has the other threads reload their services.
+    pub(in crate::service) async fn reload(&self) {
+        let ask = |thread: &mpsc::UnboundedSender<_>| {
+            let (tell, told) = oneshot::channel();
+            // A thread that has ended drops it.
+            let _ = thread.send(tell);
+            told
+        };
+        let asked: Vec<_> = lock(&self.reloads).iter().map(ask).collect();
+        join_all(asked).await;
+    }
+
+    pub(in crate::service) fn set_stopping_since(&self, instant: Instant) {
+        lock(&self.stopping_since).get_or_insert(instant);
+    }
+
+    /// Counts what a thread that has ended has cut off.
+    pub(in crate::service) fn add_cut_off(&self, cut_off: CutOffSum) {
+        let mut sum = lock(&self.cut_off);
+        sum.connections += cut_off.connections;
+        sum.unsent += cut_off.unsent;
+    }
+
+    /// What all have cut off, and since when they have been stopping.
+    pub(in crate::service) fn result(&self) -> (CutOffSum, Option<Instant>) {
+        (*lock(&self.cut_off), *lock(&self.stopping_since))
+    }
+}
+
+/// Runs the service of a thread besides the first.
+pub(in crate::service) fn run(reactor: &Reactor, service: impl Service, crew: &Arc<Crew>) -> Result<(), ServiceError> {
+    let sign_of_life = crew.signs_of_life.get(reactor.thread_number() - 1);
+    if let Some(interval) = sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero()) {
+        let (crew, index) = (Arc::clone(crew), reactor.thread_number() - 1);
+        // Twice as often as it is looked for.
+        reactor.call_every(interval / 4, move |_tick| crew.signs_of_life[index].store(ALIVE, Ordering::Relaxed));
+    }
+    let (ask, asked) = mpsc::unbounded_channel();
+    lock(&crew.reloads).push(ask);
+    let service = Rc::new(Supervised::new(service));
+    let (stopping, waits) = (Rc::clone(&service), Arc::clone(crew));
+    let timers = Rc::clone(&reactor.0.hub.timers);
+    reactor.before_shutdown(async move || {
+        if waits.was_ready.load(Ordering::Relaxed) && !waits.lame_duck.is_zero() {
+            Sleep::new(&timers, waits.lame_duck).await;
+        }
+        stopping.stop().await;
+    });
+    let outcome = reactor.run_until(serve(reactor, &service, crew, asked));
+    if let Some(sign) = sign_of_life {
+        sign.store(ENDED, Ordering::Relaxed);
+    }
+    crew.add_cut_off(reactor.0.hub.cut_off());
+    match outcome {
+        Ok(error) => Err(error),
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn serve(
+    reactor: &Reactor,
+    service: &Supervised,
+    crew: &Crew,
+    asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+) -> ServiceError {
+    tracing::debug!(program = crew.name, thread = reactor.thread_number(), "starting");
+    if let Err(error) = service.start().await {
+        return error;
+    }
+    reactor.0.shared_ports.set_up();
+    crew.started.send_modify(|started| *started += 1);
+    match select(pin!(service.failed()), pin!(reload(service, asked))).await {
+        Either::Left((error, _)) => error,
+        Either::Right((never, _)) => match never {},
+    }
+}
+
+async fn reload(service: &Supervised, mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>) -> Infallible {
+    while let Some(done) = asked.recv().await {
+        service.reload().await;
+        // The first thread may be stopping.
+        let _ = done.send(());
+    }
+    pending().await
+}
+
+/// Nothing that can panic runs while one of these is locked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
