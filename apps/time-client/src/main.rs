@@ -8,18 +8,20 @@ mod history;
 mod reply;
 mod terminal;
 
-use std::io;
 use std::io::{ErrorKind, IsTerminal};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::{env, io};
 
 use clap::Parser;
 use protocols::add_endpoint_schemes;
 use reactor::Reactor;
 use reactor::address::ToTarget;
 use reactor::endpoint::{ClientEndpoint, client_from_string};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{fmt, registry};
 
 use crate::arguments::{Arguments, fail};
 use crate::console::{Console, notice};
@@ -79,10 +81,10 @@ fn log_what_is_asked_for(verbose: u8) {
         2 => LevelFilter::DEBUG,
         _ => LevelFilter::TRACE,
     };
-    let by_option = || (verbose > 0).then(|| EnvFilter::default().add_directive(level.into()));
-    if let Some(filter) = EnvFilter::try_from_default_env().ok().or_else(by_option) {
-        let (terminal, stderr) = (io::stderr().is_terminal(), io::stderr);
-        let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr).with_ansi(terminal);
-        log.log_internal_errors(false).init();
+    let by_option = || (verbose > 0).then(|| Targets::new().with_default(level));
+    let by_variable = env::var("RUST_LOG").ok().and_then(|variable| variable.parse().ok());
+    if let Some(filter) = by_variable.or_else(by_option) {
+        let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+        registry().with(filter).with(lines.log_internal_errors(false)).init();
     }
 }
