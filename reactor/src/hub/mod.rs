@@ -12,7 +12,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::hub::buffers::{Buffers, ReadBuffer};
 use crate::hub::connection_budget::ConnectionBudget;
@@ -32,8 +32,10 @@ pub(crate) struct Hub {
     pub(crate) connection_budget: Arc<ConnectionBudget>,
     pub(crate) memory: MemoryLedger,
     pub(crate) buffers: Buffers,
-    /// How long connections may take to finish.
+    /// How long connections may take to finish when the reactor stops.
     pub(crate) shutdown_deadline: Cell<Duration>,
+    /// Since when they are asked to.
+    finishing_since: Cell<Option<Instant>>,
     /// Whether the reactor is closing everything.
     stopping: Cell<bool>,
     /// Whether ports wait before they accept anything.
@@ -86,6 +88,7 @@ impl Hub {
             memory: MemoryLedger::new(budgets.memory),
             buffers: Buffers::new(read_buffer),
             shutdown_deadline: Cell::new(Duration::from_secs(8)),
+            finishing_since: Cell::new(None),
             stopping: Cell::new(false),
             holds_clients: Cell::new(false),
             released: Wakers::default(),
@@ -120,6 +123,17 @@ impl Hub {
             self.released.add(waker);
         }
         self.holds_clients.get()
+    }
+
+    /// Begins the time that all connections together have to finish, because the reactor stops.
+    pub(crate) fn begin_to_finish(&self) {
+        self.finishing_since.set(Some(self.timers.now()));
+    }
+
+    /// How long connections that are asked to finish now may take.
+    pub(crate) fn time_to_finish(&self) -> Duration {
+        let elapsed = self.finishing_since.get().map(|since| self.timers.now().saturating_duration_since(since));
+        self.shutdown_deadline.get().saturating_sub(elapsed.unwrap_or_default())
     }
 
     pub(crate) fn is_stopping(&self) -> bool {

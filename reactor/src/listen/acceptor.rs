@@ -16,6 +16,7 @@ use crate::driver::Started;
 use crate::driver::keeper::Keeper;
 use crate::driver::linger::LingerLimits;
 use crate::driver::stream::{Accepted, Adopt, Listener, Stream};
+use crate::hub::Hub;
 use crate::net::connection_options::ConnectionOptions;
 use crate::port::accept_limits::AcceptLimits;
 use crate::port::admission::Admission;
@@ -24,7 +25,7 @@ use crate::port::seats::Place;
 use crate::port::{Accepts, Port};
 use crate::reactor::Reactor;
 use crate::reactor::core::Core;
-use crate::time::timers::{Sleep, Timers};
+use crate::time::timers::Sleep;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::moving::pump::AtRest;
@@ -280,8 +281,8 @@ impl Accepts for Acceptor {
         self.roster.connections().into_iter().filter(accepted).collect()
     }
 
-    fn timers(&self) -> &Rc<Timers> {
-        &self.roster.hub.timers
+    fn hub(&self) -> &Rc<Hub> {
+        &self.roster.hub
     }
 
     fn is_resumable(&self) -> bool {

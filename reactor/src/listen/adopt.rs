@@ -1,7 +1,6 @@
 //! Taking over sockets that were opened elsewhere.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +18,6 @@ use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
 use crate::port::seats::Seats;
 use crate::reactor::Reactor;
-use crate::reactor::port_registry::{PortSocket, Request};
 use crate::unix::file::NamedSocket;
 use crate::unix::{Unix, UnixPort};
 
@@ -67,57 +65,6 @@ impl Reactor {
         } else {
             self.accept_on(self.in_context(|| TcpPort::new(Arc::new(socket), seat))?, limits, options, factory)
         })
-    }
-
-    /// Accepts connections on a socket that the process was started with, which `take` takes unless another reactor of the
-    /// group has done so by the same name.
-    pub(crate) fn listen_inherited(
-        &self,
-        name: &str,
-        take: impl FnOnce() -> io::Result<OwnedFd>,
-        limits: AcceptLimits,
-        factory: impl Factory,
-    ) -> io::Result<Port> {
-        let (request, options) = (Request::of_process(name), ConnectionOptions::default());
-        let load = &self.0.shared_ports.load;
-        let join = |socket: &mut PortSocket| {
-            let Some(seats) = socket.seats() else { return Ok(None) };
-            let seat = seats.take(load);
-            Ok(match socket {
-                PortSocket::Tcp(socket, _) => match socket.upgrade() {
-                    Some(socket) => Some(InheritedPort::Tcp(TcpPort::new(socket, seat)?)),
-                    None => None,
-                },
-                _ => match socket.named() {
-                    Some(named) => Some(InheritedPort::Unix(UnixPort::new(named, seat, true)?)),
-                    None => None,
-                },
-            })
-        };
-        let open = |_: &[SocketAddr]| {
-            let socket = self.adopted_listener(take()?)?;
-            let seats = Arc::<Seats>::default();
-            let seat = seats.take(load);
-            Ok(if is_unix(&socket)? {
-                let named = Arc::new(NamedSocket::adopted(socket));
-                let shared = PortSocket::Unix(Arc::downgrade(&named), Arc::downgrade(&seats));
-                (InheritedPort::Unix(UnixPort::new(named, seat, true)?), shared)
-            } else {
-                let socket = Arc::new(socket);
-                let shared = PortSocket::Tcp(Arc::downgrade(&socket), Arc::downgrade(&seats));
-                (InheritedPort::Tcp(TcpPort::new(socket, seat)?), shared)
-            })
-        };
-        let (opened, key) = self.open_shared(request, join, open)?;
-        let factory = FactoryCell::new(factory);
-        let port = match opened {
-            InheritedPort::Tcp(listener) => self.accept_on(listener, limits, options, factory),
-            InheritedPort::Unix(listener) => {
-                self.accept_on(Box::new(listener) as AnyListener, limits, options, factory)
-            }
-        };
-        self.0.shared_ports.hold(key, &port);
-        Ok(port)
     }
 
     /// Makes a connection of a socket that is already connected, TCP or UNIX. `factory` builds the protocol in the
@@ -169,7 +116,7 @@ impl Reactor {
         Ok(self.start_datagrams(Rc::new(socket), build))
     }
 
-    fn adopted_listener(&self, socket: OwnedFd) -> io::Result<Socket> {
+    pub(super) fn adopted_listener(&self, socket: OwnedFd) -> io::Result<Socket> {
         self.adopted("port", socket, Type::STREAM, |socket| {
             if socket.is_listener()? { Ok(()) } else { Err(refused("it does not listen")) }
         })
@@ -204,13 +151,7 @@ impl Reactor {
     }
 }
 
-/// What an inherited socket turned out to be.
-enum InheritedPort {
-    Tcp(TcpPort),
-    Unix(UnixPort),
-}
-
-fn is_unix(socket: &Socket) -> io::Result<bool> {
+pub(super) fn is_unix(socket: &Socket) -> io::Result<bool> {
     Ok(socket.domain()? == Domain::UNIX)
 }
 

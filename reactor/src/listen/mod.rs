@@ -31,6 +31,8 @@ pub(crate) mod acceptor;
 pub(crate) mod adopt;
 pub(crate) mod handover;
 #[cfg(feature = "service")]
+mod inherited;
+#[cfg(feature = "service")]
 pub(crate) mod listen_fds;
 pub(crate) mod port_kind;
 #[cfg(feature = "service")]

@@ -46,9 +46,10 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::address::Address;
+use crate::hub::Hub;
 use crate::hub::intake::Intake;
 use crate::port::refusals::Refusal;
-use crate::time::timers::{Sleep, Timers};
+use crate::time::timers::Sleep;
 use crate::transport::Transport;
 use crate::transport::moving::pump::AtRest;
 use crate::util::wakers::Wakers;
@@ -102,7 +103,7 @@ struct PortState {
 pub(crate) trait Accepts {
     /// The live connections, oldest first.
     fn connections(&self) -> Vec<Transport>;
-    fn timers(&self) -> &Rc<Timers>;
+    fn hub(&self) -> &Rc<Hub>;
     /// Whether the connections can go on in another process.
     fn is_resumable(&self) -> bool;
     /// Goes on with a connection of another process, at rest until [`go`](crate::transport::moving::pump::Pump::go).
@@ -343,9 +344,15 @@ impl Port {
     }
 
     /// Waits until no connection is left, and aborts those left at the deadline.
+    /// How long its connections may take if they are asked to finish now: what is left of the reactor's time.
+    #[cfg(feature = "service")]
+    pub(crate) fn time_to_finish(&self) -> Duration {
+        self.acceptor().map(|acceptor| acceptor.hub().time_to_finish()).unwrap_or_default()
+    }
+
     async fn deserted_within(&self, deadline: Duration) -> Vec<CutOff> {
         let Some(acceptor) = self.acceptor() else { return Vec::new() };
-        let mut over = Sleep::new(acceptor.timers(), deadline);
+        let mut over = Sleep::new(&acceptor.hub().timers, deadline);
         let deserted = poll_fn(|cx| match self.poll_deserted(cx) {
             Poll::Ready(()) => Poll::Ready(true),
             Poll::Pending => Pin::new(&mut over).poll(cx).map(|()| false),

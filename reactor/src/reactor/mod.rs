@@ -144,7 +144,9 @@ impl Reactor {
     }
 
     /// Sets how long connections may take, when the reactor stops, to finish and to send what was written (8 s by
-    /// default). Those that take longer are aborted. It also bounds how long the calls that a connection has
+    /// default). Those that take longer are aborted. The time begins with the stop and is one for all: services that stop
+    /// [before the rest](Self::before_shutdown) use it, too, and what belongs to none has what they leave, or a fifth of a
+    /// second. It also bounds how long the calls that a connection has
     /// [deferred](Transport::defer) may keep it open when its peer has [ended its stream](crate::OnEof::Close).
     pub fn set_shutdown_deadline(&self, deadline: Duration) {
         self.0.hub.shutdown_deadline.set(deadline);

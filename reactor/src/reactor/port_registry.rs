@@ -42,6 +42,7 @@ pub(crate) enum PortSocket {
     /// Each reactor has a socket of its own, and the system spreads the datagrams by the address of the peer.
     Udp(SocketAddr, Vec<Weak<UdpSocket>>),
     /// Something that only one reactor can have; open while it has it.
+    #[cfg_attr(not(feature = "service"), expect(dead_code, reason = "only an endpoint is one"))]
     Single(Weak<()>),
 }
 
@@ -170,6 +171,7 @@ impl<'a> Request<'a> {
     }
 
     /// Something that the process was started with.
+    #[cfg(feature = "service")]
     pub(crate) fn of_process(name: &'a str) -> Self {
         Self { name, is_definite: true, is_inheritable: false }
     }

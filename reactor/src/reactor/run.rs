@@ -200,6 +200,7 @@ fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::
 
 /// The steps that [`Reactor::run`] describes.
 async fn shut_down(core: &Rc<Core>) {
+    core.hub.begin_to_finish();
     let hooks = core.before_shutdown.take().into_iter().map(|hook| hook()).collect();
     unless_stopped(core, StopAsked::AtOnce, log_panics(hooks)).await;
     core.phase.set(Phase::Stopping);
@@ -216,7 +217,8 @@ async fn shut_down(core: &Rc<Core>) {
         transport.0.wake();
     }
     let gone = core.roster.until(|roster| roster.len() == 0);
-    let flushed = at_most(core, core.hub.shutdown_deadline.get(), gone);
+    // What services have left of the time; or a moment, in which what is ready leaves.
+    let flushed = at_most(core, core.hub.time_to_finish().max(LAST_MOMENT), gone);
     unless_stopped(core, StopAsked::AtOnce, flushed).await;
 
     for transport in core.roster.connections() {
@@ -263,6 +265,9 @@ async fn at_most(core: &Core, time: Duration, future: impl Future<Output = ()>) 
     })
     .await;
 }
+
+/// How long connections have at least when everything else has stopped.
+const LAST_MOMENT: Duration = Duration::from_millis(200);
 
 /// How long sockets that wait for their peers may keep a reactor from ending.
 const LINGER_PATIENCE: Duration = Duration::from_millis(200);

@@ -98,7 +98,7 @@ impl ClientService {
             factory: share(factory),
             prepare: None,
             backoff: Backoff::new(),
-            deadline: Duration::from_secs(8),
+            deadline: None,
             shared: Rc::new(ClientServiceCell {
                 state: RefCell::new(ClientState::Away),
                 transport: RefCell::new(None),
@@ -150,10 +150,11 @@ impl ClientService {
         self
     }
 
-    /// Sets how long a connection may take to finish when the service stops (8 s); after that it is aborted.
+    /// Sets how long a connection may take to finish when the service stops; after that it is aborted. By default it is what
+    /// is left of the time that [all have](Reactor::set_shutdown_deadline) when the reactor stops (8 s).
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.task.deadline = deadline;
+        self.task.deadline = Some(deadline);
         self
     }
 
@@ -257,7 +258,7 @@ struct ClientTask {
     factory: SharedFactory,
     prepare: Option<Prepare>,
     backoff: Backoff,
-    deadline: Duration,
+    deadline: Option<Duration>,
     shared: Rc<ClientServiceCell>,
 }
 
@@ -331,10 +332,11 @@ impl ClientTask {
 }
 
 /// Asks a connection to finish, and aborts it after the deadline.
-async fn close(transport: &Transport, deadline: Duration) {
+async fn close(transport: &Transport, deadline: Option<Duration>) {
     let mut ended = pin!(transport.finished());
     transport.drain();
-    let late = Sleep::new(&transport.0.hub.timers, deadline);
+    let hub = &transport.0.hub;
+    let late = Sleep::new(&hub.timers, deadline.unwrap_or_else(|| hub.time_to_finish()));
     if let Either::Right(_) = select(&mut ended, late).await {
         tracing::warn!(peer = %transport.peer(), unsent = transport.unsent_bytes(), "cut off: it did not finish in time");
         transport.abort_connection();

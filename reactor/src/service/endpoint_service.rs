@@ -23,7 +23,7 @@ pub struct EndpointService {
     listen: Listen,
     /// What is listened on, if it has an endpoint.
     endpoint: Option<Rc<dyn ServerEndpoint>>,
-    deadline: Duration,
+    deadline: Option<Duration>,
     /// The open port, until it is drained.
     port: RefCell<Option<Port>>,
     cut_off: RefCell<Vec<CutOff>>,
@@ -83,16 +83,17 @@ impl EndpointService {
             name: name.into(),
             listen: Box::new(listen),
             endpoint: None,
-            deadline: Duration::from_secs(8),
+            deadline: None,
             port: RefCell::new(None),
             cut_off: RefCell::default(),
         }
     }
 
-    /// Sets how long connections may take to finish when the service stops (8 s); after that they are aborted.
+    /// Sets how long connections may take to finish when the service stops; after that they are aborted. By default it is what
+    /// is left of the time that [all have](Reactor::set_shutdown_deadline) when the reactor stops (8 s).
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.deadline = Some(deadline);
         self
     }
 
@@ -123,7 +124,7 @@ impl Service for EndpointService {
     async fn stop(&self) {
         // It stays here meanwhile: if this future is dropped, `stop` may be called again.
         let Some(port) = self.port() else { return };
-        let cut_off = port.drain(self.deadline).await;
+        let cut_off = port.drain(self.deadline.unwrap_or_else(|| port.time_to_finish())).await;
         self.cut_off.replace(cut_off);
         self.port.replace(None);
     }

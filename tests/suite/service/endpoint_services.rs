@@ -6,7 +6,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use reactor::endpoint::ServerEndpoint;
-use reactor::service::{EndpointService, MultiService, Service, TimerService};
+use reactor::service::{EndpointService, MultiService, Runner, Service, TimerService};
 use reactor::task::Tick;
 use reactor::testing::{Simulation, expect_panic};
 use reactor::{Factory, Port, Reactor, Transport};
@@ -112,6 +112,35 @@ fn an_endpoint_service_tells_whom_it_has_cut_off_at_its_deadline() {
     let cut_off = service.cut_off();
     assert_eq!(cut_off.len(), 1);
     assert!(sim.addresses_of("client").contains(&cut_off[0].peer.socket_addr().unwrap().ip()));
+}
+
+#[test]
+fn services_and_all_other_connections_have_one_time_to_finish() {
+    let sim = Simulation::new(0);
+    let server = sim.host("server");
+    let stubborn = |transport: Transport| {
+        transport.on_drain(|_: &mut Recorder| {});
+        Recorder::new(transport, Log::default())
+    };
+    let listening = server.clone();
+    let service = EndpointService::from_fn("stubborn", async move || listening.listen_tcp(7, stubborn));
+    let other = server.listen_tcp(8, stubborn).unwrap();
+    let services = MultiService::new(&server, "all").with(service);
+    let program = server.clone();
+    let runs = Runner::new("program");
+    let stopping = server.clone();
+    server.call_later(SECOND, move || stopping.stop());
+    let clients = ["server:7", "server:8"].map(|to| {
+        let log = Log::default();
+        let told = log.clone();
+        sim.host("client").connect_tcp(to, move |transport| Recorder::new(transport, told.clone()));
+        log
+    });
+    runs.run_on(&program, services).unwrap();
+    assert!(clients.iter().all(|log| log.has("made")));
+    assert_eq!(other.connection_count(), 0);
+    let took = sim.elapsed() - SECOND;
+    assert!((8 * SECOND..9 * SECOND).contains(&took), "{took:?}");
 }
 
 #[test]

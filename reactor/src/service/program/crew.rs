@@ -113,10 +113,11 @@ pub(in crate::service) fn run(reactor: &Reactor, service: impl Service, crew: &A
     lock(&crew.reloads).push(ask);
     let service = Rc::new(Supervised::new(service));
     let (stopping, waits) = (Rc::clone(&service), Arc::clone(crew));
-    let timers = Rc::clone(&reactor.0.hub.timers);
+    let hub = Rc::clone(&reactor.0.hub);
     reactor.before_shutdown(async move || {
         if waits.was_ready.load(Ordering::Relaxed) && !waits.lame_duck.is_zero() {
-            Sleep::new(&timers, waits.lame_duck).await;
+            Sleep::new(&hub.timers, waits.lame_duck).await;
+            hub.begin_to_finish();
         }
         stopping.stop().await;
     });

@@ -19,7 +19,7 @@ use futures_util::future::{Either, select};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::hub::CutOffSum;
+use crate::hub::{CutOffSum, Hub};
 use crate::listen::handover::Handover;
 use crate::reactor::Reactor;
 use crate::service::program::crew::Crew;
@@ -61,7 +61,7 @@ pub(super) fn run(
         readiness,
         handover: Cell::new(handover),
         service: Supervised::new(service),
-        timers: Rc::clone(&reactor.0.hub.timers),
+        hub: Rc::clone(&reactor.0.hub),
         is_process,
         crew,
         manager: OnceCell::new(),
@@ -73,7 +73,7 @@ pub(super) fn run(
     drop(program.pid_file.take());
     match &program.crew {
         Some(crew) => crew.add_cut_off(reactor.0.hub.cut_off()),
-        None => report(&program.name, &program.timers, reactor.0.hub.cut_off(), program.stopping_since.get()),
+        None => report(&program.name, &program.hub.timers, reactor.0.hub.cut_off(), program.stopping_since.get()),
     }
     match outcome {
         Ok(error) => Err(error),
@@ -109,7 +109,7 @@ struct Program {
     /// Set until the service has started.
     handover: Cell<Option<Handover>>,
     service: Supervised,
-    timers: Rc<Timers>,
+    hub: Rc<Hub>,
     /// Whether it handles signals, and perhaps has a service manager.
     is_process: bool,
     /// Its other threads.
@@ -122,7 +122,7 @@ struct Program {
 impl Program {
     /// Starts and serves; resolves with the error that made that impossible.
     async fn serve(&self, reactor: &Reactor) -> ServiceError {
-        let begun = self.timers.now();
+        let begun = self.hub.timers.now();
         tracing::info!(program = self.name, "starting");
         // From here on a hangup does not end the program. If `nohup` started it, a hangup means nothing.
         let takes_hangups = self.is_process && reactor.0.handles_signals.get() && !is_ignored(libc::SIGHUP);
@@ -218,22 +218,23 @@ impl Program {
     }
 
     async fn stop(&self) {
-        self.stopping_since.set(Some(self.timers.now()));
+        self.stopping_since.set(Some(self.hub.timers.now()));
         if let Some(crew) = &self.crew {
-            crew.set_stopping_since(self.timers.now());
+            crew.set_stopping_since(self.hub.timers.now());
         }
         let was_ready = self.readiness.is_ready();
         self.readiness.set(false);
         self.tell(&[NotifyState::Stopping]).await;
         tracing::info!(program = self.name, "stopping its service");
         if was_ready && !self.lame_duck.is_zero() {
-            Sleep::new(&self.timers, self.lame_duck).await;
+            Sleep::new(&self.hub.timers, self.lame_duck).await;
+            self.hub.begin_to_finish();
         }
         self.service.stop().await;
     }
 
     fn since(&self, instant: Instant) -> Duration {
-        self.timers.now().saturating_duration_since(instant)
+        self.hub.timers.now().saturating_duration_since(instant)
     }
 
     /// Made when it is first needed: a program that another thread ends before it has started says so, too.
@@ -244,7 +245,7 @@ impl Program {
 
     async fn tell(&self, states: &[NotifyState<'_>]) {
         if let Some(manager) = self.manager() {
-            manager.tell(&self.timers, states).await;
+            manager.tell(&self.hub.timers, states).await;
         }
     }
 }
