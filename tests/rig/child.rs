@@ -89,14 +89,15 @@ impl Child {
         Ok(Self { process, address, output: Some(lines(output)), errors: Some(errors) })
     }
 
-    /// The address it listens on.
+    /// The address it listens on, also if it has printed that as the URL of a page.
     ///
     /// # Panics
     ///
     /// If that is not an IP address and a port.
     #[track_caller]
     pub fn address(&self) -> SocketAddr {
-        self.address.parse().expect("it listens on an IP address")
+        let address = self.address.strip_prefix("http://").unwrap_or(&self.address);
+        address.trim_end_matches('/').parse().expect("it listens on an IP address")
     }
 
     /// Its process id.
