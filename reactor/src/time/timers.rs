@@ -32,6 +32,9 @@ struct Queue {
 struct TimerEntry {
     /// Invariant: the key of this entry in `order`. Its number changes whenever the call is moved.
     key: (Instant, u64),
+    /// The key it is to have, if it was moved to a later time: a call that is moved often and rarely made, such as a time
+    /// limit, changes its place in `order` only when it comes first.
+    later: Option<(Instant, u64)>,
     /// The number it was made with, by which handles find it.
     id: u64,
     action: Action,
@@ -66,14 +69,14 @@ impl Timers {
         let mut queue = self.queue.borrow_mut();
         let id = queue.take_number();
         let key = (deadline, id);
-        let index = queue.entries.insert(TimerEntry { key, id, action });
+        let index = queue.entries.insert(TimerEntry { key, later: None, id, action });
         queue.place(key, index);
         TimerId { index, id }
     }
 
     /// When the call is due; `None` if it has been made or cancelled.
     pub(crate) fn due_at(&self, timer: TimerId) -> Option<Instant> {
-        self.queue.borrow().find(timer).map(|entry| entry.key.0)
+        self.queue.borrow().find(timer).map(|entry| entry.due_key().0)
     }
 
     /// Cancels the call; returns false if it was already gone.
@@ -109,7 +112,7 @@ impl Timers {
         if !queue.waker.as_ref().is_some_and(|w| w.will_wake(waker)) {
             queue.waker = Some(waker.clone());
         }
-        queue.order.first_key_value().map(|(key, _)| key.0)
+        queue.first().map(|(key, _)| key.0)
     }
 
     /// Makes the calls that are due, each with nothing borrowed. Returns true if more became due meanwhile: calls made
@@ -120,17 +123,16 @@ impl Timers {
         while let Some(action) = self.next_due(&pass) {
             action.run();
         }
-        self.queue.borrow().order.first_key_value().is_some_and(|(key, _)| key.0 <= pass.now)
+        self.queue.borrow_mut().first().is_some_and(|(key, _)| key.0 <= pass.now)
     }
 
     fn next_due(&self, pass: &Pass) -> Option<Action> {
         let mut queue = self.queue.borrow_mut();
-        let first = queue.order.first_entry()?;
-        let (deadline, number) = *first.key();
-        if deadline > pass.now || number >= pass.below {
+        let (key, index) = queue.first()?;
+        if key.0 > pass.now || key.1 >= pass.below {
             return None;
         }
-        let index = first.remove();
+        queue.order.remove(&key);
         Some(queue.entries.remove(index).action)
     }
 
@@ -158,13 +160,18 @@ impl Timers {
 
     fn move_to(&self, timer: TimerId, to: impl FnOnce(Instant) -> Instant) -> bool {
         let mut queue = self.queue.borrow_mut();
-        let Some(old) = queue.find(timer).map(|entry| entry.key) else {
+        let Some(entry) = queue.find(timer) else {
             return false;
         };
-        let key = (to(old.0), queue.take_number());
-        queue.order.remove(&old);
-        queue.entries[timer.index].key = key;
-        queue.place(key, timer.index);
+        let (old, due) = (entry.key, entry.due_key().0);
+        let key = (to(due), queue.take_number());
+        if key.0 >= old.0 {
+            queue.entries[timer.index].later = Some(key);
+        } else {
+            queue.order.remove(&old);
+            queue.entries[timer.index].later = None;
+            queue.place(key, timer.index);
+        }
         true
     }
 }
@@ -179,13 +186,32 @@ impl Queue {
         self.entries.get(timer.index).filter(|entry| entry.id == timer.id)
     }
 
+    /// The first call to make. Those before it that were moved to a later time find their place.
+    fn first(&mut self) -> Option<((Instant, u64), usize)> {
+        loop {
+            let (key, index) = self.order.first_key_value().map(|(key, index)| (*key, *index))?;
+            let Some(later) = self.entries[index].later.take() else { return Some((key, index)) };
+            self.order.remove(&key);
+            self.order.insert(later, index);
+            self.entries[index].key = later;
+        }
+    }
+
     fn place(&mut self, key: (Instant, u64), index: usize) {
+        self.entries[index].key = key;
         self.order.insert(key, index);
         if self.order.first_key_value().is_some_and(|(first, _)| *first == key)
             && let Some(waker) = &self.waker
         {
             waker.wake_by_ref();
         }
+    }
+}
+
+impl TimerEntry {
+    /// When it is due, and its number among those due at the same time.
+    fn due_key(&self) -> (Instant, u64) {
+        self.later.unwrap_or(self.key)
     }
 }
 
