@@ -45,8 +45,8 @@ fn a_certificate_is_judged_by_the_reactors_time() {
 #[test]
 fn s205_a_certificate_of_an_unknown_authority_is_refused_unless_it_is_known() {
     let own = self_signed("server.example");
-    let expected = "the certificate of server.example was not issued by an authority that this side trusts, or those \
-                    in between were not sent";
+    let expected = "the certificate of server.example was not issued by an authority that this side trusts, or \
+                    intermediate certificates were not sent";
     assert_eq!(refusal(&own), expected);
     // Unless it is known.
     let fingerprint = own.certificates().fingerprints().next().unwrap();
