@@ -4,7 +4,8 @@ use crate::connection::Protocol;
 use crate::transport::Transport;
 
 /// A protocol that can say its state as bytes, so that its connection goes on when the program is replaced by its next
-/// version: see [`Handover`](crate::listen::Handover). [`resumable`] makes a factory for it. Nothing in Twisted does this.
+/// version: see [`Handover`](crate::listen::Handover). [`resumable`](crate::connection::resumable) makes a factory for it.
+/// Nothing in Twisted does this.
 ///
 /// ```
 /// use reactor::connection::{Resumable, resumable};
@@ -58,8 +59,9 @@ pub trait Resumable {
     fn state(&mut self) -> Option<Vec<u8>>;
 }
 
-/// The part of a factory that lets connections go on in the next process, from [`Factory::resumption`]. For factories around
-/// other factories; [`resumable`] and the receivers of the crate `protocols` have it ready-made.
+/// The part of a factory that lets connections go on in the next process, from
+/// [`Factory::resumption`](crate::Factory::resumption). For factories around other factories;
+/// [`resumable`](crate::connection::resumable) and the receiver of lines of the crate `protocols` have it ready-made.
 pub trait Resumption {
     /// The state of a protocol that this factory has built; `None` if it cannot go on in another process now.
     fn save(&mut self, protocol: &mut dyn Protocol) -> Option<Vec<u8>>;

@@ -90,7 +90,7 @@ impl EndpointService {
     }
 
     /// Sets how long connections may take to finish when the service stops; after that they are aborted. By default it is what
-    /// is left of the time that [all have](Reactor::set_shutdown_deadline) when the reactor stops (8 s).
+    /// is left of the time that [all have](crate::Reactor::set_shutdown_deadline) when the reactor stops (8 s).
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = Some(deadline);
