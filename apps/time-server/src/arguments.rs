@@ -283,7 +283,10 @@ fn address(text: &str) -> Result<SocketAddr, String> {
 }
 
 fn port(text: &str) -> Result<u16, String> {
-    text.parse().map_err(|_| format!("{text:?} is not a port: a port is a number from 0 to 65535"))
+    // Without the sign that `parse` would allow.
+    let digits = Some(text).filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    let port = digits.and_then(|digits| digits.parse().ok());
+    port.ok_or_else(|| format!("{text:?} is not a port: a port is a number from 0 to 65535"))
 }
 
 /// Whether the text before the last colon can be a host; in a bare IPv6 address it cannot.
