@@ -66,11 +66,11 @@ pub(crate) fn prepare<S: Stream>(
         transport.0.with_cold(|cold| cold.peer_credentials = Some(credentials));
     }
     let span = span(&transport, stream.pid());
-    let built = span.in_scope(|| {
+    let connection = span.in_scope(|| {
         keeper.connection_begins(&transport);
-        build(transport.clone())
+        connection(&transport, build(transport.clone()))
     });
-    let connection = match span.in_scope(|| connection(&transport, built)) {
+    let connection = match connection {
         Ok(connection) => connection,
         Err(refused) => return refused,
     };
@@ -84,7 +84,6 @@ pub(crate) fn prepare<S: Stream>(
             io: Io { stream, eof: false, broken: None, received: 0, sent: 0 },
             phase: StreamPhase::Open(connection),
             keeper,
-            resting: None,
         }),
     });
     transport.0.set_pump(Rc::downgrade(&driver) as _);
@@ -137,8 +136,6 @@ struct StreamLoop<S> {
     io: Io<S>,
     phase: StreamPhase,
     keeper: Rc<dyn Keeper>,
-    /// While it rests, how much was unsent when that began, inside all layers.
-    resting: Option<usize>,
 }
 
 /// The stream, and what has become of it.
@@ -154,9 +151,18 @@ struct Io<S> {
 
 enum StreamPhase {
     Open(Connection),
+    /// Another process decides whether to take the connection.
+    Resting(Box<Resting>),
     /// The protocol is gone; the socket reads and drops what the peer still sends.
     Lingering(Box<Linger>),
     Over,
+}
+
+/// A connection at rest.
+struct Resting {
+    connection: Connection,
+    /// How much was unsent when the rest began, inside all layers.
+    unsent: usize,
 }
 
 impl<S: Stream> Runnable for Driver<S> {
@@ -204,13 +210,11 @@ enum LoopStep {
 
 impl<S: Stream> StreamLoop<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.resting.is_some() {
-            return Poll::Pending;
-        }
         let mut budget = Budget::default();
         loop {
             let step = match &mut self.phase {
                 StreamPhase::Open(_) => self.step(cx, &mut budget),
+                StreamPhase::Resting(_) => return Poll::Pending,
                 StreamPhase::Lingering(_) => return self.linger(cx),
                 StreamPhase::Over => return Poll::Ready(()),
             };
@@ -261,15 +265,21 @@ impl<S: Stream> StreamLoop<S> {
         if failed {
             self.io.stream.reset();
         }
-        let StreamPhase::Open(mut connection) = std::mem::replace(&mut self.phase, StreamPhase::Over) else { return };
-        let transport = connection.transport().clone();
+        let StreamPhase::Open(connection) = std::mem::replace(&mut self.phase, StreamPhase::Over) else { return };
+        let transport = connection.transport();
         if lingers {
             let source = transport.0.peer().source();
             self.roster.begin_lingering(source);
             self.phase = StreamPhase::Lingering(Box::new(Linger::new(self.roster.hub.timers.now(), source)));
         }
         let reason = if reason.is_clean() { transport.0.close_reason() } else { reason };
-        tracing::debug!(%reason, received = self.io.received, sent = self.io.sent, unsent = connection.transport().unsent_bytes(), "closed");
+        self.lost(connection, reason);
+    }
+
+    /// Tells everybody that the connection has ended.
+    fn lost(&self, mut connection: Connection, reason: CloseReason) {
+        let transport = connection.transport().clone();
+        tracing::debug!(%reason, received = self.io.received, sent = self.io.sent, unsent = transport.unsent_bytes(), "closed");
         connection.lost(reason.clone());
         drop(connection);
         self.keeper.connection_ends(&transport);
@@ -451,7 +461,7 @@ impl<S: Stream> Io<S> {
 impl<S> Drop for StreamLoop<S> {
     fn drop(&mut self) {
         match &self.phase {
-            StreamPhase::Open(_) => self.roster.remove(self.key),
+            StreamPhase::Open(_) | StreamPhase::Resting(_) => self.roster.remove(self.key),
             StreamPhase::Lingering(linger) => self.roster.end_lingering(linger.source()),
             StreamPhase::Over => {}
         }

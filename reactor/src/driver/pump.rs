@@ -1,11 +1,9 @@
 //! What handles of a connection ask of its driver.
 
-use std::rc::Rc;
 use std::task::{Context, Waker};
 
 use crate::driver::stream::Stream;
-use crate::driver::{Driver, StreamLoop, StreamPhase};
-use crate::transport::Transport;
+use crate::driver::{Driver, Resting, StreamLoop, StreamPhase};
 use crate::transport::close_reason::CloseReason;
 use crate::transport::moving::pump::{AtRest, Pump};
 
@@ -19,9 +17,7 @@ impl<S: Stream> Pump for Driver<S> {
     }
 
     fn turn(&self) {
-        if let Ok(mut link) = self.link.try_borrow_mut()
-            && link.resting.is_none()
-        {
+        if let Ok(mut link) = self.link.try_borrow_mut() {
             let _entered = self.span.as_ref().map(|span| span.enter());
             if let StreamPhase::Open(connection) = &mut link.phase {
                 // Futures woken here are polled again below, with the task's own waker.
@@ -45,13 +41,15 @@ impl<S: Stream> Pump for Driver<S> {
 
     fn begin_at_rest(&self) {
         if let Ok(mut link) = self.link.try_borrow_mut() {
-            link.resting = Some(0);
+            link.begin_to_rest(0);
         }
     }
 
     fn go(&self) {
-        if let Ok(mut link) = self.link.try_borrow_mut() {
-            link.resting = None;
+        if let Ok(mut link) = self.link.try_borrow_mut()
+            && let Some(resting) = link.take_resting()
+        {
+            link.phase = StreamPhase::Open(resting.connection);
         }
         self.wake();
     }
@@ -59,9 +57,10 @@ impl<S: Stream> Pump for Driver<S> {
     fn release(&self) -> Vec<u8> {
         let Ok(mut link) = self.link.try_borrow_mut() else { return Vec::new() };
         let _entered = self.span.as_ref().map(|span| span.enter());
-        let Some(unsent) = link.resting.take() else { return Vec::new() };
-        let written = Transport(Rc::clone(&self.state)).innermost().0.unsent().split_off(unsent);
-        link.release();
+        let Some(Resting { connection, unsent }) = link.take_resting() else { return Vec::new() };
+        let written = connection.transport().innermost().0.unsent().split_off(unsent);
+        // The socket stays open in another process.
+        link.lost(connection, CloseReason::HandedOver);
         drop(link);
         self.wake();
         written
@@ -71,9 +70,7 @@ impl<S: Stream> Pump for Driver<S> {
 impl<S: Stream> StreamLoop<S> {
     /// Stops moving bytes, if another process can go on with the connection.
     fn rest(&mut self) -> Option<AtRest> {
-        let Self { phase: StreamPhase::Open(connection), io, keeper, resting: resting @ None, .. } = self else {
-            return None;
-        };
+        let Self { phase: StreamPhase::Open(connection), io, keeper, .. } = self else { return None };
         if io.eof || io.broken.is_some() {
             return None;
         }
@@ -89,21 +86,27 @@ impl<S: Stream> StreamLoop<S> {
         if let Some(message) = panic {
             connection.panicked(message);
         }
-        let state = state?;
-        *resting = Some(connection.transport().innermost().unsent_bytes());
-        Some(AtRest { socket, state, unsent: connection.transport().0.unsent() })
+        let at_rest = AtRest { socket, state: state?, unsent: connection.transport().0.unsent() };
+        let unsent = connection.transport().innermost().unsent_bytes();
+        self.begin_to_rest(unsent);
+        Some(at_rest)
     }
 
-    /// Ends the connection here: the socket is closed, and stays open in another process.
-    fn release(&mut self) {
-        let StreamPhase::Open(mut connection) = std::mem::replace(&mut self.phase, StreamPhase::Over) else { return };
-        let transport = connection.transport().clone();
-        let reason = CloseReason::HandedOver;
-        tracing::debug!(%reason, received = self.io.received, sent = self.io.sent, "closed");
-        connection.lost(reason.clone());
-        drop(connection);
-        self.keeper.connection_ends(&transport);
-        self.keeper.connection_lost(&reason);
-        self.roster.remove(self.key);
+    fn begin_to_rest(&mut self, unsent: usize) {
+        self.phase = match std::mem::replace(&mut self.phase, StreamPhase::Over) {
+            StreamPhase::Open(connection) => StreamPhase::Resting(Box::new(Resting { connection, unsent })),
+            other => other,
+        };
+    }
+
+    /// What rests; the phase has to be set afterwards, or the connection is over.
+    fn take_resting(&mut self) -> Option<Resting> {
+        match std::mem::replace(&mut self.phase, StreamPhase::Over) {
+            StreamPhase::Resting(resting) => Some(*resting),
+            other => {
+                self.phase = other;
+                None
+            }
+        }
     }
 }
