@@ -3,7 +3,6 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
-use std::sync::Arc;
 
 use socket2::{Domain, Socket, Type};
 
@@ -12,14 +11,14 @@ use crate::datagram::DatagramProtocol;
 use crate::datagram::transport::DatagramTransport;
 use crate::datagram::udp::UdpPort;
 use crate::driver::stream::{Accepted, AnyListener};
+use crate::listen::sharing::{share_tcp, share_unix};
 use crate::net::connection_options::ConnectionOptions;
-use crate::net::tcp::{Tcp, TcpPort};
+use crate::net::tcp::Tcp;
 use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
-use crate::port::seats::Seats;
 use crate::reactor::Reactor;
+use crate::unix::Unix;
 use crate::unix::file::NamedSocket;
-use crate::unix::{Unix, UnixPort};
 
 impl Reactor {
     /// Accepts connections on a socket that is already listening, TCP or UNIX: one that was inherited or received from
@@ -55,15 +54,15 @@ impl Reactor {
         factory: impl Factory,
     ) -> io::Result<Port> {
         let socket = self.adopted_listener(socket.into())?;
-        let seat = Arc::<Seats>::default().take(&self.0.shared_ports.load);
+        let load = &self.0.shared_ports.load;
         let factory = FactoryCell::new(factory);
         let options = ConnectionOptions::default();
         Ok(if is_unix(&socket)? {
-            let named = Arc::new(NamedSocket::adopted(socket));
-            let listener: AnyListener = Box::new(self.in_context(|| UnixPort::new(named, seat, true))?);
-            self.accept_on(listener, limits, options, factory)
+            let (port, _) = self.in_context(|| share_unix(NamedSocket::adopted(socket), load, true))?;
+            self.accept_on(Box::new(port) as AnyListener, limits, options, factory)
         } else {
-            self.accept_on(self.in_context(|| TcpPort::new(Arc::new(socket), seat))?, limits, options, factory)
+            let (port, _) = self.in_context(|| share_tcp(socket, load))?;
+            self.accept_on(port, limits, options, factory)
         })
     }
 

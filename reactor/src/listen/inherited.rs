@@ -3,16 +3,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
 
 use crate::connection::factory::{Factory, FactoryCell};
 use crate::driver::stream::AnyListener;
 use crate::listen::adopt::is_unix;
+use crate::listen::sharing::{join_tcp, join_unix, share_tcp, share_unix};
 use crate::net::connection_options::ConnectionOptions;
 use crate::net::tcp::TcpPort;
 use crate::port::Port;
 use crate::port::accept_limits::AcceptLimits;
-use crate::port::seats::Seats;
 use crate::reactor::Reactor;
 use crate::reactor::port_registry::{PortSocket, Request};
 use crate::unix::UnixPort;
@@ -30,32 +29,18 @@ impl Reactor {
     ) -> io::Result<Port> {
         let (request, options) = (Request::of_process(name), ConnectionOptions::default());
         let load = &self.0.shared_ports.load;
-        let join = |socket: &mut PortSocket| {
-            let Some(seats) = socket.seats() else { return Ok(None) };
-            let seat = seats.take(load);
-            Ok(match socket {
-                PortSocket::Tcp(socket, _) => match socket.upgrade() {
-                    Some(socket) => Some(InheritedPort::Tcp(TcpPort::new(socket, seat)?)),
-                    None => None,
-                },
-                _ => match socket.named() {
-                    Some(named) => Some(InheritedPort::Unix(UnixPort::new(named, seat, true)?)),
-                    None => None,
-                },
-            })
+        let join = |socket: &mut PortSocket| match socket {
+            PortSocket::Tcp(..) => Ok(join_tcp(socket, load)?.map(InheritedPort::Tcp)),
+            _ => Ok(join_unix(socket, load, true)?.map(InheritedPort::Unix)),
         };
         let open = |_: &[SocketAddr]| {
             let socket = self.adopted_listener(take()?)?;
-            let seats = Arc::<Seats>::default();
-            let seat = seats.take(load);
             Ok(if is_unix(&socket)? {
-                let named = Arc::new(NamedSocket::adopted(socket));
-                let shared = PortSocket::Unix(Arc::downgrade(&named), Arc::downgrade(&seats));
-                (InheritedPort::Unix(UnixPort::new(named, seat, true)?), shared)
+                let (port, shared) = share_unix(NamedSocket::adopted(socket), load, true)?;
+                (InheritedPort::Unix(port), shared)
             } else {
-                let socket = Arc::new(socket);
-                let shared = PortSocket::Tcp(Arc::downgrade(&socket), Arc::downgrade(&seats));
-                (InheritedPort::Tcp(TcpPort::new(socket, seat)?), shared)
+                let (port, shared) = share_tcp(socket, load)?;
+                (InheritedPort::Tcp(port), shared)
             })
         };
         let (opened, key) = self.open_shared(request, join, open)?;

@@ -35,6 +35,7 @@ mod inherited;
 #[cfg(feature = "service")]
 pub(crate) mod listen_fds;
 pub(crate) mod port_kind;
+mod sharing;
 #[cfg(feature = "service")]
 pub(crate) mod socket_activation;
 
@@ -60,6 +61,7 @@ use crate::datagram::transport::DatagramTransport;
 use crate::datagram::udp::UdpPort;
 use crate::driver::stream::{AnyListener, Listener};
 use crate::listen::port_kind::PortKind;
+use crate::listen::sharing::{join_tcp, join_unix, share_tcp, share_unix};
 use crate::net::connection_options::ConnectionOptions;
 use crate::net::listen_options::ListenOptions;
 use crate::net::tcp;
@@ -157,17 +159,10 @@ impl Reactor {
         listen: impl FnOnce() -> io::Result<Socket>,
     ) -> io::Result<(TcpPort, PortKey)> {
         let load = &self.0.shared_ports.load;
-        let join = |socket: &mut PortSocket| {
-            let PortSocket::Tcp(socket, seats) = socket else { return Ok(None) };
-            let (Some(socket), Some(seats)) = (socket.upgrade(), seats.upgrade()) else { return Ok(None) };
-            TcpPort::new(socket, seats.take(load)).map(Some)
-        };
+        let join = |socket: &mut PortSocket| join_tcp(socket, load);
         let open = |_: &[SocketAddr]| {
             let inherited = self.inherited(PortKind::Tcp, request.name, &[])?;
-            let socket = Arc::new(inherited.map_or_else(listen, Ok)?);
-            let seats = Arc::default();
-            let shared = PortSocket::Tcp(Arc::downgrade(&socket), Arc::downgrade(&seats));
-            Ok((TcpPort::new(socket, seats.take(load))?, shared))
+            share_tcp(inherited.map_or_else(listen, Ok)?, load)
         };
         self.open_shared(request, join, open)
     }
@@ -180,17 +175,8 @@ impl Reactor {
         listen: impl FnOnce() -> io::Result<NamedSocket>,
     ) -> io::Result<(UnixPort, PortKey)> {
         let load = &self.0.shared_ports.load;
-        let join = |socket: &mut PortSocket| {
-            let PortSocket::Unix(named, seats) = socket else { return Ok(None) };
-            let (Some(named), Some(seats)) = (named.upgrade(), seats.upgrade()) else { return Ok(None) };
-            UnixPort::new(named, seats.take(load), takes_descriptors).map(Some)
-        };
-        let open = |_: &[SocketAddr]| {
-            let named = Arc::new(listen()?);
-            let seats = Arc::default();
-            let shared = PortSocket::Unix(Arc::downgrade(&named), Arc::downgrade(&seats));
-            Ok((UnixPort::new(named, seats.take(load), takes_descriptors)?, shared))
-        };
+        let join = |socket: &mut PortSocket| join_unix(socket, load, takes_descriptors);
+        let open = |_: &[SocketAddr]| share_unix(listen()?, load, takes_descriptors);
         self.open_shared(request, join, open)
     }
 
