@@ -4,10 +4,12 @@ use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard};
 
 use rustix::fs::{Dir, Mode, OFlags, open};
 use rustix::process::{Resource, getrlimit};
+
+use crate::util::lock::lock;
 
 /// The limit and the number of connections of one reactor, or of several that run as one.
 pub(crate) struct ConnectionBudget {
@@ -93,7 +95,7 @@ impl ConnectionBudget {
 
     /// Nothing that can panic runs while this is locked.
     fn sources(&self) -> MutexGuard<'_, Sources> {
-        self.sources.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.sources)
     }
 }
 

@@ -1,9 +1,10 @@
 //! A limit on the memory that connections hold.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
 
 use crate::hub::process_memory;
+use crate::util::lock::lock;
 
 /// The bytes that the connections of one reactor, or of several that run together, may hold. A reactor sets bytes aside
 /// before its connections hold them, many at a time, so that threads rarely meet here.
@@ -75,7 +76,7 @@ impl MemoryBudget {
 
     /// Nothing that can panic runs while it is locked.
     fn members(&self) -> MutexGuard<'_, Vec<Arc<Share>>> {
-        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.members)
     }
 }
 

@@ -11,6 +11,7 @@ use std::{fmt, mem};
 use crate::reactor::Reactor;
 use crate::time::clock::SharedClock;
 use crate::time::timers;
+use crate::util::lock::lock;
 
 /// Time limits by a reactor's clock for futures that may run anywhere: what a library wants that is to carry
 /// [`TokioStream`](crate::io::TokioStream)s, and whose own timers would not follow a simulation. By
@@ -199,7 +200,7 @@ impl Drop for TimerCore {
 impl TimerCore {
     /// No code of others runs while it is locked.
     fn lock(&self) -> MutexGuard<'_, SleeperTable> {
-        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.table)
     }
 }
 

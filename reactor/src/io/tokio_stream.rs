@@ -3,7 +3,7 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::{fmt, io};
 
@@ -20,6 +20,7 @@ use crate::reactor::Reactor;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::memory_charge::MemoryCharge;
+use crate::util::lock::lock;
 
 /// A connection as a Tokio stream, for straight-line code: [`AsyncRead`] and [`AsyncWrite`], so that `hyper`, codecs
 /// and `tokio::io::copy` accept it. A client gets one by [`connect`](Self::connect). All connections of a port become
@@ -213,7 +214,7 @@ enum Wish {
 
 impl SharedPipe {
     fn lock(&self) -> MutexGuard<'_, Pipe> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 
     fn wish(&self, wish: Wish) {

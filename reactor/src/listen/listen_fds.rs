@@ -5,7 +5,7 @@ use std::io::IoSlice;
 use std::os::fd::{AsRawFd as _, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::{fs, io};
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
@@ -13,6 +13,7 @@ use rustix::stdio::{dup2_stderr, dup2_stdin, dup2_stdout};
 use socket2::{Domain, Socket, Type};
 
 use crate::unix;
+use crate::util::lock::lock;
 
 /// Takes the listening socket with this number. Afterwards the number is free, or refers to `/dev/null` if it is a
 /// standard descriptor. Works once per number, which may come to mean something else. A descriptor that is not such a
@@ -63,7 +64,7 @@ pub(crate) fn is_taken(number: RawFd) -> bool {
 /// The numbers that were taken by any thread.
 fn taken() -> MutexGuard<'static, Vec<RawFd>> {
     static TAKEN: Mutex<Vec<RawFd>> = Mutex::new(Vec::new());
-    TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&TAKEN)
 }
 
 /// Another descriptor of the same file. Safe code cannot claim to own a number, so this process sends the file to

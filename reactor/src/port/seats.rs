@@ -7,13 +7,14 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
 use futures_util::task::AtomicWaker;
 
 use crate::address::Address;
 use crate::port::tally::PortTally;
+use crate::util::lock::lock;
 
 /// The number of connections that a reactor has accepted and still has.
 pub(crate) type Load = Arc<AtomicUsize>;
@@ -163,11 +164,6 @@ impl Drop for Seat {
             next.waker.wake();
         }
     }
-}
-
-/// Nothing that can panic runs while one of these is locked.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The number of connections passed on before those of this reactor have their turn.

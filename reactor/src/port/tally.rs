@@ -1,12 +1,13 @@
 //! What the limits of a port count, over all reactors that accept for it.
 
 use std::net::IpAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::hub::connection_budget::Sources;
 use crate::port::accept_limits::AcceptRate;
+use crate::util::lock::lock;
 
 /// The connections of a port, in all reactors.
 #[derive(Default)]
@@ -69,11 +70,6 @@ impl PortTally {
         *full_at = Some(next);
         next.saturating_duration_since(now).saturating_sub(rate.interval * rate.burst)
     }
-}
-
-/// Nothing that can panic runs while one of these is locked.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

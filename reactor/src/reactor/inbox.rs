@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Waker;
 use std::thread::{self, ThreadId};
 
 use futures_util::task::AtomicWaker;
 
 use crate::time::panic_log::log_panic;
+use crate::util::lock::lock;
 
 /// The reactor's end of the queue. Calls are made with an `A`.
 pub(crate) struct Inbox<A>(Arc<Queue<A>>);
@@ -105,7 +106,7 @@ impl<A> Queue<A> {
 
     /// No user code runs while it is locked, so a poisoned queue is whole.
     fn lock(&self) -> MutexGuard<'_, WaitingJobs<A>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.waiting)
     }
 }
 

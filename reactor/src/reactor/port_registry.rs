@@ -6,7 +6,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 use socket2::Socket;
 use tokio::net::UdpSocket;
@@ -14,6 +14,7 @@ use tokio::net::UdpSocket;
 use crate::port::Port;
 use crate::port::seats::{Load, Seats};
 use crate::unix::file::NamedSocket;
+use crate::util::lock::lock;
 
 /// The sockets by the words with which they were requested, shared by the reactors of a group.
 #[derive(Default)]
@@ -253,9 +254,4 @@ impl ReactorPorts {
         let held = self.held.take();
         drop(held);
     }
-}
-
-/// Nothing of a user's runs while one of these is locked.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

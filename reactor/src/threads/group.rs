@@ -11,8 +11,9 @@ use crate::port::seats::Load;
 use crate::reactor::Reactor;
 use crate::reactor::inbox::Room;
 use crate::reactor::parts::Part;
-use crate::reactor::port_registry::{PortRegistry, ReactorPorts, lock};
+use crate::reactor::port_registry::{PortRegistry, ReactorPorts};
 use crate::threads::remote::RemoteReactor;
+use crate::util::lock::lock;
 
 /// Reactors that share their ports and budgets, and stop together. `E` is the error that stops them.
 pub(crate) struct Group<E> {

@@ -1,8 +1,10 @@
 //! Time and chance: the only module that asks the system for either.
 
 use std::cell::{Cell, RefCell};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
+
+use crate::util::lock::lock;
 
 /// The reactor's source of time and of random numbers: the system's, or one that a test controls.
 #[derive(Debug)]
@@ -55,7 +57,7 @@ impl Clock {
     /// Moves a manual clock forward, never back; does nothing to the system's.
     pub(crate) fn advance_to(&self, instant: Instant) {
         if let (SharedClock(Some(now)), Some(time_of_day)) = (&self.now, &self.time_of_day) {
-            let mut now = now.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut now = lock(now);
             let step = instant.saturating_duration_since(*now);
             *now += step;
             time_of_day.set(time_of_day.get() + step);
@@ -73,6 +75,6 @@ impl Clock {
 impl SharedClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock")]
     pub(crate) fn now(&self) -> Instant {
-        self.0.as_ref().map_or_else(Instant::now, |now| *now.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.as_ref().map_or_else(Instant::now, |now| *lock(now))
     }
 }

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf, absolute};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::{fs, io, mem};
 
 use rustix::fs::{Mode, fchmod};
@@ -13,6 +13,7 @@ use socket2::{Domain, Socket, Type};
 use crate::address::unix::UnixAddress;
 use crate::unix::lock::{Lock, is_open};
 use crate::util::escaped::escaped_path;
+use crate::util::lock::lock;
 
 /// A socket with a name, from which one port is made, or one for each of several reactors.
 pub(crate) struct NamedSocket {
@@ -47,9 +48,9 @@ impl NamedSocket {
 
     /// Takes the file and the lock that the previous process has left.
     pub(crate) fn take_file(&self) -> io::Result<()> {
-        if let Some((path, lock)) = take_locked(&self.promised) {
-            let name = BoundName::take_over(path, lock)?;
-            *self.name.lock().unwrap_or_else(PoisonError::into_inner) = name;
+        if let Some((path, locks)) = take_locked(&self.promised) {
+            let name = BoundName::take_over(path, locks)?;
+            *lock(&self.name) = name;
         }
         Ok(())
     }
@@ -73,7 +74,7 @@ impl AsFd for NamedSocket {
 }
 
 fn take_locked<T: Default>(place: &Mutex<T>) -> T {
-    mem::take(&mut *place.lock().unwrap_or_else(PoisonError::into_inner))
+    mem::take(&mut *lock(place))
 }
 
 /// The name that a socket was bound to.

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _, symlink};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::{fs, io, process};
 
 use rustix::io::Errno;
@@ -13,6 +13,7 @@ use socket2::{Domain, Socket, Type};
 
 use crate::address::unix::UnixAddress;
 use crate::util::escaped::escaped_path;
+use crate::util::lock::lock;
 
 /// A lock that this process holds; dropping it releases it.
 pub(crate) struct Lock {
@@ -201,5 +202,5 @@ fn in_use(message: String) -> io::Error {
 /// The locks that this process holds.
 fn held_here<R>(look: impl FnOnce(&mut Vec<PathBuf>) -> R) -> R {
     static HELD: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
-    look(&mut HELD.lock().unwrap_or_else(PoisonError::into_inner))
+    look(&mut lock(&HELD))
 }

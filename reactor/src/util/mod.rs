@@ -6,6 +6,7 @@ pub(crate) mod escaped;
 pub(crate) mod executor;
 pub(crate) mod inherited_signals;
 pub(crate) mod last_resort;
+pub(crate) mod lock;
 pub(crate) mod log_limit;
 pub(crate) mod panic_watch;
 pub(crate) mod panics;

@@ -14,6 +14,7 @@ use futures_channel::oneshot;
 
 use crate::util::address_space::has_room_for_thread;
 use crate::util::escaped::escaped;
+use crate::util::lock::lock;
 use crate::util::panics::{catch_panic, message};
 
 /// A bounded number of threads, started when there is work for them, and a bounded queue before them.
@@ -174,7 +175,7 @@ struct JobQueue {
 
 impl PoolCore {
     fn lock(&self) -> MutexGuard<'_, JobQueue> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Waits for the next job; `None` when the pool has stopped, or this thread is surplus.

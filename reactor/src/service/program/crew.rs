@@ -6,7 +6,7 @@ use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use futures_util::future::{Either, join_all, select};
@@ -17,6 +17,7 @@ use crate::reactor::Reactor;
 use crate::service::supervised::Supervised;
 use crate::service::{Service, ServiceError};
 use crate::time::timers::Sleep;
+use crate::util::lock::lock;
 
 /// What the threads of a program know of each other.
 pub(in crate::service) struct Crew {
@@ -158,9 +159,4 @@ async fn reload(service: &Supervised, mut asked: mpsc::UnboundedReceiver<oneshot
         let _ = done.send(());
     }
     pending().await
-}
-
-/// Nothing that can panic runs while one of these is locked.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
