@@ -7,6 +7,7 @@ use crate::connection::{Connection, Layer, OnEof, Protocol, Resumption};
 use crate::layer::nested::Nested;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
+use crate::transport::moving::parts::{add_part, take_part};
 
 /// Code between a connection and the protocol inside it that sees everything that passes: a time limit, a throttle, a
 /// log. [`around`] makes a factory of it.
@@ -150,22 +151,14 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Resumption f
         let unsent = inside.transport().0.unsent();
         let state = inside.save(|protocol| self.inside.resumption()?.save(protocol))?;
         let mut all = Vec::with_capacity(8 + policy.len() + unsent.len() + state.len());
-        for part in [&policy, &unsent] {
-            all.extend(u32::try_from(part.len()).ok()?.to_be_bytes());
-            all.extend(part);
-        }
+        add_part(&mut all, &policy)?;
+        add_part(&mut all, &unsent)?;
         all.extend(state);
         Some(all)
     }
 
     fn resume(&mut self, outer: Transport, mut state: &[u8]) -> Option<Box<dyn Protocol>> {
-        let mut part = || {
-            let (len, rest) = state.split_first_chunk()?;
-            let (part, rest) = rest.split_at_checked(u32::from_be_bytes(*len) as usize)?;
-            state = rest;
-            Some(part)
-        };
-        let (of_policy, unsent) = (part()?, part()?);
+        let (of_policy, unsent) = (take_part(&mut state)?, take_part(&mut state)?);
         let mut policy = (self.policy)(outer.clone()).into_policy()?;
         let inner = Transport::nested(&outer);
         inner.0.passes_descriptors.set(outer.0.passes_descriptors.get());

@@ -16,6 +16,7 @@ use tokio::io::Interest;
 use tokio::net::UnixStream;
 
 use crate::listen::handover::live::{LONGEST_STATE, MOST_UNSENT};
+use crate::transport::moving::parts::{take_number, take_part};
 use crate::unix;
 
 /// What the new process sends when it is ready.
@@ -113,8 +114,8 @@ impl Message {
         let message = match kind {
             b'C' => {
                 let (id, number) = (take_number(rest)?, take_number(rest)?);
-                let port = String::from_utf8(take_part(rest, LONGEST_NAME)?).ok()?;
-                let (state, unsent) = (take_part(rest, LONGEST_STATE)?, take_part(rest, MOST_UNSENT)?);
+                let port = String::from_utf8(take_part_up_to(rest, LONGEST_NAME)?).ok()?;
+                let (state, unsent) = (take_part_up_to(rest, LONGEST_STATE)?, take_part_up_to(rest, MOST_UNSENT)?);
                 Self::Connection { id, port, number, state, unsent }
             }
             b'A' => Self::Accepted(take_number(rest)?),
@@ -133,20 +134,8 @@ fn length(part: &[u8]) -> [u8; 4] {
     u32::try_from(part.len()).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-fn take_number(bytes: &mut &[u8]) -> Option<u32> {
-    let (number, left) = bytes.split_first_chunk()?;
-    *bytes = left;
-    Some(u32::from_be_bytes(*number))
-}
-
-fn take_part(bytes: &mut &[u8], longest: usize) -> Option<Vec<u8>> {
-    let len = take_number(bytes)? as usize;
-    if len > longest {
-        return None;
-    }
-    let (part, left) = bytes.split_at_checked(len)?;
-    *bytes = left;
-    Some(part.to_vec())
+fn take_part_up_to(bytes: &mut &[u8], longest: usize) -> Option<Vec<u8>> {
+    take_part(bytes).filter(|part| part.len() <= longest).map(<[u8]>::to_vec)
 }
 
 pub(super) fn malformed() -> io::Error {

@@ -1,5 +1,6 @@
 //! Connections at rest: nothing happens to them while another process decides whether to take them.
 
+pub(crate) mod parts;
 pub(crate) mod pump;
 mod waking;
 
