@@ -272,7 +272,7 @@ impl ThreadedRunner {
             };
             let result = group.run(threads, first, other);
             let (cut_off, stopping_since) = crew.result();
-            program::report(&name, &reactor.0.hub.timers, cut_off, stopping_since);
+            program::ending::report(&name, &reactor.0.hub.timers, cut_off, stopping_since);
             result
         })
     }

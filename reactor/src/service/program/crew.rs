@@ -2,7 +2,6 @@
 
 use std::convert::Infallible;
 use std::future::pending;
-use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
@@ -14,9 +13,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::hub::CutOffSum;
 use crate::reactor::Reactor;
+use crate::service::program::ending;
 use crate::service::supervised::Supervised;
 use crate::service::{Service, ServiceError};
-use crate::time::timers::Sleep;
 use crate::util::lock::lock;
 
 /// What the threads of a program know of each other.
@@ -116,22 +115,15 @@ pub(in crate::service) fn run(reactor: &Reactor, service: impl Service, crew: &A
     let (stopping, waits) = (Rc::clone(&service), Arc::clone(crew));
     let hub = Rc::clone(&reactor.0.hub);
     reactor.before_shutdown(async move || {
-        if waits.was_ready.load(Ordering::Relaxed) && !waits.lame_duck.is_zero() {
-            Sleep::new(&hub.timers, waits.lame_duck).await;
-            hub.begin_to_finish();
-        }
-        stopping.stop().await;
+        let was_ready = waits.was_ready.load(Ordering::Relaxed);
+        ending::stop(&stopping, &hub, waits.lame_duck, was_ready).await;
     });
     let outcome = reactor.run_until(serve(reactor, &service, crew, asked));
     if let Some(sign) = sign_of_life {
         sign.store(ENDED, Ordering::Relaxed);
     }
     crew.add_cut_off(reactor.0.hub.cut_off());
-    match outcome {
-        Ok(error) => Err(error),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-        Err(error) => Err(error.into()),
-    }
+    ending::result_of(outcome)
 }
 
 async fn serve(

@@ -1,6 +1,7 @@
 //! A program that runs: what it does once, whatever the number of its threads.
 
 pub(super) mod crew;
+pub(super) mod ending;
 mod pid_file;
 mod service_manager;
 pub(super) mod user;
@@ -19,7 +20,7 @@ use futures_util::future::{Either, select};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::hub::{CutOffSum, Hub};
+use crate::hub::Hub;
 use crate::listen::handover::Handover;
 use crate::reactor::Reactor;
 use crate::service::program::crew::Crew;
@@ -28,7 +29,6 @@ use crate::service::program::service_manager::ServiceManager;
 use crate::service::program::user::User;
 use crate::service::supervised::Supervised;
 use crate::service::{Readiness, Service, ServiceError};
-use crate::time::timers::{Sleep, Timers};
 use crate::util::inherited_signals::{is_ignored, unblock};
 
 /// What the program does besides running its service.
@@ -73,28 +73,11 @@ pub(super) fn run(
     drop(program.pid_file.take());
     match &program.crew {
         Some(crew) => crew.add_cut_off(reactor.0.hub.cut_off()),
-        None => report(&program.name, &program.hub.timers, reactor.0.hub.cut_off(), program.stopping_since.get()),
+        None => {
+            ending::report(&program.name, &program.hub.timers, reactor.0.hub.cut_off(), program.stopping_since.get());
+        }
     }
-    match outcome {
-        Ok(error) => Err(error),
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// Logs how the program has ended.
-pub(super) fn report(name: &str, timers: &Timers, cut_off: CutOffSum, stopping_since: Option<Instant>) {
-    if cut_off.connections > 0 {
-        tracing::warn!(
-            program = name,
-            connections = cut_off.connections,
-            unsent = cut_off.unsent,
-            "connections were cut off"
-        );
-    }
-    if let Some(since) = stopping_since {
-        tracing::info!(program = name, after = ?timers.now().saturating_duration_since(since), "stopped");
-    }
+    ending::result_of(outcome)
 }
 
 /// The running program.
@@ -226,11 +209,7 @@ impl Program {
         self.readiness.set(false);
         self.tell(&[NotifyState::Stopping]).await;
         tracing::info!(program = self.name, "stopping its service");
-        if was_ready && !self.lame_duck.is_zero() {
-            Sleep::new(&self.hub.timers, self.lame_duck).await;
-            self.hub.begin_to_finish();
-        }
-        self.service.stop().await;
+        ending::stop(&self.service, &self.hub, self.lame_duck, was_ready).await;
     }
 
     fn since(&self, instant: Instant) -> Duration {
