@@ -1,8 +1,10 @@
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use reactor::layer::Policy;
 use reactor::{CloseReason, DelayedCall, Factory, Transport, layer};
+
+use crate::policies::elapsed;
 
 /// A policy that resets connections whose first message is not complete in time, however slowly the peer sends it;
 /// other servers call this a request or header time-out.
@@ -38,19 +40,12 @@ pub struct FirstMessageTimeout {
     outer: Transport,
     limit: Duration,
     timer: Option<DelayedCall>,
-    began_at: Instant,
 }
 
 impl FirstMessageTimeout {
     /// A factory around a factory, which resets connections without a whole message after `limit`.
     pub fn around(limit: Duration, inside: impl Factory) -> impl Factory {
-        layer::around(
-            move |outer: Transport| {
-                let began_at = outer.reactor().now();
-                Self { outer, limit, timer: None, began_at }
-            },
-            inside,
-        )
+        layer::around(move |outer| Self { outer, limit, timer: None }, inside)
     }
 
     fn expire_after(&mut self, time: Duration) {
@@ -72,21 +67,17 @@ impl Policy for FirstMessageTimeout {
 
     /// The time that has passed, or nothing if there was a message.
     fn state(&mut self) -> Option<Vec<u8>> {
-        if self.timer.is_none() {
-            return Some(Vec::new());
-        }
-        let passed = self.outer.reactor().now().saturating_duration_since(self.began_at);
-        Some(u64::try_from(passed.as_millis()).ok()?.to_be_bytes().to_vec())
+        let Some(timer) = &self.timer else { return Some(Vec::new()) };
+        let now = self.outer.reactor().now();
+        let left = timer.due_at().map_or(Duration::ZERO, |due_at| due_at.saturating_duration_since(now));
+        Some(elapsed::to_state(self.limit.saturating_sub(left)))
     }
 
     fn resume(&mut self, state: &[u8]) -> bool {
         if state.is_empty() {
             return true;
         }
-        let Ok(passed) = state.try_into().map(u64::from_be_bytes) else { return false };
-        let passed = Duration::from_millis(passed);
-        let now = self.outer.reactor().now();
-        self.began_at = now.checked_sub(passed).unwrap_or(now);
+        let Some(passed) = elapsed::from_state(state) else { return false };
         self.expire_after(self.limit.saturating_sub(passed));
         true
     }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 use reactor::layer::Policy;
 use reactor::{CloseReason, Factory, Transport, layer};
 
+use crate::policies::elapsed;
+
 /// A policy that closes idle connections. Twisted's `TimeoutFactory` and `TimeoutProtocol`.
 ///
 /// Any received or sent byte restarts the period. Output that waits because the peer does not read is not sent: a peer
@@ -100,12 +102,11 @@ impl Policy for IdleTimeout {
 
     fn state(&mut self) -> Option<Vec<u8>> {
         let idle = self.outer.reactor().now().saturating_duration_since(self.active_at);
-        Some(u64::try_from(idle.as_millis()).ok()?.to_be_bytes().to_vec())
+        Some(elapsed::to_state(idle))
     }
 
     fn resume(&mut self, state: &[u8]) -> bool {
-        let Ok(idle) = state.try_into().map(u64::from_be_bytes) else { return false };
-        let idle = Duration::from_millis(idle);
+        let Some(idle) = elapsed::from_state(state) else { return false };
         let now = self.outer.reactor().now();
         self.active_at = now.checked_sub(idle).unwrap_or(now);
         self.look_again(self.period.saturating_sub(idle));

@@ -22,6 +22,7 @@
 
 pub(crate) mod capture;
 pub(crate) mod connection_limit;
+pub(crate) mod elapsed;
 pub(crate) mod endpoint;
 pub(crate) mod first_message_timeout;
 pub(crate) mod idle_timeout;
