@@ -20,6 +20,7 @@ use reactor::unix::UnixListenOptions;
 use reactor::{Protocol, Reactor, Transport, run_on_threads};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::listen::finish_and_stop;
 use crate::support::datagrams::{receive, socket};
 use crate::support::{
     PATIENCE, connect, connect_unix, fresh_path, in_time, log_lines, receive_descriptors, send_descriptors,
@@ -81,15 +82,7 @@ impl Server {
             reactor.listen_unix(path, move |transport| Named { transport, name }).unwrap();
             let hosts = [tcp.host(), udp.host()].map(|host| host.socket_addr().unwrap());
             tell.send((taken, hosts, reactor.remote())).unwrap();
-            let stopping = reactor.clone();
-            reactor.spawn(async move {
-                let taken_over = finish.clone();
-                let port = handover.finish(move || {
-                    taken_over.send(Ok(())).unwrap();
-                    stopping.stop();
-                });
-                finish.send(port.await.map(drop).map_err(|error| error.to_string())).unwrap();
-            });
+            finish_and_stop(&reactor, handover, finish);
             reactor.run().unwrap();
         });
         let (taken, [tcp, udp], remote) = told.recv_timeout(PATIENCE).unwrap();

@@ -21,6 +21,7 @@ use reactor::threads::RemoteReactor;
 use reactor::unix::UnixListenOptions;
 use reactor::{CloseReason, Factory, Protocol, Transport};
 
+use crate::listen::finish_and_stop;
 use crate::support::{Log, PATIENCE, connect, connect_unix, fresh_path, in_time, receive_descriptors, test_reactor};
 
 /// Answers each chunk with the number of bytes received so far, and the name of its server. Told to `keep`, it cannot say its
@@ -138,15 +139,7 @@ impl Server {
             reactor.listen_unix(path, IdleTimeout::around(hour, Count::factory(&server))).unwrap();
             let hosts = [tcp.host(), lines.host()].map(|host| host.socket_addr().unwrap());
             tell.send((hosts, reactor.remote())).unwrap();
-            let stopping = reactor.clone();
-            reactor.spawn(async move {
-                let taken_over = finish.clone();
-                let taken = handover.finish(move || {
-                    taken_over.send(Ok(())).unwrap();
-                    stopping.stop();
-                });
-                finish.send(taken.await.map_err(|error| error.to_string())).unwrap();
-            });
+            finish_and_stop(&reactor, handover, finish);
             reactor.run().unwrap();
         });
         let ([tcp, lines], remote) = told.recv_timeout(PATIENCE).unwrap();
