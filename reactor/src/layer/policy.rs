@@ -42,7 +42,7 @@ pub trait Policy: 'static {
     }
 
     /// The policy's state as bytes, for [`resume`](Self::resume) in the process that takes over from this one: see
-    /// [`Resumable`](crate::connection::Resumable). By default there is none, and the connection stays in this process.
+    /// [`Resumable`](crate::connection::Resumable). The default returns `None`: the connection stays in this process.
     fn state(&mut self) -> Option<Vec<u8>> {
         None
     }

@@ -67,7 +67,7 @@ impl State {
         asked
     }
 
-    /// Makes the call set for this; where there is none, and nothing inside will, closes behind the deferred calls.
+    /// Makes the call set for this. Without one, if nothing inside makes its own, closes behind the deferred calls.
     pub(crate) fn tell_of_drain(&self, layered: bool) {
         let call = self.cold_mut().and_then(|mut cold| cold.on_drain.take());
         match call {

@@ -76,8 +76,8 @@ pub struct Handover {
 }
 
 impl Handover {
-    /// Asks the process that offers its sockets at `path` for them; if there is none, this process is the first, and
-    /// there is nothing to take over. Call it before the program listens. It blocks for up to 5 s while the other
+    /// Asks the process that offers its sockets at `path` for them. If no process does, this one is the first, and there is
+    /// nothing to take over. Call it before the program listens. It blocks for up to 5 s while the other
     /// process answers.
     ///
     /// # Errors
