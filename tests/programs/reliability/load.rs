@@ -8,6 +8,39 @@ use std::time::{Duration, Instant};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use rig::{now, peer};
 
+/// The load of this kind on a server: see `main.rs`. Returns the time it took.
+pub(crate) fn load(address: &str, messages: &str, kind: &str) -> io::Result<Duration> {
+    let address = address.parse().map_err(io::Error::other)?;
+    let messages: usize = messages.parse().map_err(io::Error::other)?;
+    match kind {
+        "echo" => PingPong::new(address, 64, vec![b'x'; 64])?.exchange(messages),
+        "lines" => PingPong::new(address, 16, b"abcdefghijklmnopqrstuvwxyz01234\n".repeat(64))?.exchange(messages / 64),
+        "bulk" => PingPong::new(address, 4, vec![b'x'; 1 << 20])?.exchange(messages),
+        "fan-out" => fan_out(address, messages),
+        _ => Err(io::Error::other(format!("there is no load called {kind}; there are: echo lines bulk fan-out"))),
+    }
+}
+
+/// One of a thousand connections sends, and all receive.
+fn fan_out(address: SocketAddr, messages: usize) -> io::Result<Duration> {
+    const CONNECTIONS: usize = 1000;
+    rig::open_files();
+    let members: Vec<_> = (0..CONNECTIONS).map(|_| peer::connect(address)).collect();
+    // They are accepted in this order: when the last is heard, all are there.
+    (&members[CONNECTIONS - 1]).write_all(b"+")?;
+    for mut member in &members {
+        member.read_exact(&mut [0])?;
+    }
+    let begun = now();
+    for _ in 0..messages / CONNECTIONS {
+        (&members[0]).write_all(&[b'x'; 64])?;
+        for mut member in &members {
+            member.read_exact(&mut [0; 64])?;
+        }
+    }
+    Ok(begun.elapsed())
+}
+
 /// The durations of round trips over one connection.
 #[derive(Default)]
 pub(crate) struct Latencies(Vec<Duration>);

@@ -5,8 +5,10 @@
 //! status is 1. Without names it measures everything that takes under a minute. Servers run as child processes
 //! (`serve.rs`), on a processor of their own if there are two; all traffic stays on the loopback interface.
 //!
-//! To examine a server with other tools, start it under them with `serve KIND`, and run `load ADDRESS MESSAGES` to send
-//! it messages of 64 bytes over 64 connections.
+//! To examine a server with other tools, start it under them with `serve KIND`, and run `load ADDRESS MESSAGES [KIND]`:
+//! without a kind, messages of 64 bytes over 64 connections; `lines`, lines of 32 bytes, 64 in flight on each of 16
+//! connections; `fan-out`, messages of 64 bytes that come back to each of 1,000 connections and count once for each; `bulk`,
+//! messages of 1 MiB on 4 connections.
 
 mod checks;
 mod cost;
@@ -93,14 +95,10 @@ fn main() -> ExitCode {
             }
         };
     }
-    if let [first, address, messages] = &arguments[..]
+    if let [first, address, messages, kind @ ..] = &arguments[..]
         && first == "load"
     {
-        let load = || {
-            let address = address.parse().map_err(io::Error::other)?;
-            load::PingPong::new(address, 64, vec![b'x'; 64])?.exchange(messages.parse().map_err(io::Error::other)?)
-        };
-        return match load() {
+        return match load::load(address, messages, kind.first().map_or("echo", String::as_str)) {
             Ok(time) => {
                 println!("{messages} messages in {time:?}");
                 ExitCode::SUCCESS

@@ -2,7 +2,7 @@
 //! [echo=A] [fail-allocation=N]`. Each prints `ready ADDRESS`, and its counts at the end. Kinds are those below, and the
 //! ready-made servers.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::io::Write as _;
 use std::net::Ipv4Addr;
@@ -12,7 +12,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, setrlimit};
-use protocols::policies::FirstMessageTimeout;
+use protocols::policies::{FirstMessageTimeout, IdleTimeout};
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::listen::Handover;
 use reactor::net::ListenOptions;
@@ -63,6 +63,14 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     }
     match kind {
         "echo" => listen(&reactor, address, |transport| Echo { transport })?,
+        "idle-timeout" => {
+            let echo = |transport| Echo { transport };
+            listen(&reactor, address, IdleTimeout::around(Duration::from_secs(60), echo))?;
+        }
+        "fan-out" => {
+            let room = Room::default();
+            listen(&reactor, address, move |transport| Member { transport, room: Rc::clone(&room) })?;
+        }
         "datagrams" => {
             let port = reactor.listen_udp(address, |transport| DatagramEcho { transport })?;
             reactor.call_when_running(move || say_ready(&port));
@@ -171,6 +179,29 @@ fn run_service(reactor: &Reactor, address: &str, factory: impl Factory) -> io::R
 fn say_ready(port: &Port) {
     println!("ready {}", port.host());
     let _ = io::stdout().flush();
+}
+
+/// The connections that get what one of them sends.
+type Room = Rc<RefCell<Vec<Transport>>>;
+
+/// Sends received bytes to all, itself included.
+struct Member {
+    transport: Transport,
+    room: Room,
+}
+
+impl Protocol for Member {
+    fn connection_made(&mut self) {
+        self.room.borrow_mut().push(self.transport.clone());
+    }
+
+    fn data_received(&mut self, data: &[u8]) {
+        self.room.borrow().iter().for_each(|member| member.write(data));
+    }
+
+    fn connection_lost(&mut self, _reason: CloseReason) {
+        self.room.borrow_mut().retain(|member| *member != self.transport);
+    }
 }
 
 /// Sends lines back.
