@@ -9,6 +9,7 @@ pub mod faulty;
 mod figures;
 mod limits;
 pub mod out_of_memory;
+pub mod page;
 pub mod peer;
 pub mod ready_made;
 pub mod steady;

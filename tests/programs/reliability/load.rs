@@ -2,23 +2,41 @@
 
 use std::io;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use rig::{now, peer};
 
+use crate::volleys::Volleys;
+
 /// The load of this kind on a server: see `main.rs`. Returns the time it took.
-pub(crate) fn load(address: &str, messages: &str, kind: &str) -> io::Result<Duration> {
-    let address = address.parse().map_err(io::Error::other)?;
-    let messages: usize = messages.parse().map_err(io::Error::other)?;
+pub(crate) fn load(address: SocketAddr, messages: usize, kind: &str) -> io::Result<Duration> {
     match kind {
         "echo" => PingPong::new(address, 64, vec![b'x'; 64])?.exchange(messages),
         "lines" => PingPong::new(address, 16, b"abcdefghijklmnopqrstuvwxyz01234\n".repeat(64))?.exchange(messages / 64),
         "bulk" => PingPong::new(address, 4, vec![b'x'; 1 << 20])?.exchange(messages),
+        "datagrams" => Volleys::new(address, 8, 8, 64)?.exchange(messages),
         "fan-out" => fan_out(address, messages),
-        _ => Err(io::Error::other(format!("there is no load called {kind}; there are: echo lines bulk fan-out"))),
+        "connections" => one_after_another(address, messages),
+        _ => {
+            let kinds = "echo lines bulk datagrams fan-out connections";
+            Err(io::Error::other(format!("there is no load called {kind}; there are: {kinds}")))
+        }
     }
+}
+
+/// Connections with a message each, one after another.
+fn one_after_another(address: SocketAddr, connections: usize) -> io::Result<Duration> {
+    let begun = now();
+    for _ in 0..connections {
+        let stream = peer::try_connect(address)?;
+        peer::round_trip(&stream, &[b'x'; 64]);
+        stream.shutdown(Shutdown::Write)?;
+        // The server closes then.
+        peer::read_to_end(&stream);
+    }
+    Ok(begun.elapsed())
 }
 
 /// One of a thousand connections sends, and all receive.

@@ -5,13 +5,18 @@
 //! status is 1. Without names it measures everything that takes under a minute. Servers run as child processes
 //! (`serve.rs`), on a processor of their own if there are two; all traffic stays on the loopback interface.
 //!
+//! `counts` compares instructions, allocations, system calls and bytes with those that are known, and needs valgrind and
+//! strace: see `counts/mod.rs`.
+//!
 //! To examine a server with other tools, start it under them with `serve KIND`, and run `load ADDRESS MESSAGES [KIND]`:
 //! without a kind, messages of 64 bytes over 64 connections; `lines`, lines of 32 bytes, 64 in flight on each of 16
 //! connections; `fan-out`, messages of 64 bytes that come back to each of 1,000 connections and count once for each; `bulk`,
-//! messages of 1 MiB on 4 connections.
+//! messages of 1 MiB on 4 connections; `datagrams`, 8 in flight on each of 8 sockets; `connections`, one after another, with
+//! a message each.
 
 mod checks;
 mod cost;
+mod counts;
 mod drain;
 mod framed;
 mod half_open;
@@ -84,30 +89,21 @@ impl Figure {
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    if let [first, kind, options @ ..] = &arguments[..]
-        && first == "serve"
-    {
-        return match serve::serve(kind, options) {
-            Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        };
-    }
-    if let [first, address, messages, kind @ ..] = &arguments[..]
-        && first == "load"
-    {
-        return match load::load(address, messages, kind.first().map_or("echo", String::as_str)) {
-            Ok(time) => {
-                println!("{messages} messages in {time:?}");
-                ExitCode::SUCCESS
-            }
-            Err(error) => {
-                eprintln!("{error}");
-                ExitCode::FAILURE
-            }
-        };
+    let done = match &arguments[..] {
+        [first, kind, options @ ..] if first == "serve" => Some(serve::serve(kind, options).map(|()| true)),
+        [first, address, messages, kind @ ..] if first == "load" => Some(report_load(address, messages, kind)),
+        [first, arguments @ ..] if first == "counts" => Some(counts::counts(arguments)),
+        [first, work, times] if first == "repeat" => Some(counts::repeat(work, times).map(|()| true)),
+        _ => None,
+    };
+    match done {
+        Some(Ok(true)) => return ExitCode::SUCCESS,
+        Some(Ok(false)) => return ExitCode::FAILURE,
+        Some(Err(error)) => {
+            eprintln!("{error}");
+            return ExitCode::FAILURE;
+        }
+        None => (),
     }
     let known = |name: &String| CHECKS.iter().any(|check| check.name == name.split('=').next().unwrap_or_default());
     if let Some(unknown) = arguments.iter().find(|name| !known(name)) {
@@ -128,6 +124,15 @@ fn main() -> ExitCode {
         all_well &= measure(check.name, || (check.run)(size));
     }
     if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Puts a load on a server, and says how long it took.
+fn report_load(address: &str, messages: &str, kind: &[String]) -> io::Result<bool> {
+    let address = address.parse().map_err(io::Error::other)?;
+    let kind = kind.first().map_or("echo", String::as_str);
+    let time = load::load(address, messages.parse().map_err(io::Error::other)?, kind)?;
+    println!("{messages} messages in {time:?}");
+    Ok(true)
 }
 
 /// Measures, and once more if something is over the limit.

@@ -19,7 +19,7 @@ use reactor::net::ListenOptions;
 use reactor::port::AcceptLimits;
 use reactor::service::{EndpointService, Runner};
 use reactor::{CloseReason, Factory, Port, Protocol, Reactor, Transport, run_on_threads, share};
-use rig::allocations::{fail_allocation, until_failure};
+use rig::allocations::{allocations, fail_allocation, live_bytes, until_failure};
 use rig::echo::{DatagramEcho, Echo};
 use rig::faulty::{Faulty, Tally};
 use rig::ready_made::factory;
@@ -112,6 +112,10 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
             listen(&reactor, address, factory.map_err(io::Error::other)?)?;
         }
     }
+    reactor.before_shutdown(async || {
+        println!("thread_allocations {}", allocations());
+        println!("bytes_on_the_heap {}", live_bytes());
+    });
     reactor.run()?;
     if let Some(nth) = number("fail-allocation") {
         println!("allocations {}", nth - until_failure());
