@@ -64,6 +64,19 @@ impl Reactor {
     /// [`Interrupted`](io::ErrorKind::Interrupted) if the reactor was stopped before the future was ready; otherwise
     /// as [`run`](Self::run).
     pub fn run_until<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        // A panic continues once everything was stopped in order.
+        let mut output = None;
+        let future = async { output = Some(AssertUnwindSafe(future).catch_unwind().await) };
+        self.run_while(Box::pin(future))?;
+        match output {
+            Some(output) => output.or_else(|panic| resume_unwind(panic)),
+            None => Err(interrupted()),
+        }
+    }
+
+    /// Runs until `future` is ready, or until the reactor is asked to stop. Not generic, so that it is compiled once, and not
+    /// in each program.
+    fn run_while(&self, future: LocalBoxFuture<'_, ()>) -> io::Result<()> {
         let core = &self.0;
         // A simulated host is up from the beginning; the simulation runs it.
         let runs = match core.simulated() {
@@ -86,18 +99,17 @@ impl Reactor {
             }
         };
         let runtime = runtime.take().expect("the runtime is there until the reactor runs");
-        // A panic continues once everything was stopped in order.
-        let output = with_last_resort(|| runtime.block_on(main(core, AssertUnwindSafe(future).catch_unwind())));
+        let ran = with_last_resort(|| runtime.block_on(main(core, future)));
         core.phase.set(Phase::Stopped);
         core.inbox.close();
         // Tasks first: what they own may still use the reactor's handles.
         log_panic("drop of a task", || runtime.shutdown_background());
         core.clear();
-        output.map(|output| output.unwrap_or_else(|panic| resume_unwind(panic)))
+        ran
     }
 }
 
-async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
+async fn main(core: &Rc<Core>, future: LocalBoxFuture<'_, ()>) -> io::Result<()> {
     warn_if_panics_abort();
     if core.handles_signals.get() {
         // Only signals count: one that comes while the reactor is already stopping, perhaps because another reactor of
@@ -129,10 +141,10 @@ async fn main<F: Future>(core: &Rc<Core>, future: F) -> io::Result<F::Output> {
         }
     }
     start(core);
-    let output = unless_stopped(core, StopAsked::InOrder, future).await;
+    unless_stopped(core, StopAsked::InOrder, future).await;
     core.ask_to_stop(StopAsked::InOrder);
     shut_down(core).await;
-    output.ok_or_else(interrupted)
+    Ok(())
 }
 
 fn start(core: &Core) {
@@ -168,27 +180,20 @@ pub(crate) async fn in_simulation(core: Weak<Core>) {
 }
 
 /// Runs the whole simulation until this host's reactor has its result, and has stopped.
-fn run_simulation<F: Future>(core: &Rc<Core>, host: &SimHost, future: F) -> io::Result<F::Output> {
-    // A panic continues once everything was stopped in order.
-    let mut future = Some(Box::pin(AssertUnwindSafe(future).catch_unwind()));
-    let mut output = None;
+fn run_simulation(core: &Rc<Core>, host: &SimHost, future: LocalBoxFuture<'_, ()>) -> io::Result<()> {
+    let mut future = Some(future);
     let step = || host.world.upgrade().is_some_and(|world| world.step());
     // The start of the future.
     step();
     loop {
         if core.phase.get() == Phase::Stopped {
-            return match output {
-                Some(Ok(output)) => Ok(output),
-                Some(Err(panic)) => resume_unwind(panic),
-                None => Err(interrupted()),
-            };
+            return Ok(());
         }
         if core.stop_asked.get() > StopAsked::No {
             future = None;
         }
         let polled = future.as_mut().map(|future| future.as_mut().poll(&mut Context::from_waker(Waker::noop())));
-        if let Some(Poll::Ready(ready)) = polled {
-            output = Some(ready);
+        if polled.is_some_and(|polled| polled.is_ready()) {
             core.ask_to_stop(StopAsked::InOrder);
         }
         // After the future, which may have begun something.

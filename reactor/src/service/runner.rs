@@ -11,6 +11,7 @@ use crate::reactor::core::Backend;
 use crate::service::program::Tasks;
 use crate::service::program::crew::Crew;
 use crate::service::program::user::User;
+use crate::service::supervised::Supervised;
 use crate::service::{Readiness, Service, ServiceError, program};
 use crate::threads::group::Group;
 
@@ -176,12 +177,8 @@ impl Runner {
     /// Makes a reactor, has `setup` make the service, and runs both to their end.
     pub fn run<S: Service>(self, setup: impl FnOnce(&Reactor) -> Result<S, ServiceError>) -> ExitCode {
         let name = self.name.clone();
-        exit_code(&name, || {
-            let reactor = Reactor::new()?;
-            let handover = self.take_over(&reactor)?;
-            let service = setup(&reactor)?;
-            self.run_with(&reactor, handover, service, None)
-        })
+        let setup = |reactor: &Reactor| setup(reactor).map(Supervised::new);
+        exit_code(&name, self.run_made_by(Box::new(setup)))
     }
 
     /// Runs the service on a reactor, which may be one of a [simulation](crate::testing::Simulation), where there are
@@ -193,7 +190,15 @@ impl Runner {
     /// [`Reactor::run`].
     pub fn run_on(self, reactor: &Reactor, service: impl Service) -> Result<(), ServiceError> {
         let handover = self.take_over(reactor)?;
-        self.run_with(reactor, handover, service, None)
+        self.run_with(reactor, handover, Supervised::new(service), None)
+    }
+
+    /// Not generic, so that it is compiled once, and not in each program.
+    fn run_made_by(self, setup: Box<dyn FnOnce(&Reactor) -> Made + '_>) -> Result<(), ServiceError> {
+        let reactor = Reactor::new()?;
+        let handover = self.take_over(&reactor)?;
+        let service = setup(&reactor)?;
+        self.run_with(&reactor, handover, service, None)
     }
 
     fn take_over(&self, reactor: &Reactor) -> io::Result<Option<Handover>> {
@@ -204,7 +209,7 @@ impl Runner {
         self,
         reactor: &Reactor,
         handover: Option<Handover>,
-        service: impl Service,
+        service: Supervised,
         crew: Option<&Arc<Crew>>,
     ) -> Result<(), ServiceError> {
         let is_process = matches!(reactor.0.backend, Backend::Tokio(_));
@@ -252,35 +257,43 @@ impl ThreadedRunner {
     /// If a `setup` panics, with its panic, when all threads have stopped.
     pub fn run<S: Service>(self, setup: impl Fn(&Reactor) -> Result<S, ServiceError> + Sync) -> ExitCode {
         let name = self.runner.name.clone();
-        exit_code(&name, || {
-            let Self { runner, threads } = self;
-            let group = Group::<ServiceError>::new();
-            let reactor = group.reactor(0)?;
-            let handover = runner.take_over(&reactor)?;
+        let setup = |reactor: &Reactor| setup(reactor).map(Supervised::new);
+        exit_code(&name, self.run_made_by(&setup))
+    }
+
+    /// Not generic, so that it is compiled once, and not in each program.
+    fn run_made_by(self, setup: &(dyn Fn(&Reactor) -> Made + Sync)) -> Result<(), ServiceError> {
+        let Self { runner, threads } = self;
+        let name = runner.name.clone();
+        let group = Group::<ServiceError>::new();
+        let reactor = group.reactor(0)?;
+        let handover = runner.take_over(&reactor)?;
+        let service = setup(&reactor)?;
+        let crew = Arc::new(Crew::new(name.clone(), runner.lame_duck, threads));
+        let first = || {
+            group.join(&reactor);
+            runner.run_with(&reactor, handover, service, Some(&crew))
+        };
+        let other = |number| {
+            let reactor = group.reactor(number)?;
             let service = setup(&reactor)?;
-            let crew = Arc::new(Crew::new(name.clone(), runner.lame_duck, threads));
-            let first = || {
-                group.join(&reactor);
-                runner.run_with(&reactor, handover, service, Some(&crew))
-            };
-            let other = |number| {
-                let reactor = group.reactor(number)?;
-                let service = setup(&reactor)?;
-                reactor.0.hub.hold_clients();
-                group.join(&reactor);
-                program::crew::run(&reactor, service, &crew)
-            };
-            let result = group.run(threads, first, other);
-            let (cut_off, stopping_since) = crew.result();
-            program::ending::report(&name, &reactor.0.hub.timers, cut_off, stopping_since);
-            result
-        })
+            reactor.0.hub.hold_clients();
+            group.join(&reactor);
+            program::crew::run(&reactor, service, &crew)
+        };
+        let result = group.run(threads, first, other);
+        let (cut_off, stopping_since) = crew.result();
+        program::ending::report(&name, &reactor.0.hub.timers, cut_off, stopping_since);
+        result
     }
 }
 
+/// What a thread runs.
+type Made = Result<Supervised, ServiceError>;
+
 /// The program's exit status; an error is told on standard error.
-fn exit_code(name: &str, run: impl FnOnce() -> Result<(), ServiceError>) -> ExitCode {
-    match run() {
+fn exit_code(name: &str, result: Result<(), ServiceError>) -> ExitCode {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // If standard error is closed, there is nowhere to report to.

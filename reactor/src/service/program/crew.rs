@@ -13,9 +13,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::hub::CutOffSum;
 use crate::reactor::Reactor;
+use crate::service::ServiceError;
 use crate::service::program::ending;
 use crate::service::supervised::Supervised;
-use crate::service::{Service, ServiceError};
 use crate::util::lock::lock;
 
 /// What the threads of a program know of each other.
@@ -102,7 +102,7 @@ impl Crew {
 }
 
 /// Runs the service of a thread besides the first.
-pub(in crate::service) fn run(reactor: &Reactor, service: impl Service, crew: &Arc<Crew>) -> Result<(), ServiceError> {
+pub(in crate::service) fn run(reactor: &Reactor, service: Supervised, crew: &Arc<Crew>) -> Result<(), ServiceError> {
     let sign_of_life = crew.signs_of_life.get(reactor.thread_number() - 1);
     if let Some(interval) = sd_notify::watchdog_enabled().filter(|interval| !interval.is_zero()) {
         let (crew, index) = (Arc::clone(crew), reactor.thread_number() - 1);
@@ -111,7 +111,7 @@ pub(in crate::service) fn run(reactor: &Reactor, service: impl Service, crew: &A
     }
     let (ask, asked) = mpsc::unbounded_channel();
     lock(&crew.reloads).push(ask);
-    let service = Rc::new(Supervised::new(service));
+    let service = Rc::new(service);
     let (stopping, waits) = (Rc::clone(&service), Arc::clone(crew));
     let hub = Rc::clone(&reactor.0.hub);
     reactor.before_shutdown(async move || {

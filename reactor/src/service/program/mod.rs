@@ -28,7 +28,7 @@ use crate::service::program::pid_file::PidFile;
 use crate::service::program::service_manager::ServiceManager;
 use crate::service::program::user::User;
 use crate::service::supervised::Supervised;
-use crate::service::{Readiness, Service, ServiceError};
+use crate::service::{Readiness, ServiceError};
 use crate::util::inherited_signals::{is_ignored, unblock};
 
 /// What the program does besides running its service.
@@ -48,7 +48,7 @@ pub(super) fn run(
     name: String,
     lame_duck: Duration,
     readiness: Readiness,
-    service: impl Service,
+    service: Supervised,
     tasks: Tasks,
 ) -> Result<(), ServiceError> {
     let Tasks { user, pid_path, handover, is_process, crew } = tasks;
@@ -60,7 +60,7 @@ pub(super) fn run(
         lame_duck,
         readiness,
         handover: Cell::new(handover),
-        service: Supervised::new(service),
+        service,
         hub: Rc::clone(&reactor.0.hub),
         is_process,
         crew,
