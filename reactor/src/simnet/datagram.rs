@@ -1,7 +1,7 @@
 //! Datagram sockets of a simulated host.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{HashSet, VecDeque};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
@@ -39,7 +39,7 @@ impl Network {
         let mailbox = Rc::new(RefCell::new(Mailbox {
             ends: None,
             unread: VecDeque::new(),
-            groups: BTreeSet::new(),
+            groups: HashSet::new(),
             refused: false,
             waker: None,
         }));

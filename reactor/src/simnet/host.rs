@@ -1,7 +1,7 @@
 //! A simulated host, and what arrives at its sockets.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::Waker;
@@ -59,7 +59,7 @@ pub(super) struct Mailbox {
     pub(super) ends: Option<Ends>,
     /// Their senders, destinations and bytes.
     pub(super) unread: VecDeque<(SocketAddr, SocketAddr, Vec<u8>)>,
-    pub(super) groups: BTreeSet<IpAddr>,
+    pub(super) groups: HashSet<IpAddr>,
     pub(super) refused: bool,
     pub(super) waker: Option<Waker>,
 }

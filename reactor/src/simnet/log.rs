@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub(crate) struct Log {
     /// The addresses of packets; entries store their indices, so that an entry stays small.
     ways: Vec<(SocketAddr, SocketAddr)>,
     /// The indices of those used by datagrams.
-    datagram_ways: BTreeMap<(SocketAddr, SocketAddr), u32>,
+    datagram_ways: HashMap<(SocketAddr, SocketAddr), u32>,
 }
 
 #[derive(Clone, Copy)]

@@ -1,6 +1,6 @@
 //! The state of a simulated network: hosts, links, connections, and what is in flight.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Duration, Instant};
@@ -12,17 +12,18 @@ use crate::simnet::link::Link;
 use crate::simnet::log::{Log, What};
 use crate::simnet::packet::{Packet, Queue};
 
+/// Its maps by hash are only asked for single keys: the order of their entries must not matter to what happens.
 pub(super) struct NetworkState {
     pub(super) queue: Queue,
     pub(super) hosts: Vec<Host>,
     pub(super) link: Link,
-    pub(super) links: BTreeMap<(HostId, HostId), Link>,
+    pub(super) links: HashMap<(HostId, HostId), Link>,
     /// Pairs of hosts between which nothing passes.
-    pub(super) cut: BTreeSet<(HostId, HostId)>,
+    pub(super) cut: HashSet<(HostId, HostId)>,
     /// Addresses that nothing gets through to.
-    pub(super) black_holes: BTreeSet<IpAddr>,
+    pub(super) black_holes: HashSet<IpAddr>,
     /// When the last byte in each direction leaves a link with limited bandwidth.
-    pub(super) busy_until: BTreeMap<(HostId, HostId), Instant>,
+    pub(super) busy_until: HashMap<(HostId, HostId), Instant>,
     /// Stream packets between hosts that cannot reach each other now, to be sent again when they can.
     pub(super) held: Vec<Packet>,
     /// By number; `None` for one that has ended.
@@ -38,10 +39,10 @@ impl NetworkState {
             queue: Queue::default(),
             hosts: Vec::new(),
             link: Link::new(),
-            links: BTreeMap::new(),
-            cut: BTreeSet::new(),
-            black_holes: BTreeSet::new(),
-            busy_until: BTreeMap::new(),
+            links: HashMap::new(),
+            cut: HashSet::new(),
+            black_holes: HashSet::new(),
+            busy_until: HashMap::new(),
             held: Vec::new(),
             conns: Vec::new(),
             random: fastrand::Rng::with_seed(seed),
