@@ -38,7 +38,7 @@ impl ServiceManager {
     }
 
     /// The next that is told; `None` if nothing is for so long.
-    pub(crate) fn next_within(&self, time: Duration) -> Option<String> {
+    fn next_within(&self, time: Duration) -> Option<String> {
         let mut message = [0; 1024];
         self.socket.set_read_timeout(Some(time)).unwrap();
         let length = self.socket.recv(&mut message).ok()?;
@@ -51,9 +51,11 @@ impl ServiceManager {
         while self.next_within(PATIENCE).expect("the program to be alive") != ALIVE {}
     }
 
-    /// What was told and not heard yet.
-    pub(crate) fn told(&self) -> Vec<String> {
-        std::iter::from_fn(|| self.next_within(Duration::from_millis(1))).collect()
+    /// Waits until nothing is told for this long. What was under way may still come, but not much.
+    #[track_caller]
+    pub(crate) fn wait_for_silence(&self, time: Duration) {
+        let told = (0..10).take_while(|_| self.next_within(time).is_some()).count();
+        assert!(told < 10, "it goes on to say that it is alive");
     }
 }
 
