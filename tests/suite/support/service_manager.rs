@@ -57,6 +57,11 @@ impl ServiceManager {
         let told = (0..10).take_while(|_| self.next_within(time).is_some()).count();
         assert!(told < 10, "it goes on to say that it is alive");
     }
+
+    /// What was told and not heard yet.
+    pub(crate) fn told(&self) -> Vec<String> {
+        std::iter::from_fn(|| self.next_within(Duration::from_millis(1))).collect()
+    }
 }
 
 const ALIVE: &str = "WATCHDOG=1\n";
