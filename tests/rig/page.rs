@@ -11,7 +11,9 @@ pub type Rows = Vec<Vec<String>>;
 
 /// The project's own folder.
 pub fn project() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let project = package.ancestors().find(|folder| folder.join("docs/figures.md").exists());
+    project.unwrap_or(package).to_owned()
 }
 
 /// What stands between the marks of this command in a page of the project, such as `docs/figures.md`.
