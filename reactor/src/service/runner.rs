@@ -91,7 +91,7 @@ impl Runner {
     }
 
     /// Goes on as this user, and in its groups, once the service has started: ports below 1,024 are open by then, and files
-    /// that only root may read can have been read. No client is accepted before that, and there is no way back: files of
+    /// that only root may read can have been read. A [handover](Self::handover) is also accepted from that user. No client is accepted before that, and there is no way back: files of
     /// sockets, for example, are removed at the end only from a folder of that user. Twisted's `--uid` and `--gid`. Where
     /// there is a service manager, leave it to that: see `docs/deployment.md` in the repository.
     ///
@@ -107,8 +107,9 @@ impl Runner {
     /// that a second process does not start with the same file; one that was left behind is replaced. Twisted's `--pidfile`.
     ///
     /// It is written by the [user](Self::user) that the program goes on as, who must be able to remove it: its folder must
-    /// be that user's. If it cannot be written, the program does not start. In a [simulation](crate::testing::Simulation)
-    /// nothing happens.
+    /// be that user's. If it cannot be written, the program does not start, unless it has taken over from another process:
+    /// then that is logged, and the program goes on, because no other serves by then. In a
+    /// [simulation](crate::testing::Simulation) nothing happens.
     #[must_use]
     pub fn pid_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.pid_file = Some(path.into());
@@ -189,31 +190,36 @@ impl Runner {
     /// The service's error, if it cannot be started or has failed, after everything has stopped; those of
     /// [`Reactor::run`].
     pub fn run_on(self, reactor: &Reactor, service: impl Service) -> Result<(), ServiceError> {
-        let handover = self.take_over(reactor)?;
-        self.run_with(reactor, handover, Supervised::new(service), None)
+        let begun = self.begin(reactor)?;
+        self.run_with(reactor, begun, Supervised::new(service), None)
     }
 
     /// Not generic, so that it is compiled once, and not in each program.
     fn run_made_by(self, setup: Box<dyn FnOnce(&Reactor) -> Made + '_>) -> Result<(), ServiceError> {
         let reactor = Reactor::new()?;
-        let handover = self.take_over(&reactor)?;
+        let begun = self.begin(&reactor)?;
         let service = setup(&reactor)?;
-        self.run_with(&reactor, handover, service, None)
+        self.run_with(&reactor, begun, service, None)
     }
 
-    fn take_over(&self, reactor: &Reactor) -> io::Result<Option<Handover>> {
-        self.handover.as_ref().map(|path| Handover::begin(reactor, path)).transpose()
+    /// What comes before the service is made.
+    fn begin(&self, reactor: &Reactor) -> io::Result<Begun> {
+        let is_process = matches!(reactor.0.backend, Backend::Tokio(_));
+        let user = self.user.as_ref().filter(|_| is_process).map(|name| User::named(name)).transpose()?;
+        // The process before was started by root, too, and went on as that user.
+        let uid = user.as_ref().map(User::id);
+        let handover = self.handover.as_ref().map(|path| Handover::begin_trusting(reactor, path, uid)).transpose()?;
+        Ok(Begun { is_process, user, handover })
     }
 
     fn run_with(
         self,
         reactor: &Reactor,
-        handover: Option<Handover>,
+        begun: Begun,
         service: Supervised,
         crew: Option<&Arc<Crew>>,
     ) -> Result<(), ServiceError> {
-        let is_process = matches!(reactor.0.backend, Backend::Tokio(_));
-        let user = self.user.filter(|_| is_process).map(|name| User::named(&name)).transpose()?;
+        let Begun { is_process, user, handover } = begun;
         if user.is_some() || crew.is_some() {
             reactor.0.hub.hold_clients();
         }
@@ -267,12 +273,12 @@ impl ThreadedRunner {
         let name = runner.name.clone();
         let group = Group::<ServiceError>::new();
         let reactor = group.reactor(0)?;
-        let handover = runner.take_over(&reactor)?;
+        let begun = runner.begin(&reactor)?;
         let service = setup(&reactor)?;
         let crew = Arc::new(Crew::new(name.clone(), runner.lame_duck, threads));
         let first = || {
             group.join(&reactor);
-            runner.run_with(&reactor, handover, service, Some(&crew))
+            runner.run_with(&reactor, begun, service, Some(&crew))
         };
         let other = |number| {
             let reactor = group.reactor(number)?;
@@ -286,6 +292,13 @@ impl ThreadedRunner {
         program::ending::report(&name, &reactor.0.hub.timers, cut_off, stopping_since);
         result
     }
+}
+
+struct Begun {
+    /// Whether it handles signals, and perhaps has a service manager; false in a simulation.
+    is_process: bool,
+    user: Option<User>,
+    handover: Option<Handover>,
 }
 
 /// What a thread runs.

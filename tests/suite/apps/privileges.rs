@@ -54,6 +54,39 @@ fn started_by_root_it_serves_as_another_user_and_its_id_is_in_a_file_while_it_ru
 }
 
 #[test]
+fn its_next_version_is_started_by_root_likewise_and_gets_the_connections_and_the_pid_file() {
+    if !Uid::effective().is_root() {
+        return;
+    }
+    let folder = tempdir().unwrap();
+    chown(folder.path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    let (pid_file, handover) = (folder.path().join("pid"), folder.path().join("handover"));
+    let start = || {
+        let [pid_file, handover] = [&pid_file, &handover].map(|path| path.to_str().unwrap());
+        let mut server = Program::app(
+            "time-server",
+            ["-v", "--tcp", "127.0.0.1:0", "--user", "nobody", "--pid-file", pid_file, "--handover", handover],
+        );
+        server.stderr_line_with("offering the ports");
+        server
+    };
+    let mut server = start();
+    let mut client = connect(server.line_after("waiting for connection... tcp ").parse().unwrap());
+    for _ in 0..3 {
+        std::io::Write::write_all(&mut client, b"hello").unwrap();
+        let answer = read(&mut client, "[Sun Nov 29 14:00:00 2026] hello".len());
+        assert!(answer.ends_with(b"] hello"), "{}", answer.escape_ascii());
+        let next = start();
+        assert_eq!(pid_in(&pid_file), Some(next.id()));
+        server.finish().with_code(0);
+        server = next;
+    }
+    server.signal(Signal::SIGTERM);
+    server.finish().with_code(0);
+    assert!(!pid_file.exists());
+}
+
+#[test]
 fn it_does_not_start_as_a_user_that_there_is_not_or_with_a_pid_file_that_cannot_be_written() {
     let folder = tempdir().unwrap();
     let ended = start(&folder.path().join("pid"), "no such user").finish().with_code(1);

@@ -86,6 +86,11 @@ impl Handover {
     /// symbolic link, or its directory does not exist; or if the reactor belongs to a simulation or is not the first of
     /// [several](crate::run_on_threads).
     pub fn begin(reactor: &Reactor, path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::begin_trusting(reactor, path.as_ref(), None)
+    }
+
+    /// Like [`begin`](Self::begin); the other process may also belong to this user.
+    pub(crate) fn begin_trusting(reactor: &Reactor, path: &Path, user: Option<u32>) -> io::Result<Self> {
         if matches!(reactor.0.backend, Backend::Memory(_)) {
             return Err(no_network());
         }
@@ -115,7 +120,7 @@ impl Handover {
             Err(error) => return Err(cannot_take_over(&path, &error)),
         };
         let sockets =
-            receive_sockets(&before, &reactor.0.hub.clock).map_err(|error| cannot_take_over(&path, &error))?;
+            receive_sockets(&before, &reactor.0.hub.clock, user).map_err(|error| cannot_take_over(&path, &error))?;
         let taken = sockets.len();
         tracing::info!(path = %escaped_path(&path), sockets = taken, "taking over");
         reactor.0.shared_ports.registry.begin_taking_over(sockets);
@@ -147,6 +152,7 @@ impl Handover {
     pub(crate) async fn take_over(self) -> io::Result<TakenOver> {
         let Self { reactor, path, before, taken } = self;
         let left_over = reactor.0.shared_ports.registry.take_inherited();
+        let replaces = before.is_some();
         if let Some(before) = before {
             let listens = left_over.len() < taken || taken == 0;
             takeover::take_over(&reactor, before, listens).await.map_err(|error| cannot_take_over(&path, &error))?;
@@ -167,7 +173,7 @@ impl Handover {
             }
             reactor.0.shared_ports.registry.end_taking_over();
         }
-        Ok(TakenOver { reactor, path })
+        Ok(TakenOver { reactor, path, replaces })
     }
 }
 
@@ -175,6 +181,8 @@ impl Handover {
 pub(crate) struct TakenOver {
     reactor: Reactor,
     path: PathBuf,
+    /// Whether there was a process to take over from.
+    pub(crate) replaces: bool,
 }
 
 impl TakenOver {

@@ -113,7 +113,10 @@ impl Offer {
             return Err((process, io::Error::new(io::ErrorKind::PermissionDenied, message)));
         }
         let mut line = Line::new(stream);
-        self.hand_over_on(&mut line).await.map_err(|error| (process, error))
+        self.hand_over_on(&mut line).await.map_err(|error| {
+            let gone = matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset);
+            (process, if gone { left_early() } else { error })
+        })
     }
 
     async fn hand_over_on(&self, line: &mut Line) -> io::Result<()> {
@@ -332,7 +335,10 @@ fn set_resting(offered: &[(PortKey, PortSocket)], resting: bool) {
 }
 
 fn left_early() -> io::Error {
-    io::Error::new(io::ErrorKind::UnexpectedEof, "the process that asked ended before it had taken over")
+    io::Error::new(
+        io::ErrorKind::UnexpectedEof,
+        "the process that asked left before it had taken over; it says why itself",
+    )
 }
 
 /// How long the other process may take for each step.

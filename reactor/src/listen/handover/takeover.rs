@@ -35,15 +35,20 @@ fn connect_within(address: &UnixAddress, patience: Duration) -> io::Result<net::
     Ok(OwnedFd::from(socket).into())
 }
 
-/// Reads the names and the sockets that the previous process leaves.
-pub(super) fn receive_sockets(before: &net::UnixStream, clock: &Clock) -> io::Result<Vec<(String, OwnedFd)>> {
+/// Reads the names and the sockets that the previous process leaves, if that is root's, this user's or the `trusted` one's.
+pub(super) fn receive_sockets(
+    before: &net::UnixStream,
+    clock: &Clock,
+    trusted: Option<u32>,
+) -> io::Result<Vec<(String, OwnedFd)>> {
+    let user = socket_peercred(before)?.uid.as_raw();
+    if !is_trusted(user) && trusted != Some(user) {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
+    }
     receive_within(before, clock, PATIENCE)
 }
 
 fn receive_within(before: &net::UnixStream, clock: &Clock, patience: Duration) -> io::Result<Vec<(String, OwnedFd)>> {
-    if !is_trusted(socket_peercred(before)?.uid.as_raw()) {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "it belongs to another user"));
-    }
     let until = clock.now() + patience;
     let mut text = Vec::new();
     let mut descriptors = Vec::new();

@@ -104,7 +104,7 @@ struct Program {
 
 impl Program {
     /// Starts and serves; resolves with the error that made that impossible.
-    async fn serve(&self, reactor: &Reactor) -> ServiceError {
+    async fn serve(self: &Rc<Self>, reactor: &Reactor) -> ServiceError {
         let begun = self.hub.timers.now();
         tracing::info!(program = self.name, "starting");
         // From here on a hangup does not end the program. If `nohup` started it, a hangup means nothing.
@@ -142,7 +142,8 @@ impl Program {
             },
             None => None,
         };
-        if let Err(error) = self.admit_clients(reactor).await {
+        let replaces = taken_over.as_ref().is_some_and(|taken_over| taken_over.replaces);
+        if let Err(error) = self.admit_clients(reactor, replaces).await {
             return error.into();
         }
         if let Some(crew) = &self.crew {
@@ -152,8 +153,13 @@ impl Program {
         self.tell(&[NotifyState::Ready]).await;
         tracing::info!(program = self.name, after = ?self.since(begun), "ready");
         if let Some(taken_over) = taken_over {
-            let stopping = reactor.clone();
-            if let Err(error) = taken_over.offer(move || stopping.stop()) {
+            let (program, stopping) = (Rc::downgrade(self), reactor.clone());
+            let on_taken_over = move || {
+                // It is the next process's from here on.
+                program.upgrade().and_then(|program| program.pid_file.take());
+                stopping.stop();
+            };
+            if let Err(error) = taken_over.offer(on_taken_over) {
                 tracing::warn!("cannot offer the ports to the next process: {error}");
             }
         }
@@ -166,13 +172,18 @@ impl Program {
         }
     }
 
-    /// Gives up privileges, writes the pid file, and lets clients in.
-    async fn admit_clients(&self, reactor: &Reactor) -> io::Result<()> {
+    /// Gives up privileges, writes the pid file, and lets clients in. A program that replaces another
+    /// is needed, whatever becomes of its pid file.
+    async fn admit_clients(&self, reactor: &Reactor, replaces: bool) -> io::Result<()> {
         if let Some(user) = &self.user {
             user.assume()?;
         }
         if let Some(path) = &self.pid_path {
-            self.pid_file.set(Some(PidFile::write(path)?));
+            match PidFile::write(path) {
+                Ok(file) => self.pid_file.set(Some(file)),
+                Err(error) if replaces => tracing::warn!("{error}"),
+                Err(error) => return Err(error),
+            }
         }
         for member in reactor.members() {
             // `None` means that it has ended.

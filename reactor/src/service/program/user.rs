@@ -24,6 +24,10 @@ impl User {
         Ok(Self { name: system_name, uid: user.uid, gid: user.gid })
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.uid.as_raw()
+    }
+
     /// Makes this process, with all of its threads, one of the user, of its group and of the groups that it is in. There is
     /// no way back. Does nothing if it is one already.
     pub(crate) fn assume(&self) -> io::Result<()> {
