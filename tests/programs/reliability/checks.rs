@@ -12,7 +12,9 @@ use rig::out_of_memory::serve_with_failing_allocation;
 use rig::ready_made::dialogues;
 use rig::{Child, now, peer};
 
-use crate::{Figure, cost, drain, half_open, handover, limits, many, slow_readers, soak, unfinished_input};
+use crate::{
+    Figure, cost, drain, half_open, handover, limits, live_handover, many, slow_readers, soak, spread, unfinished_input,
+};
 
 /// A measurement.
 pub(crate) struct Check {
@@ -40,6 +42,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R16-panics", size: 10_000, run: many::panics },
     Check { name: "R22-drain", size: 10, run: drain::drain },
     Check { name: "R23-handover", size: 10, run: handover::handover },
+    Check { name: "R23-live", size: 10, run: live_handover::live },
     Check { name: "R28-threads", size: 3, run: limits::threads },
     Check { name: "R30-fairness", size: 1_000, run: limits::fairness },
     Check { name: "R36-allocations", size: 100_000, run: cost::allocations_a_message },
@@ -47,6 +50,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "CPU", size: 5, run: cost::processor_time },
     Check { name: "CPU-lines", size: 3, run: cost::processor_time_of_lines },
     Check { name: "CPU-strings", size: 3, run: cost::processor_time_of_strings },
+    Check { name: "threads", size: 5, run: spread::spread },
     Check { name: "UDP", size: 5, run: cost::datagrams },
 ];
 

@@ -101,14 +101,14 @@ fn beside_framed(what: &str, kinds: [&str; 3], message: &[u8], rounds: usize) ->
 }
 
 /// The cost of a message for one server: microseconds of processor time, and messages per second.
-struct Cost {
-    all: f64,
+pub(crate) struct Cost {
+    pub(crate) all: f64,
     user: f64,
     rate: f64,
 }
 
 /// Makes the servers answer this many messages each in turns, under the same load, and takes the medians.
-fn exchange<const N: usize, L: FnMut(usize) -> io::Result<Duration>>(
+pub(crate) fn exchange<const N: usize, L: FnMut(usize) -> io::Result<Duration>>(
     kinds: [&str; N],
     messages: usize,
     rounds: usize,

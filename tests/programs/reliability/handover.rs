@@ -49,7 +49,7 @@ pub(crate) fn handover(times: usize) -> io::Result<Vec<Figure>> {
     ])
 }
 
-fn has_ended_well(before: Child) -> bool {
+pub(crate) fn has_ended_well(before: Child) -> bool {
     let ended = before.wait();
     for error in &ended.errors {
         eprintln!("{error}");

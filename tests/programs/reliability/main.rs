@@ -22,12 +22,14 @@ mod framed;
 mod half_open;
 mod handover;
 mod limits;
+mod live_handover;
 mod load;
 mod many;
 mod processor;
 mod serve;
 mod slow_readers;
 mod soak;
+mod spread;
 mod unfinished_input;
 mod volleys;
 

@@ -1,5 +1,5 @@
 //! The servers: `reliability serve KIND [address=A] [nofile=N] [budget=N] [memory=MIB] [address-space=MIB] [cpu=N]
-//! [echo=A] [fail-allocation=N]`. Each prints `ready ADDRESS`, and its counts at the end. Kinds are those below, and the
+//! [echo=A] [fail-allocation=N] [path=P] [threads=N]`. Each prints `ready ADDRESS`, and its counts at the end. Kinds are those below, and the
 //! ready-made servers.
 
 use std::cell::{Cell, RefCell};
@@ -24,7 +24,7 @@ use rig::echo::{DatagramEcho, Echo};
 use rig::faulty::{Faulty, Tally};
 use rig::ready_made::factory;
 
-use crate::{framed, processor, soak};
+use crate::{framed, live_handover, processor, soak, spread};
 
 pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     let option = |name: &str| options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
@@ -42,6 +42,7 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     if let Some(number) = number("cpu") {
         processor::stay_on(number as usize);
     }
+    let path = || option("path").ok_or_else(|| io::Error::other("path=PATH is missing"));
     let address = option("address").unwrap_or("127.0.0.1:0");
     if let Some(result) = framed::serve(kind, address) {
         return result;
@@ -51,8 +52,13 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
         .with_writer(io::stderr)
         .with_max_level(tracing_subscriber::filter::LevelFilter::WARN)
         .init();
-    if kind == "threads" {
-        return serve_on_threads(address);
+    let threads = number("threads").unwrap_or(2) as usize;
+    match kind {
+        "threads" => return serve_on_threads(address),
+        "spread" => return spread::serve_on_threads(address, threads),
+        "reuse-port" => return spread::serve_with_reuse_port(threads),
+        "counted-lines" => return live_handover::serve(address, path()?, threads),
+        _ => (),
     }
     let reactor = Reactor::new()?;
     if let Some(connections) = number("budget") {
@@ -93,8 +99,7 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
             listen(&reactor, address, FirstMessageTimeout::around(Duration::from_secs(30), questions))?;
         }
         "successor" => {
-            let path = option("path").ok_or_else(|| io::Error::other("path=PATH is missing"))?;
-            let handover = Handover::begin(&reactor, path)?;
+            let handover = Handover::begin(&reactor, path()?)?;
             listen(&reactor, address, |transport| OneAnswer { transport })?;
             let stopping = reactor.clone();
             reactor.spawn(async move {
@@ -165,7 +170,7 @@ fn listen(reactor: &Reactor, address: &str, factory: impl Factory) -> io::Result
 }
 
 /// All clients have the same address here.
-fn options(address: &str) -> ListenOptions {
+pub(crate) fn options(address: &str) -> ListenOptions {
     ListenOptions::new(address).limits(AcceptLimits::new().per_peer(usize::MAX))
 }
 
@@ -180,7 +185,7 @@ fn run_service(reactor: &Reactor, address: &str, factory: impl Factory) -> io::R
     Runner::new("reliability").run_on(reactor, service).map_err(io::Error::other)
 }
 
-fn say_ready(port: &Port) {
+pub(crate) fn say_ready(port: &Port) {
     println!("ready {}", port.host());
     let _ = io::stdout().flush();
 }
