@@ -1,13 +1,17 @@
 //! How fast simulations run, and whether they keep their promises in many storms:
-//! `cargo run --release -p tests --bin simulation -- [STORMS]` (1,000).
+//! `cargo run --release -p tests --bin simulation -- [STORMS]` (1,000). `simulation scale [CONNECTIONS] [write]` holds a
+//! million connections at once.
+
+mod scale;
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
 use reactor::testing::{Link, Simulation};
 use reactor::{CloseReason, Protocol, Transport};
-use rig::storm;
+use rig::{page, storm};
 
 struct Echo {
     transport: Transport,
@@ -90,8 +94,35 @@ fn hundred_connections(seed: u64, link: &Link, rounds: u32) -> u64 {
     callbacks.get()
 }
 
+#[global_allocator]
+static ALLOCATOR: rig::allocations::Counting = rig::allocations::Counting;
+
+/// Holds very many connections, and prints what it took, or writes it into the page.
+fn hold(arguments: &[String]) -> io::Result<()> {
+    let writes = arguments.iter().any(|argument| argument == "write");
+    let connections = arguments.iter().find(|argument| *argument != "write");
+    let connections = connections.map_or(Ok(1_000_000), |number| number.parse()).map_err(io::Error::other)?;
+    let text = scale::scale(connections);
+    println!("{text}");
+    if writes {
+        page::replace_section("docs/figures.md", "target/release/simulation scale write", &text)?;
+    }
+    Ok(())
+}
+
+fn main() -> io::Result<()> {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [first, arguments @ ..] if first == "scale" => hold(arguments),
+        _ => {
+            measure(arguments.first());
+            Ok(())
+        }
+    }
+}
+
 #[expect(clippy::disallowed_methods, reason = "it measures")]
-fn main() {
+fn measure(storms: Option<&String>) {
     let started = std::time::Instant::now();
     let callbacks = hundred_connections(1, &Link::new(), 5_000);
     let time = started.elapsed();
@@ -102,7 +133,7 @@ fn main() {
     let time = started.elapsed();
     println!("1,000 seeds of 100 connections ({callbacks} callbacks): {:.2} s", time.as_secs_f64());
 
-    let storms = std::env::args().nth(1).map_or(1000, |count| count.parse().expect("a number of storms"));
+    let storms = storms.map_or(1000, |count| count.parse().expect("a number of storms"));
     let started = std::time::Instant::now();
     let outcomes = RefCell::new(Vec::new());
     Simulation::for_seeds(0..storms, |sim| outcomes.borrow_mut().push(storm::play(sim)));
