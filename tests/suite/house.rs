@@ -223,6 +223,34 @@ fn what_the_guide_for_porting_names_is_there() {
     assert!(names > 150, "{names}");
 }
 
+#[test]
+fn figures_stand_in_the_page_of_figures_and_come_from_programs() {
+    let page = fs::read_to_string(root().join("docs/figures.md")).unwrap();
+    let begun = page.matches("\n<!-- written by: ").count();
+    assert!(begun > 5 && begun == page.matches("\n<!-- end -->").count(), "a section has no end, or no beginning");
+    let checks = fs::read_to_string(root().join("tests/programs/reliability/checks.rs")).unwrap();
+    let names = page.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next());
+    for name in names {
+        let name = name.split('=').next().unwrap_or_default();
+        assert!(checks.contains(&format!("name: \"{name}\"")), "docs/figures.md has {name}, which nothing measures");
+    }
+    // Of other pages, those that say how fast or large something is.
+    let pages = ["docs", "docs/guide", "reactor", "protocols", "apps/time-server", "apps/time-client", "."];
+    let files = pages.into_iter().flat_map(|folder| fs::read_dir(root().join(folder)).unwrap());
+    for file in files.map(|entry| entry.unwrap().path()).filter(|path| path.extension().is_some_and(|end| end == "md"))
+    {
+        let text = fs::read_to_string(&file).unwrap();
+        let is_written = text == page || file.ends_with("CHANGELOG.md");
+        for line in text.lines().filter(|_| !is_written) {
+            for unit in [" instructions", " µs", " ns ", " callbacks a second", " messages a second"] {
+                let is_figure =
+                    line.match_indices(unit).any(|(at, _)| line[..at].ends_with(|c: char| c.is_ascii_digit()));
+                assert!(!is_figure, "{} has a figure, which belongs into docs/figures.md: {line}", file.display());
+            }
+        }
+    }
+}
+
 /// Whether the code has these words, and nothing that makes the last of them longer.
 fn is_in(code: &str, words: &str) -> bool {
     code.match_indices(words)

@@ -1,11 +1,44 @@
 //! The table, and whether everything in it is as promised.
 
+use std::io;
+
+use rig::page;
+
 use crate::attacks::ATTACKS;
 use crate::honest::Tally;
 use crate::round::{Cell, Report, Whole};
 
+/// Writes the attacks into the page.
+pub(crate) fn write(report: &Report) -> io::Result<()> {
+    let rows = ATTACKS.iter().zip(&report.cells).map(|(attack, cells)| {
+        let mut tally = Tally::default();
+        cells.iter().flatten().for_each(|cell| tally.add(&cell.tally));
+        let largest =
+            cells.iter().zip(&report.servers).filter_map(|(cell, server)| Some((cell.as_ref()?.grown, server)));
+        let (grown, server) =
+            largest.max_by_key(|(grown, _)| *grown).map_or((0, ""), |(grown, server)| (grown, &server.name));
+        let left: usize = cells.iter().flatten().map(|cell| cell.left).sum();
+        vec![
+            attack.name.to_owned(),
+            page::number(tally.asked as f64),
+            page::number(tally.lost as f64),
+            page::number(tally.p99().into()),
+            format!("{:.0} ({server})", mebibytes(grown)),
+            page::number(left as f64),
+        ]
+    });
+    let head = ["attack", "honest requests", "lost", "ms, p99", "MiB more, at the most", "descriptors left"];
+    let circumstances = format!("{} minutes, {} servers.", report.rounds, report.servers.len());
+    let table = page::table(&head, 1, &rows.collect());
+    page::replace_section(
+        "docs/figures.md",
+        "target/release/chaos MINUTES write",
+        &format!("{circumstances}\n\n{table}"),
+    )
+}
+
 /// Prints the table and what is wrong with it; returns whether nothing is.
-pub(crate) fn print(report: Report) -> bool {
+pub(crate) fn print(report: &Report) -> bool {
     let names: Vec<_> = report.servers.iter().map(|server| server.name.clone()).collect();
     println!(
         "{:<25} {:>8} {:>6} {:>8} {:>6} {:>8} {:>24} {:>12}",
@@ -18,7 +51,7 @@ pub(crate) fn print(report: Report) -> bool {
     for (number, server) in report.servers.iter().enumerate() {
         row(&server.name, &names, report.cells.iter().map(|cells| cells[number].as_ref()));
     }
-    let wrong = wrong(&report);
+    let wrong = wrong(report);
     println!();
     for what in &wrong {
         println!("{what}");

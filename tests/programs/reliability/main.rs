@@ -3,7 +3,8 @@
 //! `cargo run --release -p tests --bin reliability -- [NAME...]` prints one line per figure: its name, the value, the
 //! limit, and whether the value exceeds it. A value over the limit is measured once more; if it is over twice, the exit
 //! status is 1. Without names it measures everything that takes under a minute. Servers run as child processes
-//! (`serve.rs`), on a processor of their own if there are two; all traffic stays on the loopback interface.
+//! (`serve.rs`), on a processor of their own if there are two; all traffic stays on the loopback interface. With `write`
+//! before the names, the figures go into the table of `docs/figures.md`, too.
 //!
 //! `counts` compares instructions, allocations, system calls and bytes with those that are known, and needs valgrind and
 //! strace: see `counts/mod.rs`.
@@ -18,6 +19,7 @@ mod checks;
 mod cost;
 mod counts;
 mod drain;
+mod figure;
 mod framed;
 mod half_open;
 mod handover;
@@ -37,57 +39,10 @@ use std::io;
 use std::process::ExitCode;
 
 use checks::CHECKS;
+pub(crate) use figure::Figure;
 
 #[global_allocator]
 static ALLOCATOR: rig::allocations::Counting = rig::allocations::Counting;
-
-/// A measured value.
-pub(crate) struct Figure {
-    what: String,
-    measured: f64,
-    gate: Option<f64>,
-}
-
-impl Figure {
-    /// A value that must not exceed the limit.
-    pub(crate) fn at_most(gate: f64, what: impl Into<String>, measured: f64) -> Self {
-        Self { what: what.into(), measured, gate: Some(gate) }
-    }
-
-    /// A count that must be exact: the value is the difference.
-    pub(crate) fn exactly(expected: u64, what: impl Into<String>, measured: u64) -> Self {
-        Self::at_most(
-            0.0,
-            format!("{} ({measured} of {expected}): missing or too many", what.into()),
-            expected.abs_diff(measured) as f64,
-        )
-    }
-
-    /// A value without a limit.
-    pub(crate) fn told(what: impl Into<String>, measured: f64) -> Self {
-        Self { what: what.into(), measured, gate: None }
-    }
-
-    fn is_over(&self) -> bool {
-        // NaN means that it was not measured.
-        self.gate.is_some_and(|gate| self.measured.is_nan() || self.measured > gate)
-    }
-
-    fn print(&self, name: &str) {
-        let measured = format!("{:.3}", self.measured);
-        let measured = measured.trim_end_matches('0').trim_end_matches('.');
-        match self.gate {
-            Some(gate) => {
-                println!(
-                    "{name}: {}: {measured}, gate {gate}, {}",
-                    self.what,
-                    if self.is_over() { "over" } else { "ok" }
-                );
-            }
-            None => println!("{name}: {}: {measured}", self.what),
-        }
-    }
-}
 
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -107,13 +62,28 @@ fn main() -> ExitCode {
         }
         None => (),
     }
+    match measure_all(&arguments) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures what is named, or everything; returns whether nothing is over its gate.
+fn measure_all(arguments: &[String]) -> io::Result<bool> {
+    let (writes, arguments) = match arguments {
+        [first, names @ ..] if first == "write" => (true, names),
+        names => (false, names),
+    };
     let known = |name: &String| CHECKS.iter().any(|check| check.name == name.split('=').next().unwrap_or_default());
     if let Some(unknown) = arguments.iter().find(|name| !known(name)) {
         let names: Vec<_> = CHECKS.iter().map(|check| check.name).collect();
-        eprintln!("there is no measurement called {unknown}; there are: {}", names.join(" "));
-        return ExitCode::FAILURE;
+        let names = names.join(" ");
+        return Err(io::Error::other(format!("there is no measurement called {unknown}; there are: {names}")));
     }
-
     rig::open_files();
     processor::stay_on(1);
     let mut all_well = true;
@@ -123,9 +93,14 @@ fn main() -> ExitCode {
             continue;
         }
         let size = named.and_then(|name| name.split_once('=')?.1.parse().ok()).unwrap_or(check.size);
-        all_well &= measure(check.name, || (check.run)(size));
+        let load = figure::load_of_the_machine();
+        let (is_well, figures) = measure(check.name, || (check.run)(size));
+        all_well &= is_well;
+        if writes {
+            figure::write(named.map_or(check.name, String::as_str), &figures, &load)?;
+        }
     }
-    if all_well { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    Ok(all_well)
 }
 
 /// Puts a load on a server, and says how long it took.
@@ -137,18 +112,20 @@ fn report_load(address: &str, messages: &str, kind: &[String]) -> io::Result<boo
     Ok(true)
 }
 
-/// Measures, and once more if something is over the limit.
-fn measure(name: &str, run: impl Fn() -> io::Result<Vec<Figure>>) -> bool {
+/// Measures, and once more if something is over the limit; returns the last figures, and whether all are well.
+fn measure(name: &str, run: impl Fn() -> io::Result<Vec<Figure>>) -> (bool, Vec<Figure>) {
+    let mut last = Vec::new();
     for _ in 0..2 {
         match run() {
             Ok(figures) => {
                 figures.iter().for_each(|figure| figure.print(name));
-                if !figures.iter().any(Figure::is_over) {
-                    return true;
+                last = figures;
+                if !last.iter().any(Figure::is_over) {
+                    return (true, last);
                 }
             }
             Err(error) => println!("{name}: could not be measured: {error}"),
         }
     }
-    false
+    (false, last)
 }

@@ -1,5 +1,5 @@
 //! How fast simulations run, and whether they keep their promises in many storms:
-//! `cargo run --release -p tests --bin simulation -- [STORMS]` (1,000). `simulation scale [CONNECTIONS] [write]` holds a
+//! `cargo run --release -p tests --bin simulation -- [STORMS] [write]` (1,000). `simulation scale [CONNECTIONS] [write]` holds a
 //! million connections at once.
 
 mod scale;
@@ -114,33 +114,42 @@ fn main() -> io::Result<()> {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     match &arguments[..] {
         [first, arguments @ ..] if first == "scale" => hold(arguments),
-        _ => {
-            measure(arguments.first());
-            Ok(())
-        }
+        arguments => measure(arguments),
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "it measures")]
-fn measure(storms: Option<&String>) {
+fn measure(arguments: &[String]) -> io::Result<()> {
+    let writes = arguments.iter().any(|argument| argument == "write");
+    let storms = arguments.iter().find(|argument| *argument != "write");
+    let storms = storms.map_or(1000, |count| count.parse().expect("a number of storms"));
+    let mut rows = page::Rows::new();
+    let mut say = |what: String, measured: f64| {
+        println!("{what}: {}", page::number(measured));
+        rows.push(vec![what, page::number(measured)]);
+    };
+
     let started = std::time::Instant::now();
     let callbacks = hundred_connections(1, &Link::new(), 5_000);
-    let time = started.elapsed();
-    println!("{:.2} million callbacks a second", callbacks as f64 / time.as_secs_f64() / 1e6);
+    say("millions of callbacks a second".to_owned(), callbacks as f64 / started.elapsed().as_secs_f64() / 1e6);
 
     let started = std::time::Instant::now();
     let callbacks: u64 = (0..1000).map(|seed| hundred_connections(seed, &Link::rough(), 10)).sum();
-    let time = started.elapsed();
-    println!("1,000 seeds of 100 connections ({callbacks} callbacks): {:.2} s", time.as_secs_f64());
+    let what = format!("seconds for 1,000 seeds of 100 connections, {callbacks} callbacks in all");
+    say(what, started.elapsed().as_secs_f64());
 
-    let storms = storms.map_or(1000, |count| count.parse().expect("a number of storms"));
     let started = std::time::Instant::now();
     let outcomes = RefCell::new(Vec::new());
     Simulation::for_seeds(0..storms, |sim| outcomes.borrow_mut().push(storm::play(sim)));
     let outcomes = outcomes.into_inner();
-    let time = started.elapsed();
     let connections: u32 = outcomes.iter().map(|outcome| outcome.connections).sum();
-    println!("{storms} storms ({connections} connections): {:.2} s", time.as_secs_f64());
+    let what = format!("seconds for {storms} storms, {connections} connections in all, with every promise kept");
+    say(what, started.elapsed().as_secs_f64());
     let known = outcomes.into_iter().take(storm::KNOWN_SEEDS as usize);
     assert_eq!(storm::fingerprint(known), storm::KNOWN_FINGERPRINT, "other events than in a debug build");
+    if writes {
+        let table = page::table(&["figure", "measured"], 1, &rows);
+        page::replace_section("docs/figures.md", "target/release/simulation STORMS write", &table)?;
+    }
+    Ok(())
 }
