@@ -67,6 +67,8 @@ pub(super) const HELD: &str = "held";
 
 /// This program under another, which `.ci/run` installs.
 pub(super) fn under(program: &str, options: &[&str]) -> io::Result<Command> {
+    let version = Command::new(program).arg("--version").output();
+    version.map_err(|error| io::Error::new(error.kind(), format!("cannot count with {program}: {error}")))?;
     let mut command = Command::new(program);
     command.args(options).arg(std::env::current_exe()?);
     Ok(command)
