@@ -1,0 +1,207 @@
+//! One step of a connection: what was read goes to its protocol, and what that has written to the stream.
+
+use std::io;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use crate::connection::Connection;
+use crate::driver::stream::{Stream, poll_write};
+use crate::hub::buffers::Buffers;
+use crate::transport::close_reason::CloseReason;
+
+/// The stream, and what has become of it.
+pub(super) struct Io<S> {
+    pub(super) stream: S,
+    /// Whether the end of the peer's stream was read.
+    pub(super) eof: bool,
+    /// Set when nothing can be sent any more; what the peer sent before is still read.
+    pub(super) broken: Option<io::Error>,
+    pub(super) received: u64,
+    pub(super) sent: u64,
+}
+
+/// How the loop continues after a step.
+pub(super) enum LoopStep {
+    /// Check everything again.
+    Again,
+    /// There is nothing to do before the next wake-up.
+    Sleep,
+    /// There is more to do, but the others have their turn.
+    Yield,
+    /// The connection has ended.
+    End(CloseReason),
+}
+
+/// What one poll may do before the other connections have their turn.
+#[derive(Default)]
+pub(super) struct Budget {
+    /// Whether a read filled the buffer: there is probably more, but the others have their turn.
+    read_enough: bool,
+    sent: usize,
+    /// How often requests of callbacks were checked after there was nothing else to do.
+    pub(super) rounds: u32,
+}
+
+impl<S: Stream> Io<S> {
+    /// Makes the calls that are due and sends what can be sent. Returns `None` when there is nothing more to do about
+    /// it.
+    pub(super) fn follow_up(
+        &mut self,
+        connection: &mut Connection,
+        buffers: &Buffers,
+        cx: &mut Context<'_>,
+        budget: &mut Budget,
+    ) -> Option<LoopStep> {
+        connection.turn(cx);
+        let options = connection.transport().0.take_options();
+        if let Some(options) = options
+            && let Err(error) = self.stream.set_options(options)
+        {
+            tracing::warn!(%error, "cannot set the socket's options");
+        }
+        let step = self.send_output(connection, buffers, cx, budget);
+        if step.is_some() || connection.transport().0.is_writable() {
+            return step;
+        }
+        self.end_stream(connection, cx).or_else(|| self.close(connection, cx))
+    }
+
+    fn send_output(
+        &mut self,
+        connection: &mut Connection,
+        buffers: &Buffers,
+        cx: &mut Context<'_>,
+        budget: &mut Budget,
+    ) -> Option<LoopStep> {
+        let Self { stream, broken, .. } = self;
+        loop {
+            if connection.transport().has_failed()
+                && let Some(reason) = connection.failure()
+            {
+                let closed = stream.poll_close(cx, true);
+                return Some(if closed.is_pending() { LoopStep::Sleep } else { LoopStep::End(reason) });
+            }
+            let state = &connection.transport().0;
+            let written = {
+                let mut output = state.output().borrow_mut();
+                if output.len() == 0 || broken.is_some() {
+                    break;
+                }
+                let written = poll_write(stream, state, cx, output.chunk());
+                if written.is_pending() {
+                    output.shrink(buffers);
+                }
+                written
+            };
+            match written {
+                Poll::Ready(Ok(n)) => {
+                    self.sent += n as u64;
+                    budget.sent += n;
+                    if connection.sent_and_resumed(n) {
+                        return Some(if budget.sent > WRITE_BUDGET { LoopStep::Yield } else { LoopStep::Again });
+                    }
+                }
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => *broken = Some(error),
+                Poll::Pending => break,
+            }
+        }
+        if broken.is_none() || connection.wants_read() {
+            return None;
+        }
+        broken.take().map(|error| LoopStep::End(CloseReason::Lost(Arc::new(error))))
+    }
+
+    /// Ends this side's stream, if that was requested and everything was sent.
+    fn end_stream(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Option<LoopStep> {
+        let (shuts, closes) = (connection.wants_write_eof(), connection.wants_close());
+        if !shuts && !closes {
+            return None;
+        }
+        if connection.transport().0.waiting_descriptors() > 0 {
+            connection.transport().fail_connection(CloseReason::DescriptorOverrun);
+            return Some(LoopStep::Again);
+        }
+        if !shuts && (connection.transport().0.eof_sent() || self.eof) {
+            return None;
+        }
+        match self.stream.poll_shut(cx) {
+            // The peer was faster; what it did shows when reading, if this side still reads.
+            Poll::Ready(Err(error)) if closes => Some(LoopStep::End(CloseReason::Lost(Arc::new(error)))),
+            Poll::Ready(_) => {
+                connection.write_eof_sent();
+                Some(LoopStep::Again)
+            }
+            Poll::Pending => Some(LoopStep::Sleep),
+        }
+    }
+
+    fn close(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Option<LoopStep> {
+        if !connection.wants_close() {
+            return None;
+        }
+        Some(match self.stream.poll_close(cx, false) {
+            Poll::Ready(Ok(())) => LoopStep::End(CloseReason::Done),
+            Poll::Ready(Err(error)) => LoopStep::End(CloseReason::Lost(Arc::new(error))),
+            Poll::Pending => LoopStep::Sleep,
+        })
+    }
+
+    /// Reads once, or watches for the end while nothing is to be read.
+    pub(super) fn input(
+        &mut self,
+        connection: &mut Connection,
+        buffers: &Buffers,
+        cx: &mut Context<'_>,
+        budget: &mut Budget,
+    ) -> LoopStep {
+        let Self { stream, broken, .. } = self;
+        if connection.wants_read() {
+            if budget.read_enough {
+                return LoopStep::Yield;
+            }
+            let read = buffers.with_read_buffer(|buffer| {
+                let read = stream.poll_read(cx, buffer);
+                if let Poll::Ready(Ok(n)) = read {
+                    budget.read_enough = n == buffer.len();
+                    for descriptor in stream.take_descriptors() {
+                        connection.file_descriptor_received(descriptor);
+                    }
+                    connection.received(&buffer[..n]);
+                }
+                read
+            });
+            if !matches!(read, Poll::Ready(Ok(1..)))
+                && let Some(error) = broken.take()
+            {
+                return LoopStep::End(CloseReason::Lost(Arc::new(error)));
+            }
+            match read {
+                Poll::Ready(Ok(0)) => {
+                    self.eof = true;
+                    connection.received_eof();
+                }
+                Poll::Ready(Ok(n)) => self.received += n as u64,
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Poll::Ready(Err(error)) => return LoopStep::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Pending => return LoopStep::Sleep,
+            }
+            return LoopStep::Again;
+        }
+        if !self.eof && !connection.transport().0.is_closing() {
+            match stream.poll_end(cx) {
+                Poll::Ready(Ok(())) => {
+                    self.eof = true;
+                    connection.received_eof();
+                    return LoopStep::Again;
+                }
+                Poll::Ready(Err(error)) => return LoopStep::End(CloseReason::Lost(Arc::new(error))),
+                Poll::Pending => {}
+            }
+        }
+        LoopStep::Sleep
+    }
+}
+
+/// Bytes sent in one poll after which a protocol that keeps writing has to wait for its next turn.
+const WRITE_BUDGET: usize = 256 * 1024;
