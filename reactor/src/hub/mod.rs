@@ -5,6 +5,7 @@ pub(crate) mod connection_budget;
 pub(crate) mod intake;
 pub(crate) mod memory_budget;
 pub(crate) mod memory_ledger;
+pub(crate) mod output;
 pub(crate) mod process_memory;
 
 use std::any::Any;

@@ -7,7 +7,6 @@ pub(crate) mod flow_control;
 pub(crate) mod lifecycle;
 pub(crate) mod memory_charge;
 pub(crate) mod moving;
-pub(crate) mod output;
 pub(crate) mod own_handle;
 pub(crate) mod roster;
 pub(crate) mod state;

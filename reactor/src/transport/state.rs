@@ -13,6 +13,7 @@ use crate::address::peer_credentials::PeerCredentials;
 use crate::hub::Hub;
 use crate::hub::buffers::Buffers;
 use crate::hub::intake::{Displace, Intake};
+use crate::hub::output::Output;
 use crate::time::call::{Call, Notify};
 use crate::time::calls::{Calls, Owner};
 use crate::time::panic_log::log_panic;
@@ -20,7 +21,6 @@ use crate::transport::close_reason::CloseReason;
 use crate::transport::descriptors::queue::DescriptorQueue;
 use crate::transport::lifecycle::{Drain, Eof, Lifecycle, Pace};
 use crate::transport::moving::pump::Pump;
-use crate::transport::output::Output;
 
 /// The state of one connection, as its handles and its driver see it.
 pub(crate) struct State {
