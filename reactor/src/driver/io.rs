@@ -35,8 +35,7 @@ pub(super) enum LoopStep {
 /// What one poll may do before the other connections have their turn.
 #[derive(Default)]
 pub(super) struct Budget {
-    /// Whether a read filled the buffer: there is probably more, but the others have their turn.
-    read_enough: bool,
+    read: usize,
     sent: usize,
     /// How often requests of callbacks were checked after there was nothing else to do.
     pub(super) rounds: u32,
@@ -157,13 +156,13 @@ impl<S: Stream> Io<S> {
     ) -> LoopStep {
         let Self { stream, broken, .. } = self;
         if connection.wants_read() {
-            if budget.read_enough {
+            if budget.read >= READ_BUDGET {
                 return LoopStep::Yield;
             }
             let read = buffers.with_read_buffer(|buffer| {
                 let read = stream.poll_read(cx, buffer);
                 if let Poll::Ready(Ok(n)) = read {
-                    budget.read_enough = n == buffer.len();
+                    budget.read += n;
                     for descriptor in stream.take_descriptors() {
                         connection.file_descriptor_received(descriptor);
                     }
@@ -202,6 +201,10 @@ impl<S: Stream> Io<S> {
         LoopStep::Sleep
     }
 }
+
+/// Bytes read in one poll after which the others have their turn. Each read has the system tell the peer that there is room
+/// again; reads that follow each other at once take half of the time that they take in turn with those of others.
+const READ_BUDGET: usize = 512 * 1024;
 
 /// Bytes sent in one poll after which a protocol that keeps writing has to wait for its next turn.
 const WRITE_BUDGET: usize = 256 * 1024;
