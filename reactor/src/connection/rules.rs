@@ -231,7 +231,7 @@ impl Connection {
         let state = self.state();
         let output = state.output().borrow_mut().lend();
         let result = f(output.chunk());
-        state.output().borrow_mut().take_back(output, &state.hub.buffers);
+        state.output().borrow_mut().take_back(output, &state.hub.stock);
         result
     }
 

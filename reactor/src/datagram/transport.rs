@@ -368,7 +368,7 @@ impl<A: DatagramAddress> DatagramState<A> {
         let fits = alike && run.data.len() < socket.longest_run(run.len) * run.len;
         if fits {
             if run.data.is_empty() {
-                run.data = self.hub.buffers.take_buffer();
+                run.data = self.hub.buffers.take_run();
             }
             run.data.extend_from_slice(data);
         }
@@ -391,7 +391,7 @@ impl<A: DatagramAddress> DatagramState<A> {
             }
             Ok(()) => {}
         }
-        self.hub.buffers.return_buffer(std::mem::take(&mut run.data));
+        self.hub.buffers.return_run(std::mem::take(&mut run.data));
         Ok(())
     }
 

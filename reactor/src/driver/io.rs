@@ -47,7 +47,6 @@ impl<S: Stream> Io<S> {
     pub(super) fn follow_up(
         &mut self,
         connection: &mut Connection,
-        buffers: &Buffers,
         cx: &mut Context<'_>,
         budget: &mut Budget,
     ) -> Option<LoopStep> {
@@ -58,7 +57,7 @@ impl<S: Stream> Io<S> {
         {
             tracing::warn!(%error, "cannot set the socket's options");
         }
-        let step = self.send_output(connection, buffers, cx, budget);
+        let step = self.send_output(connection, cx, budget);
         if step.is_some() || connection.transport().0.is_writable() {
             return step;
         }
@@ -68,7 +67,6 @@ impl<S: Stream> Io<S> {
     fn send_output(
         &mut self,
         connection: &mut Connection,
-        buffers: &Buffers,
         cx: &mut Context<'_>,
         budget: &mut Budget,
     ) -> Option<LoopStep> {
@@ -88,7 +86,7 @@ impl<S: Stream> Io<S> {
                 }
                 let written = poll_write(stream, state, cx, output.chunk());
                 if written.is_pending() {
-                    output.shrink(buffers);
+                    output.shrink(&state.hub.stock);
                 }
                 written
             };

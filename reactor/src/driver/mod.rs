@@ -218,7 +218,7 @@ impl<S: Stream> StreamLoop<S> {
         let state = &connection.transport().0;
         let mut yields = false;
         if (state.needs_turn() || state.unsent_bytes() > 0 || connection.is_layered())
-            && let Some(step) = io.follow_up(connection, &roster.hub.buffers, cx, budget)
+            && let Some(step) = io.follow_up(connection, cx, budget)
         {
             // A protocol that keeps writing is still told what its peer sends, and that the peer has ended.
             yields = matches!(step, LoopStep::Yield);

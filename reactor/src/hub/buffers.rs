@@ -1,6 +1,6 @@
 //! The buffers that a reactor lends to its connections.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// Memory that outlives each use: it is lent to one connection in one turn, and to another in the next.
@@ -9,18 +9,12 @@ pub(crate) struct Buffers {
     /// Made with the first batch of datagrams. The system only provides the pages that are written to.
     batch: Cell<Option<Box<[u8]>>>,
     scratch: Cell<String>,
-    /// Empty output buffers that keep their memory.
-    spare: RefCell<Vec<Vec<u8>>>,
+    run: Cell<Vec<u8>>,
 }
 
 impl Buffers {
     pub(crate) fn new(read: ReadBuffer) -> Self {
-        Self {
-            read,
-            batch: Cell::default(),
-            scratch: Cell::default(),
-            spare: RefCell::new(Vec::with_capacity(SPARE_BUFFERS)),
-        }
+        Self { read, batch: Cell::default(), scratch: Cell::default(), run: Cell::default() }
     }
 
     /// Lends the read buffer. It is taken out of its place, not borrowed, because user code runs meanwhile.
@@ -44,20 +38,14 @@ impl Buffers {
         result
     }
 
-    /// An empty buffer for output.
-    pub(crate) fn take_buffer(&self) -> Vec<u8> {
-        self.spare.borrow_mut().pop().unwrap_or_default()
+    /// An empty buffer for datagrams that are sent together.
+    pub(crate) fn take_run(&self) -> Vec<u8> {
+        self.run.take()
     }
 
-    pub(crate) fn return_buffer(&self, mut buffer: Vec<u8>) {
-        if buffer.capacity() == 0 || buffer.capacity() > LARGEST_SPARE {
-            return;
-        }
-        let mut spare = self.spare.borrow_mut();
-        if spare.len() < SPARE_BUFFERS {
-            buffer.clear();
-            spare.push(buffer);
-        }
+    pub(crate) fn return_run(&self, mut run: Vec<u8>) {
+        run.clear();
+        self.run.set(run);
     }
 }
 
@@ -77,8 +65,5 @@ pub(crate) const READ_BUFFER: usize = 64 * 1024;
 /// The maximum number of datagrams received at once.
 pub(crate) const BATCH: usize = 16;
 
-/// The number of buffers kept for the next writes: a turn uses one, forwarding two, a message to many a few at a time.
-const SPARE_BUFFERS: usize = 16;
-
-/// Keeps the memory of the spare buffers within 2 MiB.
+/// The largest string that is kept to format into.
 const LARGEST_SPARE: usize = 128 * 1024;

@@ -19,6 +19,7 @@ use crate::hub::buffers::{Buffers, ReadBuffer};
 use crate::hub::connection_budget::ConnectionBudget;
 use crate::hub::memory_budget::MemoryBudget;
 use crate::hub::memory_ledger::MemoryLedger;
+use crate::hub::output::Stock;
 use crate::time::calls::CallTarget;
 use crate::time::clock::Clock;
 use crate::time::timers::Timers;
@@ -33,6 +34,7 @@ pub(crate) struct Hub {
     pub(crate) connection_budget: Arc<ConnectionBudget>,
     pub(crate) memory: MemoryLedger,
     pub(crate) buffers: Buffers,
+    pub(crate) stock: Stock,
     /// How long connections may take to finish when the reactor stops.
     pub(crate) shutdown_deadline: Cell<Duration>,
     /// Since when they are asked to.
@@ -88,6 +90,7 @@ impl Hub {
             connection_budget: budgets.connections,
             memory: MemoryLedger::new(budgets.memory),
             buffers: Buffers::new(read_buffer),
+            stock: Stock::default(),
             shutdown_deadline: Cell::new(Duration::from_secs(8)),
             finishing_since: Cell::new(None),
             stopping: Cell::new(false),

@@ -1,22 +1,26 @@
 //! The bytes a connection has yet to send.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::mem;
 
 use bytes::{Buf, Bytes};
 
-use crate::hub::buffers::Buffers;
-
-/// A queue of bytes. It owns a buffer only while it holds bytes: an idle connection needs none.
+/// A queue of bytes. It has memory only while it holds bytes: an idle connection needs none.
 #[derive(Default)]
 pub(crate) struct Output {
+    len: usize,
+    /// `None` while there are no bytes, or while all are lent.
+    queue: Option<Box<Queue>>,
+}
+
+/// The memory of an output, which the next one takes over.
+#[derive(Default)]
+struct Queue {
     /// The first bytes of all; those before `start` were sent.
     front: Vec<u8>,
     start: usize,
-    /// Boxed, because few connections ever have one.
-    #[expect(clippy::box_collection, reason = "an empty queue takes 24 bytes more of every idle connection")]
-    rest: Option<Box<VecDeque<Piece>>>,
-    len: usize,
+    rest: VecDeque<Piece>,
 }
 
 enum Piece {
@@ -24,20 +28,153 @@ enum Piece {
     Shared(Bytes),
 }
 
+/// Empty queues that keep their memory for the next outputs of a reactor's connections.
+#[derive(Default)]
+pub(crate) struct Stock {
+    #[expect(clippy::vec_box, reason = "an output has its queue for itself while it needs one")]
+    queues: RefCell<Vec<Box<Queue>>>,
+}
+
 impl Output {
+    #[inline]
     pub(crate) fn len(&self) -> usize {
         self.len
     }
 
-    pub(crate) fn push(&mut self, data: &[u8], buffers: &Buffers) {
+    #[inline]
+    pub(crate) fn push(&mut self, data: &[u8], stock: &Stock) {
         self.len += data.len();
-        match self.rest.as_mut().and_then(|rest| rest.back_mut()) {
+        self.queue(stock).push(data);
+    }
+
+    /// Like a push of each of these pieces, of `len` bytes together.
+    #[inline]
+    pub(crate) fn push_all(&mut self, pieces: &[&[u8]], len: usize, stock: &Stock) {
+        self.len += len;
+        let queue = self.queue(stock);
+        if queue.has_room(len) {
+            pieces.iter().for_each(|piece| queue.front.extend_from_slice(piece));
+        } else {
+            pieces.iter().for_each(|piece| queue.push(piece));
+        }
+    }
+
+    pub(crate) fn push_shared(&mut self, data: Bytes, stock: &Stock) {
+        if data.len() < WORTH_SHARING {
+            self.push(&data, stock);
+        } else {
+            self.len += data.len();
+            self.queue(stock).rest.push_back(Piece::Shared(data));
+        }
+    }
+
+    #[inline]
+    fn queue(&mut self, stock: &Stock) -> &mut Queue {
+        self.queue.get_or_insert_with(|| stock.take())
+    }
+
+    /// The first contiguous bytes; empty only if the queue is.
+    #[inline]
+    pub(crate) fn chunk(&self) -> &[u8] {
+        self.queue.as_ref().map_or(&[], |queue| queue.chunk())
+    }
+
+    /// A copy of all bytes.
+    pub(crate) fn to_vec(&self) -> Vec<u8> {
+        let mut all = Vec::with_capacity(self.len);
+        if let Some(queue) = &self.queue {
+            all.extend(&queue.front[queue.start..]);
+            queue.rest.iter().for_each(|piece| all.extend(piece.bytes()));
+        }
+        all
+    }
+
+    /// Removes the first `n` bytes, which lie within the [`chunk`](Self::chunk). Returns shared bytes that are done
+    /// with, to be dropped with nothing borrowed: their owner may be user code and panic.
+    #[inline]
+    #[must_use]
+    pub(crate) fn advance(&mut self, n: usize, stock: &Stock) -> Option<Bytes> {
+        debug_assert!(n <= self.chunk().len());
+        self.len -= n;
+        let gone = match &mut self.queue {
+            Some(queue) if self.len > 0 || !queue.rest.is_empty() => queue.advance(n),
+            _ => None,
+        };
+        if self.len == 0
+            && let Some(queue) = self.queue.take()
+        {
+            stock.put_back(queue);
+        }
+        gone
+    }
+
+    /// Gives back memory that a few left-over bytes do not need, when the destination takes no more.
+    pub(crate) fn shrink(&mut self, stock: &Stock) {
+        let Some(queue) = &mut self.queue else { return };
+        let left = queue.front.len() - queue.start;
+        if left > 0 && queue.front.capacity() / 4 > left {
+            let front = queue.front[queue.start..].to_vec();
+            let small = Queue { front, start: 0, rest: mem::take(&mut queue.rest) };
+            stock.put_back(mem::replace(queue, Box::new(small)));
+        } else if queue.start >= SLACK {
+            // For what is written next.
+            queue.discard_sent();
+        }
+    }
+
+    /// Takes everything out until [`take_back`](Self::take_back). It still counts as being here.
+    pub(crate) fn lend(&mut self) -> Self {
+        Self { len: self.len, queue: self.queue.take() }
+    }
+
+    /// Puts lent bytes back before what was written meanwhile.
+    pub(crate) fn take_back(&mut self, lent: Self, stock: &Stock) {
+        let later = mem::replace(self, lent);
+        if let Some(mut queue) = later.queue {
+            self.append(&mut queue, stock);
+            stock.put_back(queue);
+        }
+    }
+
+    fn append(&mut self, later: &mut Queue, stock: &Stock) {
+        self.push(&later.front[later.start..], stock);
+        for piece in later.rest.drain(..) {
+            match piece {
+                Piece::Copied(piece) => self.push(&piece, stock),
+                Piece::Shared(piece) => self.push_shared(piece, stock),
+            }
+        }
+    }
+
+    /// Removes everything and returns it, to be dropped with nothing borrowed, as [`advance`](Self::advance) does.
+    #[must_use]
+    pub(crate) fn clear(&mut self) -> Self {
+        mem::take(self)
+    }
+}
+
+impl Queue {
+    #[inline]
+    fn push(&mut self, data: &[u8]) {
+        if self.has_room(data.len()) {
+            self.front.extend_from_slice(data);
+        } else {
+            self.push_elsewhere(data);
+        }
+    }
+
+    /// Whether this many bytes only need to be copied behind the others.
+    #[inline]
+    fn has_room(&self, len: usize) -> bool {
+        len <= self.front.capacity() - self.front.len() && self.rest.is_empty()
+    }
+
+    #[inline(never)]
+    fn push_elsewhere(&mut self, data: &[u8]) {
+        match self.rest.back_mut() {
             None if self.front.len() + data.len() <= TOGETHER || self.front.is_empty() => {
-                if self.front.capacity() == 0 {
-                    self.front = buffers.take_buffer();
-                } else if self.start >= COMPACT && self.start >= self.front.len() / 2 {
-                    self.front.drain(..self.start);
-                    self.start = 0;
+                if self.start >= COMPACT && self.start >= self.front.len() / 2 {
+                    self.discard_sent();
                 }
                 let len = self.front.len() + data.len();
                 if len > self.front.capacity() && len > PIECE {
@@ -47,145 +184,82 @@ impl Output {
                 self.front.extend_from_slice(data);
             }
             Some(Piece::Copied(last)) if last.len() + data.len() <= PIECE => last.extend_from_slice(data),
-            Some(Piece::Shared(_)) => self.push_piece(Piece::Copied(data.to_vec())),
+            Some(Piece::Shared(_)) => self.rest.push_back(Piece::Copied(data.to_vec())),
             Some(Piece::Copied(_)) | None => {
                 let mut piece = Vec::with_capacity(data.len().max(PIECE));
                 piece.extend_from_slice(data);
-                self.push_piece(Piece::Copied(piece));
+                self.rest.push_back(Piece::Copied(piece));
             }
         }
     }
 
-    pub(crate) fn push_shared(&mut self, data: Bytes, buffers: &Buffers) {
-        if data.len() < WORTH_SHARING {
-            self.push(&data, buffers);
-        } else {
-            self.len += data.len();
-            self.push_piece(Piece::Shared(data));
-        }
-    }
-
-    fn push_piece(&mut self, piece: Piece) {
-        self.rest.get_or_insert_default().push_back(piece);
-    }
-
-    /// The first contiguous bytes; empty only if the queue is.
-    pub(crate) fn chunk(&self) -> &[u8] {
+    #[inline]
+    fn chunk(&self) -> &[u8] {
         if self.start < self.front.len() {
             return &self.front[self.start..];
         }
-        match self.rest.as_ref().and_then(|rest| rest.front()) {
-            Some(Piece::Copied(piece)) => piece,
-            Some(Piece::Shared(piece)) => piece,
-            None => &[],
-        }
+        self.rest.front().map_or(&[], Piece::bytes)
     }
 
-    /// A copy of all bytes.
-    pub(crate) fn to_vec(&self) -> Vec<u8> {
-        let mut all = self.front[self.start..].to_vec();
-        for piece in self.rest.iter().flat_map(|rest| rest.iter()) {
-            match piece {
-                Piece::Copied(piece) => all.extend(piece),
-                Piece::Shared(piece) => all.extend(piece),
-            }
-        }
-        all
-    }
-
-    /// Removes the first `n` bytes, which lie within the [`chunk`](Self::chunk). Returns shared bytes that are done
-    /// with, to be dropped with nothing borrowed: their owner may be user code and panic.
-    #[must_use]
-    pub(crate) fn advance(&mut self, n: usize, buffers: &Buffers) -> Option<Bytes> {
-        debug_assert!(n <= self.chunk().len());
-        let mut gone = None;
-        self.len -= n;
-        if self.start < self.front.len() {
-            self.start += n;
-            if self.start == self.front.len() {
-                buffers.return_buffer(mem::take(&mut self.front));
-                self.start = 0;
-            }
-        } else if let Some(rest) = &mut self.rest
-            && let Some(piece) = rest.pop_front()
-        {
-            match piece {
-                Piece::Copied(piece) => {
-                    self.front = piece;
-                    self.start = 0;
-                    self.len += n;
-                    return self.advance(n, buffers);
-                }
+    fn advance(&mut self, n: usize) -> Option<Bytes> {
+        if self.start == self.front.len() {
+            match self.rest.pop_front()? {
+                Piece::Copied(piece) => (self.front, self.start) = (piece, 0),
+                Piece::Shared(piece) if n == piece.len() => return Some(piece),
                 Piece::Shared(mut piece) => {
-                    if n < piece.len() {
-                        piece.advance(n);
-                        rest.push_front(Piece::Shared(piece));
-                    } else {
-                        gone = Some(piece);
-                    }
+                    piece.advance(n);
+                    self.rest.push_front(Piece::Shared(piece));
+                    return None;
                 }
             }
         }
-        if self.len == 0 {
-            self.rest = None;
+        self.start += n;
+        if self.start == self.front.len() {
+            (self.front, self.start) = (Vec::new(), 0);
         }
-        gone
+        None
     }
 
-    /// Gives back memory that a few left-over bytes do not need, when the destination takes no more.
-    pub(crate) fn shrink(&mut self, buffers: &Buffers) {
-        let left = self.front.len() - self.start;
-        if left > 0 && self.front.capacity() / 4 > left {
-            let small = self.front[self.start..].to_vec();
-            buffers.return_buffer(mem::replace(&mut self.front, small));
-            self.start = 0;
-        } else if self.start >= SLACK {
-            // For what is written next.
-            self.front.drain(..self.start);
-            self.start = 0;
-        }
+    fn discard_sent(&mut self) {
+        self.front.drain(..self.start);
+        self.start = 0;
     }
 
-    /// Takes everything out until [`take_back`](Self::take_back). It still counts as being here.
-    pub(crate) fn lend(&mut self) -> Self {
-        let len = self.len;
-        let lent = mem::take(self);
-        self.len = len;
-        lent
+    /// Empties it for another output. Returns the bytes that it can take without more memory.
+    #[inline]
+    fn reset(&mut self) -> usize {
+        self.front.clear();
+        self.start = 0;
+        if self.rest.capacity() > 0 {
+            self.rest = VecDeque::new();
+        }
+        self.front.capacity()
+    }
+}
+
+impl Stock {
+    #[inline]
+    fn take(&self) -> Box<Queue> {
+        self.queues.borrow_mut().pop().unwrap_or_default()
     }
 
-    /// Puts lent bytes back before what was written meanwhile.
-    pub(crate) fn take_back(&mut self, mut lent: Self, buffers: &Buffers) {
-        let mut later = mem::take(self);
-        later.len -= lent.len;
-        lent.append(later, buffers);
-        *self = lent;
+    #[inline]
+    fn put_back(&self, mut queue: Box<Queue>) {
+        let bytes = queue.reset();
+        let kept = if bytes <= SHORT { MANY } else { FEW };
+        let mut queues = self.queues.borrow_mut();
+        if bytes <= LARGEST && queues.len() < kept {
+            queues.push(queue);
+        }
     }
+}
 
-    fn append(&mut self, later: Self, buffers: &Buffers) {
-        if later.len == 0 {
-            buffers.return_buffer(later.front);
-            return;
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Copied(piece) => piece,
+            Self::Shared(piece) => piece,
         }
-        if self.len == 0 {
-            *self = later;
-            return;
-        }
-        self.push(&later.front[later.start..], buffers);
-        for piece in later.rest.into_iter().flat_map(|rest| *rest) {
-            match piece {
-                Piece::Copied(piece) => self.push(&piece, buffers),
-                Piece::Shared(piece) => self.push_shared(piece, buffers),
-            }
-        }
-        buffers.return_buffer(later.front);
-    }
-
-    /// Removes everything and returns it, to be dropped with nothing borrowed, as [`advance`](Self::advance) does.
-    #[must_use]
-    pub(crate) fn clear(&mut self, buffers: &Buffers) -> Self {
-        buffers.return_buffer(mem::take(&mut self.front));
-        mem::take(self)
     }
 }
 
@@ -204,3 +278,15 @@ const SLACK: usize = 16 * 1024;
 
 /// The number of sent bytes at the front of a buffer that makes moving the rest worthwhile.
 const COMPACT: usize = 64 * 1024;
+
+/// The number of queues kept for the next writes: a turn uses one, forwarding two, a message to many a few at a time.
+const FEW: usize = 16;
+
+/// Keeps the memory of these within 2 MiB.
+const LARGEST: usize = 128 * 1024;
+
+/// The number kept if they are short: a short message to many connections uses one for each until it is sent.
+const MANY: usize = 2048;
+
+/// Keeps the memory of these within 2 MiB more.
+const SHORT: usize = 1024;

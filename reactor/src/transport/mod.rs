@@ -85,18 +85,19 @@ impl Transport {
     /// ([`set_output_limit`](Self::set_output_limit)), the connection ends with [`CloseReason::Overflow`].
     pub fn write(&self, data: impl AsRef<[u8]>) {
         let data = data.as_ref();
-        self.0.write(data.len(), |output, buffers| output.push(data, buffers));
+        self.0.write(data.len(), |output, stock| output.push(data, stock));
     }
 
     /// Like one [`write`](Self::write) of all the pieces in order. Twisted's `writeSequence`.
+    #[inline]
     pub fn write_sequence(&self, pieces: &[&[u8]]) {
         let len = pieces.iter().map(|piece| piece.len()).sum();
-        self.0.write(len, |output, buffers| pieces.iter().for_each(|piece| output.push(piece, buffers)));
+        self.0.write(len, |output, stock| output.push_all(pieces, len, stock));
     }
 
     /// Like [`write`](Self::write), but does not copy buffers of 16 KiB and more.
     pub fn write_bytes(&self, data: Bytes) {
-        self.0.write(data.len(), |output, buffers| output.push_shared(data, buffers));
+        self.0.write(data.len(), |output, stock| output.push_shared(data, stock));
     }
 
     /// For layers: like [`write`](Self::write), but also works while the connection is closing, for bytes that were
@@ -168,6 +169,7 @@ impl Transport {
 
     /// The number of bytes queued and not yet handed to the system. When the connection has ended, the number of those
     /// that never were: [`connection_lost`](crate::Protocol::connection_lost) can ask what the peer cannot have received.
+    #[inline]
     pub fn unsent_bytes(&self) -> usize {
         if self.0.has_ended() { self.0.unsent_at_end() } else { self.0.unsent_bytes() }
     }
@@ -231,6 +233,7 @@ impl Transport {
     }
 
     /// Whether the connection is closing or has ended, whichever side caused it. Twisted's `disconnecting`.
+    #[inline]
     pub fn is_closing(&self) -> bool {
         !self.0.is_open()
     }
@@ -282,6 +285,7 @@ impl Transport {
     /// Tells the policies around this connection that a whole message was received
     /// ([`Policy::message_received`](crate::layer::Policy::message_received)), which they cannot see in its bytes.
     /// Receivers call it; a protocol that splits messages itself calls it for each.
+    #[inline]
     pub fn note_message(&self) {
         self.0.note_message();
     }

@@ -11,9 +11,8 @@ use futures_channel::oneshot;
 use crate::address::Address;
 use crate::address::peer_credentials::PeerCredentials;
 use crate::hub::Hub;
-use crate::hub::buffers::Buffers;
 use crate::hub::intake::{Displace, Intake};
-use crate::hub::output::Output;
+use crate::hub::output::{Output, Stock};
 use crate::time::call::{Call, Notify};
 use crate::time::calls::{Calls, Owner};
 use crate::time::panic_log::log_panic;
@@ -241,7 +240,7 @@ impl State {
     /// Takes bytes from the layer inside, which may have been written before this connection began to close.
     pub(crate) fn write_from_inside(self: &Rc<Self>, data: &[u8]) {
         if !data.is_empty() && self.takes_from_inside() {
-            self.queue(data.len(), |output, buffers| output.push(data, buffers));
+            self.queue(data.len(), |output, stock| output.push(data, stock));
         }
     }
 
@@ -265,6 +264,7 @@ impl State {
         self.lifecycle.get().eof() == Some(Eof::Sent)
     }
 
+    #[inline]
     pub(crate) fn unsent_bytes(&self) -> usize {
         self.output.borrow().len()
     }
@@ -281,7 +281,7 @@ impl State {
         if output.len() > 0 {
             self.with_cold(|cold| cold.unsent_at_end += output.len());
         }
-        Some(output.clear(&self.hub.buffers))
+        Some(output.clear())
     }
 
     pub(crate) fn output(&self) -> &RefCell<Output> {
@@ -292,7 +292,7 @@ impl State {
     pub(crate) fn sent(&self, n: usize) {
         let (gone, empty) = {
             let mut output = self.output.borrow_mut();
-            (output.advance(n, &self.hub.buffers), output.len() == 0)
+            (output.advance(n, &self.hub.stock), output.len() == 0)
         };
         self.give_back_memory(n);
         self.repay(n);
@@ -304,6 +304,7 @@ impl State {
         }
     }
 
+    #[inline]
     pub(crate) fn note_message(&self) {
         if !self.message.replace(true) {
             self.wake();
@@ -341,13 +342,14 @@ impl State {
         self.calls.close(&self.hub.timers);
     }
 
+    #[inline]
     pub(crate) fn has_ended(&self) -> bool {
         self.lifecycle.get() == Lifecycle::Ended
     }
 
     /// Queues `len` bytes by `push`, or ends the connection if they exceed the limit.
     #[inline]
-    pub(crate) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Buffers)) {
+    pub(crate) fn write(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Stock)) {
         if len > 0 && self.is_writable() && self.has_budget(len) {
             self.queue(len, push);
         }
@@ -361,7 +363,7 @@ impl State {
     }
 
     #[inline]
-    fn queue(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Buffers)) {
+    fn queue(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Stock)) {
         let unsent = {
             let mut output = self.output.borrow_mut();
             let queued = output.len();
@@ -369,7 +371,7 @@ impl State {
                 drop(output);
                 return self.fail(CloseReason::Overflow);
             }
-            push(&mut output, &self.hub.buffers);
+            push(&mut output, &self.hub.stock);
             output.len()
         };
         self.hold_memory(len);

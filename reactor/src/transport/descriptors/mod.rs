@@ -45,9 +45,11 @@ impl State {
     /// The number of descriptors that wait to be sent.
     #[inline]
     pub(crate) fn waiting_descriptors(&self) -> usize {
-        if !self.passes_descriptors.get() {
-            return 0;
-        }
+        if self.passes_descriptors.get() { self.count_descriptors() } else { 0 }
+    }
+
+    #[cold]
+    fn count_descriptors(&self) -> usize {
         self.cold().map_or(0, |cold| cold.descriptors.len())
     }
 
@@ -58,6 +60,7 @@ impl State {
     }
 
     /// The unsent bytes, plus the weight of unsent descriptors.
+    #[inline]
     pub(crate) fn load(&self) -> usize {
         self.unsent_bytes() + self.waiting_descriptors() * DESCRIPTOR_WEIGHT
     }

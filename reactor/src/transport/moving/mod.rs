@@ -34,7 +34,7 @@ impl State {
         }
         let in_all = {
             let mut output = self.output().borrow_mut();
-            output.push(unsent, &self.hub.buffers);
+            output.push(unsent, &self.hub.stock);
             output.len()
         };
         self.hold_memory(unsent.len());
