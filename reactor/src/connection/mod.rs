@@ -271,8 +271,9 @@ pub trait Layer {
     fn inside(&mut self) -> Option<&mut Connection>;
 
     /// Passes on the inner connection's output, and its request to close or to end its stream, by
-    /// [`Nested::pass`](crate::layer::Nested::pass). Called after every callback except `connection_lost`, and in every
-    /// turn of the outer connection.
+    /// [`Nested::pass`](crate::layer::Nested::pass). Called after every callback except `connection_lost`, and in the turns
+    /// of the outer connection if something has changed inside, or the outer connection was asked to close, to end its
+    /// stream or to finish; while there is no inner connection, in every turn.
     fn pass(&mut self);
 }
 

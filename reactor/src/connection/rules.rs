@@ -154,7 +154,7 @@ impl Connection {
         if self.state().rest_waits() {
             self.deliver_rest();
         }
-        if self.layered && !self.state().has_failed() {
+        if !self.state().has_failed() && self.is_due_inside() {
             let outer = self.transport.clone();
             self.call(|protocol| with_inside(protocol, &outer, |inside| inside.turn_if_due(cx)));
         }
@@ -170,16 +170,33 @@ impl Connection {
         }
     }
 
-    /// The turn of a connection inside a layer. Most have nothing to do.
-    fn turn_if_due(&mut self, cx: &mut Context<'_>) {
-        // Nested layers have reasons of their own.
-        if self.state().needs_turn()
-            || self.state().is_finishing()
-            || self.layered
-            || self.peer_stream == PeerStream::EofUnanswered
-        {
+    /// A turn, if it would do anything. Most would not.
+    #[inline]
+    pub(crate) fn turn_if_due(&mut self, cx: &mut Context<'_>) {
+        if self.is_due() {
             self.turn(cx);
         }
+    }
+
+    #[inline]
+    fn is_due(&mut self) -> bool {
+        self.state().is_due()
+            || matches!(self.peer_stream, PeerStream::EofUnanswered | PeerStream::EofCloses)
+            || self.is_due_inside()
+    }
+
+    /// Whether the protocol is a layer that has something to pass on, in either direction, or whose connection inside has
+    /// something to do.
+    #[inline]
+    pub(crate) fn is_due_inside(&mut self) -> bool {
+        self.layered && (self.state().has_to_pass() || self.inside_is_due())
+    }
+
+    fn inside_is_due(&mut self) -> bool {
+        let Some(protocol) = &mut self.protocol else { return false };
+        // Asking it for the connection inside runs user code. If that panics, so does the turn, which reports it.
+        // What has no connection inside yet may need every turn.
+        catch_panic(|| protocol.layer().and_then(Layer::inside).is_none_or(Self::is_due)).unwrap_or(true)
     }
 
     fn make_calls(&mut self, cx: &mut Context<'_>) {
@@ -296,10 +313,6 @@ impl Connection {
         self.peer_stream != PeerStream::Open
     }
 
-    pub(crate) fn is_layered(&self) -> bool {
-        self.layered
-    }
-
     pub(super) fn state(&self) -> &Rc<State> {
         &self.transport.0
     }
@@ -316,11 +329,12 @@ impl Connection {
     /// is gone.
     #[inline]
     fn run(&mut self, callback: impl FnOnce(&mut dyn Protocol)) -> bool {
-        let layered = self.layered;
-        let Some(protocol) = &mut self.protocol else { return false };
+        let Self { layered, protocol: Some(protocol), transport, .. } = self else { return false };
         let called = catch_panic(|| {
             callback(&mut **protocol);
-            if layered && let Some(layer) = protocol.layer() {
+            if *layered && let Some(layer) = protocol.layer() {
+                // First, because what leaves may give rise to more inside.
+                transport.0.begin_to_pass();
                 layer.pass();
             }
         });

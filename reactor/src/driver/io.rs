@@ -50,7 +50,7 @@ impl<S: Stream> Io<S> {
         cx: &mut Context<'_>,
         budget: &mut Budget,
     ) -> Option<LoopStep> {
-        connection.turn(cx);
+        connection.turn_if_due(cx);
         let options = connection.transport().0.take_options();
         if let Some(options) = options
             && let Err(error) = self.stream.set_options(options)

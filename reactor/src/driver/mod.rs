@@ -217,7 +217,7 @@ impl<S: Stream> StreamLoop<S> {
         let Self { phase: StreamPhase::Open(connection), io, roster, .. } = self else { return LoopStep::Again };
         let state = &connection.transport().0;
         let mut yields = false;
-        if (state.needs_turn() || state.unsent_bytes() > 0 || connection.is_layered())
+        if (state.needs_turn() || state.unsent_bytes() > 0 || connection.is_due_inside())
             && let Some(step) = io.follow_up(connection, cx, budget)
         {
             // A protocol that keeps writing is still told what its peer sends, and that the peer has ended.

@@ -17,6 +17,7 @@ impl State {
 
     pub(crate) fn pause_reading(&self) {
         self.paused.set(true);
+        self.wake_outer();
     }
 
     pub(crate) fn is_paused(&self) -> bool {
@@ -36,13 +37,21 @@ impl State {
     }
 
     /// Records that `n` bytes of what is owed for input have left.
+    #[inline]
     pub(crate) fn repay(&self, n: usize) {
-        self.owed.set(self.owed.get().saturating_sub(n));
+        let before = self.owed.get();
+        let after = before.saturating_sub(n);
+        self.owed.set(after);
+        if before > HIGH_WATER && after <= HIGH_WATER {
+            // Input that a layer around keeps may be delivered now.
+            self.wake();
+        }
     }
 
     /// Adds a hold on reading, which one [`release`](Self::release) undoes.
     pub(crate) fn hold(&self) {
         self.holds.set(self.holds.get() + 1);
+        self.wake_outer();
     }
 
     pub(crate) fn release(&self) {

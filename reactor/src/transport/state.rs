@@ -58,6 +58,8 @@ pub(crate) struct State {
     pub(super) driven: Cell<bool>,
     /// Something has changed since the driver last checked.
     pub(super) dirty: Cell<bool>,
+    /// Something has changed inside the layer in this connection since that has begun to pass such things on.
+    pub(super) changed_inside: Cell<bool>,
     /// A layer inside still holds bytes that were written before this connection began to close.
     unfinished: Cell<bool>,
     /// The protocol is to be replaced; and something that an earlier one has left is to be delivered first.
@@ -135,6 +137,7 @@ impl State {
             drain: Cell::new(Drain::NotAsked),
             driven: Cell::new(false),
             dirty: Cell::new(true),
+            changed_inside: Cell::new(true),
             unfinished: Cell::new(false),
             switch_asked: Cell::new(false),
             rest_waits: Cell::new(false),

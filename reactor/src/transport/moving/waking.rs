@@ -3,7 +3,7 @@
 use std::rc::{Rc, Weak};
 
 use crate::time::call::Call;
-use crate::transport::lifecycle::Lifecycle;
+use crate::transport::lifecycle::{Drain, Lifecycle, Pace};
 use crate::transport::moving::pump::Pump;
 use crate::transport::state::{Parent, State};
 
@@ -68,6 +68,37 @@ impl State {
         self.dirty.replace(false) || self.lifecycle.get() != Lifecycle::BEGIN || self.calls.any_ready()
     }
 
+    /// Whether something is to be told, called or delivered in a turn.
+    #[inline]
+    pub(crate) fn is_due(&self) -> bool {
+        self.calls.any_ready()
+            || self.pace.get() == Pace::FallsBehind
+            || matches!(self.drain.get(), Drain::Asked | Drain::Finishing)
+            || self.switch_asked.get()
+            || self.rest_waits.get()
+    }
+
+    /// Wakes the connections around this one, whose layers have to pass something on.
+    pub(crate) fn wake_outer(&self) {
+        if let Some(outer) = self.outer() {
+            outer.changed_inside.set(true);
+            outer.wake();
+        }
+    }
+
+    /// Whether a layer in this connection has something to pass on: outwards, what has changed inside; inwards, that this
+    /// connection is to close, to end its stream or to finish.
+    #[inline]
+    pub(crate) fn has_to_pass(&self) -> bool {
+        self.changed_inside.get() || self.lifecycle.get() != Lifecycle::BEGIN || self.drain.get() != Drain::NotAsked
+    }
+
+    /// The layer in this connection passes on what has changed inside until now.
+    #[inline]
+    pub(crate) fn begin_to_pass(&self) {
+        self.changed_inside.set(false);
+    }
+
     fn wake_up(&self) {
         match self.parent.get() {
             Some(Parent::Pump(pump)) => {
@@ -75,7 +106,7 @@ impl State {
                     pump.wake();
                 }
             }
-            Some(Parent::Outer(outer)) => outer.wake(),
+            Some(Parent::Outer(_)) => self.wake_outer(),
             None => {}
         }
     }
