@@ -31,6 +31,7 @@ impl Framing {
     /// Takes the next line off the input, without its delimiter; `None` if the input has no complete line.
     ///
     /// After [`LineTooLong`] the long line is still there: [`Input::everything`] returns it with all that follows.
+    #[inline(always)] // once for each line
     pub(crate) fn line<'a>(&self, input: &'a mut Input<'_>) -> Result<Option<&'a [u8]>, LineTooLong> {
         // An unfinished line of this length is too long, whatever follows.
         let limit = self.max_length.saturating_add(self.delimiter.longest());
@@ -64,6 +65,7 @@ impl Delimiter {
     }
 
     /// The delimiter of sent lines.
+    #[inline]
     pub(crate) fn to_send(&self) -> &[u8] {
         match self {
             Self::Byte(byte) => byte,
@@ -73,6 +75,7 @@ impl Delimiter {
     }
 
     /// The maximum number of bytes between the end of one line and the beginning of the next.
+    #[inline]
     fn longest(&self) -> usize {
         self.to_send().len()
     }

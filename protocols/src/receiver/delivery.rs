@@ -183,6 +183,7 @@ impl Delivery {
     }
 
     /// Whether a delivery may go on that began with this many unsent bytes.
+    #[inline(always)] // once for each message
     fn goes_on(&self, unsent: usize) -> bool {
         let answers = self.transport.unsent_bytes().saturating_sub(unsent);
         let is_over = self.phase.get() == DeliveryPhase::Over;

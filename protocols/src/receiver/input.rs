@@ -160,7 +160,7 @@ impl Input<'_> {
 
     /// The position of `needle`, if it lies wholly in the first `window` bytes. As long as the needle stays the same,
     /// no byte is searched twice, except the few that may be its beginning.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn find(&mut self, needle: &impl Needle, window: usize) -> Option<usize> {
         let found = if self.buffer.is_empty() {
             self.find_in_chunk(needle, window)

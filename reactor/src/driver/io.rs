@@ -145,6 +145,7 @@ impl<S: Stream> Io<S> {
     }
 
     /// Reads once, or watches for the end while nothing is to be read.
+    #[inline(always)] // called in one place, for each message
     pub(super) fn input(
         &mut self,
         connection: &mut Connection,
