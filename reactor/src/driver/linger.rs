@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::driver::stream::Stream;
+use crate::driver::task::yield_now;
 use crate::hub::Hub;
 use crate::time::timers::{Action, TimerId};
 
@@ -63,8 +64,7 @@ impl Linger {
                 break;
             }
             if reads == READS {
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+                return yield_now(cx);
             }
         }
         if let Some(timer) = self.timer {

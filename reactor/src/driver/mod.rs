@@ -20,7 +20,7 @@ use crate::driver::io::{Budget, Io, LoopStep};
 use crate::driver::keeper::Keeper;
 use crate::driver::linger::Linger;
 use crate::driver::stream::{Accepted, Stream};
-use crate::driver::task::{DriverTask, Runnable};
+use crate::driver::task::{DriverTask, Runnable, yield_now};
 use crate::time::panic_log::log_panic;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
@@ -199,10 +199,7 @@ impl<S: Stream> StreamLoop<S> {
                 // Otherwise callbacks have requested something since the last check.
                 LoopStep::Sleep if !self.is_dirty() => return Poll::Pending,
                 LoopStep::Sleep if budget.rounds < ROUNDS => budget.rounds += 1,
-                LoopStep::Sleep | LoopStep::Yield => {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
+                LoopStep::Sleep | LoopStep::Yield => return yield_now(cx),
                 LoopStep::End(reason) => self.end(reason),
             }
         }

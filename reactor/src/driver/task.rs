@@ -2,7 +2,7 @@
 
 use std::cell::RefMut;
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
 
@@ -28,4 +28,10 @@ impl Future for DriverTask {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         self.0.poll(cx)
     }
+}
+
+/// Has a driver polled again when all that are ready have had their turn, and the poller was asked for more of them: one that
+/// always has something to do keeps none of them waiting.
+pub(crate) fn yield_now(cx: &mut Context<'_>) -> Poll<()> {
+    pin!(tokio::task::yield_now()).poll(cx)
 }

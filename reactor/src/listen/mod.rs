@@ -335,8 +335,8 @@ impl Reactor {
     /// Runs what needs the context of the runtime.
     pub(crate) fn in_context<S>(&self, open: impl FnOnce() -> io::Result<S>) -> io::Result<S> {
         match &self.0.backend {
-            Backend::Tokio(runtime) => {
-                let runtime = runtime.borrow();
+            Backend::Tokio(tokio) => {
+                let runtime = tokio.runtime.borrow();
                 let _context = runtime.as_ref().map(LocalRuntime::enter);
                 open()
             }

@@ -22,6 +22,7 @@ use crate::time::panic_log::log_panic;
 use crate::transport::roster::Roster;
 use crate::util::executor::Executor;
 use crate::util::panic_watch::pass_on_panics;
+use crate::util::task_set::TaskSet;
 use crate::util::thread_pool::ThreadPool;
 use crate::util::wakers::Wakers;
 
@@ -53,9 +54,15 @@ type BeforeShutdown = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
 
 /// What carries out the reactor's work: sockets on Tokio, or memory only.
 pub(crate) enum Backend {
-    /// `None` once it runs: then the runtime is on the stack, and its context is the current one.
-    Tokio(RefCell<Option<LocalRuntime>>),
+    Tokio(TokioBackend),
     Memory(MemoryBackend),
+}
+
+pub(crate) struct TokioBackend {
+    /// `None` once it runs: then the runtime is on the stack, and its context is the current one.
+    pub(crate) runtime: RefCell<Option<LocalRuntime>>,
+    /// All connections and datagram ports. A task of the runtime owns them, so that they go with the runtime.
+    pub(crate) drivers: Weak<TaskSet<DriverTask>>,
 }
 
 pub(crate) struct MemoryBackend {
@@ -152,7 +159,7 @@ impl Core {
     pub(crate) fn spawn_task(&self, task: impl Future<Output = ()> + 'static) {
         let task: LocalBoxFuture<'static, ()> = Box::pin(task);
         match &self.backend {
-            Backend::Tokio(_) => self.spawn_on_tokio(task),
+            Backend::Tokio(tokio) => self.spawn_on_tokio(&tokio.runtime, task),
             Backend::Memory(memory) => memory.executor.spawn(task),
         }
     }
@@ -160,13 +167,16 @@ impl Core {
     /// As [`spawn_task`](Self::spawn_task), for the tasks that there may be a million of.
     pub(crate) fn spawn_driver(&self, task: DriverTask) {
         match &self.backend {
-            Backend::Tokio(_) => self.spawn_on_tokio(task),
+            Backend::Tokio(tokio) => {
+                if let Some(drivers) = tokio.drivers.upgrade() {
+                    drivers.spawn(task);
+                }
+            }
             Backend::Memory(memory) => memory.executor.spawn(Box::pin(task)),
         }
     }
 
-    fn spawn_on_tokio(&self, task: impl Future<Output = ()> + 'static) {
-        let Backend::Tokio(runtime) = &self.backend else { return };
+    fn spawn_on_tokio(&self, runtime: &RefCell<Option<LocalRuntime>>, task: LocalBoxFuture<'static, ()>) {
         match &*runtime.borrow() {
             Some(runtime) => drop(runtime.spawn_local(task)),
             None if self.phase.get() != Phase::Stopped => drop(tokio::task::spawn_local(task)),
@@ -250,8 +260,8 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        if let Backend::Tokio(runtime) = &self.backend
-            && let Some(runtime) = runtime.take()
+        if let Backend::Tokio(tokio) = &self.backend
+            && let Some(runtime) = tokio.runtime.take()
         {
             log_panic("drop", || runtime.shutdown_background());
         }

@@ -25,9 +25,9 @@ use crate::datagram::transport::DatagramTransport;
 use crate::hub::buffers::ReadBuffer;
 use crate::hub::{Budgets, Hub};
 use crate::net::resolver::Resolver;
-use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked};
+use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked, TokioBackend};
 use crate::reactor::port_registry::ReactorPorts;
-use crate::reactor::turn::timers_and_inbox;
+use crate::reactor::turn::{run_drivers, timers_and_inbox};
 use crate::time::clock::Clock;
 use crate::time::delayed_call::DelayedCall;
 use crate::time::panic_log::{log_panic, report_panic};
@@ -35,6 +35,7 @@ use crate::time::timers::Action;
 use crate::transport::Transport;
 use crate::util::executor::Executor;
 use crate::util::panics::catch_panic_async;
+use crate::util::task_set::TaskSet;
 
 /// An event loop on one thread.
 ///
@@ -80,12 +81,15 @@ impl Reactor {
         }
         let runtime = Builder::new_current_thread()
             .enable_all()
-            // With the default of 61, connections that wake themselves keep the poller, and so all others, waiting.
+            // With the default of 61, tasks that wake themselves keep the poller, and so all connections, waiting.
             .event_interval(8)
             .build_local(LocalOptions::default())?;
         let hub = Hub::within(budgets, Rc::new(Clock::system()), ReadBuffer::default());
-        let reactor = Self(Core::new(hub, ports, Backend::Tokio(RefCell::new(Some(runtime)))));
+        let drivers = Rc::new(TaskSet::default());
+        let backend = TokioBackend { runtime: RefCell::new(Some(runtime)), drivers: Rc::downgrade(&drivers) };
+        let reactor = Self(Core::new(hub, ports, Backend::Tokio(backend)));
         reactor.0.spawn_task(timers_and_inbox(Rc::downgrade(&reactor.0)));
+        reactor.0.spawn_task(run_drivers(drivers));
         Ok(reactor)
     }
 

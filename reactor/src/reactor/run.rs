@@ -90,7 +90,7 @@ impl Reactor {
             return Err(io::Error::other(INSIDE_A_RUNTIME));
         }
         let runtime = match &core.backend {
-            Backend::Tokio(runtime) => runtime,
+            Backend::Tokio(tokio) => &tokio.runtime,
             Backend::Memory(MemoryBackend { host: Some(host), .. }) => return run_simulation(core, host, future),
             Backend::Memory(_) => {
                 return Err(io::Error::other(

@@ -1,12 +1,18 @@
-//! What a reactor does in each turn, beside its connections.
+//! The tasks of a reactor that runs.
 
 use std::future::{Future as _, poll_fn};
 use std::pin::pin;
-use std::rc::Weak;
+use std::rc::{Rc, Weak};
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::task::coop::unconstrained;
+
+use crate::driver::task::DriverTask;
 use crate::reactor::core::Core;
+use crate::time::panic_log::report_panic;
+use crate::util::panics::catch_panic;
+use crate::util::task_set::TaskSet;
 
 /// The task that makes the calls of other threads, then the calls that are due on Tokio's clock.
 pub(crate) async fn timers_and_inbox(core: Weak<Core>) {
@@ -24,5 +30,18 @@ pub(crate) async fn timers_and_inbox(core: Weak<Core>) {
         }
         Poll::Pending
     })
+    .await;
+}
+
+/// The task that moves the bytes of all connections. It has no budget, because it shares the time among them itself.
+pub(crate) async fn run_drivers(drivers: Rc<TaskSet<DriverTask>>) {
+    unconstrained(poll_fn(|cx| {
+        // A panic can only be one of ours, and ends the connection that it comes from.
+        if let Err(message) = catch_panic(|| drivers.poll(cx)) {
+            report_panic(&message, "a connection's driver panicked: the connection ends");
+            cx.waker().wake_by_ref();
+        }
+        Poll::<()>::Pending
+    }))
     .await;
 }

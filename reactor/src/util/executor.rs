@@ -4,20 +4,17 @@
 //! the thread's own waker, which cannot be handed to timers or asked whether there is something to run; and it cannot
 //! drop its tasks before it is dropped itself.
 
-use std::cell::RefCell;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
+use std::task::{Context, Wake, Waker};
 
 use futures_util::future::LocalBoxFuture;
-use futures_util::stream::{FuturesUnordered, Stream as _};
+
+use crate::util::task_set::TaskSet;
 
 /// Runs tasks of this thread on demand, in the order in which they were woken.
 pub(crate) struct Executor {
-    running: RefCell<FuturesUnordered<LocalBoxFuture<'static, ()>>>,
-    /// Separate, because the running tasks are borrowed while a task spawns another.
-    spawned: RefCell<Vec<LocalBoxFuture<'static, ()>>>,
+    tasks: TaskSet<LocalBoxFuture<'static, ()>>,
     woken: Arc<Flag>,
     waker: Waker,
 }
@@ -25,11 +22,11 @@ pub(crate) struct Executor {
 impl Executor {
     pub(crate) fn new() -> Self {
         let woken = Arc::new(Flag::default());
-        Self { running: RefCell::default(), spawned: RefCell::default(), waker: Waker::from(Arc::clone(&woken)), woken }
+        Self { tasks: TaskSet::default(), waker: Waker::from(Arc::clone(&woken)), woken }
     }
 
     pub(crate) fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
-        self.spawned.borrow_mut().push(task);
+        self.tasks.spawn(task);
     }
 
     /// The waker that makes it [ready](Self::is_ready).
@@ -39,18 +36,18 @@ impl Executor {
 
     /// Whether there may be something to run.
     pub(crate) fn is_ready(&self) -> bool {
-        self.woken.is_set() || !self.spawned.borrow().is_empty()
+        self.woken.is_set() || self.tasks.has_spawned()
     }
 
     /// Runs until no task can continue. Does nothing if called from inside a task.
     pub(crate) fn run_until_stalled(&self) {
-        let Ok(mut running) = self.running.try_borrow_mut() else { return };
+        if self.tasks.is_polling() {
+            return;
+        }
         loop {
-            running.extend(self.spawned.borrow_mut().drain(..));
             self.woken.clear();
-            let polled = Pin::new(&mut *running).poll_next(&mut Context::from_waker(&self.waker));
-            let finished = matches!(polled, Poll::Ready(Some(())));
-            if !finished && !self.is_ready() {
+            self.tasks.poll(&mut Context::from_waker(&self.waker));
+            if !self.is_ready() {
                 return;
             }
         }
@@ -58,9 +55,7 @@ impl Executor {
 
     /// Drops all tasks.
     pub(crate) fn clear(&self) {
-        let running = self.running.try_borrow_mut().map(|mut running| std::mem::take(&mut *running));
-        let spawned = self.spawned.take();
-        drop((running, spawned));
+        self.tasks.clear();
     }
 }
 

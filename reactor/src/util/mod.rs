@@ -10,5 +10,6 @@ pub(crate) mod lock;
 pub(crate) mod log_limit;
 pub(crate) mod panic_watch;
 pub(crate) mod panics;
+pub(crate) mod task_set;
 pub(crate) mod thread_pool;
 pub(crate) mod wakers;
