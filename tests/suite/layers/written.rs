@@ -152,3 +152,47 @@ fn a_layer_with_nothing_inside_yet_ends_like_a_plain_protocol() {
     assert!(wire.close_reason().unwrap().is_clean());
     assert!(events.borrow().is_empty());
 }
+
+/// Turns each byte from the peer into 64 KiB, and each piece of what the protocol inside sends into one byte.
+struct Expand {
+    nested: Nested,
+    kept: Vec<u8>,
+}
+
+impl Protocol for Expand {
+    fn data_received(&mut self, data: &[u8]) {
+        self.kept.extend(data);
+    }
+
+    fn layer(&mut self) -> Option<&mut dyn Layer> {
+        Some(self)
+    }
+}
+
+impl Layer for Expand {
+    fn inside(&mut self) -> Option<&mut Connection> {
+        Some(self.nested.inside())
+    }
+
+    fn pass(&mut self) {
+        while self.nested.inside().wants_read()
+            && let Some(byte) = self.kept.pop()
+        {
+            self.nested.received(&[byte; 65_536]);
+        }
+        self.nested.pass(|outer, data| {
+            outer.write_from_inside(b".");
+            data.len()
+        });
+    }
+}
+
+#[test]
+fn what_a_layer_keeps_until_its_answers_have_left_is_then_delivered_without_another_event() {
+    let mut wire = StringTransport::connect(|outer: Transport| {
+        let mut echo = |transport| Inside { transport, events: Events::default() };
+        Some(Expand { nested: Nested::build(&outer, &mut echo)?, kept: Vec::new() })
+    });
+    wire.receive("12345");
+    assert_eq!(wire.written_text(), ".....", "two at a time are more than 64 KiB of answers");
+}
