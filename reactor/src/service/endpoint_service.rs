@@ -1,4 +1,5 @@
 use std::cell::RefCell;
+use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
 use std::{fmt, io};
@@ -15,14 +16,13 @@ use crate::service::{Service, ServiceError};
 /// A port as a service: it listens when the service starts, and [drains](Port::drain) when it stops. Twisted's
 /// `StreamServerEndpointService`.
 ///
-/// When the service reloads, so does its [endpoint](ServerEndpoint::reload).
+/// When the service reloads, so does its [endpoint](ServerEndpoint::reload), or what [`on_reload`](Self::on_reload) says.
 ///
 /// A port that is stopped by other means stays closed until the next start; that is not a failure.
 pub struct EndpointService {
     name: String,
     listen: Listen,
-    /// What is listened on, if it has an endpoint.
-    endpoint: Option<Rc<dyn ServerEndpoint>>,
+    reload: Reload,
     deadline: Option<Duration>,
     /// The open port, until it is drained.
     port: RefCell<Option<Port>>,
@@ -30,6 +30,7 @@ pub struct EndpointService {
 }
 
 type Listen = Box<dyn Fn() -> LocalBoxFuture<'static, io::Result<Port>>>;
+type Reload = Box<dyn Fn() -> LocalBoxFuture<'static, io::Result<()>>>;
 
 impl EndpointService {
     /// Listens on `endpoint`, whose description is the service's name; `factory` builds a protocol for each connection.
@@ -53,8 +54,8 @@ impl EndpointService {
         let factory = share(factory);
         let endpoint = Rc::new(endpoint);
         let listened = Rc::clone(&endpoint);
-        let service = Self::from_fn(name, async move || listened.listen(Box::new(factory.clone())).await);
-        Self { endpoint: Some(endpoint), ..service }
+        Self::from_fn(name, async move || listened.listen(Box::new(factory.clone())).await)
+            .on_reload(async move || endpoint.reload().await)
     }
 
     /// Listens by calling `listen`, for ports without an endpoint: datagram ports, or special options.
@@ -74,19 +75,22 @@ impl EndpointService {
     /// }
     /// ```
     pub fn from_fn(name: impl Into<String>, listen: impl AsyncFn() -> io::Result<Port> + 'static) -> Self {
-        let listen = Rc::new(listen);
-        let listen = move || {
-            let listen = Rc::clone(&listen);
-            async move { listen().await }.boxed_local()
-        };
         Self {
             name: name.into(),
-            listen: Box::new(listen),
-            endpoint: None,
+            listen: boxed(listen),
+            reload: Box::new(|| ready(Ok(())).boxed_local()),
             deadline: None,
             port: RefCell::new(None),
             cut_off: RefCell::default(),
         }
+    }
+
+    /// Calls `reload` when the service reloads, in place of reloading the endpoint: for what the program reads itself, such
+    /// as certificates.
+    #[must_use]
+    pub fn on_reload(mut self, reload: impl AsyncFn() -> io::Result<()> + 'static) -> Self {
+        self.reload = boxed(reload);
+        self
     }
 
     /// Sets how long connections may take to finish when the service stops; after that they are aborted. By default it is what
@@ -106,6 +110,14 @@ impl EndpointService {
     pub fn cut_off(&self) -> Vec<CutOff> {
         self.cut_off.borrow().clone()
     }
+}
+
+fn boxed<T>(call: impl AsyncFn() -> T + 'static) -> Box<dyn Fn() -> LocalBoxFuture<'static, T>> {
+    let call = Rc::new(call);
+    Box::new(move || {
+        let call = Rc::clone(&call);
+        async move { call().await }.boxed_local()
+    })
 }
 
 #[async_trait(?Send)]
@@ -129,12 +141,8 @@ impl Service for EndpointService {
         self.port.replace(None);
     }
 
-    async fn reload(&self) {
-        if let Some(endpoint) = &self.endpoint
-            && let Err(error) = endpoint.reload().await
-        {
-            tracing::error!(service = self.name, %error, "cannot reload: it goes on with what it has");
-        }
+    async fn reload(&self) -> Result<(), ServiceError> {
+        Ok((self.reload)().await?)
     }
 }
 

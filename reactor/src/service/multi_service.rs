@@ -255,11 +255,15 @@ impl Service for MultiService {
         error
     }
 
-    async fn reload(&self) {
-        let mut number = 0;
+    /// Reloads all of them, also behind one that cannot; the error names each that could not.
+    async fn reload(&self) -> Result<(), ServiceError> {
+        let (mut number, mut wrong) = (0, Vec::new());
         while let Some(child) = self.next_child(&mut number) {
-            child.reload().await;
+            if let Err(error) = child.reload().await {
+                wrong.push(format!("{}: {error}", child.name()));
+            }
         }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ").into()) }
     }
 }
 

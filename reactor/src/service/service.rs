@@ -68,7 +68,14 @@ pub trait Service: 'static {
     }
 
     /// Reads a changed configuration and goes on, as SIGHUP requests.
-    async fn reload(&self) {}
+    ///
+    /// # Errors
+    ///
+    /// If the configuration cannot be read or is wrong: a sentence for the log. The service goes on with what it has; it
+    /// has not [failed](Self::failed).
+    async fn reload(&self) -> Result<(), ServiceError> {
+        Ok(())
+    }
 }
 
 /// Why a service could not be started, or has failed: any error, such as [`io::Error`](std::io::Error), or a text.
@@ -93,7 +100,7 @@ impl<S: Service + ?Sized> Service for Rc<S> {
         (**self).failed().await
     }
 
-    async fn reload(&self) {
-        (**self).reload().await;
+    async fn reload(&self) -> Result<(), ServiceError> {
+        (**self).reload().await
     }
 }

@@ -109,14 +109,17 @@ impl Supervised {
         }
     }
 
-    pub(crate) async fn reload(&self) {
+    /// Reloads it, if it has started. A panic makes it fail, too.
+    pub(crate) async fn reload(&self) -> Result<(), ServiceError> {
         if *self.state.lock().await != ServiceState::Started {
-            return;
+            return Ok(());
         }
-        if let Err(panic) = self.catch_panic("reload", async { self.service.reload().await }).await {
+        self.catch_panic("reload", async { self.service.reload().await }).await.unwrap_or_else(|panic| {
+            let told = panic.to_string();
             self.broken.replace(Some(panic));
             self.broke.notify_waiters();
-        }
+            Err(told.into())
+        })
     }
 
     async fn start_anew(&self, state: &mut ServiceState) -> Result<(), ServiceError> {

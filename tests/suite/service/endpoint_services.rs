@@ -267,3 +267,20 @@ fn a_panic_in_the_function_of_a_timer_service_is_its_failure_and_its_own_end_is_
     assert_eq!(calls.get(), 6, "it was restarted twice, and has ended by itself then");
     assert!(!failed.get());
 }
+
+#[test]
+fn an_endpoint_service_reloads_as_it_is_told_to() {
+    let sim = Simulation::new(0);
+    let server = sim.host("server");
+    let (log, listening) = (Log::default(), server.clone());
+    let told = log.clone();
+    let listen = async move || listening.listen_tcp(7, |transport| Recorder::new(transport, Log::default()));
+    let service = EndpointService::from_fn("port", listen).on_reload(async move || {
+        told.add("reload");
+        if told.count("reload") == 1 { Ok(()) } else { Err(std::io::Error::other("it is gone")) }
+    });
+    let outcomes = server.run_until(async { [service.reload().await, service.reload().await] }).unwrap();
+    let told = outcomes.map(|outcome| outcome.err().map(|error| error.to_string()));
+    assert_eq!(told, [None, Some("it is gone".to_owned())]);
+    assert_eq!(log.lines(), ["reload"; 2]);
+}

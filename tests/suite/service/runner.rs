@@ -49,8 +49,9 @@ impl Service for Noisy {
         }
     }
 
-    async fn reload(&self) {
+    async fn reload(&self) -> Result<(), ServiceError> {
         eprintln!("reload");
+        if self.0 == "unreadable" { Err("the map has a hole".into()) } else { Ok(()) }
     }
 }
 
@@ -184,6 +185,19 @@ fn a_hangup_reloads_the_services_and_ends_nothing() {
     }
     program.signal(Signal::SIGTERM);
     program.finish().with_code(0);
+}
+
+#[test]
+fn a_reload_that_fails_is_told_as_such_and_the_program_goes_on() {
+    let (mut program, address) = start(&mut command("unreadable"));
+    program.stderr_line_with("ready");
+    program.signal(Signal::SIGHUP);
+    let line = program.stderr_line_with("cannot reload");
+    assert!(line.contains("the map has a hole"), "{line}");
+    assert!(is_ready(address));
+    program.signal(Signal::SIGTERM);
+    let ended = program.finish().with_code(0);
+    assert!(!ended.stderr.contains("reloaded"), "{}", ended.stderr);
 }
 
 #[test]

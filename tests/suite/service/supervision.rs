@@ -24,6 +24,7 @@ struct Probe {
     panics_in: Cell<&'static str>,
     has_failed: Cell<bool>,
     failed: Notify,
+    is_unreadable: Cell<bool>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -42,6 +43,7 @@ impl Probe {
             panics_in: Cell::new(""),
             has_failed: Cell::new(false),
             failed: Notify::new(),
+            is_unreadable: Cell::new(false),
         })
     }
 
@@ -110,9 +112,10 @@ impl Service for Probe {
         }
     }
 
-    async fn reload(&self) {
+    async fn reload(&self) -> Result<(), ServiceError> {
         self.tell("reload");
         self.panic_in("reload");
+        if self.is_unreadable.get() { Err("there is nothing to read".into()) } else { Ok(()) }
     }
 }
 
@@ -359,7 +362,7 @@ fn a_panic_in_any_method_is_a_failure_and_no_more() {
         for restarted in [true, false] {
             a.clone().panicking_in(method).failed.notify_waiters();
             let reloading = Rc::clone(&all);
-            expect_panic("is broken", || scene.wait(async move { reloading.reload().await }));
+            expect_panic("is broken", || scene.wait(async move { drop(reloading.reload().await) }));
             assert_eq!(scene.told().contains(&"started a".to_owned()), restarted, "{method}");
         }
         assert_eq!(scene.failure().as_deref(), Some(outcome));
@@ -464,9 +467,24 @@ fn a_reload_reaches_all_that_have_started_in_their_order() {
     let all = Rc::new(scene.multi("all").with(scene.probe("a")).with(inner).with(scene.probe("c")));
     for wanted in [&[][..], &["reload a", "reload b", "reload c"]] {
         let reloading = Rc::clone(&all);
-        scene.wait(async move { reloading.reload().await });
+        scene.wait(async move { reloading.reload().await.unwrap() });
         assert_eq!(scene.told(), wanted);
         scene.start(&all).unwrap();
         scene.told();
     }
+}
+
+#[test]
+fn a_reload_goes_on_behind_one_that_fails_and_names_each_that_did() {
+    let scene = Scene::new();
+    let [a, b, c] = ["a", "b", "c"].map(|name| scene.probe(name));
+    for probe in [&a, &b] {
+        probe.is_unreadable.set(true);
+    }
+    let all = Rc::new(scene.multi("all").with(a).with(scene.multi("inner").with(b)).with(c));
+    scene.start(&all).unwrap();
+    scene.told();
+    let error = scene.wait(async move { all.reload().await.unwrap_err().to_string() });
+    assert_eq!(error, "a: there is nothing to read; inner: b: there is nothing to read");
+    assert_eq!(scene.told(), ["reload a", "reload b", "reload c"]);
 }

@@ -60,8 +60,9 @@ impl Service for Noisy {
         if self.kind == "failing" && self.number == 1 { "the roof of 1 is on fire".into() } else { pending().await }
     }
 
-    async fn reload(&self) {
+    async fn reload(&self) -> Result<(), ServiceError> {
         eprintln!("reload {}", self.number);
+        if self.kind == "unreadable" && self.number == 2 { Err("the map of 2 has a hole".into()) } else { Ok(()) }
     }
 }
 
@@ -155,6 +156,17 @@ fn all_threads_stop_and_reload_as_one() {
         assert_eq!(ended.stderr.matches(&format!("stop {number}\n")).count(), 1, "{}", ended.stderr);
     }
     assert_eq!(ended.stderr.matches("stopping signal").count(), 1, "{}", ended.stderr);
+}
+
+#[test]
+fn a_reload_that_fails_on_one_thread_is_not_called_done() {
+    let (mut program, _address) = start(&mut command("unreadable"));
+    program.signal(Signal::SIGHUP);
+    let line = program.stderr_line_with("cannot reload");
+    assert!(line.contains("the map of 2 has a hole"), "{line}");
+    program.signal(Signal::SIGTERM);
+    let ended = program.finish().with_code(0);
+    assert!(!ended.stderr.contains("reloaded"), "{}", ended.stderr);
 }
 
 #[test]

@@ -28,10 +28,13 @@ pub(in crate::service) struct Crew {
     was_ready: AtomicBool,
     /// For each thread besides the first.
     signs_of_life: Vec<AtomicU8>,
-    reloads: Mutex<Vec<mpsc::UnboundedSender<oneshot::Sender<()>>>>,
+    reloads: Mutex<Vec<mpsc::UnboundedSender<ReloadDone>>>,
     cut_off: Mutex<CutOffSum>,
     stopping_since: Mutex<Option<Instant>>,
 }
+
+/// Tells the first thread how a reload went.
+type ReloadDone = oneshot::Sender<Result<(), ServiceError>>;
 
 /// What a sign of life is: none since the last look; one; or the thread has ended, and is not expected to give any.
 const SILENT: u8 = 0;
@@ -72,8 +75,8 @@ impl Crew {
         self.signs_of_life.iter().map(is_alive).fold(true, |all, is_alive| all & is_alive)
     }
 
-    /// Has the other threads reload their services.
-    pub(in crate::service) async fn reload(&self) {
+    /// Has the other threads reload their services; returns the first error.
+    pub(in crate::service) async fn reload(&self) -> Result<(), ServiceError> {
         let ask = |thread: &mpsc::UnboundedSender<_>| {
             let (tell, told) = oneshot::channel();
             // A thread that has ended drops it.
@@ -81,7 +84,8 @@ impl Crew {
             told
         };
         let asked: Vec<_> = lock(&self.reloads).iter().map(ask).collect();
-        join_all(asked).await;
+        // One that has ended meanwhile has nothing to reload.
+        join_all(asked).await.into_iter().flatten().collect()
     }
 
     pub(in crate::service) fn set_stopping_since(&self, instant: Instant) {
@@ -130,7 +134,7 @@ async fn serve(
     reactor: &Reactor,
     service: &Supervised,
     crew: &Crew,
-    asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>,
+    asked: mpsc::UnboundedReceiver<ReloadDone>,
 ) -> ServiceError {
     tracing::debug!(program = crew.name, thread = reactor.thread_number(), "starting");
     if let Err(error) = service.start().await {
@@ -144,11 +148,10 @@ async fn serve(
     }
 }
 
-async fn reload(service: &Supervised, mut asked: mpsc::UnboundedReceiver<oneshot::Sender<()>>) -> Infallible {
+async fn reload(service: &Supervised, mut asked: mpsc::UnboundedReceiver<ReloadDone>) -> Infallible {
     while let Some(done) = asked.recv().await {
-        service.reload().await;
         // The first thread may be stopping.
-        let _ = done.send(());
+        let _ = done.send(service.reload().await);
     }
     pending().await
 }

@@ -201,12 +201,17 @@ impl Program {
                 Ok(now) => self.tell(&[NotifyState::Reloading, now]).await,
                 Err(error) => tracing::warn!(%error, "cannot notify the service manager of the reload"),
             }
-            self.service.reload().await;
+            let mut reloaded = self.service.reload().await;
             if let Some(crew) = &self.crew {
-                crew.reload().await;
+                let others = crew.reload().await;
+                reloaded = reloaded.and(others);
             }
             self.tell(&[NotifyState::Ready]).await;
-            tracing::info!(program = self.name, "reloaded");
+            if let Err(error) = reloaded {
+                tracing::error!(program = self.name, %error, "cannot reload: what was there stays in use");
+            } else {
+                tracing::info!(program = self.name, "reloaded");
+            }
         }
         pending().await
     }
