@@ -31,7 +31,7 @@ impl Transport {
     /// ```
     pub fn attach<T: Any>(&self, value: Rc<T>) {
         if !self.0.has_ended() {
-            self.0.with_cold(|cold| cold.attachments.push(value));
+            self.0.attached.add(value);
         }
     }
 
@@ -40,10 +40,7 @@ impl Transport {
     pub fn attached<T: Any>(&self) -> Option<Rc<T>> {
         let mut state = &self.0;
         loop {
-            let found = state
-                .cold()
-                .and_then(|cold| cold.attachments.iter().rev().find_map(|value| Rc::clone(value).downcast::<T>().ok()));
-            match (found, state.outer()) {
+            match (state.attached.newest(), state.outer()) {
                 (None, Some(outer)) => state = outer,
                 (found, _) => return found,
             }

@@ -1,3 +1,4 @@
+pub(crate) mod attached_values;
 pub(crate) mod attachments;
 pub(crate) mod close_reason;
 pub(crate) mod descriptors;

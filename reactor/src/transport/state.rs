@@ -16,6 +16,7 @@ use crate::hub::output::{Output, Stock};
 use crate::time::call::{Call, Notify};
 use crate::time::calls::{Calls, Owner};
 use crate::time::panic_log::log_panic;
+use crate::transport::attached_values::AttachedValues;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::descriptors::queue::DescriptorQueue;
 use crate::transport::lifecycle::{Drain, Eof, Lifecycle, Pace};
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pub(super) inside: Cell<Option<Weak<Self>>>,
     /// The protocol's own, for code outside it.
     pub(super) handle: Cell<Option<Rc<dyn Any>>>,
+    /// What layers tell the protocols inside them.
+    pub(super) attached: AttachedValues,
     /// How many layers wait for a header or a handshake; kept by the outermost only.
     pub(super) pending: Cell<u32>,
     pub(crate) calls: Calls,
@@ -94,8 +97,6 @@ pub(crate) struct Cold {
     pub(super) rest: Vec<u8>,
     pub(crate) descriptors: DescriptorQueue,
     pub(crate) peer_credentials: Option<PeerCredentials>,
-    /// What layers tell the protocols inside them.
-    pub(super) attachments: Vec<Rc<dyn Any>>,
 }
 
 /// Changes of socket options that the driver has yet to make.
@@ -122,6 +123,7 @@ impl State {
             accepted_by: OnceCell::new(),
             inside: Cell::new(None),
             handle: Cell::new(None),
+            attached: AttachedValues::default(),
             pending: Cell::new(0),
             calls: Calls::default(),
             output: RefCell::default(),
@@ -340,7 +342,7 @@ impl State {
             let unsent_at_end = cold.unsent_at_end;
             mem::replace(&mut *cold, Cold { unsent_at_end, ..Cold::default() })
         });
-        log_panic("drop of what a connection had", || drop((unsent, cold)));
+        log_panic("drop of what a connection had", || drop((unsent, cold, self.attached.take_all())));
         log_panic("drop of a protocol's handle", || self.set_handle(None));
         self.calls.close(&self.hub.timers);
     }
