@@ -26,9 +26,9 @@ use crate::tls::certificates::fingerprint::Fingerprint;
 pub struct TlsInfo {
     version: ProtocolVersion,
     cipher_suite: Option<SupportedCipherSuite>,
-    alpn_protocol: Option<Vec<u8>>,
-    server_name: Option<String>,
-    peer_certificates: Vec<CertificateDer<'static>>,
+    alpn_protocol: Option<Box<[u8]>>,
+    server_name: Option<Box<str>>,
+    peer_certificates: Box<[CertificateDer<'static>]>,
     is_resumed: bool,
 }
 
@@ -39,13 +39,13 @@ impl TlsInfo {
         transport.attached()
     }
 
-    pub(super) fn new(connection: &Connection, server_name: Option<String>) -> Self {
+    pub(super) fn new(connection: &Connection, server_name: Option<Box<str>>) -> Self {
         Self {
             version: connection.protocol_version().unwrap_or(ProtocolVersion::Unknown(0)),
             cipher_suite: connection.negotiated_cipher_suite(),
-            alpn_protocol: connection.alpn_protocol().map(<[u8]>::to_vec),
+            alpn_protocol: connection.alpn_protocol().map(Box::from),
             server_name,
-            peer_certificates: connection.peer_certificates().unwrap_or_default().to_vec(),
+            peer_certificates: connection.peer_certificates().unwrap_or_default().into(),
             is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
         }
     }

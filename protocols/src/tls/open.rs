@@ -20,7 +20,7 @@ pub(super) struct Open {
     /// Records that wait because the protocol inside has paused reading.
     kept: Bytes,
     /// What is wrong with the records behind those that were delivered.
-    failure: Option<TlsError>,
+    failure: Option<Box<TlsError>>,
     server_name: Option<Box<str>>,
     /// Nothing is delivered before the protocol inside has heard that the connection is secure.
     upgrade: Option<Rc<Upgrade>>,
@@ -64,7 +64,7 @@ impl Open {
         while self.deliver() && !input.is_empty() && self.failure.is_none() && !self.session.is_closed_by_peer() {
             let outer = &self.outer;
             if let Err(error) = self.session.take_records(&mut input, || outer.reactor().time_of_day()) {
-                self.failure = Some(TlsError::of_rustls(error, self.server_name.as_deref()));
+                self.failure = Some(Box::new(TlsError::of_rustls(error, self.server_name.as_deref())));
             }
         }
         let is_over = self.failure.is_some() || self.session.is_closed_by_peer() || self.is_closing();
@@ -119,7 +119,7 @@ impl Open {
     fn pass_on_end(&mut self) {
         if let Some(failure) = self.failure.take() {
             // In order, so that the peer learns why.
-            let reason = CloseReason::failed(failure);
+            let reason = CloseReason::failed(*failure);
             self.closed = true;
             self.nested.inside().lost(reason.clone());
             self.outer.lose_connection_with(reason);

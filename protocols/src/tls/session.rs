@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use reactor::Transport;
 use rustls::pki_types::{ServerName, UnixTime};
 use rustls::time_provider::TimeProvider;
-use rustls::{ClientConfig, ClientConnection, Connection, Error, ServerConfig, ServerConnection};
+use rustls::{ClientConfig, ClientConnection, Connection, Error, IoState, ServerConfig, ServerConnection};
 
 use crate::tls::info::TlsInfo;
 
@@ -17,6 +17,8 @@ pub(super) struct Session {
     rustls: Connection,
     /// Whether rustls still looks at the time: a server does so in the handshake only.
     needs_time: bool,
+    /// How many plain bytes there are: rustls makes an error of it if it is asked for more.
+    plain: usize,
     closed_by_peer: bool,
 }
 
@@ -32,7 +34,7 @@ impl Session {
     fn new(mut rustls: Connection) -> Self {
         // Flow control is the connections': what is put in comes out at once.
         rustls.set_buffer_limit(None);
-        Self { rustls, needs_time: true, closed_by_peer: false }
+        Self { rustls, needs_time: true, plain: 0, closed_by_peer: false }
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
@@ -42,7 +44,7 @@ impl Session {
     /// What was negotiated. Called once, when the handshake is over.
     pub(super) fn take_info(&mut self) -> TlsInfo {
         let server_name = match &self.rustls {
-            Connection::Server(server) => server.server_name().map(str::to_owned),
+            Connection::Server(server) => server.server_name().map(Box::from),
             Connection::Client(_) => None,
         };
         // A client's tickets come later.
@@ -60,18 +62,25 @@ impl Session {
             let since_epoch = now().duration_since(UNIX_EPOCH).unwrap_or_default();
             NOW.set(Some(UnixTime::since_unix_epoch(since_epoch)));
         }
-        self.closed_by_peer = self.rustls.process_new_packets()?.peer_has_closed();
+        let processed = self.rustls.process_new_packets();
+        // Not known behind an error.
+        self.plain = processed.as_ref().map_or(usize::MAX, IoState::plaintext_bytes_to_read);
+        self.closed_by_peer = processed?.peer_has_closed();
         Ok(())
     }
 
     /// Some of the plain bytes that were in the records; empty if there are none.
     pub(super) fn plain(&mut self) -> &[u8] {
+        if self.plain == 0 {
+            return &[];
+        }
         self.rustls.reader().into_first_chunk().unwrap_or_default()
     }
 
     /// Drops the first `n` of the plain bytes.
     pub(super) fn consume_plain(&mut self, n: usize) {
         self.rustls.reader().consume(n);
+        self.plain -= n;
     }
 
     /// Whether the peer has ended its stream in the way that TLS prescribes. Plain bytes may be left.
