@@ -21,12 +21,14 @@ use crate::tls;
 /// (by default that of a `tcp:` or `tls:` endpoint); it is connected once the server has accepted. A server accepts any path and
 /// host unless `path=` or `hosts=` restricts them, and pages of its own host and of `origins=`; lists are comma-separated.
 /// Both take `max-message=` bytes (65,536), and seconds: `handshake=` (10), `ping=` (20, or `no`) and `pong=` (20). The
-/// last endpoint comes first on the wire: in `web:haproxy:tcp:8007` the header comes before the web socket.
+/// last endpoint comes first on the wire: in `web:haproxy:tcp:8007` the header comes before the web socket,
+/// and in `tls:certificate=server.pem:haproxy:tcp:8443` before TLS, where HAProxy's `send-proxy` puts it.
 ///
 /// A `tls:` server presents the certificate in `certificate=`, whose key is in the same file or in `key=`, or those of a
 /// [directory](crate::tls::Certificates::from_directory), `directory=`. It reads them again when they have changed, within
 /// 10 s, and when it [reloads](reactor::endpoint::ServerEndpoint::reload). With `client-ca=` its clients must present
-/// certificates of these authorities. A client trusts the authorities of the system, or those in `ca=`, or only the server
+/// certificates of these authorities. All servers with one description in a process share the sessions that clients resume,
+/// on whichever thread they are. A client trusts the authorities of the system, or those in `ca=`, or only the server
 /// with the certificate of this `fingerprint=`; it presents its own `certificate=`. Both take `alpn=`, comma-separated, and
 /// `handshake=` seconds (10).
 ///

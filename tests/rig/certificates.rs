@@ -24,6 +24,13 @@ pub fn pem() -> &'static Pem {
     &PEM
 }
 
+/// Those of another authority, which clients get to see after a reload.
+pub fn renewed() -> &'static Pem {
+    static PEM: LazyLock<Pem> =
+        LazyLock::new(|| make(&PKCS_ED25519).expect("the parameters of the certificates are right"));
+    &PEM
+}
+
 fn make(algorithm: &'static rcgen::SignatureAlgorithm) -> Result<Pem, rcgen::Error> {
     let mut params = CertificateParams::new(Vec::new())?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -37,10 +44,20 @@ fn make(algorithm: &'static rcgen::SignatureAlgorithm) -> Result<Pem, rcgen::Err
     Ok(Pem { authority: authority.pem(), chain, key: key.serialize_pem() })
 }
 
+impl Pem {
+    /// The server's.
+    ///
+    /// # Panics
+    ///
+    /// If the certificate and the key do not belong together.
+    pub fn certificates(&self) -> Certificates {
+        Certificates::from_pem(self.chain.as_bytes(), self.key.as_bytes()).expect("they belong together")
+    }
+}
+
 /// A server with the certificate.
 pub fn server() -> Server {
-    let Pem { chain, key, .. } = pem();
-    Server::new(Certificates::from_pem(chain.as_bytes(), key.as_bytes()).expect("they belong together"))
+    Server::new(pem().certificates())
 }
 
 /// A client that trusts the authority.

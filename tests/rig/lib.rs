@@ -7,6 +7,7 @@ pub mod echo;
 pub mod faults;
 pub mod faulty;
 mod figures;
+pub mod interrupted_handshakes;
 mod limits;
 pub mod out_of_memory;
 pub mod page;

@@ -139,7 +139,7 @@ impl Client {
         End {
             session: {
                 let name = Rc::clone(&name);
-                Rc::new(move || options.session(&name))
+                Box::new(move || options.session(&name))
             },
             handshake_timeout: self.0.common.handshake_timeout,
             peer: Peer::Server(name),

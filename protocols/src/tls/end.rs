@@ -10,19 +10,17 @@ use crate::tls::error::TlsError;
 use crate::tls::session::Session;
 
 /// What the connections of a factory have in common: which end of TLS they are, and with which settings.
-#[derive(Clone)]
 pub(super) struct End {
     /// Begins a session with the settings as they are now.
-    pub(super) session: Rc<dyn Fn() -> Result<Session, TlsError>>,
+    pub(super) session: Box<dyn Fn() -> Result<Session, TlsError>>,
     pub(super) handshake_timeout: Duration,
     pub(super) peer: Peer,
 }
 
-#[derive(Clone)]
 pub(super) enum Peer {
     /// The name of the server.
     Server(Rc<str>),
-    Client(Rc<FailedHandshakes>),
+    Client(FailedHandshakes),
 }
 
 /// The failed handshakes of a server, which are counted, and logged now and then. Clients hear of theirs otherwise.

@@ -1,10 +1,11 @@
 //! The `tls:` endpoint: over TCP, or around other endpoints.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
-use std::{fmt, fs, io};
+use std::{fmt, fs, io, mem};
 
 use async_trait::async_trait;
 use futures_channel::oneshot;
@@ -29,16 +30,24 @@ pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     let files = Files::of(arguments)?;
     let files =
         files.ok_or_else(|| arguments.error("has no certificate: give it certificate= and key=, or directory="))?;
-    let settings = ServerSettings {
+    let files = ServerFiles {
+        own: files,
         client_roots: arguments.optional("client-ca")?.map(|path| PathBuf::from(path.as_str())),
+    };
+    let settings = ServerSettings {
         alpn: arguments.optional("alpn")?.map(|list| list.list()).unwrap_or_default(),
         handshake: arguments.optional("handshake")?.map(|seconds| seconds.seconds()).transpose()?,
     };
     let whole = arguments.clone();
     let inside = rest.unwrap_or_else(|| arguments.rest_as("tcp")).server_endpoint(reactor)?;
-    let endpoint =
-        TlsServer { arguments: whole, reactor: reactor.clone(), inside, files, settings, tls: RefCell::default() };
-    Ok(Box::new(endpoint))
+    Ok(Box::new(TlsServer {
+        arguments: whole,
+        reactor: reactor.clone(),
+        inside,
+        files,
+        settings,
+        shared: RefCell::default(),
+    }))
 }
 
 pub(crate) fn client(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ClientEndpoint>, EndpointError> {
@@ -103,26 +112,16 @@ impl Files {
         }
     }
 
-    /// Something that changes when they do.
-    fn stamp(&self) -> Stamp {
-        let mut paths = match self {
+    fn paths(&self) -> Vec<PathBuf> {
+        match self {
             Self::Pair(certificate, key) => vec![certificate.clone(), key.clone()],
             Self::Directory(directory) => {
                 let entries = fs::read_dir(directory).into_iter().flatten();
                 entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
             }
-        };
-        paths.sort();
-        let stamp = |path| {
-            let metadata = fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        };
-        paths.iter().map(stamp).collect()
+        }
     }
 }
-
-/// The times of the last changes, and the lengths, of files.
-type Stamp = Vec<Option<(SystemTime, u64)>>;
 
 /// Does something slow, such as reading files, without blocking the reactor.
 async fn in_thread<T: Send + 'static>(reactor: &Reactor, job: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
@@ -139,60 +138,55 @@ struct TlsServer {
     arguments: Arguments,
     reactor: Reactor,
     inside: Box<dyn ServerEndpoint>,
-    files: Files,
+    files: ServerFiles,
     settings: ServerSettings,
-    /// What was listened on last.
-    tls: RefCell<Option<Server>>,
+    /// Once it was listened on.
+    shared: RefCell<Option<Arc<Shared>>>,
 }
 
 #[derive(Clone)]
 struct ServerSettings {
-    client_roots: Option<PathBuf>,
     alpn: Vec<String>,
     handshake: Option<Duration>,
 }
 
 impl ServerSettings {
-    fn server(&self, files: &Files) -> Result<Server, TlsError> {
-        let mut server = Server::new(files.read()?);
-        if let Some(path) = &self.client_roots {
-            server = server.client_certificates(ClientCertificates::required(Roots::from_pem_file(path)?));
+    fn server(&self, read: Read) -> Server {
+        let mut server = Server::new(read.certificates);
+        if let Some(asked) = read.client_certificates {
+            server = server.client_certificates(asked);
         }
         if let Some(timeout) = self.handshake {
             server = server.handshake_timeout(timeout);
         }
-        Ok(server.alpn(&self.alpn.iter().map(String::as_str).collect::<Vec<_>>()))
+        server.alpn(&self.alpn.iter().map(String::as_str).collect::<Vec<_>>())
     }
 }
 
 #[async_trait(?Send)]
 impl ServerEndpoint for TlsServer {
     async fn listen(&self, factory: Box<dyn Factory>) -> io::Result<Port> {
-        let (settings, files) = (self.settings.clone(), self.files.clone());
-        // In this order: a change in between is noticed.
-        let read = in_thread(&self.reactor, move || (files.stamp(), settings.server(&files))).await?;
-        let (stamp, server) = (read.0, read.1.map_err(|error| self.wrong(&error))?);
-        self.tls.replace(Some(server.clone()));
-        let inside = server.around(factory);
-        let watched =
-            Watched { inside, reactor: self.reactor.clone(), server, files: self.files.clone(), stamp, watch: None };
+        let shared = Shared::of(&self.to_string(), self.read().await?, &self.settings);
+        let inside = shared.server.around(factory);
+        self.shared.replace(Some(Arc::clone(&shared)));
+        let watched = Watched { inside, reactor: self.reactor.clone(), shared, files: self.files.clone(), watch: None };
         self.inside.listen(Box::new(watched)).await
     }
 
     async fn reload(&self) -> io::Result<()> {
-        let server = self.tls.borrow().clone();
-        if let Some(server) = server {
-            let files = self.files.clone();
-            let certificates = in_thread(&self.reactor, move || files.read()).await?;
-            server.reload(certificates.map_err(|error| self.wrong(&error))?);
+        let shared = self.shared.borrow().clone();
+        if let Some(shared) = shared {
+            shared.present(self.read().await?);
         }
         self.inside.reload().await
     }
 }
 
 impl TlsServer {
-    fn wrong(&self, error: &TlsError) -> io::Error {
-        io::Error::other(format!("{self}: {error}"))
+    async fn read(&self) -> io::Result<Read> {
+        let files = self.files.clone();
+        let read = in_thread(&self.reactor, move || files.read()).await?;
+        read.map_err(|error| io::Error::other(format!("{self}: {error}")))
     }
 }
 
@@ -202,37 +196,111 @@ impl fmt::Display for TlsServer {
     }
 }
 
+/// The files of a server.
+#[derive(Clone)]
+struct ServerFiles {
+    own: Files,
+    client_roots: Option<PathBuf>,
+}
+
+/// What is in them.
+struct Read {
+    certificates: Certificates,
+    client_certificates: Option<ClientCertificates>,
+    stamp: Stamp,
+}
+
+/// The times of the last changes, and the lengths, of files.
+type Stamp = Vec<Option<(SystemTime, u64)>>;
+
+impl ServerFiles {
+    fn read(&self) -> Result<Read, TlsError> {
+        // First: a change in between is noticed.
+        let stamp = self.stamp();
+        let roots = self.client_roots.as_ref().map(Roots::from_pem_file).transpose()?;
+        let client_certificates = roots.map(ClientCertificates::required);
+        Ok(Read { certificates: self.own.read()?, client_certificates, stamp })
+    }
+
+    /// Something that changes when they do.
+    fn stamp(&self) -> Stamp {
+        let mut paths = self.own.paths();
+        paths.extend(self.client_roots.clone());
+        paths.sort();
+        let stamp = |path| {
+            let metadata = fs::metadata(path).ok()?;
+            Some((metadata.modified().ok()?, metadata.len()))
+        };
+        paths.iter().map(stamp).collect()
+    }
+}
+
+/// What all ports of one description have in common, on whichever thread they are, and also those that are opened when the
+/// last one has closed, if the endpoint is the same: clients resume their sessions at each of them.
+struct Shared {
+    server: Server,
+    /// That of the files when they were read last.
+    stamp: Mutex<Stamp>,
+}
+
+impl Shared {
+    fn of(description: &str, read: Read, settings: &ServerSettings) -> Arc<Self> {
+        static ALL: Mutex<BTreeMap<String, Weak<Shared>>> = Mutex::new(BTreeMap::new());
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = all.get(description).and_then(Weak::upgrade) {
+            shared.present(read);
+            return shared;
+        }
+        all.retain(|_, shared| shared.strong_count() > 0);
+        let stamp = Mutex::new(read.stamp.clone());
+        let shared = Arc::new(Self { server: settings.server(read), stamp });
+        all.insert(description.to_owned(), Arc::downgrade(&shared));
+        shared
+    }
+
+    fn present(&self, read: Read) {
+        self.server.reload(read.certificates);
+        if let Some(asked) = read.client_certificates {
+            self.server.reload_client_certificates(asked);
+        }
+        self.is_news(read.stamp);
+    }
+
+    /// Whether nobody has seen the files like this.
+    fn is_news(&self, found: Stamp) -> bool {
+        let mut stamp = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        mem::replace(&mut *stamp, found.clone()) != found
+    }
+}
+
 /// A factory that reads its certificates again when their files have changed.
 struct Watched {
     inside: TlsFactory,
     reactor: Reactor,
-    server: Server,
-    files: Files,
-    /// That of the files when they were read last.
-    stamp: Stamp,
+    shared: Arc<Shared>,
+    files: ServerFiles,
     watch: Option<LoopingCall>,
 }
 
 impl Watched {
     fn watch(&self) -> LoopingCall {
-        let (reactor, server, files) = (self.reactor.clone(), self.server.clone(), self.files.clone());
-        let stamp = Rc::new(RefCell::new(self.stamp.clone()));
+        let (reactor, shared, files) = (self.reactor.clone(), Arc::clone(&self.shared), self.files.clone());
         self.reactor.call_every(LOOK_INTERVAL, move |tick| {
-            let (reactor, server, files, stamp) = (reactor.clone(), server.clone(), files.clone(), Rc::clone(&stamp));
-            let asker = reactor.clone();
-            asker.spawn(async move {
+            let (asker, shared, files) = (reactor.clone(), Arc::clone(&shared), files.clone());
+            reactor.spawn(async move {
                 let looked = files.clone();
-                if let Ok(found) = in_thread(&reactor, move || looked.stamp()).await
-                    && stamp.replace(found.clone()) != found
-                    && let Ok(read) = in_thread(&reactor, move || files.read()).await
+                if let Ok(found) = in_thread(&asker, move || looked.stamp()).await
+                    && shared.is_news(found)
+                    && let Ok(read) = in_thread(&asker, move || files.read()).await
                 {
                     match read {
-                        Ok(certificates) => {
+                        Ok(read) => {
+                            let certificates = &read.certificates;
                             tracing::info!(
                                 ?certificates,
                                 "the certificates have changed and are presented from now on"
                             );
-                            server.reload(certificates);
+                            shared.present(read);
                         }
                         Err(error) => {
                             tracing::error!(%error, "the certificates have changed and are wrong: the old ones stay");

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::rc::Rc;
 
 use reactor::{Factory, Protocol, SharedFactory, Transport};
 
@@ -8,7 +9,7 @@ use crate::tls::secured::Secured;
 /// Builds connections that TLS secures. Made by [`Server::around`](crate::tls::Server::around),
 /// [`Client::around`](crate::tls::Client::around), and their methods `upgradable`.
 pub struct TlsFactory {
-    end: End,
+    end: Rc<End>,
     inside: SharedFactory,
     /// Whether connections begin as plain text.
     is_upgradable: bool,
@@ -16,7 +17,7 @@ pub struct TlsFactory {
 
 impl TlsFactory {
     pub(super) fn new(end: End, inside: SharedFactory, is_upgradable: bool) -> Self {
-        Self { end, inside, is_upgradable }
+        Self { end: Rc::new(end), inside, is_upgradable }
     }
 }
 
@@ -26,7 +27,7 @@ impl Factory for TlsFactory {
     }
 
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-        let (end, inside) = (self.end.clone(), self.inside.clone());
+        let (end, inside) = (Rc::clone(&self.end), self.inside.clone());
         Some(Box::new(match self.is_upgradable {
             false => Secured::new(transport, end, inside),
             true => Secured::upgradable(transport, end, inside)?,

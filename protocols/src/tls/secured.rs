@@ -19,7 +19,7 @@ use crate::tls::start::{Upgrade, injected};
 /// The outer end of a connection that is or becomes secure.
 pub(super) struct Secured {
     outer: Transport,
-    end: End,
+    end: Rc<End>,
     inside: SharedFactory,
     /// For undelivered input.
     charge: MemoryCharge,
@@ -28,13 +28,18 @@ pub(super) struct Secured {
 
 enum Stage {
     /// Plain text passes until the protocol inside starts TLS.
-    Plain(PassThrough, Rc<Upgrade>),
+    Plain(Box<Plain>),
     /// The handshake is yet to begin.
     Begin(Pending),
     Handshake(Box<Handshake>),
     Open(Box<Open>),
     /// It has failed, and what the peer is told of that is being sent.
     Failed,
+}
+
+struct Plain {
+    through: PassThrough,
+    upgrade: Rc<Upgrade>,
 }
 
 struct Handshake {
@@ -54,16 +59,16 @@ enum Inside {
 }
 
 impl Secured {
-    pub(super) fn new(outer: Transport, end: End, inside: SharedFactory) -> Self {
+    pub(super) fn new(outer: Transport, end: Rc<End>, inside: SharedFactory) -> Self {
         let stage = Stage::Begin(outer.mark_pending());
         Self { charge: outer.charge_memory(0), outer, end, inside, stage }
     }
 
-    pub(super) fn upgradable(outer: Transport, end: End, mut inside: SharedFactory) -> Option<Self> {
+    pub(super) fn upgradable(outer: Transport, end: Rc<End>, mut inside: SharedFactory) -> Option<Self> {
         let upgrade = Rc::new(Upgrade::new(outer.clone()));
         outer.attach(Rc::clone(&upgrade));
         let nested = Nested::build(&outer, &mut inside)?;
-        let stage = Stage::Plain(PassThrough::new(nested), upgrade);
+        let stage = Stage::Plain(Box::new(Plain { through: PassThrough::new(nested), upgrade }));
         Some(Self { charge: outer.charge_memory(0), outer, end, inside, stage })
     }
 
@@ -83,12 +88,13 @@ impl Secured {
 
     /// TLS is wanted by the protocol inside.
     fn upgrade(&mut self) {
-        let Stage::Plain(through, upgrade) = &self.stage else { return };
-        let Some(plain) = upgrade.plain() else { return };
-        if through.keeps_input() {
+        let Stage::Plain(stage) = &self.stage else { return };
+        let Some(plain) = stage.upgrade.plain() else { return };
+        if stage.through.keeps_input() {
             return self.outer.fail_connection(CloseReason::failed(injected()));
         }
-        let Stage::Plain(through, upgrade) = mem::replace(&mut self.stage, Stage::Failed) else { return };
+        let Stage::Plain(stage) = mem::replace(&mut self.stage, Stage::Failed) else { return };
+        let Plain { through, upgrade } = *stage;
         self.begin(Inside::Upgraded(through.into_nested(), upgrade, plain));
     }
 
@@ -187,7 +193,7 @@ impl Protocol for Secured {
     fn data_received(&mut self, data: &[u8]) {
         self.upgrade();
         match &mut self.stage {
-            Stage::Plain(through, _) => through.received(data),
+            Stage::Plain(stage) => stage.through.received(data),
             Stage::Handshake(_) => self.handshake_received(data),
             Stage::Open(open) => open.received(data),
             Stage::Begin(_) | Stage::Failed => {}
@@ -196,7 +202,7 @@ impl Protocol for Secured {
 
     fn eof_received(&mut self) -> OnEof {
         match &mut self.stage {
-            Stage::Plain(through, _) => through.received_eof(),
+            Stage::Plain(stage) => stage.through.received_eof(),
             Stage::Open(open) => open.received_eof(),
             Stage::Handshake(handshake) => {
                 let is_silent = handshake.is_silent;
@@ -219,7 +225,7 @@ impl Protocol for Secured {
 impl Layer for Secured {
     fn inside(&mut self) -> Option<&mut Connection> {
         match &mut self.stage {
-            Stage::Plain(through, _) => Some(through.inside()),
+            Stage::Plain(stage) => Some(stage.through.inside()),
             Stage::Handshake(handshake) => match &mut handshake.inside {
                 Inside::Upgraded(nested, ..) => Some(nested.inside()),
                 Inside::Unbuilt(_) => None,
@@ -232,13 +238,13 @@ impl Layer for Secured {
     fn pass(&mut self) {
         self.upgrade();
         match &mut self.stage {
-            Stage::Plain(through, _) => through.pass(),
+            Stage::Plain(stage) => stage.through.pass(),
             Stage::Handshake(handshake) => handshake.send(&self.outer),
             Stage::Open(open) => open.pass(),
             Stage::Begin(_) | Stage::Failed => {}
         }
         self.charge.set(match &mut self.stage {
-            Stage::Plain(through, _) => through.held_bytes(),
+            Stage::Plain(stage) => stage.through.held_bytes(),
             Stage::Open(open) => open.held_bytes(),
             Stage::Begin(_) | Stage::Handshake(_) | Stage::Failed => 0,
         });

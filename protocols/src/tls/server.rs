@@ -1,7 +1,6 @@
 use std::fmt;
-use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use reactor::{Factory, share};
@@ -16,13 +15,13 @@ use crate::tls::certificates::client_certificates::ClientCertificates;
 use crate::tls::end::{End, FailedHandshakes, Peer};
 use crate::tls::error::TlsError;
 use crate::tls::factory::TlsFactory;
-use crate::tls::options::{Options, Prepared};
+use crate::tls::options::Options;
 use crate::tls::session::{ReactorTime, Session};
 
 /// The server's end of TLS: a handle that makes factories around factories. Twisted's `CertificateOptions`, and with
 /// [`around`](Self::around) its `TLSMemoryBIOFactory`.
 ///
-/// Clones share the certificates and what clients need to resume their sessions, also those on other threads. It offers
+/// Clones share the certificates and what clients resume their sessions by, also those on other threads. It offers
 /// TLS 1.2 and 1.3, with the cipher suites and the key exchanges that rustls recommends, and no early data.
 ///
 /// ```no_run
@@ -43,11 +42,47 @@ pub struct Server(Arc<ServerOptions>);
 #[derive(Clone)]
 struct ServerOptions {
     certificates: Arc<Presented>,
-    client_certificates: Option<ClientCertificates>,
+    clients: Arc<RwLock<Arc<Clients>>>,
     common: Options,
-    tickets: Option<Arc<dyn ProducesTickets>>,
     failed_handshakes: Arc<AtomicU64>,
-    config: Prepared<Arc<ServerConfig>>,
+    config: Config,
+}
+
+/// What clients are asked for, and what they resume their sessions by. The two change together: a session that is resumed
+/// has no certificate verified.
+struct Clients {
+    certificates: Option<ClientCertificates>,
+    tickets: Option<Arc<dyn ProducesTickets>>,
+}
+
+impl Clients {
+    fn asked_for(certificates: Option<ClientCertificates>) -> Arc<Self> {
+        // Only the system's lack of random numbers makes it fail; then sessions are not resumed.
+        Arc::new(Self { certificates, tickets: Ticketer::new().ok() })
+    }
+}
+
+/// The settings in the form that rustls wants, for the clients that they were made for.
+#[derive(Default)]
+struct Config(RwLock<Option<(Arc<Clients>, Arc<ServerConfig>)>>);
+
+impl Config {
+    fn get_or_prepare(&self, clients: &Arc<Clients>, prepare: impl FnOnce() -> Arc<ServerConfig>) -> Arc<ServerConfig> {
+        let of_clients = |(prepared, _): &&(Arc<Clients>, _)| Arc::ptr_eq(prepared, clients);
+        if let Some((_, config)) = read(&self.0).as_ref().filter(of_clients) {
+            return Arc::clone(config);
+        }
+        let config = prepare();
+        *write(&self.0) = Some((Arc::clone(clients), Arc::clone(&config)));
+        config
+    }
+}
+
+/// The options of a clone are about to change.
+impl Clone for Config {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
 }
 
 impl Server {
@@ -55,12 +90,10 @@ impl Server {
     pub fn new(certificates: Certificates) -> Self {
         Self(Arc::new(ServerOptions {
             certificates: Arc::new(Presented(RwLock::new(certificates))),
-            client_certificates: None,
+            clients: Arc::new(RwLock::new(Clients::asked_for(None))),
             common: Options::default(),
-            // Only the system's lack of random numbers makes it fail; then sessions are not resumed.
-            tickets: Ticketer::new().ok(),
             failed_handshakes: Arc::default(),
-            config: Prepared::default(),
+            config: Config::default(),
         }))
     }
 
@@ -90,12 +123,24 @@ impl Server {
     /// # }
     /// ```
     pub fn reload(&self, certificates: Certificates) {
-        *self.0.certificates.0.write().unwrap_or_else(PoisonError::into_inner) = certificates;
+        *write(&self.0.certificates.0) = certificates;
     }
 
     /// Asks clients for certificates. By default it does not.
+    ///
+    /// Sessions of clients that were asked for others, or for none, are not resumed.
     pub fn client_certificates(self, asked: ClientCertificates) -> Self {
-        self.set(|options| options.client_certificates = Some(asked))
+        self.set(|options| options.clients = Arc::new(RwLock::new(Clients::asked_for(Some(asked)))))
+    }
+
+    /// Asks clients for these certificates from now on, on all threads, also at the clones that were made since
+    /// [`client_certificates`](Self::client_certificates): to let somebody in, or keep somebody out, without a restart.
+    /// Existing connections stay as they are. If these are others than before, sessions from before are not resumed.
+    pub fn reload_client_certificates(&self, asked: ClientCertificates) {
+        let mut clients = write(&self.0.clients);
+        if clients.certificates.as_ref() != Some(&asked) {
+            *clients = Clients::asked_for(Some(asked));
+        }
     }
 
     /// The application protocols that this server speaks, such as `h2` and `http/1.1`, the preferred one first (ALPN, RFC
@@ -134,9 +179,9 @@ impl Server {
     fn end(&self) -> End {
         let options = Arc::clone(&self.0);
         End {
-            session: Rc::new(move || options.session()),
+            session: Box::new(move || options.session()),
             handshake_timeout: self.0.common.handshake_timeout,
-            peer: Peer::Client(Rc::new(FailedHandshakes::counted_in(&self.0.failed_handshakes))),
+            peer: Peer::Client(FailedHandshakes::counted_in(&self.0.failed_handshakes)),
         }
     }
 
@@ -147,20 +192,21 @@ impl Server {
 
     fn options(&mut self) -> &mut ServerOptions {
         let options = Arc::make_mut(&mut self.0);
-        options.config = Prepared::default();
+        options.config = Config::default();
         options
     }
 }
 
 impl ServerOptions {
     fn session(&self) -> Result<Session, TlsError> {
-        let config = self.config.get_or_prepare(|| self.config());
-        Session::server(config).map_err(|error| TlsError::of_rustls(error, None))
+        let clients = Arc::clone(&read(&self.clients));
+        let config = self.config.get_or_prepare(&clients, || self.config(&clients));
+        Session::server(&config).map_err(|error| TlsError::of_rustls(error, None))
     }
 
-    fn config(&self) -> Arc<ServerConfig> {
-        let verifier = self
-            .client_certificates
+    fn config(&self, clients: &Clients) -> Arc<ServerConfig> {
+        let verifier = clients
+            .certificates
             .as_ref()
             .map_or_else(|| Arc::new(NoClientAuth) as _, |asked| asked.verifier(self.common.provider()));
         let mut config = ServerConfig::builder_with_details(Arc::clone(self.common.provider()), Arc::new(ReactorTime))
@@ -170,7 +216,7 @@ impl ServerOptions {
             .with_cert_resolver(Arc::clone(&self.certificates) as _);
         config.alpn_protocols.clone_from(&self.common.alpn);
         config.key_log = self.common.key_log();
-        if let Some(tickets) = &self.tickets {
+        if let Some(tickets) = &clients.tickets {
             config.ticketer = Arc::clone(tickets);
         }
         Arc::new(config)
@@ -183,15 +229,23 @@ struct Presented(RwLock<Certificates>);
 
 impl ResolvesServerCert for Presented {
     fn resolve(&self, client: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.0.read().unwrap_or_else(PoisonError::into_inner).for_name(client.server_name()))
+        Some(read(&self.0).for_name(client.server_name()))
     }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
-            .field("certificates", &*self.0.certificates.0.read().unwrap_or_else(PoisonError::into_inner))
-            .field("client_certificates", &self.0.client_certificates)
+            .field("certificates", &*read(&self.0.certificates.0))
+            .field("client_certificates", &read(&self.0.clients).certificates)
             .finish_non_exhaustive()
     }
+}
+
+fn read<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,6 +1,6 @@
 //! How fast simulations run, and whether they keep their promises in many storms:
-//! `cargo run --release -p tests --bin simulation -- [STORMS] [write]` (1,000). `simulation scale [CONNECTIONS] [write]` holds a
-//! million connections at once.
+//! `cargo run --release -p tests --bin simulation -- [STORMS] [write]` (1,000); as many are run over TLS, with handshakes that
+//! are interrupted. `simulation scale [CONNECTIONS] [write]` holds a million connections at once.
 
 mod scale;
 
@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use reactor::testing::{Link, Simulation};
 use reactor::{CloseReason, Protocol, Transport};
-use rig::{page, storm};
+use rig::{certificates, interrupted_handshakes, page, storm};
 
 struct Echo {
     transport: Transport,
@@ -145,6 +145,18 @@ fn measure(arguments: &[String]) -> io::Result<()> {
     let connections: u32 = outcomes.iter().map(|outcome| outcome.connections).sum();
     let what = format!("seconds for {storms} storms, {connections} connections in all, with every promise kept");
     say(what, started.elapsed().as_secs_f64());
+
+    let started = std::time::Instant::now();
+    let (server, served, failed) = (certificates::server(), Cell::new(0), Cell::new(0));
+    Simulation::for_seeds(0..storms, |sim| {
+        let outcome = interrupted_handshakes::play(sim, &server);
+        served.set(served.get() + outcome.served());
+        failed.set(failed.get() + outcome.failed());
+    });
+    let clients = format!("{} clients served and {} not connected", served.get(), failed.get());
+    let what = format!("seconds for {storms} of TLS with interrupted handshakes, {clients}, with every promise kept");
+    say(what, started.elapsed().as_secs_f64());
+
     let known = outcomes.into_iter().take(storm::KNOWN_SEEDS as usize);
     assert_eq!(storm::fingerprint(known), storm::KNOWN_FINGERPRINT, "other events than in a debug build");
     if writes {

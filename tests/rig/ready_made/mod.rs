@@ -5,7 +5,7 @@ mod dialogue;
 mod dialogues;
 mod servers;
 
-pub use client::Client;
+pub use client::{Client, any_server};
 pub use dialogue::{Answer, Dialogue};
 pub use dialogues::dialogues;
 pub use servers::factory;

@@ -6,6 +6,7 @@ mod haproxy;
 mod listening;
 mod simulated;
 mod timeouts;
+mod tls;
 mod web;
 
 use futures_util::FutureExt;

@@ -13,10 +13,10 @@ use crate::tls::certificates::roots::Roots;
 /// The certificate that a client presents is verified before the protocol inside is built; the protocol finds it in
 /// [`TlsInfo`](crate::tls::TlsInfo::peer_certificates). With TLS 1.3 a client learns only after its own part of the
 /// handshake that its certificate was refused: its connection counts as established, and then fails.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClientCertificates(Asked);
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Asked {
     ByRoots { roots: Roots, is_required: bool },
     ByFingerprint(Vec<Fingerprint>),

@@ -1,7 +1,7 @@
 mod broken;
+mod client_certificates;
 mod ending;
 mod handshake;
-mod simulated;
 mod sni;
 mod stream;
 mod upgrade;
@@ -11,7 +11,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair, PKCS_ED25519,
+    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair, PKCS_ED25519,
     date_time_ymd,
 };
 use reactor::testing::Pair;
@@ -52,6 +52,14 @@ impl Pem {
     pub(super) fn certificates(&self) -> Certificates {
         Certificates::from_pem(self.chain.as_bytes(), self.key.as_bytes()).unwrap()
     }
+}
+
+/// A certificate that nobody but its owner has issued.
+pub(super) fn self_signed(name: &str) -> Pem {
+    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, name);
+    let key = KeyPair::generate().unwrap();
+    Pem { chain: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
 }
 
 pub(super) fn roots() -> Roots {

@@ -1,23 +1,14 @@
-use std::time::{Duration, SystemTime};
-
-use rcgen::{CertificateParams, DnType, KeyPair, date_time_ymd};
+use rcgen::date_time_ymd;
 use reactor::CloseReason;
 
-use super::{Pem, Wire, client, roots, server};
-use crate::tls::{Certificates, Client, ClientCertificates, Fingerprint, Roots, Server, TlsError, TlsInfo};
+use super::{Pem, Wire, client, self_signed, server};
+use crate::tls::{Certificates, Client, Fingerprint, Roots, Server, TlsError};
 
 /// Why a client refuses a server that presents this.
 fn refusal(server: &Pem) -> String {
     let mut wire = Wire::between(&client(), &Server::new(server.certificates()));
     assert!(!wire.client.is_connected() && !wire.server.is_connected());
     wire.reasons()[0].clone()
-}
-
-fn self_signed(name: &str) -> Pem {
-    let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-    params.distinguished_name.push(DnType::CommonName, name);
-    let key = KeyPair::generate().unwrap();
-    Pem { chain: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() }
 }
 
 #[test]
@@ -60,39 +51,6 @@ fn s205_a_certificate_of_an_unknown_authority_is_refused_unless_it_is_known() {
 }
 
 #[test]
-fn a_required_client_certificate_is_verified_and_shown() {
-    let server = server().client_certificates(ClientCertificates::required(roots()));
-    let own = Pem::of(&["someone.example"]).certificates();
-    let wire = Wire::between(&client().certificates(own.clone()), &server);
-    let shown = TlsInfo::of(&wire.server.transport()).unwrap().peer_fingerprint();
-    assert_eq!(shown, own.fingerprints().next());
-    let mut wire = Wire::between(&client(), &server);
-    assert!(!wire.server.is_connected());
-    assert_eq!(wire.reasons()[1], "the peer presented no certificate, and one is required");
-    let lost = wire.client.lost().unwrap().to_string();
-    assert_eq!(lost, "server.example ended the connection: it requires a certificate of this side");
-}
-
-#[test]
-fn an_optional_client_certificate_may_be_left_out_but_not_be_wrong() {
-    let server = server().client_certificates(ClientCertificates::optional(roots()));
-    let wire = Wire::between(&client(), &server);
-    assert!(TlsInfo::of(&wire.server.transport()).unwrap().peer_fingerprint().is_none());
-    let own = self_signed("me.example");
-    let mut wire = Wire::between(&client().certificates(own.certificates()), &server);
-    assert!(wire.reasons()[1].starts_with("the certificate of the peer was not issued by an authority"));
-}
-
-#[test]
-fn client_certificates_may_be_accepted_by_their_fingerprints() {
-    let (own, other) = (Pem::of(&["a.example"]).certificates(), Pem::of(&["b.example"]).certificates());
-    let server = server().client_certificates(ClientCertificates::fingerprints(own.fingerprints()));
-    assert!(Wire::between(&client().certificates(own), &server).server.is_connected());
-    let mut wire = Wire::between(&client().certificates(other), &server);
-    assert_eq!(wire.reasons()[1], "the certificate of the peer is not one of the accepted ones");
-}
-
-#[test]
 fn the_reason_can_be_told_from_others() {
     let wire = Wire::between(&client(), &Server::new(Pem::of(&["other.example"]).certificates()));
     let Some(CloseReason::Failed(error)) = wire.pair.client.close_reason() else { panic!("no failure") };
@@ -119,19 +77,6 @@ fn a_key_that_belongs_to_another_certificate_is_told() {
     );
     let error = Roots::from_pem_file("/nonexistent/\x1b.pem").unwrap_err().to_string();
     assert_eq!(error, "cannot read /nonexistent/\\x1b.pem: No such file or directory (os error 2)");
-}
-
-#[test]
-fn a_certificate_that_expires_is_refused_from_then_on() {
-    let expires =
-        Pem::with(&["server.example"], |params| params.not_after = date_time_ymd(2000, 1, 1).replace_hour(1).unwrap());
-    let (client, server) = (client(), Server::new(expires.certificates()));
-    let mut wire = Wire::between(&client, &server);
-    assert!(wire.client.is_connected());
-    wire.pair.client.set_time_of_day(SystemTime::UNIX_EPOCH + Duration::from_secs(946_684_800 + 7_200));
-    wire.client.transport().write("still here");
-    wire.run();
-    assert_eq!(wire.server.received(), b"still here");
 }
 
 #[test]

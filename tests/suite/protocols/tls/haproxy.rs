@@ -33,6 +33,29 @@ fn start(server: SocketAddr, options: &str) -> (Program, SocketAddr, TempDir) {
 }
 
 #[test]
+fn an_endpoint_takes_haproxys_header_and_then_tls() {
+    if !is_there("HAProxy", Command::new("haproxy").arg("-v"), "an_endpoint_takes_haproxys_header_and_then_tls") {
+        return;
+    }
+    let authority = Authority::new();
+    let issued = authority.issue("server", &[NAME]);
+    let served = format!("certificate={}:key={}", issued.chain.display(), issued.key.display());
+    let mut server = Program::app("time-server", ["--tcp", &format!("tls:{served}:haproxy:tcp:0:interface=127.0.0.1")]);
+    let address = server.line_after("waiting for connection... tcp ").trim_start_matches("tls://").parse().unwrap();
+    for options in ["send-proxy", "send-proxy-v2"] {
+        let (_proxy, proxied, _folder) = start(address, options);
+        let client = Program::app(
+            "time-client",
+            [&format!("tls:server={NAME}:ca={}:tcp:{proxied}", authority.path().display())],
+        );
+        let connected = server.line_after("...connected from: ");
+        let source: SocketAddr = connected.parse().unwrap();
+        assert!(source.ip().is_loopback() && source != address, "{connected}");
+        client.close_and_finish().with_code(0);
+    }
+}
+
+#[test]
 fn haproxy_tells_whose_the_connections_are_and_passes_tls_on_or_begins_it() {
     let test = "haproxy_tells_whose_the_connections_are_and_passes_tls_on_or_begins_it";
     if !is_there("HAProxy", Command::new("haproxy").arg("-v"), test) {

@@ -1,11 +1,12 @@
 //! Both ends of TLS with other implementations.
 
-mod authority;
+pub(crate) mod authority;
 mod gnutls;
 mod haproxy;
 mod openssl;
 mod openssl_server;
 mod python;
+mod simulated;
 mod twisted;
 
 use std::net::SocketAddr;
@@ -21,7 +22,7 @@ use crate::support::{Callback, Log, Recorder, echo, in_time, recorder, test_reac
 pub(crate) use authority::Authority;
 
 /// The name that certificates are for.
-const NAME: &str = "server.example";
+pub(crate) const NAME: &str = "server.example";
 
 /// What was negotiated, such as `TLS 1.3 for server.example by h2 without a certificate`.
 fn negotiated(transport: &Transport) -> String {
@@ -47,7 +48,7 @@ fn serve(tls: &Server) -> (Serving, Log) {
 
 /// Connects to a server that answers each line with one, says `hello` and then `last`, closes, and returns the log; or says
 /// why not.
-fn talk(tls: &Client, server: SocketAddr) -> Result<Vec<String>, String> {
+pub(crate) fn talk(tls: &Client, server: SocketAddr) -> Result<Vec<String>, String> {
     let tls = tls.clone();
     in_time(move || {
         let (reactor, log) = (test_reactor(), Log::default());

@@ -60,14 +60,45 @@ fn openssl_cannot_talk_by_what_is_obsolete() {
     let authority = Authority::new();
     let tls = authority.issue("server", &[NAME]).server().alpn(&["chat"]);
     let (server, log) = serve(&tls);
-    let obsolete = ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"];
-    for options in [&obsolete[..], &["-tls1_2", "-cipher", "AES128-SHA"], &["-tls1_3", "-alpn", "other"]] {
+    for options in [
+        &["-tls1", "-cipher", "ALL:@SECLEVEL=0"][..],
+        &["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"],
+        // Without encryption or without certificates, without forward secrecy, without AEAD, with short tags, with SHA-1.
+        &["-tls1_2", "-cipher", "aNULL:eNULL:@SECLEVEL=0"],
+        &["-tls1_2", "-cipher", "kRSA"],
+        &["-tls1_2", "-cipher", "kDHE"],
+        &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA256:ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-SHA"],
+        &["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-CCM8:CAMELLIA:ARIA"],
+        &["-tls1_2", "-cipher", "DEFAULT:@SECLEVEL=0", "-sigalgs", "ECDSA+SHA1"],
+        &["-tls1_3", "-alpn", "other"],
+    ] {
         let before = tls.failed_handshakes();
         Program::start(client(&authority, &server, NAME).args(options)).close_and_finish().with_code(1);
         // The client may end before the server has counted it.
         log.wait_until("the count", |_| tls.failed_handshakes() > before);
     }
     assert_eq!(log.lines(), [""; 0]);
+}
+
+#[test]
+fn openssl_finds_no_weakness_in_what_is_negotiated() {
+    if !openssl("openssl_finds_no_weakness_in_what_is_negotiated") {
+        return;
+    }
+    let authority = Authority::new();
+    let (server, _log) = serve(&authority.issue("server", &[NAME]).server());
+    // In place of `-brief`, which says less.
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-tls1_2", "-connect", &server.address().to_string(), "-CAfile"]);
+    let seen = Program::start(command.arg(authority.path())).close_and_finish().with_code(0).stdout;
+    for expected in [
+        "Secure Renegotiation IS supported",
+        "Compression: NONE",
+        "Extended master secret: yes",
+        "Server Temp Key: X25519",
+    ] {
+        assert!(seen.contains(expected), "{expected}: {seen}");
+    }
 }
 
 #[test]
