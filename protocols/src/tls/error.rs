@@ -87,7 +87,7 @@ fn describe(error: &rustls::Error, peer: &str) -> String {
 }
 
 /// What is wrong with the peer's certificate, as the end of a sentence about it.
-fn certificate(error: &CertificateError) -> String {
+pub(super) fn certificate(error: &CertificateError) -> String {
     match error {
         CertificateError::NotValidForNameContext { presented, .. } => match &presented[..] {
             [] => "is for no name at all".to_owned(),
@@ -120,6 +120,16 @@ fn certificate(error: &CertificateError) -> String {
             "is for another purpose".to_owned()
         }
         CertificateError::ApplicationVerificationFailure => "is not one of the accepted ones".to_owned(),
+        // The verifier's own words: their type belongs to a crate that rustls does not show.
+        CertificateError::Other(other) => match other.0.to_string().as_str() {
+            "CaUsedAsEndEntity" => "is that of an authority (CA:TRUE), which cannot also be a server's or a client's: \
+                                    have the authority issue another, or know it by its fingerprint"
+                .to_owned(),
+            "UnsupportedCertVersion" => {
+                "is not of version 3: have it issued anew, with its names as subjectAltName".to_owned()
+            }
+            words => format!("is not accepted: {words}"),
+        },
         other => format!("is not accepted: {other}"),
     }
 }

@@ -20,7 +20,7 @@ use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 
 use crate::tls::certificates::fingerprint::Fingerprint;
-use crate::tls::error::TlsError;
+use crate::tls::error::{TlsError, certificate};
 
 /// What one side of TLS presents: certificate chains and their private keys.
 ///
@@ -147,7 +147,11 @@ fn certified(chain: &[u8], key: &[u8], chain_name: &str, key_name: &str) -> Resu
             "the private key in {key_name} does not belong to the first certificate in {chain_name}"
         ))),
         Err(error) => {
-            Err(TlsError::because(format!("the first certificate in {chain_name} is not well-formed"), error))
+            let wrong = match &error {
+                rustls::Error::InvalidCertificate(wrong) => certificate(wrong),
+                _ => "cannot be used".to_owned(),
+            };
+            Err(TlsError::because(format!("the first certificate in {chain_name} {wrong}"), error))
         }
     }
 }

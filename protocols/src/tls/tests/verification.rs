@@ -1,4 +1,4 @@
-use rcgen::date_time_ymd;
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair, date_time_ymd};
 use reactor::CloseReason;
 
 use super::{Pem, Wire, client, self_signed, server};
@@ -77,6 +77,38 @@ fn a_key_that_belongs_to_another_certificate_is_told() {
     );
     let error = Roots::from_pem_file("/nonexistent/\x1b.pem").unwrap_err().to_string();
     assert_eq!(error, "cannot read /nonexistent/\\x1b.pem: No such file or directory (os error 2)");
+}
+
+#[test]
+fn a_certificate_that_is_also_its_authority_is_refused_with_advice() {
+    let mut params = CertificateParams::new(vec!["server.example".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    params.not_before = date_time_ymd(1990, 1, 1);
+    let key = KeyPair::generate().unwrap();
+    let own = Pem { chain: params.self_signed(&key).unwrap().pem(), key: key.serialize_pem() };
+    let client = Client::new().roots(Roots::from_pem(own.chain.as_bytes()).unwrap());
+    let mut wire = Wire::between(&client, &Server::new(own.certificates()));
+    let expected = "the certificate of server.example is that of an authority (CA:TRUE), which cannot also be a server's or \
+                    a client's: have the authority issue another, or know it by its fingerprint";
+    assert_eq!(wire.reasons()[0], expected);
+}
+
+#[test]
+fn a_certificate_of_an_old_version_is_told_when_it_is_read() {
+    // By `openssl x509 -req` without `-extfile`.
+    let old = "-----BEGIN CERTIFICATE-----\n\
+               MIIBKTCB0AIUVyb2NL/geXgJjzF2XBPhzDW9/zUwCgYIKoZIzj0EAwIwFzEVMBMG\n\
+               A1UEAwwMTXkgYXV0aG9yaXR5MB4XDTI2MTEyOTE0MzQwM1oXDTI3MDIyNzE0MzQw\n\
+               M1owGDEWMBQGA1UEAwwNc2hvdXQuZXhhbXBsZTBZMBMGByqGSM49AgEGCCqGSM49\n\
+               AwEHA0IABMiQUTZWD7LUhhAjnxi6cLX+9szbF2Av0znWscOpAKLON+JzJ60sVSo+\n\
+               UkdmgKQOONC2aigJsimebsZBlbRvoHQwCgYIKoZIzj0EAwIDSAAwRQIgB3h/x+l4\n\
+               aWrqOnwcpHqQ1iIa59McaCEfP99qWJipi9ACIQCb6RtAikHaIwWolN69VCHi3TL5\n\
+               3A0wWcUc3Iu5YGbRgA==\n\
+               -----END CERTIFICATE-----";
+    let wrong = Certificates::from_pem(old.as_bytes(), Pem::of(&["server.example"]).key.as_bytes()).unwrap_err();
+    let expected = "the first certificate in the certificate's text is not of version 3: have it issued anew, with its names \
+                    as subjectAltName";
+    assert_eq!(wrong.to_string(), expected);
 }
 
 #[test]
