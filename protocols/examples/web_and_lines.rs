@@ -1,5 +1,6 @@
 //! Two ways to a guest book on one port: a line protocol to write to it, a web server to read it. The first line tells which
-//! of them a client wants.
+//! of them a client wants. With a file that has a certificate and its key, in PEM, all of it is over TLS, where browsers ask
+//! for HTTP/2: `web_and_lines [ADDRESS [FILE]]`.
 //!
 //! ```console
 //! $ cargo run -p protocols --example web_and_lines &
@@ -8,50 +9,61 @@
 //! I was here
 //! ```
 
-use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use std::{env, io};
 
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto;
 use hyper_util::service::TowerToHyperService;
 use protocols::policies::FirstMessageTimeout;
+use protocols::tls::{Certificates, Server};
 use protocols::{LineHandler, LineReceiver, Lines};
 use reactor::io::TokioStream;
-use reactor::{Port, Protocol, Reactor, SharedFactory, Transport, share};
+use reactor::{Factory, Protocol, Reactor, SharedFactory, Transport, share};
 
 /// Everything runs on the reactor's thread, but axum requires types that could run on any. Among protocols this would
 /// be `Rc<RefCell<…>>`.
 type Guests = Arc<Mutex<Vec<String>>>;
 
 fn main() -> io::Result<()> {
+    let address = env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".to_owned());
     let reactor = Reactor::new()?;
-    serve(&reactor, "127.0.0.1:8080")?;
+    let port = match env::args().nth(2) {
+        Some(file) => {
+            let certificates = Certificates::from_pem_files(&file, &file).map_err(io::Error::other)?;
+            let tls = Server::new(certificates).alpn(&["h2", "http/1.1"]);
+            reactor.listen_tcp(address, tls.around(guest_book(&reactor)))?
+        }
+        None => reactor.listen_tcp(address, guest_book(&reactor))?,
+    };
+    println!("listening on {}", port.host());
     reactor.run()
 }
 
-fn serve(reactor: &Reactor, address: &str) -> io::Result<Port> {
+fn guest_book(reactor: &Reactor) -> impl Factory {
     let guests = Guests::default();
     let pages = Router::new().route("/", get(show)).with_state(Arc::clone(&guests));
 
     let lines = share(LineReceiver::factory(move |_: Lines| Write(Arc::clone(&guests))));
-    let mut http = http1::Builder::new();
-    http.timer(Timer(reactor.timer())).header_read_timeout(LONGEST_WAIT).half_close(true);
+    let mut http = auto::Builder::new(OnReactor(reactor.clone()));
+    http.http1().timer(Timer(reactor.timer())).header_read_timeout(LONGEST_WAIT).half_close(true);
+    http.http2().timer(Timer(reactor.timer())).keep_alive_interval(LONGEST_WAIT);
     let web = share(TokioStream::factory(move |stream| {
         let pages = TowerToHyperService::new(pages.clone());
-        let connection = http.serve_connection(TokioIo::new(stream), pages);
+        let connection = http.serve_connection(TokioIo::new(stream), pages).into_owned();
         async { connection.await.map_err(io::Error::other) }
     }));
     let either = move |transport| FirstLine { transport, begun: Vec::new(), lines: lines.clone(), web: web.clone() };
-    reactor.listen_tcp(address, FirstMessageTimeout::around(LONGEST_WAIT, either))
+    FirstMessageTimeout::around(LONGEST_WAIT, either)
 }
 
-/// Waits for the first line, and gives the connection to the protocol that understands it.
+/// Waits for the first line, or for what HTTP/2 has in place of one, and gives the connection to the protocol that understands it.
 struct FirstLine {
     transport: Transport,
     begun: Vec<u8>,
@@ -62,9 +74,12 @@ struct FirstLine {
 impl Protocol for FirstLine {
     fn data_received(&mut self, data: &[u8]) {
         self.begun.extend(data);
+        let is_http2 = self.begun.starts_with(HTTP2);
         let line = self.begun.split_inclusive(|byte| *byte == b'\n').next().unwrap_or_default();
-        if line.ends_with(b"\n") || self.begun.len() > LONGEST_LINE {
-            let next = if line.trim_ascii_end().ends_with(b" HTTP/1.1") { &self.web } else { &self.lines };
+        let is_known = is_http2 || (line.ends_with(b"\n") && !HTTP2.starts_with(&self.begun));
+        if is_known || self.begun.len() > LONGEST_LINE {
+            let is_web = is_http2 || line.trim_ascii_end().ends_with(b" HTTP/1.1");
+            let next = if is_web { &self.web } else { &self.lines };
             self.transport.note_message();
             self.transport.switch_to(next.clone(), &self.begun);
         }
@@ -82,6 +97,16 @@ impl LineHandler for Write {
 
 async fn show(State(guests): State<Guests>) -> String {
     guests.lock().unwrap_or_else(PoisonError::into_inner).iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Runs what hyper begins by itself.
+#[derive(Clone)]
+struct OnReactor(Reactor);
+
+impl<F: Future<Output = ()> + 'static> hyper::rt::Executor<F> for OnReactor {
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
 }
 
 /// The reactor's clock, as hyper wants it.
@@ -113,6 +138,9 @@ impl Future for Sleep {
 
 impl hyper::rt::Sleep for Sleep {}
 
+/// What every connection of HTTP/2 begins with.
+const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// No request of a browser begins with a longer line.
 const LONGEST_LINE: usize = 4096;
 
@@ -143,17 +171,21 @@ mod tests {
     #[test]
     fn a_silent_client_is_not_waited_for_either() {
         let sim = Simulation::new(1);
-        serve(&sim.host("server"), "0.0.0.0:8080").unwrap();
-        let silent = sim.open("client", "server:8080");
-        silent.send("GET / HT");
-        sim.run_for(LONGEST_WAIT + Duration::from_secs(1));
-        assert!(silent.close_reason().is_some());
+        let server = sim.host("server");
+        server.listen_tcp(8080, guest_book(&server)).unwrap();
+        for begun in ["GET / HT", "PRI * HTTP/2.0\r\n\r\nSM"] {
+            let silent = sim.open("client", "server:8080");
+            silent.send(begun);
+            sim.run_for(LONGEST_WAIT + Duration::from_secs(1));
+            assert!(silent.close_reason().is_some(), "{begun}");
+        }
     }
 
     #[test]
     fn what_is_written_by_lines_is_read_by_the_web() {
         let reactor = Reactor::new().unwrap();
-        let address = serve(&reactor, "127.0.0.1:0").unwrap().host().socket_addr().unwrap();
+        let port = reactor.listen_tcp("127.0.0.1:0", guest_book(&reactor)).unwrap();
+        let address = port.host().socket_addr().unwrap();
         let asking = reactor.defer_to_thread(move || {
             assert_eq!(ask(address, "one\r\ntwo\r\n"), "");
             ask(address, "GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
@@ -180,7 +212,8 @@ mod tests {
     #[test]
     fn a_browser_that_never_asks_to_the_end_is_not_waited_for() {
         let sim = Simulation::new(1);
-        serve(&sim.host("server"), "0.0.0.0:8080").unwrap();
+        let server = sim.host("server");
+        server.listen_tcp(8080, guest_book(&server)).unwrap();
         let browser = sim.host("browser");
         browser.connect_tcp("server:8080", Dribble);
         sim.run_for(LONGEST_WAIT - Duration::from_secs(1));

@@ -1,7 +1,9 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use crate::apps::peers::curl;
 use crate::apps::program::Program;
 use crate::gallery::listening;
 use crate::protocols::tls::Authority;
@@ -53,5 +55,40 @@ fn a_connection_is_made_secure_in_mid_stream() {
         ["received: plain text", "received: STARTTLS", "-- Switching to TLS", "-- TLS 1.3", "received: secure text"]
     {
         assert_eq!(server.line(), line);
+    }
+}
+
+#[test]
+fn the_guest_book_is_read_by_either_version_of_http_over_tls_and_written_by_lines() {
+    let test = "the_guest_book_is_read_by_either_version_of_http_over_tls_and_written_by_lines";
+    if !curl(test) {
+        return;
+    }
+    let (authority, certificate) = authority();
+    let (_server, address) = serve("web_and_lines", &certificate);
+    let tls = format!("tls:server=example.com:ca={}:tcp:{address}", authority.path().display());
+    let mut guest = Program::app("time-client", ["--lines", &tls]);
+    guest.type_in("I was here\n");
+    let read = |options: &[&str]| {
+        let mut command = Command::new("curl");
+        command.args([
+            "--silent",
+            "--noproxy",
+            "*",
+            "--max-time",
+            "30",
+            "--write-out",
+            "HTTP/%{http_version}",
+            "--cacert",
+        ]);
+        command.arg(authority.path()).args(["--resolve", &format!("example.com:{}:127.0.0.1", address.port())]);
+        let page = format!("https://example.com:{}/", address.port());
+        Program::start(command.args(options).arg(page)).finish().with_code(0).stdout
+    };
+    // A request may overtake the line.
+    let begun = rig::now();
+    while !read(&["--http2"]).contains("I was here") && begun.elapsed() < rig::peer::DEADLINE {}
+    for (option, version) in [("--http2", "2"), ("--http2-prior-knowledge", "2"), ("--http1.1", "1.1")] {
+        assert_eq!(read(&[option]), format!("I was here\nHTTP/{version}"));
     }
 }
