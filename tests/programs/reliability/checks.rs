@@ -13,7 +13,8 @@ use rig::ready_made::dialogues;
 use rig::{Child, now, peer};
 
 use crate::{
-    Figure, cost, drain, half_open, handover, limits, live_handover, many, slow_readers, soak, spread, unfinished_input,
+    Figure, cost, drain, half_open, handover, limits, live_handover, many, slow_readers, soak, spread, tls,
+    unfinished_input,
 };
 
 /// A measurement.
@@ -52,6 +53,12 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "CPU-strings", size: 3, run: cost::processor_time_of_strings },
     Check { name: "threads", size: 5, run: spread::spread },
     Check { name: "UDP", size: 5, run: cost::datagrams },
+    Check { name: "TLS-echo", size: 5, run: tls::echo },
+    Check { name: "TLS-bulk", size: 5, run: tls::bulk },
+    Check { name: "TLS-handshakes", size: 5, run: tls::handshakes },
+    Check { name: "TLS-held", size: 1_000, run: tls::held },
+    Check { name: "TLS-latency", size: 5, run: tls::latency },
+    Check { name: "TLS-reload", size: 200, run: tls::reload },
 ];
 
 pub(crate) fn server(kind: &str, options: &[&str]) -> Child {

@@ -103,7 +103,7 @@ fn beside_framed(what: &str, kinds: [&str; 3], message: &[u8], rounds: usize) ->
 /// The cost of a message for one server: microseconds of processor time, and messages per second.
 pub(crate) struct Cost {
     pub(crate) all: f64,
-    user: f64,
+    pub(crate) user: f64,
     rate: f64,
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn exchange<const N: usize, L: FnMut(usize) -> io::Result<Duration>>(
     for kind in kinds {
         let server = server(kind, &[]);
         let mut load = load(server.address())?;
-        load(20_000)?;
+        load(messages / 10)?;
         sides.push((server, load, Vec::new()));
     }
     for _ in 0..rounds {

@@ -9,6 +9,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio_util::codec::{Framed, LengthDelimitedCodec, LinesCodec};
 
+use crate::tls::serve;
+
 /// Runs the server of this kind, if it is one of these.
 pub(crate) fn serve(kind: &str, address: &str) -> Option<io::Result<()>> {
     Some(match kind {
@@ -37,6 +39,14 @@ pub(crate) fn serve(kind: &str, address: &str) -> Option<io::Result<()>> {
         "forwarded-strings" => run(address, async |stream| {
             let (sink, stream) = Framed::new(stream, LengthDelimitedCodec::new()).split();
             let _ = stream.map(|string| string.map(BytesMut::freeze)).forward(sink).await;
+        }),
+        "tokio-tls-echo" => serve::acceptor().and_then(|acceptor| {
+            run(address, move |stream| {
+                let acceptor = acceptor.clone();
+                async move {
+                    let _ = serve::tokio_echo(acceptor, stream).await;
+                }
+            })
         }),
         _ => return None,
     })

@@ -81,6 +81,10 @@ impl Latencies {
         latencies
     }
 
+    pub(crate) fn add(&mut self, time: Duration) {
+        self.0.push(time);
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.0.len()
     }

@@ -32,6 +32,7 @@ mod serve;
 mod slow_readers;
 mod soak;
 mod spread;
+mod tls;
 mod unfinished_input;
 mod volleys;
 
