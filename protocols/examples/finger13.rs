@@ -86,6 +86,7 @@ impl Service for FingerService {
 }
 
 fn services(reactor: &Reactor, finger: &str, setter: &str) -> Result<MultiService, ServiceError> {
+    protocols::add_endpoint_schemes(reactor);
     let users = HashMap::from([(b"moshez".to_vec(), b"Happy and well".to_vec())]);
     let service = Rc::new(FingerService { users: RefCell::new(users) });
     let finger = EndpointService::new(server_from_string(reactor, finger)?, service.finger_factory());

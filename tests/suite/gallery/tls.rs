@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::apps::peers::curl;
 use crate::apps::program::Program;
-use crate::gallery::listening;
+use crate::gallery::{ANY_PORT, listening, serve_endpoints};
 use crate::protocols::tls::Authority;
 
 /// An authority, and a file with a certificate of Twisted's example and its key.
@@ -91,4 +91,15 @@ fn the_guest_book_is_read_by_either_version_of_http_over_tls_and_written_by_line
     for (option, version) in [("--http2", "2"), ("--http2-prior-knowledge", "2"), ("--http1.1", "1.1")] {
         assert_eq!(read(&[option]), format!("I was here\nHTTP/{version}"));
     }
+}
+
+#[test]
+fn stage_22_of_the_tutorial_is_stage_13_over_tls() {
+    let (authority, certificate) = authority();
+    let endpoint = format!("tls:0:interface=127.0.0.1:certificate={}", certificate.display());
+    let (_server, [finger, _setter]) = serve_endpoints("finger13", [&endpoint, ANY_PORT]);
+    let tls = format!("tls:server=example.com:ca={}:tcp:{finger}", authority.path().display());
+    let mut client = Program::app("time-client", ["--lines", &tls]);
+    client.type_in("moshez\n");
+    assert_eq!(client.line(), "Happy and well");
 }
