@@ -91,7 +91,10 @@ pub(super) fn certificate(error: &CertificateError) -> String {
     match error {
         CertificateError::NotValidForNameContext { presented, .. } => match &presented[..] {
             [] => "is for no name at all".to_owned(),
-            names => format!("is for other names: {}", escaped(&names.join(", "))),
+            names => format!(
+                "is for other names: {}",
+                escaped(&names.iter().map(|name| bare(name)).collect::<Vec<_>>().join(", "))
+            ),
         },
         CertificateError::NotValidForName => "is for other names".to_owned(),
         CertificateError::ExpiredContext { time, not_after } => {
@@ -132,6 +135,11 @@ pub(super) fn certificate(error: &CertificateError) -> String {
         },
         other => format!("is not accepted: {other}"),
     }
+}
+
+/// The name in `DnsName("server.example")`, which is how rustls shows it.
+fn bare(name: &str) -> &str {
+    name.split_once("(\"").and_then(|(_, rest)| rest.strip_suffix("\")")).unwrap_or(name)
 }
 
 fn date(seconds: u64) -> String {
