@@ -13,17 +13,22 @@ use tempfile::TempDir;
 use crate::apps::net::{connect, listen};
 use crate::apps::program::Program;
 use crate::apps::tools::is_there;
-use crate::protocols::tls::{Authority, NAME, talk, tells_what_is_negotiated};
+use crate::protocols::tls::{Authority, NAME, talk, talked, tells_what_is_negotiated};
 use crate::support::datagrams::LOOPBACK;
 use crate::support::{Callback, Log, echo, recorder};
 
 /// One that forwards what comes to `server`, where it is, and the folder of its configuration.
 fn start(server: SocketAddr, options: &str) -> (Program, SocketAddr, TempDir) {
+    start_with("", server, options)
+}
+
+/// The same, with options for its own port.
+fn start_with(bind: &str, server: SocketAddr, options: &str) -> (Program, SocketAddr, TempDir) {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("haproxy.cfg");
     let text = format!(
         "defaults\n mode tcp\n timeout connect 30s\n timeout client 30s\n timeout server 30s\n\
-         listen proxy\n bind fd@0\n server here {server} {options}\n"
+         listen proxy\n bind fd@0 {bind}\n server here {server} {options}\n"
     );
     fs::write(&file, text).unwrap();
     // It takes over a socket that listens already: its standard input.
@@ -88,4 +93,23 @@ fn haproxy_tells_whose_the_connections_are_and_passes_tls_on_or_begins_it() {
     let client = connect(address);
     round_trip(&client, b"hello");
     log.wait_for(&client.local_addr().unwrap().to_string());
+}
+
+#[test]
+fn a_client_talks_with_haproxy_in_front_of_a_server_without_tls() {
+    let test = "a_client_talks_with_haproxy_in_front_of_a_server_without_tls";
+    if !is_there("HAProxy", Command::new("haproxy").arg("-v"), test) {
+        return;
+    }
+    let (authority, log) = (Authority::new(), Log::default());
+    let issued = authority.issue("server", &[NAME]);
+    let both = [issued.chain, issued.key].map(|path| fs::read_to_string(path).unwrap()).concat();
+    let path = authority.folder().join("both.pem");
+    fs::write(&path, both).unwrap();
+    let logged = log.clone();
+    let server = peer::serve(move |reactor| reactor.listen_tcp(LOOPBACK, recorder(&logged, echo)));
+    let (_proxy, address, _folder) = start_with(&format!("ssl crt {}", path.display()), server.address(), "");
+    assert_eq!(talk(&authority.client(), address), talked("TLS 1.3 with a certificate"));
+    log.wait_for("dropped");
+    assert_eq!(log.received(), b"hello\nlast\n");
 }

@@ -3,6 +3,7 @@
 pub(crate) mod authority;
 mod gnutls;
 mod haproxy;
+mod keys;
 mod openssl;
 mod openssl_server;
 mod python;
