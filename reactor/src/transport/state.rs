@@ -61,8 +61,9 @@ pub(crate) struct State {
     pub(super) driven: Cell<bool>,
     /// Something has changed since the driver last checked.
     pub(super) dirty: Cell<bool>,
-    /// Something has changed inside the layer in this connection since that has begun to pass such things on.
-    pub(super) changed_inside: Cell<bool>,
+    /// A layer in this connection may have something to pass on outwards: since it last began to, something has changed
+    /// inside, or this connection has ceased to be full.
+    pub(super) to_pass: Cell<bool>,
     /// A layer inside still holds bytes that were written before this connection began to close.
     unfinished: Cell<bool>,
     /// The protocol is to be replaced; and something that an earlier one has left is to be delivered first.
@@ -139,7 +140,7 @@ impl State {
             drain: Cell::new(Drain::NotAsked),
             driven: Cell::new(false),
             dirty: Cell::new(true),
-            changed_inside: Cell::new(true),
+            to_pass: Cell::new(true),
             unfinished: Cell::new(false),
             switch_asked: Cell::new(false),
             rest_waits: Cell::new(false),
@@ -295,13 +296,17 @@ impl State {
 
     /// Records that the first `n` bytes of the output have left.
     pub(crate) fn sent(&self, n: usize) {
-        let (gone, empty) = {
+        let (gone, left) = {
             let mut output = self.output.borrow_mut();
-            (output.advance(n, &self.hub.stock), output.len() == 0)
+            (output.advance(n, &self.hub.stock), output.len())
         };
+        if self.is_much(left + n) && !self.is_much(left) {
+            // There is room again for what waits inside.
+            self.to_pass.set(true);
+        }
         self.give_back_memory(n);
         self.repay(n);
-        if empty {
+        if left == 0 {
             self.catch_up();
         }
         if gone.is_some() {

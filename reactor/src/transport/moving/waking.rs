@@ -81,22 +81,22 @@ impl State {
     /// Wakes the connections around this one, whose layers have to pass something on.
     pub(crate) fn wake_outer(&self) {
         if let Some(outer) = self.outer() {
-            outer.changed_inside.set(true);
+            outer.to_pass.set(true);
             outer.wake();
         }
     }
 
-    /// Whether a layer in this connection has something to pass on: outwards, what has changed inside; inwards, that this
-    /// connection is to close, to end its stream or to finish.
+    /// Whether a layer in this connection has something to pass on: outwards, or inwards that this connection is to close, to
+    /// end its stream or to finish.
     #[inline]
     pub(crate) fn has_to_pass(&self) -> bool {
-        self.changed_inside.get() || self.lifecycle.get() != Lifecycle::BEGIN || self.drain.get() != Drain::NotAsked
+        self.to_pass.get() || self.lifecycle.get() != Lifecycle::BEGIN || self.drain.get() != Drain::NotAsked
     }
 
-    /// The layer in this connection passes on what has changed inside until now.
+    /// The layer in this connection passes on what it has until now.
     #[inline]
     pub(crate) fn begin_to_pass(&self) {
-        self.changed_inside.set(false);
+        self.to_pass.set(false);
     }
 
     fn wake_up(&self) {
