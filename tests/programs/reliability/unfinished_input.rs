@@ -15,24 +15,34 @@ use crate::load::since;
 /// have 300 MiB of address space, and the memory budget that comes of them.
 pub(crate) fn unfinished_input(peers: usize) -> io::Result<Vec<Figure>> {
     let peers = peers.min(rig::open_files() - 300);
-    let mut figures = Vec::new();
+    let mut all = Outcome::default();
+    let (mut servers, mut aborts, mut evicted) = (0, 0, 0);
     let echo = server("echo", &[]);
     let with_messages = |dialogue: &Dialogue| !dialogue.unfinished.is_empty();
     for dialogue in dialogues(echo.address()).into_iter().filter(with_messages) {
         let server = server(dialogue.name, &["address-space=300", &format!("echo={}", echo.address())]);
-        let figure = |what: &str| format!("{}: {what}", dialogue.name);
         let outcome = attack(&dialogue, &server, peers)?;
         let ended = server.stop();
-        figures.extend([
-            Figure::at_most(0.0, figure("requests of honest clients lost"), outcome.lost as f64),
-            Figure::told(figure("that were answered"), outcome.answered as f64),
-            Figure::told(figure("seconds until the slowest was"), outcome.slowest),
-            Figure::at_most(0.0, figure("aborts"), f64::from(u8::from(!ended.status.success()))),
-            Figure::told(figure("peers that were evicted"), ended.count("evicted") as f64),
-            Figure::told(figure("MiB resident, at most"), outcome.resident as f64 / f64::from(1 << 20)),
-        ]);
+        if outcome.lost > 0 || !ended.status.success() {
+            eprintln!("{}: {} requests lost, {}", dialogue.name, outcome.lost, ended.status);
+        }
+        servers += 1;
+        aborts += u64::from(!ended.status.success());
+        evicted += ended.count("evicted");
+        all.answered += outcome.answered;
+        all.lost += outcome.lost;
+        all.slowest = all.slowest.max(outcome.slowest);
+        all.resident = all.resident.max(outcome.resident);
     }
-    Ok(figures)
+    let what = format!("requests of honest clients lost, by {servers} servers");
+    Ok(vec![
+        Figure::at_most(0.0, what, all.lost as f64),
+        Figure::told("requests that were answered", all.answered as f64),
+        Figure::told("seconds until the slowest was", all.slowest),
+        Figure::at_most(0.0, "aborts", aborts as f64),
+        Figure::told("peers that were evicted", evicted as f64),
+        Figure::told("MiB resident, at most", all.resident as f64 / f64::from(1 << 20)),
+    ])
 }
 
 #[derive(Default)]
