@@ -16,7 +16,7 @@ use crate::address::datagram::DatagramAddress;
 use crate::datagram::DatagramProtocol;
 use crate::datagram::socket::DatagramSocket;
 use crate::datagram::transport::{DatagramState, DatagramTransport};
-use crate::driver::task::{DriverTask, Runnable, yield_now};
+use crate::driver::task::{DriverTask, Runnable};
 use crate::hub::Hub;
 use crate::hub::buffers::BATCH;
 use crate::port::Port;
@@ -140,7 +140,7 @@ impl<A: DatagramAddress> DatagramLoop<A> {
         let over = self.go_on(cx, &mut budget);
         self.state.end_turn(cx);
         if over.is_pending() && (budget.is_spent() || self.state.is_refused()) {
-            return yield_now(cx);
+            cx.waker().wake_by_ref();
         }
         over
     }
