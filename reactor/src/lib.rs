@@ -104,6 +104,7 @@ mod driver;
 #[cfg(feature = "service")]
 pub mod endpoint;
 mod hub;
+pub mod inspect;
 pub mod io;
 pub mod layer;
 pub mod listen;

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders of the reactor: each uses those before it.
-const FOLDERS: [&str; 23] = [
+const FOLDERS: [&str; 24] = [
     "util",
     "time",
     "address",
@@ -24,6 +24,7 @@ const FOLDERS: [&str; 23] = [
     "threads",
     "listen",
     "connect",
+    "inspect",
     "io",
     "process",
     "endpoint",

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use crate::connection::Protocol;
 use crate::connection::resumption::Resumption;
 use crate::time::panic_log::{log_panic, report_panic};
+use crate::time::pulse::{Callback, observed};
 use crate::transport::Transport;
 use crate::util::panics::catch_panic;
 
@@ -222,7 +223,8 @@ impl FactoryCell {
     }
 
     fn build_by(&self, what: &str, build: impl FnOnce(&mut dyn Factory) -> Option<Box<dyn Protocol>>) -> Built {
-        match catch_panic(|| build(&mut **self.factory.borrow_mut().as_mut()?)) {
+        let build = || build(&mut **self.factory.borrow_mut().as_mut()?);
+        match observed(Callback::BuildProtocol.of_reactor(), || catch_panic(build)) {
             Ok(Some(protocol)) => Built::Protocol(protocol),
             Ok(None) => Built::Refused,
             Err(message) => {

@@ -318,6 +318,8 @@ pub struct Connection {
     /// The protocol is a layer.
     layered: bool,
     made: bool,
+    /// The number of the protocol's name.
+    name: u32,
 }
 
 /// The state of the peer's stream.

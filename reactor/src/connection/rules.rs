@@ -10,6 +10,7 @@ use crate::connection::{Connection, Layer, OnEof, PeerStream, Protocol};
 use crate::time::call::Callee;
 use crate::time::calls::CallTarget;
 use crate::time::panic_log::report_panic;
+use crate::time::pulse::{Callback, Subject, observed};
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::lifecycle::Pace;
@@ -20,8 +21,14 @@ use crate::util::panics::catch_panic;
 impl Connection {
     /// Joins a protocol to the transport it was built with.
     pub fn new(transport: Transport, protocol: Box<dyn Protocol>) -> Self {
-        let mut this =
-            Self { transport, protocol: Some(protocol), peer_stream: PeerStream::Open, layered: false, made: false };
+        let mut this = Self {
+            transport,
+            protocol: Some(protocol),
+            peer_stream: PeerStream::Open,
+            layered: false,
+            made: false,
+            name: 0,
+        };
         this.introduce();
         this.transport.0.set_inside();
         this
@@ -34,9 +41,12 @@ impl Connection {
             protocol: (&**protocol as &dyn Any).type_id(),
             handler: protocol.handler().map(|handler| (*handler).type_id()),
             name: protocol.type_name(),
+            number: 0,
         };
         self.layered = protocol.layer().is_some();
-        self.transport.0.calls.set_target(self.transport.0.hub.share_target(target));
+        let target = self.transport.0.hub.share_target(target);
+        self.name = target.number;
+        self.transport.0.calls.set_target(target);
     }
 
     /// The handle that the protocol also has.
@@ -53,10 +63,10 @@ impl Connection {
     pub fn made(&mut self) {
         self.made = true;
         if !self.layered {
-            return self.call(Protocol::connection_made);
+            return self.call(Callback::ConnectionMade, Protocol::connection_made);
         }
         let outer = self.transport.clone();
-        self.call(|protocol| {
+        self.call(Callback::ConnectionMade, |protocol| {
             protocol.connection_made();
             with_inside(protocol, &outer, |inside| {
                 if !inside.made {
@@ -72,7 +82,7 @@ impl Connection {
             return self.received_while_switching(data);
         }
         if !data.is_empty() {
-            self.input(|protocol| protocol.data_received(data));
+            self.input(Callback::DataReceived, |protocol| protocol.data_received(data));
         }
     }
 
@@ -82,20 +92,20 @@ impl Connection {
         if self.has_ended() || self.transport.is_closing() {
             return close_in_thread(descriptor);
         }
-        self.input(|protocol| protocol.file_descriptor_received(descriptor));
+        self.input(Callback::FileDescriptorReceived, |protocol| protocol.file_descriptor_received(descriptor));
     }
 
     #[inline]
-    pub(super) fn input(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
+    pub(super) fn input(&mut self, kind: Callback, callback: impl FnOnce(&mut dyn Protocol)) {
         if !self.has_ended() && !self.transport.is_closing() {
-            self.deliver(callback);
+            self.deliver(kind, callback);
         }
     }
 
     #[inline]
-    pub(super) fn deliver(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
+    pub(super) fn deliver(&mut self, kind: Callback, callback: impl FnOnce(&mut dyn Protocol)) {
         let before = self.state().load();
-        if self.run(callback) {
+        if self.run(kind, callback) {
             // Before `pause_writing`, because what that callback writes is not an answer to input.
             self.state().owe_what_exceeds(before);
             self.pace();
@@ -118,7 +128,7 @@ impl Connection {
         if self.state().rest_waits() {
             answer = OnEof::NotYet;
         } else if !self.transport.is_closing() && !self.state().is_switch_asked() {
-            self.call(|protocol| answer = protocol.eof_received());
+            self.call(Callback::EofReceived, |protocol| answer = protocol.eof_received());
         }
         if self.state().is_switch_asked() {
             answer = OnEof::NotYet;
@@ -145,7 +155,9 @@ impl Connection {
         self.pace();
         if self.state().take_drain() {
             let mut has_inside = false;
-            self.run(|protocol| has_inside = protocol.layer().is_some_and(|layer| layer.inside().is_some()));
+            self.run(Callback::Layer, |protocol| {
+                has_inside = protocol.layer().is_some_and(|layer| layer.inside().is_some());
+            });
             self.state().tell_of_drain(has_inside);
         }
         if self.state().calls.any_ready() {
@@ -156,7 +168,7 @@ impl Connection {
         }
         if !self.state().has_failed() && self.is_due_inside() {
             let outer = self.transport.clone();
-            self.call(|protocol| with_inside(protocol, &outer, |inside| inside.turn_if_due(cx)));
+            self.call(Callback::Layer, |protocol| with_inside(protocol, &outer, |inside| inside.turn_if_due(cx)));
         }
         if self.peer_stream == PeerStream::EofUnanswered && !self.state().is_paused() {
             self.tell_eof();
@@ -204,8 +216,9 @@ impl Connection {
             if self.protocol.is_none() || self.transport.has_failed() || self.state().is_switch_asked() {
                 return;
             }
-            match catch_panic(|| self.transport.0.calls.next(cx)) {
-                Ok(Some(call)) => self.call(|protocol| call(&mut ProtocolCallee(protocol))),
+            let next = || catch_panic(|| self.transport.0.calls.next(cx));
+            match observed(self.subject(Callback::Deferred), next) {
+                Ok(Some(call)) => self.call(Callback::Call, |protocol| call(&mut ProtocolCallee(protocol))),
                 Ok(None) => return,
                 Err(message) => self.panicked(message),
             }
@@ -223,7 +236,8 @@ impl Connection {
         let end = catch_panic(|| self.state().end());
         let (mut lost, mut inside_lost) = (Ok(()), Ok(()));
         if self.made {
-            lost = catch_panic(|| protocol.connection_lost(reason.clone()));
+            let subject = self.subject(Callback::ConnectionLost);
+            lost = observed(subject, || catch_panic(|| protocol.connection_lost(reason.clone())));
             inside_lost = catch_panic(|| {
                 if self.layered
                     && let Some(inside) = protocol.layer().and_then(Layer::inside)
@@ -271,7 +285,7 @@ impl Connection {
             self.state().pace.get() == Pace::CatchesUp && (self.state().is_open() || self.state().is_unfinished());
         if resumes {
             self.state().pace.set(Pace::KeepsUp);
-            self.call(Protocol::resume_writing);
+            self.call(Callback::ResumeWriting, Protocol::resume_writing);
         }
         resumes
     }
@@ -319,8 +333,8 @@ impl Connection {
 
     /// Runs one callback, followed by `pause_writing` where that is due.
     #[inline]
-    fn call(&mut self, callback: impl FnOnce(&mut dyn Protocol)) {
-        if self.run(callback) {
+    fn call(&mut self, kind: Callback, callback: impl FnOnce(&mut dyn Protocol)) {
+        if self.run(kind, callback) {
             self.pace();
         }
     }
@@ -328,16 +342,18 @@ impl Connection {
     /// Runs one callback, then has a layer pass on the result. Returns false if the callback panicked or the protocol
     /// is gone.
     #[inline]
-    fn run(&mut self, callback: impl FnOnce(&mut dyn Protocol)) -> bool {
+    fn run(&mut self, kind: Callback, callback: impl FnOnce(&mut dyn Protocol)) -> bool {
+        let subject = self.subject(kind);
         let Self { layered, protocol: Some(protocol), transport, .. } = self else { return false };
-        let called = catch_panic(|| {
+        let code = || {
             callback(&mut **protocol);
             if *layered && let Some(layer) = protocol.layer() {
                 // First, because what leaves may give rise to more inside.
                 transport.0.begin_to_pass();
                 layer.pass();
             }
-        });
+        };
+        let called = observed(subject, || catch_panic(code));
         match called {
             Ok(()) => true,
             Err(message) => {
@@ -347,11 +363,16 @@ impl Connection {
         }
     }
 
+    /// What runs, for those who ask why everything else waits.
+    fn subject(&self, callback: Callback) -> Subject {
+        Subject { connection: self.state().id, name: self.name, callback }
+    }
+
     #[inline]
     fn pace(&mut self) {
         if self.state().pace.get() == Pace::FallsBehind && !self.state().has_failed() {
             self.state().pace.set(Pace::Behind);
-            self.call(Protocol::pause_writing);
+            self.call(Callback::PauseWriting, Protocol::pause_writing);
         }
     }
 

@@ -3,6 +3,7 @@
 use crate::connection::factory::{Built, Factory, FactoryCell};
 use crate::connection::{Connection, PeerStream};
 use crate::time::panic_log::report_panic;
+use crate::time::pulse::Callback;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::flow_control::HIGH_WATER;
@@ -117,7 +118,7 @@ impl Connection {
     pub(super) fn deliver_rest(&mut self) {
         if self.state().is_reading() {
             let piece = self.state().take_rest(HIGH_WATER);
-            self.deliver(|protocol| protocol.data_received(&piece));
+            self.deliver(Callback::DataReceived, |protocol| protocol.data_received(&piece));
             self.state().wake();
         }
     }
@@ -129,7 +130,7 @@ impl Connection {
             self.switch();
         }
         if !self.state().rest_waits() {
-            self.input(|protocol| protocol.data_received(data));
+            self.input(Callback::DataReceived, |protocol| protocol.data_received(data));
         } else if self.state().is_open() && !self.has_ended() {
             self.state().add_to_rest(data);
         }

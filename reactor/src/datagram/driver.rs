@@ -23,6 +23,7 @@ use crate::port::Port;
 use crate::time::call::Callee;
 use crate::time::calls::CallTarget;
 use crate::time::panic_log::{log_panic, report_panic};
+use crate::time::pulse::{Callback, Subject, observed};
 use crate::time::timers::Sleep;
 use crate::transport::moving::pump::Pump;
 use crate::util::log_limit::LogLimit;
@@ -45,6 +46,7 @@ pub(crate) fn start<A: DatagramAddress, P: DatagramProtocol<A>>(
         link: RefCell::new(DatagramLoop {
             state: Rc::clone(&transport.0),
             protocol: None,
+            name: 0,
             started: false,
             received: 0,
             longest: BYTES,
@@ -71,6 +73,8 @@ struct DatagramLoop<A: DatagramAddress> {
     state: Rc<DatagramState<A>>,
     /// `None` before it is built and after it was stopped.
     protocol: Option<Box<dyn DatagramProtocol<A>>>,
+    /// The number of its name.
+    name: u32,
     started: bool,
     received: u64,
     /// The longest datagram of the last batch; those of the next are assumed to be as long.
@@ -92,9 +96,13 @@ impl<A: DatagramAddress> DatagramDriver<A> {
             protocol: (&protocol as &dyn Any).type_id(),
             handler: protocol.handler().map(|handler| (*handler).type_id()),
             name: protocol.type_name(),
+            number: 0,
         };
-        self.state.calls.set_target(self.state.hub.share_target(target));
-        self.link.borrow_mut().protocol = Some(Box::new(protocol));
+        let target = self.state.hub.share_target(target);
+        let mut link = self.link.borrow_mut();
+        link.name = target.number;
+        link.protocol = Some(Box::new(protocol));
+        self.state.calls.set_target(target);
     }
 }
 
@@ -160,7 +168,7 @@ impl<A: DatagramAddress> DatagramLoop<A> {
             }
             if self.state.take_refused() {
                 budget.inputs += 1;
-                self.call("connection_refused", DatagramProtocol::connection_refused);
+                self.call(Callback::ConnectionRefused, DatagramProtocol::connection_refused);
                 continue;
             }
             if self.state.port.is_paused() || hub.holds_clients(cx.waker()) {
@@ -205,11 +213,12 @@ impl<A: DatagramAddress> DatagramLoop<A> {
         if !self.started {
             self.started = true;
             tracing::debug!("open");
-            self.call("start_protocol", DatagramProtocol::start_protocol);
+            self.call(Callback::StartProtocol, DatagramProtocol::start_protocol);
         }
         while budget.allows_calls() && !self.state.port.is_stopping() && self.state.calls.any_ready() {
-            match catch_panic(|| self.state.calls.next(cx)) {
-                Ok(Some(call)) => self.call("timed or deferred call", |protocol| call(&mut DatagramCallee(protocol))),
+            let next = || catch_panic(|| self.state.calls.next(cx));
+            match observed(self.subject(Callback::Deferred), next) {
+                Ok(Some(call)) => self.call(Callback::Call, |protocol| call(&mut DatagramCallee(protocol))),
                 Ok(None) => return,
                 Err(panic) => report_panic(&panic, "dropping a deferred future panicked"),
             }
@@ -222,7 +231,7 @@ impl<A: DatagramAddress> DatagramLoop<A> {
         if !self.state.port.is_stopping() && self.state.hears(&peer) {
             self.received += 1;
             self.state.begin_delivery(&peer, asked);
-            self.call("datagram_received", |protocol| protocol.datagram_received(data, peer));
+            self.call(Callback::DatagramReceived, |protocol| protocol.datagram_received(data, peer));
             self.state.end_delivery();
         }
     }
@@ -231,7 +240,7 @@ impl<A: DatagramAddress> DatagramLoop<A> {
     fn failed(&mut self, error: &io::Error) {
         if error.kind() == io::ErrorKind::ConnectionRefused {
             if self.state.is_connected() {
-                self.call("connection_refused", DatagramProtocol::connection_refused);
+                self.call(Callback::ConnectionRefused, DatagramProtocol::connection_refused);
             }
             return;
         }
@@ -245,10 +254,17 @@ impl<A: DatagramAddress> DatagramLoop<A> {
         }
     }
 
-    fn call(&mut self, what: &'static str, callback: impl FnOnce(&mut dyn DatagramProtocol<A>)) {
-        if let Some(protocol) = &mut self.protocol {
-            log_panic(what, || callback(&mut **protocol));
+    fn call(&mut self, kind: Callback, callback: impl FnOnce(&mut dyn DatagramProtocol<A>)) {
+        let subject = self.subject(kind);
+        if let Some(protocol) = &mut self.protocol
+            && let Err(panic) = observed(subject, || catch_panic(|| callback(&mut **protocol)))
+        {
+            report_panic(&panic, format_args!("{} panicked", kind.name()));
         }
+    }
+
+    fn subject(&self, callback: Callback) -> Subject {
+        Subject { connection: 0, name: self.name, callback }
     }
 
     /// Closes the socket and notifies the protocol. A second call does nothing.

@@ -22,6 +22,7 @@ use crate::hub::memory_ledger::MemoryLedger;
 use crate::hub::output::Stock;
 use crate::time::calls::CallTarget;
 use crate::time::clock::Clock;
+use crate::time::pulse::number_of;
 use crate::time::timers::Timers;
 use crate::util::wakers::Wakers;
 
@@ -160,10 +161,11 @@ impl Hub {
     }
 
     /// The shared value of all targets equal to this one.
-    pub(crate) fn share_target(&self, target: CallTarget) -> Rc<CallTarget> {
+    pub(crate) fn share_target(&self, mut target: CallTarget) -> Rc<CallTarget> {
         let mut targets = self.targets.borrow_mut();
-        let known = targets.iter().find(|known| ***known == target).cloned();
+        let known = targets.iter().find(|known| known.is_same(&target)).cloned();
         known.unwrap_or_else(|| {
+            target.number = number_of(target.name);
             let target = Rc::new(target);
             targets.push(Rc::clone(&target));
             target

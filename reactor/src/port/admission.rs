@@ -23,7 +23,7 @@ pub(crate) struct Admission {
     limits: AcceptLimits,
     /// Counted over all reactors of the port; the connections that are not established, for each reactor by itself.
     tally: Arc<PortTally>,
-    refusals: [LogLimit; Refusal::KINDS],
+    refusals: [LogLimit; Refusal::ALL.len()],
     waits: LogLimit,
 }
 

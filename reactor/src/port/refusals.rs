@@ -59,8 +59,15 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// The number of kinds.
-    pub(crate) const KINDS: usize = 7;
+    pub(crate) const ALL: [Self; 7] = [
+        Self::NoDescriptor,
+        Self::Connections,
+        Self::PerPeer,
+        Self::Pending,
+        Self::PendingPerPeer,
+        Self::Budget,
+        Self::Displaced,
+    ];
 
     /// Its counter in `refusals`.
     pub(crate) fn of(self, refusals: &mut Refusals) -> &mut u64 {

@@ -10,6 +10,7 @@ use std::thread::{self, ThreadId};
 use futures_util::task::AtomicWaker;
 
 use crate::time::panic_log::log_panic;
+use crate::time::pulse::{Callback, observed};
 use crate::util::lock::lock;
 
 /// The reactor's end of the queue. Calls are made with an `A`.
@@ -49,7 +50,7 @@ impl<A> Inbox<A> {
         self.0.waker.register(waker);
         let jobs = self.0.lock().take();
         for job in jobs {
-            log_panic("call from another thread", || job(argument));
+            observed(Callback::CallFromThread.of_reactor(), || log_panic("call from another thread", || job(argument)));
         }
         !self.is_empty()
     }

@@ -9,6 +9,7 @@ pub(crate) mod run;
 pub(crate) mod standalone;
 pub(crate) mod turn;
 
+use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -31,6 +32,7 @@ use crate::reactor::turn::{run_drivers, timers_and_inbox};
 use crate::time::clock::Clock;
 use crate::time::delayed_call::DelayedCall;
 use crate::time::panic_log::{log_panic, report_panic};
+use crate::time::pulse;
 use crate::time::timers::Action;
 use crate::transport::Transport;
 use crate::util::executor::Executor;
@@ -83,6 +85,8 @@ impl Reactor {
             .enable_all()
             // With the default of 61, tasks that wake themselves keep the poller, and so all connections, waiting.
             .event_interval(8)
+            .on_thread_park(pulse::wait)
+            .on_thread_unpark(pulse::go_on)
             .build_local(LocalOptions::default())?;
         let hub = Hub::within(budgets, Rc::new(Clock::system()), ReadBuffer::default());
         let drivers = Rc::new(TaskSet::default());
@@ -115,12 +119,14 @@ impl Reactor {
     /// Runs a future on this thread, beside everything else. It is dropped when `run` ends. A panic in it is logged.
     ///
     /// For a future that must end with its connection, use [`Transport::defer`].
-    pub fn spawn(&self, future: impl Future<Output = ()> + 'static) {
-        self.0.spawn_task(catch_panic_async(future).map(|result| {
+    pub fn spawn<F: Future<Output = ()> + 'static>(&self, future: F) {
+        let caught = catch_panic_async(future).map(|result| {
             if let Err(message) = result {
                 report_panic(&message, "a spawned future panicked");
             }
-        }));
+        });
+        // The type's name tells where the future was written.
+        self.0.spawn_task(pulse::observed_future(pulse::number_of(type_name::<F>()), caught));
     }
 
     /// Calls `call` when the reactor has started, or at once, from inside this function, if it already has. Twisted's

@@ -20,6 +20,7 @@ use crate::port::{CutOff, Port};
 use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked};
 use crate::reactor::{INSIDE_A_RUNTIME, Reactor};
 use crate::time::panic_log::{log_panic, report_panic};
+use crate::time::pulse::{Beating, observed_future};
 use crate::time::timers::Sleep;
 use crate::util::inherited_signals::{is_ignored, unblock};
 use crate::util::last_resort::with_last_resort;
@@ -99,7 +100,10 @@ impl Reactor {
             }
         };
         let runtime = runtime.take().expect("the runtime is there until the reactor runs");
+        let beating = Beating::begin();
+        let future = Box::pin(observed_future(0, future));
         let ran = with_last_resort(|| runtime.block_on(main(core, future)));
+        drop(beating);
         core.phase.set(Phase::Stopped);
         core.inbox.close();
         // Tasks first: what they own may still use the reactor's handles.

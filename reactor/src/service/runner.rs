@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use std::{fmt, io};
 
+use crate::inspect::{RunningWatchdog, Watchdog};
 use crate::listen::handover::Handover;
 use crate::reactor::Reactor;
 use crate::reactor::core::Backend;
@@ -58,6 +59,7 @@ pub struct Runner {
     handover: Option<PathBuf>,
     user: Option<String>,
     pid_file: Option<PathBuf>,
+    watchdog: Option<Watchdog>,
 }
 
 impl Runner {
@@ -70,6 +72,7 @@ impl Runner {
             handover: None,
             user: None,
             pid_file: None,
+            watchdog: Some(Watchdog::new()),
         }
     }
 
@@ -113,6 +116,23 @@ impl Runner {
     #[must_use]
     pub fn pid_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.pid_file = Some(path.into());
+        self
+    }
+
+    /// Sets the watchdog, which says which callback hangs while it hangs; `None` for none. By default it logs those that run
+    /// for more than 50 ms. In a [simulation](crate::testing::Simulation) there is none.
+    ///
+    /// ```no_run
+    /// use std::time::Duration;
+    /// use reactor::inspect::Watchdog;
+    /// use reactor::service::Runner;
+    ///
+    /// // The service manager starts it again.
+    /// let runner = Runner::new("echo").watchdog(Watchdog::new().abort_after(Duration::from_secs(30)));
+    /// ```
+    #[must_use]
+    pub fn watchdog(mut self, watchdog: impl Into<Option<Watchdog>>) -> Self {
+        self.watchdog = watchdog.into();
         self
     }
 
@@ -189,13 +209,13 @@ impl Runner {
     ///
     /// The service's error, if it cannot be started or has failed, after everything has stopped; those of
     /// [`Reactor::run`].
-    pub fn run_on(self, reactor: &Reactor, service: impl Service) -> Result<(), ServiceError> {
+    pub fn run_on(mut self, reactor: &Reactor, service: impl Service) -> Result<(), ServiceError> {
         let begun = self.begin(reactor)?;
         self.run_with(reactor, begun, Supervised::new(service), None)
     }
 
     /// Not generic, so that it is compiled once, and not in each program.
-    fn run_made_by(self, setup: Box<dyn FnOnce(&Reactor) -> Made + '_>) -> Result<(), ServiceError> {
+    fn run_made_by(mut self, setup: Box<dyn FnOnce(&Reactor) -> Made + '_>) -> Result<(), ServiceError> {
         let reactor = Reactor::new()?;
         let begun = self.begin(&reactor)?;
         let service = setup(&reactor)?;
@@ -203,13 +223,18 @@ impl Runner {
     }
 
     /// What comes before the service is made.
-    fn begin(&self, reactor: &Reactor) -> io::Result<Begun> {
+    fn begin(&mut self, reactor: &Reactor) -> io::Result<Begun> {
         let is_process = matches!(reactor.0.backend, Backend::Tokio(_));
         let user = self.user.as_ref().filter(|_| is_process).map(|name| User::named(name)).transpose()?;
         // The process before was started by root, too, and went on as that user.
         let uid = user.as_ref().map(User::id);
         let handover = self.handover.as_ref().map(|path| Handover::begin_trusting(reactor, path, uid)).transpose()?;
-        Ok(Begun { is_process, user, handover })
+        let watchdog = self.watchdog.take().filter(|_| is_process).map(Watchdog::start).transpose();
+        let watchdog = watchdog.unwrap_or_else(|error| {
+            tracing::warn!(%error, "there is no watchdog");
+            None
+        });
+        Ok(Begun { is_process, user, handover, _watchdog: watchdog })
     }
 
     fn run_with(
@@ -219,7 +244,7 @@ impl Runner {
         service: Supervised,
         crew: Option<&Arc<Crew>>,
     ) -> Result<(), ServiceError> {
-        let Begun { is_process, user, handover } = begun;
+        let Begun { is_process, user, handover, _watchdog } = begun;
         if user.is_some() || crew.is_some() {
             reactor.0.hub.hold_clients();
         }
@@ -269,7 +294,7 @@ impl ThreadedRunner {
 
     /// Not generic, so that it is compiled once, and not in each program.
     fn run_made_by(self, setup: &(dyn Fn(&Reactor) -> Made + Sync)) -> Result<(), ServiceError> {
-        let Self { runner, threads } = self;
+        let Self { mut runner, threads } = self;
         let name = runner.name.clone();
         let group = Group::<ServiceError>::new();
         let reactor = group.reactor(0)?;
@@ -299,6 +324,7 @@ struct Begun {
     is_process: bool,
     user: Option<User>,
     handover: Option<Handover>,
+    _watchdog: Option<RunningWatchdog>,
 }
 
 /// What a thread runs.

@@ -13,6 +13,7 @@ use crate::reactor::Reactor;
 use crate::reactor::core::{Backend, Core, Phase};
 use crate::reactor::parts::Part;
 use crate::time::panic_log::{log_panic, report_panic};
+use crate::time::pulse::{Callback, observed};
 use crate::time::timers::Sleep;
 use crate::util::panics::{catch_panic, catch_panic_async};
 use crate::util::wakers::Wakers;
@@ -219,7 +220,7 @@ impl TaskCell {
     /// Makes one step. Nothing may be borrowed, because that is user code.
     fn step(self: &Rc<Self>) {
         let Some(mut work) = self.work.take() else { return };
-        let step = catch_panic(&mut work);
+        let step = observed(Callback::CooperativeStep.of_reactor(), || catch_panic(&mut work));
         // The step may have ended the task.
         if self.end.borrow().is_none() {
             self.work.replace(Some(work));

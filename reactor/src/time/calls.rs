@@ -34,11 +34,18 @@ pub(crate) struct Calls {
 }
 
 /// The types that calls can be made on; shared by all protocols of a type.
-#[derive(PartialEq, Eq)]
 pub(crate) struct CallTarget {
     pub(crate) protocol: TypeId,
     pub(crate) handler: Option<TypeId>,
     pub(crate) name: &'static str,
+    /// The name's number, which is shared by all threads; set when the target is.
+    pub(crate) number: u32,
+}
+
+impl CallTarget {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        (self.protocol, self.handler, self.name) == (other.protocol, other.handler, other.name)
+    }
 }
 
 #[derive(Default)]
@@ -139,6 +146,11 @@ impl Calls {
         lists.as_ref().is_some_and(|lists| !lists.started.is_empty() || lists.running.as_ref().is_some_and(is_running))
     }
 
+    pub(crate) fn deferred_count(&self) -> usize {
+        let count = |lists: &Lists| lists.started.len() + lists.running.as_ref().map_or(0, FuturesUnordered::len);
+        self.lists.borrow().as_deref().map_or(0, count)
+    }
+
     /// The next call to make, if any: one that is due, or the call of a finished future.
     ///
     /// Polls futures, so it runs user code, and nothing may be borrowed.
@@ -191,7 +203,7 @@ impl Calls {
         self.drop_all(timers);
     }
 
-    fn target(&self) -> Option<Rc<CallTarget>> {
+    pub(crate) fn target(&self) -> Option<Rc<CallTarget>> {
         let target = self.target.take();
         self.target.set(target.clone());
         target

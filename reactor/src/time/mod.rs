@@ -6,4 +6,5 @@ pub(crate) mod clock;
 pub(crate) mod deferred_call;
 pub(crate) mod delayed_call;
 pub(crate) mod panic_log;
+pub(crate) mod pulse;
 pub(crate) mod timers;

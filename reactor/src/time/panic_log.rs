@@ -1,6 +1,7 @@
 //! The log of panics that end nothing but themselves.
 
 use crate::time::clock::Clock;
+use crate::time::pulse::count_panic;
 use crate::util::log_limit::LogLimit;
 use crate::util::panics::catch_panic;
 
@@ -14,6 +15,7 @@ pub(crate) fn log_panic(what: &'static str, code: impl FnOnce()) {
 /// Logs a caught panic, at a limited rate for each thread: a peer that knows how to cause one may do so repeatedly.
 #[cold]
 pub(crate) fn report_panic(panic: &str, what: impl std::fmt::Display) {
+    count_panic();
     thread_local!(static LOG: (Clock, LogLimit) = (Clock::system(), LogLimit::default()));
     if let Some(left_out) = LOG.with(|(clock, limit)| limit.allows(clock.now())) {
         tracing::error!(panic, left_out, "{what}");

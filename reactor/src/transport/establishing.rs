@@ -71,7 +71,7 @@ impl State {
         }
     }
 
-    fn inside(&self) -> Option<Rc<Self>> {
+    pub(crate) fn inside(&self) -> Option<Rc<Self>> {
         let inside = self.inside.take()?;
         let upgraded = inside.upgrade();
         self.inside.set(Some(inside));

@@ -24,6 +24,10 @@ impl State {
         self.paused.get()
     }
 
+    pub(crate) fn is_held(&self) -> bool {
+        self.holds.get() > 0
+    }
+
     pub(crate) fn resume_reading(&self) {
         if self.paused.replace(false) {
             self.wake();

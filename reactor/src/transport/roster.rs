@@ -17,6 +17,8 @@ use crate::transport::state::State;
 pub(crate) struct Roster {
     pub(crate) hub: Rc<Hub>,
     connections: RefCell<Slab<Transport>>,
+    /// How many there ever were.
+    opened: Cell<u64>,
     /// The connections that other threads have handles for, by id.
     remotes: RefCell<HashMap<u64, Weak<State>>>,
     /// Sockets that only wait for the peer to take the rest and close.
@@ -30,6 +32,7 @@ impl Roster {
         Rc::new(Self {
             hub,
             connections: RefCell::default(),
+            opened: Cell::new(0),
             remotes: RefCell::default(),
             lingering: Cell::new(0),
             changed: RefCell::new(None),
@@ -39,6 +42,7 @@ impl Roster {
     /// Adds a connection; the key is for [`remove`](Self::remove).
     pub(crate) fn add(&self, transport: Transport) -> usize {
         self.hub.connection_budget.take(transport.0.peer().source());
+        self.opened.set(self.opened.get() + 1);
         self.connections.borrow_mut().insert(transport)
     }
 
@@ -56,6 +60,15 @@ impl Roster {
         let mut all: Vec<_> = self.connections.borrow().iter().map(|(_, transport)| transport.clone()).collect();
         all.sort_by_key(|transport| transport.0.id);
         all
+    }
+
+    /// Looks at each live connection. No user code may run meanwhile.
+    pub(crate) fn for_each(&self, look: impl FnMut(&Transport)) {
+        self.connections.borrow().iter().map(|(_, transport)| transport).for_each(look);
+    }
+
+    pub(crate) fn opened(&self) -> u64 {
+        self.opened.get()
     }
 
     pub(crate) fn len(&self) -> usize {

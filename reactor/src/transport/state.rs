@@ -170,6 +170,10 @@ impl State {
         self.output_limit.set(bytes);
     }
 
+    pub(crate) fn lifecycle(&self) -> Lifecycle {
+        self.lifecycle.get()
+    }
+
     /// Ends the connection with a reason that overrides an earlier one: a panic must not be masked.
     pub(crate) fn fail(&self, reason: CloseReason) {
         if self.has_ended() {

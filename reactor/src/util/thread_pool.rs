@@ -69,6 +69,12 @@ impl ThreadPool {
         }))
     }
 
+    /// How many jobs run, and how many wait.
+    pub(crate) fn counts(&self) -> (usize, usize) {
+        let state = self.shared.lock();
+        (state.unfinished - state.jobs.len(), state.jobs.len())
+    }
+
     /// From here on up to `threads` jobs run; surplus threads exit when idle.
     pub(crate) fn set_maximum(&self, threads: usize) {
         let mut state = self.shared.lock();

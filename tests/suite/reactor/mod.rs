@@ -2,6 +2,7 @@
 
 mod cooperating;
 mod futures;
+mod inspecting;
 mod leftovers;
 mod lifecycle;
 mod looping;

@@ -4,11 +4,13 @@ use std::cell::Cell;
 use std::future::pending;
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitCode};
 use std::rc::Rc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use reactor::inspect::Watchdog;
 use reactor::service::{EndpointService, MultiService, Readiness, Runner, Service, ServiceError};
 use reactor::testing::Simulation;
 use reactor::{Protocol, Transport};
@@ -83,6 +85,9 @@ fn is_a_child_if_told_so() {
     tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).with_max_level(LevelFilter::INFO).init();
     let lame_duck = if kind == "lame" { Duration::from_secs(3600) } else { Duration::ZERO };
     let runner = Runner::new("child").lame_duck(lame_duck);
+    let watchdog = Watchdog::new();
+    let runner =
+        runner.watchdog(if kind == "watched" { watchdog.abort_after(Duration::from_millis(200)) } else { watchdog });
     let readiness = runner.readiness();
     let code = runner.run(|reactor| {
         let listening = reactor.clone();
@@ -215,6 +220,38 @@ fn a_reactor_that_is_stuck_does_not_say_that_it_is_alive() {
     manager.wait_for_life();
     program.signal(Signal::SIGTERM);
     program.finish().with_code(0);
+}
+
+#[test]
+fn a_callback_that_hangs_is_named_while_it_hangs_and_when_it_has_returned() {
+    let (mut program, address) = start(&mut command("plain"));
+    let mut client = net::connect(address);
+    client.write_all(b"stuck").unwrap();
+    let expected = r#"a callback hangs: all others wait callback="data_received" name="suite::service::runner::Health" connection=1"#;
+    program.stderr_line_with(expected);
+    program.type_in("go on\n");
+    let expected = r#"slow callback: all others waited callback="data_received" name="suite::service::runner::Health" connection=1"#;
+    program.stderr_line_with(expected);
+    assert!(is_ready(address));
+    program.signal(Signal::SIGTERM);
+    let ended = program.finish().with_code(0);
+    assert!(!ended.stderr.contains("hangs"), "it is said once: {}", ended.stderr);
+}
+
+#[test]
+fn a_program_whose_callback_hangs_too_long_is_aborted_with_its_name_as_the_last_word() {
+    let (program, address) = start(&mut command("watched"));
+    let mut client = net::connect(address);
+    client.write_all(b"stuck").unwrap();
+    let ended = program.finish();
+    assert_eq!(ended.status.signal(), Some(Signal::SIGABRT as i32));
+    let last = ended.stderr.lines().last().unwrap_or_default();
+    assert!(
+        last.starts_with(
+            "aborting: data_received of suite::service::runner::Health, connection 1, has not returned for"
+        ),
+        "{last}"
+    );
 }
 
 #[test]

@@ -152,7 +152,6 @@ impl Handover {
     pub(crate) async fn take_over(self) -> io::Result<TakenOver> {
         let Self { reactor, path, before, taken } = self;
         let left_over = reactor.0.shared_ports.registry.take_inherited();
-        let replaces = before.is_some();
         if let Some(before) = before {
             let listens = left_over.len() < taken || taken == 0;
             takeover::take_over(&reactor, before, listens).await.map_err(|error| cannot_take_over(&path, &error))?;
@@ -173,7 +172,7 @@ impl Handover {
             }
             reactor.0.shared_ports.registry.end_taking_over();
         }
-        Ok(TakenOver { reactor, path, replaces })
+        Ok(TakenOver { reactor, path })
     }
 }
 
@@ -181,8 +180,6 @@ impl Handover {
 pub(crate) struct TakenOver {
     reactor: Reactor,
     path: PathBuf,
-    /// Whether there was a process to take over from.
-    pub(crate) replaces: bool,
 }
 
 impl TakenOver {

@@ -135,14 +135,15 @@ impl Program {
             return error;
         }
         reactor.0.shared_ports.set_up();
-        let taken_over = match self.handover.take() {
+        let handover = self.handover.take();
+        let replaces = handover.as_ref().is_some_and(|handover| handover.taken_count() > 0);
+        let taken_over = match handover {
             Some(handover) => match handover.take_over().await {
                 Ok(taken_over) => Some(taken_over),
                 Err(error) => return error.into(),
             },
             None => None,
         };
-        let replaces = taken_over.as_ref().is_some_and(|taken_over| taken_over.replaces);
         if let Err(error) = self.admit_clients(reactor, replaces).await {
             return error.into();
         }

@@ -1,0 +1,13 @@
+//! What a running program does: its numbers, its connections, and what keeps everything waiting.
+//!
+//! Callbacks run to completion, so one that takes long stops everything else on its thread. A [`Watchdog`] says which one it
+//! is, while it hangs and afterwards. [`Reactor::stats`](crate::Reactor::stats) and
+//! [`Reactor::connections`](crate::Reactor::connections) are for a program's own pages, metrics and logs.
+
+mod connections;
+mod stats;
+mod watchdog;
+
+pub use connections::{ConnectionInfo, Reading};
+pub use stats::Stats;
+pub use watchdog::{RunningWatchdog, Watchdog};
