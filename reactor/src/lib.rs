@@ -76,6 +76,7 @@
 //! | test whole programs on a network with delays and failures | [`testing::Simulation`] |
 //! | reach the reactor from another thread | [`Reactor::remote`] |
 //! | show people what a peer has sent or chosen, without giving it their terminal | [`text`] |
+//! | see what a running program does, and which callback keeps all others waiting | [`inspect`] |
 //! | see what happens | the crate `tracing`; without a subscriber, warnings go to standard error ([`Reactor::run`]) |
 //!
 //! # The life of a connection
