@@ -201,8 +201,7 @@ impl<S: Stream> Io<S> {
     }
 }
 
-/// Bytes read in one poll after which the others have their turn. Each read has the system tell the peer that there is room
-/// again; reads that follow each other at once take half of the time that they take in turn with those of others.
+/// Bytes read in one poll after which the others have their turn.
 const READ_BUDGET: usize = 512 * 1024;
 
 /// Bytes sent in one poll after which a protocol that keeps writing has to wait for its next turn.
