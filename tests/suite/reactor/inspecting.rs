@@ -1,11 +1,14 @@
 //! What a reactor says of itself.
 
+use std::sync::mpsc;
 use std::time::Duration;
 
 use protocols::policies::IdleTimeout;
 use reactor::inspect::{Reading, Stats};
 use reactor::testing::Simulation;
 use reactor::{Protocol, Reactor, Transport, run_on_threads};
+
+use crate::support::in_time;
 struct Echo {
     transport: Transport,
 }
@@ -94,28 +97,33 @@ fn a_connection_says_what_it_consists_of_and_why_it_is_not_read() {
 fn panics_are_counted() {
     let reactor = Reactor::new().unwrap();
     reactor.call_later(Duration::ZERO, || panic!("as told"));
-    let stopping = reactor.clone();
+    let (asking, (tell, told)) = (reactor.clone(), mpsc::channel());
     reactor.call_later(Duration::from_millis(1), move || {
-        let stats = stopping.stats();
-        assert_eq!(stats.panics, 1);
-        assert!(stats.turns > 0, "it has waited for this call: {stats:?}");
-        stopping.stop();
+        tell.send(asking.stats()).unwrap();
+        asking.stop();
     });
     reactor.run().unwrap();
+    let stats = told.recv().unwrap();
+    assert_eq!(stats.panics, 1);
+    assert!(stats.turns > 0, "it has waited for the second call: {stats:?}");
 }
 
 #[test]
 fn the_numbers_of_all_threads_are_those_of_each() {
-    run_on_threads(2, |reactor| {
-        if reactor.thread_number() == 0 {
-            let asking = reactor.clone();
-            reactor.spawn(async move {
-                let all = asking.stats_of_threads().await;
-                assert_eq!(all.len(), 2);
-                asking.stop();
-            });
-        }
-        Ok(())
-    })
-    .unwrap();
+    in_time(|| {
+        run_on_threads(2, |reactor| {
+            if reactor.thread_number() == 0 {
+                let asking = reactor.clone();
+                reactor.spawn(async move {
+                    // The other thread may not have begun.
+                    while asking.stats_of_threads().await.len() < 2 {
+                        asking.sleep(Duration::from_millis(1)).await;
+                    }
+                    asking.stop();
+                });
+            }
+            Ok(())
+        })
+        .unwrap();
+    });
 }
