@@ -16,8 +16,9 @@ impl State {
     }
 
     pub(crate) fn pause_reading(&self) {
-        self.paused.set(true);
-        self.wake_outer();
+        if !self.paused.replace(true) {
+            self.wake_outer();
+        }
     }
 
     pub(crate) fn is_paused(&self) -> bool {
@@ -55,7 +56,9 @@ impl State {
     /// Adds a hold on reading, which one [`release`](Self::release) undoes.
     pub(crate) fn hold(&self) {
         self.holds.set(self.holds.get() + 1);
-        self.wake_outer();
+        if self.holds.get() == 1 {
+            self.wake_outer();
+        }
     }
 
     pub(crate) fn release(&self) {

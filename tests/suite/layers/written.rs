@@ -1,6 +1,6 @@
 //! Layers written by users, with as little code as possible.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::ready;
 use std::rc::Rc;
 use std::time::Duration;
@@ -195,4 +195,48 @@ fn what_a_layer_keeps_until_its_answers_have_left_is_then_delivered_without_anot
     });
     wire.receive("12345");
     assert_eq!(wire.written_text(), ".....", "two at a time are more than 64 KiB of answers");
+}
+
+/// Has the protocol inside paused, and says so whenever it is asked to pass something on.
+struct Holding {
+    nested: Nested,
+    passes: Rc<Cell<u32>>,
+}
+
+impl Protocol for Holding {
+    fn data_received(&mut self, data: &[u8]) {
+        self.nested.received(data);
+    }
+
+    fn layer(&mut self) -> Option<&mut dyn Layer> {
+        Some(self)
+    }
+}
+
+impl Layer for Holding {
+    fn inside(&mut self) -> Option<&mut Connection> {
+        Some(self.nested.inside())
+    }
+
+    fn pass(&mut self) {
+        self.passes.set(self.passes.get() + 1);
+        assert!(self.passes.get() < 1000, "the connection is never at rest");
+        self.nested.inside().transport().pause_reading();
+        self.nested.pass(|outer, data| {
+            outer.write_from_inside(data);
+            data.len()
+        });
+    }
+}
+
+#[test]
+fn a_layer_that_repeats_a_pause_lets_its_connection_rest() {
+    let passes = Rc::new(Cell::new(0));
+    let counted = Rc::clone(&passes);
+    let wire = StringTransport::connect(move |outer: Transport| {
+        let mut inside = |transport| Inside { transport, events: Events::default() };
+        Some(Holding { nested: Nested::build(&outer, &mut inside)?, passes: Rc::clone(&counted) })
+    });
+    assert!(wire.close_reason().is_none());
+    assert!(passes.get() < 10, "{}", passes.get());
 }
