@@ -8,7 +8,6 @@ use std::task::Context;
 
 use crate::connection::{Connection, Layer, OnEof, PeerStream, Protocol};
 use crate::time::call::Callee;
-use crate::time::calls::CallTarget;
 use crate::time::panic_log::report_panic;
 use crate::time::pulse::{Callback, Subject, observed};
 use crate::transport::Transport;
@@ -37,14 +36,10 @@ impl Connection {
     /// Learns what the protocol is.
     pub(super) fn introduce(&mut self) {
         let Some(protocol) = &mut self.protocol else { return };
-        let target = CallTarget {
-            protocol: (&**protocol as &dyn Any).type_id(),
-            handler: protocol.handler().map(|handler| (*handler).type_id()),
-            name: protocol.type_name(),
-            number: 0,
-        };
+        let handler = protocol.handler().map(|handler| (*handler).type_id());
         self.layered = protocol.layer().is_some();
-        let target = self.transport.0.hub.share_target(target);
+        let hub = &self.transport.0.hub;
+        let target = hub.share_target((&**protocol as &dyn Any).type_id(), handler, protocol.type_name());
         self.name = target.number;
         self.transport.0.calls.set_target(target);
     }

@@ -21,7 +21,6 @@ use crate::hub::Hub;
 use crate::hub::buffers::BATCH;
 use crate::port::Port;
 use crate::time::call::Callee;
-use crate::time::calls::CallTarget;
 use crate::time::panic_log::{log_panic, report_panic};
 use crate::time::pulse::{Callback, Subject, observed};
 use crate::time::timers::Sleep;
@@ -92,13 +91,8 @@ impl<A: DatagramAddress> DatagramDriver<A> {
     fn build<P: DatagramProtocol<A>>(&self, build: impl FnOnce() -> P) {
         let _entered = self.span.enter();
         let mut protocol = build();
-        let target = CallTarget {
-            protocol: (&protocol as &dyn Any).type_id(),
-            handler: protocol.handler().map(|handler| (*handler).type_id()),
-            name: protocol.type_name(),
-            number: 0,
-        };
-        let target = self.state.hub.share_target(target);
+        let handler = protocol.handler().map(|handler| (*handler).type_id());
+        let target = self.state.hub.share_target((&protocol as &dyn Any).type_id(), handler, protocol.type_name());
         let mut link = self.link.borrow_mut();
         link.name = target.number;
         link.protocol = Some(Box::new(protocol));

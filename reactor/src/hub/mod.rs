@@ -8,7 +8,7 @@ pub(crate) mod memory_ledger;
 pub(crate) mod output;
 pub(crate) mod process_memory;
 
-use std::any::Any;
+use std::any::{Any, TypeId};
 use std::cell::{Cell, OnceCell, RefCell};
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -160,15 +160,20 @@ impl Hub {
         self.cut_off.set(CutOffSum { connections: connections + 1, unsent: before + unsent as u64 });
     }
 
-    /// The shared value of all targets equal to this one.
-    pub(crate) fn share_target(&self, mut target: CallTarget) -> Rc<CallTarget> {
+    /// The target that all protocols of a type share.
+    pub(crate) fn share_target(
+        &self,
+        protocol: TypeId,
+        handler: Option<TypeId>,
+        name: &'static str,
+    ) -> Rc<CallTarget> {
         let mut targets = self.targets.borrow_mut();
-        let known = targets.iter().find(|known| known.is_same(&target)).cloned();
-        known.unwrap_or_else(|| {
-            target.number = number_of(target.name);
-            let target = Rc::new(target);
-            targets.push(Rc::clone(&target));
-            target
-        })
+        let is_it = |known: &&Rc<CallTarget>| (known.protocol, known.handler, known.name) == (protocol, handler, name);
+        if let Some(known) = targets.iter().find(is_it) {
+            return Rc::clone(known);
+        }
+        let target = Rc::new(CallTarget { protocol, handler, name, number: number_of(name) });
+        targets.push(Rc::clone(&target));
+        target
     }
 }

@@ -38,14 +38,8 @@ pub(crate) struct CallTarget {
     pub(crate) protocol: TypeId,
     pub(crate) handler: Option<TypeId>,
     pub(crate) name: &'static str,
-    /// The name's number, which is shared by all threads; set when the target is.
+    /// The name's [number](crate::time::pulse::number_of).
     pub(crate) number: u32,
-}
-
-impl CallTarget {
-    pub(crate) fn is_same(&self, other: &Self) -> bool {
-        (self.protocol, self.handler, self.name) == (other.protocol, other.handler, other.name)
-    }
 }
 
 #[derive(Default)]
