@@ -21,7 +21,7 @@ use crate::hub::Hub;
 use crate::hub::buffers::BATCH;
 use crate::port::Port;
 use crate::time::call::Callee;
-use crate::time::panic_log::{log_panic, report_panic};
+use crate::time::panic_log::{log_panic, log_panic_of, report_panic};
 use crate::time::pulse::{Callback, Subject, observed};
 use crate::time::timers::Sleep;
 use crate::transport::moving::pump::Pump;
@@ -250,10 +250,8 @@ impl<A: DatagramAddress> DatagramLoop<A> {
 
     fn call(&mut self, kind: Callback, callback: impl FnOnce(&mut dyn DatagramProtocol<A>)) {
         let subject = self.subject(kind);
-        if let Some(protocol) = &mut self.protocol
-            && let Err(panic) = observed(subject, || catch_panic(|| callback(&mut **protocol)))
-        {
-            report_panic(&panic, format_args!("{} panicked", kind.name()));
+        if let Some(protocol) = &mut self.protocol {
+            log_panic_of(subject, || callback(&mut **protocol));
         }
     }
 

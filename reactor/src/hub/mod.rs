@@ -161,12 +161,7 @@ impl Hub {
     }
 
     /// The target that all protocols of a type share.
-    pub(crate) fn share_target(
-        &self,
-        protocol: TypeId,
-        handler: Option<TypeId>,
-        name: &'static str,
-    ) -> Rc<CallTarget> {
+    pub(crate) fn share_target(&self, protocol: TypeId, handler: Option<TypeId>, name: &'static str) -> Rc<CallTarget> {
         let mut targets = self.targets.borrow_mut();
         let is_it = |known: &&Rc<CallTarget>| (known.protocol, known.handler, known.name) == (protocol, handler, name);
         if let Some(known) = targets.iter().find(is_it) {

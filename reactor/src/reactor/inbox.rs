@@ -9,8 +9,8 @@ use std::thread::{self, ThreadId};
 
 use futures_util::task::AtomicWaker;
 
-use crate::time::panic_log::log_panic;
-use crate::time::pulse::{Callback, observed};
+use crate::time::panic_log::{log_panic, log_panic_of};
+use crate::time::pulse::Callback;
 use crate::util::lock::lock;
 
 /// The reactor's end of the queue. Calls are made with an `A`.
@@ -50,7 +50,7 @@ impl<A> Inbox<A> {
         self.0.waker.register(waker);
         let jobs = self.0.lock().take();
         for job in jobs {
-            observed(Callback::CallFromThread.of_reactor(), || log_panic("call from another thread", || job(argument)));
+            log_panic_of(Callback::CallFromThread.of_reactor(), || job(argument));
         }
         !self.is_empty()
     }

@@ -1,7 +1,7 @@
 //! The log of panics that end nothing but themselves.
 
 use crate::time::clock::Clock;
-use crate::time::pulse::count_panic;
+use crate::time::pulse::{Subject, count_panic, observed};
 use crate::util::log_limit::LogLimit;
 use crate::util::panics::catch_panic;
 
@@ -9,6 +9,13 @@ use crate::util::panics::catch_panic;
 pub(crate) fn log_panic(what: &'static str, code: impl FnOnce()) {
     if let Err(panic) = catch_panic(code) {
         report_panic(&panic, format_args!("a {what} panicked"));
+    }
+}
+
+/// Runs a callback that a watchdog can see; a panic is only logged.
+pub(crate) fn log_panic_of(subject: Subject, code: impl FnOnce()) {
+    if let Err(panic) = observed(subject, || catch_panic(code)) {
+        report_panic(&panic, format_args!("{} panicked", subject.callback.name()));
     }
 }
 

@@ -12,8 +12,8 @@ use slab::Slab;
 
 use crate::time::call::{Call, Notify};
 use crate::time::clock::Clock;
-use crate::time::panic_log::log_panic;
-use crate::time::pulse::{Callback, observed};
+use crate::time::panic_log::log_panic_of;
+use crate::time::pulse::Callback;
 
 /// Timed calls in the order of their deadlines; first in, first out for equal ones.
 pub(crate) struct Timers {
@@ -219,7 +219,7 @@ impl TimerEntry {
 impl Action {
     fn run(self) {
         match self {
-            Self::Run(call) => observed(Callback::TimedCall.of_reactor(), || log_panic("timed call", call)),
+            Self::Run(call) => log_panic_of(Callback::TimedCall.of_reactor(), call),
             Self::Notify(owner, call) => {
                 if let Some(owner) = owner.upgrade() {
                     owner.notify(call);
