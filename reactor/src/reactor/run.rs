@@ -101,8 +101,7 @@ impl Reactor {
         };
         let runtime = runtime.take().expect("the runtime is there until the reactor runs");
         let beating = Beating::begin();
-        let future = Box::pin(observed_future(0, future));
-        let ran = with_last_resort(|| runtime.block_on(main(core, future)));
+        let ran = with_last_resort(|| runtime.block_on(main(core, observed_future(0, future))));
         drop(beating);
         core.phase.set(Phase::Stopped);
         core.inbox.close();
@@ -113,7 +112,7 @@ impl Reactor {
     }
 }
 
-async fn main(core: &Rc<Core>, future: LocalBoxFuture<'_, ()>) -> io::Result<()> {
+async fn main(core: &Rc<Core>, future: impl Future<Output = ()>) -> io::Result<()> {
     warn_if_panics_abort();
     if core.handles_signals.get() {
         // Only signals count: one that comes while the reactor is already stopping, perhaps because another reactor of

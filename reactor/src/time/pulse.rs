@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::atomic::{AtomicBool, AtomicU64};
@@ -148,10 +149,10 @@ pub(crate) fn observed<R>(subject: Subject, code: impl FnOnce() -> R) -> R {
 }
 
 /// Runs a future whose steps are user code.
-pub(crate) fn observed_future<T>(name: u32, future: impl Future<Output = T>) -> impl Future<Output = T> {
-    let mut future = Box::pin(future);
+pub(crate) async fn observed_future<T>(name: u32, future: impl Future<Output = T>) -> T {
+    let mut future = pin!(future);
     let subject = Subject { connection: 0, name, callback: Callback::Future };
-    poll_fn(move |cx| observed(subject, || future.as_mut().poll(cx)))
+    poll_fn(|cx| observed(subject, || future.as_mut().poll(cx))).await
 }
 
 /// The loop begins to wait for the system.
