@@ -1,13 +1,13 @@
 //! The log of panics that end nothing but themselves.
 
 use crate::time::clock::Clock;
-use crate::time::pulse::{Subject, count_panic, observed};
+use crate::time::pulse::{Callback, Subject, count_panic, observed};
 use crate::util::log_limit::LogLimit;
 use crate::util::panics::catch_panic;
 
 /// Runs user code; a panic is only logged.
 pub(crate) fn log_panic(what: &'static str, code: impl FnOnce()) {
-    if let Err(panic) = catch_panic(code) {
+    if let Err(panic) = observed(Callback::Other.of_reactor(), || catch_panic(code)) {
         report_panic(&panic, format_args!("a {what} panicked"));
     }
 }

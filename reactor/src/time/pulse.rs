@@ -63,10 +63,12 @@ pub(crate) enum Callback {
     CallFromThread,
     CooperativeStep,
     Future,
+    /// A hook, for example, or the drop of what the program owns.
+    Other,
 }
 
-/// The names of [`Callback`]s.
-const CALLBACKS: [&str; 19] = [
+/// The names of [`Callback`]s, in their order.
+const CALLBACKS: [&str; Callback::Other as usize + 1] = [
     "",
     "connection_made",
     "data_received",
@@ -86,6 +88,7 @@ const CALLBACKS: [&str; 19] = [
     "a call from another thread",
     "a step of a cooperative task",
     "a future",
+    "other code of the program",
 ];
 
 impl Callback {
@@ -102,9 +105,9 @@ impl Callback {
 /// A callback, and whose it is.
 #[derive(Clone, Copy)]
 pub(crate) struct Subject {
-    /// The connection's number; 0 if there is none.
+    /// The connection's number; 0 without one.
     pub(crate) connection: u64,
-    /// The type, by [`number_of`]; 0 if there is none.
+    /// The type, by [`number_of`]; 0 without one.
     pub(crate) name: u32,
     pub(crate) callback: Callback,
 }
@@ -120,7 +123,7 @@ pub(crate) struct Running {
     pub(crate) callback: &'static str,
     /// The type of the protocol, or of the future; empty if it is neither's.
     pub(crate) name: &'static str,
-    /// 0 if there is none.
+    /// 0 without one.
     pub(crate) connection: u64,
 }
 
@@ -181,7 +184,11 @@ fn wake_sleepers() {
 
 /// Has this thread unparked when a loop has something to do. It may miss one that has just begun.
 pub(crate) fn sleep_until_any_goes_on() {
-    lock(&SLEEPERS).push(thread::current());
+    let (mut sleepers, this) = (lock(&SLEEPERS), thread::current());
+    // It is still there if it has slept for its time.
+    if sleepers.iter().all(|sleeper| sleeper.id() != this.id()) {
+        sleepers.push(this);
+    }
     ANY_SLEEPER.store(true, Relaxed);
 }
 
