@@ -12,6 +12,7 @@ use crate::time::clock::Clock;
 use crate::time::pulse::{Running, count_slow, running, sleep_until_any_goes_on};
 use crate::util::address_space::has_room_for_thread;
 use crate::util::last_resort::with_last_resort;
+use crate::util::log_limit::LeftOut;
 
 /// A thread that says which callback is slow: while it hangs, and when it has returned. It watches all reactors of the process.
 ///
@@ -120,7 +121,7 @@ impl Watchdog {
                 seen.slow = true;
                 count_slow(running.thread);
                 if let Some(left_out) = log.allows(now) {
-                    seen.said = true;
+                    (seen.said, seen.running) = (true, *running);
                     let (callback, name, connection) = fields(running);
                     tracing::warn!(callback, name, connection, since = ?time, left_out, "a callback hangs: all others wait");
                 }
@@ -154,7 +155,7 @@ struct SlowLog {
 
 impl SlowLog {
     /// Whether one may be logged now, and how many were left out before it.
-    fn allows(&mut self, now: Instant) -> Option<Option<NonZeroU64>> {
+    fn allows(&mut self, now: Instant) -> Option<LeftOut> {
         if self.minute.is_none_or(|minute| now.saturating_duration_since(minute) >= MINUTE) {
             (self.minute, self.lines) = (Some(now), 0);
         }
@@ -210,3 +211,49 @@ const LINES_A_MINUTE: u32 = 5;
 const ASLEEP: Duration = Duration::from_secs(1);
 
 const SHORTEST: Duration = Duration::from_millis(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No thread of this process.
+    const THREAD: usize = usize::MAX;
+
+    fn running(beats: u64, callback: &'static str) -> Running {
+        Running { thread: THREAD, beats, callback, name: "", connection: 0 }
+    }
+
+    /// What is found slow, by looks 20 ms apart.
+    fn found(looks: &[Option<Running>]) -> Vec<&'static str> {
+        let (watchdog, begun) = (Watchdog::new(), Clock::manual(0).now());
+        let (mut seen, mut log, mut found) = (HashMap::new(), SlowLog::default(), Vec::new());
+        let mut now = begun;
+        for running in looks {
+            let before = seen.get(&THREAD).is_some_and(|seen: &Seen| seen.slow);
+            watchdog.look(running.as_slice(), now, &mut seen, &mut log);
+            found.extend(seen.get(&THREAD).filter(|seen| seen.slow && !before).map(|seen| seen.running.callback));
+            now += Duration::from_millis(20);
+        }
+        found
+    }
+
+    #[test]
+    fn what_is_still_the_same_callback_after_50_ms_is_slow_and_found_once() {
+        let (one, other) = (Some(running(1, "one")), Some(running(2, "other")));
+        assert_eq!(found(&[one, one, one]), [""; 0]);
+        assert_eq!(found(&[one, one, one, one, one, one]), ["one"]);
+        assert_eq!(found(&[one, one, other, other, None, other, other]), [""; 0]);
+        assert_eq!(found(&[one, one, one, one, other, other, other, other]), ["one", "other"]);
+        let between = Some(running(1, ""));
+        assert_eq!(found(&[between; 10]), [""; 0], "code that the reactor does not know");
+    }
+
+    #[test]
+    fn five_lines_a_minute_pass_and_the_next_says_how_many_did_not() {
+        let (mut log, begun) = (SlowLog::default(), Clock::manual(0).now());
+        let mut at = |second| log.allows(begun + Duration::from_secs(second));
+        assert_eq!([0, 1, 2, 3, 4].map(&mut at), [Some(None); 5]);
+        assert_eq!([5, 59].map(&mut at), [None; 2]);
+        assert_eq!([60, 61].map(&mut at), [Some(NonZeroU64::new(2)), Some(None)]);
+    }
+}

@@ -33,7 +33,7 @@ pub(crate) struct Pulse {
     taken: AtomicBool,
     /// Whether the loop waits for the system.
     waits: AtomicBool,
-    /// Grows with each callback.
+    /// Grows with each callback that is not inside another.
     beats: AtomicU64,
     /// What runs: the connection, and the name and the callback; 0 between callbacks.
     connection: AtomicU64,
@@ -117,9 +117,9 @@ pub(crate) struct Subject {
 pub(crate) struct Running {
     /// Which thread.
     pub(crate) thread: usize,
-    /// Grows with each callback.
+    /// Grows with each callback that is not inside another.
     pub(crate) beats: u64,
-    /// Empty between callbacks.
+    /// The innermost; empty between callbacks.
     pub(crate) callback: &'static str,
     /// The type of the protocol, or of the future; empty if it is neither's.
     pub(crate) name: &'static str,
@@ -144,7 +144,10 @@ pub(crate) fn observed<R>(subject: Subject, code: impl FnOnce() -> R) -> R {
     let outer = (pulse.connection.load(Relaxed), pulse.callback.load(Relaxed));
     pulse.connection.store(subject.connection, Relaxed);
     pulse.callback.store(u64::from(subject.name) << 8 | subject.callback as u64, Relaxed);
-    pulse.beats.store(pulse.beats.load(Relaxed) + 1, Relaxed);
+    // What runs inside another callback takes the time of that.
+    if outer.1 == 0 {
+        pulse.beats.store(pulse.beats.load(Relaxed) + 1, Relaxed);
+    }
     let result = code();
     pulse.connection.store(outer.0, Relaxed);
     pulse.callback.store(outer.1, Relaxed);
@@ -259,5 +262,37 @@ impl Drop for Beating {
         PULSE.set(None);
         self.0.waits.store(true, Relaxed);
         self.0.taken.store(false, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_inside_another_callback_is_named_and_takes_the_time_of_that() {
+        let _beating = Beating::begin();
+        let seen = || PULSE.get().unwrap().running(0).map(|running| (running.callback, running.beats)).unwrap();
+        let subject = |callback| Subject { connection: 1, name: number_of("Outer"), callback };
+        let before = seen();
+        assert_eq!(before.0, "");
+        observed(subject(Callback::DataReceived), || {
+            assert_eq!(seen(), ("data_received", before.1 + 1));
+            observed(subject(Callback::ConnectionMade), || assert_eq!(seen(), ("connection_made", before.1 + 1)));
+            assert_eq!(seen(), ("data_received", before.1 + 1));
+        });
+        assert_eq!(seen(), ("", before.1 + 1));
+        observed(Callback::TimedCall.of_reactor(), || assert_eq!(seen(), ("a timed call", before.1 + 2)));
+        wait();
+        assert!(PULSE.get().unwrap().running(0).is_none());
+        go_on();
+        assert_eq!(seen(), ("", before.1 + 3));
+    }
+
+    #[test]
+    fn each_callback_has_a_name() {
+        assert!(CALLBACKS.iter().skip(1).all(|name| !name.is_empty()));
+        assert_eq!(Callback::ConnectionLost.name(), "connection_lost");
+        assert_eq!(Callback::Future.name(), "a future");
     }
 }
