@@ -83,16 +83,15 @@ impl ConnectionInfo {
             deferred_calls: 0,
             reading: Reading::Open,
         };
-        let mut next = Some(transport.clone());
-        while let Some(Transport(state)) = next {
+        for Transport(state) in transport.layers() {
             info.protocols.extend(state.calls.target().map(|target| target.name));
             info.unsent_bytes += state.unsent_bytes();
             info.deferred_calls += state.calls.deferred_count();
             // The innermost has the cause; layers around it are held because of that.
-            if Reading::of(&state) != Reading::Open {
-                info.reading = Reading::of(&state);
+            let reading = Reading::of(&state);
+            if reading != Reading::Open {
+                info.reading = reading;
             }
-            next = state.inside().map(Transport);
         }
         info
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
-use crate::port::refusals::{Refusal, Refusals};
+use crate::port::refusals::Refusals;
 use crate::reactor::Reactor;
 use crate::reactor::core::Backend;
 use crate::threads::group::Member;
@@ -77,6 +77,7 @@ impl Reactor {
         let (turns, busy) = self.turns();
         let (jobs_running, jobs_waiting) = core.pool.get().map_or((0, 0), ThreadPool::counts);
         let mut stats = Stats {
+            connections: core.roster.len(),
             opened: core.roster.opened(),
             lingering: core.roster.lingering(),
             connectors: core.attempts().len(),
@@ -91,14 +92,11 @@ impl Reactor {
             panics,
             ..Stats::default()
         };
-        ports.iter().for_each(|port| add(&mut stats.refusals, port.refusals()));
+        ports.iter().for_each(|port| stats.refusals += port.refusals());
         core.roster.for_each(|transport| {
-            stats.connections += 1;
-            let mut innermost = Some(transport.clone());
-            while let Some(transport) = innermost {
-                stats.unsent_bytes += transport.unsent_bytes();
-                stats.deferred_calls += transport.0.calls.deferred_count();
-                innermost = transport.0.inside().map(Transport);
+            for Transport(state) in transport.layers() {
+                stats.unsent_bytes += state.unsent_bytes();
+                stats.deferred_calls += state.calls.deferred_count();
             }
         });
         stats
@@ -133,7 +131,7 @@ impl AddAssign for Stats {
         self.lingering += other.lingering;
         self.connectors += other.connectors;
         self.ports += other.ports;
-        add(&mut self.refusals, other.refusals);
+        self.refusals += other.refusals;
         self.evicted = self.evicted.max(other.evicted);
         self.unsent_bytes += other.unsent_bytes;
         self.timed_calls += other.timed_calls;
@@ -144,11 +142,5 @@ impl AddAssign for Stats {
         self.busy += other.busy;
         self.slow_callbacks += other.slow_callbacks;
         self.panics += other.panics;
-    }
-}
-
-fn add(sum: &mut Refusals, mut other: Refusals) {
-    for kind in Refusal::ALL {
-        *kind.of(sum) += *kind.of(&mut other);
     }
 }

@@ -1,3 +1,5 @@
+use std::ops::AddAssign;
+
 /// How many clients a port has turned away, nearly all as soon as they were accepted, and why: see
 /// [`Port::refusals`](crate::Port::refusals). Each kind is also logged, at most once in five seconds.
 ///
@@ -43,6 +45,14 @@ impl Refusals {
     pub fn total(&self) -> u64 {
         let Self { no_descriptor, connections, per_peer, pending, pending_per_peer, budget, displaced } = self;
         no_descriptor + connections + per_peer + pending + pending_per_peer + budget + displaced
+    }
+}
+
+impl AddAssign for Refusals {
+    fn add_assign(&mut self, mut other: Self) {
+        for kind in Refusal::ALL {
+            *kind.of(self) += *kind.of(&mut other);
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Connections that are not established yet, and what is inside layers.
 
 use std::future::Future;
+use std::iter::successors;
 use std::mem;
 use std::rc::Rc;
 
@@ -28,11 +29,12 @@ impl Transport {
 
     /// The transport of the protocol inside all layers.
     pub(crate) fn innermost(&self) -> Self {
-        let mut innermost = Rc::clone(&self.0);
-        while let Some(inside) = innermost.inside() {
-            innermost = inside;
-        }
-        Self(innermost)
+        self.layers().last().unwrap_or_else(|| self.clone())
+    }
+
+    /// This transport and those inside it, inwards.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = Self> + use<> {
+        successors(Some(self.clone()), |transport| transport.0.inside().map(Self))
     }
 }
 
@@ -71,7 +73,7 @@ impl State {
         }
     }
 
-    pub(crate) fn inside(&self) -> Option<Rc<Self>> {
+    fn inside(&self) -> Option<Rc<Self>> {
         let inside = self.inside.take()?;
         let upgraded = inside.upgrade();
         self.inside.set(Some(inside));
