@@ -5,7 +5,7 @@ use tokio::runtime::Handle;
 
 use crate::port::refusals::Refusals;
 use crate::reactor::Reactor;
-use crate::reactor::core::Backend;
+use crate::reactor::core::{Backend, Phase};
 use crate::threads::group::Member;
 use crate::time::pulse;
 use crate::transport::Transport;
@@ -58,7 +58,7 @@ pub struct Stats {
     pub jobs_running: usize,
     /// The jobs that wait for a thread.
     pub jobs_waiting: usize,
-    /// How often the loop has waited for the system. This and `busy` are 0 in a simulation, and outside of callbacks.
+    /// How often the loop has waited for the system. This and what follows is 0 unless the reactor runs, and in a simulation.
     pub turns: u64,
     /// For how long it did not wait.
     pub busy: Duration,
@@ -73,8 +73,6 @@ impl Reactor {
     pub fn stats(&self) -> Stats {
         let core = &self.0;
         let ports = core.ports();
-        let (slow_callbacks, panics) = pulse::counts();
-        let (turns, busy) = self.turns();
         let (jobs_running, jobs_waiting) = core.pool.get().map_or((0, 0), ThreadPool::counts);
         let mut stats = Stats {
             connections: core.roster.len(),
@@ -86,11 +84,7 @@ impl Reactor {
             timed_calls: self.pending_call_count(),
             jobs_running,
             jobs_waiting,
-            turns,
-            busy,
-            slow_callbacks,
-            panics,
-            ..Stats::default()
+            ..self.loop_counts()
         };
         ports.iter().for_each(|port| stats.refusals += port.refusals());
         core.roster.for_each(|transport| {
@@ -102,14 +96,16 @@ impl Reactor {
         stats
     }
 
-    /// How often the loop has waited, and how long it has not.
-    fn turns(&self) -> (u64, Duration) {
+    /// The numbers of the loop, which are its thread's; zeros unless this reactor is the one that runs on it.
+    fn loop_counts(&self) -> Stats {
+        let runs = matches!(self.0.phase.get(), Phase::Running | Phase::Stopping);
         match (&self.0.backend, Handle::try_current()) {
-            (Backend::Tokio(_), Ok(runtime)) => {
-                let metrics = runtime.metrics();
-                (metrics.worker_park_count(0), metrics.worker_total_busy_duration(0))
+            (Backend::Tokio(_), Ok(runtime)) if runs => {
+                let (metrics, (slow_callbacks, panics)) = (runtime.metrics(), pulse::counts());
+                let (turns, busy) = (metrics.worker_park_count(0), metrics.worker_total_busy_duration(0));
+                Stats { turns, busy, slow_callbacks, panics, ..Stats::default() }
             }
-            _ => (0, Duration::ZERO),
+            _ => Stats::default(),
         }
     }
 

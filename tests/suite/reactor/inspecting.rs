@@ -97,13 +97,15 @@ fn a_connection_says_what_it_consists_of_and_why_it_is_not_read() {
 fn panics_are_counted() {
     let reactor = Reactor::new().unwrap();
     reactor.call_later(Duration::ZERO, || panic!("as told"));
+    let other = Reactor::new().unwrap();
     let (asking, (tell, told)) = (reactor.clone(), mpsc::channel());
     reactor.call_later(Duration::from_millis(1), move || {
-        tell.send(asking.stats()).unwrap();
+        tell.send((asking.stats(), other.stats())).unwrap();
         asking.stop();
     });
     reactor.run().unwrap();
-    let stats = told.recv().unwrap();
+    let (stats, of_other) = told.recv().unwrap();
+    assert_eq!(of_other, Stats::default(), "it does not run");
     assert_eq!(stats.panics, 1);
     assert!(stats.turns > 0, "it has waited for the second call: {stats:?}");
 }
