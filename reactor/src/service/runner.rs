@@ -94,9 +94,10 @@ impl Runner {
     }
 
     /// Goes on as this user, and in its groups, once the service has started: ports below 1,024 are open by then, and files
-    /// that only root may read can have been read. A [handover](Self::handover) is also accepted from that user. No client is accepted before that, and there is no way back: files of
-    /// sockets, for example, are removed at the end only from a folder of that user. Twisted's `--uid` and `--gid`. Where
-    /// there is a service manager, leave it to that: see `docs/deployment.md` in the repository.
+    /// that only root may read can have been read. A [handover](Self::handover) is also accepted from that user. No client is
+    /// accepted before that, and there is no way back: files of sockets, for example, are removed at the end only from a folder
+    /// of that user. Twisted's `--uid` and `--gid`. Where there is a service manager, leave it to that: see
+    /// `docs/deployment.md` in the repository.
     ///
     /// If the process may not become that user, it does not start. In a [simulation](crate::testing::Simulation) nothing
     /// happens.
@@ -120,7 +121,7 @@ impl Runner {
     }
 
     /// Sets the watchdog, which says which callback hangs while it hangs; `None` for none. By default it logs those that run
-    /// for more than 50 ms. In a [simulation](crate::testing::Simulation) there is none.
+    /// for more than 50 ms. It is not started in a [simulation](crate::testing::Simulation).
     ///
     /// ```no_run
     /// use std::time::Duration;
