@@ -74,11 +74,11 @@ fn bench(arguments: &[String]) -> io::Result<()> {
         }
         report.0.push(measured);
     }
-    println!("\n{}\n\n{}", report.figures(), report.circumstances(rounds, seconds));
+    let figures = format!("{}\n\n{}", report.figures(), report.circumstances(rounds, seconds));
+    println!("\n{figures}");
     if writes {
         const COMMAND: &str = "bench write";
-        let figures = format!("{}\n\n{}", report.figures(), report.circumstances(rounds, seconds));
-        page::replace_section("docs/figures.md", COMMAND, &figures)?;
+        page::replace_section(page::FIGURES, COMMAND, &figures)?;
         page::replace_section("README.md", COMMAND, &report.ratios())?;
         plot::draw(&report, &page::project().join("docs/pictures/bench.svg"))?;
     }

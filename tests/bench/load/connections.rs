@@ -5,14 +5,14 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use super::content::Content;
-use super::{CpuClock, Done, PATIENCE, Window, connect, reset, silent, wrong};
+use super::{CpuClock, Done, Window, connect, reset, wait, wrong};
 
 const MESSAGE: usize = 64;
 
-/// So many at a time: each connects, has a message echoed, and is reset.
+/// Connections, `at_a_time` of them at any moment: each is made, has a message echoed, and is reset.
 pub(crate) fn connections(
     address: SocketAddr,
     at_a_time: usize,
@@ -37,11 +37,7 @@ pub(crate) fn connections(
     let mut window = Window::new(time, cpu);
     let mut units = 0;
     loop {
-        let ready = epoll.wait(&mut events, EpollTimeout::try_from(PATIENCE).map_err(io::Error::other)?)?;
-        if ready == 0 {
-            return Err(silent());
-        }
-        for event in &events[..ready] {
+        for event in wait(&epoll, &mut events)? {
             let slot = event.data() as usize;
             if slots[slot].is_answered(&content)? {
                 let used = std::mem::replace(&mut slots[slot], open(slot)?);

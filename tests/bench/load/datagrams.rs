@@ -6,11 +6,11 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd as _;
 use std::time::Duration;
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 
 use super::content::Content;
-use super::{CpuClock, Done, PATIENCE, Window, silent, wrong};
+use super::{CpuClock, Done, Window, wait, wrong};
 
 const DATAGRAM: usize = 64;
 
@@ -47,11 +47,7 @@ pub(crate) fn datagrams(
     let mut window = Window::new(time, cpu);
     let mut units = 0;
     loop {
-        let ready = epoll.wait(&mut events, EpollTimeout::try_from(PATIENCE).map_err(io::Error::other)?)?;
-        if ready == 0 {
-            return Err(silent());
-        }
-        for event in &events[..ready] {
+        for event in wait(&epoll, &mut events)? {
             let sender = &mut senders[event.data() as usize];
             let received = sender.receive(&content, &mut headers, under_way)?;
             sender.send(&content, &mut headers, received)?;

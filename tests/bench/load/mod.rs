@@ -12,6 +12,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
+use nix::sys::epoll::{Epoll, EpollEvent, EpollTimeout};
 use socket2::{Domain, SockRef, Socket, Type};
 
 pub(crate) use connections::connections;
@@ -75,6 +76,14 @@ fn connect(number: usize, to: SocketAddr) -> io::Result<std::net::TcpStream> {
 /// Closes with a reset, so that the port is free at once.
 fn reset(stream: std::net::TcpStream) {
     let _ = SockRef::from(&stream).set_linger(Some(Duration::ZERO));
+}
+
+/// Waits for events; a server that causes none is broken.
+fn wait<'a>(epoll: &Epoll, events: &'a mut [EpollEvent]) -> io::Result<&'a [EpollEvent]> {
+    match epoll.wait(events, EpollTimeout::try_from(PATIENCE).map_err(io::Error::other)?)? {
+        0 => Err(silent()),
+        ready => Ok(&events[..ready]),
+    }
 }
 
 fn wrong(what: &str) -> io::Error {

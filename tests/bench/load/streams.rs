@@ -5,10 +5,10 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
-use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 
 use super::content::Content;
-use super::{CpuClock, Done, PATIENCE, Window, connect, reset, silent, wrong};
+use super::{CpuClock, Done, Window, connect, reset, silent, wait, wrong};
 
 /// The shape of a load.
 #[derive(Clone, Copy, Debug)]
@@ -72,11 +72,7 @@ pub(crate) fn streams(
     let mut units = 0;
     let mut done = None;
     while done.is_none() || flows.iter().any(|(flow, _)| flow.received < flow.sent) {
-        let ready = epoll.wait(&mut events, EpollTimeout::try_from(PATIENCE).map_err(io::Error::other)?)?;
-        if ready == 0 {
-            return Err(silent());
-        }
-        for event in &events[..ready] {
+        for event in wait(&epoll, &mut events)? {
             let (flow, _) = &mut flows[(event.data() / 2) as usize];
             if event.data() % 2 == 0 {
                 let before = flow.received / shape.unit;
