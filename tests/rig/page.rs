@@ -6,17 +6,20 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+/// The page of figures, by its path in the project.
+pub const FIGURES: &str = "docs/figures.md";
+
 /// The cells of the rows of a Markdown table, without its head.
 pub type Rows = Vec<Vec<String>>;
 
 /// The project's own folder.
 pub fn project() -> PathBuf {
     let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let project = package.ancestors().find(|folder| folder.join("docs/figures.md").exists());
+    let project = package.ancestors().find(|folder| folder.join(FIGURES).exists());
     project.unwrap_or(package).to_owned()
 }
 
-/// What stands between the marks of this command in a page of the project, such as `docs/figures.md`.
+/// What stands between the marks of this command in a page of the project, such as [`FIGURES`].
 ///
 /// # Errors
 ///

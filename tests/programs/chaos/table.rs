@@ -30,11 +30,7 @@ pub(crate) fn write(report: &Report) -> io::Result<()> {
     let head = ["attack", "honest requests", "lost", "ms, p99", "MiB more, at the most", "descriptors left"];
     let circumstances = format!("{} minutes, {} servers.", report.rounds, report.servers.len());
     let table = page::table(&head, 1, &rows.collect());
-    page::replace_section(
-        "docs/figures.md",
-        "target/release/chaos MINUTES write",
-        &format!("{circumstances}\n\n{table}"),
-    )
+    page::replace_section(page::FIGURES, "target/release/chaos MINUTES write", &format!("{circumstances}\n\n{table}"))
 }
 
 /// Prints the table and what is wrong with it; returns whether nothing is.

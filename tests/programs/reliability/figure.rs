@@ -60,8 +60,7 @@ impl Figure {
     }
 }
 
-/// The page's section that `write` replaces rows of.
-const PAGE: &str = "docs/figures.md";
+/// The section of the page that `write` replaces rows of.
 const COMMAND: &str = "target/release/reliability write";
 
 /// The average number of processes that have wanted to run in the last minute.
@@ -72,7 +71,7 @@ pub(crate) fn load_of_the_machine() -> String {
 
 /// Replaces the rows of a measurement, whatever its size was; those of one that has none are added.
 pub(crate) fn write(name: &str, figures: &[Figure], load: &str) -> io::Result<()> {
-    let mut rows = page::rows(&page::section(PAGE, COMMAND)?);
+    let mut rows = page::rows(&page::section(page::FIGURES, COMMAND)?);
     let title = |name: &str| name.trim_matches('`').split('=').next().unwrap_or_default().to_owned();
     let is_of = |row: &Vec<String>| title(&row[0]) == title(name);
     let place = rows.iter().position(is_of).unwrap_or(rows.len());
@@ -81,5 +80,9 @@ pub(crate) fn write(name: &str, figures: &[Figure], load: &str) -> io::Result<()
         vec![format!("`{name}`"), figure.what.clone(), figure.gate(), page::number(figure.measured), load.to_owned()]
     });
     rows.splice(place..place, new);
-    page::replace_section(PAGE, COMMAND, &page::table(&["name", "figure", "gate", "measured", "load"], 2, &rows))
+    page::replace_section(
+        page::FIGURES,
+        COMMAND,
+        &page::table(&["name", "figure", "gate", "measured", "load"], 2, &rows),
+    )
 }

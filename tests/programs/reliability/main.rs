@@ -48,22 +48,13 @@ static ALLOCATOR: rig::allocations::Counting = rig::allocations::Counting;
 fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
     let done = match &arguments[..] {
-        [first, kind, options @ ..] if first == "serve" => Some(serve::serve(kind, options).map(|()| true)),
-        [first, address, messages, kind @ ..] if first == "load" => Some(report_load(address, messages, kind)),
-        [first, arguments @ ..] if first == "counts" => Some(counts::counts(arguments)),
-        [first, work, times] if first == "repeat" => Some(counts::repeat(work, times).map(|()| true)),
-        _ => None,
+        [first, kind, options @ ..] if first == "serve" => serve::serve(kind, options).map(|()| true),
+        [first, address, messages, kind @ ..] if first == "load" => report_load(address, messages, kind),
+        [first, arguments @ ..] if first == "counts" => counts::counts(arguments),
+        [first, work, times] if first == "repeat" => counts::repeat(work, times).map(|()| true),
+        arguments => measure_all(arguments),
     };
     match done {
-        Some(Ok(true)) => return ExitCode::SUCCESS,
-        Some(Ok(false)) => return ExitCode::FAILURE,
-        Some(Err(error)) => {
-            eprintln!("{error}");
-            return ExitCode::FAILURE;
-        }
-        None => (),
-    }
-    match measure_all(&arguments) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,
         Err(error) => {

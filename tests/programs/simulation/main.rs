@@ -6,6 +6,7 @@ mod scale;
 
 use std::cell::{Cell, RefCell};
 use std::io;
+use std::process::ExitCode;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -97,32 +98,44 @@ fn hundred_connections(seed: u64, link: &Link, rounds: u32) -> u64 {
 #[global_allocator]
 static ALLOCATOR: rig::allocations::Counting = rig::allocations::Counting;
 
+/// The number in the arguments, or this one; and whether the figures are to be written into the page.
+fn number_and_write(arguments: &[String], default: usize) -> io::Result<(usize, bool)> {
+    let number = arguments.iter().find(|argument| *argument != "write");
+    let wrong = |text: &String| io::Error::other(format!("{} is no number", text.escape_debug()));
+    let number = number.map_or(Ok(default), |text| text.parse().map_err(|_| wrong(text)))?;
+    Ok((number, arguments.iter().any(|argument| argument == "write")))
+}
+
 /// Holds very many connections, and prints what it took, or writes it into the page.
 fn hold(arguments: &[String]) -> io::Result<()> {
-    let writes = arguments.iter().any(|argument| argument == "write");
-    let connections = arguments.iter().find(|argument| *argument != "write");
-    let connections = connections.map_or(Ok(1_000_000), |number| number.parse()).map_err(io::Error::other)?;
+    let (connections, writes) = number_and_write(arguments, 1_000_000)?;
     let text = scale::scale(connections);
     println!("{text}");
     if writes {
-        page::replace_section("docs/figures.md", "target/release/simulation scale write", &text)?;
+        page::replace_section(page::FIGURES, "target/release/simulation scale write", &text)?;
     }
     Ok(())
 }
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match &arguments[..] {
+    let done = match &arguments[..] {
         [first, arguments @ ..] if first == "scale" => hold(arguments),
         arguments => measure(arguments),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "it measures")]
 fn measure(arguments: &[String]) -> io::Result<()> {
-    let writes = arguments.iter().any(|argument| argument == "write");
-    let storms = arguments.iter().find(|argument| *argument != "write");
-    let storms = storms.map_or(1000, |count| count.parse().expect("a number of storms"));
+    let (storms, writes) = number_and_write(arguments, 1000)?;
+    let storms = storms as u64;
     let mut rows = page::Rows::new();
     let mut say = |what: String, measured: f64| {
         println!("{what}: {}", page::number(measured));
@@ -161,7 +174,7 @@ fn measure(arguments: &[String]) -> io::Result<()> {
     assert_eq!(storm::fingerprint(known), storm::KNOWN_FINGERPRINT, "other events than in a debug build");
     if writes {
         let table = page::table(&["figure", "measured"], 1, &rows);
-        page::replace_section("docs/figures.md", "target/release/simulation STORMS write", &table)?;
+        page::replace_section(page::FIGURES, "target/release/simulation STORMS write", &table)?;
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ mod timed_calls;
 
 use std::io;
 
+use rig::page;
 use server::{HELD, Server};
 use table::{Table, Verdict};
 pub(crate) use timed_calls::repeat;
@@ -100,15 +101,15 @@ pub(crate) fn counts(arguments: &[String]) -> io::Result<bool> {
     }
     if accepts {
         counted.write()?;
-        println!("the table in {} has these counts now", table::PAGE);
+        println!("the table in {} has these counts now", page::FIGURES);
         return Ok(true);
     }
     for gone in known.names().filter(|name| SUBJECTS.iter().all(|subject| subject.name != *name)) {
-        println!("{gone}: stands in {}, and is not counted", table::PAGE);
+        println!("{gone}: stands in {}, and is not counted", page::FIGURES);
         is_well = false;
     }
     if !is_well {
-        println!("if a change is worth this, write the counts into {}: {} accept", table::PAGE, table::command()?);
+        println!("if a change is worth this, write the counts into {}: {} accept", page::FIGURES, table::command()?);
     }
     Ok(is_well)
 }

@@ -7,9 +7,6 @@ use rig::page;
 
 use super::Counts;
 
-/// The page with the tables.
-pub(super) const PAGE: &str = "docs/figures.md";
-
 /// How much larger a count may be than the known one, as a share of it. What repeats itself differs by a thousandth.
 const TOLERANCE: f64 = 0.03;
 
@@ -23,7 +20,7 @@ pub(super) struct Table(Vec<(String, Counts)>);
 impl Table {
     /// The table of builds by this program's profile.
     pub(super) fn read() -> io::Result<Self> {
-        let rows = page::rows(&page::section(PAGE, &command()?)?);
+        let rows = page::rows(&page::section(page::FIGURES, &command()?)?);
         let read = |row: Vec<String>| {
             let cell = |column: usize| row.get(column)?.replace(',', "").parse().ok();
             let [instructions, allocations, system_calls, bytes] = [1, 2, 3, 4].map(cell);
@@ -39,7 +36,7 @@ impl Table {
         });
         let columns = Counts::default().columns().map(|(column, _)| column);
         let head: Vec<_> = [""].into_iter().chain(columns).collect();
-        page::replace_section(PAGE, &command()?, &page::table(&head, 1, &rows.collect()))
+        page::replace_section(page::FIGURES, &command()?, &page::table(&head, 1, &rows.collect()))
     }
 
     pub(super) fn add(&mut self, name: &str, counts: Counts) {
@@ -88,7 +85,7 @@ impl Display for Verdict {
             Self::Same(what) => write!(f, "{what}, ok"),
             Self::Better(what) => write!(f, "{what}, better: write it down, so that it stays so"),
             Self::Worse(what) => write!(f, "{what}, worse"),
-            Self::Unknown(what) => write!(f, "{what}, not in {PAGE}"),
+            Self::Unknown(what) => write!(f, "{what}, not in {}", page::FIGURES),
         }
     }
 }

@@ -208,7 +208,6 @@ impl Load {
                 }
                 presented = now;
             }
-            done.set(true);
             io::Result::Ok(())
         };
         let (talked, connected) = (join_all((0..100).map(talking)), join_all((0..AT_A_TIME).map(connecting)));
