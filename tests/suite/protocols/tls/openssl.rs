@@ -22,6 +22,13 @@ fn client(authority: &Authority, server: &Serving, name: &str) -> Command {
     command
 }
 
+/// One of TLS 1.2 that says more than in brief, and takes commands.
+fn without_brief(authority: &Authority, server: &Serving) -> Command {
+    let mut command = Command::new("openssl");
+    command.args(["s_client", "-tls1_2", "-connect", &server.address().to_string(), "-CAfile"]).arg(authority.path());
+    command
+}
+
 /// Sends a line, has it back, and ends in order.
 #[track_caller]
 fn talk(command: &mut Command) {
@@ -87,10 +94,7 @@ fn openssl_finds_no_weakness_in_what_is_negotiated() {
     }
     let authority = Authority::new();
     let (server, _log) = serve(&authority.issue("server", &[NAME]).server());
-    // In place of `-brief`, which says less.
-    let mut command = Command::new("openssl");
-    command.args(["s_client", "-tls1_2", "-connect", &server.address().to_string(), "-CAfile"]);
-    let seen = Program::start(command.arg(authority.path())).close_and_finish().with_code(0).stdout;
+    let seen = Program::start(&mut without_brief(&authority, &server)).close_and_finish().with_code(0).stdout;
     for expected in [
         "Secure Renegotiation IS supported",
         "Compression: NONE",
@@ -182,10 +186,7 @@ fn an_attempt_to_negotiate_anew_disturbs_nobody() {
     }
     let authority = Authority::new();
     let (server, log) = serve(&authority.issue("server", &[NAME]).server());
-    // In place of `-brief`, which takes no commands.
-    let mut insisting = Command::new("openssl");
-    insisting.args(["s_client", "-tls1_2", "-connect", &server.address().to_string(), "-CAfile"]);
-    let mut insisting = Program::start(insisting.arg(authority.path()));
+    let mut insisting = Program::start(&mut without_brief(&authority, &server));
     log.wait_for("made");
     insisting.type_in("R\n");
     insisting.stderr_line_with("RENEGOTIATING");
