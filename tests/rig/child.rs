@@ -2,12 +2,12 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::process::{Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
-use std::{process, thread};
+use std::{io, process, thread};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::figures::{cpu_of, descriptors_of, resident_of};
+use crate::figures::{cpu_of, descriptors_of, is_asleep, resident_of};
 
 /// A server in its own process: it has printed a line that ends with its address, and is killed when this is dropped.
 ///
@@ -134,6 +134,18 @@ impl Child {
     pub fn cpu(&self) -> (f64, f64) {
         let (user, system) = cpu_of(self.pid()).expect("the server is alive");
         (user.as_secs_f64(), system.as_secs_f64())
+    }
+
+    /// Waits until all of its threads wait for something.
+    ///
+    /// # Errors
+    ///
+    /// If it has ended.
+    pub fn wait_until_asleep(&self) -> io::Result<()> {
+        while !is_asleep(self.pid())? {
+            thread::yield_now();
+        }
+        Ok(())
     }
 
     /// Sends SIGTERM.

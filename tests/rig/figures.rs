@@ -14,14 +14,31 @@ pub fn resident_of(pid: u32) -> io::Result<usize> {
     kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("no VmRSS"))
 }
 
+/// Whether all threads of the process wait for something.
+pub fn is_asleep(pid: u32) -> io::Result<bool> {
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        let Ok(stat) = fs::read_to_string(thread?.path().join("stat")) else {
+            continue; // It has ended since.
+        };
+        if fields(&stat).next() != Some("S") {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// The processor time that the process has used, in user and in system mode, in ticks of 10 ms.
 pub fn cpu_of(pid: u32) -> io::Result<(Duration, Duration)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // The program's name, which may contain anything, ends with the last parenthesis.
-    let fields: Vec<_> = stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
+    let fields: Vec<_> = fields(&stat).collect();
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<u64>().ok());
     match (ticks(11), ticks(12)) {
         (Some(user), Some(system)) => Ok((Duration::from_millis(user * 10), Duration::from_millis(system * 10))),
         _ => Err(io::Error::other("no times in stat")),
     }
+}
+
+/// The fields of a line of `stat` behind the program's name. That may contain anything, and ends with the last parenthesis.
+fn fields(stat: &str) -> impl Iterator<Item = &str> {
+    stat.rsplit(')').next().unwrap_or_default().split_whitespace()
 }

@@ -11,7 +11,7 @@ mod timed_calls;
 use std::io;
 
 use rig::page;
-use server::{HELD, Server};
+use server::{HELD, IN_STEPS, Server};
 use table::{Table, Verdict};
 pub(crate) use timed_calls::repeat;
 
@@ -57,7 +57,7 @@ const SUBJECTS: &[Subject] = &[
     Subject {
         name: "connection: accepted, 64 bytes echoed, closed",
         count: || {
-            let server = Server { kind: "echo", load: "connections", few: 200, many: 1_200 };
+            let server = Server { kind: "echo", load: IN_STEPS, few: 200, many: 1_200 };
             Ok(Counts { system_calls: Some(server.system_calls()?), ..server.under_valgrind()? })
         },
     },

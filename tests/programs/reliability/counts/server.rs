@@ -2,6 +2,7 @@
 //! and ending do not matter.
 
 use std::io;
+use std::net::Shutdown;
 use std::process::Command;
 
 use rig::{Child, Ended, peer};
@@ -57,13 +58,31 @@ impl Server {
             held.iter().for_each(|stream| peer::round_trip(stream, b"a line\n"));
             return Ok(server.stop());
         }
+        if self.load == IN_STEPS {
+            (0..size).try_for_each(|_| connection_in_steps(&server))?;
+            return Ok(server.stop());
+        }
         load(server.address(), size, self.load)?;
         Ok(server.stop())
     }
 }
 
+/// A connection with a message, all of which the server notices one by one: how much it would find at once is a matter of chance.
+fn connection_in_steps(server: &Child) -> io::Result<()> {
+    let stream = peer::try_connect(server.address())?;
+    server.wait_until_asleep()?;
+    peer::round_trip(&stream, &[b'x'; 64]);
+    server.wait_until_asleep()?;
+    stream.shutdown(Shutdown::Write)?;
+    peer::read_to_end(&stream);
+    server.wait_until_asleep()
+}
+
 /// A load of connections that are at rest, and open to the end.
 pub(super) const HELD: &str = "held";
+
+/// A load of connections with a message each, one after another.
+pub(super) const IN_STEPS: &str = "in-steps";
 
 /// This program under another, which `.ci/run` installs.
 pub(super) fn under(program: &str, options: &[&str]) -> io::Result<Command> {
