@@ -184,6 +184,7 @@
 
 pub mod amp;
 pub mod codec;
+pub mod console;
 mod endpoints;
 pub mod finger;
 pub mod forward;

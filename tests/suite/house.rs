@@ -33,7 +33,7 @@ const FOLDERS: [&str; 24] = [
 ];
 
 /// The folders of `protocols`, likewise.
-const FOLDERS_OF_PROTOCOLS: [&str; 18] = [
+const FOLDERS_OF_PROTOCOLS: [&str; 19] = [
     "policies",
     "tls",
     "receiver",
@@ -52,6 +52,7 @@ const FOLDERS_OF_PROTOCOLS: [&str; 18] = [
     "finger",
     "ident",
     "wire",
+    "console",
 ];
 
 /// The first folder that may name Tokio: what stands before it knows no runtime.
