@@ -6,6 +6,7 @@
 //! | serve pipes, terminals and other descriptors | [`connect_fds`](crate::Reactor::connect_fds) |
 //! | run a protocol over one of Tokio's streams, such as TLS | [`adopt_stream`](crate::Reactor::adopt_stream) |
 //! | use a connection as one of Tokio's streams, for a library such as hyper | [`TokioStream`] |
+//! | be told when a descriptor is ready, and do the rest | [`watch`](crate::Reactor::watch) |
 //! | give such a library time limits by the reactor's clock | [`Timer`] |
 //!
 //! ```
@@ -27,10 +28,13 @@
 pub(crate) mod adopt_stream;
 pub(crate) mod async_stream;
 pub(crate) mod pipe;
+mod poller;
 pub(crate) mod stdio;
 pub(crate) mod timer;
 pub(crate) mod tokio_stream;
+pub(crate) mod watch;
 
 pub use adopt_stream::ConnectionEnd;
 pub use timer::{Sleep, Timer};
 pub use tokio_stream::{Incoming, TokioStream};
+pub use watch::{Interest, Ready, Watch};

@@ -62,6 +62,7 @@ pub(crate) enum Callback {
     TimedCall,
     CallFromThread,
     CooperativeStep,
+    Watched,
     Future,
     /// A hook, for example, or the drop of what the program owns.
     Other,
@@ -87,6 +88,7 @@ const CALLBACKS: [&str; Callback::Other as usize + 1] = [
     "a timed call",
     "a call from another thread",
     "a step of a cooperative task",
+    "the callback of a watched descriptor",
     "a future",
     "other code of the program",
 ];

@@ -4,3 +4,4 @@ mod inherited;
 mod pipes;
 mod processes;
 mod streams;
+mod watching;
