@@ -2,14 +2,13 @@
 
 use std::cell::{Cell, RefCell};
 use std::fs::{File, OpenOptions};
-use std::io;
 use std::io::{Read, Write};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::rc::Rc;
-use std::thread;
 use std::time::Duration;
+use std::{io, thread};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
