@@ -41,4 +41,4 @@ pub(crate) mod tcp;
 pub use connect_options::ConnectOptions;
 pub use connection_options::ConnectionOptions;
 pub use listen_options::ListenOptions;
-pub use resolver::Resolver;
+pub use resolver::{Resolver, Resolving};

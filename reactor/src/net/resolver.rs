@@ -2,10 +2,9 @@
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::{fmt, io};
-
-use async_trait::async_trait;
 
 use crate::address::target::Target;
 
@@ -31,23 +30,23 @@ use crate::address::target::Target;
 /// use std::io;
 /// use std::net::{IpAddr, SocketAddr};
 ///
-/// use async_trait::async_trait;
-/// use reactor::net::Resolver;
+/// use reactor::net::{Resolver, Resolving};
 ///
 /// struct Table(HashMap<String, IpAddr>);
 ///
-/// #[async_trait(?Send)]
 /// impl Resolver for Table {
-///     async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-///         Ok(self.0.get(host).map(|ip| SocketAddr::new(*ip, port)).into_iter().collect())
+///     fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a> {
+///         Box::pin(async move { Ok(self.0.get(host).map(|ip| SocketAddr::new(*ip, port)).into_iter().collect()) })
 ///     }
 /// }
 /// ```
-#[async_trait(?Send)]
 pub trait Resolver: 'static {
     /// The addresses of `host`, each with `port`, the best first.
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>>;
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a>;
 }
+
+/// What [`Resolver::resolve`] returns: the addresses, when they are known.
+pub type Resolving<'a> = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + 'a>>;
 
 impl Target {
     /// The addresses of this target, at least one; `resolver` is asked only for a name.
@@ -90,6 +89,8 @@ impl Error for LookupError {
 
 #[cfg(test)]
 mod tests {
+    use std::future::ready;
+
     use futures_util::FutureExt;
 
     use crate::address::target::ToTarget;
@@ -108,11 +109,11 @@ mod tests {
 
     struct Table;
 
-    #[async_trait(?Send)]
     impl Resolver for Table {
-        async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a> {
             assert!(host.ends_with("known"), "{host} was asked for");
-            Ok(if host == "known" { vec![SocketAddr::from(([10, 0, 0, 1], port))] } else { Vec::new() })
+            let known = (host == "known").then(|| SocketAddr::from(([10, 0, 0, 1], port)));
+            Box::pin(ready(Ok(known.into_iter().collect())))
         }
     }
 }

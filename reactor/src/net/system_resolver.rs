@@ -14,13 +14,12 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared, WeakShared};
 use tokio::sync::Semaphore;
 
 use crate::net::hosts;
-use crate::net::resolver::{LookupError, Resolver, not_known};
+use crate::net::resolver::{LookupError, Resolver, Resolving, not_known};
 use crate::util::thread_pool::ThreadPool;
 
 /// Looks names up on dedicated threads: a slow name server must not keep other work from its threads, nor the reverse.
@@ -60,6 +59,22 @@ impl SystemResolver {
             places: Arc::new(Semaphore::new(THREADS)),
         };
         Self { lookup: Rc::new(lookup), questions: RefCell::default() }
+    }
+
+    /// The addresses of `host`, without a port.
+    async fn look_up(&self, host: &str) -> io::Result<Vec<SocketAddr>> {
+        if let Some(address) = hosts::literal(host) {
+            return Ok(vec![address]);
+        }
+        // RFC 6761, section 6.4: without a network, a server could only report a temporary failure.
+        if last_label_is(host, "invalid") {
+            return Err(not_known());
+        }
+        self.question(host.to_ascii_lowercase()).await.map(|addresses| addresses.to_vec()).map_err(|error| {
+            let kind = error.source.as_ref().map_or(io::ErrorKind::Other, |source| source.kind());
+            let is_unknown = error.message == NOT_KNOWN;
+            io::Error::new(if is_unknown { io::ErrorKind::NotFound } else { kind }, error)
+        })
     }
 
     /// The question for this name: the one under way, or a new one. It is dropped with the last caller that waits for
@@ -110,28 +125,13 @@ impl Lookup {
     }
 }
 
-#[async_trait(?Send)]
 impl Resolver for SystemResolver {
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        let with_port = |mut address: SocketAddr| {
-            address.set_port(port);
-            address
-        };
-        if let Some(address) = hosts::literal(host) {
-            return Ok(vec![with_port(address)]);
-        }
-        // RFC 6761, section 6.4: without a network, a server could only report a temporary failure.
-        if last_label_is(host, "invalid") {
-            return Err(not_known());
-        }
-        match self.question(host.to_ascii_lowercase()).await {
-            Ok(addresses) => Ok(addresses.iter().copied().map(with_port).collect()),
-            Err(error) => {
-                let kind = error.source.as_ref().map_or(io::ErrorKind::Other, |source| source.kind());
-                let is_unknown = error.message == NOT_KNOWN;
-                Err(io::Error::new(if is_unknown { io::ErrorKind::NotFound } else { kind }, error))
-            }
-        }
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a> {
+        Box::pin(async move {
+            let mut addresses = self.look_up(host).await?;
+            addresses.iter_mut().for_each(|address| address.set_port(port));
+            Ok(addresses)
+        })
     }
 }
 

@@ -19,15 +19,14 @@ pub(crate) use addresses::HostId;
 pub use link::Link;
 
 use std::cell::RefCell;
+use std::future::ready;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::task::Waker;
 use std::time::Instant;
 
-use async_trait::async_trait;
-
-use crate::net::resolver::Resolver;
+use crate::net::resolver::{Resolver, Resolving};
 use crate::simnet::addresses::{ipv4_of, ipv6_of};
 use crate::simnet::log::Log;
 use crate::simnet::state::{NetworkState, pair};
@@ -153,9 +152,8 @@ impl Network {
     }
 }
 
-#[async_trait(?Send)]
 impl Resolver for Network {
-    async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(self.addresses_of(host).into_iter().map(|ip| SocketAddr::new(ip, port)).collect())
+    fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a> {
+        Box::pin(ready(Ok(self.addresses_of(host).into_iter().map(|ip| SocketAddr::new(ip, port)).collect())))
     }
 }

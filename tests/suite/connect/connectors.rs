@@ -1,15 +1,15 @@
 //! Connecting: the order of hooks, states, reconnecting, giving up, and what an error says.
 
 use std::cell::RefCell;
+use std::future::{pending, ready};
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_trait::async_trait;
 use futures_util::future::join_all;
 use reactor::connect::{ConnectErrorKind, ConnectorState};
-use reactor::net::{ConnectOptions, Resolver};
+use reactor::net::{ConnectOptions, Resolver, Resolving};
 use reactor::testing::expect_panic;
 use reactor::{Connector, Factory, Protocol, Transport, share};
 
@@ -43,10 +43,9 @@ impl Factory for Logging {
 /// A resolver that never answers.
 struct Silent;
 
-#[async_trait(?Send)]
 impl Resolver for Silent {
-    async fn resolve(&self, _host: &str, _port: u16) -> io::Result<Vec<SocketAddr>> {
-        std::future::pending().await
+    fn resolve<'a>(&'a self, _host: &'a str, _port: u16) -> Resolving<'a> {
+        Box::pin(pending())
     }
 }
 
@@ -322,11 +321,10 @@ fn s108_a_local_address_that_cannot_be_bound_fails_the_attempt_later() {
 #[test]
 fn s114_names_resolve_by_the_resolver_and_the_addresses_are_tried_in_turn() {
     struct Table(Vec<SocketAddr>);
-    #[async_trait(?Send)]
     impl Resolver for Table {
-        async fn resolve(&self, host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+        fn resolve<'a>(&'a self, host: &'a str, port: u16) -> Resolving<'a> {
             assert_eq!((host, port), ("service", 7));
-            Ok(self.0.clone())
+            Box::pin(ready(Ok(self.0.clone())))
         }
     }
     every_reactor(|reactor| {

@@ -1,6 +1,6 @@
 use std::cell::RefCell;
 use std::fs::File;
-use std::future::poll_fn;
+use std::future::{poll_fn, ready};
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::task::Poll;
@@ -9,6 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt;
 use reactor::connect::ConnectErrorKind;
 use reactor::endpoint::{client_from_string, connect_protocol};
+use reactor::net::{Resolver, Resolving};
 use reactor::testing::{Simulation, expect_panic};
 use reactor::{CloseReason, Protocol, Transport};
 
@@ -80,10 +81,9 @@ fn s130_whatever_keeps_a_connection_from_being_made_is_in_the_result() {
 /// A resolver that finds no name.
 struct Nobody;
 
-#[async_trait::async_trait(?Send)]
-impl reactor::net::Resolver for Nobody {
-    async fn resolve(&self, _host: &str, _port: u16) -> std::io::Result<Vec<std::net::SocketAddr>> {
-        Ok(Vec::new())
+impl Resolver for Nobody {
+    fn resolve<'a>(&'a self, _host: &'a str, _port: u16) -> Resolving<'a> {
+        Box::pin(ready(Ok(Vec::new())))
     }
 }
 

@@ -9,7 +9,7 @@ use protocols::add_endpoint_schemes;
 use reactor::endpoint::{
     Arguments, EndpointError, ServerEndpoint, client_from_string, quote_string_argument, server_from_string,
 };
-use reactor::net::Resolver;
+use reactor::net::{Resolver, Resolving};
 use reactor::testing::Simulation;
 use reactor::{Factory, Port, Reactor};
 
@@ -149,9 +149,8 @@ fn what_runs_programs_or_takes_descriptors_has_to_be_allowed_also_inside_another
 #[test]
 fn s140_a_description_is_read_without_anything_being_resolved_and_shown_as_it_was() {
     struct Unasked;
-    #[async_trait(?Send)]
     impl Resolver for Unasked {
-        async fn resolve(&self, host: &str, _port: u16) -> io::Result<Vec<std::net::SocketAddr>> {
+        fn resolve<'a>(&'a self, host: &'a str, _port: u16) -> Resolving<'a> {
             panic!("asked for {host}")
         }
     }

@@ -1,13 +1,13 @@
 //! R26: a machine without IPv6.
 
 use std::cell::RefCell;
+use std::future::ready;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_trait::async_trait;
-use reactor::net::Resolver;
+use reactor::net::{Resolver, Resolving};
 use reactor::{Protocol, Transport};
 
 use crate::support::datagrams::{play_on_sockets_at, receive, socket};
@@ -34,10 +34,9 @@ impl Protocol for Told {
 /// Answers with both families, IPv6 first.
 struct Both;
 
-#[async_trait(?Send)]
 impl Resolver for Both {
-    async fn resolve(&self, _host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-        Ok(vec![(Ipv6Addr::LOCALHOST, port).into(), (Ipv4Addr::LOCALHOST, port).into()])
+    fn resolve<'a>(&'a self, _host: &'a str, port: u16) -> Resolving<'a> {
+        Box::pin(ready(Ok(vec![(Ipv6Addr::LOCALHOST, port).into(), (Ipv4Addr::LOCALHOST, port).into()])))
     }
 }
 
