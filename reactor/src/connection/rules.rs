@@ -14,6 +14,7 @@ use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::lifecycle::Pace;
 use crate::transport::state::State;
+use crate::transport::traffic::tap::TrafficKind;
 use crate::util::closer::close_in_thread;
 use crate::util::panics::catch_panic;
 
@@ -73,6 +74,9 @@ impl Connection {
 
     /// Input: the peer sent `data`. Ignored if it is empty, or if the connection is closing.
     pub fn received(&mut self, data: &[u8]) {
+        if self.state().any_taps() && !data.is_empty() && !self.has_ended() && !self.transport.is_closing() {
+            self.state().tell_received(data);
+        }
         if self.state().is_switch_asked() || self.state().rest_waits() {
             return self.received_while_switching(data);
         }
@@ -119,6 +123,7 @@ impl Connection {
     }
 
     fn tell_eof(&mut self) -> OnEof {
+        self.state().tell_taps(|| TrafficKind::ReceivedEnd);
         let mut answer = OnEof::Close;
         if self.state().rest_waits() {
             answer = OnEof::NotYet;
@@ -227,7 +232,7 @@ impl Connection {
     pub fn lost(&mut self, reason: CloseReason) {
         let Some(mut protocol) = self.protocol.take() else { return };
         let reason = if reason.is_clean() { self.state().close_reason() } else { reason };
-        let watchers = self.state().take_watchers();
+        let (watchers, taps) = (self.state().take_watchers(), self.state().take_taps());
         let end = catch_panic(|| self.state().end());
         let (mut lost, mut inside_lost) = (Ok(()), Ok(()));
         if self.made {
@@ -245,6 +250,8 @@ impl Connection {
         for message in [end, lost, inside_lost, drop].into_iter().filter_map(Result::err) {
             report_panic(&message, "a protocol panicked while its connection ended");
         }
+        let time = self.state().hub.clock.time_of_day();
+        taps.into_iter().for_each(|tap| tap.tell_last(time, &reason));
         for watcher in watchers {
             // The receiver may have been dropped.
             let _ = watcher.send(reason.clone());

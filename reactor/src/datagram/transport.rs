@@ -11,7 +11,7 @@ use crate::address::datagram::DatagramAddress;
 use crate::datagram::socket::{DatagramSocket, Route};
 use crate::hub::Hub;
 use crate::port::{Port, PortClosed};
-use crate::time::call::{Call, Notify};
+use crate::time::call::{Call, Notify, Whose};
 use crate::time::calls::{Calls, Owner};
 use crate::time::deferred_call::DeferredCall;
 use crate::time::delayed_call::DelayedCall;
@@ -428,6 +428,10 @@ impl<A: DatagramAddress> Notify for DatagramState<A> {
         if let Some(pump) = self.pump.get().and_then(Weak::upgrade) {
             pump.turn();
         }
+    }
+
+    fn whose(&self) -> Whose {
+        Whose { connection: Some(self.id), name: self.calls.name() }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::connection::Connection;
 use crate::driver::stream::{Stream, poll_write};
 use crate::hub::buffers::Buffers;
 use crate::transport::close_reason::CloseReason;
+use crate::transport::traffic::sums::Traffic;
 
 /// The stream, and what has become of it.
 pub(super) struct Io<S> {
@@ -16,8 +17,6 @@ pub(super) struct Io<S> {
     pub(super) eof: bool,
     /// Set when nothing can be sent any more; what the peer sent before is still read.
     pub(super) broken: Option<io::Error>,
-    pub(super) received: u64,
-    pub(super) sent: u64,
 }
 
 /// How the loop continues after a step.
@@ -49,6 +48,7 @@ impl<S: Stream> Io<S> {
         connection: &mut Connection,
         cx: &mut Context<'_>,
         budget: &mut Budget,
+        traffic: &Traffic,
     ) -> Option<LoopStep> {
         connection.turn_if_due(cx);
         let options = connection.transport().0.take_options();
@@ -57,7 +57,7 @@ impl<S: Stream> Io<S> {
         {
             tracing::warn!(%error, "cannot set the socket's options");
         }
-        let step = self.send_output(connection, cx, budget);
+        let step = self.send_output(connection, cx, budget, traffic);
         if step.is_some() || connection.transport().0.is_writable() {
             return step;
         }
@@ -69,6 +69,7 @@ impl<S: Stream> Io<S> {
         connection: &mut Connection,
         cx: &mut Context<'_>,
         budget: &mut Budget,
+        traffic: &Traffic,
     ) -> Option<LoopStep> {
         let Self { stream, broken, .. } = self;
         loop {
@@ -92,7 +93,7 @@ impl<S: Stream> Io<S> {
             };
             match written {
                 Poll::Ready(Ok(n)) => {
-                    self.sent += n as u64;
+                    traffic.add_sent(n, &connection.transport().0.hub.coarse_clock);
                     budget.sent += n;
                     if connection.sent_and_resumed(n) {
                         return Some(if budget.sent > WRITE_BUDGET { LoopStep::Yield } else { LoopStep::Again });
@@ -152,6 +153,7 @@ impl<S: Stream> Io<S> {
         buffers: &Buffers,
         cx: &mut Context<'_>,
         budget: &mut Budget,
+        traffic: &Traffic,
     ) -> LoopStep {
         let Self { stream, broken, .. } = self;
         if connection.wants_read() {
@@ -162,6 +164,9 @@ impl<S: Stream> Io<S> {
                 let read = stream.poll_read(cx, buffer);
                 if let Poll::Ready(Ok(n)) = read {
                     budget.read += n;
+                    if n > 0 {
+                        traffic.add_received(n, &connection.transport().0.hub.coarse_clock);
+                    }
                     for descriptor in stream.take_descriptors() {
                         connection.file_descriptor_received(descriptor);
                     }
@@ -179,7 +184,7 @@ impl<S: Stream> Io<S> {
                     self.eof = true;
                     connection.received_eof();
                 }
-                Poll::Ready(Ok(n)) => self.received += n as u64,
+                Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 Poll::Ready(Err(error)) => return LoopStep::End(CloseReason::Lost(Arc::new(error))),
                 Poll::Pending => return LoopStep::Sleep,

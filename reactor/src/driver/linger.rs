@@ -54,7 +54,9 @@ impl Linger {
                     }
                     if self.timer.is_none_or(|timer| hub.timers.due_at(timer).is_none()) {
                         let waker = cx.waker().clone();
-                        self.timer = Some(hub.timers.add(left, Action::Run(Box::new(move || waker.wake()))));
+                        self.timer = Some(
+                            hub.timers.add(left, Action::Run("a socket that lingers", Box::new(move || waker.wake()))),
+                        );
                     }
                     return Poll::Pending;
                 }

@@ -26,6 +26,7 @@ use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::roster::Roster;
 use crate::transport::state::State;
+use crate::transport::traffic::sums::Traffic;
 use crate::util::panics::catch_panic;
 
 /// The outcome of starting a connection on a stream.
@@ -77,10 +78,11 @@ pub(crate) fn prepare<S: Stream>(
         state: Rc::clone(&transport.0),
         span: (!span.is_none()).then(|| Box::new(span)),
         waker: RefCell::new(None),
+        traffic: Traffic::begin(&roster.hub.coarse_clock),
         link: RefCell::new(StreamLoop {
             key: roster.add(transport.clone()),
             roster: Rc::clone(roster),
-            io: Io { stream, eof: false, broken: None, received: 0, sent: 0 },
+            io: Io { stream, eof: false, broken: None },
             phase: StreamPhase::Open(connection),
             keeper,
         }),
@@ -123,6 +125,7 @@ pub(crate) struct Driver<S> {
     /// `None` without a subscriber.
     span: Option<Box<Span>>,
     waker: RefCell<Option<Waker>>,
+    traffic: Traffic,
     /// Borrowed while callbacks run. Code that finds it borrowed need not wake it, because the driver checks everything
     /// again before it sleeps.
     link: RefCell<StreamLoop<S>>,
@@ -170,7 +173,7 @@ impl<S: Stream> Runnable for Driver<S> {
         }
         let _entered = self.span.as_ref().map(|span| span.enter());
         self.state.set_driven(true);
-        let poll = self.link.borrow_mut().poll(cx);
+        let poll = self.link.borrow_mut().poll(cx, &self.traffic);
         self.state.set_driven(false);
         poll
     }
@@ -185,11 +188,11 @@ impl<S: Stream> Runnable for Driver<S> {
 }
 
 impl<S: Stream> StreamLoop<S> {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn poll(&mut self, cx: &mut Context<'_>, traffic: &Traffic) -> Poll<()> {
         let mut budget = Budget::default();
         loop {
             let step = match &mut self.phase {
-                StreamPhase::Open(_) => self.step(cx, &mut budget),
+                StreamPhase::Open(_) => self.step(cx, &mut budget, traffic),
                 StreamPhase::Resting(_) => return Poll::Pending,
                 StreamPhase::Lingering(_) => return self.linger(cx),
                 StreamPhase::Over => return Poll::Ready(()),
@@ -200,7 +203,7 @@ impl<S: Stream> StreamLoop<S> {
                 LoopStep::Sleep if !self.is_dirty() => return Poll::Pending,
                 LoopStep::Sleep if budget.rounds < ROUNDS => budget.rounds += 1,
                 LoopStep::Sleep | LoopStep::Yield => return yield_now(cx),
-                LoopStep::End(reason) => self.end(reason),
+                LoopStep::End(reason) => self.end(reason, traffic),
             }
         }
     }
@@ -210,12 +213,12 @@ impl<S: Stream> StreamLoop<S> {
     }
 
     /// Follows up the last input, then takes the next.
-    fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget) -> LoopStep {
+    fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget, traffic: &Traffic) -> LoopStep {
         let Self { phase: StreamPhase::Open(connection), io, roster, .. } = self else { return LoopStep::Again };
         let state = &connection.transport().0;
         let mut yields = false;
         if (state.needs_turn() || state.unsent_bytes() > 0 || connection.is_due_inside())
-            && let Some(step) = io.follow_up(connection, cx, budget)
+            && let Some(step) = io.follow_up(connection, cx, budget, traffic)
         {
             // A protocol that keeps writing is still told what its peer sends, and that the peer has ended.
             yields = matches!(step, LoopStep::Yield);
@@ -223,7 +226,7 @@ impl<S: Stream> StreamLoop<S> {
                 return step;
             }
         }
-        match io.input(connection, &roster.hub.buffers, cx, budget) {
+        match io.input(connection, &roster.hub.buffers, cx, budget, traffic) {
             end @ LoopStep::End(_) => end,
             _ if yields => LoopStep::Yield,
             step => step,
@@ -231,7 +234,7 @@ impl<S: Stream> StreamLoop<S> {
     }
 
     /// Reports that the connection has ended; the socket lingers if the peer may still be sending.
-    fn end(&mut self, reason: CloseReason) {
+    fn end(&mut self, reason: CloseReason, traffic: &Traffic) {
         // Whatever the reason: output may be missing, and the peer must see that.
         let failed = matches!(&self.phase, StreamPhase::Open(connection) if connection.failure().is_some());
         let lingers = !failed && reason.is_clean() && !self.io.eof;
@@ -246,13 +249,14 @@ impl<S: Stream> StreamLoop<S> {
             self.phase = StreamPhase::Lingering(Box::new(Linger::new(self.roster.hub.timers.now(), source)));
         }
         let reason = if reason.is_clean() { transport.0.close_reason() } else { reason };
-        self.lost(connection, reason);
+        self.lost(connection, reason, traffic);
     }
 
     /// Tells everybody that the connection has ended.
-    fn lost(&self, mut connection: Connection, reason: CloseReason) {
+    fn lost(&self, mut connection: Connection, reason: CloseReason, traffic: &Traffic) {
         let transport = connection.transport().clone();
-        tracing::debug!(%reason, received = self.io.received, sent = self.io.sent, unsent = transport.unsent_bytes(), "closed");
+        let (received, sent) = (traffic.received(), traffic.sent());
+        tracing::debug!(%reason, received, sent, unsent = transport.unsent_bytes(), "closed");
         connection.lost(reason.clone());
         drop(connection);
         self.keeper.connection_ends(&transport);

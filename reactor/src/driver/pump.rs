@@ -6,6 +6,7 @@ use crate::driver::stream::Stream;
 use crate::driver::{Driver, Resting, StreamLoop, StreamPhase};
 use crate::transport::close_reason::CloseReason;
 use crate::transport::moving::pump::{AtRest, Pump};
+use crate::transport::traffic::sums::Traffic;
 
 impl<S: Stream> Pump for Driver<S> {
     fn wake(&self) {
@@ -25,6 +26,10 @@ impl<S: Stream> Pump for Driver<S> {
             }
         }
         self.wake();
+    }
+
+    fn traffic(&self) -> Option<&Traffic> {
+        Some(&self.traffic)
     }
 
     fn rest(&self) -> Option<AtRest> {
@@ -60,7 +65,7 @@ impl<S: Stream> Pump for Driver<S> {
         let Some(Resting { connection, unsent }) = link.take_resting() else { return Vec::new() };
         let written = connection.transport().innermost().0.unsent().split_off(unsent);
         // The socket stays open in another process.
-        link.lost(connection, CloseReason::HandedOver);
+        link.lost(connection, CloseReason::HandedOver, &self.traffic);
         drop(link);
         self.wake();
         written

@@ -6,9 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::rc::Weak;
 
+use crate::address::Address;
+
 /// Shared by a port and its connections, and identifies them as that port's.
-#[derive(Default)]
 pub(crate) struct Intake {
+    /// The port's address.
+    pub(crate) host: Address,
     /// The number of live connections.
     alive: Cell<usize>,
     /// The connections that are not established yet.
@@ -21,6 +24,10 @@ pub(crate) trait Displace {
 }
 
 impl Intake {
+    pub(crate) fn new(host: Address) -> Self {
+        Self { host, alive: Cell::new(0), pending: RefCell::default() }
+    }
+
     pub(crate) fn alive(&self) -> usize {
         self.alive.get()
     }

@@ -22,6 +22,7 @@ use crate::hub::memory_ledger::MemoryLedger;
 use crate::hub::output::Stock;
 use crate::time::calls::CallTarget;
 use crate::time::clock::Clock;
+use crate::time::coarse_clock::CoarseClock;
 use crate::time::pulse::number_of;
 use crate::time::timers::Timers;
 use crate::util::wakers::Wakers;
@@ -29,6 +30,7 @@ use crate::util::wakers::Wakers;
 /// The clock, the timers, the buffers and the budgets of one reactor.
 pub(crate) struct Hub {
     pub(crate) clock: Rc<Clock>,
+    pub(crate) coarse_clock: CoarseClock,
     pub(crate) timers: Rc<Timers>,
     /// The reactor itself, whose type later folders know.
     pub(crate) reactor: OnceCell<Weak<dyn Any>>,
@@ -48,6 +50,8 @@ pub(crate) struct Hub {
     released: Wakers,
     cut_off: Cell<CutOffSum>,
     next_id: Cell<u64>,
+    /// How many watch the traffic of a connection.
+    pub(crate) taps: Rc<Cell<usize>>,
     /// The types of protocols, each once.
     targets: RefCell<Vec<Rc<CallTarget>>>,
 }
@@ -86,6 +90,7 @@ impl Hub {
     pub(crate) fn within(budgets: Budgets, clock: Rc<Clock>, read_buffer: ReadBuffer) -> Rc<Self> {
         Rc::new(Self {
             timers: Rc::new(Timers::new(Rc::clone(&clock))),
+            coarse_clock: CoarseClock::new(Rc::clone(&clock)),
             clock,
             reactor: OnceCell::new(),
             connection_budget: budgets.connections,
@@ -99,6 +104,7 @@ impl Hub {
             released: Wakers::default(),
             cut_off: Cell::default(),
             next_id: Cell::new(1),
+            taps: Rc::default(),
             targets: RefCell::default(),
         })
     }

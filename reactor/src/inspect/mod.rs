@@ -5,9 +5,15 @@
 //! [`Reactor::connections`](crate::Reactor::connections) are for a program's own pages, metrics and logs.
 
 mod connections;
+mod pending_calls;
+mod ports;
+mod slow_callbacks;
 mod stats;
 mod watchdog;
 
+pub use crate::transport::traffic::tap::{TrafficEvent, TrafficKind, TrafficWatch};
 pub use connections::{ConnectionInfo, Reading};
+pub use pending_calls::PendingCall;
+pub use slow_callbacks::{SlowCallback, slow_callbacks};
 pub use stats::Stats;
 pub use watchdog::{RunningWatchdog, Watchdog};

@@ -6,7 +6,6 @@ use tokio::runtime::Handle;
 use crate::port::refusals::Refusals;
 use crate::reactor::Reactor;
 use crate::reactor::core::{Backend, Phase};
-use crate::threads::group::Member;
 use crate::time::pulse;
 use crate::transport::Transport;
 use crate::util::thread_pool::ThreadPool;
@@ -113,8 +112,8 @@ impl Reactor {
     /// left out.
     pub async fn stats_of_threads(&self) -> Vec<Stats> {
         let mut all = Vec::new();
-        for member in self.members() {
-            all.extend(Member::call(&member, Self::stats).await);
+        for thread in self.threads() {
+            all.extend(thread.ask(Self::stats).await);
         }
         all
     }

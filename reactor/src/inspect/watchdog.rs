@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::time::{Duration, Instant};
 use std::{fmt, io, thread};
 
+use crate::inspect::slow_callbacks::{note_slow, note_time};
 use crate::time::clock::Clock;
 use crate::time::pulse::{Running, count_slow, running, sleep_until_any_goes_on};
 use crate::util::address_space::has_room_for_thread;
@@ -101,8 +102,11 @@ impl Watchdog {
         // Those that have returned.
         seen.retain(|thread, seen| {
             let goes_on = running.iter().any(|other| (other.thread, other.beats) == (*thread, seen.running.beats));
+            let took = now.saturating_duration_since(seen.since);
+            if let Some(number) = seen.slow {
+                note_time(number, took, goes_on);
+            }
             if !goes_on && seen.said {
-                let took = now.saturating_duration_since(seen.since);
                 let (callback, name, connection) = fields(&seen.running);
                 tracing::warn!(callback, name, connection, ?took, "slow callback: all others waited");
             }
@@ -110,15 +114,15 @@ impl Watchdog {
         });
         for running in running {
             let seen =
-                seen.entry(running.thread).or_insert(Seen { running: *running, since: now, said: false, slow: false });
+                seen.entry(running.thread).or_insert(Seen { running: *running, since: now, said: false, slow: None });
             let time = now.saturating_duration_since(seen.since);
             if time >= self.abort_after {
                 // If standard error is closed, there is nowhere to report to.
                 let _ = writeln!(io::stderr(), "aborting: {} has not returned for {time:?}", Name(running));
                 abort();
             }
-            if time >= self.slow_after && !seen.slow && !running.callback.is_empty() {
-                seen.slow = true;
+            if time >= self.slow_after && seen.slow.is_none() && !running.callback.is_empty() {
+                seen.slow = Some(note_slow(running, time));
                 count_slow(running.thread);
                 if let Some(left_out) = log.allows(now) {
                     (seen.said, seen.running) = (true, *running);
@@ -140,7 +144,8 @@ impl Default for Watchdog {
 struct Seen {
     running: Running,
     since: Instant,
-    slow: bool,
+    /// Its number among those that were found slow, if it was.
+    slow: Option<u64>,
     /// Whether it was logged.
     said: bool,
 }
@@ -220,7 +225,7 @@ mod tests {
     const THREAD: usize = usize::MAX;
 
     fn running(beats: u64, callback: &'static str) -> Running {
-        Running { thread: THREAD, beats, callback, name: "", connection: 0 }
+        Running { thread: THREAD, reactor: 0, beats, callback, name: "", connection: 0 }
     }
 
     /// What is found slow, by looks 20 ms apart.
@@ -229,9 +234,11 @@ mod tests {
         let (mut seen, mut log, mut found) = (HashMap::new(), SlowLog::default(), Vec::new());
         let mut now = begun;
         for running in looks {
-            let before = seen.get(&THREAD).is_some_and(|seen: &Seen| seen.slow);
+            let before = seen.get(&THREAD).is_some_and(|seen: &Seen| seen.slow.is_some());
             watchdog.look(running.as_slice(), now, &mut seen, &mut log);
-            found.extend(seen.get(&THREAD).filter(|seen| seen.slow && !before).map(|seen| seen.running.callback));
+            found.extend(
+                seen.get(&THREAD).filter(|seen| seen.slow.is_some() && !before).map(|seen| seen.running.callback),
+            );
             now += Duration::from_millis(20);
         }
         found

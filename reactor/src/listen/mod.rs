@@ -346,7 +346,7 @@ impl Reactor {
 
     fn add_port(&self, port: &Port) {
         let mut ports = self.0.ports.borrow_mut();
-        ports.retain(|port| !port.has_closed());
+        ports.retain(|port| !port.is_over());
         ports.push(port.clone());
     }
 }

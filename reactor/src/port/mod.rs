@@ -82,8 +82,7 @@ pub struct Port(Rc<PortState>);
 
 /// Shared by the handles of a port and the task that listens.
 struct PortState {
-    host: Address,
-    /// Counts the port's connections.
+    /// Has the address, and counts the port's connections.
     intake: Rc<Intake>,
     refusals: Cell<Refusals>,
     accept_wait_count: Cell<u64>,
@@ -134,7 +133,7 @@ impl CutOff {
 impl Port {
     /// The address the port listens on; if port 0 was requested, with the port the system chose. Twisted's `getHost`.
     pub fn host(&self) -> Address {
-        self.0.host.clone()
+        self.0.intake.host.clone()
     }
 
     /// Stops accepting at once; the socket is closed in the reactor's next turn. Accepted connections go on. A datagram
@@ -189,6 +188,16 @@ impl Port {
     /// Whether it is [paused](Self::pause).
     pub fn is_paused(&self) -> bool {
         self.0.paused.get()
+    }
+
+    /// Whether it has not been asked to stop, and has not failed.
+    pub fn is_listening(&self) -> bool {
+        !self.0.stopping.get()
+    }
+
+    /// Whether it is for datagrams, and not for connections.
+    pub fn is_for_datagrams(&self) -> bool {
+        self.0.acceptor.borrow().is_none()
     }
 
     /// Resolves when the port has closed, whatever stopped it.
@@ -258,8 +267,7 @@ impl Port {
 
     pub(crate) fn new(host: Address) -> Self {
         Self(Rc::new(PortState {
-            host,
-            intake: Rc::default(),
+            intake: Rc::new(Intake::new(host)),
             refusals: Cell::default(),
             accept_wait_count: Cell::new(0),
             stopping: Cell::new(false),
@@ -385,6 +393,11 @@ impl Port {
     pub(crate) fn has_closed(&self) -> bool {
         self.0.closed.get()
     }
+
+    /// Whether it has closed, and so have its connections.
+    pub(crate) fn is_over(&self) -> bool {
+        self.has_closed() && self.connection_count() == 0
+    }
 }
 
 /// Resolves when a port has closed, from [`Port::stop_listening`] or [`Port::finished`]. Dropping it changes nothing.
@@ -420,7 +433,7 @@ impl Hash for Port {
 impl fmt::Debug for Port {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Port")
-            .field("host", &self.0.host)
+            .field("host", &self.0.intake.host)
             .field("connections", &self.0.intake.alive())
             .field("paused", &self.0.paused.get())
             .field("closed", &self.0.closed.get())

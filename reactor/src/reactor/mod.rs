@@ -9,7 +9,7 @@ pub(crate) mod run;
 pub(crate) mod standalone;
 pub(crate) mod turn;
 
-use std::any::type_name;
+use std::any::{type_name, type_name_of_val};
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -93,7 +93,7 @@ impl Reactor {
         let backend = TokioBackend { runtime: RefCell::new(Some(runtime)), drivers: Rc::downgrade(&drivers) };
         let reactor = Self(Core::new(hub, ports, Backend::Tokio(backend)));
         reactor.0.spawn_task(timers_and_inbox(Rc::downgrade(&reactor.0)));
-        reactor.0.spawn_task(run_drivers(drivers));
+        reactor.0.spawn_task(run_drivers(drivers, Rc::clone(&reactor.0.hub)));
         Ok(reactor)
     }
 
@@ -107,7 +107,8 @@ impl Reactor {
     /// requested by a timed call is made in a later turn, even with no delay. A panic in it is logged. Twisted's
     /// `callLater`.
     pub fn call_later(&self, delay: Duration, call: impl FnOnce() + 'static) -> DelayedCall {
-        let timer = self.0.hub.timers.add(delay, Action::Run(Box::new(call)));
+        // The type's name tells where the function was written.
+        let timer = self.0.hub.timers.add(delay, Action::Run(type_name_of_val(&call), Box::new(call)));
         DelayedCall::new(&self.0.hub.timers, timer)
     }
 

@@ -100,7 +100,7 @@ impl Reactor {
             }
         };
         let runtime = runtime.take().expect("the runtime is there until the reactor runs");
-        let beating = Beating::begin();
+        let beating = Beating::begin(core.shared_ports.number);
         let ran = with_last_resort(|| runtime.block_on(main(core, observed_future(0, future))));
         drop(beating);
         core.phase.set(Phase::Stopped);

@@ -1,3 +1,4 @@
+use std::any::type_name_of_val;
 use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -129,11 +130,12 @@ impl Reactor {
     /// assert_eq!(seen.get(), 3);
     /// ```
     pub fn call_every(&self, interval: Duration, call: impl FnMut(Tick) + 'static) -> LoopingCall {
+        let name = type_name_of_val(&call);
         let call = Rc::new(RefCell::new(Some(call)));
         LoopingCall::start(&self.0.hub.timers, interval, move |timers, delay, planned| {
             let call = Rc::clone(&call);
             let run = move || planned.run(&call, |call, tick| call(tick));
-            Some(DelayedCall::new(timers, timers.add(delay, Action::Run(Box::new(run)))))
+            Some(DelayedCall::new(timers, timers.add(delay, Action::Run(name, Box::new(run)))))
         })
     }
 

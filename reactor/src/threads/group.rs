@@ -34,6 +34,7 @@ struct Members {
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) remote: RemoteReactor,
+    number: usize,
     load: Load,
 }
 
@@ -74,6 +75,7 @@ impl<E: From<io::Error> + Send> Group<E> {
             reactor.stop();
         }
         members.reactors.push(Member::of(reactor));
+        members.reactors.sort_by_key(|member| member.number);
     }
 
     /// Runs `first` here and `other` on a thread for each further number; returns the first error when all have ended. A
@@ -122,27 +124,37 @@ impl<E: From<io::Error> + Send> Group<E> {
 
 impl Member {
     fn of(reactor: &Reactor) -> Self {
-        Self { remote: reactor.remote(), load: Arc::clone(&reactor.0.shared_ports.load) }
+        Self {
+            remote: reactor.remote(),
+            number: reactor.thread_number(),
+            load: Arc::clone(&reactor.0.shared_ports.load),
+        }
     }
 
     /// The number of connections that its ports have accepted.
     pub(crate) fn load(&self) -> usize {
         self.load.load(Ordering::Relaxed)
     }
-
-    /// Calls `call` on the reactor's thread; resolves with its result, or with `None` if the reactor has ended.
-    pub(crate) async fn call<T: Send + 'static>(&self, call: impl FnOnce(&Reactor) -> T + Send + 'static) -> Option<T> {
-        let (tell, told) = tokio::sync::oneshot::channel();
-        let call = move |reactor: &Reactor| {
-            // The caller may have given up.
-            let _ = tell.send(call(reactor));
-        };
-        self.remote.queue(call, 0, Room::Whatever).ok()?;
-        told.await.ok()
-    }
 }
 
 impl Reactor {
+    /// The reactors that [run together](crate::run_on_threads) and have not ended, by handles for other threads; this one is
+    /// among them. They are in the order of their [numbers](Self::thread_number).
+    ///
+    /// ```
+    /// # use reactor::Reactor;
+    /// # async fn count(reactor: &Reactor) -> usize {
+    /// let mut connections = 0;
+    /// for thread in reactor.threads() {
+    ///     connections += thread.ask(Reactor::connection_count).await.unwrap_or(0);
+    /// }
+    /// connections
+    /// # }
+    /// ```
+    pub fn threads(&self) -> Vec<RemoteReactor> {
+        self.members().into_iter().map(|member| member.remote).filter(|remote| !remote.has_ended()).collect()
+    }
+
     /// The reactors that run with this one, itself included.
     pub(crate) fn members(&self) -> Vec<Member> {
         let group = self.0.parts.get::<GroupPart>().0.borrow().clone();

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures_channel::oneshot;
 
 use crate::reactor::Reactor;
 use crate::reactor::core::Core;
@@ -42,6 +43,28 @@ impl RemoteReactor {
         self.queue(call, 0, Room::Limited)
     }
 
+    /// Calls `call` on the reactor's thread, in one of its next turns, and resolves with its result: for code of another
+    /// reactor, or of the same. `None` if the reactor ends before that, or if the call panics, which is logged.
+    ///
+    /// ```
+    /// use reactor::Reactor;
+    ///
+    /// let reactor = Reactor::new()?;
+    /// let remote = reactor.remote();
+    /// let ports = reactor.run_until(async move { remote.ask(|reactor| reactor.ports().len()).await })?;
+    /// assert_eq!(ports, Some(0));
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    pub async fn ask<T: Send + 'static>(&self, call: impl FnOnce(&Reactor) -> T + Send + 'static) -> Option<T> {
+        let (tell, told) = oneshot::channel();
+        let call = move |reactor: &Reactor| {
+            // The caller may have given up.
+            let _ = tell.send(call(reactor));
+        };
+        self.queue(call, 0, Room::Whatever).ok()?;
+        told.await.ok()
+    }
+
     /// Queues a call with its number of bytes, if there is room or `room` does not require any.
     pub(super) fn queue(
         &self,
@@ -55,6 +78,10 @@ impl RemoteReactor {
     /// The handle of a reactor that is gone.
     fn closed() -> Self {
         Self(Inbox::new().queue())
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.0.is_closed()
     }
 
     /// Whether this is the reactor's thread.
@@ -75,6 +102,8 @@ impl RemoteReactor {
 pub struct RemoteTransport {
     reactor: RemoteReactor,
     id: u64,
+    /// How many connections it is inside of.
+    depth: usize,
 }
 
 impl RemoteTransport {
@@ -117,9 +146,9 @@ impl RemoteTransport {
     }
 
     fn with(&self, f: impl FnOnce(&Transport) + Send + 'static, bytes: usize, room: Room) -> Result<(), RemoteError> {
-        let id = self.id;
+        let (id, depth) = (self.id, self.depth);
         let call = move |reactor: &Reactor| {
-            if let Some(transport) = reactor.0.roster.remote(id) {
+            if let Some(transport) = reactor.0.roster.remote(id, depth) {
                 f(&transport);
             }
         };
@@ -138,11 +167,12 @@ impl Transport {
     /// A handle of this connection for other threads and other reactors. A connection without such a handle pays
     /// nothing for the possibility. If the reactor is gone, the handle is that of an ended connection.
     pub fn remote(&self) -> RemoteTransport {
+        let (id, depth) = (self.0.id, self.0.depth());
         let Some(reactor) = self.try_reactor() else {
-            return RemoteTransport { reactor: RemoteReactor::closed(), id: self.0.id };
+            return RemoteTransport { reactor: RemoteReactor::closed(), id, depth };
         };
         reactor.0.roster.add_remote(self);
-        RemoteTransport { reactor: reactor.remote(), id: self.0.id }
+        RemoteTransport { reactor: reactor.remote(), id, depth }
     }
 }
 
@@ -154,7 +184,7 @@ impl fmt::Debug for RemoteReactor {
 
 impl PartialEq for RemoteTransport {
     fn eq(&self, other: &Self) -> bool {
-        self.id == other.id && Arc::ptr_eq(&self.reactor.0, &other.reactor.0)
+        (self.id, self.depth) == (other.id, other.depth) && Arc::ptr_eq(&self.reactor.0, &other.reactor.0)
     }
 }
 

@@ -16,6 +16,16 @@ pub(crate) trait Callee {
 /// Hears when a call is due: the shared state of a connection or a datagram port.
 pub(crate) trait Notify {
     fn notify(&self, call: Call);
+    fn whose(&self) -> Whose;
+}
+
+/// What a call belongs to.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Whose {
+    /// The number of the connection, or of the datagram port.
+    pub(crate) connection: Option<u64>,
+    /// The type of its protocol, or of a function; empty if there is none any more.
+    pub(crate) name: &'static str,
 }
 
 /// A call that finds its object only when it is due.

@@ -203,6 +203,11 @@ impl Calls {
         target
     }
 
+    /// The type of the protocol; empty before it exists, and afterwards.
+    pub(crate) fn name(&self) -> &'static str {
+        self.target().map_or("", |target| target.name)
+    }
+
     fn with_lists(&self, change: impl FnOnce(&mut Lists)) {
         change(self.lists.borrow_mut().get_or_insert_default());
     }

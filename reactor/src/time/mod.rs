@@ -3,6 +3,7 @@
 pub(crate) mod call;
 pub(crate) mod calls;
 pub(crate) mod clock;
+pub(crate) mod coarse_clock;
 pub(crate) mod deferred_call;
 pub(crate) mod delayed_call;
 pub(crate) mod panic_log;

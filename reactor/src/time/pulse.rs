@@ -7,7 +7,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 use std::thread::{self, Thread};
 
 use crate::util::lock::lock;
@@ -31,6 +31,8 @@ static ANY_SLEEPER: AtomicBool = AtomicBool::new(false);
 #[derive(Default)]
 pub(crate) struct Pulse {
     taken: AtomicBool,
+    /// The number of the reactor among those that run as one.
+    reactor: AtomicUsize,
     /// Whether the loop waits for the system.
     waits: AtomicBool,
     /// Grows with each callback that is not inside another.
@@ -119,6 +121,8 @@ pub(crate) struct Subject {
 pub(crate) struct Running {
     /// Which thread.
     pub(crate) thread: usize,
+    /// The number of its reactor among those that run as one.
+    pub(crate) reactor: usize,
     /// Grows with each callback that is not inside another.
     pub(crate) beats: u64,
     /// The innermost; empty between callbacks.
@@ -232,7 +236,7 @@ impl Pulse {
         let name = (callback >> 8) as usize;
         let name = name.checked_sub(1).and_then(|index| lock(&NAMES).get(index).copied()).unwrap_or_default();
         let callback = CALLBACKS.get(callback as usize & 0xff).copied().unwrap_or_default();
-        Some(Running { thread, beats, callback, name, connection })
+        Some(Running { thread, reactor: self.reactor.load(Relaxed), beats, callback, name, connection })
     }
 }
 
@@ -240,7 +244,7 @@ impl Pulse {
 pub(crate) struct Beating(&'static Pulse);
 
 impl Beating {
-    pub(crate) fn begin() -> Self {
+    pub(crate) fn begin(reactor: usize) -> Self {
         let mut all = lock(&ALL);
         let free = all.iter().find(|pulse| !pulse.taken.load(Relaxed)).copied();
         let pulse = free.unwrap_or_else(|| {
@@ -251,6 +255,7 @@ impl Beating {
         for number in [&pulse.connection, &pulse.callback, &pulse.slow_callbacks, &pulse.panics] {
             number.store(0, Relaxed);
         }
+        pulse.reactor.store(reactor, Relaxed);
         pulse.taken.store(true, Relaxed);
         drop(all);
         PULSE.set(Some(pulse));
@@ -273,7 +278,7 @@ mod tests {
 
     #[test]
     fn what_runs_inside_another_callback_is_named_and_takes_the_time_of_that() {
-        let _beating = Beating::begin();
+        let _beating = Beating::begin(0);
         let seen = || PULSE.get().unwrap().running(0).map(|running| (running.callback, running.beats)).unwrap();
         let subject = |callback| Subject { connection: 1, name: number_of("Outer"), callback };
         let before = seen();

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use slab::Slab;
 
-use crate::time::call::{Call, Notify};
+use crate::time::call::{Call, Notify, Whose};
 use crate::time::clock::Clock;
 use crate::time::panic_log::log_panic_of;
 use crate::time::pulse::Callback;
@@ -43,8 +43,8 @@ struct TimerEntry {
 
 /// What to do when a call is due.
 pub(crate) enum Action {
-    /// Call a function of the reactor's.
-    Run(Box<dyn FnOnce()>),
+    /// Call this function, with its type or another name.
+    Run(&'static str, Box<dyn FnOnce()>),
     /// Call a connection's or a datagram port's protocol.
     Notify(Weak<dyn Notify>, Call),
 }
@@ -137,6 +137,18 @@ impl Timers {
         Some(queue.entries.remove(index).action)
     }
 
+    /// When the calls are due that come first, up to this many, and whose they are.
+    pub(crate) fn next(&self, limit: usize) -> Vec<(Instant, Whose)> {
+        let queue = self.queue.borrow();
+        let mut all: Vec<_> = queue.entries.iter().map(|(index, entry)| (entry.due_key(), index)).collect();
+        if limit < all.len() {
+            all.select_nth_unstable(limit);
+            all.truncate(limit);
+        }
+        all.sort_unstable();
+        all.into_iter().map(|((due, _), index)| (due, queue.entries[index].action.whose())).collect()
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.queue.borrow().entries.len()
     }
@@ -217,9 +229,16 @@ impl TimerEntry {
 }
 
 impl Action {
+    fn whose(&self) -> Whose {
+        match self {
+            Self::Run(name, _) => Whose { connection: None, name },
+            Self::Notify(owner, _) => owner.upgrade().map_or_else(Whose::default, |owner| owner.whose()),
+        }
+    }
+
     fn run(self) {
         match self {
-            Self::Run(call) => log_panic_of(Callback::TimedCall.of_reactor(), call),
+            Self::Run(_, call) => log_panic_of(Callback::TimedCall.of_reactor(), call),
             Self::Notify(owner, call) => {
                 if let Some(owner) = owner.upgrade() {
                     owner.notify(call);
@@ -246,13 +265,16 @@ impl Sleep {
     pub(crate) fn new(timers: &Rc<Timers>, delay: Duration) -> Self {
         let state = Rc::new(SleepState::default());
         let wake = Rc::clone(&state);
-        let action = Action::Run(Box::new(move || {
-            wake.over.set(true);
-            let waker = wake.waker.take();
-            if let Some(waker) = waker {
-                waker.wake();
-            }
-        }));
+        let action = Action::Run(
+            "a future that sleeps",
+            Box::new(move || {
+                wake.over.set(true);
+                let waker = wake.waker.take();
+                if let Some(waker) = waker {
+                    waker.wake();
+                }
+            }),
+        );
         Self { timer: timers.add(delay, action), timers: Rc::clone(timers), state }
     }
 }
@@ -298,7 +320,7 @@ mod tests {
                 // So few different deadlines that more than ten calls are due at each.
                 let delay = Duration::from_millis(timers.clock.random() % 65_536);
                 let made = Rc::clone(&made);
-                (delay, number, timers.add(delay, Action::Run(Box::new(move || made.borrow_mut().push(number)))))
+                (delay, number, timers.add(delay, Action::Run("", Box::new(move || made.borrow_mut().push(number)))))
             })
             .collect();
         assert_eq!(timers.len(), CALLS);

@@ -27,8 +27,9 @@ impl Transport {
         async move { !is_pending || told.await.is_ok() }
     }
 
-    /// The transport of the protocol inside all layers.
-    pub(crate) fn innermost(&self) -> Self {
+    /// The transport of the protocol inside all layers: this one, if there are none. What it [writes](Self::write) is written
+    /// inside them.
+    pub fn innermost(&self) -> Self {
         self.layers().last().unwrap_or_else(|| self.clone())
     }
 

@@ -12,6 +12,7 @@ pub(crate) mod own_handle;
 pub(crate) mod roster;
 pub(crate) mod state;
 pub(crate) mod switching;
+pub(crate) mod traffic;
 
 use std::fmt::Write as _;
 use std::future::Future;
@@ -62,7 +63,7 @@ pub struct Transport(pub(crate) Rc<State>);
 
 impl Transport {
     pub(crate) fn new(hub: &Rc<Hub>, host: Address, peer: Address, output_limit: usize) -> Self {
-        Self(Rc::new(State::new(hub, host, peer, output_limit)))
+        Self(Rc::new(State::new(hub, hub.take_id(), host, peer, output_limit)))
     }
 
     /// A transport inside another, which a layer gives to the protocol inside it. The caller drives a
@@ -74,7 +75,7 @@ impl Transport {
     /// The same, with addresses of its own.
     pub(crate) fn nested_at(outer: &Self, host: Address, peer: Address) -> Self {
         let limit = outer.0.output_limit();
-        let inner = Self::new(&outer.0.hub, host, peer, limit);
+        let inner = Self(Rc::new(State::new(&outer.0.hub, outer.0.id, host, peer, limit)));
         inner.0.set_outer(Rc::clone(&outer.0));
         inner
     }
@@ -237,6 +238,12 @@ impl Transport {
     #[inline]
     pub fn is_closing(&self) -> bool {
         !self.0.is_open()
+    }
+
+    /// The connection's number, which logs have, and [`ConnectionInfo`](crate::inspect::ConnectionInfo). The reactor gives
+    /// each only once; what is inside a layer has that of the connection around it.
+    pub fn id(&self) -> u64 {
+        self.0.id
     }
 
     /// The peer's address, as it was when the connection was made. Twisted's `getPeer`.

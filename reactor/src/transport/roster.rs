@@ -19,8 +19,8 @@ pub(crate) struct Roster {
     connections: RefCell<Slab<Transport>>,
     /// How many there ever were.
     opened: Cell<u64>,
-    /// The connections that other threads have handles for, by id.
-    remotes: RefCell<HashMap<u64, Weak<State>>>,
+    /// The connections that other threads have handles for, by id, and how many connections they are inside of.
+    remotes: RefCell<HashMap<(u64, usize), Weak<State>>>,
     /// Sockets that only wait for the peer to take the rest and close.
     lingering: Cell<usize>,
     /// Woken when a connection has ended or a socket has stopped lingering.
@@ -62,6 +62,12 @@ impl Roster {
         all
     }
 
+    /// The live connection with this number.
+    pub(crate) fn find(&self, id: u64) -> Option<Transport> {
+        let connections = self.connections.borrow();
+        connections.iter().map(|(_, transport)| transport).find(|transport| transport.0.id == id).cloned()
+    }
+
     /// Looks at each live connection. No user code may run meanwhile.
     pub(crate) fn for_each(&self, look: impl FnMut(&Transport)) {
         self.connections.borrow().iter().map(|(_, transport)| transport).for_each(look);
@@ -80,11 +86,11 @@ impl Roster {
         if remotes.len() == remotes.capacity() {
             remotes.retain(|_, state| state.strong_count() > 0);
         }
-        remotes.insert(transport.0.id, Rc::downgrade(&transport.0));
+        remotes.insert((transport.0.id, transport.0.depth()), Rc::downgrade(&transport.0));
     }
 
-    pub(crate) fn remote(&self, id: u64) -> Option<Transport> {
-        self.remotes.borrow().get(&id)?.upgrade().map(Transport)
+    pub(crate) fn remote(&self, id: u64, depth: usize) -> Option<Transport> {
+        self.remotes.borrow().get(&(id, depth))?.upgrade().map(Transport)
     }
 
     pub(crate) fn lingering(&self) -> usize {

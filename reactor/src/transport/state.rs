@@ -13,7 +13,7 @@ use crate::address::peer_credentials::PeerCredentials;
 use crate::hub::Hub;
 use crate::hub::intake::{Displace, Intake};
 use crate::hub::output::{Output, Stock};
-use crate::time::call::{Call, Notify};
+use crate::time::call::{Call, Notify, Whose};
 use crate::time::calls::{Calls, Owner};
 use crate::time::panic_log::log_panic;
 use crate::transport::attached_values::AttachedValues;
@@ -21,10 +21,12 @@ use crate::transport::close_reason::CloseReason;
 use crate::transport::descriptors::queue::DescriptorQueue;
 use crate::transport::lifecycle::{Drain, Eof, Lifecycle, Pace};
 use crate::transport::moving::pump::Pump;
+use crate::transport::traffic::tap::Tap;
 
 /// The state of one connection, as its handles and its driver see it.
 pub(crate) struct State {
     pub(crate) hub: Rc<Hub>,
+    /// The connection's number, which the connections inside its layers have, too.
     pub(crate) id: u64,
     host: Address,
     peer: Address,
@@ -91,6 +93,8 @@ pub(crate) struct Cold {
     pub(crate) on_drain: Option<Call>,
     /// The receivers of the close reason.
     pub(crate) watchers: Vec<oneshot::Sender<CloseReason>>,
+    /// Those who watch what passes.
+    pub(super) taps: Vec<Tap>,
     /// The receivers that wait for the connection to be established.
     pub(super) establishing: Vec<oneshot::Sender<()>>,
     /// How to replace the protocol, and what it has left.
@@ -114,10 +118,10 @@ pub(super) enum Parent {
 }
 
 impl State {
-    pub(crate) fn new(hub: &Rc<Hub>, host: Address, peer: Address, output_limit: usize) -> Self {
+    pub(crate) fn new(hub: &Rc<Hub>, id: u64, host: Address, peer: Address, output_limit: usize) -> Self {
         Self {
             hub: Rc::clone(hub),
-            id: hub.take_id(),
+            id,
             host,
             peer,
             parent: OnceCell::new(),
@@ -300,6 +304,9 @@ impl State {
 
     /// Records that the first `n` bytes of the output have left.
     pub(crate) fn sent(&self, n: usize) {
+        if self.any_taps() {
+            self.tell_sent(n);
+        }
         let (gone, left) = {
             let mut output = self.output.borrow_mut();
             (output.advance(n, &self.hub.stock), output.len())
@@ -369,7 +376,7 @@ impl State {
         }
     }
 
-    pub(super) fn pump(&self) -> Option<&Weak<dyn Pump>> {
+    pub(crate) fn pump(&self) -> Option<&Weak<dyn Pump>> {
         match self.parent.get() {
             Some(Parent::Pump(pump)) => Some(pump),
             Some(Parent::Outer(_)) | None => None,
@@ -430,5 +437,9 @@ impl Displace for State {
 impl Notify for State {
     fn notify(&self, call: Call) {
         self.call_now(call);
+    }
+
+    fn whose(&self) -> Whose {
+        Whose { connection: Some(self.id), name: self.calls.name() }
     }
 }

@@ -32,7 +32,7 @@ pub(super) fn rest(reactor: &Reactor, ids: &[u64]) -> Rested {
     let mut rested = Rested::default();
     let held = reactor.0.shared_ports.held();
     for &id in ids {
-        let Some(transport) = reactor.0.roster.remote(id).filter(|transport| !transport.0.has_ended()) else {
+        let Some(transport) = reactor.0.roster.remote(id, 0).filter(|transport| !transport.0.has_ended()) else {
             continue;
         };
         let accepted = |port: &Port| transport.0.accepted_by.get().is_some_and(|by| Rc::ptr_eq(by, port.intake()));
@@ -50,7 +50,7 @@ pub(super) fn rest(reactor: &Reactor, ids: &[u64]) -> Rested {
 
 /// Goes on with a connection at rest, behind whose output `written` belongs.
 pub(super) fn go(reactor: &Reactor, id: u64, written: &[u8]) {
-    let Some(transport) = reactor.0.roster.remote(id) else { return };
+    let Some(transport) = reactor.0.roster.remote(id, 0) else { return };
     if !written.is_empty() {
         transport.innermost().0.restore_unsent(written);
     }
@@ -61,7 +61,7 @@ pub(super) fn go(reactor: &Reactor, id: u64, written: &[u8]) {
 
 /// Ends a connection at rest, which goes on elsewhere. Returns what was written since the rest began.
 pub(super) fn release(reactor: &Reactor, id: u64) -> Vec<u8> {
-    let mover = reactor.0.roster.remote(id).and_then(|transport| transport.0.mover());
+    let mover = reactor.0.roster.remote(id, 0).and_then(|transport| transport.0.mover());
     mover.map_or_else(Vec::new, |mover| mover.release())
 }
 

@@ -168,7 +168,7 @@ impl Offer {
         let mut next_id = 0;
         for member in self.reactor.members() {
             let keys = Arc::clone(&names);
-            let Some(ids) = member.call(move |reactor| live::candidates(reactor, &keys)).await else { continue };
+            let Some(ids) = member.remote.ask(move |reactor| live::candidates(reactor, &keys)).await else { continue };
             // Some are not able to at one moment and are at the next.
             let mut left = ids;
             for _ in 0..ROUNDS {
@@ -230,7 +230,7 @@ impl Offer {
                     let _ = tell.send(());
                 });
             };
-            member.call(close).await;
+            member.remote.ask(close).await;
             // An error means that the reactor has ended, and its ports with it.
             let _ = told.await;
         });
@@ -260,7 +260,7 @@ struct Resting {
 impl Batch<'_> {
     /// Hands over those that can go on now; returns how many are gone, and those that could not.
     async fn hand_over(mut self, offer: &Offer, line: &mut Line, ids: Vec<u64>) -> io::Result<(usize, Vec<u64>)> {
-        let Some(rested) = self.member.call(move |reactor| live::rest(reactor, &ids)).await else {
+        let Some(rested) = self.member.remote.ask(move |reactor| live::rest(reactor, &ids)).await else {
             return Ok((0, Vec::new()));
         };
         let live::Rested { connections, not_now } = rested;
@@ -316,7 +316,7 @@ impl Batch<'_> {
         let kept = self.connections.iter().filter(|connection| !is_gone(connection));
         let kept: Vec<_> = kept.map(|connection| connection.local).collect();
         let count = gone.len();
-        let written = self.member.call(move |reactor| {
+        let written = self.member.remote.ask(move |reactor| {
             kept.iter().for_each(|id| live::go(reactor, *id, &[]));
             gone.iter().map(|id| live::release(reactor, *id)).collect::<Vec<_>>()
         });

@@ -129,7 +129,7 @@ pub(super) async fn take_over(reactor: &Reactor, before: net::UnixStream, listen
     // If the previous process has ended meanwhile, it is this one's turn; and a connection that was accepted is this one's,
     // whatever becomes of the rest.
     for (_, (member, id)) in mem::take(&mut got.accepted) {
-        member.call(move |reactor| live::go(reactor, id, &[])).await;
+        member.remote.ask(move |reactor| live::go(reactor, id, &[])).await;
     }
     if result.is_ok() && got.connections > 0 {
         tracing::info!(connections = got.connections, "connections go on here");
@@ -170,7 +170,7 @@ async fn converse(reactor: &Reactor, line: &mut Line, got: &mut Got) -> io::Resu
             }
             Some((Message::Released { id, written }, _)) => {
                 let (member, local) = got.accepted.remove(&id).ok_or_else(malformed)?;
-                member.call(move |reactor| live::go(reactor, local, &written)).await;
+                member.remote.ask(move |reactor| live::go(reactor, local, &written)).await;
             }
             Some((Message::NoMore, _)) => line.tell(&Message::Done).await?,
             Some((Message::Failed(why), _)) => return Err(io::Error::other(why)),
@@ -186,7 +186,7 @@ async fn resume(reactor: &Reactor, key: PortKey, at_rest: AtRest) -> Option<(Mem
     let mut at_rest = Some(at_rest);
     for member in members {
         let (key, given) = (key.clone(), at_rest.take()?);
-        match member.call(move |reactor| live::resume(reactor, &key, given)).await? {
+        match member.remote.ask(move |reactor| live::resume(reactor, &key, given)).await? {
             Ok(id) => return Some((member, id)),
             Err(back) => at_rest = back,
         }

@@ -188,7 +188,7 @@ impl Program {
         }
         for member in reactor.members() {
             // `None` means that it has ended.
-            let _ = member.call(|reactor| reactor.0.hub.release_clients()).await;
+            let _ = member.remote.ask(|reactor| reactor.0.hub.release_clients()).await;
         }
         Ok(())
     }

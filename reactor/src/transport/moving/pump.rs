@@ -2,12 +2,18 @@
 
 use std::os::fd::OwnedFd;
 
+use crate::transport::traffic::sums::Traffic;
+
 /// What moves a connection's bytes.
 pub(crate) trait Pump {
     /// Has the connection checked again soon.
     fn wake(&self);
     /// Makes the calls that are due, now.
     fn turn(&self);
+    /// What has passed, if it is bytes.
+    fn traffic(&self) -> Option<&Traffic> {
+        None
+    }
     /// Lets nothing happen to the connection until [`go`](Self::go) or [`release`](Self::release), and returns what another
     /// process needs to go on with it; `None` if none can at this moment.
     fn rest(&self) -> Option<AtRest> {

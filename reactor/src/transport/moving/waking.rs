@@ -34,6 +34,11 @@ impl State {
         state
     }
 
+    /// How many connections it is inside of.
+    pub(crate) fn depth(&self) -> usize {
+        std::iter::successors(self.outer(), |state| state.outer()).count()
+    }
+
     /// The connection that all layers around this one are layers of.
     pub(crate) fn root(&self) -> &Self {
         let mut state = self;
