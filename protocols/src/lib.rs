@@ -171,6 +171,7 @@
 //! | piece | what it is |
 //! |---|---|
 //! | [`MemcacheClient`](memcache::MemcacheClient) | a client of memcached: each request returns a future of its answer, such as a [`MemcacheItem`](memcache::MemcacheItem) |
+//! | [`Metrics`](metrics::Metrics) | numbers of the reactor and the program for Prometheus, in OpenMetrics |
 //! | [`PortForward`](forward::PortForward) | forwards each connection to another address |
 //! | [`WebSocket`](web_socket::WebSocket) | web sockets that carry any protocol, for servers and clients: a factory around a factory |
 //! | [`add_endpoint_schemes`] | web sockets and PROXY headers in endpoint descriptions: `web:tcp:8007` |
@@ -191,6 +192,7 @@ pub mod forward;
 pub mod ident;
 pub mod line;
 pub mod memcache;
+pub mod metrics;
 pub mod policies;
 pub mod proxy_header;
 pub mod receiver;

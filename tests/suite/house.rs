@@ -33,7 +33,7 @@ const FOLDERS: [&str; 24] = [
 ];
 
 /// The folders of `protocols`, likewise.
-const FOLDERS_OF_PROTOCOLS: [&str; 19] = [
+const FOLDERS_OF_PROTOCOLS: [&str; 20] = [
     "policies",
     "tls",
     "receiver",
@@ -53,6 +53,7 @@ const FOLDERS_OF_PROTOCOLS: [&str; 19] = [
     "ident",
     "wire",
     "console",
+    "metrics",
 ];
 
 /// The first folder that may name Tokio: what stands before it knows no runtime.

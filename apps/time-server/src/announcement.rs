@@ -1,9 +1,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use reactor::Reactor;
-use reactor::service::{EndpointService, Service, ServiceError};
+use reactor::service::{EndpointService, ServiceError};
+use reactor::{Reactor, service};
 
+use crate::arguments::Service;
 use crate::journal::Journal;
 use crate::location::Location;
 
@@ -22,7 +23,7 @@ impl Announcement {
 }
 
 #[async_trait::async_trait(?Send)]
-impl Service for Announcement {
+impl service::Service for Announcement {
     fn name(&self) -> &str {
         "announcement"
     }
@@ -34,7 +35,10 @@ impl Service for Announcement {
                 if self.reactor.thread_number() == 0 {
                     self.journal.waiting(service.name(), &location.at(&port.host()));
                 }
-                listening.push(port);
+                // These alone are no reason to go on.
+                if service.name() != Service::Metrics.name() {
+                    listening.push(port);
+                }
             }
         }
         let reactor = self.reactor.clone();

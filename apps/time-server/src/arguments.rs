@@ -50,9 +50,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "HOST", requires = "web")]
     pub(crate) web_host: Vec<String>,
 
+    /// Serve numbers for Prometheus (OpenMetrics) at `/metrics`: `localhost:9100`, `unix:/run/time-metrics.sock:mode=600`. All
+    /// that reach the ENDPOINT may read them
+    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
+    pub(crate) metrics: Vec<Endpoint>,
+
     /// Serve standard input and output like one connection, as inetd and socat expect: like --tcp stdio:, and a failure
     /// of the connection is one of the program
-    #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines", "web"])]
+    #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines", "web", "metrics"])]
     pub(crate) stdio: bool,
 
     /// The maximum number of connections of each ADDR and PATH at a time (limited only by open files)
@@ -173,6 +178,8 @@ pub(crate) enum Service {
     Web,
     Unix,
     UnixLines,
+    /// It answers no client with the time.
+    Metrics,
 }
 
 impl Service {
@@ -184,6 +191,7 @@ impl Service {
             Self::Web => "web",
             Self::Unix => "unix",
             Self::UnixLines => "unix-lines",
+            Self::Metrics => "metrics",
         }
     }
 }
@@ -205,9 +213,11 @@ impl Arguments {
     }
 
     /// The services over connections, with the descriptions of their endpoints; the default if the arguments name no
-    /// service at all.
+    /// service at all. Last, and no service in that sense, the metrics.
     pub(crate) fn services(&self) -> Vec<(Service, String)> {
-        let all = |endpoints: &[Endpoint]| endpoints.iter().map(|endpoint| self.description_of(endpoint)).collect();
+        let all = |endpoints: &[Endpoint]| -> Vec<_> {
+            endpoints.iter().map(|endpoint| self.description_of(endpoint)).collect()
+        };
         let unix = |paths: &[String]| paths.iter().map(|path| self.description_of_path(path)).collect();
         let services: [(_, Vec<_>); 5] = [
             (Service::Tcp, all(&self.tcp)),
@@ -219,10 +229,11 @@ impl Arguments {
         let with_their_service = |(service, descriptions): (_, Vec<_>)| {
             descriptions.into_iter().map(move |description| (service, description))
         };
-        let services: Vec<_> = services.into_iter().flat_map(with_their_service).collect();
+        let mut services: Vec<_> = services.into_iter().flat_map(with_their_service).collect();
         if services.is_empty() && self.udp.is_empty() {
-            return vec![(Service::Tcp, self.description_of(&Endpoint::Address(on_all_interfaces(DEFAULT_PORT))))];
+            services.push((Service::Tcp, self.description_of(&Endpoint::Address(on_all_interfaces(DEFAULT_PORT)))));
         }
+        services.extend(all(&self.metrics).into_iter().map(|description| (Service::Metrics, description)));
         services
     }
 
@@ -328,6 +339,9 @@ mod tests {
             assert!(matches!(&services[..], [(service, _)] if *service != Service::Tcp), "{services:?}");
         }
         assert_eq!(parse("time-server --udp 0").unwrap().services(), []);
+        let services = parse("time-server --metrics localhost:9100").unwrap().services();
+        let services: Vec<_> = services.iter().map(|(service, _)| *service).collect();
+        assert_eq!(services, [Service::Tcp, Service::Metrics]);
     }
 
     #[test]

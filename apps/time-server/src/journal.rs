@@ -7,6 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 use std::{io, thread};
 
+use protocols::metrics::prometheus_client::metrics::counter::Counter;
 use reactor::Address;
 use tracing::Level;
 
@@ -24,6 +25,15 @@ pub(crate) struct Journal {
     format: Format,
     /// Lines dropped since the last that found room.
     left_out: AtomicU64,
+    /// What was received of all clients.
+    pub(crate) received: Received,
+}
+
+/// What was received and answered, since the server began.
+#[derive(Debug, Default)]
+pub(crate) struct Received {
+    pub(crate) messages: Counter,
+    pub(crate) bytes: Counter,
 }
 
 #[derive(Debug)]
@@ -53,7 +63,7 @@ impl Journal {
         let waiting = Arc::new(AtomicUsize::new(0));
         let written = Arc::clone(&waiting);
         thread::Builder::new().name("journal".to_owned()).spawn(move || write_all(&given, &written, output))?;
-        Ok(Self { entries, waiting, tells_data, format, left_out: AtomicU64::new(0) })
+        Ok(Self { entries, waiting, tells_data, format, left_out: AtomicU64::new(0), received: Received::default() })
     }
 
     pub(crate) fn waiting(&self, service: &str, location: &str) {
@@ -71,6 +81,8 @@ impl Journal {
     }
 
     pub(crate) fn received(&self, peer: &Address, data: &[u8]) {
+        self.received.messages.inc();
+        self.received.bytes.inc_by(data.len() as u64);
         if self.tells_data {
             let data = String::from_utf8_lossy(data);
             self.tell(match self.format {

@@ -17,8 +17,13 @@ impl Location {
     /// The location of a service at the endpoint with this description.
     pub(crate) fn of(service: Service, description: &str) -> Self {
         let mut location = Self::default();
-        if service == Service::Web {
-            (location.is_page, location.path) = (true, Some("/".to_owned()));
+        let page = match service {
+            Service::Web => Some("/"),
+            Service::Metrics => Some("/metrics"),
+            _ => None,
+        };
+        if let Some(path) = page {
+            (location.is_page, location.path) = (true, Some(path.to_owned()));
         }
         let mut pieces = pieces(description).into_iter().peekable();
         // Around the transport there may be other endpoints, each with keywords before the next.
@@ -83,6 +88,7 @@ mod tests {
             (Service::Tcp, "web:tcp:0", "ws://[::1]:80/"),
             (Service::Tcp, "web:text=yes:path=/a\\:b:tls:0:certificate=a.pem", "wss://[::1]:80/a:b"),
             (Service::Web, "tcp:0:interface=\\:\\:1", "http://[::1]:80/"),
+            (Service::Metrics, "tcp:0", "http://[::1]:80/metrics"),
             (Service::Web, "timeouts:idle=9:haproxy:tls:certificate=a.pem:tcp:0", "https://[::1]:80/"),
         ] {
             assert_eq!(Location::of(service, description).at(&address), expected, "{description}");

@@ -22,6 +22,9 @@ use std::{fmt, io};
 use async_trait::async_trait;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use protocols::metrics::Metrics;
+use protocols::metrics::prometheus_client::metrics::info::Info;
+use protocols::metrics::prometheus_client::registry::{Registry, Unit};
 use protocols::policies::{FirstMessageTimeout, IdleTimeout};
 use protocols::{LineReceiver, add_endpoint_schemes};
 use reactor::connection::resumable;
@@ -109,6 +112,7 @@ fn services(reactor: &Reactor, arguments: &Arguments, journal: &Arc<Journal>) ->
                 limited(arguments.line_timeout, by_line(journal, stamps), FirstMessageTimeout::around)
             }
             Service::Web => Box::new(web::factory(journal, stamps, &arguments.web_host)),
+            Service::Metrics => Box::new(metrics(journal)),
         };
         let endpoint = Advised { service: service.name(), endpoint };
         ports.push((location, Rc::new(EndpointService::new(endpoint, factory))));
@@ -174,6 +178,21 @@ fn by_line(journal: &Arc<Journal>, stamps: Stamps) -> impl Factory + use<> {
         .delimiter(one_line::DELIMITER)
         .max_length(one_line::LONGEST)
         .resumable(move |lines, _state| Some(OneLine::resume(lines, Arc::clone(&resumed), stamps)))
+}
+
+/// The numbers of the reactor, and those of the journal.
+fn metrics(journal: &Journal) -> Metrics {
+    let mut registry = Registry::with_prefix("time_server");
+    let received = &journal.received;
+    registry.register(
+        "messages",
+        "Chunks, lines, datagrams and messages that were answered",
+        received.messages.clone(),
+    );
+    let help = "Bytes that were received in them";
+    registry.register_with_unit("received", help, Unit::Bytes, received.bytes.clone());
+    registry.register("build", "The version of the server", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+    Metrics::new(registry)
 }
 
 #[cfg(test)]

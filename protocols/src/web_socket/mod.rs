@@ -5,7 +5,7 @@ pub(crate) mod endpoint;
 mod frame;
 mod handle;
 mod handler;
-mod handshake;
+pub(crate) mod handshake;
 mod link;
 mod open;
 mod options;

@@ -3,6 +3,7 @@
 mod clocks;
 mod endpoints;
 mod installation;
+mod metrics;
 pub(crate) mod peers;
 mod standard_io;
 mod systemd_units;
