@@ -55,6 +55,11 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
     pub(crate) metrics: Vec<Endpoint>,
 
+    /// Serve a console, for root and the user of the server: `socat - UNIX:PATH`, then `help`. It is a UNIX socket, a PATH of mode
+    /// 600 or an ENDPOINT `unix:PATH:...`; nobody is admitted at others
+    #[arg(long, value_name = "PATH", conflicts_with = "stdio", value_parser = console)]
+    pub(crate) console: Option<String>,
+
     /// Serve standard input and output like one connection, as inetd and socat expect: like --tcp stdio:, and a failure
     /// of the connection is one of the program
     #[arg(long, conflicts_with_all = ["tcp", "lines", "udp", "unix", "unix_lines", "web", "metrics"])]
@@ -263,6 +268,17 @@ impl Arguments {
     }
 }
 
+/// The description of the endpoint of a console.
+fn console(text: &str) -> Result<String, String> {
+    if text.starts_with("unix:") || text.starts_with("systemd:") || text.starts_with("fd:") {
+        return Ok(text.to_owned());
+    }
+    if text.starts_with(['/', '.', '@']) {
+        return Ok(format!("unix:{}:mode=600", quote_string_argument(text)));
+    }
+    Err("expected the path of a UNIX socket, such as /run/time/console, or unix:PATH".to_owned())
+}
+
 /// A source of clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Endpoint {
@@ -387,6 +403,20 @@ mod tests {
         .map(|(service, description)| (service, description.to_owned()));
         assert_eq!(parse(line).unwrap().services(), [first, second, third]);
         assert!(parse("time-server --rate 0").is_err());
+    }
+
+    #[test]
+    fn a_console_is_at_a_unix_socket_for_one_user_or_at_an_endpoint() {
+        for (text, description) in [
+            ("/run/a:b", "unix:/run/a\\:b:mode=600"),
+            ("@a", "unix:@a:mode=600"),
+            ("unix:/run/a:mode=660", "unix:/run/a:mode=660"),
+        ] {
+            let arguments = parse_with("--console", text).unwrap();
+            assert_eq!(arguments.console.as_deref(), Some(description));
+            assert_eq!(arguments.services().len(), 1, "the usual port is served besides");
+        }
+        assert!(parse_with("--console", "tcp:7").is_err());
     }
 
     #[test]

@@ -1,18 +1,36 @@
 //! Logging to standard error.
 
 use std::io::{ErrorKind, IsTerminal, Write};
-use std::{env, io};
+use std::{env, io, mem};
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::reload::{Handle, Layer};
 use tracing_subscriber::util::SubscriberInitExt as _;
-use tracing_subscriber::{fmt, registry};
+use tracing_subscriber::{Registry, fmt, registry};
 
 use crate::arguments::{Arguments, Format};
 use crate::json;
 
+/// What is logged, which can be changed.
+#[derive(Clone)]
+pub(crate) struct LogFilter(Handle<Targets, Registry>);
+
+impl LogFilter {
+    /// Logs what has this level, or a graver one; of this target, or of all.
+    pub(crate) fn set(&self, level: LevelFilter, target: Option<&str>) -> Result<(), String> {
+        let changed = self.0.modify(|targets| {
+            *targets = match target {
+                Some(target) => mem::take(targets).with_target(target, level),
+                None => Targets::new().with_default(level),
+            }
+        });
+        changed.map_err(|error| error.to_string())
+    }
+}
+
 /// Sets the level from the arguments; the variable `RUST_LOG` takes precedence.
-pub(crate) fn start(arguments: &Arguments) {
+pub(crate) fn start(arguments: &Arguments) -> LogFilter {
     let level = match (arguments.quiet, arguments.verbose) {
         (0, 0) => LevelFilter::WARN,
         (0, 1) => LevelFilter::INFO,
@@ -29,6 +47,7 @@ pub(crate) fn start(arguments: &Arguments) {
         Ok(_) => (default, None),
         Err(error) => (default, Some(error)),
     };
+    let (filter, handle) = Layer::new(filter);
     let lines = fmt::layer().with_writer(io::stderr);
     let lines = lines.log_internal_errors(false); // it would panic where standard error is closed
     let log = registry().with(filter);
@@ -39,6 +58,7 @@ pub(crate) fn start(arguments: &Arguments) {
     if let Some(error) = mistake {
         tracing::warn!("RUST_LOG={variable:?} is invalid and ignored: {error}");
     }
+    LogFilter(handle)
 }
 
 /// The error, with advice if there is any.

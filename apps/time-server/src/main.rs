@@ -22,6 +22,7 @@ use std::{fmt, io};
 use async_trait::async_trait;
 use clap::error::ErrorKind;
 use clap::{CommandFactory, Parser};
+use protocols::console::Console;
 use protocols::metrics::Metrics;
 use protocols::metrics::prometheus_client::metrics::info::Info;
 use protocols::metrics::prometheus_client::registry::{Registry, Unit};
@@ -35,6 +36,7 @@ use reactor::{Factory, Port, Reactor};
 use crate::announcement::Announcement;
 use crate::arguments::{Arguments, Service};
 use crate::datagrams::DatagramStamper;
+use crate::diagnostics::LogFilter;
 use crate::journal::Journal;
 use crate::location::Location;
 use crate::one_line::OneLine;
@@ -43,7 +45,7 @@ use crate::stream::Stamper;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    diagnostics::start(&arguments);
+    let log = diagnostics::start(&arguments);
     if !arguments.stdio {
         let mut runner = Runner::new("time-server");
         if let Some(path) = &arguments.handover {
@@ -56,7 +58,9 @@ fn main() -> ExitCode {
             runner = runner.pid_file(path);
         }
         return match Journal::open(arguments.verbose > 0, arguments.log_format).map(Arc::new) {
-            Ok(journal) => runner.threads(arguments.threads()).run(|reactor| services(reactor, &arguments, &journal)),
+            Ok(journal) => {
+                runner.threads(arguments.threads()).run(|reactor| services(reactor, &arguments, &journal, &log))
+            }
             Err(error) => {
                 diagnostics::complain(&error);
                 ExitCode::FAILURE
@@ -87,18 +91,21 @@ fn serve_standard_input(arguments: &Arguments) -> io::Result<()> {
 }
 
 /// A service for each address in the arguments, followed by the announcement. Each thread has these.
-fn services(reactor: &Reactor, arguments: &Arguments, journal: &Arc<Journal>) -> Result<MultiService, ServiceError> {
+fn services(
+    reactor: &Reactor,
+    arguments: &Arguments,
+    journal: &Arc<Journal>,
+    log: &LogFilter,
+) -> Result<MultiService, ServiceError> {
     add_endpoint_schemes(reactor);
     // The user who starts the server names its endpoints, and may pass these to it.
     reactor.allow_endpoint_schemes(&["fd", "stdio", "systemd"]);
+    let listener = |option: &str, description: &str| match server_from_string(reactor, description) {
+        Ok(endpoint) => endpoint,
+        Err(error) => Arguments::command().error(ErrorKind::ValueValidation, format!("--{option} {error}")).exit(),
+    };
     let endpoints = arguments.services().into_iter().map(|(service, description)| {
-        match server_from_string(reactor, &description) {
-            Ok(endpoint) => (service, Location::of(service, &description), endpoint),
-            Err(error) => {
-                let message = format!("--{} {error}", service.name());
-                Arguments::command().error(ErrorKind::ValueValidation, message).exit()
-            }
-        }
+        (service, Location::of(service, &description), listener(service.name(), &description))
     });
     let endpoints: Vec<_> = endpoints.collect();
     let stamps = Stamps::asked_for(arguments);
@@ -129,7 +136,13 @@ fn services(reactor: &Reactor, arguments: &Arguments, journal: &Arc<Journal>) ->
     let closing = Arc::clone(journal);
     reactor.after_shutdown(move || closing.close());
     let all = MultiService::new(reactor, "all addresses").independent();
-    let all = ports.iter().fold(all, |all, (_, port)| all.with(Rc::clone(port)));
+    let mut all = ports.iter().fold(all, |all, (_, port)| all.with(Rc::clone(port)));
+    if let Some(description) = &arguments.console {
+        let log = log.clone();
+        let console = Console::new("time-server").on_log(move |level, target| log.set(level, target));
+        let endpoint = Advised { service: "console", endpoint: listener("console", description) };
+        all = all.with(EndpointService::new(endpoint, console.factory()));
+    }
     Ok(all.with(Announcement::new(reactor, Arc::clone(journal), ports)))
 }
 

@@ -38,9 +38,111 @@
 //! `trace` ends by the next line, whatever it is: an empty one, or `stop`, does nothing more; another is carried out as a command
 //! then. It shows what the innermost protocol receives and writes; with `wire`, what passes the outermost.
 
+mod collect;
+mod command;
+mod gather;
+mod output;
 mod row;
+mod session;
+mod settings;
+mod text;
 
 pub use row::{
     BusyRow, ConnectionId, ConnectionRow, HelpRow, JobsRow, NotAConnection, NotARow, PortRow, RefusedRow, Row, SlowRow,
     StatsRow, TimerRow, TrafficRow,
 };
+
+use std::fmt;
+use std::rc::Rc;
+
+use reactor::{Factory, Protocol, Transport};
+use tracing::level_filters::LevelFilter;
+
+use crate::console::session::Session;
+use crate::console::settings::Settings;
+use crate::line::LineReceiver;
+
+/// Makes a factory of consoles, for any port or endpoint.
+///
+/// On a UNIX socket it admits the user of this process and root, by the credentials that the system reports; on other kinds
+/// of connections nobody: [`users`](Self::users) and [`everybody`](Self::everybody) change that. A peer that is refused gets one
+/// line that says why, and is logged.
+#[must_use]
+pub struct Console {
+    settings: Settings,
+}
+
+impl Console {
+    /// A console of the program with this name, which its greeting says.
+    pub fn new(program: impl Into<String>) -> Self {
+        let name = program.into();
+        Self { settings: Settings { name, users: Vec::new(), everybody: false, log: None, zero: None } }
+    }
+
+    /// Admits these users, by their numbers, besides the user of this process and root.
+    pub fn users(mut self, users: &[u32]) -> Self {
+        self.settings.users.extend(users);
+        self
+    }
+
+    /// Admits everybody who can connect: they can see whose connections there are and what passes on them, and close them.
+    pub fn everybody(mut self) -> Self {
+        self.settings.everybody = true;
+        self
+    }
+
+    /// Sets what `log LEVEL [TARGET]` does: `set` gets the level, and the target whose events it is for (`None`: all). Its error
+    /// is told to the peer. Without it the command is refused.
+    pub fn on_log(mut self, set: impl Fn(LevelFilter, Option<&str>) -> Result<(), String> + 'static) -> Self {
+        self.settings.log = Some(Box::new(set));
+        self
+    }
+
+    /// The factory, for [`Reactor::listen_unix`](reactor::Reactor::listen_unix) and its kin.
+    ///
+    /// ```
+    /// use protocols::console::Console;
+    /// use reactor::testing::StringTransport;
+    ///
+    /// let mut wire = StringTransport::connect(Console::new("chat").everybody().factory());
+    /// wire.receive("json slow\nquit\n");
+    /// assert_eq!(
+    ///     wire.written_text(),
+    ///     "chat: `help` lists the commands\n{\"type\":\"end\",\"command\":\"slow\"}\n\n",
+    /// );
+    /// ```
+    pub fn factory(self) -> impl Factory {
+        ConsoleFactory { settings: Some(self.settings), inside: None }
+    }
+}
+
+struct ConsoleFactory {
+    /// Until the first connection.
+    settings: Option<Settings>,
+    inside: Option<Box<dyn Factory>>,
+}
+
+impl Factory for ConsoleFactory {
+    fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
+        if let Some(mut settings) = self.settings.take() {
+            settings.zero = Some(transport.reactor().now());
+            let settings = Rc::new(settings);
+            let factory = LineReceiver::factory(move |lines| Session::new(lines, Rc::clone(&settings)));
+            self.inside = Some(Box::new(factory.any_newline().max_length(LONGEST_LINE)));
+        }
+        self.inside.as_mut()?.build_protocol(transport)
+    }
+}
+
+impl fmt::Debug for Console {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Settings { name, users, everybody, .. } = &self.settings;
+        f.debug_struct("Console")
+            .field("program", name)
+            .field("users", users)
+            .field("everybody", everybody)
+            .finish_non_exhaustive()
+    }
+}
+
+const LONGEST_LINE: usize = 1024;

@@ -33,6 +33,11 @@ pub enum Row {
     Traffic(TrafficRow),
     /// `help`: a command.
     Help(HelpRow),
+    /// This thread has not answered for a second, so that what it has is missing: a callback hangs there, which `slow` names.
+    Silent {
+        /// Which thread.
+        thread: u64,
+    },
     /// The command was carried out; the last line of its answer.
     End {
         /// The command's first word.
@@ -117,7 +122,7 @@ pub struct BusyRow {
 pub struct StatsRow {
     /// Which thread.
     pub thread: u64,
-    /// Milliseconds on a clock that never goes back, for rates. It is 0 when the console was made.
+    /// Milliseconds on a clock that never goes back, for rates; when it was 0 says nothing.
     pub clock_ms: u64,
     /// Open connections.
     pub connections: u64,

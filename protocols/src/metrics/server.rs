@@ -48,10 +48,9 @@ impl MetricsServer {
         let reactor = self.transport.reactor();
         let numbers = async move {
             let mut threads = Vec::new();
-            for thread in reactor.threads() {
-                threads.extend(thread.ask(|reactor| (reactor.thread_number(), reactor.stats())).await);
+            for (number, thread) in reactor.threads() {
+                threads.extend(thread.ask(move |reactor| (number, reactor.stats())).await);
             }
-            threads.sort_by_key(|(number, _)| *number);
             threads
         };
         self.transport.defer(numbers, move |this: &mut Self, threads| {

@@ -2,6 +2,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::io::Write;
 use std::rc::Rc;
+use std::time::SystemTime;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use reactor::layer::Policy;
@@ -100,8 +101,7 @@ struct Logged {
 
 impl Logged {
     fn line(&self, event: fmt::Arguments<'_>) {
-        let time = DateTime::<Utc>::from(self.outer.reactor().time_of_day());
-        let time = time.to_rfc3339_opts(SecondsFormat::Millis, true);
+        let time = timestamp(self.outer.reactor().time_of_day());
         self.log.sink.borrow_mut().write(|line| {
             // Writing to a vector cannot fail.
             let _ = writeln!(line, "{time} {} {event}", self.connection);
@@ -110,11 +110,35 @@ impl Logged {
 
     fn bytes(&self, direction: &str, data: &[u8]) {
         let shown = &data[..data.len().min(self.log.max_bytes)];
-        let escaped = shown.escape_ascii();
-        match data.len() - shown.len() {
-            0 => self.line(format_args!("{direction} \"{escaped}\"")),
-            hidden => self.line(format_args!("{direction} \"{escaped}\" and {hidden} more bytes")),
+        self.line(format_args!(
+            "{}",
+            PassedBytes { direction, shown: shown.escape_ascii(), hidden: data.len() - shown.len() }
+        ));
+    }
+}
+
+/// The time of an event: UTC, to the millisecond.
+pub(crate) fn timestamp(time: SystemTime) -> String {
+    DateTime::<Utc>::from(time).to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// What a line says of bytes that were received or sent.
+pub(crate) struct PassedBytes<'a, S> {
+    pub(crate) direction: &'a str,
+    /// The first of them, escaped.
+    pub(crate) shown: S,
+    /// How many more there were.
+    pub(crate) hidden: usize,
+}
+
+impl<S: fmt::Display> fmt::Display for PassedBytes<'_, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { direction, shown, hidden } = self;
+        write!(f, "{direction} \"{shown}\"")?;
+        if *hidden > 0 {
+            write!(f, " and {hidden} more bytes")?;
         }
+        Ok(())
     }
 }
 

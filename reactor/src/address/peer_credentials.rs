@@ -1,3 +1,5 @@
+use rustix::process::geteuid;
+
 /// The identity of the peer at the other end of a UNIX socket, as reported by the system: see
 /// [`Transport::peer_credentials`](crate::Transport::peer_credentials).
 ///
@@ -12,4 +14,12 @@ pub struct PeerCredentials {
     pub user: u32,
     /// The id of the effective group.
     pub group: u32,
+}
+
+impl PeerCredentials {
+    /// Whether the peer has the user of this process, or is root: those who could do anything to this process in another way,
+    /// too.
+    pub fn is_own_user_or_root(&self) -> bool {
+        self.user == 0 || self.user == geteuid().as_raw()
+    }
 }

@@ -112,12 +112,10 @@ impl Reactor {
     /// left out.
     pub async fn stats_of_threads(&self) -> Vec<Stats> {
         let mut all = Vec::new();
-        for thread in self.threads() {
-            all.extend(thread.ask(|reactor| (reactor.thread_number(), reactor.stats())).await);
+        for (_, thread) in self.threads() {
+            all.extend(thread.ask(Self::stats).await);
         }
-        // They are in the order in which they began to run.
-        all.sort_by_key(|(number, _)| *number);
-        all.into_iter().map(|(_, stats)| stats).collect()
+        all
     }
 }
 

@@ -138,21 +138,22 @@ impl Member {
 }
 
 impl Reactor {
-    /// The reactors that [run together](crate::run_on_threads) and have not ended, by handles for other threads; this one is
-    /// among them. They are in the order of their [numbers](Self::thread_number).
+    /// The reactors that [run together](crate::run_on_threads) and have not ended, this one among them: the
+    /// [number](Self::thread_number) of each, from the smallest on, and a handle for other threads.
     ///
     /// ```
     /// # use reactor::Reactor;
     /// # async fn count(reactor: &Reactor) -> usize {
     /// let mut connections = 0;
-    /// for thread in reactor.threads() {
+    /// for (_, thread) in reactor.threads() {
     ///     connections += thread.ask(Reactor::connection_count).await.unwrap_or(0);
     /// }
     /// connections
     /// # }
     /// ```
-    pub fn threads(&self) -> Vec<RemoteReactor> {
-        self.members().into_iter().map(|member| member.remote).filter(|remote| !remote.has_ended()).collect()
+    pub fn threads(&self) -> Vec<(usize, RemoteReactor)> {
+        let all = self.members().into_iter().map(|member| (member.number, member.remote));
+        all.filter(|(_, remote)| !remote.has_ended()).collect()
     }
 
     /// The reactors that run with this one, itself included.

@@ -1,6 +1,7 @@
 //! The two apps: the real binaries, with independent programs, and on a terminal.
 
 mod clocks;
+mod console;
 mod endpoints;
 mod installation;
 mod metrics;

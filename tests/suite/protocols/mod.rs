@@ -1,6 +1,7 @@
 //! Receivers, layers and small servers of the crate `protocols`.
 
 mod amp;
+mod console;
 mod memcache;
 mod proxy_header;
 mod receivers;

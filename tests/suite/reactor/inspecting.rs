@@ -320,10 +320,10 @@ fn the_numbers_of_all_threads_are_those_of_each() {
                         asking.sleep(Duration::from_millis(1)).await;
                     }
                     let mut numbers = Vec::new();
-                    for thread in asking.threads() {
-                        numbers.push(thread.ask(Reactor::thread_number).await);
+                    for (number, thread) in asking.threads() {
+                        numbers.push((number, thread.ask(Reactor::thread_number).await));
                     }
-                    assert_eq!(numbers, [Some(0), Some(1)]);
+                    assert_eq!(numbers, [(0, Some(0)), (1, Some(1))]);
                     asking.stop();
                 });
             }
