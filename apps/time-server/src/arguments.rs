@@ -41,7 +41,8 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "PATH")]
     pub(crate) unix_lines: Vec<String>,
 
-    /// Serve a page for browsers at `/`, and its web socket at `/socket` (text messages, up to 65,536 bytes)
+    /// Serve a page for browsers at `/`, and its web socket at `/socket` (text messages, up to 65,536 bytes); and at `/status`
+    /// a view of what the server does, in totals, without addresses
     #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
     pub(crate) web: Vec<Endpoint>,
 

@@ -10,6 +10,7 @@ mod location;
 mod message;
 mod one_line;
 mod stamp;
+mod status;
 mod stream;
 mod web;
 

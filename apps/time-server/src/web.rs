@@ -1,4 +1,4 @@
-//! The service for browsers: a page and its web socket.
+//! The service for browsers: two pages, each with its web socket.
 
 use std::convert::Infallible;
 use std::io;
@@ -26,15 +26,17 @@ use sha2::{Digest, Sha256};
 use crate::journal::Journal;
 use crate::message::MessageStamper;
 use crate::stamp::Stamps;
+use crate::status;
 
-/// Serves the page, and answers each message of a web socket at `/socket` with the time and the message. If `hosts` is
-/// not empty, requests for other hosts are refused.
+/// Serves the pages, answers each message of a web socket at `/socket` with the time and the message, and tells one at
+/// `/status/socket` what the server does. If `hosts` is not empty, requests for other hosts are refused.
 pub(crate) fn factory(journal: &Arc<Journal>, stamps: Stamps, hosts: &[String]) -> impl Factory + use<> {
-    let journal = Arc::clone(journal);
+    let (journal, told) = (Arc::clone(journal), Arc::clone(journal));
     let socket = WebSocket::messages(move |socket, _| MessageStamper::new(socket, Arc::clone(&journal), stamps));
-    let socket = socket.path("/socket");
-    let socket = hosts.iter().fold(socket, |socket, host| socket.host(host));
-    socket.otherwise(IdleTimeout::around(PATIENCE, Pages { hosts: hosts.into(), timer: None }))
+    let own = |socket: WebSocket| hosts.iter().fold(socket, |socket, host| socket.host(host));
+    let pages = IdleTimeout::around(PATIENCE, Pages { hosts: hosts.into(), timer: None });
+    let status = own(status::web_socket(&told)).path("/status/socket").otherwise(pages);
+    own(socket).path("/socket").otherwise(status)
 }
 
 /// Builds the protocol that answers all other requests.
@@ -77,18 +79,20 @@ fn answer(request: &Request<Incoming>, hosts: &[String]) -> Response<Full<Bytes>
     if !hosts.is_empty() && !hosts.iter().any(is_own) {
         return text(StatusCode::MISDIRECTED_REQUEST);
     }
-    match (request.uri().path(), request.method()) {
-        ("/", &Method::GET | &Method::HEAD) => {
-            let mut response = Response::new(Full::from(PAGE));
-            for (name, value) in HEADERS {
-                response.headers_mut().insert(name, HeaderValue::from_static(value));
-            }
-            response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, POLICY.clone());
-            response
-        }
-        ("/", _) => text(StatusCode::METHOD_NOT_ALLOWED),
-        _ => text(StatusCode::NOT_FOUND),
+    let page = match request.uri().path() {
+        "/" => &*PAGE,
+        "/status" => &*STATUS,
+        _ => return text(StatusCode::NOT_FOUND),
+    };
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return text(StatusCode::METHOD_NOT_ALLOWED);
     }
+    let mut response = Response::new(Full::from(page.text));
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, page.policy.clone());
+    response
 }
 
 /// The host of a request, which must name it exactly once (RFC 9112, section 3.2).
@@ -132,7 +136,27 @@ impl Future for Sleep {
 
 impl hyper::rt::Sleep for Sleep {}
 
-const PAGE: &str = include_str!("page.html");
+static PAGE: LazyLock<Page> = LazyLock::new(|| Page::new(include_str!("page.html")));
+static STATUS: LazyLock<Page> = LazyLock::new(|| Page::new(include_str!("status.html")));
+
+struct Page {
+    text: &'static str,
+    policy: HeaderValue,
+}
+
+impl Page {
+    /// A page needs only itself and its socket: its own style and script by their hashes, no others, and nothing from
+    /// elsewhere.
+    fn new(text: &'static str) -> Self {
+        let [style, script] = ["style", "script"].map(|element| BASE64.encode(&Sha256::digest(inside(text, element))));
+        let policy = format!(
+            "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; img-src data:; connect-src 'self'; \
+             base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
+             trusted-types 'none'"
+        );
+        Self { text, policy: HeaderValue::try_from(policy).expect("a policy is printable") }
+    }
+}
 
 const HEADERS: [(header::HeaderName, &str); 4] = [
     (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -141,22 +165,10 @@ const HEADERS: [(header::HeaderName, &str); 4] = [
     (header::REFERRER_POLICY, "no-referrer"),
 ];
 
-/// The page needs only itself and its socket: its own style and script by their hashes, no others, and nothing from
-/// elsewhere.
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let [style, script] = ["style", "script"].map(|element| BASE64.encode(&Sha256::digest(inside(element))));
-    let policy = format!(
-        "default-src 'none'; script-src 'sha256-{script}'; style-src 'sha256-{style}'; img-src data:; connect-src 'self'; \
-         base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; \
-         trusted-types 'none'"
-    );
-    HeaderValue::try_from(policy).expect("a policy is printable")
-});
-
-/// The text of the page's only element of this name.
-fn inside(element: &str) -> &'static str {
+/// The text of a page's only element of this name.
+fn inside(page: &'static str, element: &str) -> &'static str {
     let (start, end) = (format!("<{element}>"), format!("</{element}>"));
-    let text = PAGE.split_once(&start).and_then(|(_, rest)| rest.split_once(&end));
+    let text = page.split_once(&start).and_then(|(_, rest)| rest.split_once(&end));
     text.map_or("", |(text, _)| text)
 }
 
@@ -198,37 +210,46 @@ mod tests {
     }
 
     #[test]
-    fn the_page_is_at_the_root_and_nothing_else_anywhere() {
+    fn each_page_is_at_its_path_and_nothing_else_anywhere() {
         let answer = ask("GET /?ask=hello");
         assert!(answer.starts_with("HTTP/1.1 200 OK\r\ncontent-type: text/html; charset=utf-8\r\n"), "{answer}");
-        assert!(answer.ends_with(PAGE));
+        assert!(answer.ends_with(PAGE.text));
+        assert!(ask("GET /status").ends_with(STATUS.text));
         let answer = ask("HEAD /");
         assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("\r\n\r\n"), "{answer}");
         assert!(ask("GET /favicon.ico").starts_with("HTTP/1.1 404"));
-        assert!(ask("POST /").starts_with("HTTP/1.1 405"));
+        assert!(ask("POST /").starts_with("HTTP/1.1 405") && ask("POST /status").starts_with("HTTP/1.1 405"));
+        assert!(ask("GET /status/").starts_with("HTTP/1.1 404"));
+    }
+
+    const PAGES: [(&str, &LazyLock<Page>); 2] = [("GET /", &PAGE), ("GET /status", &STATUS)];
+
+    #[test]
+    fn a_page_may_run_its_own_script_and_nothing_else() {
+        for (request, page) in PAGES {
+            let answer = ask(request);
+            let policy = answer.lines().find_map(|line| line.strip_prefix("content-security-policy: ")).unwrap();
+            assert!(!policy.contains("unsafe"), "{policy}");
+            for (directive, element) in [("script-src", "script"), ("style-src", "style")] {
+                assert_eq!(page.text.matches(&format!("<{element}")).count(), 1, "one hash allows one {element}");
+                let text = inside(page.text, element);
+                let hash = BASE64.encode(&Sha256::digest(text));
+                assert!(!text.is_empty() && policy.contains(&format!("{directive} 'sha256-{hash}'; ")), "{policy}");
+            }
+            assert!(!page.text.contains(" style=") && !page.text.contains(" onclick="), "these would be refused");
+        }
     }
 
     #[test]
-    fn the_page_may_run_its_own_script_and_nothing_else() {
-        let answer = ask("GET /");
-        let policy = answer.lines().find_map(|line| line.strip_prefix("content-security-policy: ")).unwrap();
-        assert!(!policy.contains("unsafe"), "{policy}");
-        for (directive, element) in [("script-src", "script"), ("style-src", "style")] {
-            assert_eq!(PAGE.matches(&format!("<{element}")).count(), 1, "one hash allows one {element}");
-            let hash = BASE64.encode(&Sha256::digest(inside(element)));
+    fn the_pages_name_nothing_elsewhere() {
+        for (request, page) in PAGES {
+            // The name of a namespace is not fetched.
+            let rest = page.text.replace("http://www.w3.org/2000/svg", "");
             assert!(
-                !inside(element).is_empty() && policy.contains(&format!("{directive} 'sha256-{hash}'; ")),
-                "{policy}"
+                !["://", "src=", "@import", "url("].iter().any(|word| rest.contains(word)),
+                "{request} is one file"
             );
         }
-        assert!(!PAGE.contains(" style=") && !PAGE.contains(" onclick="), "these would be refused");
-    }
-
-    #[test]
-    fn the_page_names_nothing_elsewhere() {
-        // The name of a namespace is not fetched.
-        let rest = PAGE.replace("http://www.w3.org/2000/svg", "");
-        assert!(!["://", "src=", "@import", "url("].iter().any(|word| rest.contains(word)), "the page is one file");
     }
 
     #[test]
@@ -259,7 +280,7 @@ mod tests {
                 client.shutdown(Shutdown::Write).unwrap();
                 let mut answer = String::new();
                 client.read_to_string(&mut answer).unwrap();
-                assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(PAGE), "{answer}");
+                assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with(PAGE.text), "{answer}");
             }
         });
         reactor.run_until(clients).unwrap().unwrap();

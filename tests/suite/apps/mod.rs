@@ -13,6 +13,7 @@ mod time_client_at_a_terminal;
 mod time_server;
 mod time_server_as_a_service;
 mod time_server_page;
+mod time_server_status;
 mod time_server_web;
 mod tls;
 mod unix_sockets;
