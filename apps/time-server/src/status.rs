@@ -78,7 +78,7 @@ struct Numbers {
 
 async fn ask_all(reactor: Reactor) -> Numbers {
     let mut numbers = Numbers { threads: 0, sum: Stats::default(), wait: Duration::ZERO, at: reactor.now() };
-    for thread in reactor.threads() {
+    for (_, thread) in reactor.threads() {
         let asked = reactor.now();
         if let Some((stats, answered)) = thread.ask(|reactor| (reactor.stats(), reactor.now())).await {
             numbers.threads += 1;
