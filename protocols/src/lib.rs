@@ -138,7 +138,7 @@
 //! | [`ConnectionLimit`](policies::ConnectionLimit) | refuses excess connections, in total or per peer |
 //! | [`Throttle`](policies::Throttle) | limits the rates of receiving and sending, by [`Bucket`](policies::Bucket)s that form a hierarchy |
 //! | [`TrafficLog`](policies::TrafficLog) | logs the traffic for people to read |
-//! | [`Capture`](policies::Capture) | captures every byte, for replay by [`CapturedConnection`](policies::CapturedConnection) |
+//! | [`Capture`](policies::Capture) | captures every byte, for replay by [`CapturedConnection`](policies::CapturedConnection), which says where a protocol now [answers otherwise](policies::CapturedDifference) |
 //! | [`ProxyHeader`](proxy_header::ProxyHeader) | behind a proxy: reads the client's address, for the protocol and the policies inside; counts what it refuses in [`ProxyRefusals`](proxy_header::ProxyRefusals) |
 //!
 //! Write your own with [`reactor::layer::around`]. A time limit that only the protocol itself can judge is not a policy

@@ -35,6 +35,7 @@ pub(crate) mod traffic_log;
 
 pub use capture::Capture;
 pub use capture::captured_connection::CapturedConnection;
+pub use capture::captured_difference::CapturedDifference;
 pub use connection_limit::ConnectionLimit;
 pub use first_message_timeout::FirstMessageTimeout;
 pub use idle_timeout::IdleTimeout;

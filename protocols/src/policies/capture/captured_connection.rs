@@ -1,10 +1,12 @@
 use std::collections::HashMap;
 use std::io;
 use std::io::Read;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
-use reactor::testing::StringTransport;
+use reactor::testing::{StringTransport, every_cut};
+use reactor::{Factory, Protocol, Transport};
 
+use crate::policies::capture::captured_difference::CapturedDifference;
 use crate::policies::capture::pcap::{Records, invalid};
 use crate::policies::capture::{ENDED, LOST, MADE, RECEIVED, SENT};
 
@@ -110,24 +112,142 @@ impl CapturedConnection {
     }
 
     /// Does to a protocol what the peer did to the captured one: delivers the same bytes, cut in the same way, and the
-    /// end of the stream, at the same times. Timers run in between and after the last event as long as they did then.
+    /// end of the stream, at the same times of day. Timers run in between and after the last event as long as they did then.
     pub fn replay(&self, wire: &mut StringTransport) {
-        let mut now = self.events.first().map(|(time, _)| *time).unwrap_or_default();
+        self.play(wire, &[], |_, _, _| {});
+    }
+
+    /// Replays the connection to a protocol that `factory` builds, and compares what it sends with what the captured one
+    /// sent. The protocol has the captured times of day, so stamps are the same; the addresses are those of a
+    /// [`StringTransport`].
+    ///
+    /// ```
+    /// # use protocols::policies::{Capture, CapturedConnection};
+    /// # use protocols::{LineHandler, LineReceiver, Lines};
+    /// # use reactor::testing::StringTransport;
+    /// # use std::cell::RefCell;
+    /// # use std::io;
+    /// # use std::rc::Rc;
+    /// # #[derive(Clone, Default)]
+    /// # struct File(Rc<RefCell<Vec<u8>>>);
+    /// # impl io::Write for File {
+    /// #     fn write(&mut self, data: &[u8]) -> io::Result<usize> { self.0.borrow_mut().write(data) }
+    /// #     fn flush(&mut self) -> io::Result<()> { Ok(()) }
+    /// # }
+    /// struct Greeter { lines: Lines, greeting: &'static str }
+    ///
+    /// impl LineHandler for Greeter {
+    ///     fn line_received(&mut self, name: &[u8]) {
+    ///         self.lines.send_line(format!("{}, {}!", self.greeting, name.escape_ascii()));
+    ///     }
+    /// }
+    ///
+    /// let build = |greeting| LineReceiver::factory(move |lines| Greeter { lines, greeting });
+    /// # let file = File::default();
+    /// # let capture = Capture::new(file.clone());
+    /// # StringTransport::connect(capture.around(build("Hello"))).receive("Ann\r\nBob\r\n");
+    /// # let file = io::Cursor::new(file.0.take());
+    /// for connection in CapturedConnection::read_all(file)? {
+    ///     assert!(connection.compare(build("Hello")).is_ok());
+    ///     connection.compare_every_cut(|| build("Hello"));
+    ///     let difference = connection.compare(build("Hallo")).unwrap_err();
+    ///     assert_eq!(
+    ///         difference.to_string(),
+    ///         "from byte 1 of the answers on, after 10 received bytes, 0ns after the connection was made:\n \
+    ///          then: Hello, Ann!\\r\\nHello, Bob!\\r\\n\n  now: Hallo, Ann!\\r\\nHallo, Bob!\\r\\n"
+    ///     );
+    /// }
+    /// # Ok::<(), io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The first difference.
+    pub fn compare(&self, factory: impl Factory) -> Result<(), CapturedDifference> {
+        self.compare_cut(factory, &[])
+    }
+
+    /// As [`compare`](Self::compare), and then with the received bytes cut further, in every way that a network may cut them
+    /// ([`every_cut`] says which), each at the time at which it came. For a protocol whose answers do not depend on that.
+    ///
+    /// # Panics
+    ///
+    /// If there is a difference. The message shows it, and the cut, after removing as many as possible.
+    #[track_caller]
+    pub fn compare_every_cut<F: Factory>(&self, mut build: impl FnMut() -> F) {
+        if let Err(difference) = self.compare(build()) {
+            panic!("the connection from {} differs {difference}", self.peer);
+        }
+        // All ways give what this one has given.
+        let _ = every_cut(self.received(), |pieces| {
+            let cuts = pieces.iter().scan(0, |end, piece| {
+                *end += piece.len();
+                Some(*end)
+            });
+            self.compare_cut(build(), &cuts.collect::<Vec<_>>())
+        });
+    }
+
+    fn compare_cut(&self, factory: impl Factory, cuts: &[usize]) -> Result<(), CapturedDifference> {
+        // Its clock is set before the protocol is built.
+        let mut clock = StringTransport::connect(|_: Transport| Clock);
+        clock.set_time_of_day(UNIX_EPOCH + self.start());
+        let mut wire = StringTransport::connect_on(clock.reactor(), factory);
+        // How much had been sent after each input.
+        let mut steps = Vec::new();
+        self.play(&mut wire, cuts, |wire, received, since| steps.push((wire.written().len(), received, since)));
+        CapturedDifference::between(&self.sent(), wire.written(), &steps).map_or(Ok(()), Err)
+    }
+
+    /// Replays the received bytes cut also at these places, which are in order. Calls `after` after each event, with the number
+    /// of bytes received until then, and the time.
+    fn play(
+        &self,
+        wire: &mut StringTransport,
+        cuts: &[usize],
+        mut after: impl FnMut(&StringTransport, usize, Duration),
+    ) {
+        let (start, mut received) = (self.start(), 0);
+        let mut now = start;
+        wire.set_time_of_day(UNIX_EPOCH + now);
         for (time, event) in &self.events {
             // The clock may have been set back.
             wire.advance(time.saturating_sub(now));
             now = *time;
+            wire.set_time_of_day(UNIX_EPOCH + now);
             match event {
-                CapturedEvent::Received(data) => wire.receive(data),
+                CapturedEvent::Received(data) => {
+                    let inside = cuts.partition_point(|cut| *cut <= received)
+                        ..cuts.partition_point(|cut| *cut < received + data.len());
+                    let mut begin = 0;
+                    for end in cuts[inside].iter().map(|cut| cut - received).chain([data.len()]) {
+                        wire.receive(&data[begin..end]);
+                        begin = end;
+                    }
+                    received += data.len();
+                }
                 CapturedEvent::Ended => wire.receive_eof(),
                 CapturedEvent::Made | CapturedEvent::Sent(_) | CapturedEvent::Lost => {}
             }
+            after(wire, received, now.saturating_sub(start));
         }
+    }
+
+    /// When the connection was made, since 1970.
+    fn start(&self) -> Duration {
+        self.events.first().map(|(time, _)| *time).unwrap_or_default()
     }
 
     fn bytes(&self, of: impl Fn(&CapturedEvent) -> &[u8]) -> Vec<u8> {
         self.events.iter().flat_map(|(_, event)| of(event)).copied().collect()
     }
+}
+
+/// Keeps the reactor whose clock the replay uses.
+struct Clock;
+
+impl Protocol for Clock {
+    fn data_received(&mut self, _data: &[u8]) {}
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Captures of the traffic, and their replay.
 
 pub(crate) mod captured_connection;
+pub(crate) mod captured_difference;
 pub(crate) mod pcap;
 
 use std::cell::RefCell;

@@ -1,10 +1,11 @@
+use reactor::OnEof;
 use reactor::task::Tick;
-use reactor::{Factory, OnEof, Protocol, Transport};
 
 use super::*;
 use crate::policies::Capture;
 use crate::policies::capture::pcap::HEADER;
 use crate::policies::kept::Kept;
+use crate::{LineHandler, LineReceiver, Lines};
 
 /// Answers everything, the end too, and says how time goes by.
 struct Answering(Transport);
@@ -156,4 +157,85 @@ fn no_input_makes_it_panic_or_use_more_memory_than_there_is() {
             assert!(connections.iter().map(|connection| connection.received().len()).sum::<usize>() <= file.len());
         }
     }
+}
+
+/// Stamps each line with the time of day, and asks again after ten seconds of silence.
+struct Stamped {
+    lines: Lines,
+    greeting: &'static str,
+}
+
+impl Stamped {
+    fn factory(greeting: &'static str) -> impl Factory {
+        LineReceiver::factory(move |lines| Self { lines, greeting })
+    }
+
+    fn stamp(&self) -> u64 {
+        self.lines.reactor().time_of_day().duration_since(UNIX_EPOCH).unwrap().as_secs()
+    }
+}
+
+impl LineHandler for Stamped {
+    fn connection_made(&mut self) {
+        self.lines.send_line(format!("{} {}", self.stamp(), self.greeting));
+        self.lines.call_later(Duration::from_secs(10), |this: &mut Self| {
+            this.lines.send_line(format!("{} still there?", this.stamp()));
+        });
+    }
+
+    fn line_received(&mut self, line: &[u8]) {
+        self.lines.send_line(format!("{} {}", self.stamp(), line.escape_ascii()));
+    }
+}
+
+/// Two lines in three pieces, with a timed call in between, on some day.
+fn stamped() -> CapturedConnection {
+    let kept = Kept::default();
+    let capture = Capture::new(kept.clone());
+    let mut clock = StringTransport::connect(Answering);
+    clock.set_time_of_day(UNIX_EPOCH + Duration::from_secs(1_000_000));
+    let mut wire = StringTransport::connect_on(clock.reactor(), capture.around(Stamped::factory("hello")));
+    wire.receive("on");
+    wire.advance(Duration::from_secs(1));
+    wire.receive("e\r\ntw");
+    wire.advance(Duration::from_secs(10));
+    wire.receive("o\r\n");
+    drop(wire);
+    CapturedConnection::read_all(&*kept.take()).unwrap().remove(0)
+}
+
+#[test]
+fn the_same_protocol_answers_the_same_by_the_captured_clock_however_the_bytes_are_cut() {
+    let connection = stamped();
+    let sent = "1000000 hello\r\n1000001 one\r\n1000010 still there?\r\n1000011 two\r\n";
+    assert_eq!(String::from_utf8(connection.sent()).unwrap(), sent);
+    assert_eq!(connection.compare(Stamped::factory("hello")), Ok(()));
+    connection.compare_every_cut(|| Stamped::factory("hello"));
+}
+
+#[test]
+fn a_difference_is_told_with_its_place_and_both_sides() {
+    let connection = stamped();
+    let difference = connection.compare(Stamped::factory("hollo")).unwrap_err();
+    assert_eq!((difference.position, difference.received, difference.time), (9, 0, Duration::ZERO));
+    // What is missing is missed at the end.
+    let difference = CapturedDifference::between(b"one two", b"one", &[(3, 5, Duration::from_secs(2))]).unwrap();
+    let told = "from byte 3 of the answers on, after 5 received bytes, 2s after the connection was made:\n \
+                then: one two\n  now: one";
+    assert_eq!(difference.to_string(), told);
+    // What is new is found at the event that it comes by.
+    let steps = [(2, 1, Duration::from_secs(1)), (6, 2, Duration::from_secs(2)), (8, 3, Duration::from_secs(3))];
+    let difference = CapturedDifference::between(b"ab", b"ab\x1b\xff\r\n12", &steps).unwrap();
+    assert_eq!((difference.received, difference.time), (2, Duration::from_secs(2)));
+    assert!(difference.to_string().ends_with("then: ab\n  now: ab\\x1b\\xff\\r\\n12"), "{difference}");
+    assert_eq!(CapturedDifference::between(b"ab", b"ab", &steps), None);
+}
+
+#[test]
+#[should_panic(expected = "the cut matters")]
+fn answers_that_depend_on_the_cut_are_found() {
+    let capture = captured(|wire, _| wire.receive("hello"));
+    let connection = &CapturedConnection::read_all(&*capture).unwrap()[0];
+    assert_eq!(connection.compare(Answering), Ok(()));
+    connection.compare_every_cut(|| Answering);
 }
