@@ -172,6 +172,7 @@
 //! |---|---|
 //! | [`MemcacheClient`](memcache::MemcacheClient) | a client of memcached: each request returns a future of its answer, such as a [`MemcacheItem`](memcache::MemcacheItem) |
 //! | [`Metrics`](metrics::Metrics) | numbers of the reactor and the program for Prometheus, in OpenMetrics |
+//! | [`Console`](console::Console) | a console for a running program: who is connected, what is slow, `close`, `drain`, `trace` |
 //! | [`PortForward`](forward::PortForward) | forwards each connection to another address |
 //! | [`WebSocket`](web_socket::WebSocket) | web sockets that carry any protocol, for servers and clients: a factory around a factory |
 //! | [`add_endpoint_schemes`] | web sockets and PROXY headers in endpoint descriptions: `web:tcp:8007` |

@@ -29,6 +29,9 @@ mod pages {
     #[doc = include_str!("../../docs/porting.md")]
     struct Porting;
 
+    #[doc = include_str!("../../docs/inspecting.md")]
+    struct Inspecting;
+
     #[doc = include_str!("../../docs/guide/connections.md")]
     struct Connections;
 

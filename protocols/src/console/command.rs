@@ -209,7 +209,7 @@ impl Query {
     pub(crate) fn includes(&self, row: &ConnectionRow) -> bool {
         self.filters.iter().all(|filter| match filter {
             Filter::Contains(text, part) => match text {
-                Text::Id => row.id.to_string() == *part,
+                Text::Id => part.parse() == Ok(row.id),
                 Text::Port => row.port.as_ref().is_some_and(|port| port.contains(part)),
                 Text::Host => row.host.contains(part),
                 Text::Peer => row.peer.contains(part),

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::io::Write as _;
 use std::mem;
 use std::rc::Rc;
 use std::task::{Poll, Waker};
@@ -9,15 +10,15 @@ use std::task::{Poll, Waker};
 use reactor::text::escaped;
 
 use crate::console::row::Row;
-use crate::console::text::{heading, line};
+use crate::console::text::{Line, heading};
 use crate::line::handle::Lines;
 
-/// Writes rows for people or for programs, as fast as the peer reads them.
+/// Writes rows for people or for programs, as fast as the peer reads them. Writing to its vector cannot fail.
 pub(crate) struct Output {
     lines: Lines,
     room: Room,
     json: bool,
-    ready: String,
+    ready: Vec<u8>,
     /// The heading of the rows written last.
     heading: &'static str,
 }
@@ -37,7 +38,7 @@ impl Room {
 
 impl Output {
     pub(crate) fn new(lines: Lines, room: Room, json: bool) -> Self {
-        Self { lines, room, json, ready: String::new(), heading: "" }
+        Self { lines, room, json, ready: Vec::new(), heading: "" }
     }
 
     pub(crate) async fn row(&mut self, row: &Row) {
@@ -49,7 +50,7 @@ impl Output {
 
     /// Sends what is ready, then waits until the peer has taken enough, and lets others have their turn.
     pub(crate) async fn flush(&mut self) {
-        self.lines.write(mem::take(&mut self.ready));
+        self.send();
         let (lines, room, mut yielded) = (&self.lines, &self.room.0, false);
         poll_fn(|cx| {
             if lines.transport().is_full() {
@@ -70,10 +71,12 @@ impl Output {
         if self.json {
             self.add(&Row::End { command: command.to_owned(), done });
         } else {
-            self.ready.extend(done.map(|done| done + "\n"));
-            self.ready.push('\n');
+            if let Some(done) = done {
+                let _ = writeln!(self.ready, "{done}");
+            }
+            self.ready.push(b'\n');
         }
-        self.lines.write(mem::take(&mut self.ready));
+        self.send();
     }
 
     /// Ends an answer with an error.
@@ -81,23 +84,27 @@ impl Output {
         if self.json {
             self.add(&Row::Error { command: command.to_owned(), error: error.to_owned() });
         } else {
-            self.ready.push_str(&format!("error: {}\n\n", escaped(error)));
+            let _ = writeln!(self.ready, "error: {}\n", escaped(error));
         }
-        self.lines.write(mem::take(&mut self.ready));
+        self.send();
     }
 
     fn add(&mut self, row: &Row) {
         if self.json {
-            self.ready.push_str(&row.to_json());
+            row.write_json(&mut self.ready);
         } else {
             let heading = heading(row);
             if mem::replace(&mut self.heading, heading) != heading && !heading.is_empty() {
-                self.ready.push_str(heading);
-                self.ready.push('\n');
+                let _ = writeln!(self.ready, "{heading}");
             }
-            line(row, &mut self.ready);
+            let _ = write!(self.ready, "{}", Line(row));
         }
-        self.ready.push('\n');
+        self.ready.push(b'\n');
+    }
+
+    fn send(&mut self) {
+        // Not copied if it is much.
+        self.lines.transport().write_bytes(mem::take(&mut self.ready).into());
     }
 }
 

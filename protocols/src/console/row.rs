@@ -285,7 +285,14 @@ pub struct HelpRow {
 impl Row {
     /// The line in JSON, without its end.
     pub fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("a row has no map with keys that are not texts, and nothing that can fail")
+        let mut line = Vec::new();
+        self.write_json(&mut line);
+        String::from_utf8_lossy(&line).into_owned()
+    }
+
+    pub(crate) fn write_json(&self, to: &mut Vec<u8>) {
+        // Writing to a vector cannot fail, and a row has nothing that is not text, a number, or a list or an object of these.
+        let _ = serde_json::to_writer(to, self);
     }
 
     /// Reads a line in JSON.

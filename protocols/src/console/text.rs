@@ -1,7 +1,6 @@
 //! Rows as lines for people.
 
 use std::fmt;
-use std::fmt::Write as _;
 
 use reactor::text::escaped;
 
@@ -12,10 +11,10 @@ use crate::policies::traffic_log::PassedBytes;
 pub(crate) fn heading(row: &Row) -> &'static str {
     match row {
         Row::Connection(_) => {
-            "ID        PEER                   PORT                   AGE     IDLE       IN      OUT    READS   UNSENT  READING  PROTOCOL"
+            "ID        PEER                   PORT                     AGE     IDLE       IN      OUT    READS   UNSENT  READING  PROTOCOL"
         }
         Row::Busy(_) => "ID        PEER                       IN/s    OUT/s  READS/s   UNSENT  PROTOCOL",
-        Row::Slow(_) => "NUMBER  TIME                      THREAD     TOOK  CALLBACK                  CONNECTION  NAME",
+        Row::Slow(_) => "NUMBER  BEGAN                     THREAD     TOOK  CALLBACK                  CONNECTION  NAME",
         Row::Timer(_) => "THREAD   DUE IN  CONNECTION  NAME",
         Row::Port(_) => "PORT                       KIND      STATE      CONNECTIONS  PENDING   WAITS  REFUSED",
         Row::Jobs(_) => "THREAD  RUNNING  WAITING  DEFERRED",
@@ -23,13 +22,8 @@ pub(crate) fn heading(row: &Row) -> &'static str {
     }
 }
 
-/// Writes a row, without the end of its line.
-pub(crate) fn line(row: &Row, to: &mut String) {
-    // Writing to a string cannot fail.
-    let _ = write!(to, "{}", Line(row));
-}
-
-struct Line<'a>(&'a Row);
+/// A row, without the end of its line.
+pub(crate) struct Line<'a>(pub(crate) &'a Row);
 
 impl fmt::Display for Line<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -91,12 +85,12 @@ impl fmt::Display for Line<'_> {
                     row.time,
                     row.thread,
                     row.callback,
-                    escaped(name)
+                    named(name)
                 )
             }
             Row::Timer(row) => {
                 let connection = row.connection.map_or_else(|| "-".to_owned(), |id| id.to_string());
-                write!(f, "{:<6}  {:>7}  {connection:<10}  {}", row.thread, Time(row.due_in_ms), escaped(&*row.name))
+                write!(f, "{:<6}  {:>7}  {connection:<10}  {}", row.thread, Time(row.due_in_ms), named(&row.name))
             }
             Row::Port(row) => {
                 let (host, refused) = (escaped(&row.host).to_string(), row.refused.total());
@@ -148,10 +142,15 @@ fn peer(row: &ConnectionRow) -> String {
     }
 }
 
+/// The name of a type; of a function with its path, which tells where it was written.
+fn named(name: &str) -> String {
+    let name = if name.contains("{{closure}}") { name.to_owned() } else { short(name) };
+    escaped(&name).to_string()
+}
+
 /// The innermost protocol, without its path.
 fn protocol(row: &ConnectionRow) -> String {
-    let name = row.protocols.last().map_or("-", |name| &**name);
-    escaped(&short(name)).to_string()
+    named(row.protocols.last().map_or("-", |name| &**name))
 }
 
 /// The name of a type, each part of it without its path.

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use protocols::console::{ConnectionId, Console, Row};
@@ -358,6 +360,60 @@ fn a_stop_does_not_wait_for_a_trace() {
     scene.server.stop();
     scene.sim.run_for(Duration::from_secs(1));
     assert!(!scene.server.is_running());
+}
+
+#[test]
+fn a_thread_that_hangs_is_left_out_and_said_to_be() {
+    static SAID: AtomicBool = AtomicBool::new(false);
+
+    struct Client {
+        received: String,
+        transport: Transport,
+    }
+
+    impl Protocol for Client {
+        fn connection_made(&mut self) {
+            self.transport.write("json stats\n");
+        }
+
+        fn data_received(&mut self, data: &[u8]) {
+            self.received.push_str(str::from_utf8(data).unwrap());
+            if self.received.contains("\"type\":\"end\"") {
+                SAID.store(true, Ordering::Relaxed);
+                let rows: Vec<_> = self.received.lines().filter_map(|line| Row::from_json(line).ok()).collect();
+                assert!(
+                    matches!(&rows[..], [Row::Stats(stats), Row::Silent { thread: 1 }, Row::End { .. }] if stats.thread == 0),
+                    "{rows:?}"
+                );
+                self.transport.reactor().stop();
+            }
+        }
+    }
+
+    in_time(|| {
+        run_on_threads(2, |reactor| {
+            let here = reactor.clone();
+            if reactor.thread_number() == 1 {
+                reactor.call_when_running(|| {
+                    while !SAID.load(Ordering::Relaxed) {
+                        thread::yield_now();
+                    }
+                });
+                return Ok(());
+            }
+            let port = reactor.listen_tcp("127.0.0.1:0", Console::new("server").everybody().factory())?;
+            reactor.spawn(async move {
+                // The other thread may not have begun.
+                while here.threads().len() < 2 {
+                    here.sleep(Duration::from_millis(1)).await;
+                }
+                let host = port.host().socket_addr().unwrap();
+                here.connect_tcp(host, |transport| Client { received: String::new(), transport });
+            });
+            Ok(())
+        })
+        .unwrap();
+    });
 }
 
 #[test]
