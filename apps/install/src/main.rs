@@ -1,5 +1,5 @@
-//! Installs the time server and its client, with what they need besides their programs: manual pages, completions for
-//! shells, and units of systemd.
+//! Installs the time server, its client and reactor-top, with what they need besides their programs: manual pages, completions
+//! for shells, and units of systemd.
 //!
 //! `cargo run -p install -- ~/.local`
 
@@ -10,6 +10,10 @@ mod time_server;
 #[expect(dead_code, reason = "what the client does with its arguments is not needed here")]
 #[path = "../../time-client/src/arguments.rs"]
 mod time_client;
+
+#[cfg_attr(not(test), expect(dead_code, reason = "what reactor-top does with its arguments is not needed here"))]
+#[path = "../../reactor-top/src/arguments.rs"]
+mod reactor_top;
 
 mod manual;
 
@@ -22,7 +26,7 @@ use std::{env, fs, io};
 use clap::{CommandFactory, Parser};
 use clap_complete::{Shell, generate};
 
-/// Builds time-server and time-client, and installs them with their manual pages, completions and units.
+/// Builds time-server, time-client and reactor-top, and installs them with their manual pages, completions and units.
 ///
 /// Nothing is started or enabled. What is there already is replaced.
 #[derive(Debug, Parser)]
@@ -60,7 +64,9 @@ fn install(arguments: &Arguments) -> io::Result<()> {
         },
     };
     let programs = arguments.programs.clone().map_or_else(build, Ok)?;
-    for mut command in [time_server::Arguments::command(), time_client::Arguments::command()] {
+    let commands =
+        [time_server::Arguments::command(), time_client::Arguments::command(), reactor_top::Arguments::command()];
+    for mut command in commands {
         let name = command.get_name().to_owned();
         place.copy(&programs.join(&name), &format!("bin/{name}"))?;
         place.write(&format!("share/man/man1/{name}.1"), &manual::page(&command)?)?;
@@ -89,7 +95,8 @@ fn build() -> io::Result<PathBuf> {
     let me = env::current_exe()?;
     let target = me.ancestors().nth(2).ok_or_else(|| io::Error::other("this program is in no target directory"))?;
     let status = Command::new(cargo)
-        .args(["build", "--locked", "--release", "-p", "time-server", "-p", "time-client", "--target-dir"])
+        .args(["build", "--locked", "--release", "-p", "time-server", "-p", "time-client", "-p", "reactor-top"])
+        .arg("--target-dir")
         .arg(target)
         .current_dir(workspace())
         .status()?;

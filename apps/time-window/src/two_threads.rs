@@ -4,9 +4,8 @@
 //! come changes of what is shown, behind a lock, and a request to paint. This is the way for toolkits that want the main thread
 //! for themselves.
 
-use std::io;
 use std::sync::mpsc;
-use std::thread;
+use std::{io, thread};
 
 use eframe::egui::{Context, ViewportCommand};
 use reactor::Reactor;

@@ -19,14 +19,14 @@ fn installed() -> TempDir {
     command.arg("--programs").arg(binary("time-server").parent().unwrap()).arg("--root").arg(root.path()).arg("/usr");
     let ended = Program::start(&mut command).finish().with_code(0);
     let files = ended.stdout.lines().map(Path::new);
-    assert!(files.clone().count() >= 12 && files.clone().all(Path::is_file), "{}", ended.stdout);
+    assert!(files.clone().count() >= 17 && files.clone().all(Path::is_file), "{}", ended.stdout);
     root
 }
 
 #[test]
 fn programs_run_from_where_they_are_installed_and_units_name_that_place() {
     let root = installed();
-    for program in ["time-server", "time-client"] {
+    for program in ["time-server", "time-client", "reactor-top"] {
         let path = root.path().join("usr/bin").join(program);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
         Program::start(Command::new(path).arg("--version")).finish().with_code(0);
@@ -52,6 +52,7 @@ fn manual_pages_say_what_the_help_says() {
                 "  130  it was interrupted while",
             ],
         ),
+        ("reactor-top", ["--interval", "  unix:/run/time-server.sock     the same", "  1  there is no terminal"]),
     ] {
         let page = root.path().join(format!("usr/share/man/man1/{program}.1"));
         let mut command = Command::new("man");
@@ -71,7 +72,7 @@ fn shells_complete_the_options() {
         return;
     }
     let root = installed();
-    for (program, option) in [("time-server", "--log-f"), ("time-client", "--no-h")] {
+    for (program, option) in [("time-server", "--log-f"), ("time-client", "--no-h"), ("reactor-top", "--int")] {
         let file = root.path().join("usr/share/bash-completion/completions").join(program);
         let script = "source \"$0\"; COMP_WORDS=(\"$1\" \"$2\"); COMP_CWORD=1; COMP_LINE=\"$1 $2\"; COMP_POINT=${#COMP_LINE}
             function=$(complete -p \"$1\" | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \"$function\" \"$1\" \"$2\" \"$1\"; echo \"${COMPREPLY[*]}\"";

@@ -1,4 +1,4 @@
-//! The two apps: the real binaries, with independent programs, and on a terminal.
+//! The apps: the real binaries, with independent programs, and on a terminal.
 
 mod clocks;
 mod console;
@@ -6,6 +6,7 @@ mod endpoints;
 mod installation;
 mod metrics;
 pub(crate) mod peers;
+mod reactor_top;
 mod standard_io;
 mod systemd_units;
 mod time_client;

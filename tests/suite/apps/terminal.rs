@@ -22,6 +22,8 @@ pub(crate) struct Terminal {
     screen: Receiver<u8>,
     /// What was on the screen since the last match, without escape sequences.
     shown: Vec<u8>,
+    /// The screen as a picture.
+    drawn: vt100::Parser,
     shell: Child,
     /// Where the command may keep what it needs in its next run.
     _state: TempDir,
@@ -44,7 +46,7 @@ impl Terminal {
             .spawn()
             .expect("setsid (of util-linux) to run");
         let screen = watch(keyboard.try_clone().expect("another descriptor"));
-        Self { keyboard, screen, shown: Vec::new(), shell, _state: state }
+        Self { keyboard, screen, shown: Vec::new(), drawn: vt100::Parser::default(), shell, _state: state }
     }
 
     /// Types these bytes.
@@ -70,6 +72,16 @@ impl Terminal {
                     panic!("{text:?} is not shown: {error}, after {:?}", String::from_utf8_lossy(&self.shown))
                 }
             }
+        }
+    }
+
+    /// Waits until this is on the screen of a program that draws all over it.
+    #[track_caller]
+    pub(crate) fn expect_drawn(&mut self, text: &str) {
+        while !self.drawn.screen().contents().contains(text) {
+            let byte = self.screen.recv_timeout(DEADLINE);
+            let byte = byte.unwrap_or_else(|error| panic!("{text:?}: {error}:\n{}", self.drawn.screen().contents()));
+            self.drawn.process(&[byte]);
         }
     }
 
