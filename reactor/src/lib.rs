@@ -69,6 +69,7 @@
 //! | use UNIX sockets, peer credentials, descriptor passing | [`unix`] |
 //! | run child processes, in pipes or in a terminal | [`process`] |
 //! | use standard input and output, or Tokio's streams | [`io`] |
+//! | be told when a descriptor is ready: C libraries, inotify, loops of others | [`Reactor::watch`] |
 //! | let the user choose the address (`tcp:8007`, `unix:/run/x.sock`) | [`endpoint`] |
 //! | write a daemon: signals, reload, readiness, systemd, supervision | [`service::Runner`], [`service`] |
 //! | replace a running server without a pause | [`listen`] |
