@@ -17,6 +17,8 @@ use crate::unit::{amount, duration};
 struct Column<T> {
     title: &'static str,
     width: Constraint,
+    /// Whether it is one of numbers.
+    is_right: bool,
     /// From which width of the screen on it is shown.
     from: u16,
     cell: fn(&Dashboard, &T) -> Cell<'static>,
@@ -24,12 +26,17 @@ struct Column<T> {
 
 /// A column of this width, which is shown if the screen is at least as wide as `from`.
 fn column<T>(title: &'static str, width: u16, from: u16, cell: fn(&Dashboard, &T) -> Cell<'static>) -> Column<T> {
-    Column { title, width: Constraint::Length(width), from, cell }
+    Column { title, width: Constraint::Length(width), is_right: false, from, cell }
 }
 
 /// A column that shares what the others leave.
 fn wide<T>(title: &'static str, from: u16, cell: fn(&Dashboard, &T) -> Cell<'static>) -> Column<T> {
-    Column { title, width: Constraint::Fill(1), from, cell }
+    Column { title, width: Constraint::Fill(1), is_right: false, from, cell }
+}
+
+/// A column of numbers.
+fn numbers<T>(title: &'static str, width: u16, from: u16, number: fn(&Dashboard, &T) -> Cell<'static>) -> Column<T> {
+    Column { is_right: true, ..column(title, width, from, number) }
 }
 
 pub(super) fn connections(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Rect) {
@@ -37,14 +44,14 @@ pub(super) fn connections(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Re
         column("ID", 8, 0, |_, row: &ConnectionRow| Cell::from(row.id.to_string())),
         Column { width: Constraint::Fill(2), ..wide("PEER", 0, |_, row| Cell::from(peer(row))) },
         wide("PROTOCOL", 50, |_, row| Cell::from(protocol(row))),
-        column("AGE", 6, 95, |_, row| right(duration(row.age_ms))),
-        column("IDLE", 6, 60, |_, row| right(duration(row.idle_ms))),
-        column("IN/s", 6, 0, |dashboard, row| right(rate(dashboard, row, true))),
-        column("OUT/s", 6, 0, |dashboard, row| right(rate(dashboard, row, false))),
+        numbers("AGE", 6, 95, |_, row| right(duration(row.age_ms))),
+        numbers("IDLE", 6, 60, |_, row| right(duration(row.idle_ms))),
+        numbers("IN/s", 6, 0, |dashboard, row| right(rate(dashboard, row, true))),
+        numbers("OUT/s", 6, 0, |dashboard, row| right(rate(dashboard, row, false))),
         column("TREND", TREND_WIDTH, 80, |dashboard, row| Cell::from(trend(dashboard, row))),
-        column("IN", 6, 110, |_, row| right(amount(row.bytes_in))),
-        column("OUT", 6, 110, |_, row| right(amount(row.bytes_out))),
-        column("UNSENT", 6, 70, |_, row| right(amount(row.unsent_bytes))),
+        numbers("IN", 6, 110, |_, row| right(amount(row.bytes_in))),
+        numbers("OUT", 6, 110, |_, row| right(amount(row.bytes_out))),
+        numbers("UNSENT", 6, 70, |_, row| right(amount(row.unsent_bytes))),
         column("READING", 7, 70, |_, row| Cell::from(reading(row.reading))),
     ];
     draw(dashboard, frame, area, &columns, &dashboard.connections, "there are no connections");
@@ -53,10 +60,10 @@ pub(super) fn connections(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Re
 pub(super) fn slow(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Rect) {
     let columns = [
         column("TIME", 12, 0, |_, row: &SlowRow| Cell::from(shown(time_of_day(&row.time)))),
-        column("THREAD", 6, 70, |_, row| right(row.thread.to_string())),
-        column("TOOK", 10, 0, |_, row| right(took(row))),
+        numbers("THREAD", 6, 70, |_, row| right(row.thread.to_string())),
+        numbers("TOOK", 10, 0, |_, row| right(took(row))),
         column("CALLBACK", 20, 0, |_, row| Cell::from(shown(&row.callback))),
-        wide("OF", 0, |_, row| Cell::from(row.name.as_deref().map(shown).unwrap_or_default())),
+        wide("OF", 0, |_, row| Cell::from(row.name.as_deref().map(handler).unwrap_or_default())),
         column("CONNECTION", 10, 60, |_, row| Cell::from(row.connection.map(|id| id.to_string()).unwrap_or_default())),
     ];
     draw(dashboard, frame, area, &columns, &dashboard.slow, "no watchdog has found a slow callback");
@@ -67,8 +74,8 @@ pub(super) fn ports(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Rect) {
         wide("PORT", 0, |_, row: &PortRow| Cell::from(shown(&row.host))),
         column("KIND", 8, 60, |_, row| Cell::from(shown(&row.kind))),
         column("STATE", 9, 0, |_, row| Cell::from(shown(&row.state))),
-        column("CONNECTIONS", 11, 0, |_, row| right(amount(row.connections))),
-        column("PENDING", 7, 60, |_, row| right(amount(row.pending))),
+        numbers("CONNECTIONS", 11, 0, |_, row| right(amount(row.connections))),
+        numbers("PENDING", 7, 60, |_, row| right(amount(row.pending))),
         wide("REFUSED", 0, |_, row| Cell::from(refused(row))),
     ];
     draw(dashboard, frame, area, &columns, &dashboard.ports, "nothing listens");
@@ -94,7 +101,11 @@ fn draw<T>(
     dashboard.offset.set(offset);
     let seen = rows.iter().skip(offset).take(height);
     let seen = seen.map(|row| Row::new(columns.iter().map(|column| (column.cell)(dashboard, row))));
-    let header = Row::new(columns.iter().map(|column| column.title)).style(QUIET);
+    let title = |column: &&Column<T>| {
+        let title = Line::raw(column.title);
+        if column.is_right { title.right_aligned() } else { title }
+    };
+    let header = Row::new(columns.iter().map(title)).style(QUIET);
     let table = Table::new(seen, columns.iter().map(|column| column.width))
         .header(header)
         .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
@@ -115,8 +126,15 @@ fn peer(row: &ConnectionRow) -> String {
 /// The innermost protocol, and how many layers are around it.
 fn protocol(row: &ConnectionRow) -> String {
     let Some((inner, layers)) = row.protocols.split_last() else { return String::new() };
-    let name = shown(&short_name(inner));
+    let name = handler(inner);
     if layers.is_empty() { name } else { format!("{name} +{}", layers.len()) }
+}
+
+/// The name of a protocol; for one behind a receiver, that of its handler.
+fn handler(name: &str) -> String {
+    let name = shown(&short_name(name));
+    let inside = name.strip_prefix("Receiver<").and_then(|rest| rest.rsplit_once(", "));
+    inside.map_or_else(|| name.clone(), |(handler, _)| handler.to_owned())
 }
 
 fn rate(dashboard: &Dashboard, row: &ConnectionRow, inwards: bool) -> String {

@@ -22,7 +22,7 @@ fn connection(number: u64, peer: &str, bytes: u64) -> Row {
     Row::from_json(&format!(
         "{{\"type\":\"connection\",\"id\":\"0.{number}\",\"port\":\"127.0.0.1:7\",\"host\":\"127.0.0.1:7\",\
          \"peer\":\"{peer}\",\"peer_process\":null,\"peer_user\":null,\
-         \"protocols\":[\"protocols::policies::IdleTimeout<app::Echo>\",\"app::Echo\"],\"age_ms\":61000,\
+         \"protocols\":[\"protocols::policies::IdleTimeout<app::Echo>\",\"protocols::receiver::protocol::Receiver<app::Echo, protocols::line::LineReceiver>\"],\"age_ms\":61000,\
          \"idle_ms\":250,\"bytes_in\":{bytes},\"bytes_out\":{bytes},\"reads\":3,\"unsent_bytes\":0,\
          \"deferred_calls\":0,\"reading\":\"owing\"}}"
     ))
@@ -138,7 +138,7 @@ fn a_connection_stays_selected_when_the_order_changes_and_its_details_are_shown(
     dashboard.answer(vec![connection(2, "b", 40_000), connection(1, "a", 90_000)], end("ps"));
     let shown = screen(&dashboard, 100, 20);
     assert_eq!(dashboard.selected_row(), Some(0));
-    assert!(shown.contains("IdleTimeout<Echo> › Echo"), "{shown}");
+    assert!(shown.contains("IdleTimeout<Echo> › Receiver<Echo, LineReceiver>"), "{shown}");
     assert!(shown.contains("accepted at 127.0.0.1:7"), "{shown}");
 }
 
