@@ -55,7 +55,7 @@ impl IdleTimeout {
     }
 
     fn note_activity(&mut self) {
-        self.active_at = self.outer.reactor().now();
+        self.active_at = self.outer.now();
     }
 
     /// One call is pending at any time and is never moved: restarting the period costs no more than reading the clock.

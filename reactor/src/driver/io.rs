@@ -93,7 +93,7 @@ impl<S: Stream> Io<S> {
             };
             match written {
                 Poll::Ready(Ok(n)) => {
-                    traffic.add_sent(n, &connection.transport().0.hub.coarse_clock);
+                    traffic.add_sent(n, &connection.transport().0.hub.turn_clock);
                     budget.sent += n;
                     if connection.sent_and_resumed(n) {
                         return Some(if budget.sent > WRITE_BUDGET { LoopStep::Yield } else { LoopStep::Again });
@@ -165,7 +165,7 @@ impl<S: Stream> Io<S> {
                 if let Poll::Ready(Ok(n)) = read {
                     budget.read += n;
                     if n > 0 {
-                        traffic.add_received(n, &connection.transport().0.hub.coarse_clock);
+                        traffic.add_received(n, &connection.transport().0.hub.turn_clock);
                     }
                     for descriptor in stream.take_descriptors() {
                         connection.file_descriptor_received(descriptor);

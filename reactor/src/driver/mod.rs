@@ -78,7 +78,7 @@ pub(crate) fn prepare<S: Stream>(
         state: Rc::clone(&transport.0),
         span: (!span.is_none()).then(|| Box::new(span)),
         waker: RefCell::new(None),
-        traffic: Traffic::begin(&roster.hub.coarse_clock),
+        traffic: Traffic::begin(&roster.hub.turn_clock),
         link: RefCell::new(StreamLoop {
             key: roster.add(transport.clone()),
             roster: Rc::clone(roster),

@@ -22,15 +22,15 @@ use crate::hub::memory_ledger::MemoryLedger;
 use crate::hub::output::Stock;
 use crate::time::calls::CallTarget;
 use crate::time::clock::Clock;
-use crate::time::coarse_clock::CoarseClock;
 use crate::time::pulse::number_of;
 use crate::time::timers::Timers;
+use crate::time::turn_clock::TurnClock;
 use crate::util::wakers::Wakers;
 
 /// The clock, the timers, the buffers and the budgets of one reactor.
 pub(crate) struct Hub {
     pub(crate) clock: Rc<Clock>,
-    pub(crate) coarse_clock: CoarseClock,
+    pub(crate) turn_clock: TurnClock,
     pub(crate) timers: Rc<Timers>,
     /// The reactor itself, whose type later folders know.
     pub(crate) reactor: OnceCell<Weak<dyn Any>>,
@@ -90,7 +90,7 @@ impl Hub {
     pub(crate) fn within(budgets: Budgets, clock: Rc<Clock>, read_buffer: ReadBuffer) -> Rc<Self> {
         Rc::new(Self {
             timers: Rc::new(Timers::new(Rc::clone(&clock))),
-            coarse_clock: CoarseClock::new(Rc::clone(&clock)),
+            turn_clock: TurnClock::new(Rc::clone(&clock)),
             clock,
             reactor: OnceCell::new(),
             connection_budget: budgets.connections,

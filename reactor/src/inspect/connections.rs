@@ -159,7 +159,7 @@ impl Transport {
 }
 
 fn traffic_of(state: &State) -> TrafficSums {
-    let (pump, now) = (state.pump().and_then(Weak::upgrade), state.hub.clock.tenths());
+    let (pump, now) = (state.pump().and_then(Weak::upgrade), state.hub.turn_clock.tenths());
     pump.and_then(|pump| pump.traffic().map(|traffic| traffic.sums(now))).unwrap_or_default()
 }
 

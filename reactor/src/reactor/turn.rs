@@ -37,12 +37,13 @@ pub(crate) async fn timers_and_inbox(core: Weak<Core>) {
 /// The task that moves the bytes of all connections. It has no budget, because it shares the time among them itself.
 pub(crate) async fn run_drivers(drivers: Rc<TaskSet<DriverTask>>, hub: Rc<Hub>) {
     unconstrained(poll_fn(|cx| {
-        hub.coarse_clock.begin_turn();
-        // A panic can only be one of ours, and ends the connection that it comes from.
-        if let Err(message) = catch_panic(|| drivers.poll(cx)) {
-            report_panic(&message, "a connection's driver panicked: the connection ends");
-            cx.waker().wake_by_ref();
-        }
+        hub.turn_clock.in_turn(|| {
+            // A panic can only be one of ours, and ends the connection that it comes from.
+            if let Err(message) = catch_panic(|| drivers.poll(cx)) {
+                report_panic(&message, "a connection's driver panicked: the connection ends");
+                cx.waker().wake_by_ref();
+            }
+        });
         Poll::<()>::Pending
     }))
     .await;

@@ -4,17 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use nix::sys::time::TimeSpec;
-use nix::time::{ClockId, clock_gettime};
-
 use crate::util::lock::lock;
 
 /// The reactor's source of time and of random numbers: the system's, or one that a test controls.
 #[derive(Debug)]
 pub(crate) struct Clock {
     now: SharedClock,
-    /// When a manual clock began.
-    zero: Instant,
     /// `None`: the system's time of day.
     time_of_day: Option<Cell<SystemTime>>,
     random: RefCell<fastrand::Rng>,
@@ -24,20 +19,9 @@ pub(crate) struct Clock {
 #[derive(Clone, Debug)]
 pub(crate) struct SharedClock(Option<Arc<Mutex<Instant>>>);
 
-/// A time in tenths of a second. Differences are right for thirteen years.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tenths(u32);
-
-impl Tenths {
-    pub(crate) fn since(self, earlier: Self) -> Duration {
-        Duration::from_millis(u64::from(self.0.wrapping_sub(earlier.0)) * 100)
-    }
-}
-
 impl Clock {
     pub(crate) fn system() -> Self {
-        let now = SharedClock(None);
-        Self { zero: now.now(), now, time_of_day: None, random: RefCell::new(fastrand::Rng::new()) }
+        Self { now: SharedClock(None), time_of_day: None, random: RefCell::new(fastrand::Rng::new()) }
     }
 
     /// A manual clock, which stands still until [`advance_to`](Self::advance_to) and begins at the start of 2000 (UTC).
@@ -46,10 +30,8 @@ impl Clock {
         reason = "an Instant can be had in no other way; only differences are looked at"
     )]
     pub(crate) fn manual(seed: u64) -> Self {
-        let zero = Instant::now();
         Self {
-            now: SharedClock(Some(Arc::new(Mutex::new(zero)))),
-            zero,
+            now: SharedClock(Some(Arc::new(Mutex::new(Instant::now())))),
             time_of_day: Some(Cell::new(SystemTime::UNIX_EPOCH + Duration::from_secs(946_684_800))),
             random: RefCell::new(fastrand::Rng::with_seed(seed)),
         }
@@ -57,26 +39,6 @@ impl Clock {
 
     pub(crate) fn now(&self) -> Instant {
         self.now.now()
-    }
-
-    /// The time in tenths of a second, from an unknown beginning. The system's is late by a few milliseconds, and costs a third
-    /// of what [`now`](Self::now) costs.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "only differences are looked at")]
-    pub(crate) fn tenths(&self) -> Tenths {
-        let manual = self.now.0.as_ref().map(|now| lock(now).saturating_duration_since(self.zero).as_millis() / 100);
-        Tenths(manual.map_or_else(
-            || {
-                // Linux has this clock since 2.6.32.
-                let time = clock_gettime(ClockId::CLOCK_MONOTONIC_COARSE).unwrap_or(TimeSpec::new(0, 0));
-                (time.tv_sec() * 10 + time.tv_nsec() / 100_000_000) as u32
-            },
-            |tenths| tenths as u32,
-        ))
-    }
-
-    /// Whether a test controls it.
-    pub(crate) fn is_manual(&self) -> bool {
-        self.now.0.is_some()
     }
 
     pub(crate) fn share(&self) -> SharedClock {

@@ -19,7 +19,7 @@ use std::future::Future;
 use std::hash::{Hash, Hasher};
 use std::os::fd::OwnedFd;
 use std::rc::{Rc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use bytes::Bytes;
@@ -296,6 +296,24 @@ impl Transport {
     #[inline]
     pub fn note_message(&self) {
         self.0.note_message();
+    }
+
+    /// The time by the reactor's clock, which is read once in a turn of the loop: what runs in one turn gets the same, however
+    /// long it takes. For what is noted at every message; [`Reactor::now`](crate::Reactor::now) reads the clock.
+    ///
+    /// ```
+    /// # use std::time::Instant;
+    /// # use reactor::{Protocol, Transport};
+    /// # struct Station { transport: Transport, heard_at: Instant }
+    /// # impl Protocol for Station {
+    /// fn data_received(&mut self, _data: &[u8]) {
+    ///     self.heard_at = self.transport.now();
+    /// }
+    /// # }
+    /// ```
+    #[inline]
+    pub fn now(&self) -> Instant {
+        self.0.hub.turn_clock.now()
     }
 
     /// Calls `call`, `delay` from now, with the protocol this transport was made for, or with the handler directly

@@ -3,8 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::time::clock::Tenths;
-use crate::time::coarse_clock::CoarseClock;
+use crate::time::turn_clock::{Tenths, TurnClock};
 
 /// Kept by the driver of a connection; layers inside have none.
 #[derive(Default)]
@@ -29,22 +28,22 @@ pub(crate) struct TrafficSums {
 }
 
 impl Traffic {
-    pub(crate) fn begin(clock: &CoarseClock) -> Self {
-        let now = Cell::new(clock.read());
+    pub(crate) fn begin(clock: &TurnClock) -> Self {
+        let now = Cell::new(clock.tenths());
         Self { begun: now.clone(), active: now, ..Self::default() }
     }
 
     #[inline]
-    pub(crate) fn add_received(&self, bytes: usize, clock: &CoarseClock) {
+    pub(crate) fn add_received(&self, bytes: usize, clock: &TurnClock) {
         self.received.set(self.received.get() + bytes as u64);
         self.reads.set(self.reads.get() + 1);
-        self.active.set(clock.now());
+        self.active.set(clock.tenths());
     }
 
     #[inline]
-    pub(crate) fn add_sent(&self, bytes: usize, clock: &CoarseClock) {
+    pub(crate) fn add_sent(&self, bytes: usize, clock: &TurnClock) {
         self.sent.set(self.sent.get() + bytes as u64);
-        self.active.set(clock.now());
+        self.active.set(clock.tenths());
     }
 
     pub(crate) fn received(&self) -> u64 {
