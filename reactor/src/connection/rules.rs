@@ -191,7 +191,7 @@ impl Connection {
     }
 
     #[inline]
-    fn is_due(&mut self) -> bool {
+    fn is_due(&self) -> bool {
         self.state().is_due()
             || matches!(self.peer_stream, PeerStream::EofUnanswered | PeerStream::EofCloses)
             || self.is_due_inside()
@@ -200,15 +200,8 @@ impl Connection {
     /// Whether the protocol is a layer that has something to pass on, in either direction, or whose connection inside has
     /// something to do.
     #[inline]
-    pub(crate) fn is_due_inside(&mut self) -> bool {
-        self.layered && (self.state().has_to_pass() || self.inside_is_due())
-    }
-
-    fn inside_is_due(&mut self) -> bool {
-        let Some(protocol) = &mut self.protocol else { return false };
-        // Asking it for the connection inside runs user code. If that panics, so does the turn, which reports it.
-        // What has no connection inside yet may need every turn.
-        catch_panic(|| protocol.layer().and_then(Layer::inside).is_none_or(Self::is_due)).unwrap_or(true)
+    pub(crate) fn is_due_inside(&self) -> bool {
+        self.layered && self.state().has_to_pass()
     }
 
     fn make_calls(&mut self, cx: &mut Context<'_>) {
@@ -349,10 +342,8 @@ impl Connection {
         let Self { layered, protocol: Some(protocol), transport, .. } = self else { return false };
         let code = || {
             callback(&mut **protocol);
-            if *layered && let Some(layer) = protocol.layer() {
-                // First, because what leaves may give rise to more inside.
-                transport.0.begin_to_pass();
-                layer.pass();
+            if *layered {
+                pass(&mut **protocol, &transport.0);
             }
         };
         let called = observed(subject, || catch_panic(code));
@@ -382,6 +373,19 @@ impl Connection {
     pub(crate) fn panicked(&self, message: String) {
         report_panic(&message, "a callback panicked: the connection ends");
         self.state().fail(CloseReason::Panicked(message));
+    }
+}
+
+/// Has a layer pass on what it has.
+#[inline(never)] // so that protocols that are no layers are called without a detour
+fn pass(protocol: &mut dyn Protocol, state: &State) {
+    let Some(layer) = protocol.layer() else { return };
+    // First, because what leaves may give rise to more inside.
+    state.begin_to_pass();
+    layer.pass();
+    // What has no connection inside yet may need every turn.
+    if layer.inside().is_none_or(|inside| inside.is_due()) {
+        state.has_more_to_pass();
     }
 }
 

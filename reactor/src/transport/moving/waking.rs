@@ -104,6 +104,11 @@ impl State {
         self.to_pass.set(false);
     }
 
+    /// The layer in this connection is to have another turn.
+    pub(crate) fn has_more_to_pass(&self) {
+        self.to_pass.set(true);
+    }
+
     fn wake_up(&self) {
         match self.parent.get() {
             Some(Parent::Pump(pump)) => {
@@ -119,6 +124,7 @@ impl State {
     /// Queues a call to be made at once, from outside any callback.
     pub(crate) fn call_now(&self, call: Call) {
         self.calls.push(call);
+        self.wake_outer();
         if let Some(Parent::Pump(pump)) = self.root().parent.get()
             && let Some(pump) = pump.upgrade()
         {
