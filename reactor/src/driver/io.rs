@@ -160,20 +160,19 @@ impl<S: Stream> Io<S> {
             if budget.read >= READ_BUDGET {
                 return LoopStep::Yield;
             }
-            let read = buffers.with_read_buffer(|buffer| {
-                let read = stream.poll_read(cx, buffer);
-                if let Poll::Ready(Ok(n)) = read {
-                    budget.read += n;
-                    if n > 0 {
-                        traffic.add_received(n, &connection.transport().0.hub.turn_clock);
-                    }
-                    for descriptor in stream.take_descriptors() {
-                        connection.file_descriptor_received(descriptor);
-                    }
-                    connection.received(&buffer[..n]);
+            let mut buffer = buffers.take_read_buffer();
+            let read = stream.poll_read(cx, &mut buffer);
+            if let Poll::Ready(Ok(n)) = read {
+                budget.read += n;
+                if n > 0 {
+                    traffic.add_received(n, &connection.transport().0.hub.turn_clock);
                 }
-                read
-            });
+                for descriptor in stream.take_descriptors() {
+                    connection.file_descriptor_received(descriptor);
+                }
+                connection.received(&buffer[..n]);
+            }
+            buffers.put_back_read_buffer(buffer);
             if !matches!(read, Poll::Ready(Ok(1..)))
                 && let Some(error) = broken.take()
             {

@@ -53,10 +53,7 @@ impl Tcp {
         let host = unmapped(socket.local_addr()?).into();
         Ok(Accepted { stream: Self::new(socket, None), host, peer: peer.into() })
     }
-}
-
-impl Stream for Tcp {
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.forgot_readable {
             match (&*SockRef::from(&self.socket)).read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => self.forgot_readable = false,
@@ -67,9 +64,6 @@ impl Stream for Tcp {
                 }
                 Err(error) => return Poll::Ready(Err(error)),
             }
-        }
-        if mem::take(&mut self.emptied) {
-            ready!(self.socket.poll_read_ready(cx))?;
         }
         loop {
             // This avoids the bookkeeping of poll_read. As there, after a short read nothing is left, and new data is a
@@ -92,7 +86,16 @@ impl Stream for Tcp {
             }
         }
     }
+}
 
+impl Stream for Tcp {
+    #[inline] // a message needs two: the second finds nothing, and waits
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if mem::take(&mut self.emptied) && !self.forgot_readable {
+            ready!(self.socket.poll_read_ready(cx))?;
+        }
+        self.read(cx, buffer)
+    }
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         poll_end(&self.socket, &mut self.forgot_readable, cx)
     }
@@ -237,4 +240,38 @@ pub(crate) async fn connect(address: SocketAddr, options: ConnectOptions) -> io:
         return Err(io::Error::new(io::ErrorKind::ConnectionRefused, "connection refused: it connected to itself"));
     }
     Tcp::connected(socket, unmapped(address))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write as _;
+    use std::net;
+
+    use tokio::runtime::Builder;
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    #[test]
+    fn what_comes_while_only_the_end_is_watched_for_is_read_afterwards_without_a_word_from_the_poller() {
+        let listener = net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut peer = net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        Builder::new_current_thread().enable_io().build().unwrap().block_on(async {
+            let mut tcp = Tcp::new(TcpStream::from_std(socket).unwrap(), None);
+            let mut buffer = [0; 10];
+            peer.write_all(b"one").unwrap();
+            assert_eq!(poll_fn(|cx| tcp.poll_read(cx, &mut buffer)).await.unwrap(), 3);
+            peer.write_all(b"two").unwrap();
+            while !tcp.forgot_readable {
+                let ended = poll_fn(|cx| Poll::Ready(tcp.poll_end(cx))).await;
+                assert!(ended.is_pending());
+                yield_now().await;
+            }
+            let read = poll_fn(|cx| Poll::Ready(tcp.poll_read(cx, &mut buffer))).await;
+            assert!(matches!(read, Poll::Ready(Ok(3))), "{read:?}");
+        });
+    }
 }
