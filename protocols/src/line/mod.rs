@@ -160,9 +160,23 @@ impl<H: LineHandler> Cut<H> for LineReceiver {
         let ReceiverCell { delivery, kind } = &*lines.0;
         let mut input = cut.buffer.input(chunk);
         kind.change_input(&mut input);
+        let most_unsent = delivery.most_unsent();
         let next = |input: &mut Input<'_>| {
             let mut found = true;
-            if kind.is_raw() {
+            let lines = input.in_chunk();
+            let mut rest = lines;
+            // Nearly all lines lie in the chunk as a whole: they are delivered without further ado.
+            while !kind.is_raw()
+                && kind.is_settled()
+                && delivery.goes_on(most_unsent)
+                && let Some(line) = kind.framing.whole_line(&mut rest)
+            {
+                delivery.transport.note_message();
+                handler.line_received(line);
+            }
+            if rest.len() < lines.len() {
+                input.skip(lines.len() - rest.len());
+            } else if kind.is_raw() {
                 match input.raw(usize::MAX) {
                     Some(data) => kind.lend(data, |data| handler.raw_data_received(data)),
                     None => found = false,

@@ -50,6 +50,22 @@ impl Framing {
 }
 
 impl Framing {
+    /// Takes the next line off these bytes, without its delimiter, if it is there as a whole and not too long.
+    #[inline(always)] // once for each line
+    pub(crate) fn whole_line<'a>(&self, bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
+        let (length, delimiter) = match &self.delimiter {
+            Delimiter::Byte([byte]) => (memchr(*byte, bytes)?, 1),
+            Delimiter::Bytes(finder) => (finder.find(bytes)?, finder.needle().len()),
+            Delimiter::AnyNewline => match memchr(b'\n', bytes)? {
+                at if at > 0 && bytes[at - 1] == b'\r' => (at - 1, 2),
+                at => (at, 1),
+            },
+        };
+        let line = bytes.get(..length).filter(|line| line.len() <= self.max_length)?;
+        *bytes = bytes.get(length + delimiter..)?;
+        Some(line)
+    }
+
     /// The reason of a connection whose peer sent a line that is too long.
     pub(crate) fn too_long(&self) -> String {
         format!("the peer sent a line of more than {} bytes", self.max_length)

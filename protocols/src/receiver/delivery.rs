@@ -21,7 +21,7 @@ pub(crate) struct Delivery {
     /// The handler waits for TLS to begin.
     #[cfg(feature = "tls")]
     starts_tls: Cell<bool>,
-    /// For either of these reasons nothing is delivered.
+    /// For either of these reasons, or because another protocol takes over, nothing is delivered.
     stopped: Cell<bool>,
     /// Delivery stopped before the end; the connection is not read meanwhile.
     held: Cell<bool>,
@@ -71,7 +71,7 @@ impl Delivery {
 
     pub(crate) fn resume(&self) {
         if self.paused.replace(false) {
-            self.stopped.set(self.waits_for_tls());
+            self.update_stopped();
             if self.held.get() {
                 self.ask();
             } else {
@@ -94,7 +94,7 @@ impl Delivery {
     #[cfg(feature = "tls")]
     pub(crate) fn secured(&self) {
         self.starts_tls.set(false);
-        self.stopped.set(self.paused.get());
+        self.update_stopped();
     }
 
     #[cfg(feature = "tls")]
@@ -118,9 +118,14 @@ impl Delivery {
     /// Gives way to another protocol, which gets all that is not delivered.
     pub(crate) fn give_way(&self, next: impl Factory) {
         self.next.set(Some(Box::new(Box::new(next))));
+        self.stopped.set(true);
         if self.phase.replace(DeliveryPhase::Over) == DeliveryPhase::Idle {
             (self.ask)(&self.transport);
         }
+    }
+
+    fn update_stopped(&self) {
+        self.stopped.set(self.paused.get() || self.waits_for_tls() || self.phase.get() == DeliveryPhase::Over);
     }
 
     /// Kept input, if any, is to be cut in another way.
@@ -171,9 +176,9 @@ impl Delivery {
         if self.phase.get() != DeliveryPhase::Over {
             self.phase.set(DeliveryPhase::Running);
         }
-        let unsent = self.transport.unsent_bytes();
+        let most = self.most_unsent();
         loop {
-            if !self.goes_on(unsent) {
+            if !self.goes_on(most) {
                 return true;
             }
             if !next() {
@@ -182,12 +187,15 @@ impl Delivery {
         }
     }
 
-    /// Whether a delivery may go on that began with this many unsent bytes.
+    /// How many bytes may be unsent for a delivery to go on that begins now.
+    pub(crate) fn most_unsent(&self) -> usize {
+        self.transport.unsent_bytes().saturating_add(MOST_ANSWERS)
+    }
+
+    /// Whether a delivery may go on.
     #[inline(always)] // once for each message
-    fn goes_on(&self, unsent: usize) -> bool {
-        let answers = self.transport.unsent_bytes().saturating_sub(unsent);
-        let is_over = self.phase.get() == DeliveryPhase::Over;
-        !self.stopped.get() && !is_over && !self.transport.is_closing() && answers <= MOST_ANSWERS
+    pub(crate) fn goes_on(&self, most_unsent: usize) -> bool {
+        !self.stopped.get() && !self.transport.is_closing() && self.transport.unsent_bytes() <= most_unsent
     }
 
     /// Ends a delivery. `kept` is the memory that the kept input takes, `left` whether something is left to deliver.

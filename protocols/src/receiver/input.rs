@@ -102,6 +102,20 @@ impl Buffer {
     }
 }
 
+impl<'a> Input<'a> {
+    /// All bytes, if none are kept; otherwise none. What is used of them is to be [skipped](Self::skip).
+    pub(crate) fn in_chunk(&self) -> &'a [u8] {
+        if self.buffer.is_empty() { &self.chunk[self.taken..] } else { &[] }
+    }
+
+    /// Takes the first `n` of the bytes [in the chunk](Self::in_chunk).
+    pub(crate) fn skip(&mut self, n: usize) {
+        self.handed_kept = false;
+        self.taken += n;
+        self.buffer.searched = self.buffer.searched.saturating_sub(n);
+    }
+}
+
 impl Input<'_> {
     /// The number of bytes.
     pub(crate) fn len(&self) -> usize {
