@@ -89,12 +89,23 @@ impl Output {
         all
     }
 
-    /// Removes the first `n` bytes, which lie within the [`chunk`](Self::chunk). Returns shared bytes that are done
+    /// Gives all bytes to `other`, if that has none, instead of copying them. They still count here, until
+    /// [`advance`](Self::advance).
+    pub(crate) fn give_to(&mut self, other: &mut Self) -> bool {
+        let gives = other.len == 0;
+        if gives {
+            other.len = self.len;
+            other.queue = self.queue.take();
+        }
+        gives
+    }
+
+    /// Removes the first `n` bytes, which lie within the [`chunk`](Self::chunk), or were given away. Returns shared bytes that are done
     /// with, to be dropped with nothing borrowed: their owner may be user code and panic.
     #[inline]
     #[must_use]
     pub(crate) fn advance(&mut self, n: usize, stock: &Stock) -> Option<Bytes> {
-        debug_assert!(n <= self.chunk().len());
+        debug_assert!(n <= self.chunk().len() || self.queue.is_none());
         self.len -= n;
         let gone = match &mut self.queue {
             Some(queue) if self.len > 0 || !queue.rest.is_empty() => queue.advance(n),

@@ -105,25 +105,41 @@ impl Nested {
     /// `take` gets the outer transport, sends by [`Transport::write_from_inside`], and returns how many of the bytes it has
     /// processed. While the outer connection is full the bytes stay inside, so that they count where they were written.
     pub fn send(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
-        self.send_with(|outer, _, data| take(outer, data));
-    }
-
-    /// The same, with both transports.
-    #[inline]
-    fn send_with(&mut self, mut take: impl FnMut(&Transport, &Transport, &[u8]) -> usize) {
-        while self.inside.transport().unsent_bytes() > 0
-            && !self.outer.is_full()
-            && !self.inside.transport().has_failed()
-        {
+        while self.can_send() {
             let taken = self.inside.with_output(|data| {
                 let data = &data[..data.len().min(HIGH_WATER)];
-                take(&self.outer, self.inside.transport(), data).min(data.len())
+                take(&self.outer, data).min(data.len())
             });
             if taken == 0 {
                 break;
             }
             self.inside.sent(taken);
         }
+    }
+
+    /// The same for bytes that leave as they are, with the descriptors among them. `allow` returns how many of them may.
+    #[inline]
+    fn send_unchanged(&mut self, mut allow: impl FnMut(&[u8]) -> usize) {
+        while self.can_send() {
+            let allowed = self.inside.with_output(|data| {
+                let data = &data[..data.len().min(HIGH_WATER)];
+                allow(data).min(data.len())
+            });
+            if allowed == 0 {
+                break;
+            }
+            let (outer, inner) = (&self.outer.0, &self.inside.transport().0);
+            if allowed < inner.unsent_bytes() || !outer.take_over_from_inside(inner) {
+                self.inside.with_output(|data| outer.write_all_from_inside(inner, &data[..allowed]));
+            }
+            self.inside.sent(allowed);
+        }
+    }
+
+    #[inline]
+    fn can_send(&self) -> bool {
+        let inner = self.inside.transport();
+        inner.unsent_bytes() > 0 && !self.outer.is_full() && !inner.has_failed()
     }
 
     /// Holds the outer connection while the inner one does not want to read, ends it if the inner one has failed, and
@@ -137,17 +153,27 @@ impl Nested {
 
     /// [`send`](Self::send) and [`update_outer`](Self::update_outer) in one. A close or an end of the stream requested
     /// inside also applies to the outer connection, and a whole message received inside counts as one outside, too.
-    pub fn pass(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
-        self.pass_with(|outer, _, data| take(outer, data));
+    pub fn pass(&mut self, take: impl FnMut(&Transport, &[u8]) -> usize) {
+        self.pass_message();
+        self.send(take);
+        self.pass_end();
     }
 
-    /// The same, with both transports.
+    /// The same for bytes that leave as they are; `allow` returns how many of those that it is shown may.
     #[inline]
-    pub(crate) fn pass_with(&mut self, take: impl FnMut(&Transport, &Transport, &[u8]) -> usize) {
+    pub(crate) fn pass_unchanged(&mut self, allow: impl FnMut(&[u8]) -> usize) {
+        self.pass_message();
+        self.send_unchanged(allow);
+        self.pass_end();
+    }
+
+    fn pass_message(&self) {
         if self.inside.transport().0.take_message() {
             self.outer.note_message();
         }
-        self.send_with(take);
+    }
+
+    fn pass_end(&mut self) {
         self.update_outer_end(false);
         if self.inside.wants_close() {
             self.outer.lose_connection_with(self.inside.transport().0.close_reason());

@@ -258,6 +258,22 @@ impl State {
         }
     }
 
+    /// Takes all bytes that wait inside, as [`write_from_inside`](Self::write_from_inside) does, without a copy; false if that
+    /// cannot be. Who watches the one inside is shown its bytes when they leave it, so they stay until then.
+    pub(crate) fn take_over_from_inside(self: &Rc<Self>, inside: &Self) -> bool {
+        let len = inside.unsent_bytes();
+        let takes = self.takes_from_inside()
+            && inside.waiting_descriptors() == 0
+            && !inside.any_taps()
+            && inside.output.borrow_mut().give_to(&mut self.output.borrow_mut());
+        if takes {
+            self.hold_memory(len);
+            self.fill(len);
+            self.wake();
+        }
+        takes
+    }
+
     /// Whether bytes from the layer inside are accepted.
     pub(crate) fn takes_from_inside(&self) -> bool {
         matches!(self.lifecycle.get().eof(), Some(Eof::NotWanted | Eof::Wanted))
