@@ -169,9 +169,10 @@ impl State {
     fn note_more(self: &Rc<Self>, before: usize) {
         let root = self.outermost();
         if before > NOTEWORTHY {
-            self.hub.memory.set_held(root.holder.get(), root.held.get());
+            self.hub.memory.set_held(root.with_cold(|cold| cold.holder), root.held.get());
         } else {
-            root.holder.set(self.hub.memory.add_holder(Rc::downgrade(root) as _, root.held.get()));
+            let holder = self.hub.memory.add_holder(Rc::downgrade(root) as _, root.held.get());
+            root.with_cold(|cold| cold.holder = holder);
         }
     }
 
@@ -191,10 +192,11 @@ impl State {
 
     #[cold]
     fn note_less(&self, after: usize) {
+        let holder = self.with_cold(|cold| cold.holder);
         if after > NOTEWORTHY {
-            self.hub.memory.set_held(self.holder.get(), after);
+            self.hub.memory.set_held(holder, after);
         } else {
-            self.hub.memory.remove_holder(self.holder.get());
+            self.hub.memory.remove_holder(holder);
         }
     }
 }

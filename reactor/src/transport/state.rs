@@ -47,8 +47,6 @@ pub(crate) struct State {
     /// Unsent and charged bytes, including those inside layers, as they count in the memory budget; kept by the outermost
     /// only.
     pub(super) held: Cell<usize>,
-    /// Its key in the budget while it is listed there.
-    pub(super) holder: Cell<u32>,
     /// Unsent bytes that were written in answer to input.
     pub(super) owed: Cell<usize>,
     /// The number of internal holds on reading, besides the user's pause.
@@ -86,6 +84,8 @@ pub(crate) struct Cold {
     unsent_at_end: usize,
     /// Why it is closed in order, if that was said.
     pub(super) close_reason: Option<CloseReason>,
+    /// Its key in the memory budget while it is listed there.
+    pub(super) holder: u32,
     /// Connections that are not read while this one is full.
     pub(crate) sources: Vec<Weak<State>>,
     options: Option<SocketOptions>,
@@ -134,7 +134,6 @@ impl State {
             output: RefCell::default(),
             output_limit: Cell::new(output_limit),
             held: Cell::new(0),
-            holder: Cell::new(0),
             owed: Cell::new(0),
             holds: Cell::new(0),
             paused: Cell::new(false),

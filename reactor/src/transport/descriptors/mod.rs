@@ -56,7 +56,7 @@ impl State {
     /// Whether the peer is behind with `unsent` bytes unsent. Descriptors without a byte wait for this side.
     #[inline]
     pub(crate) fn is_much(&self, unsent: usize) -> bool {
-        unsent > HIGH_WATER || (unsent > 0 && self.waiting_descriptors() > MANY_DESCRIPTORS)
+        unsent > HIGH_WATER || (self.waiting_descriptors() > MANY_DESCRIPTORS && unsent > 0)
     }
 
     /// The unsent bytes, plus the weight of unsent descriptors.
