@@ -1,4 +1,4 @@
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::rc::Rc;
 
@@ -17,8 +17,15 @@ pub type Lines = Handle<LineKind>;
 pub struct LineKind {
     pub(crate) framing: Rc<Framing>,
     raw: Cell<bool>,
-    changes: RefCell<Changes>,
+    /// Whether there are changes.
     changed: Cell<bool>,
+    /// Made when it is first needed: most handlers take lines as they come.
+    rare: OnceCell<Box<Rare>>,
+}
+
+#[derive(Default)]
+struct Rare {
+    changes: RefCell<Changes>,
     /// The place of the bytes that the running callback borrows and may give back.
     lent: Cell<Option<Place>>,
 }
@@ -153,7 +160,7 @@ impl Lines {
 
     fn change(&self, change: impl FnOnce(&mut Changes)) {
         let kind = &self.0.kind;
-        change(&mut kind.changes.borrow_mut());
+        change(&mut kind.rare().changes.borrow_mut());
         kind.changed.set(true);
         self.0.delivery.ask();
     }
@@ -161,13 +168,11 @@ impl Lines {
 
 impl LineKind {
     pub(crate) fn new(framing: Rc<Framing>) -> Self {
-        Self {
-            framing,
-            raw: Cell::new(false),
-            changes: RefCell::default(),
-            changed: Cell::new(false),
-            lent: Cell::new(None),
-        }
+        Self { framing, raw: Cell::new(false), changed: Cell::new(false), rare: OnceCell::new() }
+    }
+
+    fn rare(&self) -> &Rare {
+        self.rare.get_or_init(Box::default)
     }
 
     pub(crate) fn is_raw(&self) -> bool {
@@ -176,9 +181,10 @@ impl LineKind {
 
     /// While `callback` runs, the end of `data` can be given back.
     pub(crate) fn lend<R>(&self, data: &[u8], callback: impl FnOnce(&[u8]) -> R) -> R {
-        self.lent.set(Some(place(data)));
+        let lent = &self.rare().lent;
+        lent.set(Some(place(data)));
         let result = callback(data);
-        self.lent.set(None);
+        lent.set(None);
         result
     }
 
@@ -186,7 +192,7 @@ impl LineKind {
     #[inline]
     pub(crate) fn change_input(&self, input: &mut Input<'_>) {
         if self.changed.replace(false) {
-            let changes = self.changes.take();
+            let changes = self.rare().changes.take();
             if changes.clear {
                 input.clear();
             }
@@ -198,7 +204,8 @@ impl LineKind {
     /// Comparing addresses suffices: while these bytes are borrowed, no others can have the same addresses.
     fn is_end_of_lent(&self, bytes: &[u8]) -> bool {
         let (begin, end) = place(bytes);
-        self.lent.get().is_some_and(|(lent_begin, lent_end)| begin >= lent_begin && end == lent_end)
+        let lent = self.rare.get().and_then(|rare| rare.lent.get());
+        lent.is_some_and(|(lent_begin, lent_end)| begin >= lent_begin && end == lent_end)
     }
 }
 
@@ -231,7 +238,7 @@ mod tests {
         let wire = StringTransport::connect(LineReceiver::factory(|_| Idle));
         let lines: Lines = wire.transport().handle().expect("a line receiver's");
         lines.0.kind.lend(lent, |_| lines.set_line_mode(extra));
-        let changes = lines.0.kind.changes.take();
+        let changes = lines.0.kind.rare().changes.take();
         (changes.extra, changes.take_back)
     }
 

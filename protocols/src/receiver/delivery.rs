@@ -29,7 +29,7 @@ pub(crate) struct Delivery {
     charge: MemoryCharge,
     phase: Cell<DeliveryPhase>,
     /// How many calls in a row asked for no bytes.
-    empty_calls: Cell<u32>,
+    empty_calls: Cell<u16>,
     /// The factory of the protocol that is to take this receiver's place.
     next: Cell<Option<Box<Box<dyn Factory>>>>,
     /// Makes the receiver deliver in the connection's next turn.
@@ -255,4 +255,4 @@ impl Delivery {
 const MOST_ANSWERS: usize = 64 * 1024;
 
 /// Far more than the number of empty parts in a message.
-const MOST_EMPTY_CALLS: u32 = 10_000;
+const MOST_EMPTY_CALLS: u16 = 10_000;
