@@ -46,7 +46,13 @@ pub(crate) struct CallTarget {
 struct Lists {
     due: VecDeque<Call>,
     timers: Vec<TimerId>,
-    /// Futures not yet in `running`, which is taken out while it is polled.
+    /// Made with the first of them.
+    futures: Option<Box<Futures>>,
+}
+
+#[derive(Default)]
+struct Futures {
+    /// Those not yet in `running`, which is taken out while it is polled.
     started: Vec<Deferred>,
     running: Option<FuturesUnordered<Deferred>>,
 }
@@ -81,7 +87,10 @@ impl Calls {
             timers.cancel(timer);
         } else {
             self.with_lists(|lists| {
-                if lists.timers.len() == lists.timers.capacity() {
+                if lists.timers.capacity() == 0 {
+                    // Most protocols with any have one, such as a time limit.
+                    lists.timers.reserve_exact(1);
+                } else if lists.timers.len() == lists.timers.capacity() {
                     lists.timers.retain(|timer| timers.due_at(*timer).is_some());
                 }
                 lists.timers.push(timer);
@@ -108,7 +117,7 @@ impl Calls {
         });
         if !self.closed.get() {
             let deferred: Deferred = Box::pin(async move { future.await.ok() });
-            self.with_lists(|lists| lists.started.push(deferred));
+            self.with_lists(|lists| lists.futures.get_or_insert_default().started.push(deferred));
         }
         DeferredCall::new(abort, handle)
     }
@@ -135,14 +144,11 @@ impl Calls {
 
     /// Whether a deferred future has yet to finish, or is yet to be dropped.
     pub(crate) fn any_deferred(&self) -> bool {
-        let is_running = |running: &FuturesUnordered<Deferred>| !running.is_empty();
-        let lists = self.lists.borrow();
-        lists.as_ref().is_some_and(|lists| !lists.started.is_empty() || lists.running.as_ref().is_some_and(is_running))
+        self.deferred_count() > 0
     }
 
     pub(crate) fn deferred_count(&self) -> usize {
-        let count = |lists: &Lists| lists.started.len() + lists.running.as_ref().map_or(0, FuturesUnordered::len);
-        self.lists.borrow().as_deref().map_or(0, count)
+        self.lists.borrow().as_deref().and_then(|lists| lists.futures.as_deref()).map_or(0, Futures::len)
     }
 
     /// The next call to make, if any: one that is due, or the call of a finished future.
@@ -159,8 +165,9 @@ impl Calls {
             // `None` if the last call ended the connection: the futures are then dropped here and not in the cell.
             let more = match self.lists.borrow_mut().as_mut() {
                 Some(lists) => {
-                    lists.running = Some(running);
-                    !lists.due.is_empty() || !lists.started.is_empty()
+                    let futures = lists.futures.get_or_insert_default();
+                    futures.running = Some(running);
+                    !lists.due.is_empty() || !futures.started.is_empty()
                 }
                 None => return None,
             };
@@ -232,18 +239,22 @@ enum Next {
 
 impl Lists {
     fn is_idle(&self) -> bool {
-        self.due.is_empty() && self.started.is_empty() && self.running.as_ref().is_none_or(FuturesUnordered::is_empty)
+        self.due.is_empty() && self.futures.as_ref().is_none_or(|futures| futures.len() == 0)
     }
 
     fn next(&mut self) -> Next {
         if let Some(call) = self.due.pop_front() {
             return Next::Call(call);
         }
-        if self.is_idle() {
-            return Next::Nothing;
-        }
-        let mut running = self.running.take().unwrap_or_default();
-        running.extend(self.started.drain(..));
+        let Some(futures) = self.futures.as_mut().filter(|futures| futures.len() > 0) else { return Next::Nothing };
+        let mut running = futures.running.take().unwrap_or_default();
+        running.extend(futures.started.drain(..));
         Next::Poll(running)
+    }
+}
+
+impl Futures {
+    fn len(&self) -> usize {
+        self.started.len() + self.running.as_ref().map_or(0, FuturesUnordered::len)
     }
 }
