@@ -25,7 +25,6 @@ use crate::time::panic_log::log_panic;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::roster::Roster;
-use crate::transport::state::State;
 use crate::transport::traffic::sums::Traffic;
 use crate::util::panics::catch_panic;
 
@@ -75,7 +74,6 @@ pub(crate) fn prepare<S: Stream>(
         Err(refused) => return refused,
     };
     let driver = Rc::new(Driver {
-        state: Rc::clone(&transport.0),
         span: (!span.is_none()).then(|| Box::new(span)),
         waker: RefCell::new(None),
         traffic: Traffic::begin(&roster.hub.turn_clock),
@@ -121,7 +119,6 @@ fn connection(transport: &Transport, built: Built) -> Result<Connection, Started
 }
 
 pub(crate) struct Driver<S> {
-    state: Rc<State>,
     /// `None` without a subscriber.
     span: Option<Box<Span>>,
     waker: RefCell<Option<Waker>>,
@@ -172,9 +169,10 @@ impl<S: Stream> Runnable for Driver<S> {
             }
         }
         let _entered = self.span.as_ref().map(|span| span.enter());
-        self.state.set_driven(true);
-        let poll = self.link.borrow_mut().poll(cx, &self.traffic);
-        self.state.set_driven(false);
+        let mut link = self.link.borrow_mut();
+        link.set_driven(true);
+        let poll = link.poll(cx, &self.traffic);
+        link.set_driven(false);
         poll
     }
 
@@ -188,6 +186,13 @@ impl<S: Stream> Runnable for Driver<S> {
 }
 
 impl<S: Stream> StreamLoop<S> {
+    /// Whether the connection needs to be woken; when it has ended, it is not.
+    fn set_driven(&self, driven: bool) {
+        if let StreamPhase::Open(connection) = &self.phase {
+            connection.transport().0.set_driven(driven);
+        }
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>, traffic: &Traffic) -> Poll<()> {
         let mut budget = Budget::default();
         loop {
