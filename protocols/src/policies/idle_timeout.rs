@@ -9,7 +9,8 @@ use crate::policies::elapsed;
 /// A policy that closes idle connections. Twisted's `TimeoutFactory` and `TimeoutProtocol`.
 ///
 /// Any received or sent byte restarts the period. Output that waits because the peer does not read is not sent: a peer
-/// keeps its connection alive by sending or reading, not by what the program goes on to write.
+/// keeps its connection alive by sending or reading, not by what the program goes on to write. What passes in one turn of the
+/// loop counts from one time in it ([`Transport::now`]).
 ///
 /// After an idle period the connection closes in order, as by [`lose_connection`](Transport::lose_connection), and the
 /// protocol inside ends with [`CloseReason::Done`]. If output is unsent by then, or the connection has already been
