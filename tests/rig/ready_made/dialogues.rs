@@ -28,7 +28,7 @@ pub(crate) const QUOTE: &str = "There is no silver bullet.\r\n";
 /// Of the finger server.
 pub(crate) const REPLY: &str = "Happy and well";
 
-fn services() -> [Dialogue; 9] {
+fn services() -> [Dialogue; 11] {
     [
         Dialogue::echo("echo", "hello").panic(PANIC),
         Dialogue::new("discard", "hello", Answer::Last(<[u8]>::is_empty)),
@@ -43,6 +43,20 @@ fn services() -> [Dialogue; 9] {
         Dialogue::new("ident", "23, 6191\r\n", Answer::Exactly(b"23, 6191 : USERID : UNIX : root\r\n".to_vec()))
             .unfinished([filled(b"", 900)])
             .forbidden([filled(b"", 2_000), b"0, 70000\r\n".to_vec(), b"23 : 24\r\n".to_vec()]),
+        Dialogue::new(
+            "metrics",
+            "GET /metrics HTTP/1.1\r\n\r\n",
+            Answer::Last(|page| page.starts_with(b"HTTP/1.1 200 OK\r\n")),
+        )
+        .unfinished([filled(b"GET /metrics HTTP/1.1\r\nX: ", 7_000)])
+        .forbidden([filled(b"GET /metrics HTTP/1.1\r\nX: ", 10_000), b"POST \xff\0\r\n\r\n".to_vec()]),
+        Dialogue::new(
+            "console",
+            "json jobs\n",
+            Answer::Last(|text| text.ends_with(b"{\"type\":\"end\",\"command\":\"jobs\"}\n")),
+        )
+        .unfinished([filled(b"ps peer=", 1_000), b"trace 1".to_vec()])
+        .forbidden([filled(b"", 100_000), b"close \xff\x1b[2J\n".to_vec(), b"ps\n".repeat(10_000)]),
     ]
 }
 

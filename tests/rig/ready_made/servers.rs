@@ -3,9 +3,12 @@ use std::os::fd::OwnedFd;
 
 use protocols::amp::{AmpAnswer, AmpBox, AmpError, AmpHandler, AmpReceiver};
 use protocols::codec::{CodecHandler, CodecReceiver, Messages};
+use protocols::console::Console;
 use protocols::finger::Finger;
 use protocols::forward::PortForward;
 use protocols::ident::{IdentReply, IdentServer};
+use protocols::metrics::Metrics;
+use protocols::metrics::prometheus_client::registry::Registry;
 use protocols::proxy_header::ProxyHeader;
 use protocols::segment::{Segments, TerminatorHandler, TerminatorReceiver};
 use protocols::socks::Socks;
@@ -53,6 +56,8 @@ pub fn factory(name: &str, echo: SocketAddr) -> Result<Box<dyn Factory>, String>
         "proxied" => Box::new(ProxyHeader::around(|transport| Echo { transport })),
         "finger" => Box::new(Finger::factory(async |_| Some(REPLY.to_owned()))),
         "ident" => Box::new(IdentServer::factory(async |_| Ok(IdentReply::unix("root")))),
+        "metrics" => Box::new(Metrics::new(Registry::default())),
+        "console" => Box::new(Console::new("program").everybody().factory()),
         "forward" => Box::new(PortForward::new(echo)),
         "socks" => Box::new(Socks::new(move |request| request.address == echo)),
         "descriptors" => Box::new(|transport| TakesDescriptors { transport, taken: 0 }),
