@@ -1,5 +1,6 @@
 //! A connection to a console.
 
+use std::any::type_name;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -90,9 +91,9 @@ impl Session {
 
     fn begin_trace(&mut self, id: ConnectionId, wire: bool, json: bool) {
         let mut output = self.output(json);
-        let (reactor, own) = (self.lines.reactor(), self.lines.transport().id());
+        let reactor = self.lines.reactor();
         let trace = async move {
-            match watch(&reactor, id, wire, own).await {
+            match watch(&reactor, id, wire).await {
                 Ok(watch) => {
                     trace(&mut output, id, watch).await;
                     output.end("trace", None);
@@ -351,16 +352,18 @@ async fn drain(reactor: &Reactor, port: &str, within: Option<Duration>) -> Resul
     }
 }
 
-async fn watch(reactor: &Reactor, id: ConnectionId, wire: bool, own: u64) -> Result<TrafficWatch, String> {
-    if id == (ConnectionId { thread: reactor.thread_number(), number: own }) {
-        return Err(format!("{id} is this console: each line would be followed by one more"));
-    }
+async fn watch(reactor: &Reactor, id: ConnectionId, wire: bool) -> Result<TrafficWatch, String> {
     let thread = thread_of(reactor, id)?;
     let watch = ask(reactor, &thread, move |reactor| {
-        let transport = reactor.transport(id.number)?;
-        Some(if wire { transport } else { transport.innermost() }.watch_traffic())
+        let transport = reactor.transport(id.number).ok_or_else(|| no_connection(id))?;
+        let is_console = |name: &&str| name.contains(type_name::<Session>());
+        if transport.info().protocols.iter().any(is_console) {
+            // It, or two that trace each other, would never come to rest.
+            return Err(format!("{id} is a console: each line that it shows would be followed by one more"));
+        }
+        Ok(if wire { transport } else { transport.innermost() }.watch_traffic())
     });
-    watch.await.ok_or_else(|| hangs(id))?.ok_or_else(|| no_connection(id))
+    watch.await.ok_or_else(|| hangs(id))?
 }
 
 async fn trace(output: &mut Output, connection: ConnectionId, mut watch: TrafficWatch) {

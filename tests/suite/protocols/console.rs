@@ -258,7 +258,7 @@ fn a_trace_shows_what_passes_until_a_line_is_received() {
 }
 
 #[test]
-fn a_trace_ends_with_the_next_command_which_is_carried_out_and_refuses_its_own_console() {
+fn a_trace_ends_with_the_next_command_which_is_carried_out_and_is_not_to_be_had_of_a_console() {
     let scene = Scene::new();
     scene.client("a");
     let [console, client] = scene.server.transports().try_into().unwrap();
@@ -266,9 +266,13 @@ fn a_trace_ends_with_the_next_command_which_is_carried_out_and_refuses_its_own_c
     assert_eq!(scene.told(&format!("trace {}\n", client.id())), "");
     let text = scene.told("drain x\n");
     assert_eq!(text, "\nerror: there is no port \"x\": see `ports`\n\n");
-    let own = console.id();
-    let refused = format!("error: 0.{own} is this console: each line would be followed by one more\n\n");
-    assert_eq!(scene.told(&format!("trace {own}\n")), refused);
+    scene.sim.host("another").connect_tcp("server:9", |_| Keeper(Rc::default()));
+    scene.sim.run_for(Duration::from_secs(1));
+    let other = scene.server.transports().pop().unwrap();
+    for id in [console.id(), other.id()] {
+        let refused = format!("error: 0.{id} is a console: each line that it shows would be followed by one more\n\n");
+        assert_eq!(scene.told(&format!("trace {id} wire\n")), refused);
+    }
 }
 
 #[test]
