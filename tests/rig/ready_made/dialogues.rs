@@ -55,6 +55,7 @@ fn services() -> [Dialogue; 11] {
             "json jobs\n",
             Answer::Last(|text| text.ends_with(b"{\"type\":\"end\",\"command\":\"jobs\"}\n")),
         )
+        .opening("", |greeting| greeting.ends_with(b"\n"))
         .unfinished([filled(b"ps peer=", 1_000), b"trace 1".to_vec()])
         .forbidden([filled(b"", 100_000), b"close \xff\x1b[2J\n".to_vec(), b"ps\n".repeat(10_000)]),
     ]

@@ -10,8 +10,18 @@ use serde_json::Value;
 
 #[test]
 fn every_dependency_comes_from_the_registry_with_a_checksum() {
-    let ours = ["fuzz", "install", "protocols", "reactor", "tests", "time-client", "time-server"];
-    for lock in ["Cargo.lock", "tests/fuzz/Cargo.lock"] {
+    let ours = [
+        "fuzz",
+        "install",
+        "protocols",
+        "reactor",
+        "reactor-top",
+        "tests",
+        "time-client",
+        "time-server",
+        "time-window",
+    ];
+    for lock in ["Cargo.lock", "apps/time-window/Cargo.lock", "tests/fuzz/Cargo.lock"] {
         let text = fs::read_to_string(root().join(lock)).unwrap();
         let packages: Vec<_> = text.split("[[package]]").skip(1).collect();
         assert!(packages.len() > 10);
