@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     #[arg(value_name = "CONSOLE")]
     pub(crate) console: String,
 
-    /// Ask once in so many seconds
+    /// Ask every SECONDS
     #[arg(short, long, value_name = "SECONDS", default_value = "1", value_parser = seconds)]
     pub(crate) interval: Duration,
 
@@ -33,13 +33,15 @@ CONSOLE is written as the program was told, for example:
 
 Exit status:
   0  it was ended by a key or a signal
-  1  there is no terminal, or it went away
+  1  there is no terminal, or it has failed
   2  the command line is wrong";
 
 impl Arguments {
     /// The description of the console's endpoint.
     pub(crate) fn endpoint(&self) -> String {
-        if self.console.starts_with(['/', '.', '@']) {
+        // A description begins with its scheme.
+        let is_path = self.console.starts_with('@') || self.console.contains('/') && !self.console.contains(':');
+        if is_path || self.console.starts_with('/') {
             format!("unix:{}", quote_string_argument(&self.console))
         } else {
             self.console.clone()
@@ -70,6 +72,8 @@ mod tests {
         let endpoint = |console| parsed(&[console]).unwrap().endpoint();
         assert_eq!(endpoint("/run/a:b.sock"), "unix:/run/a\\:b.sock");
         assert_eq!(endpoint("./console"), "unix:./console");
+        assert_eq!(endpoint("run/console"), "unix:run/console");
+        assert_eq!(endpoint("unix:/run/console"), "unix:/run/console");
         assert_eq!(endpoint("@console"), "unix:@console");
         assert_eq!(endpoint("tcp:127.0.0.1:9000"), "tcp:127.0.0.1:9000");
     }

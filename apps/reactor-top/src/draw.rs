@@ -215,7 +215,7 @@ fn draw_trace(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Rect) {
     if let Some(why) = &trace.ended {
         lines.push(Line::styled(format!(" {}", shown(why)), BAD));
     } else if lines.is_empty() {
-        lines.push(Line::styled(" nothing has been received or sent since the trace began", QUIET));
+        lines.push(Line::styled(" nothing has been received or sent yet", QUIET));
     }
     let height = usize::from(area.height);
     let end = lines.len().saturating_sub(trace.back).max(height.min(lines.len()));
@@ -232,11 +232,9 @@ fn draw_last_line(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Rect) {
             line
         }
         (Some(Prompt::Close(id)), _) => {
-            Line::raw(format!(" close {id}? y: when everything is sent; a: at once; any other key: no"))
+            Line::raw(format!(" close {id}? y: when all is sent; a: at once; other keys: no"))
         }
-        (Some(Prompt::Drain(host)), _) => {
-            Line::raw(format!(" drain {}? Nobody can connect to it any more. y: yes; any other key: no", shown(host)))
-        }
+        (Some(Prompt::Drain(host)), _) => Line::raw(format!(" drain {}? y: yes; any other key: no", shown(host))),
         (None, Some(message)) => {
             Line::styled(format!(" {}", shown(&message.text)), if message.is_bad { BAD } else { Style::new() })
         }
@@ -247,34 +245,30 @@ fn draw_last_line(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Rect) {
 
 fn hint(view: View) -> &'static str {
     match view {
-        View::Connections => " q quit  ? keys  ↑↓ select  ⏎ details  s order  / filter  t trace  c close  p pause",
-        View::Slow => " q quit  ? keys  ↑↓ select  ⏎ its connection  Tab next view  p pause",
-        View::Ports => " q quit  ? keys  ↑↓ select  d drain  Tab next view  p pause",
-        View::Trace => " q quit  ? keys  ↑↓ scroll  Esc end the trace  Tab next view",
+        View::Connections => " ? keys  ⏎ details  t trace  c close  / filter  s order  p pause  q quit",
+        View::Slow => " ? keys  ⏎ its connection  Tab next view  p pause  q quit",
+        View::Ports => " ? keys  d drain  Tab next view  p pause  q quit",
+        View::Trace => " ? keys  Esc end the trace  ↑↓ scroll  Tab next view  q quit",
     }
 }
 
 const HELP: &str = "\
-1 2 3 4, Tab  connections, slow callbacks, ports, trace
-↑ ↓ j k       select a row; also Page Up, Page Down, Home, End
-Enter         details of the connection, also of a slow callback's
-s S           the next order, the one before
-/             a filter: peer=, host=, port=, protocol=, id=,
-              reading= with a part of the text, and
-              age_ms, idle_ms, bytes_in, bytes_out, reads,
-              unsent_bytes, deferred_calls with > or < and a
-              number; a word alone is looked for in the peer
-Esc           no filter; no trace
-t             trace the connection: what it receives and sends
-c             close the connection
-d             drain the port
-p             pause what is shown
-q, Ctrl-C     quit";
+1 2 3 4  connections, slow callbacks, ports, trace
+↑ ↓      select a row (also j, k, Page Up, Home, ...)
+Enter    details; of a slow callback: its connection
+t c d    trace, close a connection; drain a port
+s S      the next order, the one before
+/        a filter: a word for the peer, or
+         peer= host= port= protocol= id= reading=
+         age_ms> idle_ms< bytes_in bytes_out reads
+         unsent_bytes deferred_calls
+Esc      no filter; no trace
+p q      pause what is shown; quit (also Ctrl-C)";
 
 fn draw_help(frame: &mut Frame<'_>) {
     let lines = u16::try_from(HELP.lines().count()).unwrap_or(u16::MAX);
     let area = frame.area();
-    let area = area.centered(Constraint::Length(66), Constraint::Length(lines.saturating_add(2)));
+    let area = area.centered(Constraint::Length(56), Constraint::Length(lines.saturating_add(2)));
     frame.render_widget(Clear, area);
     let block = Block::bordered().title(" Keys ");
     frame.render_widget(Paragraph::new(HELP).wrap(Wrap { trim: false }).block(block), area);

@@ -21,7 +21,7 @@ pub(crate) struct Shared {
     /// Draws what has changed.
     redraw: Box<dyn Fn()>,
     asking: RefCell<Option<Asking>>,
-    /// What the console has said when it refused this program.
+    /// Why nothing can be asked of what is connected.
     refusal: RefCell<Option<String>>,
     trace: RefCell<Option<Transport>>,
     /// Counts the traces: a connection that is made too late is of none.
@@ -171,11 +171,12 @@ struct Console {
     lines: Lines,
     shared: Rc<Shared>,
     rows: Vec<Row>,
+    is_greeted: bool,
 }
 
 impl Console {
     fn new(lines: Lines, shared: &Rc<Shared>) -> Self {
-        Self { lines, shared: Rc::clone(shared), rows: Vec::new() }
+        Self { lines, shared: Rc::clone(shared), rows: Vec::new(), is_greeted: false }
     }
 
     fn poll_again(&mut self) {
@@ -192,9 +193,13 @@ impl LineHandler for Console {
     }
 
     fn line_received(&mut self, line: &[u8]) {
+        let was_greeted = std::mem::replace(&mut self.is_greeted, true);
         let Ok(row) = Row::from_json(&String::from_utf8_lossy(line)) else {
             if line.starts_with(REFUSED.as_bytes()) {
                 self.shared.refusal.replace(Some(escaped(line).to_string()));
+            } else if was_greeted && !line.starts_with(b"{") {
+                self.shared.refusal.replace(Some("what answers there is no console".to_owned()));
+                self.lines.lose_connection();
             }
             // The greeting, or a row of a later version.
             return;

@@ -10,10 +10,12 @@ mod terminal;
 mod unit;
 
 use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
 use std::io::ErrorKind;
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::task::Poll;
 use std::time::Duration;
 
 use clap::error::ErrorKind as Wrong;
@@ -82,6 +84,16 @@ fn show(
         this.replace(Some(transport.clone()));
         Screen::new(transport, Rc::clone(&shared), size).ok()
     })?;
+    let hung_up = reactor.clone();
+    reactor.spawn(async move {
+        let kinds = [SignalKind::hangup(), SignalKind::quit()];
+        let Ok(mut ends) = kinds.into_iter().map(signal).collect::<io::Result<Vec<_>>>() else { return };
+        poll_fn(
+            |cx| if ends.iter_mut().any(|end| end.poll_recv(cx).is_ready()) { Poll::Ready(()) } else { Poll::Pending },
+        )
+        .await;
+        hung_up.stop();
+    });
     let device = terminal.device()?;
     reactor.spawn(async move {
         // It fails only if the system has no descriptor left; the picture has the first size then.

@@ -85,7 +85,8 @@ impl Console {
         self
     }
 
-    /// Admits everybody who can connect: they can see whose connections there are and what passes on them, and close them.
+    /// Admits everybody who can connect: they can see whose connections there are and what passes on them, and close them. Web
+    /// browsers are refused, which any page could have connect to a port of their own machine.
     pub fn everybody(mut self) -> Self {
         self.settings.everybody = true;
         self

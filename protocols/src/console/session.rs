@@ -27,8 +27,10 @@ pub(crate) struct Session {
     settings: Rc<Settings>,
     room: Room,
     trace: Option<Trace>,
-    /// Whether a command is carried out, other than a trace.
-    busy: bool,
+    /// The command that is carried out, other than a trace.
+    call: Option<DeferredCall>,
+    /// Whether that only looks, so that it need not be waited for at the end.
+    only_looks: bool,
     /// Whether to close behind its answer.
     last: bool,
 }
@@ -40,7 +42,7 @@ struct Trace {
 
 impl Session {
     pub(crate) fn new(lines: Lines, settings: Rc<Settings>) -> Self {
-        Self { lines, settings, room: Room::default(), trace: None, busy: false, last: false }
+        Self { lines, settings, room: Room::default(), trace: None, call: None, only_looks: false, last: false }
     }
 
     fn output(&self, json: bool) -> Output {
@@ -63,7 +65,7 @@ impl Session {
         }
         // One command after the other.
         self.lines.pause_reading();
-        self.busy = true;
+        self.only_looks = matches!(command, Command::Ps(_) | Command::Top(_));
         let settings = Rc::clone(&self.settings);
         let reactor = self.lines.reactor();
         let answer = async move {
@@ -72,19 +74,22 @@ impl Session {
                 Err(error) => output.error(&word, &error),
             }
         };
-        self.lines.defer(answer, |this: &mut Self, ()| {
-            this.busy = false;
+        self.call = Some(self.lines.defer(answer, |this: &mut Self, ()| {
+            this.call = None;
             this.lines.resume_reading();
             if this.last {
                 this.lines.lose_connection();
             }
-        });
+        }));
     }
 
-    /// Closes, but for a trace, behind the answer to the command that is carried out.
+    /// Closes behind the answer to a command that does something.
     fn finish(&mut self) {
         self.last = true;
-        if !self.busy {
+        if let Some(call) = self.call.take_if(|_| self.only_looks) {
+            call.cancel();
+        }
+        if self.call.is_none() {
             self.lines.lose_connection();
         }
     }
@@ -125,6 +130,12 @@ impl LineHandler for Session {
                 return;
             }
         }
+        if is_http(line) {
+            // A browser can be made to post commands to a port, behind the head of its request.
+            tracing::warn!(console = self.settings.name, peer = %self.lines.peer(), "refused a request of HTTP");
+            self.lines.write("error: this is no web server\n");
+            return self.lines.transport().lose_connection_with(CloseReason::failed("speaks HTTP"));
+        }
         if let Some(request) = Request::parse(line) {
             self.carry_out(request);
         }
@@ -138,6 +149,12 @@ impl LineHandler for Session {
     fn resume_writing(&mut self) {
         self.room.wake();
     }
+}
+
+/// Whether it begins a request.
+fn is_http(line: &[u8]) -> bool {
+    let last = line.rsplit(|byte| *byte == b' ').next().unwrap_or_default();
+    last.starts_with(b"HTTP/")
 }
 
 /// Carries out a command; returns what was done, where the answer has nothing else.
@@ -326,8 +343,8 @@ async fn close(reactor: &Reactor, id: ConnectionId, now: bool) -> Result<String,
 }
 
 async fn drain(reactor: &Reactor, port: &str, within: Option<Duration>) -> Result<String, String> {
-    let (mut ports, mut connections) = (0, 0);
-    for (_, thread) in reactor.threads() {
+    let (mut ports, mut connections, mut silent) = (0, 0, String::new());
+    for (number, thread) in reactor.threads() {
         let host = port.to_owned();
         let drained = ask(reactor, &thread, move |reactor| {
             let at_host: Vec<_> = reactor.ports().into_iter().filter(|port| port.host().to_string() == host).collect();
@@ -342,13 +359,18 @@ async fn drain(reactor: &Reactor, port: &str, within: Option<Duration>) -> Resul
             let counts: Vec<usize> = counts.collect();
             (counts.len(), counts.iter().sum::<usize>())
         });
-        let (more_ports, more_connections) = drained.await.unwrap_or_default();
-        ports += more_ports;
-        connections += more_connections;
+        match drained.await {
+            Some((more_ports, more_connections)) => {
+                ports += more_ports;
+                connections += more_connections;
+            }
+            None => silent += &format!("; thread {number} does not answer"),
+        }
     }
     match ports {
+        0 if !silent.is_empty() => Err(format!("no thread that answers has this port{silent}")),
         0 => Err(format!("there is no port {:?}: see `ports`", port.chars().take(40).collect::<String>())),
-        _ => Ok(format!("{} listens no more; {connections} connections are asked to finish", escaped(port))),
+        _ => Ok(format!("{} listens no more; {connections} connections are asked to finish{silent}", escaped(port))),
     }
 }
 

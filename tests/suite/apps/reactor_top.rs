@@ -30,13 +30,13 @@ fn it_lists_filters_traces_and_closes_connections_and_leaves_the_terminal_as_it_
     terminal.type_in(format!("/{own}\r"));
     terminal.expect_drawn("1 Connections 1 ");
     terminal.type_in("t");
-    terminal.expect_drawn("nothing has been received or sent");
-    client.write_all(b"hello\x1b[2J").unwrap();
-    terminal.expect_drawn("hello\\x1b[2J");
+    terminal.expect_drawn("4 Trace ");
+    // The trace begins when the console has read that.
+    terminal.expect_drawn_by("hello\\x1b[2J", || client.write_all(b"hello\x1b[2J").unwrap());
     terminal.type_in("\x1b");
     terminal.expect_drawn("PEER");
     terminal.type_in("c");
-    terminal.expect_drawn("close ");
+    terminal.expect_drawn("y: when all is sent");
     terminal.type_in("y");
     client.read_to_end(&mut Vec::new()).unwrap();
     terminal.type_in("q");

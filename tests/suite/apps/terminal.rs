@@ -7,10 +7,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::process::Child;
 use std::sync::mpsc;
 use std::sync::mpsc::Receiver;
-use std::{io, thread};
+use std::{io, iter, thread};
 
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use rig::now;
 use tempfile::TempDir;
 
 use crate::apps::DEADLINE;
@@ -75,13 +76,22 @@ impl Terminal {
         }
     }
 
-    /// Waits until this is on the screen of a program that draws all over it.
+    /// Waits until this is on the screen of a program that draws all over it, and again and again.
     #[track_caller]
     pub(crate) fn expect_drawn(&mut self, text: &str) {
+        self.expect_drawn_by(text, || ());
+    }
+
+    /// The same, and does something before each look.
+    #[track_caller]
+    pub(crate) fn expect_drawn_by(&mut self, text: &str, mut prompt: impl FnMut()) {
+        let until = now() + DEADLINE;
         while !self.drawn.screen().contents().contains(text) {
-            let byte = self.screen.recv_timeout(DEADLINE);
-            let byte = byte.unwrap_or_else(|error| panic!("{text:?}: {error}:\n{}", self.drawn.screen().contents()));
-            self.drawn.process(&[byte]);
+            prompt();
+            let first = self.screen.recv_timeout(DEADLINE).ok().filter(|_| now() < until);
+            let first = first.unwrap_or_else(|| panic!("{text:?} is not on\n{}", self.drawn.screen().contents()));
+            let bytes: Vec<_> = iter::once(first).chain(self.screen.try_iter()).collect();
+            self.drawn.process(&bytes);
         }
     }
 

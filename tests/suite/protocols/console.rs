@@ -476,3 +476,24 @@ impl Protocol for Asking {
         }
     }
 }
+
+#[test]
+fn what_a_web_page_posts_is_not_carried_out() {
+    let scene = Scene::new();
+    scene.received.take();
+    let head = "POST / HTTP/1.1\r\nHost: server:9\r\nContent-Type: text/plain\r\n\r\n";
+    assert_eq!(scene.told(&format!("{head}x\ndrain {}\nstats\n", scene.port.host())), "error: this is no web server\n");
+    assert!(scene.port.is_listening());
+    assert!(scene.operator.is_closing());
+}
+
+#[test]
+fn a_stop_does_not_wait_for_a_command_that_only_looks() {
+    let scene = Scene::new();
+    scene.operator.write("top 60\n");
+    scene.sim.run_for(Duration::from_secs(1));
+    let console = scene.server.transports().pop().unwrap();
+    console.drain();
+    scene.sim.run_for(Duration::from_secs(1));
+    assert!(scene.operator.is_closing());
+}

@@ -71,12 +71,12 @@ pub(super) fn slow(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Rect) {
 
 pub(super) fn ports(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Rect) {
     let columns = [
-        wide("PORT", 0, |_, row: &PortRow| Cell::from(shown(&row.host))),
+        Column { width: Constraint::Fill(2), ..wide("PORT", 0, |_, row: &PortRow| Cell::from(shown(&row.host))) },
         column("KIND", 8, 60, |_, row| Cell::from(shown(&row.kind))),
         column("STATE", 9, 0, |_, row| Cell::from(shown(&row.state))),
-        numbers("CONNECTIONS", 11, 0, |_, row| right(amount(row.connections))),
+        numbers("OPEN", 5, 0, |_, row| right(amount(row.connections))),
         numbers("PENDING", 7, 60, |_, row| right(amount(row.pending))),
-        wide("REFUSED", 0, |_, row| Cell::from(refused(row))),
+        wide("REFUSED", 50, |_, row| Cell::from(refused(row))),
     ];
     draw(dashboard, frame, area, &columns, &dashboard.ports, "nothing listens");
 }
@@ -90,6 +90,7 @@ fn draw<T>(
     otherwise: &'static str,
 ) {
     if rows.is_empty() {
+        let otherwise = if dashboard.stats.is_empty() { "nothing is known yet" } else { otherwise };
         return frame.render_widget(Line::styled(format!(" {otherwise}"), QUIET), area);
     }
     let columns: Vec<_> = columns.iter().filter(|column| column.from <= area.width).collect();
