@@ -1,6 +1,6 @@
 //! R16, R17: a panic ends the code that panics and nothing else.
 
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::net::Shutdown;
 
 use reactor::connect::ConnectErrorKind;
@@ -79,7 +79,11 @@ fn provoke(server: &Child, fault: Fault) -> End {
     let Ok(mut stream) = peer::connect_from(fault.source(), server.address()) else {
         return End::Reset; // it was faster
     };
-    let _ = stream.write_all(b"x");
+    if let Err(error) = stream.write_all(b"x")
+        && error.kind() == ErrorKind::ConnectionReset
+    {
+        return End::Reset; // the system says so only once
+    }
     if matches!(fault, Fault::Eof | Fault::Lost) {
         let _ = stream.shutdown(Shutdown::Write);
     }
