@@ -20,7 +20,7 @@ impl Buffers {
     /// The read buffer, until it is [put back](Self::put_back_read_buffer). It is not borrowed, because user code runs meanwhile.
     #[inline]
     pub(crate) fn take_read_buffer(&self) -> Box<[u8]> {
-        self.read.take().unwrap_or_else(|| vec![0; READ_BUFFER].into())
+        take(&self.read, READ_BUFFER)
     }
 
     #[inline]
@@ -30,18 +30,12 @@ impl Buffers {
 
     /// Lends the read buffer.
     pub(crate) fn with_read_buffer<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
-        let mut buffer = self.take_read_buffer();
-        let result = read(&mut buffer);
-        self.put_back_read_buffer(buffer);
-        result
+        lend(&self.read, READ_BUFFER, read)
     }
 
     /// Lends the buffer for a batch of datagrams in the same way: [`BATCH`] slots of [`READ_BUFFER`] bytes.
     pub(crate) fn with_batch_buffer<R>(&self, read: impl FnOnce(&mut [u8]) -> R) -> R {
-        let mut buffer = self.batch.take().unwrap_or_else(|| vec![0; BATCH * READ_BUFFER].into());
-        let result = read(&mut buffer);
-        self.batch.set(Some(buffer));
-        result
+        lend(&self.batch, BATCH * READ_BUFFER, read)
     }
 
     /// Lends an empty string to format into.
@@ -64,6 +58,18 @@ impl Buffers {
         run.clear();
         self.run.set(run);
     }
+}
+
+#[inline]
+fn take(place: &Cell<Option<Box<[u8]>>>, len: usize) -> Box<[u8]> {
+    place.take().unwrap_or_else(|| vec![0; len].into())
+}
+
+fn lend<R>(place: &Cell<Option<Box<[u8]>>>, len: usize, read: impl FnOnce(&mut [u8]) -> R) -> R {
+    let mut buffer = take(place, len);
+    let result = read(&mut buffer);
+    place.set(Some(buffer));
+    result
 }
 
 /// The buffer for reads, made with the first of them. The hosts of a simulation share one.

@@ -106,10 +106,7 @@ impl Nested {
     /// processed. While the outer connection is full the bytes stay inside, so that they count where they were written.
     pub fn send(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
         while self.can_send() {
-            let taken = self.inside.with_output(|data| {
-                let data = &data[..data.len().min(HIGH_WATER)];
-                take(&self.outer, data).min(data.len())
-            });
+            let taken = self.offer(|data| take(&self.outer, data));
             if taken == 0 {
                 break;
             }
@@ -121,10 +118,7 @@ impl Nested {
     #[inline]
     fn send_unchanged(&mut self, mut allow: impl FnMut(&[u8]) -> usize) {
         while self.can_send() {
-            let allowed = self.inside.with_output(|data| {
-                let data = &data[..data.len().min(HIGH_WATER)];
-                allow(data).min(data.len())
-            });
+            let allowed = self.offer(&mut allow);
             if allowed == 0 {
                 break;
             }
@@ -134,6 +128,15 @@ impl Nested {
             }
             self.inside.sent(allowed);
         }
+    }
+
+    /// Shows `take` what is to leave next, and returns how many bytes of it may.
+    #[inline]
+    fn offer(&self, take: impl FnOnce(&[u8]) -> usize) -> usize {
+        self.inside.with_output(|data| {
+            let data = &data[..data.len().min(HIGH_WATER)];
+            take(data).min(data.len())
+        })
     }
 
     #[inline]
