@@ -243,8 +243,9 @@ impl Connection {
         for message in [end, lost, inside_lost, drop].into_iter().filter_map(Result::err) {
             report_panic(&message, "a protocol panicked while its connection ended");
         }
-        let time = self.state().hub.clock.time_of_day();
-        taps.into_iter().for_each(|tap| tap.tell_last(time, &reason));
+        for tap in taps {
+            tap.tell_last(self.state().hub.clock.time_of_day(), &reason);
+        }
         for watcher in watchers {
             // The receiver may have been dropped.
             let _ = watcher.send(reason.clone());
