@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::num::NonZeroU64;
 use std::sync::Mutex;
 use std::time::{Duration, SystemTime};
 
@@ -63,8 +64,8 @@ pub(super) fn note_slow(running: &Running, took: Duration) -> u64 {
         began: now.checked_sub(took).unwrap_or(now),
         thread: running.reactor,
         callback: running.callback,
-        name: (!running.name.is_empty()).then_some(running.name),
-        connection: (running.connection > 0).then_some(running.connection),
+        name: running.name,
+        connection: running.connection.map(NonZeroU64::get),
         took,
         running: true,
     };

@@ -107,7 +107,7 @@ impl Watchdog {
                 note_time(number, took, goes_on);
             }
             if !goes_on && seen.said {
-                let (callback, name, connection) = fields(&seen.running);
+                let Running { callback, name, connection, .. } = seen.running;
                 tracing::warn!(callback, name, connection, ?took, "slow callback: all others waited");
             }
             goes_on
@@ -126,7 +126,7 @@ impl Watchdog {
                 count_slow(running.thread);
                 if let Some(left_out) = log.allows(now) {
                     (seen.said, seen.running) = (true, *running);
-                    let (callback, name, connection) = fields(running);
+                    let Running { callback, name, connection, .. } = *running;
                     tracing::warn!(callback, name, connection, since = ?time, left_out, "a callback hangs: all others wait");
                 }
             }
@@ -173,22 +173,16 @@ impl SlowLog {
     }
 }
 
-/// Fields of a log; those that there are not are left out.
-fn fields(running: &Running) -> (&'static str, Option<&'static str>, Option<NonZeroU64>) {
-    let name = (!running.name.is_empty()).then_some(running.name);
-    (running.callback, name, NonZeroU64::new(running.connection))
-}
-
 struct Name<'a>(&'a Running);
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Running { callback, name, connection, .. } = self.0;
         f.write_str(if callback.is_empty() { "something that the reactor does not know" } else { callback })?;
-        if !name.is_empty() {
+        if let Some(name) = name {
             write!(f, " of {name}")?;
         }
-        if *connection > 0 {
+        if let Some(connection) = connection {
             write!(f, ", connection {connection},")?;
         }
         Ok(())
@@ -225,7 +219,7 @@ mod tests {
     const THREAD: usize = usize::MAX;
 
     fn running(beats: u64, callback: &'static str) -> Running {
-        Running { thread: THREAD, reactor: 0, beats, callback, name: "", connection: 0 }
+        Running { thread: THREAD, reactor: 0, beats, callback, name: None, connection: None }
     }
 
     /// What is found slow, by looks 20 ms apart.

@@ -4,6 +4,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::num::NonZeroU64;
 use std::pin::pin;
 use std::sync::Mutex;
 use std::sync::atomic::Ordering::Relaxed;
@@ -127,10 +128,10 @@ pub(crate) struct Running {
     pub(crate) beats: u64,
     /// The innermost; empty between callbacks.
     pub(crate) callback: &'static str,
-    /// The type of the protocol, or of the future; empty if it is neither's.
-    pub(crate) name: &'static str,
-    /// 0 without one.
-    pub(crate) connection: u64,
+    /// The type of the protocol, or of the future, if it is one's.
+    pub(crate) name: Option<&'static str>,
+    /// The number of the connection, if it is one's.
+    pub(crate) connection: Option<NonZeroU64>,
 }
 
 /// The number of a type's name.
@@ -234,9 +235,10 @@ impl Pulse {
         let beats = self.beats.load(Relaxed);
         let (connection, callback) = (self.connection.load(Relaxed), self.callback.load(Relaxed));
         let name = (callback >> 8) as usize;
-        let name = name.checked_sub(1).and_then(|index| lock(&NAMES).get(index).copied()).unwrap_or_default();
+        let name = name.checked_sub(1).and_then(|index| lock(&NAMES).get(index).copied());
         let callback = CALLBACKS.get(callback as usize & 0xff).copied().unwrap_or_default();
-        Some(Running { thread, reactor: self.reactor.load(Relaxed), beats, callback, name, connection })
+        let (reactor, connection) = (self.reactor.load(Relaxed), NonZeroU64::new(connection));
+        Some(Running { thread, reactor, beats, callback, name, connection })
     }
 }
 
