@@ -9,7 +9,7 @@ use reactor::connect::Backoff;
 use reactor::threads::RemoteTransport;
 use reactor::{Connector, Reactor};
 
-/// What the client knows, for whoever shows it, on any thread.
+/// What the client knows, for what shows it, on any thread.
 #[derive(Clone)]
 pub(crate) struct Shared {
     view: Arc<Mutex<View>>,

@@ -25,7 +25,7 @@ pub struct ConnectionInfo {
     pub peer_credentials: Option<PeerCredentials>,
     /// The types of the protocols, the outermost layer first and the innermost protocol last.
     pub protocols: Vec<&'static str>,
-    /// For how long it has been open, to a quarter of a second. This, and the numbers of what has passed, are those of the
+    /// For how long it has been open, to a tenth of a second. This, and the numbers of what has passed, are those of the
     /// socket, outside all layers.
     pub age: Duration,
     /// How long ago a byte came or left, likewise; at first, its age. A callback that keeps the loop waiting can make it

@@ -53,6 +53,7 @@ impl Tcp {
         let host = unmapped(socket.local_addr()?).into();
         Ok(Accepted { stream: Self::new(socket, None), host, peer: peer.into() })
     }
+
     fn read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.forgot_readable {
             match (&*SockRef::from(&self.socket)).read(buffer) {
@@ -96,6 +97,7 @@ impl Stream for Tcp {
         }
         self.read(cx, buffer)
     }
+
     fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         poll_end(&self.socket, &mut self.forgot_readable, cx)
     }

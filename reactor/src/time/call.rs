@@ -24,7 +24,7 @@ pub(crate) trait Notify {
 pub(crate) struct Whose {
     /// The number of the connection, or of the datagram port.
     pub(crate) connection: Option<u64>,
-    /// The type of its protocol, or of a function; empty if there is none any more.
+    /// The type of its protocol, or of a function; empty when the protocol has gone.
     pub(crate) name: &'static str,
 }
 
