@@ -112,8 +112,14 @@ pub(crate) fn timer_row(thread: usize, call: PendingCall) -> TimerRow {
     }
 }
 
+/// A port, before those that it has turned away on all threads are known.
+pub(crate) struct PortSum {
+    row: PortRow,
+    refusals: Refusals,
+}
+
 /// The ports of one thread.
-pub(crate) fn port_rows(ports: &[Port]) -> Vec<PortRow> {
+pub(crate) fn port_sums(ports: &[Port]) -> Vec<PortSum> {
     let state = |port: &Port| match (port.is_listening(), port.is_paused()) {
         (false, _) => "draining",
         (true, true) => "paused",
@@ -126,9 +132,9 @@ pub(crate) fn port_rows(ports: &[Port]) -> Vec<PortRow> {
         connections: port.connection_count() as u64,
         pending: port.pending_count() as u64,
         waits: port.accept_wait_count(),
-        refused: refused_row(port.refusals()),
+        refused: RefusedRow::default(),
     };
-    ports.iter().map(row).collect()
+    ports.iter().map(|port| PortSum { row: row(port), refusals: port.refusals() }).collect()
 }
 
 fn refused_row(refusals: Refusals) -> RefusedRow {
@@ -143,21 +149,22 @@ fn refused_row(refusals: Refusals) -> RefusedRow {
     }
 }
 
-impl PortRow {
-    /// Adds what another thread says of a port to the rows of all.
-    pub(crate) fn add_to(self, rows: &mut Vec<Self>) {
-        let same = |row: &&mut Self| (&row.host, &row.kind, &row.state) == (&self.host, &self.kind, &self.state);
-        let Some(row) = rows.iter_mut().find(same) else { return rows.push(self) };
-        row.connections += self.connections;
-        row.pending += self.pending;
-        row.waits += self.waits;
-        row.refused.no_descriptor += self.refused.no_descriptor;
-        row.refused.connections += self.refused.connections;
-        row.refused.per_peer += self.refused.per_peer;
-        row.refused.pending += self.refused.pending;
-        row.refused.pending_per_peer += self.refused.pending_per_peer;
-        row.refused.budget += self.refused.budget;
-        row.refused.displaced += self.refused.displaced;
+impl PortSum {
+    /// Adds what another thread says of a port to the sums of all.
+    pub(crate) fn add_to(self, sums: &mut Vec<Self>) {
+        let same = |sum: &&mut Self| {
+            let (sum, other) = (&sum.row, &self.row);
+            (&sum.host, &sum.kind, &sum.state) == (&other.host, &other.kind, &other.state)
+        };
+        let Some(sum) = sums.iter_mut().find(same) else { return sums.push(self) };
+        sum.row.connections += self.row.connections;
+        sum.row.pending += self.row.pending;
+        sum.row.waits += self.row.waits;
+        sum.refusals += self.refusals;
+    }
+
+    pub(crate) fn into_row(self) -> PortRow {
+        PortRow { refused: refused_row(self.refusals), ..self.row }
     }
 }
 

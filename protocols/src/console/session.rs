@@ -11,7 +11,7 @@ use reactor::text::escaped;
 use reactor::threads::RemoteReactor;
 use reactor::{CloseReason, DeferredCall, Reactor};
 
-use crate::console::collect::{busy_rows, connection_row, jobs_row, port_rows, slow_row, stats_row, timer_row};
+use crate::console::collect::{busy_rows, connection_row, jobs_row, port_sums, slow_row, stats_row, timer_row};
 use crate::console::command::{Command, Query, Request, help};
 use crate::console::gather::{Gathering, Piece, ask};
 use crate::console::output::{Output, Room};
@@ -192,15 +192,15 @@ async fn answer(
             .await;
         }
         Command::Ports => {
-            let mut rows = Vec::new();
+            let mut sums = Vec::new();
             for (thread, handle) in reactor.threads() {
-                match ask(reactor, &handle, |reactor| port_rows(&reactor.ports())).await {
-                    Some(more) => more.into_iter().for_each(|row| row.add_to(&mut rows)),
+                match ask(reactor, &handle, |reactor| port_sums(&reactor.ports())).await {
+                    Some(more) => more.into_iter().for_each(|sum| sum.add_to(&mut sums)),
                     None => output.row(&silent(thread)).await,
                 }
             }
-            for row in rows {
-                output.row(&Row::Port(row)).await;
+            for sum in sums {
+                output.row(&Row::Port(sum.into_row())).await;
             }
         }
         Command::Jobs => {

@@ -38,7 +38,7 @@ impl Collector for Numbers {
         let busy = |stats: &Stats| ConstCounter::new(stats.busy.as_secs_f64());
         metrics.by_thread("reactor_busy", "Time in which the loop did not wait.", Some(&Unit::Seconds), busy)?;
         metrics.by_kind("reactor_refusals", "Clients that were turned away.", "reason", |stats| {
-            refusals(stats).map(|(reason, count)| (reason, ConstCounter::new(count)))
+            stats.refusals.by_kind().map(|(reason, count)| (reason, ConstCounter::new(count)))
         })?;
         let evicted = self.threads.iter().map(|(_, stats)| stats.evicted).max().unwrap_or_default();
         let help = "Connections that ended because the memory budget was used up.";
@@ -69,19 +69,6 @@ const COUNTERS: [Row<u64>; 4] = [
     ("reactor_slow_callbacks", "Callbacks that the watchdog has found slow.", |stats| stats.slow_callbacks),
     ("reactor_panics", "Panics that were caught.", |stats| stats.panics),
 ];
-
-fn refusals(stats: &Stats) -> [(&'static str, u64); 7] {
-    let refusals = &stats.refusals;
-    [
-        ("no_descriptor", refusals.no_descriptor),
-        ("connections", refusals.connections),
-        ("per_peer", refusals.per_peer),
-        ("pending", refusals.pending),
-        ("pending_per_peer", refusals.pending_per_peer),
-        ("budget", refusals.budget),
-        ("displaced", refusals.displaced),
-    ]
-}
 
 struct Metrics<'a, 'e> {
     encoder: DescriptorEncoder<'e>,

@@ -43,8 +43,12 @@ pub struct Refusals {
 impl Refusals {
     /// The sum of all kinds.
     pub fn total(&self) -> u64 {
-        let Self { no_descriptor, connections, per_peer, pending, pending_per_peer, budget, displaced } = self;
-        no_descriptor + connections + per_peer + pending + pending_per_peer + budget + displaced
+        self.by_kind().into_iter().map(|(_, count)| count).sum()
+    }
+
+    /// How many there were of each kind, by the name of its field.
+    pub fn by_kind(mut self) -> [(&'static str, u64); 7] {
+        Refusal::ALL.map(|kind| (kind.name(), *kind.of(&mut self)))
     }
 }
 
@@ -78,6 +82,18 @@ impl Refusal {
         Self::Budget,
         Self::Displaced,
     ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::NoDescriptor => "no_descriptor",
+            Self::Connections => "connections",
+            Self::PerPeer => "per_peer",
+            Self::Pending => "pending",
+            Self::PendingPerPeer => "pending_per_peer",
+            Self::Budget => "budget",
+            Self::Displaced => "displaced",
+        }
+    }
 
     /// Its counter in `refusals`.
     pub(crate) fn of(self, refusals: &mut Refusals) -> &mut u64 {
