@@ -30,13 +30,21 @@ pub(crate) fn load(address: SocketAddr, messages: usize, kind: &str) -> io::Resu
 fn one_after_another(address: SocketAddr, connections: usize) -> io::Result<Duration> {
     let begun = now();
     for _ in 0..connections {
-        let stream = peer::try_connect(address)?;
-        peer::round_trip(&stream, &[b'x'; 64]);
-        stream.shutdown(Shutdown::Write)?;
-        // The server closes then.
-        peer::read_to_end(&stream);
+        one(address, || Ok(()))?;
     }
     Ok(begun.elapsed())
+}
+
+/// A connection with a message; `pause` is called behind each step.
+pub(crate) fn one(address: SocketAddr, pause: impl Fn() -> io::Result<()>) -> io::Result<()> {
+    let stream = peer::try_connect(address)?;
+    pause()?;
+    peer::round_trip(&stream, &[b'x'; 64]);
+    pause()?;
+    stream.shutdown(Shutdown::Write)?;
+    // The server closes then.
+    peer::read_to_end(&stream);
+    pause()
 }
 
 /// One of a thousand connections sends, and all receive.

@@ -2,13 +2,12 @@
 //! and ending do not matter.
 
 use std::io;
-use std::net::Shutdown;
 use std::process::Command;
 
 use rig::{Child, Ended, peer};
 
 use super::Counts;
-use crate::load::load;
+use crate::load::{load, one};
 
 /// A server of this kind (`serve.rs`) under this kind of load (`load.rs`).
 pub(super) struct Server {
@@ -59,7 +58,8 @@ impl Server {
             return Ok(server.stop());
         }
         if self.load == IN_STEPS {
-            (0..size).try_for_each(|_| connection_in_steps(&server))?;
+            // How much the server finds at once would be a matter of chance otherwise.
+            (0..size).try_for_each(|_| one(server.address(), || server.wait_until_asleep()))?;
             return Ok(server.stop());
         }
         load(server.address(), size, self.load)?;
@@ -67,21 +67,10 @@ impl Server {
     }
 }
 
-/// A connection with a message, all of which the server notices one by one: how much it would find at once is a matter of chance.
-fn connection_in_steps(server: &Child) -> io::Result<()> {
-    let stream = peer::try_connect(server.address())?;
-    server.wait_until_asleep()?;
-    peer::round_trip(&stream, &[b'x'; 64]);
-    server.wait_until_asleep()?;
-    stream.shutdown(Shutdown::Write)?;
-    peer::read_to_end(&stream);
-    server.wait_until_asleep()
-}
-
 /// A load of connections that are at rest, and open to the end.
 pub(super) const HELD: &str = "held";
 
-/// A load of connections with a message each, one after another.
+/// A load of connections with a message each, one after another, whose steps the server notices one by one.
 pub(super) const IN_STEPS: &str = "in-steps";
 
 /// This program under another, which `.ci/run` installs.
