@@ -28,11 +28,15 @@ pub(crate) struct Session {
     room: Room,
     trace: Option<Trace>,
     /// The command that is carried out, other than a trace.
-    call: Option<DeferredCall>,
-    /// Whether that only looks, so that it need not be waited for at the end.
-    only_looks: bool,
+    running: Option<Running>,
     /// Whether to close behind its answer.
     last: bool,
+}
+
+struct Running {
+    call: DeferredCall,
+    /// Whether it only looks, so that it need not be waited for at the end.
+    only_looks: bool,
 }
 
 struct Trace {
@@ -42,7 +46,7 @@ struct Trace {
 
 impl Session {
     pub(crate) fn new(lines: Lines, settings: Rc<Settings>) -> Self {
-        Self { lines, settings, room: Room::default(), trace: None, call: None, only_looks: false, last: false }
+        Self { lines, settings, room: Room::default(), trace: None, running: None, last: false }
     }
 
     fn output(&self, json: bool) -> Output {
@@ -65,7 +69,7 @@ impl Session {
         }
         // One command after the other.
         self.lines.pause_reading();
-        self.only_looks = matches!(command, Command::Ps(_) | Command::Top(_));
+        let only_looks = matches!(command, Command::Ps(_) | Command::Top(_));
         let settings = Rc::clone(&self.settings);
         let reactor = self.lines.reactor();
         let answer = async move {
@@ -74,22 +78,23 @@ impl Session {
                 Err(error) => output.error(&word, &error),
             }
         };
-        self.call = Some(self.lines.defer(answer, |this: &mut Self, ()| {
-            this.call = None;
+        let call = self.lines.defer(answer, |this: &mut Self, ()| {
+            this.running = None;
             this.lines.resume_reading();
             if this.last {
                 this.lines.lose_connection();
             }
-        }));
+        });
+        self.running = Some(Running { call, only_looks });
     }
 
     /// Closes behind the answer to a command that does something.
     fn finish(&mut self) {
         self.last = true;
-        if let Some(call) = self.call.take_if(|_| self.only_looks) {
-            call.cancel();
+        if let Some(running) = self.running.take_if(|running| running.only_looks) {
+            running.call.cancel();
         }
-        if self.call.is_none() {
+        if self.running.is_none() {
             self.lines.lose_connection();
         }
     }
