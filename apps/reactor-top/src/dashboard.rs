@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::VecDeque;
 use std::mem;
 
-use protocols::console::{ConnectionId, ConnectionRow, PortRow, Row, SlowRow, StatsRow, TrafficRow};
+use protocols::console::{ConnectionId, ConnectionRow, PortRow, Row, SlowRow, StatsRow, TrafficRow, short_name};
 
 use crate::history::History;
 use crate::key::Key;
@@ -166,28 +166,34 @@ impl Dashboard {
     }
 
     fn take(&mut self, command: &str, rows: Vec<Row>) {
-        let rows = rows.into_iter();
+        let (mut stats, mut connections, mut slow, mut ports) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        for row in rows {
+            match row {
+                Row::Stats(row) => stats.push(row),
+                Row::Connection(row) => connections.push(row),
+                Row::Slow(row) => slow.push(row),
+                Row::Port(row) => ports.push(row),
+                _ => {}
+            }
+        }
         match command {
             "stats" => {
-                self.stats = rows.filter_map(|row| if let Row::Stats(row) = row { Some(row) } else { None }).collect();
+                self.stats = stats;
                 self.history.add_stats(&self.stats);
             }
             "ps" => {
-                let rows = rows.filter_map(|row| if let Row::Connection(row) = row { Some(row) } else { None });
-                self.connections = rows.collect();
+                self.connections = connections;
                 self.history.add_connections(&self.connections);
                 if self.order == Order::Rate {
                     self.connections.sort_by_key(|row| Reverse(self.history.rate(row.id)));
                 }
             }
             "slow" => {
-                self.slow = rows.filter_map(|row| if let Row::Slow(row) = row { Some(row) } else { None }).collect();
-                self.slow.reverse();
+                slow.reverse();
+                self.slow = slow;
                 self.tell_of_slow();
             }
-            "ports" => {
-                self.ports = rows.filter_map(|row| if let Row::Port(row) = row { Some(row) } else { None }).collect();
-            }
+            "ports" => self.ports = ports,
             _ => {}
         }
     }
@@ -402,13 +408,6 @@ pub(crate) fn slow_name(slow: &SlowRow) -> String {
     let of = slow.name.as_ref().map_or_else(String::new, |name| format!(" of {}", short_name(name)));
     let id = slow.connection.map_or_else(String::new, |id| format!(", connection {id},"));
     format!("{}{of}{id}", slow.callback)
-}
-
-/// The name of a type, and those of its parameters, without the paths to them.
-pub(crate) fn short_name(name: &str) -> String {
-    let pieces =
-        name.split_inclusive(|character: char| !character.is_alphanumeric() && !matches!(character, '_' | ':'));
-    pieces.map(|piece| piece.rsplit("::").next().unwrap_or(piece)).collect()
 }
 
 impl Order {

@@ -2,6 +2,7 @@
 
 mod table;
 
+use protocols::console::{StatsRow, short_name};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -9,7 +10,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Clear, Paragraph, RenderDirection, Sparkline, Wrap};
 use reactor::text::escaped;
 
-use crate::dashboard::{Dashboard, Link, Prompt, View, short_name};
+use crate::dashboard::{Dashboard, Link, Prompt, View};
 use crate::history::Trend;
 use crate::unit::{amount, duration};
 
@@ -116,7 +117,7 @@ fn draw_trends(dashboard: &Dashboard, frame: &mut Frame<'_>, area: Rect) {
 }
 
 fn numbers_of(dashboard: &Dashboard) -> Line<'static> {
-    let sum = |field: fn(&protocols::console::StatsRow) -> u64| dashboard.stats.iter().map(field).sum::<u64>();
+    let sum = |field: fn(&StatsRow) -> u64| dashboard.stats.iter().map(field).sum::<u64>();
     let evicted = dashboard.stats.iter().map(|stats| stats.evicted).max().unwrap_or(0);
     let numbers = [
         ("unsent", sum(|stats| stats.unsent_bytes), false),

@@ -178,18 +178,13 @@ impl Console {
     fn new(lines: Lines, shared: &Rc<Shared>) -> Self {
         Self { lines, shared: Rc::clone(shared), rows: Vec::new(), is_greeted: false }
     }
-
-    fn poll_again(&mut self) {
-        self.shared.poll();
-        self.lines.call_later(self.shared.interval, Self::poll_again);
-    }
 }
 
 impl LineHandler for Console {
     fn connection_made(&mut self) {
         let asking = Asking { lines: self.lines.clone(), awaited: 0, since: self.shared.reactor.now() };
         self.shared.asking.replace(Some(asking));
-        self.poll_again();
+        self.lines.call_every(self.shared.interval, |this: &mut Self, _| this.shared.poll()).now();
     }
 
     fn line_received(&mut self, line: &[u8]) {

@@ -51,6 +51,7 @@ pub use row::{
     BusyRow, ConnectionId, ConnectionRow, HelpRow, JobsRow, NotAConnection, NotARow, PortRow, RefusedRow, Row, SlowRow,
     StatsRow, TimerRow, TrafficRow,
 };
+pub use text::short_name;
 
 use std::fmt;
 use std::rc::Rc;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use reactor::inspect::TrafficKind;
 use reactor::text::escaped;
 
 use crate::console::row::{ConnectionRow, Row, TrafficRow, reading};
@@ -118,15 +119,8 @@ fn traffic(row: &TrafficRow, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     write!(f, "{} {} ", row.time, row.connection)?;
     match (&*row.event, &row.data, row.bytes) {
         (direction, Some(shown), Some(bytes)) => {
-            write!(
-                f,
-                "{}",
-                PassedBytes {
-                    direction,
-                    shown,
-                    hidden: usize::try_from(bytes).unwrap_or(usize::MAX).saturating_sub(SHOWN)
-                }
-            )
+            let hidden = usize::try_from(bytes).unwrap_or(usize::MAX).saturating_sub(TrafficKind::MOST_SHOWN);
+            write!(f, "{}", PassedBytes { direction, shown, hidden })
         }
         ("received_end", ..) => f.write_str("received the end"),
         ("lost", ..) => write!(f, "lost: {}", escaped(row.reason.as_deref().unwrap_or_default())),
@@ -144,7 +138,7 @@ fn peer(row: &ConnectionRow) -> String {
 
 /// The name of a type; of a function with its path, which tells where it was written.
 fn named(name: &str) -> String {
-    let name = if name.contains("{{closure}}") { name.to_owned() } else { short(name) };
+    let name = if name.contains("{{closure}}") { name.to_owned() } else { short_name(name) };
     escaped(&name).to_string()
 }
 
@@ -153,8 +147,14 @@ fn protocol(row: &ConnectionRow) -> String {
     named(row.protocols.last().map_or("-", |name| &**name))
 }
 
-/// The name of a type, each part of it without its path.
-fn short(name: &str) -> String {
+/// The name of a type, each part of it without its path: for tables of people.
+///
+/// ```
+/// use protocols::console::short_name;
+///
+/// assert_eq!(short_name("app::Outer<app::chat::Chat, core::time::Duration>"), "Outer<Chat, Duration>");
+/// ```
+pub fn short_name(name: &str) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let mut short = String::new();
     let mut rest = name;
@@ -201,9 +201,6 @@ impl fmt::Display for Bytes {
     }
 }
 
-/// How many bytes a watch shows of each event.
-const SHOWN: usize = 256;
-
 const UNITS: [&str; 6] = ["", "k", "M", "G", "T", "P"];
 
 #[cfg(test)]
@@ -223,11 +220,11 @@ mod tests {
 
     #[test]
     fn the_name_of_a_type_loses_its_paths() {
-        assert_eq!(short("app::chat::Chat"), "Chat");
+        assert_eq!(short_name("app::chat::Chat"), "Chat");
         assert_eq!(
-            short("protocols::receiver::Receiver<app::Chat, protocols::line::LineReceiver>"),
+            short_name("protocols::receiver::Receiver<app::Chat, protocols::line::LineReceiver>"),
             "Receiver<Chat, LineReceiver>"
         );
-        assert_eq!(short(""), "");
+        assert_eq!(short_name(""), "");
     }
 }

@@ -1,6 +1,6 @@
 //! The tables.
 
-use protocols::console::{ConnectionRow, PortRow, SlowRow};
+use protocols::console::{ConnectionRow, PortRow, SlowRow, short_name};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Rect};
 use ratatui::style::{Modifier, Style};
@@ -9,7 +9,7 @@ use ratatui::widgets::{Cell, Row, Table, TableState};
 use reactor::inspect::Reading;
 
 use super::{BAD, QUIET, TREND, shown, time_of_day};
-use crate::dashboard::{Dashboard, short_name};
+use crate::dashboard::Dashboard;
 use crate::history::Trend;
 use crate::unit::{amount, duration};
 

@@ -31,7 +31,7 @@ pub struct TrafficEvent {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TrafficKind {
-    /// These bytes were delivered, and this many in all: the first 256 are shown.
+    /// These bytes were delivered, and this many in all: the [first](Self::MOST_SHOWN) are shown.
     Received(Vec<u8>, usize),
     /// These bytes have left, likewise.
     Sent(Vec<u8>, usize),
@@ -39,6 +39,11 @@ pub enum TrafficKind {
     ReceivedEnd,
     /// The connection has ended; nothing follows.
     Lost(String),
+}
+
+impl TrafficKind {
+    /// How many bytes of an event are shown at the most.
+    pub const MOST_SHOWN: usize = 256;
 }
 
 impl TrafficWatch {

@@ -70,18 +70,15 @@ impl State {
     #[cold]
     pub(crate) fn tell_sent(&self, n: usize) {
         let output = self.output().borrow();
-        self.tell_taps(|| TrafficKind::Sent(output.chunk()[..n.min(SHOWN)].to_vec(), n));
+        self.tell_taps(|| TrafficKind::Sent(output.chunk()[..n.min(TrafficKind::MOST_SHOWN)].to_vec(), n));
     }
 
     #[cold]
     pub(crate) fn tell_received(&self, data: &[u8]) {
-        self.tell_taps(|| TrafficKind::Received(data[..data.len().min(SHOWN)].to_vec(), data.len()));
+        self.tell_taps(|| TrafficKind::Received(data[..data.len().min(TrafficKind::MOST_SHOWN)].to_vec(), data.len()));
     }
 
     pub(crate) fn take_taps(&self) -> Vec<Tap> {
         self.cold_mut().map(|mut cold| mem::take(&mut cold.taps)).unwrap_or_default()
     }
 }
-
-/// How many bytes of each event are kept.
-const SHOWN: usize = 256;
