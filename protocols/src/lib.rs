@@ -185,6 +185,7 @@
 //! client's question. The other servers do not: put a policy around those that strangers can reach.
 
 pub mod amp;
+pub mod auth;
 pub mod codec;
 pub mod console;
 mod endpoints;

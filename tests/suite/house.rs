@@ -33,9 +33,10 @@ const FOLDERS: [&str; 24] = [
 ];
 
 /// The folders of `protocols`, likewise.
-const FOLDERS_OF_PROTOCOLS: [&str; 20] = [
+const FOLDERS_OF_PROTOCOLS: [&str; 21] = [
     "policies",
     "tls",
+    "auth",
     "receiver",
     "line",
     "string",

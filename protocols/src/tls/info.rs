@@ -30,6 +30,7 @@ pub struct TlsInfo {
     server_name: Option<Box<str>>,
     peer_certificates: Box<[CertificateDer<'static>]>,
     is_resumed: bool,
+    channel_binding: Option<[u8; 32]>,
 }
 
 impl TlsInfo {
@@ -47,6 +48,7 @@ impl TlsInfo {
             server_name,
             peer_certificates: connection.peer_certificates().unwrap_or_default().into(),
             is_resumed: connection.handshake_kind() == Some(HandshakeKind::Resumed),
+            channel_binding: channel_binding(connection),
         }
     }
 
@@ -89,6 +91,17 @@ impl TlsInfo {
     pub fn is_resumed(&self) -> bool {
         self.is_resumed
     }
+
+    /// What both ends of this connection know and no other connection has, for logins that are to hold on this connection alone:
+    /// `tls-exporter` (RFC 9266). `None` for TLS 1.2, where it is not always unique.
+    pub fn channel_binding(&self) -> Option<&[u8]> {
+        self.channel_binding.as_ref().map(<[u8; 32]>::as_slice)
+    }
+}
+
+fn channel_binding(connection: &Connection) -> Option<[u8; 32]> {
+    let is_unique = connection.protocol_version() == Some(ProtocolVersion::TLSv1_3);
+    is_unique.then(|| connection.export_keying_material([0; 32], b"EXPORTER-Channel-Binding", Some(b"")).ok())?
 }
 
 impl fmt::Debug for TlsInfo {
