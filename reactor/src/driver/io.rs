@@ -1,5 +1,6 @@
 //! One step of a connection: what was read goes to its protocol, and what that has written to the stream.
 
+use std::cell::RefCell;
 use std::io;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -10,9 +11,15 @@ use crate::hub::buffers::Buffers;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::traffic::sums::Traffic;
 
-/// The stream, and what has become of it.
-pub(super) struct Io<S> {
-    pub(super) stream: S,
+/// A stream, and what has passed over it. It is borrowed while bytes move, and not while callbacks run.
+pub(super) struct Wire<S> {
+    pub(super) stream: RefCell<S>,
+    pub(super) traffic: Traffic,
+}
+
+/// What has become of a stream.
+#[derive(Default)]
+pub(super) struct StreamState {
     /// Whether the end of the peer's stream was read.
     pub(super) eof: bool,
     /// Set when nothing can be sent any more; what the peer sent before is still read.
@@ -40,43 +47,43 @@ pub(super) struct Budget {
     pub(super) rounds: u32,
 }
 
-impl<S: Stream> Io<S> {
+impl StreamState {
     /// Makes the calls that are due and sends what can be sent. Returns `None` when there is nothing more to do about
     /// it.
-    pub(super) fn follow_up(
+    pub(super) fn follow_up<S: Stream>(
         &mut self,
         connection: &mut Connection,
         cx: &mut Context<'_>,
         budget: &mut Budget,
-        traffic: &Traffic,
+        wire: &Wire<S>,
     ) -> Option<LoopStep> {
         connection.turn_if_due(cx);
         let options = connection.transport().0.take_options();
         if let Some(options) = options
-            && let Err(error) = self.stream.set_options(options)
+            && let Err(error) = wire.stream.borrow_mut().set_options(options)
         {
             tracing::warn!(%error, "cannot set the socket's options");
         }
-        let step = self.send_output(connection, cx, budget, traffic);
+        let step = self.send_output(connection, cx, budget, wire);
         if step.is_some() || connection.transport().0.is_writable() {
             return step;
         }
-        self.end_stream(connection, cx).or_else(|| self.close(connection, cx))
+        self.end_stream(connection, cx, wire).or_else(|| close(connection, cx, wire))
     }
 
-    fn send_output(
+    fn send_output<S: Stream>(
         &mut self,
         connection: &mut Connection,
         cx: &mut Context<'_>,
         budget: &mut Budget,
-        traffic: &Traffic,
+        wire: &Wire<S>,
     ) -> Option<LoopStep> {
-        let Self { stream, broken, .. } = self;
+        let Self { broken, .. } = self;
         loop {
             if connection.transport().has_failed()
                 && let Some(reason) = connection.failure()
             {
-                let closed = stream.poll_close(cx, true);
+                let closed = wire.stream.borrow_mut().poll_close(cx, true);
                 return Some(if closed.is_pending() { LoopStep::Sleep } else { LoopStep::End(reason) });
             }
             let state = &connection.transport().0;
@@ -85,7 +92,7 @@ impl<S: Stream> Io<S> {
                 if output.len() == 0 || broken.is_some() {
                     break;
                 }
-                let written = poll_write(stream, state, cx, output.chunk());
+                let written = poll_write(&mut *wire.stream.borrow_mut(), state, cx, output.chunk());
                 if written.is_pending() {
                     output.shrink(&state.hub.stock);
                 }
@@ -93,7 +100,7 @@ impl<S: Stream> Io<S> {
             };
             match written {
                 Poll::Ready(Ok(n)) => {
-                    traffic.add_sent(n, &connection.transport().0.hub.turn_clock);
+                    wire.traffic.add_sent(n, &connection.transport().0.hub.turn_clock);
                     budget.sent += n;
                     if connection.sent_and_resumed(n) {
                         return Some(if budget.sent > WRITE_BUDGET { LoopStep::Yield } else { LoopStep::Again });
@@ -111,7 +118,12 @@ impl<S: Stream> Io<S> {
     }
 
     /// Ends this side's stream, if that was requested and everything was sent.
-    fn end_stream(&mut self, connection: &mut Connection, cx: &mut Context<'_>) -> Option<LoopStep> {
+    fn end_stream<S: Stream>(
+        &self,
+        connection: &mut Connection,
+        cx: &mut Context<'_>,
+        wire: &Wire<S>,
+    ) -> Option<LoopStep> {
         let (shuts, closes) = (connection.wants_write_eof(), connection.wants_close());
         if !shuts && !closes {
             return None;
@@ -123,7 +135,8 @@ impl<S: Stream> Io<S> {
         if !shuts && (connection.transport().0.eof_sent() || self.eof) {
             return None;
         }
-        match self.stream.poll_shut(cx) {
+        let shut = wire.stream.borrow_mut().poll_shut(cx);
+        match shut {
             // The peer was faster; what it did shows when reading, if this side still reads.
             Poll::Ready(Err(error)) if closes => Some(LoopStep::End(CloseReason::Lost(Arc::new(error)))),
             Poll::Ready(_) => {
@@ -134,40 +147,30 @@ impl<S: Stream> Io<S> {
         }
     }
 
-    fn close(&mut self, connection: &Connection, cx: &mut Context<'_>) -> Option<LoopStep> {
-        if !connection.wants_close() {
-            return None;
-        }
-        Some(match self.stream.poll_close(cx, false) {
-            Poll::Ready(Ok(())) => LoopStep::End(CloseReason::Done),
-            Poll::Ready(Err(error)) => LoopStep::End(CloseReason::Lost(Arc::new(error))),
-            Poll::Pending => LoopStep::Sleep,
-        })
-    }
-
     /// Reads once, or watches for the end while nothing is to be read.
     #[inline(always)] // called in one place, for each message
-    pub(super) fn input(
+    pub(super) fn input<S: Stream>(
         &mut self,
         connection: &mut Connection,
         buffers: &Buffers,
         cx: &mut Context<'_>,
         budget: &mut Budget,
-        traffic: &Traffic,
+        wire: &Wire<S>,
     ) -> LoopStep {
-        let Self { stream, broken, .. } = self;
+        let Self { broken, .. } = self;
         if connection.wants_read() {
             if budget.read >= READ_BUDGET {
                 return LoopStep::Yield;
             }
             let mut buffer = buffers.take_read_buffer();
-            let read = stream.poll_read(cx, &mut buffer);
+            let read = wire.stream.borrow_mut().poll_read(cx, &mut buffer);
             if let Poll::Ready(Ok(n)) = read {
                 budget.read += n;
                 if n > 0 {
-                    traffic.add_received(n, &connection.transport().0.hub.turn_clock);
+                    wire.traffic.add_received(n, &connection.transport().0.hub.turn_clock);
                 }
-                for descriptor in stream.take_descriptors() {
+                let descriptors = wire.stream.borrow_mut().take_descriptors();
+                for descriptor in descriptors {
                     connection.file_descriptor_received(descriptor);
                 }
                 connection.received(&buffer[..n]);
@@ -191,7 +194,8 @@ impl<S: Stream> Io<S> {
             return LoopStep::Again;
         }
         if !self.eof && !connection.transport().0.is_closing() {
-            match stream.poll_end(cx) {
+            let end = wire.stream.borrow_mut().poll_end(cx);
+            match end {
                 Poll::Ready(Ok(())) => {
                     self.eof = true;
                     connection.received_eof();
@@ -203,6 +207,18 @@ impl<S: Stream> Io<S> {
         }
         LoopStep::Sleep
     }
+}
+
+/// Closes the stream, if that was requested and everything was sent.
+fn close<S: Stream>(connection: &Connection, cx: &mut Context<'_>, wire: &Wire<S>) -> Option<LoopStep> {
+    if !connection.wants_close() {
+        return None;
+    }
+    Some(match wire.stream.borrow_mut().poll_close(cx, false) {
+        Poll::Ready(Ok(())) => LoopStep::End(CloseReason::Done),
+        Poll::Ready(Err(error)) => LoopStep::End(CloseReason::Lost(Arc::new(error))),
+        Poll::Pending => LoopStep::Sleep,
+    })
 }
 
 /// Bytes read in one poll after which the others have their turn.

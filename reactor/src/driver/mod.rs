@@ -16,7 +16,7 @@ use tracing::field::Empty;
 
 use crate::connection::Connection;
 use crate::connection::factory::{Built, FactoryCell};
-use crate::driver::io::{Budget, Io, LoopStep};
+use crate::driver::io::{Budget, LoopStep, StreamState, Wire};
 use crate::driver::keeper::Keeper;
 use crate::driver::linger::Linger;
 use crate::driver::stream::{Accepted, Stream};
@@ -76,11 +76,11 @@ pub(crate) fn prepare<S: Stream>(
     let driver = Rc::new(Driver {
         span: (!span.is_none()).then(|| Box::new(span)),
         waker: RefCell::new(None),
-        traffic: Traffic::begin(&roster.hub.turn_clock),
+        wire: Wire { stream: RefCell::new(stream), traffic: Traffic::begin(&roster.hub.turn_clock) },
         link: RefCell::new(StreamLoop {
             key: roster.add(transport.clone()),
             roster: Rc::clone(roster),
-            io: Io { stream, eof: false, broken: None },
+            io: StreamState::default(),
             phase: StreamPhase::Open(connection),
             keeper,
         }),
@@ -122,17 +122,17 @@ pub(crate) struct Driver<S> {
     /// `None` without a subscriber.
     span: Option<Box<Span>>,
     waker: RefCell<Option<Waker>>,
-    traffic: Traffic,
+    wire: Wire<S>,
     /// Borrowed while callbacks run. Code that finds it borrowed need not wake it, because the driver checks everything
     /// again before it sleeps.
-    link: RefCell<StreamLoop<S>>,
+    link: RefCell<StreamLoop>,
 }
 
-struct StreamLoop<S> {
+struct StreamLoop {
     roster: Rc<Roster>,
     /// Its key in the roster.
     key: usize,
-    io: Io<S>,
+    io: StreamState,
     phase: StreamPhase,
     keeper: Rc<dyn Keeper>,
 }
@@ -171,7 +171,7 @@ impl<S: Stream> Runnable for Driver<S> {
         let _entered = self.span.as_ref().map(|span| span.enter());
         let mut link = self.link.borrow_mut();
         link.set_driven(true);
-        let poll = link.poll(cx, &self.traffic);
+        let poll = link.poll(cx, &self.wire);
         link.set_driven(false);
         poll
     }
@@ -185,7 +185,7 @@ impl<S: Stream> Runnable for Driver<S> {
     }
 }
 
-impl<S: Stream> StreamLoop<S> {
+impl StreamLoop {
     /// Whether the connection needs to be woken; when it has ended, it is not.
     fn set_driven(&self, driven: bool) {
         if let StreamPhase::Open(connection) = &self.phase {
@@ -193,13 +193,13 @@ impl<S: Stream> StreamLoop<S> {
         }
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>, traffic: &Traffic) -> Poll<()> {
+    fn poll<S: Stream>(&mut self, cx: &mut Context<'_>, wire: &Wire<S>) -> Poll<()> {
         let mut budget = Budget::default();
         loop {
             let step = match &mut self.phase {
-                StreamPhase::Open(_) => self.step(cx, &mut budget, traffic),
+                StreamPhase::Open(_) => self.step(cx, &mut budget, wire),
                 StreamPhase::Resting(_) => return Poll::Pending,
-                StreamPhase::Lingering(_) => return self.linger(cx),
+                StreamPhase::Lingering(_) => return self.linger(cx, wire),
                 StreamPhase::Over => return Poll::Ready(()),
             };
             match step {
@@ -208,7 +208,7 @@ impl<S: Stream> StreamLoop<S> {
                 LoopStep::Sleep if !self.is_dirty() => return Poll::Pending,
                 LoopStep::Sleep if budget.rounds < ROUNDS => budget.rounds += 1,
                 LoopStep::Sleep | LoopStep::Yield => return yield_now(cx),
-                LoopStep::End(reason) => self.end(reason, traffic),
+                LoopStep::End(reason) => self.end(reason, wire),
             }
         }
     }
@@ -218,12 +218,12 @@ impl<S: Stream> StreamLoop<S> {
     }
 
     /// Follows up the last input, then takes the next.
-    fn step(&mut self, cx: &mut Context<'_>, budget: &mut Budget, traffic: &Traffic) -> LoopStep {
+    fn step<S: Stream>(&mut self, cx: &mut Context<'_>, budget: &mut Budget, wire: &Wire<S>) -> LoopStep {
         let Self { phase: StreamPhase::Open(connection), io, roster, .. } = self else { return LoopStep::Again };
         let state = &connection.transport().0;
         let mut yields = false;
         if (state.needs_turn() || state.unsent_bytes() > 0 || connection.is_due_inside())
-            && let Some(step) = io.follow_up(connection, cx, budget, traffic)
+            && let Some(step) = io.follow_up(connection, cx, budget, wire)
         {
             // A protocol that keeps writing is still told what its peer sends, and that the peer has ended.
             yields = matches!(step, LoopStep::Yield);
@@ -231,7 +231,7 @@ impl<S: Stream> StreamLoop<S> {
                 return step;
             }
         }
-        match io.input(connection, &roster.hub.buffers, cx, budget, traffic) {
+        match io.input(connection, &roster.hub.buffers, cx, budget, wire) {
             end @ LoopStep::End(_) => end,
             _ if yields => LoopStep::Yield,
             step => step,
@@ -239,12 +239,12 @@ impl<S: Stream> StreamLoop<S> {
     }
 
     /// Reports that the connection has ended; the socket lingers if the peer may still be sending.
-    fn end(&mut self, reason: CloseReason, traffic: &Traffic) {
+    fn end<S: Stream>(&mut self, reason: CloseReason, wire: &Wire<S>) {
         // Whatever the reason: output may be missing, and the peer must see that.
         let failed = matches!(&self.phase, StreamPhase::Open(connection) if connection.failure().is_some());
         let lingers = !failed && reason.is_clean() && !self.io.eof;
         if failed {
-            self.io.stream.reset();
+            wire.stream.borrow_mut().reset();
         }
         let StreamPhase::Open(connection) = std::mem::replace(&mut self.phase, StreamPhase::Over) else { return };
         let transport = connection.transport();
@@ -254,7 +254,7 @@ impl<S: Stream> StreamLoop<S> {
             self.phase = StreamPhase::Lingering(Box::new(Linger::new(self.roster.hub.timers.now(), source)));
         }
         let reason = if reason.is_clean() { transport.0.close_reason() } else { reason };
-        self.lost(connection, reason, traffic);
+        self.lost(connection, reason, &wire.traffic);
     }
 
     /// Tells everybody that the connection has ended.
@@ -269,9 +269,10 @@ impl<S: Stream> StreamLoop<S> {
         self.roster.remove(self.key);
     }
 
-    fn linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn linger<S: Stream>(&mut self, cx: &mut Context<'_>, wire: &Wire<S>) -> Poll<()> {
         if let StreamPhase::Lingering(linger) = &mut self.phase {
-            ready!(linger.poll(cx, &self.roster.hub, &mut self.io.stream, self.keeper.linger_limits()));
+            let limits = self.keeper.linger_limits();
+            ready!(linger.poll(cx, &self.roster.hub, &mut *wire.stream.borrow_mut(), limits));
             self.roster.end_lingering(linger.source());
             self.phase = StreamPhase::Over;
         }
@@ -279,7 +280,7 @@ impl<S: Stream> StreamLoop<S> {
     }
 }
 
-impl<S> Drop for StreamLoop<S> {
+impl Drop for StreamLoop {
     fn drop(&mut self) {
         match &self.phase {
             StreamPhase::Open(_) | StreamPhase::Resting(_) => self.roster.remove(self.key),

@@ -1,5 +1,7 @@
 //! What handles of a connection ask of its driver.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::task::{Context, Waker};
 
 use crate::driver::stream::Stream;
@@ -29,13 +31,19 @@ impl<S: Stream> Pump for Driver<S> {
     }
 
     fn traffic(&self) -> Option<&Traffic> {
-        Some(&self.traffic)
+        Some(&self.wire.traffic)
+    }
+
+    fn socket(&self) -> Option<io::Result<OwnedFd>> {
+        // A stream of the program's own may ask for this while it moves bytes.
+        self.wire.stream.try_borrow().ok()?.descriptor()
     }
 
     fn rest(&self) -> Option<AtRest> {
         let mut link = self.link.try_borrow_mut().ok()?;
         let _entered = self.span.as_ref().map(|span| span.enter());
-        let at_rest = link.rest();
+        let socket = self.socket()?.ok()?;
+        let at_rest = link.rest(socket);
         drop(link);
         if at_rest.is_none() {
             // A panic ends the connection.
@@ -65,21 +73,20 @@ impl<S: Stream> Pump for Driver<S> {
         let Some(Resting { connection, unsent }) = link.take_resting() else { return Vec::new() };
         let written = connection.transport().innermost().0.unsent().split_off(unsent);
         // The socket stays open in another process.
-        link.lost(connection, CloseReason::HandedOver, &self.traffic);
+        link.lost(connection, CloseReason::HandedOver, &self.wire.traffic);
         drop(link);
         self.wake();
         written
     }
 }
 
-impl<S: Stream> StreamLoop<S> {
+impl StreamLoop {
     /// Stops moving bytes, if another process can go on with the connection.
-    fn rest(&mut self) -> Option<AtRest> {
+    fn rest(&mut self, socket: OwnedFd) -> Option<AtRest> {
         let Self { phase: StreamPhase::Open(connection), io, keeper, .. } = self else { return None };
         if io.eof || io.broken.is_some() {
             return None;
         }
-        let socket = io.stream.descriptor()?.ok()?;
         let mut panic = None;
         let state = connection.save(|protocol| match keeper.save(protocol) {
             Ok(state) => state,

@@ -1,5 +1,6 @@
 //! The event loop.
 
+pub(crate) mod block_on;
 pub(crate) mod budgets;
 pub(crate) mod core;
 pub(crate) mod inbox;

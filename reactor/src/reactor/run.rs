@@ -82,10 +82,10 @@ impl Reactor {
         // A simulated host is up from the beginning; the simulation runs it.
         let runs = match core.simulated() {
             Some(host) => host.world.upgrade().is_none_or(|world| world.is_stepping()),
-            None => core.phase.get() != Phase::New,
+            None => matches!(&core.backend, Backend::Tokio(tokio) if tokio.runtime.borrow().is_none()),
         };
         if runs || core.phase.get() == Phase::Stopped {
-            return Err(io::Error::other("a reactor runs only once; make another"));
+            return Err(io::Error::other(RUNS_ONCE));
         }
         if Handle::try_current().is_ok() {
             return Err(io::Error::other(INSIDE_A_RUNTIME));
@@ -93,13 +93,9 @@ impl Reactor {
         let runtime = match &core.backend {
             Backend::Tokio(tokio) => &tokio.runtime,
             Backend::Memory(MemoryBackend { host: Some(host), .. }) => return run_simulation(core, host, future),
-            Backend::Memory(_) => {
-                return Err(io::Error::other(
-                    "a reactor in memory does not run by itself; its clock is driven by hand",
-                ));
-            }
+            Backend::Memory(_) => return Err(io::Error::other(DRIVEN_BY_HAND)),
         };
-        let runtime = runtime.take().expect("the runtime is there until the reactor runs");
+        let Some(runtime) = runtime.take() else { return Err(io::Error::other(RUNS_ONCE)) };
         let beating = Beating::begin(core.shared_ports.number);
         let ran = with_last_resort(|| runtime.block_on(main(core, observed_future(0, future))));
         drop(beating);
@@ -150,14 +146,15 @@ async fn main(core: &Rc<Core>, future: impl Future<Output = ()>) -> io::Result<(
     Ok(())
 }
 
-fn start(core: &Core) {
+/// Makes the calls that wait for the start, unless that has been ([`Reactor::block_on`]).
+pub(super) fn start(core: &Core) {
     core.phase.set(Phase::Running);
     for call in core.starting.take() {
         log_panic("function to call when running", call);
     }
 }
 
-fn interrupted() -> io::Error {
+pub(super) fn interrupted() -> io::Error {
     io::Error::new(io::ErrorKind::Interrupted, "the reactor was stopped before it had a result")
 }
 
@@ -252,7 +249,7 @@ async fn log_panics(hooks: Vec<LocalBoxFuture<'static, ()>>) {
 }
 
 /// The future's output, unless the reactor is asked to stop with at least this urgency before it is ready.
-async fn unless_stopped<F: Future>(core: &Core, urgency: StopAsked, future: F) -> Option<F::Output> {
+pub(super) async fn unless_stopped<F: Future>(core: &Core, urgency: StopAsked, future: F) -> Option<F::Output> {
     let mut future = pin!(future);
     poll_fn(|cx| {
         if core.stop_asked.get() >= urgency {
@@ -273,6 +270,10 @@ async fn at_most(core: &Core, time: Duration, future: impl Future<Output = ()>) 
     })
     .await;
 }
+
+pub(super) const RUNS_ONCE: &str = "a reactor runs only once; make another";
+
+pub(super) const DRIVEN_BY_HAND: &str = "a reactor in memory does not run by itself; its clock is driven by hand";
 
 /// How long connections have at least when everything else has stopped.
 const LAST_MOMENT: Duration = Duration::from_millis(200);

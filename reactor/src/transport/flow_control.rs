@@ -5,14 +5,37 @@ use std::rc::{Rc, Weak};
 use crate::hub::Hub;
 use crate::hub::memory_ledger::{Holder, NOTEWORTHY};
 use crate::time::panic_log::log_panic;
+use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
 use crate::transport::lifecycle::Pace;
 use crate::transport::state::State;
 
+impl Transport {
+    /// Whether the peer is read while more than 64 KiB of answers to it are unsent (not by default). It is for peers that send
+    /// all their requests before they read an answer, and so would wait for this side as this side waits for them. What
+    /// such a peer can have this side hold, only the [output limit](Self::set_output_limit) and the
+    /// [memory budget](crate::Reactor::memory_budget) bound.
+    pub fn set_read_ahead(&self, on: bool) {
+        self.0.set_read_ahead(on);
+    }
+}
+
 /// Reading.
 impl State {
     pub(crate) fn wants_read(&self) -> bool {
-        self.is_open() && !self.paused.get() && self.holds.get() == 0 && self.owed.get() <= HIGH_WATER
+        self.is_open() && !self.paused.get() && self.holds.get() == 0 && !self.owes_much()
+    }
+
+    /// Whether to wait until the peer has read its answers.
+    #[inline]
+    fn owes_much(&self) -> bool {
+        self.owed.get() > HIGH_WATER && !self.reads_ahead.get()
+    }
+
+    pub(crate) fn set_read_ahead(&self, on: bool) {
+        if self.reads_ahead.replace(on) != on {
+            self.wake();
+        }
     }
 
     pub(crate) fn pause_reading(&self) {

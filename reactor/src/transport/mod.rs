@@ -10,6 +10,7 @@ pub(crate) mod memory_charge;
 pub(crate) mod moving;
 pub(crate) mod own_handle;
 pub(crate) mod roster;
+pub(crate) mod sending;
 pub(crate) mod state;
 pub(crate) mod switching;
 pub(crate) mod traffic;

@@ -52,6 +52,8 @@ pub(crate) struct State {
     /// The number of internal holds on reading, besides the user's pause.
     pub(super) holds: Cell<u32>,
     pub(super) paused: Cell<bool>,
+    /// It is read however much is owed.
+    pub(super) reads_ahead: Cell<bool>,
     /// Whether a whole message was received since this was last read.
     message: Cell<bool>,
     pub(crate) pace: Cell<Pace>,
@@ -91,6 +93,8 @@ pub(crate) struct Cold {
     options: Option<SocketOptions>,
     /// What to call when the connection is asked to finish.
     pub(crate) on_drain: Option<Call>,
+    /// What to call when everything is sent.
+    pub(super) when_sent: Vec<Call>,
     /// The receivers of the close reason.
     pub(crate) watchers: Vec<oneshot::Sender<CloseReason>>,
     /// Those who watch what passes.
@@ -137,6 +141,7 @@ impl State {
             owed: Cell::new(0),
             holds: Cell::new(0),
             paused: Cell::new(false),
+            reads_ahead: Cell::new(false),
             message: Cell::new(false),
             pace: Cell::new(Pace::KeepsUp),
             lifecycle: Cell::new(Lifecycle::BEGIN),
@@ -247,7 +252,9 @@ impl State {
     }
 
     pub(crate) fn set_unfinished(&self, unfinished: bool) {
-        self.unfinished.set(unfinished);
+        if self.unfinished.replace(unfinished) && !unfinished {
+            self.tell_if_all_is_sent();
+        }
     }
 
     /// Takes bytes from the layer inside, which may have been written before this connection began to close.
@@ -287,6 +294,12 @@ impl State {
 
     pub(crate) fn set_eof_sent(&self) {
         self.lifecycle.set(self.lifecycle.get().with_eof_sent());
+        self.tell_if_all_is_sent();
+    }
+
+    pub(super) fn take_when_sent(&self) -> Option<Vec<Call>> {
+        let mut cold = self.cold_mut()?;
+        (!cold.when_sent.is_empty()).then(|| mem::take(&mut cold.when_sent))
     }
 
     pub(crate) fn eof_sent(&self) -> bool {
@@ -334,6 +347,7 @@ impl State {
         self.repay(n);
         if left == 0 {
             self.catch_up();
+            self.tell_if_all_is_sent();
         }
         if gone.is_some() {
             log_panic("drop of bytes that were sent", || drop(gone));

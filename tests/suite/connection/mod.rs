@@ -9,4 +9,5 @@ mod neighbours;
 mod panics;
 mod reading;
 mod reentrancy;
+mod sent;
 mod switching;

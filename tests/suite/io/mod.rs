@@ -3,5 +3,6 @@
 mod inherited;
 mod pipes;
 mod processes;
+mod sockets;
 mod streams;
 mod watching;

@@ -6,6 +6,7 @@ mod inspecting;
 mod leftovers;
 mod lifecycle;
 mod looping;
+mod resting;
 mod signals;
 mod stopping;
 mod threads;

@@ -2,6 +2,7 @@
 
 pub(crate) mod parts;
 pub(crate) mod pump;
+mod socket;
 mod waking;
 
 use std::rc::Rc;

@@ -1,5 +1,6 @@
 //! What a transport knows of the loop that moves its bytes.
 
+use std::io;
 use std::os::fd::OwnedFd;
 
 use crate::transport::traffic::sums::Traffic;
@@ -12,6 +13,10 @@ pub(crate) trait Pump {
     fn turn(&self);
     /// What has passed, if it is bytes.
     fn traffic(&self) -> Option<&Traffic> {
+        None
+    }
+    /// Another descriptor of the socket, if it is one.
+    fn socket(&self) -> Option<io::Result<OwnedFd>> {
         None
     }
     /// Lets nothing happen to the connection until [`go`](Self::go) or [`release`](Self::release), and returns what another
