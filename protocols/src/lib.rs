@@ -171,6 +171,7 @@
 //! | piece | what it is |
 //! |---|---|
 //! | [`MemcacheClient`](memcache::MemcacheClient) | a client of memcached: each request returns a future of its answer, such as a [`MemcacheItem`](memcache::MemcacheItem) |
+//! | [`ConnectionPool`](database::ConnectionPool) | connections to a database, of any blocking driver, each on a thread of its own |
 //! | [`Metrics`](metrics::Metrics) | numbers of the reactor and the program for Prometheus, in OpenMetrics |
 //! | [`Console`](console::Console) | a console for a running program: who is connected, what is slow, `close`, `drain`, `trace` |
 //! | [`PortForward`](forward::PortForward) | forwards each connection to another address |
@@ -188,6 +189,7 @@ pub mod amp;
 pub mod auth;
 pub mod codec;
 pub mod console;
+pub mod database;
 mod endpoints;
 pub mod finger;
 pub mod forward;

@@ -129,6 +129,7 @@ mod util;
 /// Text for people to read.
 pub mod text {
     pub use crate::util::escaped::{Escaped, escaped};
+    pub use crate::util::panics::panic_message;
 }
 
 pub use address::Address;

@@ -56,6 +56,9 @@ mod pages {
     #[doc = include_str!("../../docs/guide/shared-state.md")]
     struct SharedState;
 
+    #[doc = include_str!("../../docs/guide/databases.md")]
+    struct Databases;
+
     #[doc = include_str!("../../docs/guide/tests.md")]
     struct Tests;
 

@@ -33,7 +33,7 @@ const FOLDERS: [&str; 24] = [
 ];
 
 /// The folders of `protocols`, likewise.
-const FOLDERS_OF_PROTOCOLS: [&str; 21] = [
+const FOLDERS_OF_PROTOCOLS: [&str; 22] = [
     "policies",
     "tls",
     "auth",
@@ -50,6 +50,7 @@ const FOLDERS_OF_PROTOCOLS: [&str; 21] = [
     "forward",
     "socks",
     "memcache",
+    "database",
     "finger",
     "ident",
     "wire",

@@ -13,7 +13,7 @@ use crate::connection::Protocol;
 use crate::connection::factory::Factory;
 use crate::transport::Transport;
 use crate::transport::close_reason::CloseReason;
-use crate::util::panics::message;
+use crate::util::panics::panic_message;
 
 /// The outcome of a factory's first connection, for code that implements a
 /// [`ClientEndpoint`](crate::endpoint::ClientEndpoint).
@@ -168,7 +168,7 @@ impl Factory for Telling {
                 protocol
             }
             Err(panic) => {
-                self.tell(Err(ConnectErrorKind::Panicked(message(&*panic))));
+                self.tell(Err(ConnectErrorKind::Panicked(panic_message(&*panic))));
                 resume_unwind(panic)
             }
         }

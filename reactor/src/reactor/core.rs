@@ -36,7 +36,8 @@ pub(crate) struct Core {
     /// Woken when it is asked to stop.
     pub(crate) stop_wakers: Wakers,
     pub(crate) starting: RefCell<Vec<Box<dyn FnOnce()>>>,
-    pub(crate) before_shutdown: RefCell<Vec<BeforeShutdown>>,
+    pub(crate) before_shutdown: RefCell<Vec<ShutdownHook>>,
+    pub(crate) during_shutdown: RefCell<Vec<ShutdownHook>>,
     pub(crate) after_shutdown: RefCell<Vec<Box<dyn FnOnce()>>>,
     pub(crate) handles_signals: Cell<bool>,
     pub(crate) inbox: Inbox<Rc<Self>>,
@@ -50,7 +51,7 @@ pub(crate) struct Core {
     pub(crate) parts: Parts,
 }
 
-type BeforeShutdown = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
+pub(crate) type ShutdownHook = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
 
 /// What carries out the reactor's work: sockets on Tokio, or memory only.
 pub(crate) enum Backend {
@@ -132,6 +133,7 @@ impl Core {
             stop_wakers: Wakers::default(),
             starting: RefCell::default(),
             before_shutdown: RefCell::default(),
+            during_shutdown: RefCell::default(),
             after_shutdown: RefCell::default(),
             handles_signals: Cell::new(true),
             inbox: Inbox::new(),
@@ -244,7 +246,12 @@ impl Core {
 
     /// Drops everything that was made with this reactor, including user code.
     pub(crate) fn clear(&self) {
-        let hooks = (self.starting.take(), self.before_shutdown.take(), self.after_shutdown.take());
+        let hooks = (
+            self.starting.take(),
+            self.before_shutdown.take(),
+            self.during_shutdown.take(),
+            self.after_shutdown.take(),
+        );
         let ports = self.ports.take();
         self.shared_ports.clear();
         log_panic("drop", || drop((hooks, ports)));

@@ -149,6 +149,14 @@ impl Reactor {
         self.0.before_shutdown.borrow_mut().push(Box::new(move || async move { hook().await }.boxed_local()));
     }
 
+    /// Registers `hook` to be called when the connections are gone: for what they use to their end, such as a queue that is
+    /// still to be written. The futures of all these hooks are awaited, for what is left of the
+    /// [deadline](Self::set_shutdown_deadline), or a fifth of a second; a second signal drops them. Twisted's "during
+    /// shutdown" trigger.
+    pub fn during_shutdown(&self, hook: impl AsyncFnOnce() + 'static) {
+        self.0.during_shutdown.borrow_mut().push(Box::new(move || async move { hook().await }.boxed_local()));
+    }
+
     /// Registers `hook` to be called when everything is closed, just before `run` returns. Twisted's "after shutdown"
     /// trigger.
     pub fn after_shutdown(&self, hook: impl FnOnce() + 'static) {
@@ -237,6 +245,12 @@ impl Reactor {
     /// ```
     pub fn thread_number(&self) -> usize {
         self.0.shared_ports.number
+    }
+
+    /// Whether this is a reactor of the [testing kit](crate::testing), which is only reproducible if nothing runs beside it:
+    /// what has threads of its own elsewhere has tasks of this reactor here, and waits by its clock.
+    pub fn is_in_memory(&self) -> bool {
+        matches!(self.0.backend, Backend::Memory(_))
     }
 
     /// The number of live connections.

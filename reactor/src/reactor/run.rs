@@ -36,9 +36,11 @@ impl Reactor {
     ///    [`on_drain`](crate::Transport::on_drain) was set, and child processes get a SIGTERM;
     /// 3. when all are gone, or the [deadline](Self::set_shutdown_deadline) has passed, the remaining connections are
     ///    aborted and the remaining children get a SIGKILL;
-    /// 4. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.
+    /// 4. the [`during_shutdown`](Self::during_shutdown) hooks run, and their futures are awaited for what is left of the
+    ///    deadline;
+    /// 5. the [`after_shutdown`](Self::after_shutdown) hooks run, and everything made with the reactor is dropped.
     ///
-    /// By then every connection has had its `connection_lost`. A second signal skips the waiting.
+    /// From step 4 on every connection has had its `connection_lost`. A second signal skips the waiting.
     ///
     /// # Logs
     ///
@@ -232,6 +234,11 @@ async fn shut_down(core: &Rc<Core>) {
     core.roster.until(|roster| roster.len() == 0).await;
     join_all(closed).await;
     join_all(finished).await;
+    if core.stop_asked.get() < StopAsked::AtOnce {
+        let hooks = core.during_shutdown.take().into_iter().map(|hook| hook()).collect();
+        let left = core.hub.time_to_finish().max(LAST_MOMENT);
+        unless_stopped(core, StopAsked::AtOnce, at_most(core, left, log_panics(hooks))).await;
+    }
     if core.roster.lingering() > 0 {
         let gone = core.roster.until(|roster| roster.lingering() == 0);
         unless_stopped(core, StopAsked::AtOnce, at_most(core, LINGER_PATIENCE, gone)).await;
@@ -244,7 +251,7 @@ async fn shut_down(core: &Rc<Core>) {
 /// Awaits all of them, even if one panics.
 async fn log_panics(hooks: Vec<LocalBoxFuture<'static, ()>>) {
     for panic in join_all(hooks.into_iter().map(catch_panic_async)).await.into_iter().filter_map(Result::err) {
-        report_panic(&panic, "a hook before shutdown panicked");
+        report_panic(&panic, "a shutdown hook panicked");
     }
 }
 

@@ -45,14 +45,15 @@ pub(crate) fn catch_panic_of_stream<T>(poll: impl FnOnce() -> Poll<io::Result<T>
 
 /// The text of a caught panic, which the testing kit may pass on.
 fn into_message(payload: Box<dyn Any + Send>) -> String {
-    let message = message(&*payload);
+    let message = panic_message(&*payload);
     let payload = note_panic(&message, payload);
     discard(payload);
     message
 }
 
-/// The text of a panic, or its beginning: it may contain all that a peer has sent.
-pub(crate) fn message(payload: &(dyn Any + Send)) -> String {
+/// The text of a panic, by what `catch_unwind` returns: up to 1,024 bytes, because it may contain all that a peer has sent.
+/// Display it [`escaped`].
+pub fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(|text| &**text));
     match text {
         Some(text) if text.len() > LONGEST => format!("{}…", &text[..text.floor_char_boundary(LONGEST)]),

@@ -15,7 +15,7 @@ use futures_channel::oneshot;
 use crate::util::address_space::has_room_for_thread;
 use crate::util::escaped::escaped;
 use crate::util::lock::lock;
-use crate::util::panics::{catch_panic, message};
+use crate::util::panics::{catch_panic, panic_message};
 
 /// A bounded number of threads, started when there is work for them, and a bounded queue before them.
 ///
@@ -52,7 +52,7 @@ impl ThreadPool {
             shared.lock().unfinished -= 1;
             drop(match result {
                 Ok(value) => answer.send(Ok(value)),
-                Err(payload) => answer.send(Err(JobError::Panicked(message(&*payload)))),
+                Err(payload) => answer.send(Err(JobError::Panicked(panic_message(&*payload)))),
             });
         }));
         async move {

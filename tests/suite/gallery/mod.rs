@@ -5,6 +5,7 @@ mod amp;
 mod carbon;
 mod chat;
 mod console;
+mod databases;
 mod datagrams;
 mod descriptors;
 mod echo;

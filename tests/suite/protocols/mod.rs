@@ -2,6 +2,7 @@
 
 mod amp;
 mod console;
+pub(crate) mod database;
 mod memcache;
 mod proxy_header;
 mod receivers;

@@ -286,3 +286,34 @@ fn a_peer_that_never_closes_does_not_keep_the_reactor_from_ending() {
         let _open = reactor.run_until(client).unwrap().unwrap();
     });
 }
+
+#[test]
+fn hooks_during_the_shutdown_are_awaited_when_the_connections_are_gone_for_what_is_left_of_the_deadline() {
+    expect_panic("oh during", || {
+        every_reactor(|reactor| {
+            let log = Log::default();
+            let seen = log.clone();
+            let port = reactor.listen_tcp("127.0.0.1:0", build).unwrap();
+            let client = reactor.connect_tcp(port.host().socket_addr().unwrap(), move |transport| {
+                Recorder::new(transport, seen.clone())
+            });
+            let (inside, a, b, c) = (reactor.clone(), log.clone(), log.clone(), log.clone());
+            reactor.set_shutdown_deadline(Duration::from_millis(300));
+            reactor.during_shutdown(async move || {
+                a.add(format!("during, {} connections", inside.connection_count()));
+                inside.sleep(Duration::from_millis(1)).await;
+                a.add("during, later");
+            });
+            reactor.during_shutdown(async || panic!("oh during"));
+            reactor.during_shutdown(async move || {
+                std::future::pending::<()>().await;
+                b.add("never");
+            });
+            reactor.after_shutdown(move || c.add("after"));
+            reactor.run_until(client.connected()).unwrap().unwrap();
+            let lines: Vec<_> = log.lines().into_iter().filter(|line| line != "eof").collect();
+            let expected = ["made", "lost Done", "dropped", "during, 0 connections", "during, later", "after"];
+            assert_eq!(lines, expected);
+        });
+    });
+}
