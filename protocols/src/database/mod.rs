@@ -31,7 +31,43 @@ pub use stats::PoolStats;
 pub use without_transactions::WithoutTransactions;
 
 /// How a [`ConnectionPool`] connects to a database, and how transactions begin and end there. [`ConnectionPool`] has an example
-/// for SQLite; the guide has PostgreSQL and `diesel`.
+/// for SQLite by `rusqlite`. By `diesel`, whose connections count transactions, so that a `transaction` in an interaction is a
+/// savepoint:
+///
+/// ```ignore
+/// use std::error::Error;
+///
+/// use diesel::connection::{AnsiTransactionManager, TransactionManager};
+/// use diesel::{Connection, RunQueryDsl, SqliteConnection, sql_query};
+/// use protocols::database::Database;
+///
+/// struct Diesel { file: String }
+///
+/// impl Database for Diesel {
+///     type Connection = SqliteConnection;
+///     type Error = Box<dyn Error + Send + Sync>;
+///
+///     fn connect(&self) -> Result<SqliteConnection, Self::Error> {
+///         Ok(SqliteConnection::establish(&self.file)?)
+///     }
+///
+///     fn is_alive(&self, connection: &mut SqliteConnection) -> bool {
+///         sql_query("SELECT 1").execute(connection).is_ok()
+///     }
+///
+///     fn begin(&self, connection: &mut SqliteConnection) -> Result<(), Self::Error> {
+///         Ok(AnsiTransactionManager::begin_transaction(connection)?)
+///     }
+///
+///     fn commit(&self, connection: &mut SqliteConnection) -> Result<(), Self::Error> {
+///         Ok(AnsiTransactionManager::commit_transaction(connection)?)
+///     }
+///
+///     fn roll_back(&self, connection: &mut SqliteConnection) -> Result<(), Self::Error> {
+///         Ok(AnsiTransactionManager::rollback_transaction(connection)?)
+///     }
+/// }
+/// ```
 ///
 /// All methods may block, and are called on a connection's own thread; so a connection need not be `Send`. A method that
 /// panics has failed.

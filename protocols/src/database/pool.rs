@@ -97,7 +97,8 @@ struct Handles<D: Database> {
 }
 
 impl<D: Database> ConnectionPool<D> {
-    /// A pool whose deadlines are kept by `reactor`, which waits for its interactions when it stops.
+    /// A pool whose deadlines are kept by `reactor`, which waits for its interactions when it stops. Other threads can use it
+    /// longer than that, without deadlines.
     pub fn new(reactor: &Reactor, database: D) -> Self {
         let home = reactor.remote();
         let memory = reactor.is_in_memory().then(|| home.clone());

@@ -13,9 +13,13 @@ fn a_thousand_that_wait_for_a_connection_hear_so_at_their_deadline() {
     let mut keeper = server.client();
     keeper.batch_execute("SELECT pg_advisory_lock(1)").unwrap();
     with_pool(server.database(), async move |reactor, pool| {
-        let pool = pool.max_connections(2).deadline(Duration::from_millis(500));
+        let pool = pool.max_connections(2);
         let wait = |client: &mut Client| client.batch_execute("SELECT pg_advisory_xact_lock(1)");
         let busy = [(); 2].map(|()| pool.run_interaction(wait));
+        while pool.stats().running < 2 {
+            reactor.sleep(Duration::from_millis(1)).await;
+        }
+        let pool = pool.deadline(Duration::from_millis(200));
         let waiting: Vec<_> =
             (0..1000).map(|_| pool.run_interaction(|client| client.batch_execute("SELECT"))).collect();
         let outcomes = join_all(waiting).await;

@@ -6,7 +6,7 @@ use protocols::database::{ConnectionPool, Database};
 use rusqlite::Connection;
 
 use super::{interactions, with_pool};
-use crate::support::test_reactor;
+use crate::support::{PATIENCE, test_reactor};
 
 /// A file of SQLite's.
 struct Sqlite(PathBuf);
@@ -79,6 +79,7 @@ fn a_stop_waits_for_interactions_whose_askers_are_gone() {
     let database = Sqlite(path.clone());
     std::thread::spawn(move || {
         let reactor = test_reactor();
+        reactor.set_shutdown_deadline(PATIENCE);
         let pool = ConnectionPool::new(&reactor, database);
         for number in 0..100 {
             pool.run_interaction(move |sqlite| insert(sqlite, number * 4 + 2));
