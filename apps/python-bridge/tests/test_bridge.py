@@ -1,0 +1,242 @@
+"""What a program sees of the bridge. Each test is a process of its own, because a process has one reactor."""
+
+import os
+import subprocess
+import sys
+import textwrap
+import unittest
+
+PRELUDE = """
+from reactor_bridge import install
+install()
+from twisted.internet import protocol, reactor
+
+def connect(port, client):
+    factory = protocol.ClientFactory.forProtocol(client)
+    reactor.connectTCP("127.0.0.1", port.getHost().port, factory)
+
+def serve(server):
+    factory = server if isinstance(server, protocol.Factory) else protocol.Factory.forProtocol(server)
+    return reactor.listenTCP(0, factory, interface="127.0.0.1")
+
+reactor.callLater(30, reactor.stop)
+"""
+
+
+def said_by(program, *arguments):
+    """What a program prints, line by line."""
+    process = subprocess.run(
+        [sys.executable, "-c", program, *arguments], capture_output=True, text=True, timeout=60
+    )
+    assert process.returncode == 0, process.stderr
+    return process.stdout.splitlines()
+
+
+class Programs(unittest.TestCase):
+    def run_program(self, text):
+        return said_by(PRELUDE + textwrap.dedent(text))
+
+    def test_an_exception_is_logged_with_its_place_and_the_peer_sees_an_orderly_end(self):
+        said = self.run_program(
+            """
+            import sys
+            from twisted.python import log
+            log.startLogging(sys.stdout, setStdout=False)
+
+            class Server(protocol.Protocol):
+                def dataReceived(self, data):
+                    self.transport.write(b"before")
+                    raise ValueError("broken")
+                def connectionLost(self, reason):
+                    print("server lost", reason.type.__name__)
+
+            class Client(protocol.Protocol):
+                def connectionMade(self):
+                    self.transport.write(b"question")
+                def dataReceived(self, data):
+                    print("client got", data)
+                def connectionLost(self, reason):
+                    print("client lost", reason.type.__name__)
+                    reactor.stop()
+
+            connect(serve(Server), Client)
+            reactor.run()
+            """
+        )
+        self.assertIn("server lost ValueError", said)
+        self.assertIn("client got b'before'", said)
+        self.assertIn("client lost ConnectionDone", said)
+        self.assertTrue(any("builtins.ValueError: broken" in line for line in said), said)
+        self.assertTrue(any("[Server,0,127.0.0.1]" in line for line in said), said)
+
+    def test_output_has_no_limit_for_an_unchanged_program(self):
+        said = self.run_program(
+            """
+            class Server(protocol.Protocol):
+                def connectionMade(self):
+                    self.transport.write(b"x" * (40 << 20))
+                    self.transport.loseConnection()
+
+            class Client(protocol.Protocol):
+                received = 0
+                def connectionMade(self):
+                    self.transport.pauseProducing()
+                    reactor.callLater(0.1, self.transport.resumeProducing)
+                def dataReceived(self, data):
+                    self.received += len(data)
+                def connectionLost(self, reason):
+                    print(self.received == 40 << 20, reason.type.__name__)
+                    reactor.stop()
+
+            connect(serve(Server), Client)
+            reactor.run()
+            """
+        )
+        self.assertEqual(said, ["True ConnectionDone"])
+
+    def test_other_threads_run_while_the_reactor_waits(self):
+        said = self.run_program(
+            """
+            import threading, time
+            turns = []
+            def count():
+                for _ in range(1000):
+                    turns.append(1)
+                reactor.callFromThread(reactor.stop)
+            threading.Thread(target=count).start()
+            reactor.run()
+            print(len(turns))
+            """
+        )
+        self.assertEqual(said, ["1000"])
+
+    def test_a_cycle_through_a_transport_is_collected(self):
+        said = self.run_program(
+            """
+            import gc, weakref
+            gone = []
+            class Client(protocol.Protocol):
+                def connectionMade(self):
+                    self.myself = self
+                    self.transport.extra = self.transport
+                    gone.append(weakref.ref(self.transport))
+                    self.transport.loseConnection()
+                def connectionLost(self, reason):
+                    reactor.callLater(0.05, reactor.stop)
+            connect(serve(protocol.Protocol), Client)
+            reactor.run()
+            gc.collect()
+            print(gone[0]() is None)
+            """
+        )
+        self.assertEqual(said, ["True"])
+
+    def test_a_stop_by_a_signal_runs_the_triggers(self):
+        said = self.run_program(
+            """
+            import os, signal
+            reactor.addSystemEventTrigger("before", "shutdown", print, "stopping")
+            reactor.callWhenRunning(os.kill, os.getpid(), signal.SIGTERM)
+            reactor.run()
+            print("over")
+            """
+        )
+        self.assertEqual(said, ["stopping", "over"])
+
+    def test_it_provides_the_interfaces_that_it_says(self):
+        said = self.run_program(
+            """
+            from zope.interface.verify import verifyObject
+            from twisted.internet import interfaces
+            for name in "Core FDSet Process Socket TCP Threads Time UDP UNIX".split():
+                verifyObject(getattr(interfaces, "IReactor" + name), reactor)
+            print("verified")
+            """
+        )
+        self.assertEqual(said, ["verified"])
+
+    def test_lines_are_framed_by_rust(self):
+        said = self.run_program(
+            """
+            from reactor_bridge.receivers import LineReceiver
+
+            class Server(LineReceiver):
+                def lineReceived(self, line):
+                    self.sendLine(line.upper())
+                    if line == b"bye":
+                        self.transport.loseConnection()
+
+            class Client(protocol.Protocol):
+                heard = b""
+                def connectionMade(self):
+                    self.transport.writeSequence([b"hello\\r", b"\\nbye\\r\\n"])
+                def dataReceived(self, data):
+                    self.heard += data
+                def connectionLost(self, reason):
+                    print(self.heard)
+                    reactor.stop()
+
+            connect(serve(Server), Client)
+            reactor.run()
+            """
+        )
+        self.assertEqual(said, ["b'HELLO\\r\\nBYE\\r\\n'"])
+
+    def test_twistd_knows_it_by_name(self):
+        said = said_by(
+            "from twisted.application.reactors import getReactorTypes, installReactor\n"
+            "print(any(known.shortName == 'rust' for known in getReactorTypes()))\n"
+            "print(type(installReactor('rust')).__name__)\n"
+        )
+        self.assertEqual(said, ["True", "RustReactor"])
+
+
+class BothLanguages(unittest.TestCase):
+    def test_a_factory_in_rust_serves_a_port_of_a_python_program(self):
+        try:
+            import fast  # noqa: F401
+        except ImportError:
+            self.skipTest("the example is not installed: pip install ./examples/fast")
+        said = said_by(
+            "import fast\n"
+            + PRELUDE
+            + textwrap.dedent(
+                """
+                from twisted.internet.endpoints import serverFromString
+
+                class Client(protocol.Protocol):
+                    def connectionMade(self):
+                        self.transport.write(b"hello")
+                    def dataReceived(self, data):
+                        print(data)
+                        reactor.stop()
+
+                listening = serverFromString(reactor, "tcp:0:interface=127.0.0.1").listen(fast.echo())
+                listening.addCallback(connect, Client)
+                reactor.run()
+                """
+            )
+        )
+        self.assertEqual(said, ["b'hello'"])
+
+    def test_a_factory_of_pythons_serves_a_port_of_a_program_in_rust(self):
+        program = os.environ.get("PYTHON_IN_RUST")
+        if program is None:
+            self.skipTest("PYTHON_IN_RUST names no program: cargo build --example python_in_rust")
+        import socket
+
+        paths = os.pathsep.join(path for path in sys.path if path)
+        environment = {**os.environ, "PYTHONPATH": paths}
+        with subprocess.Popen([program], stdout=subprocess.PIPE, text=True, env=environment) as process:
+            host, port = process.stdout.readline().strip().rsplit(":", 1)
+            with socket.create_connection((host, int(port)), timeout=30) as client:
+                client.sendall(b"hello\r\nbye\r\n")
+                heard = b""
+                while data := client.recv(100):
+                    heard += data
+            self.assertEqual(heard, b"HELLO\r\nBYE\r\n")
+            self.assertEqual(process.wait(30), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
