@@ -239,8 +239,8 @@ impl<D: Database> ConnectionPool<D> {
 
     /// As [`run_interaction`](Self::run_interaction), without a transaction: for a single statement, which saves two round
     /// trips, and for those that databases refuse in one, such as PostgreSQL's `VACUUM`. A transaction that the interaction
-    /// begins itself it also ends, unless it returns an error: what is open then is rolled back. Twisted's
-    /// `runWithConnection`.
+    /// begins itself it also ends, unless it returns an error: what is open then is rolled back. That a connection was lost
+    /// while it had nothing to do is found by the interaction itself, and is its error. Twisted's `runWithConnection`.
     ///
     /// ```
     /// # use std::io;

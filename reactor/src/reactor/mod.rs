@@ -153,6 +153,15 @@ impl Reactor {
     /// still to be written. The futures of all these hooks are awaited, for what is left of the
     /// [deadline](Self::set_shutdown_deadline), or a fifth of a second; a second signal drops them. Twisted's "during
     /// shutdown" trigger.
+    ///
+    /// ```
+    /// # async fn written(_lines: &str) {}
+    /// let reactor = reactor::Reactor::new()?;
+    /// reactor.during_shutdown(async || written("what the last connection has left").await);
+    /// # reactor.stop();
+    /// reactor.run()?;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn during_shutdown(&self, hook: impl AsyncFnOnce() + 'static) {
         self.0.during_shutdown.borrow_mut().push(Box::new(move || async move { hook().await }.boxed_local()));
     }
@@ -249,6 +258,15 @@ impl Reactor {
 
     /// Whether this is a reactor of the [testing kit](crate::testing), which is only reproducible if nothing runs beside it:
     /// what has threads of its own elsewhere has tasks of this reactor here, and waits by its clock.
+    ///
+    /// ```
+    /// use reactor::Reactor;
+    /// use reactor::testing::Simulation;
+    ///
+    /// assert!(Simulation::new(0).host("server").is_in_memory());
+    /// assert!(!Reactor::new()?.is_in_memory());
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     pub fn is_in_memory(&self) -> bool {
         matches!(self.0.backend, Backend::Memory(_))
     }

@@ -53,6 +53,14 @@ fn into_message(payload: Box<dyn Any + Send>) -> String {
 
 /// The text of a panic, by what `catch_unwind` returns: up to 1,024 bytes, because it may contain all that a peer has sent.
 /// Display it [`escaped`].
+///
+/// ```
+/// use std::panic::catch_unwind;
+/// use reactor::text::panic_message;
+///
+/// let payload = catch_unwind(|| panic!("number {}", 7)).unwrap_err();
+/// assert_eq!(panic_message(&*payload), "number 7");
+/// ```
 pub fn panic_message(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(|text| &**text));
     match text {

@@ -288,7 +288,7 @@ fn a_peer_that_never_closes_does_not_keep_the_reactor_from_ending() {
 }
 
 #[test]
-fn hooks_during_the_shutdown_are_awaited_when_the_connections_are_gone_for_what_is_left_of_the_deadline() {
+fn s157_hooks_during_the_shutdown_find_the_connections_gone_and_are_awaited_for_what_is_left_of_the_deadline() {
     expect_panic("oh during", || {
         every_reactor(|reactor| {
             let log = Log::default();
