@@ -56,6 +56,16 @@ fn headers_of_proxies_about_their_clients() {
 }
 
 #[test]
+fn files_of_accounts() {
+    run("accounts", 40_000, fuzz::accounts);
+}
+
+#[test]
+fn what_the_ends_of_sasl_are_told() {
+    run("sasl", 10_000, fuzz::sasl);
+}
+
+#[test]
 fn questions_about_users() {
     run("finger", 145_000, fuzz::finger);
 }

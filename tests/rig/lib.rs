@@ -62,6 +62,9 @@ mod pages {
     #[doc = include_str!("../../docs/guide/tests.md")]
     struct Tests;
 
+    #[doc = include_str!("../../docs/guide/logins.md")]
+    struct Logins;
+
     #[doc = include_str!("../../docs/guide/logging.md")]
     struct Logging;
 }

@@ -13,6 +13,7 @@ mod finger;
 mod forwarding;
 mod guide;
 mod lengths;
+mod logins;
 mod pages;
 mod postfix;
 mod processes;

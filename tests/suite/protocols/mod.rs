@@ -1,6 +1,7 @@
 //! Receivers, layers and small servers of the crate `protocols`.
 
 mod amp;
+mod auth;
 mod console;
 pub(crate) mod database;
 mod memcache;
