@@ -4,13 +4,13 @@ use std::sync::LazyLock;
 
 use argon2::password_hash::phc;
 use argon2::{
-    ARGON2D_IDENT, ARGON2I_IDENT, ARGON2ID_IDENT, Argon2, Params, PasswordHasher as _, PasswordVerifier as _,
+    ARGON2D_IDENT, ARGON2I_IDENT, ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, PasswordHasher as _, Version,
 };
 use reactor::Reactor;
 
 use crate::auth::credentials::Password;
 use crate::auth::error::{InvalidPasswordHash, LoginError};
-use crate::auth::password::hashing::hash_in_thread;
+use crate::auth::password::hashing::{Memory, hash_in_thread};
 use crate::auth::scram::verifier::ScramVerifier;
 
 /// What is kept of a password: enough to check it, and costly to guess it from. Of Argon2 as a PHC string
@@ -63,9 +63,9 @@ impl PasswordHash {
     }
 
     /// Whether it is the hash of this password. It takes as long as making it: programs call [`Password::matches`].
-    fn is_of(&self, password: &[u8]) -> bool {
+    fn is_of(&self, password: &[u8], memory: &mut Memory) -> bool {
         match &self.0 {
-            Kind::Argon2(hash) => Argon2::default().verify_password(password, &**hash).is_ok(),
+            Kind::Argon2(hash) => hash_again(password, hash, memory).is_some_and(|again| hash.hash == Some(again)),
             Kind::Scram(verifier) => verifier.is_of(password),
         }
     }
@@ -120,7 +120,7 @@ impl Password {
     ///
     /// It runs on threads of [`Reactor::defer_to_thread`]: on up to 4, and on no more than there are processors besides the
     /// loop's, shared among the process's reactors, but at least on one for each. Up to 1,024 others wait, in the order in which
-    /// they came.
+    /// they came. The memory for those that run is kept for the next.
     ///
     /// ```
     /// # use std::collections::HashMap;
@@ -149,8 +149,27 @@ impl Password {
     ) -> Result<bool, LoginError> {
         let is_known = hash.is_some();
         let (hash, password) = (hash.unwrap_or(otherwise).clone(), self.secret().clone());
-        hash_in_thread(reactor, move || hash.is_of(password.expose()) & is_known).await
+        hash_in_thread(reactor, move |memory| hash.is_of(password.expose(), memory) & is_known).await
     }
+}
+
+/// The hash of a password, with the salt and the cost of another. Two of them are compared in a time that tells nothing.
+fn hash_again(password: &[u8], like: &phc::PasswordHash, memory: &mut Memory) -> Option<phc::Output> {
+    let algorithm = Algorithm::try_from(like.algorithm.as_str()).ok()?;
+    // Hashes that name no version are from before there were two.
+    let version = like.version.map_or(Ok(Version::V0x10), Version::try_from).ok()?;
+    let params = Params::try_from(like).ok()?;
+    if memory.len() < params.block_count() {
+        // Not both at a time.
+        *memory = Memory::new();
+        memory.resize(params.block_count(), Block::default());
+    }
+    let mut hash = [0; phc::Output::MAX_LENGTH];
+    let hash = &mut hash[..like.hash?.len()];
+    Argon2::new(algorithm, version, params)
+        .hash_password_into_with_memory(password, &like.salt?, hash, &mut memory[..])
+        .ok()?;
+    phc::Output::new(hash).ok()
 }
 
 /// For accounts that there are not, where no other hash says what one costs here.

@@ -2,10 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::mem;
 use std::num::NonZero;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::available_parallelism;
 
+use argon2::Block;
 use futures_channel::oneshot;
 use reactor::Reactor;
 use reactor::threads::JobError;
@@ -17,15 +19,16 @@ thread_local! {
     static GATE: RefCell<Option<Arc<Gate>>> = const { RefCell::new(None) };
 }
 
-/// Runs `job`, which hashes a password, on another thread, when it is its turn.
+/// Runs `job`, which hashes a password, on another thread, when it is its turn. It gets memory that was used for this before:
+/// allocated anew each time, it would come to stay with each thread that had a turn, and its pages would keep the loop waiting.
 pub(in crate::auth) async fn hash_in_thread<T: Send + 'static>(
     reactor: &Reactor,
-    job: impl FnOnce() -> T + Send + 'static,
+    job: impl FnOnce(&mut Memory) -> T + Send + 'static,
 ) -> Result<T, LoginError> {
     let gate = GATE.with_borrow_mut(|gate| Arc::clone(gate.get_or_insert_with(|| Gate::new(places(reactor)))));
-    let permit = gate.enter().await?;
+    let mut permit = gate.enter().await?;
     let hashing = reactor.defer_to_thread(move || {
-        let result = job();
+        let result = job(&mut permit.memory);
         // With the job, which goes on if nobody waits for it any more.
         drop(permit);
         result
@@ -35,6 +38,9 @@ pub(in crate::auth) async fn hash_in_thread<T: Send + 'static>(
         error => LoginError::failed(error),
     })
 }
+
+/// What Argon2 works in.
+pub(in crate::auth) type Memory = Vec<Block>;
 
 /// The processors without that of the loop, if there is more than one, shared by all reactors of the process.
 fn places(reactor: &Reactor) -> usize {
@@ -46,21 +52,21 @@ fn places(reactor: &Reactor) -> usize {
 struct Gate(Mutex<Places>);
 
 struct Places {
-    free: usize,
+    /// The memory of each that is free.
+    free: Vec<Memory>,
     waiting: VecDeque<oneshot::Sender<Permit>>,
 }
 
 impl Gate {
     fn new(places: usize) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Places { free: places, waiting: VecDeque::new() })))
+        Arc::new(Self(Mutex::new(Places { free: vec![Memory::new(); places], waiting: VecDeque::new() })))
     }
 
     async fn enter(self: &Arc<Self>) -> Result<Permit, LoginError> {
         let turn = {
             let mut places = self.lock();
-            if places.free > 0 {
-                places.free -= 1;
-                return Ok(Permit(Some(Arc::clone(self))));
+            if let Some(memory) = places.free.pop() {
+                return Ok(Permit { gate: Some(Arc::clone(self)), memory });
             }
             if places.waiting.len() >= WAITING {
                 places.waiting.retain(|waiter| !waiter.is_canceled());
@@ -81,22 +87,29 @@ impl Gate {
 }
 
 /// Passed on when it is dropped.
-struct Permit(Option<Arc<Gate>>);
+struct Permit {
+    gate: Option<Arc<Gate>>,
+    memory: Memory,
+}
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let Some(gate) = self.0.take() else { return };
+        let Some(gate) = self.gate.take() else { return };
+        let mut memory = mem::take(&mut self.memory);
         loop {
             let mut places = gate.lock();
             let Some(next) = places.waiting.pop_front() else {
-                places.free += 1;
+                places.free.push(memory);
                 return;
             };
             drop(places);
-            match next.send(Self(Some(Arc::clone(&gate)))) {
+            match next.send(Self { gate: Some(Arc::clone(&gate)), memory }) {
                 Ok(()) => return,
                 // Dropping it as it is would come here again, once more for each that waits no more.
-                Err(mut unused) => unused.0 = None,
+                Err(mut unused) => {
+                    unused.gate = None;
+                    memory = mem::take(&mut unused.memory);
+                }
             }
         }
     }

@@ -89,7 +89,7 @@ impl ScramClient {
             return Err(LoginError::Malformed("the server wants fewer than 4,096 iterations, or more than 10,000,000"));
         }
         let password = self.password.clone();
-        let salted = hash_in_thread(reactor, move || salted_password(password.expose(), &salt, iterations)).await?;
+        let salted = hash_in_thread(reactor, move |_| salted_password(password.expose(), &salt, iterations)).await?;
 
         let binding = BASE64.encode(&[self.binding.0.as_bytes(), &self.binding.1].concat());
         let without_proof = format!("c={binding},r={nonce}");
