@@ -114,16 +114,7 @@ impl EventLoop {
             });
             built
         };
-        let (reactor, socket) = (self.reactor.clone(), duplicate(descriptor)?);
-        self.reactor.spawn(async move {
-            // The poller is asked in between, so that a port of this reactor that the connection leads to accepts it first, as
-            // in Twisted's loop: programs with both ends, such as tests, count on that.
-            tokio::task::yield_now().await;
-            if let Err(error) = reactor.adopt_stream_connection(socket, factory) {
-                call_python(|_| Err(error.into()));
-            }
-        });
-        Ok(())
+        Ok(self.reactor.adopt_stream_connection(duplicate(descriptor)?, factory)?)
     }
 }
 
