@@ -32,8 +32,9 @@ impl Content {
         true
     }
 
-    /// Where the stream of a connection begins.
+    /// Where the stream of a connection begins: two lines before the end, or earlier, so that [`at`](Self::at) has a whole
+    /// message of 64 bytes there.
     pub(super) fn start_of(connection: usize) -> u64 {
-        (connection * 101 % LINES * LINE) as u64
+        (connection * 101 % (LINES - 1) * LINE) as u64
     }
 }

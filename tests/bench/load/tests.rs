@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::thread;
 use std::time::Duration;
 
+use super::content::Content;
 use super::{Far, Shape, connections, streams};
 
 const SHAPE: Shape = Shape { connections: 2, unit: 64, under_way: 1024 };
@@ -61,4 +62,10 @@ fn a_server_that_exchanges_lines_does_not() {
 #[test]
 fn a_server_that_sends_constants_does_not() {
     assert_eq!(outcomes(answering(|answer| answer.fill(b'x'))), [Some(ErrorKind::InvalidData); 2]);
+}
+
+#[test]
+fn every_connection_begins_with_a_whole_message() {
+    let content = Content::new();
+    assert!((0..100_000).all(|number| content.at(Content::start_of(number), 64).len() == 64));
 }
