@@ -54,9 +54,8 @@ impl Linger {
                     }
                     if self.timer.is_none_or(|timer| hub.timers.due_at(timer).is_none()) {
                         let waker = cx.waker().clone();
-                        self.timer = Some(
-                            hub.timers.add(left, Action::Run("a socket that lingers", Box::new(move || waker.wake()))),
-                        );
+                        let wake = Action::named("a socket that lingers", move || waker.wake());
+                        self.timer = Some(hub.timers.add(left, wake));
                     }
                     return Poll::Pending;
                 }

@@ -10,7 +10,7 @@ pub(crate) mod run;
 pub(crate) mod standalone;
 pub(crate) mod turn;
 
-use std::any::{type_name, type_name_of_val};
+use std::any::type_name;
 use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -108,8 +108,7 @@ impl Reactor {
     /// requested by a timed call is made in a later turn, even with no delay. A panic in it is logged. Twisted's
     /// `callLater`.
     pub fn call_later(&self, delay: Duration, call: impl FnOnce() + 'static) -> DelayedCall {
-        // The type's name tells where the function was written.
-        let timer = self.0.hub.timers.add(delay, Action::Run(type_name_of_val(&call), Box::new(call)));
+        let timer = self.0.hub.timers.add(delay, Action::Run(Box::new(call)));
         DelayedCall::new(&self.0.hub.timers, timer)
     }
 

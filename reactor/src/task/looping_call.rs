@@ -135,7 +135,7 @@ impl Reactor {
         LoopingCall::start(&self.0.hub.timers, interval, move |timers, delay, planned| {
             let call = Rc::clone(&call);
             let run = move || planned.run(&call, |call, tick| call(tick));
-            Some(DelayedCall::new(timers, timers.add(delay, Action::Run(name, Box::new(run)))))
+            Some(DelayedCall::new(timers, timers.add(delay, Action::named(name, run))))
         })
     }
 

@@ -1,9 +1,10 @@
 //! Timed and deferred calls of one protocol.
 
 use std::any::TypeId;
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::Future;
+use std::num::NonZeroU64;
 use std::panic::Location;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
@@ -24,13 +25,27 @@ pub(crate) trait Owner: Notify {
     fn calls(&self) -> &Calls;
 }
 
-/// The pending calls of one protocol. A protocol without calls needs no allocation.
+/// The pending calls of one protocol.
 #[derive(Default)]
 pub(crate) struct Calls {
     /// The types that can be called; unset before the protocol exists.
     target: Cell<Option<Rc<CallTarget>>>,
-    closed: Cell<bool>,
-    lists: RefCell<Option<Box<Lists>>>,
+    pending: Cell<Pending>,
+}
+
+/// Most protocols have no call pending, and most others one that is timed, such as a time limit: neither needs an allocation.
+#[derive(Default)]
+enum Pending {
+    #[default]
+    Nothing,
+    /// A [`TimerId`], spread out so that it leaves room for the tag.
+    Timer {
+        index: u32,
+        id: NonZeroU64,
+    },
+    Lists(Box<Lists>),
+    /// No more are accepted.
+    Closed,
 }
 
 /// The types that calls can be made on; shared by all protocols of a type.
@@ -83,18 +98,10 @@ impl Calls {
         call: Call,
     ) -> DelayedCall {
         let timer = timers.add(delay, Action::Notify(owner, call));
-        if self.closed.get() {
+        if self.is_closed() {
             timers.cancel(timer);
         } else {
-            self.with_lists(|lists| {
-                if lists.timers.capacity() == 0 {
-                    // Most protocols with any have one, such as a time limit.
-                    lists.timers.reserve_exact(1);
-                } else if lists.timers.len() == lists.timers.capacity() {
-                    lists.timers.retain(|timer| timers.due_at(*timer).is_some());
-                }
-                lists.timers.push(timer);
-            });
+            self.look(|pending| pending.add_timer(timer, timers));
         }
         DelayedCall::new(timers, timer)
     }
@@ -115,9 +122,9 @@ impl Calls {
             let call: Call = Box::new(move |callee| call(find::<P>(callee, caller), output));
             call
         });
-        if !self.closed.get() {
+        if !self.is_closed() {
             let deferred: Deferred = Box::pin(async move { future.await.ok() });
-            self.with_lists(|lists| lists.futures.get_or_insert_default().started.push(deferred));
+            self.look(|pending| pending.make_lists().futures.get_or_insert_default().started.push(deferred));
         }
         DeferredCall::new(abort, handle)
     }
@@ -131,15 +138,16 @@ impl Calls {
 
     /// Adds a call that is due now.
     pub(crate) fn push(&self, call: Call) {
-        if !self.closed.get() {
-            self.with_lists(|lists| lists.due.push_back(call));
+        // Otherwise the call is dropped with nothing borrowed.
+        if !self.is_closed() {
+            self.look(|pending| pending.make_lists().due.push_back(call));
         }
     }
 
     /// Whether a call may be due, or a future ready.
     #[inline]
     pub(crate) fn any_ready(&self) -> bool {
-        self.lists.borrow().as_ref().is_some_and(|lists| !lists.is_idle())
+        self.look(|pending| matches!(pending, Pending::Lists(lists) if !lists.is_idle()))
     }
 
     /// Whether a deferred future has yet to finish, or is yet to be dropped.
@@ -148,7 +156,7 @@ impl Calls {
     }
 
     pub(crate) fn deferred_count(&self) -> usize {
-        self.lists.borrow().as_deref().and_then(|lists| lists.futures.as_deref()).map_or(0, Futures::len)
+        self.look(|pending| pending.lists().and_then(|lists| lists.futures.as_deref()).map_or(0, Futures::len))
     }
 
     /// The next call to make, if any: one that is due, or the call of a finished future.
@@ -156,21 +164,20 @@ impl Calls {
     /// Polls futures, so it runs user code, and nothing may be borrowed.
     pub(crate) fn next(&self, cx: &mut Context<'_>) -> Option<Call> {
         loop {
-            let mut running = match self.lists.borrow_mut().as_mut()?.next() {
+            let mut running = match self.look(|pending| pending.lists().map(Lists::next))? {
                 Next::Call(call) => return Some(call),
                 Next::Poll(running) => running,
                 Next::Nothing => return None,
             };
             let polled = Pin::new(&mut running).poll_next(cx);
-            // `None` if the last call ended the connection: the futures are then dropped here and not in the cell.
-            let more = match self.lists.borrow_mut().as_mut() {
-                Some(lists) => {
-                    let futures = lists.futures.get_or_insert_default();
-                    futures.running = Some(running);
-                    !lists.due.is_empty() || !futures.started.is_empty()
-                }
-                None => return None,
-            };
+            // There are no lists if the last call ended the connection: the futures are then dropped here, not while looking.
+            let mut running = Some(running);
+            let more = self.look(|pending| {
+                let lists = pending.lists()?;
+                let futures = lists.futures.get_or_insert_default();
+                futures.running = running.take();
+                Some(!lists.due.is_empty() || !futures.started.is_empty())
+            })?;
             match polled {
                 Poll::Ready(Some(Some(call))) => return Some(call),
                 Poll::Ready(Some(None)) => {} // was cancelled
@@ -182,26 +189,15 @@ impl Calls {
 
     /// Drops every call, and accepts no more.
     pub(crate) fn close(&self, timers: &Timers) {
-        self.closed.set(true);
-        self.drop_all(timers);
-    }
-
-    fn drop_all(&self, timers: &Timers) {
-        // Out of the cell first: what the calls own may use this same transport when dropped.
-        let lists = self.lists.borrow_mut().take();
-        if let Some(lists) = lists {
-            for timer in &lists.timers {
-                log_panic("drop of a timed call", || {
-                    timers.cancel(*timer);
-                });
-            }
-        }
+        drop_all(self.pending.replace(Pending::Closed), timers);
     }
 
     /// Drops every call and what is known of the protocol: another comes.
     pub(crate) fn clear(&self, timers: &Timers) {
         self.target.set(None);
-        self.drop_all(timers);
+        if !self.is_closed() {
+            drop_all(self.pending.take(), timers);
+        }
     }
 
     pub(crate) fn target(&self) -> Option<Rc<CallTarget>> {
@@ -215,8 +211,17 @@ impl Calls {
         self.target().map_or("", |target| target.name)
     }
 
-    fn with_lists(&self, change: impl FnOnce(&mut Lists)) {
-        change(self.lists.borrow_mut().get_or_insert_default());
+    fn is_closed(&self) -> bool {
+        self.look(|pending| matches!(pending, Pending::Closed))
+    }
+
+    /// Lends what is pending. Nothing that `look` does may call or drop user code.
+    #[inline]
+    fn look<R>(&self, look: impl FnOnce(&mut Pending) -> R) -> R {
+        let mut pending = self.pending.take();
+        let seen = look(&mut pending);
+        self.pending.set(pending);
+        seen
     }
 
     /// Panics at the user's own line if a call on `P` could never find its object.
@@ -228,6 +233,59 @@ impl Calls {
                 panic!("{}", mismatch::<P>(target.name));
             }
         }
+    }
+}
+
+/// Drops calls that were taken out of their cell: what they own may use this same transport when dropped.
+fn drop_all(pending: Pending, timers: &Timers) {
+    let cancel = |timer| {
+        log_panic("drop of a timed call", || {
+            timers.cancel(timer);
+        });
+    };
+    match pending {
+        Pending::Nothing | Pending::Closed => {}
+        Pending::Timer { index, id } => cancel(TimerId { index, id }),
+        Pending::Lists(lists) => lists.timers.iter().copied().for_each(cancel),
+    }
+}
+
+impl Pending {
+    fn add_timer(&mut self, timer: TimerId, timers: &Timers) {
+        let is_active = |timer: &TimerId| timers.due_at(*timer).is_some();
+        let is_first = match *self {
+            Self::Nothing => true,
+            Self::Timer { index, id } => !is_active(&TimerId { index, id }),
+            Self::Lists(_) | Self::Closed => false,
+        };
+        if is_first {
+            *self = Self::Timer { index: timer.index, id: timer.id };
+            return;
+        }
+        let all = &mut self.make_lists().timers;
+        if all.len() == all.capacity() {
+            all.retain(is_active);
+        }
+        all.push(timer);
+    }
+
+    fn lists(&mut self) -> Option<&mut Lists> {
+        match self {
+            Self::Lists(lists) => Some(lists),
+            Self::Nothing | Self::Timer { .. } | Self::Closed => None,
+        }
+    }
+
+    /// Must not be closed.
+    fn make_lists(&mut self) -> &mut Lists {
+        if self.lists().is_none() {
+            let timers = match *self {
+                Self::Timer { index, id } => vec![TimerId { index, id }],
+                _ => Vec::new(),
+            };
+            *self = Self::Lists(Box::new(Lists { timers, ..Lists::default() }));
+        }
+        self.lists().expect("lists were made just now")
     }
 }
 
