@@ -130,7 +130,7 @@ impl Transport {
         let TrafficSums { received: bytes_in, sent: bytes_out, reads, age, idle } = traffic_of(state);
         let mut info = ConnectionInfo {
             id: state.id,
-            port: state.accepted_by.get().map(|intake| intake.host.clone()),
+            port: state.accepted_by().map(|intake| intake.host.clone()),
             host: state.host().clone(),
             peer: state.peer().clone(),
             peer_credentials: state.peer_credentials(),

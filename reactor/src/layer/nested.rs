@@ -18,8 +18,6 @@ use crate::transport::flow_control::HIGH_WATER;
 pub struct Nested {
     outer: Transport,
     inside: Connection,
-    /// Whether the outer connection is held because the inner one does not want to read.
-    holding: bool,
 }
 
 impl Nested {
@@ -65,7 +63,7 @@ impl Nested {
         unbuilt.0 = None;
         // What waits to be sent is counted and limited inside; only 64 KiB at a time come out here.
         outer.set_output_limit(usize::MAX);
-        Some(Self { outer: outer.clone(), inside, holding: false })
+        Some(Self { outer: outer.clone(), inside })
     }
 
     /// The inner connection, for [`Layer::inside`](crate::layer::Layer::inside) to return.
@@ -206,8 +204,7 @@ impl Nested {
     }
 
     fn hold(&mut self, hold: bool) {
-        if hold != self.holding {
-            self.holding = hold;
+        if self.inside.transport().0.holds_outer.replace(hold) != hold {
             if hold {
                 self.outer.0.hold();
             } else {

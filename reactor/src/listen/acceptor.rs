@@ -254,7 +254,7 @@ impl Acceptor {
 
 impl Keeper for Acceptor {
     fn connection_begins(&self, transport: &Transport) {
-        let _ = transport.0.accepted_by.set(Rc::clone(self.port.intake()));
+        transport.0.set_accepted_by(self.port.intake());
     }
 
     fn connection_ends(&self, transport: &Transport) {
@@ -277,7 +277,7 @@ impl Keeper for Acceptor {
 impl Accepts for Acceptor {
     fn connections(&self) -> Vec<Transport> {
         let intake = self.port.intake();
-        let accepted = |transport: &Transport| transport.0.accepted_by.get().is_some_and(|by| Rc::ptr_eq(by, intake));
+        let accepted = |transport: &Transport| transport.0.accepted_by().is_some_and(|by| Rc::ptr_eq(by, intake));
         self.roster.connections().into_iter().filter(accepted).collect()
     }
 

@@ -52,7 +52,7 @@ impl Transport {
     pub fn mark_pending(&self) -> Pending {
         let root = self.0.outermost();
         self.0.begin_pending();
-        if let Some(intake) = root.accepted_by.get() {
+        if let Some(intake) = root.accepted_by() {
             intake.add_pending(root.peer().source(), root.id, Rc::downgrade(root) as _);
         }
         Pending(self.clone())
@@ -63,7 +63,7 @@ impl Drop for Pending {
     fn drop(&mut self) {
         let state = &self.0.0;
         let root = state.root();
-        if let Some(intake) = root.accepted_by.get() {
+        if let Some(intake) = root.accepted_by() {
             intake.remove_pending(root.peer().source(), root.id);
         }
         state.end_pending();

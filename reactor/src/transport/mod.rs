@@ -8,6 +8,7 @@ pub(crate) mod flow_control;
 pub(crate) mod lifecycle;
 pub(crate) mod memory_charge;
 pub(crate) mod moving;
+mod origin;
 pub(crate) mod own_handle;
 pub(crate) mod roster;
 pub(crate) mod sending;
@@ -64,21 +65,18 @@ pub struct Transport(pub(crate) Rc<State>);
 
 impl Transport {
     pub(crate) fn new(hub: &Rc<Hub>, host: Address, peer: Address, output_limit: usize) -> Self {
-        Self(Rc::new(State::new(hub, hub.take_id(), host, peer, output_limit)))
+        Self(Rc::new(State::new(hub, host, peer, output_limit)))
     }
 
     /// A transport inside another, which a layer gives to the protocol inside it. The caller drives a
     /// [`Connection`](crate::connection::Connection) with it, and carries its bytes to and from `outer`.
     pub fn nested(outer: &Self) -> Self {
-        Self::nested_at(outer, outer.host(), outer.peer())
+        Self(Rc::new(State::nested(&outer.0, None)))
     }
 
     /// The same, with addresses of its own.
     pub(crate) fn nested_at(outer: &Self, host: Address, peer: Address) -> Self {
-        let limit = outer.0.output_limit();
-        let inner = Self(Rc::new(State::new(&outer.0.hub, outer.0.id, host, peer, limit)));
-        inner.0.set_outer(Rc::clone(&outer.0));
-        inner
+        Self(Rc::new(State::nested(&outer.0, Some((host, peer)))))
     }
 
     /// Queues a copy of `data`, to be sent when the running callback has returned. Everything that a callback writes,

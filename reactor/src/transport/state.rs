@@ -21,6 +21,7 @@ use crate::transport::close_reason::CloseReason;
 use crate::transport::descriptors::queue::DescriptorQueue;
 use crate::transport::lifecycle::{Drain, Eof, Lifecycle, Pace};
 use crate::transport::moving::pump::Pump;
+use crate::transport::origin::Origin;
 use crate::transport::traffic::tap::Tap;
 
 /// The state of one connection, as its handles and its driver see it.
@@ -28,11 +29,9 @@ pub(crate) struct State {
     pub(crate) hub: Rc<Hub>,
     /// The connection's number, which the connections inside its layers have, too.
     pub(crate) id: u64,
-    host: Address,
-    peer: Address,
+    /// That of the outer connection, if it has none of its own.
+    origin: Option<Box<Origin>>,
     pub(super) parent: OnceCell<Parent>,
-    /// The intake of the port that accepted it; unset for outgoing and for nested connections.
-    pub(crate) accepted_by: OnceCell<Rc<Intake>>,
     /// The connection inside this one, if this is a layer and that is built.
     pub(super) inside: Cell<Option<Weak<Self>>>,
     /// The protocol's own, for code outside it.
@@ -54,6 +53,8 @@ pub(crate) struct State {
     pub(super) paused: Cell<bool>,
     /// It is read however much is owed.
     pub(super) reads_ahead: Cell<bool>,
+    /// The outer connection is held because this one does not want to read.
+    pub(crate) holds_outer: Cell<bool>,
     /// Whether a whole message was received since this was last read.
     message: Cell<bool>,
     pub(crate) pace: Cell<Pace>,
@@ -122,14 +123,24 @@ pub(super) enum Parent {
 }
 
 impl State {
-    pub(crate) fn new(hub: &Rc<Hub>, id: u64, host: Address, peer: Address, output_limit: usize) -> Self {
+    pub(crate) fn new(hub: &Rc<Hub>, host: Address, peer: Address, output_limit: usize) -> Self {
+        Self::with(hub, hub.take_id(), Some(Origin::new(host, peer)), output_limit)
+    }
+
+    /// That of a connection inside another, which has the same addresses or these.
+    pub(crate) fn nested(outer: &Rc<Self>, host_and_peer: Option<(Address, Address)>) -> Self {
+        let origin = host_and_peer.map(|(host, peer)| Origin::new(host, peer));
+        let inner = Self::with(&outer.hub, outer.id, origin, outer.output_limit());
+        inner.set_outer(Rc::clone(outer));
+        inner
+    }
+
+    fn with(hub: &Rc<Hub>, id: u64, origin: Option<Box<Origin>>, output_limit: usize) -> Self {
         Self {
             hub: Rc::clone(hub),
             id,
-            host,
-            peer,
+            origin,
             parent: OnceCell::new(),
-            accepted_by: OnceCell::new(),
             inside: Cell::new(None),
             handle: Cell::new(None),
             attached: AttachedValues::default(),
@@ -142,6 +153,7 @@ impl State {
             holds: Cell::new(0),
             paused: Cell::new(false),
             reads_ahead: Cell::new(false),
+            holds_outer: Cell::new(false),
             message: Cell::new(false),
             pace: Cell::new(Pace::KeepsUp),
             lifecycle: Cell::new(Lifecycle::BEGIN),
@@ -158,11 +170,28 @@ impl State {
     }
 
     pub(crate) fn host(&self) -> &Address {
-        &self.host
+        &self.origin().host
     }
 
     pub(crate) fn peer(&self) -> &Address {
-        &self.peer
+        &self.origin().peer
+    }
+
+    /// The intake of the port that accepted it.
+    pub(crate) fn accepted_by(&self) -> Option<&Rc<Intake>> {
+        self.root().origin().accepted_by.get()
+    }
+
+    pub(crate) fn set_accepted_by(&self, intake: &Rc<Intake>) {
+        let _ = self.origin().accepted_by.set(Rc::clone(intake));
+    }
+
+    fn origin(&self) -> &Origin {
+        match (&self.origin, self.outer()) {
+            (Some(origin), _) => origin,
+            (None, Some(outer)) => outer.origin(),
+            (None, None) => unreachable!("only a connection inside another has no origin of its own"),
+        }
     }
 
     pub(crate) fn output_limit(&self) -> usize {

@@ -35,7 +35,7 @@ pub(super) fn rest(reactor: &Reactor, ids: &[u64]) -> Rested {
         let Some(transport) = reactor.0.roster.remote(id, 0).filter(|transport| !transport.0.has_ended()) else {
             continue;
         };
-        let accepted = |port: &Port| transport.0.accepted_by.get().is_some_and(|by| Rc::ptr_eq(by, port.intake()));
+        let accepted = |port: &Port| transport.0.accepted_by().is_some_and(|by| Rc::ptr_eq(by, port.intake()));
         let Some((key, _)) = held.iter().find(|(_, port)| accepted(port)) else { continue };
         match transport.0.mover().and_then(|mover| mover.rest()) {
             Some(at_rest) if at_rest.state.len() <= LONGEST_STATE && at_rest.unsent.len() <= MOST_UNSENT => {
