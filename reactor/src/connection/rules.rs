@@ -255,10 +255,9 @@ impl Connection {
     /// Output: lends the first contiguous part of the bytes to send; empty if there are none. What `f` writes to this
     /// same connection is queued behind them.
     pub fn with_output<R>(&self, f: impl FnOnce(&[u8]) -> R) -> R {
-        let state = self.state();
-        let output = state.output().borrow_mut().lend();
+        let output = self.state().lend_output();
         let result = f(output.chunk());
-        state.output().borrow_mut().take_back(output, &state.hub.stock);
+        self.state().take_output_back(output);
         result
     }
 
@@ -276,6 +275,17 @@ impl Connection {
     pub(crate) fn sent_and_resumed(&mut self, n: usize) -> bool {
         self.pace();
         self.state().sent(n);
+        self.resume()
+    }
+
+    /// Output: as [`sent`](Self::sent), of bytes that wait in the connection around this one now.
+    pub(crate) fn handed_on(&mut self, n: usize) {
+        self.pace();
+        self.state().handed_on(n);
+        self.resume();
+    }
+
+    fn resume(&mut self) -> bool {
         // A layer continues while it has something to carry.
         let resumes =
             self.state().pace.get() == Pace::CatchesUp && (self.state().is_open() || self.state().is_unfinished());

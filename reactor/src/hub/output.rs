@@ -89,18 +89,7 @@ impl Output {
         all
     }
 
-    /// Gives all bytes to `other`, if that has none, instead of copying them. They still count here, until
-    /// [`advance`](Self::advance).
-    pub(crate) fn give_to(&mut self, other: &mut Self) -> bool {
-        let gives = other.len == 0;
-        if gives {
-            other.len = self.len;
-            other.queue = self.queue.take();
-        }
-        gives
-    }
-
-    /// Removes the first `n` bytes, which lie within the [`chunk`](Self::chunk), or were given away. Returns shared bytes that are done
+    /// Removes the first `n` bytes, which lie within the [`chunk`](Self::chunk), or are lent. Returns shared bytes that are done
     /// with, to be dropped with nothing borrowed: their owner may be user code and panic.
     #[inline]
     #[must_use]

@@ -104,7 +104,10 @@ impl Nested {
     /// processed. While the outer connection is full the bytes stay inside, so that they count where they were written.
     pub fn send(&mut self, mut take: impl FnMut(&Transport, &[u8]) -> usize) {
         while self.can_send() {
-            let taken = self.offer(|data| take(&self.outer, data));
+            let taken = self.inside.with_output(|data| {
+                let data = first(data);
+                take(&self.outer, data).min(data.len())
+            });
             if taken == 0 {
                 break;
             }
@@ -116,25 +119,22 @@ impl Nested {
     #[inline]
     fn send_unchanged(&mut self, mut allow: impl FnMut(&[u8]) -> usize) {
         while self.can_send() {
-            let allowed = self.offer(&mut allow);
+            let (outer, inner) = (&self.outer.0, &self.inside.transport().0);
+            let lent = inner.lend_output();
+            let data = first(lent.chunk());
+            let allowed = allow(data).min(data.len());
+            if allowed == lent.len() && outer.can_take_over_from_inside(inner, &lent) {
+                outer.take_over_from_inside(lent);
+                self.inside.handed_on(allowed);
+                continue;
+            }
+            inner.take_output_back(lent);
             if allowed == 0 {
                 break;
             }
-            let (outer, inner) = (&self.outer.0, &self.inside.transport().0);
-            if allowed < inner.unsent_bytes() || !outer.take_over_from_inside(inner) {
-                self.inside.with_output(|data| outer.write_all_from_inside(inner, &data[..allowed]));
-            }
+            self.inside.with_output(|data| outer.write_all_from_inside(inner, &data[..allowed]));
             self.inside.sent(allowed);
         }
-    }
-
-    /// Shows `take` what is to leave next, and returns how many bytes of it may.
-    #[inline]
-    fn offer(&self, take: impl FnOnce(&[u8]) -> usize) -> usize {
-        self.inside.with_output(|data| {
-            let data = &data[..data.len().min(HIGH_WATER)];
-            take(data).min(data.len())
-        })
     }
 
     #[inline]
@@ -212,6 +212,11 @@ impl Nested {
             }
         }
     }
+}
+
+/// What a layer is offered at a time.
+fn first(data: &[u8]) -> &[u8] {
+    &data[..data.len().min(HIGH_WATER)]
 }
 
 /// A transport whose protocol is being built: if that fails, its handles are stale.

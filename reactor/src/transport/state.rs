@@ -41,7 +41,7 @@ pub(crate) struct State {
     /// How many layers wait for a header or a handshake; kept by the outermost only.
     pub(super) pending: Cell<u32>,
     pub(crate) calls: Calls,
-    output: RefCell<Output>,
+    pub(super) output: RefCell<Output>,
     output_limit: Cell<usize>,
     /// Unsent and charged bytes, including those inside layers, as they count in the memory budget; kept by the outermost
     /// only.
@@ -286,32 +286,16 @@ impl State {
         }
     }
 
-    /// Takes bytes from the layer inside, which may have been written before this connection began to close.
-    pub(crate) fn write_from_inside(self: &Rc<Self>, data: &[u8]) {
-        if !data.is_empty() && self.takes_from_inside() {
-            self.queue(data.len(), |output, stock| output.push(data, stock));
-        }
+    /// Takes the output out, to show it to code that may write more, until
+    /// [`take_output_back`](Self::take_output_back). It still counts as being here.
+    #[inline]
+    pub(crate) fn lend_output(&self) -> Output {
+        self.output.borrow_mut().lend()
     }
 
-    /// Takes all bytes that wait inside, as [`write_from_inside`](Self::write_from_inside) does, without a copy; false if that
-    /// cannot be. Who watches the one inside is shown its bytes when they leave it, so they stay until then.
-    pub(crate) fn take_over_from_inside(self: &Rc<Self>, inside: &Self) -> bool {
-        let len = inside.unsent_bytes();
-        let takes = self.takes_from_inside()
-            && inside.waiting_descriptors() == 0
-            && !inside.any_taps()
-            && inside.output.borrow_mut().give_to(&mut self.output.borrow_mut());
-        if takes {
-            self.hold_memory(len);
-            self.fill(len);
-            self.wake();
-        }
-        takes
-    }
-
-    /// Whether bytes from the layer inside are accepted.
-    pub(crate) fn takes_from_inside(&self) -> bool {
-        matches!(self.lifecycle.get().eof(), Some(Eof::NotWanted | Eof::Wanted))
+    #[inline]
+    pub(crate) fn take_output_back(&self, lent: Output) {
+        self.output.borrow_mut().take_back(lent, &self.hub.stock);
     }
 
     pub(crate) fn peer_credentials(&self) -> Option<PeerCredentials> {
@@ -360,7 +344,14 @@ impl State {
     }
 
     /// Records that the first `n` bytes of the output have left.
+    #[inline]
     pub(crate) fn sent(&self, n: usize) {
+        self.handed_on(n);
+        self.give_back_memory(n);
+    }
+
+    /// The same, if they are held by the connection around this one from now on.
+    pub(crate) fn handed_on(&self, n: usize) {
         if self.any_taps() {
             self.tell_sent(n);
         }
@@ -372,7 +363,6 @@ impl State {
             // There is room again for what waits inside.
             self.to_pass.set(true);
         }
-        self.give_back_memory(n);
         self.repay(n);
         if left == 0 {
             self.catch_up();
@@ -442,7 +432,7 @@ impl State {
     }
 
     #[inline]
-    fn queue(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Stock)) {
+    pub(super) fn queue(self: &Rc<Self>, len: usize, push: impl FnOnce(&mut Output, &Stock)) {
         let unsent = {
             let mut output = self.output.borrow_mut();
             let queued = output.len();
