@@ -275,17 +275,6 @@ impl Connection {
     pub(crate) fn sent_and_resumed(&mut self, n: usize) -> bool {
         self.pace();
         self.state().sent(n);
-        self.resume()
-    }
-
-    /// Output: as [`sent`](Self::sent), of bytes that wait in the connection around this one now.
-    pub(crate) fn handed_on(&mut self, n: usize) {
-        self.pace();
-        self.state().handed_on(n);
-        self.resume();
-    }
-
-    fn resume(&mut self) -> bool {
         // A layer continues while it has something to carry.
         let resumes =
             self.state().pace.get() == Pace::CatchesUp && (self.state().is_open() || self.state().is_unfinished());
@@ -294,6 +283,14 @@ impl Connection {
             self.call(Callback::ResumeWriting, Protocol::resume_writing);
         }
         resumes
+    }
+
+    /// Output: all of it was handed on to the connection around this one. May call `resume_writing`.
+    pub(crate) fn handed_on(&mut self) {
+        self.state().handed_on();
+        if self.state().pace.get() != Pace::KeepsUp {
+            self.sent(0);
+        }
     }
 
     /// Output: the end of this side's stream, requested by [`wants_write_eof`](Self::wants_write_eof), has left.

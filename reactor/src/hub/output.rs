@@ -89,12 +89,12 @@ impl Output {
         all
     }
 
-    /// Removes the first `n` bytes, which lie within the [`chunk`](Self::chunk), or are lent. Returns shared bytes that are done
+    /// Removes the first `n` bytes, which lie within the [`chunk`](Self::chunk). Returns shared bytes that are done
     /// with, to be dropped with nothing borrowed: their owner may be user code and panic.
     #[inline]
     #[must_use]
     pub(crate) fn advance(&mut self, n: usize, stock: &Stock) -> Option<Bytes> {
-        debug_assert!(n <= self.chunk().len() || self.queue.is_none());
+        debug_assert!(n <= self.chunk().len());
         self.len -= n;
         let gone = match &mut self.queue {
             Some(queue) if self.len > 0 || !queue.rest.is_empty() => queue.advance(n),
@@ -134,6 +134,12 @@ impl Output {
             self.append(&mut queue, stock);
             stock.put_back(queue);
         }
+    }
+
+    /// Stops counting what is lent, to which nothing was added; returns how much it was.
+    pub(crate) fn give_up_lent(&mut self) -> usize {
+        debug_assert!(self.queue.is_none());
+        mem::take(&mut self.len)
     }
 
     fn append(&mut self, later: &mut Queue, stock: &Stock) {

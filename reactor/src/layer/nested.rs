@@ -125,7 +125,7 @@ impl Nested {
             let allowed = allow(data).min(data.len());
             if allowed == lent.len() && outer.can_take_over_from_inside(inner, &lent) {
                 outer.take_over_from_inside(lent);
-                self.inside.handed_on(allowed);
+                self.inside.handed_on();
                 continue;
             }
             inner.take_output_back(lent);
@@ -176,11 +176,13 @@ impl Nested {
 
     fn pass_end(&mut self) {
         self.update_outer_end(false);
-        if self.inside.wants_close() {
-            self.outer.lose_connection_with(self.inside.transport().0.close_reason());
-        } else if self.inside.wants_write_eof() {
-            self.outer.write_eof();
-            self.inside.write_eof_sent();
+        if !self.inside.transport().0.is_writable() {
+            if self.inside.wants_close() {
+                self.outer.lose_connection_with(self.inside.transport().0.close_reason());
+            } else if self.inside.wants_write_eof() {
+                self.outer.write_eof();
+                self.inside.write_eof_sent();
+            }
         }
         self.hold(!self.inside.wants_read());
     }

@@ -147,7 +147,14 @@ impl Calls {
     /// Whether a call may be due, or a future ready.
     #[inline]
     pub(crate) fn any_ready(&self) -> bool {
-        self.look(|pending| matches!(pending, Pending::Lists(lists) if !lists.is_idle()))
+        // Asked several times for each message, so what is nothing is not put back.
+        let pending = self.pending.take();
+        if matches!(pending, Pending::Nothing) {
+            return false;
+        }
+        let is_ready = matches!(&pending, Pending::Lists(lists) if !lists.is_idle());
+        self.pending.set(pending);
+        is_ready
     }
 
     /// Whether a deferred future has yet to finish, or is yet to be dropped.

@@ -165,6 +165,7 @@ impl Transport {
     /// Whether more than 65,536 bytes are unsent, or more than 64 descriptors and at least one byte, including what the
     /// running callback wrote. From then on until everything is sent, the peer is behind: see
     /// [`Protocol::pause_writing`](crate::Protocol::pause_writing).
+    #[inline]
     pub fn is_full(&self) -> bool {
         self.0.is_much(self.0.unsent_bytes())
     }

@@ -24,13 +24,19 @@ impl State {
             && !inside.any_taps()
     }
 
-    /// Queues output that was lent inside, and is counted there: the connection inside has to
-    /// [hand it on](crate::connection::Connection::handed_on).
+    /// Queues output that was lent inside, and [handed on](crate::connection::Connection::handed_on) there. It goes on to count
+    /// as held.
     pub(crate) fn take_over_from_inside(&self, lent: Output) {
         let len = lent.len();
         *self.output.borrow_mut() = lent;
         self.fill(len);
         self.wake();
+    }
+
+    /// Records that all output, which is lent, was taken over by the connection around this one.
+    pub(crate) fn handed_on(&self) {
+        let len = self.output.borrow_mut().give_up_lent();
+        self.repay(len);
     }
 
     /// Whether bytes from the layer inside are accepted.

@@ -344,14 +344,7 @@ impl State {
     }
 
     /// Records that the first `n` bytes of the output have left.
-    #[inline]
     pub(crate) fn sent(&self, n: usize) {
-        self.handed_on(n);
-        self.give_back_memory(n);
-    }
-
-    /// The same, if they are held by the connection around this one from now on.
-    pub(crate) fn handed_on(&self, n: usize) {
         if self.any_taps() {
             self.tell_sent(n);
         }
@@ -363,6 +356,7 @@ impl State {
             // There is room again for what waits inside.
             self.to_pass.set(true);
         }
+        self.give_back_memory(n);
         self.repay(n);
         if left == 0 {
             self.catch_up();
