@@ -163,13 +163,15 @@ impl StreamState {
                 return LoopStep::Yield;
             }
             let mut buffer = buffers.take_read_buffer();
-            let read = wire.stream.borrow_mut().poll_read(cx, &mut buffer);
+            let (read, descriptors) = {
+                let mut stream = wire.stream.borrow_mut();
+                (stream.poll_read(cx, &mut buffer), stream.take_descriptors())
+            };
             if let Poll::Ready(Ok(n)) = read {
                 budget.read += n;
                 if n > 0 {
                     wire.traffic.add_received(n, &connection.transport().0.hub.turn_clock);
                 }
-                let descriptors = wire.stream.borrow_mut().take_descriptors();
                 for descriptor in descriptors {
                     connection.file_descriptor_received(descriptor);
                 }

@@ -7,7 +7,7 @@ mod pump;
 pub(crate) mod stream;
 pub(crate) mod task;
 
-use std::cell::{RefCell, RefMut};
+use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker, ready};
 
@@ -75,7 +75,7 @@ pub(crate) fn prepare<S: Stream>(
     };
     let driver = Rc::new(Driver {
         span: (!span.is_none()).then(|| Box::new(span)),
-        waker: RefCell::new(None),
+        waker: Cell::new(None),
         wire: Wire { stream: RefCell::new(stream), traffic: Traffic::begin(&roster.hub.turn_clock) },
         link: RefCell::new(StreamLoop {
             key: roster.add(transport.clone()),
@@ -121,7 +121,7 @@ fn connection(transport: &Transport, built: Built) -> Result<Connection, Started
 pub(crate) struct Driver<S> {
     /// `None` without a subscriber.
     span: Option<Box<Span>>,
-    waker: RefCell<Option<Waker>>,
+    waker: Cell<Option<Waker>>,
     wire: Wire<S>,
     /// Borrowed while callbacks run. Code that finds it borrowed need not wake it, because the driver checks everything
     /// again before it sleeps.
@@ -162,12 +162,8 @@ impl<S: Stream> Runnable for Driver<S> {
     }
 
     fn poll(&self, cx: &mut Context<'_>) -> Poll<()> {
-        {
-            let mut waker = self.waker.borrow_mut();
-            if !waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
-                *waker = Some(cx.waker().clone());
-            }
-        }
+        let waker = self.waker.take().filter(|waker| waker.will_wake(cx.waker()));
+        self.waker.set(Some(waker.unwrap_or_else(|| cx.waker().clone())));
         let _entered = self.span.as_ref().map(|span| span.enter());
         let mut link = self.link.borrow_mut();
         link.set_driven(true);

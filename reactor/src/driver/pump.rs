@@ -13,9 +13,10 @@ use crate::transport::traffic::sums::Traffic;
 impl<S: Stream> Pump for Driver<S> {
     fn wake(&self) {
         if self.link.try_borrow_mut().is_ok()
-            && let Some(waker) = &*self.waker.borrow()
+            && let Some(waker) = self.waker.take()
         {
             waker.wake_by_ref();
+            self.waker.set(Some(waker));
         }
     }
 

@@ -37,6 +37,7 @@ impl State {
     pub(crate) fn handed_on(&self) {
         let len = self.output.borrow_mut().give_up_lent();
         self.repay(len);
+        self.tell_if_all_is_sent();
     }
 
     /// Whether bytes from the layer inside are accepted.

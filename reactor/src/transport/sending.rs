@@ -1,5 +1,7 @@
 //! Telling a protocol that everything it wrote has left.
 
+use std::mem;
+
 use crate::time::call::Call;
 use crate::transport::Transport;
 use crate::transport::lifecycle::Eof;
@@ -60,11 +62,11 @@ impl State {
 
     /// Makes the calls that were to wait until everything was sent, if it was.
     pub(crate) fn tell_if_all_is_sent(&self) {
-        if !self.is_all_sent() {
+        let waits = self.cold().is_some_and(|cold| !cold.when_sent.is_empty());
+        if !waits || !self.is_all_sent() {
             return;
         }
-        let Some(calls) = self.take_when_sent() else { return };
-        for call in calls {
+        for call in self.with_cold(|cold| mem::take(&mut cold.when_sent)) {
             self.calls.push(call);
         }
         self.wake();

@@ -310,11 +310,6 @@ impl State {
         self.tell_if_all_is_sent();
     }
 
-    pub(super) fn take_when_sent(&self) -> Option<Vec<Call>> {
-        let mut cold = self.cold_mut()?;
-        (!cold.when_sent.is_empty()).then(|| mem::take(&mut cold.when_sent))
-    }
-
     pub(crate) fn eof_sent(&self) -> bool {
         self.lifecycle.get().eof() == Some(Eof::Sent)
     }

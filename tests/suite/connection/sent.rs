@@ -1,5 +1,12 @@
 //! Being told that everything written has left.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
+use reactor::layer::{self, Policy};
+use reactor::testing::StringTransport;
+use reactor::{Protocol, Transport};
+
 use crate::support::{Callback, Ending, Recorder, every_world, in_memory};
 
 /// Writes a piece whenever the last has left, and then ends its stream.
@@ -67,4 +74,39 @@ fn a_peer_may_be_read_ahead_of_its_answers() {
             assert_eq!(peer.log.received_len(), 20 * CHUNK);
         },
     );
+}
+
+#[test]
+fn inside_a_layer_the_call_comes_when_the_layer_has_taken_everything() {
+    struct Greeter {
+        transport: Transport,
+        is_told: Rc<Cell<bool>>,
+    }
+
+    impl Protocol for Greeter {
+        fn data_received(&mut self, _: &[u8]) {
+            self.transport.write("hello");
+            self.transport.when_sent(|this: &mut Self| this.is_told.set(true));
+        }
+    }
+
+    /// Lets nothing pass while it is shut.
+    struct Gate(Rc<Cell<bool>>);
+
+    impl Policy for Gate {
+        fn outgoing(&mut self, data: &[u8]) -> usize {
+            if self.0.get() { 0 } else { data.len() }
+        }
+    }
+
+    let (is_shut, is_told) = (Rc::new(Cell::new(true)), Rc::new(Cell::new(false)));
+    let (shut, told) = (Rc::clone(&is_shut), Rc::clone(&is_told));
+    let inside = move |transport| Greeter { transport, is_told: Rc::clone(&told) };
+    let mut wire = StringTransport::connect(layer::around(move |_| Gate(Rc::clone(&shut)), inside));
+    wire.receive("hi");
+    assert!(!is_told.get());
+    is_shut.set(false);
+    wire.receive("again");
+    assert_eq!(wire.written_text(), "hellohello");
+    assert!(is_told.get());
 }
