@@ -10,7 +10,6 @@ pub(crate) mod memory_charge;
 pub(crate) mod moving;
 mod origin;
 pub(crate) mod own_handle;
-mod passing;
 pub(crate) mod roster;
 pub(crate) mod sending;
 pub(crate) mod state;

@@ -1,5 +1,7 @@
 //! Telling a protocol that everything it wrote has left.
 
+mod from_inside;
+
 use std::mem;
 
 use crate::time::call::Call;
