@@ -38,7 +38,7 @@ impl Transport {
     /// # }
     /// # use reactor::testing::StringTransport;
     /// # let parts = vec![b"two".to_vec(), b"one".to_vec()];
-    /// # let wire = StringTransport::connect(|transport| Upload { transport, parts });
+    /// # let wire = StringTransport::connect(move |transport| Upload { transport, parts: parts.clone() });
     /// # assert_eq!(wire.written_text(), "onetwo");
     /// # assert!(wire.eof_written());
     /// ```
