@@ -62,8 +62,8 @@ impl Protocol for Server {
 pub fn sasl(data: &[u8]) {
     let [choice, messages @ ..] = data else { return };
     let mechanism = ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS", "EXTERNAL"][usize::from(choice % 4)];
-    let mut messages = messages.split(|byte| *byte == b'\n').peekable();
-    let knows = messages.peek().is_some_and(|message| message.ends_with(b"\0hunter2"));
+    let messages = messages.split(|byte| *byte == b'\n');
+    let knows = messages.clone().any(|message| message.ends_with(b"\0hunter2"));
     server(mechanism, choice & 4 == 0, messages.clone(), knows);
     client(messages);
 }
