@@ -36,6 +36,7 @@ const FOLDERS: [&str; 24] = [
 const FOLDERS_OF_PROTOCOLS: [&str; 22] = [
     "policies",
     "tls",
+    "database",
     "auth",
     "receiver",
     "line",
@@ -50,7 +51,6 @@ const FOLDERS_OF_PROTOCOLS: [&str; 22] = [
     "forward",
     "socks",
     "memcache",
-    "database",
     "finger",
     "ident",
     "wire",

@@ -17,19 +17,28 @@
 //!
 //! # A database
 //!
-//! A checker is a closure that may wait. One that asks a table of a database for a hash:
+//! A checker is a closure that may wait. One that asks a table of SQLite's for the hash, by a [pool](crate::database):
 //!
 //! ```
 //! use protocols::auth::{Identity, LoginError, Password, PasswordHash, Portal};
-//! # async fn hash_in_database(_name: &str) -> Result<Option<String>, std::io::Error> { Ok(None) }
+//! use protocols::database::{ConnectionPool, Database};
+//! use rusqlite::{Connection, OptionalExtension};
 //!
-//! let portal = Portal::new(|who: &Identity| who.clone());
-//! portal.register_checker(async |password: Password, reactor| {
-//!     let text = hash_in_database(password.name()).await.map_err(LoginError::failed)?;
-//!     let hash = text.map(|text| text.parse::<PasswordHash>()).transpose().map_err(LoginError::failed)?;
-//!     let matches = password.matches(&reactor, hash.as_ref()).await?;
-//!     Ok(matches.then(|| password.name().into()))
-//! });
+//! fn accounts(pool: ConnectionPool<impl Database<Connection = Connection>>) -> Portal<Identity> {
+//!     let portal = Portal::new(|who: &Identity| who.clone());
+//!     portal.register_checker(async move |password: Password, reactor| {
+//!         let name = password.name().to_owned();
+//!         let hash = pool.run_with_connection(move |accounts| {
+//!             let ask = "SELECT hash FROM accounts WHERE name = ?";
+//!             accounts.query_row(ask, [name], |row| row.get::<_, String>(0)).optional()
+//!         });
+//!         let hash = hash.await.map_err(LoginError::failed)?;
+//!         let hash = hash.map(|hash| hash.parse::<PasswordHash>()).transpose().map_err(LoginError::failed)?;
+//!         let matches = password.matches(&reactor, hash.as_ref()).await?;
+//!         Ok(matches.then(|| password.name().into()))
+//!     });
+//!     portal
+//! }
 //! ```
 //!
 //! # What strangers can do

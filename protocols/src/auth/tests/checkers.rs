@@ -1,8 +1,13 @@
-use reactor::testing::StringTransport;
+use std::collections::HashMap;
+use std::time::Duration;
+
+use reactor::testing::{Simulation, StringTransport};
 use reactor::{CloseReason, Protocol, Reactor, Transport};
 
 use super::*;
 use crate::auth::{Token, UnixPeer, UnixUsers};
+use crate::database::{ConnectionPool, WithoutTransactions};
+use crate::remote_end::RemoteEnd;
 
 /// Logs in by whatever the connection shows, and says the result.
 struct ByPeer {
@@ -72,13 +77,38 @@ fn the_checker_that_was_registered_last_for_a_kind_is_asked() {
     assert_eq!(wire.written_text(), "OK first\r\nNO wrong name or password\r\n");
 }
 
+#[test]
+fn a_checker_may_ask_a_database_and_its_failure_is_no_refusal() {
+    let sim = Simulation::new(0);
+    let (server, client) = (sim.host("server"), sim.host("client"));
+    let connect = || Ok::<_, &str>(HashMap::from([("ann", cheap("secret").to_text()), ("eve", "broken".to_owned())]));
+    let pool = ConnectionPool::new(&server, WithoutTransactions(connect));
+    let portal = Portal::new(Members::default());
+    portal.register_checker(async move |password: Password, reactor| {
+        let name = password.name().to_owned();
+        let hash = pool.run_interaction(move |hashes| Ok::<_, &str>(hashes.get(&*name).cloned()));
+        let hash = hash.await.map_err(|error| LoginError::failed(error.to_string()))?;
+        let hash = hash.map(|hash| hash.parse::<PasswordHash>()).transpose().map_err(LoginError::failed)?;
+        Ok(password.matches(&reactor, hash.as_ref()).await?.then(|| password.name().into()))
+    });
+    server.listen_tcp("0.0.0.0:143", serve(&portal)).unwrap();
+    let far = RemoteEnd::default();
+    client.connect_tcp("server:143", far.factory());
+    sim.run_for(Duration::from_secs(1));
+    far.transport().write("LOGIN ann secret\r\n");
+    sim.run_for(Duration::from_secs(1));
+    far.transport().write("LOGIN ann other\r\nLOGIN bob secret\r\nLOGIN eve secret\r\n");
+    sim.run_for(Duration::from_secs(10));
+    let (refused, failed) = ("NO wrong name or password\r\n", "NO the login could not be checked\r\n");
+    assert_eq!(String::from_utf8(far.received()).unwrap(), format!("OK ann\r\n{refused}{refused}{failed}"));
+}
+
 #[cfg(feature = "tls")]
 #[test]
 fn the_owner_of_a_certificate_logs_in() {
     use reactor::testing::Pair;
 
     use crate::auth::{CertificateTable, PeerCertificate};
-    use crate::remote_end::RemoteEnd;
     use crate::tls::{Certificates, Client, ClientCertificates, Roots, Server};
 
     let make = |name: &str| {
