@@ -13,7 +13,7 @@ use rig::ready_made::dialogues;
 use rig::{Child, now, peer};
 
 use crate::{
-    Figure, cost, drain, half_open, handover, limits, live_handover, many, slow_readers, soak, spread, tls,
+    Figure, cost, drain, half_open, handover, limits, live_handover, logins, many, slow_readers, soak, spread, tls,
     unfinished_input,
 };
 
@@ -48,6 +48,7 @@ pub(crate) const CHECKS: &[Check] = &[
     Check { name: "R30-fairness", size: 1_000, run: limits::fairness },
     Check { name: "R36-allocations", size: 100_000, run: cost::allocations_a_message },
     Check { name: "R38-soak", size: 1, run: soak::soak },
+    Check { name: "logins", size: 100, run: logins::logins },
     Check { name: "CPU", size: 5, run: cost::processor_time },
     Check { name: "CPU-lines", size: 3, run: cost::processor_time_of_lines },
     Check { name: "CPU-strings", size: 3, run: cost::processor_time_of_strings },

@@ -26,6 +26,7 @@ mod handover;
 mod limits;
 mod live_handover;
 mod load;
+mod logins;
 mod many;
 mod processor;
 mod serve;

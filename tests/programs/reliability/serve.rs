@@ -24,7 +24,7 @@ use rig::echo::{DatagramEcho, Echo};
 use rig::faulty::{Faulty, Tally};
 use rig::ready_made::factory;
 
-use crate::{framed, live_handover, processor, soak, spread, tls};
+use crate::{framed, live_handover, logins, processor, soak, spread, tls};
 
 pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     let option = |name: &str| options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
@@ -111,6 +111,7 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
         }
         "tls-echo" => listen(&reactor, address, tls::serve::echo())?,
         "soak" => listen(&reactor, address, soak::factory())?,
+        "logins" => listen(&reactor, address, logins::factory())?,
         "jobs" => listen(&reactor, address, |transport| Jobs { transport })?,
         _ => {
             let echo = option("echo").and_then(|address| address.parse().ok());
