@@ -210,6 +210,7 @@ pub mod string;
 pub mod telnet;
 #[cfg(feature = "tls")]
 pub mod tls;
+mod util;
 pub mod web_socket;
 pub mod wire;
 

@@ -33,7 +33,8 @@ const FOLDERS: [&str; 24] = [
 ];
 
 /// The folders of `protocols`, likewise.
-const FOLDERS_OF_PROTOCOLS: [&str; 22] = [
+const FOLDERS_OF_PROTOCOLS: [&str; 23] = [
+    "util",
     "policies",
     "tls",
     "database",

@@ -14,9 +14,10 @@ use crate::database::Database;
 use crate::database::error::{DriverError, PoolError};
 use crate::database::interaction::Interaction;
 use crate::database::options::Options;
-use crate::database::panics::{contain, lock};
+use crate::database::panics::contain;
 use crate::database::report::Report;
 use crate::database::stats::PoolStats;
+use crate::util::lock::lock;
 
 /// What the handles of a pool and its workers share. A worker has a connection, or makes one: it is a thread, or a task of a
 /// reactor in memory.

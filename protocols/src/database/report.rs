@@ -7,7 +7,7 @@ use reactor::task::LogLimit;
 use reactor::threads::RemoteReactor;
 
 use crate::database::error::DriverError;
-use crate::database::panics::lock;
+use crate::util::lock::lock;
 
 /// Tells what happens on the threads of a pool.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use reactor::testing::{Simulation, StringTransport, expect_panic};
 use reactor::{Protocol, Reactor, Transport};
 
 use super::*;
-use crate::database::panics::lock;
+use crate::util::lock::lock;
 
 /// What a database does at a step.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -3,8 +3,8 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 use std::{fmt, fs, io, mem};
 
 use async_trait::async_trait;
@@ -22,6 +22,8 @@ use crate::tls::client::Client;
 use crate::tls::error::TlsError;
 use crate::tls::factory::TlsFactory;
 use crate::tls::server::Server;
+use crate::util::file;
+use crate::util::lock::lock;
 
 pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box<dyn ServerEndpoint>, EndpointError> {
     // `tls:8443:…` is `tls:…:tcp:8443`, with the arguments in any order.
@@ -210,8 +212,8 @@ struct Read {
     stamp: Stamp,
 }
 
-/// The times of the last changes, and the lengths, of files.
-type Stamp = Vec<Option<(SystemTime, u64)>>;
+/// Those of several files.
+type Stamp = Vec<Option<file::Stamp>>;
 
 impl ServerFiles {
     fn read(&self) -> Result<Read, TlsError> {
@@ -227,11 +229,7 @@ impl ServerFiles {
         let mut paths = self.own.paths();
         paths.extend(self.client_roots.clone());
         paths.sort();
-        let stamp = |path| {
-            let metadata = fs::metadata(path).ok()?;
-            Some((metadata.modified().ok()?, metadata.len()))
-        };
-        paths.iter().map(stamp).collect()
+        paths.iter().map(|path| file::stamp(path)).collect()
     }
 }
 
@@ -246,7 +244,7 @@ struct Shared {
 impl Shared {
     fn of(description: &str, read: Read, settings: &ServerSettings) -> Arc<Self> {
         static ALL: Mutex<BTreeMap<String, Weak<Shared>>> = Mutex::new(BTreeMap::new());
-        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = lock(&ALL);
         if let Some(shared) = all.get(description).and_then(Weak::upgrade) {
             shared.present(read);
             return shared;
@@ -268,7 +266,7 @@ impl Shared {
 
     /// Whether nobody has seen the files like this.
     fn is_news(&self, found: Stamp) -> bool {
-        let mut stamp = self.stamp.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stamp = lock(&self.stamp);
         mem::replace(&mut *stamp, found.clone()) != found
     }
 }

@@ -1,12 +1,11 @@
 use std::error::Error;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
 use std::{fmt, fs, io};
 
 use async_trait::async_trait;
 use reactor::Reactor;
-use reactor::text::escaped;
 
 use crate::auth::checker::Checker;
 use crate::auth::credentials::Password;
@@ -14,6 +13,8 @@ use crate::auth::error::LoginError;
 use crate::auth::identity::Identity;
 use crate::auth::password::accounts::Accounts;
 use crate::auth::scram::exchange::ScramExchange;
+use crate::util::file::{Stamp, name_of, stamp};
+use crate::util::lock::lock;
 
 /// Accounts in a file, a line for each: its name, a colon, and a [`PasswordHash`](crate::auth::PasswordHash). Empty lines and
 /// those that begin with `#` are passed over. It checks what a [`PasswordTable`](crate::auth::PasswordTable) checks. Twisted's
@@ -44,9 +45,6 @@ struct State {
     stamp: Option<Stamp>,
     looked_at: Option<Instant>,
 }
-
-/// Something that changes when the file does.
-type Stamp = (SystemTime, u64);
 
 impl PasswordFile {
     /// Reads the file. It blocks, so it belongs before [`Reactor::run`].
@@ -109,13 +107,13 @@ impl Shared {
             return;
         }
         match self.read() {
-            Ok(accounts) => tracing::info!(path = %escaped_path(&self.path), accounts, "the accounts have changed"),
+            Ok(accounts) => tracing::info!(path = %name_of(&self.path), accounts, "the accounts have changed"),
             Err(error) => tracing::error!(%error, "the accounts have changed and are wrong: the old ones stay"),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 }
 
@@ -171,7 +169,7 @@ impl PasswordFileError {
 
 impl fmt::Display for PasswordFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let path = escaped_path(&self.path);
+        let path = name_of(&self.path);
         match &self.what {
             What::CannotRead(error) => write!(f, "cannot read the accounts in {path}: {error}"),
             What::Line(number, what) => write!(f, "{path}:{number}: {what}"),
@@ -192,15 +190,6 @@ fn read(path: &Path) -> Result<Accounts, PasswordFileError> {
     let text = fs::read(path).map_err(|error| PasswordFileError::cannot_read(path, error))?;
     Accounts::parse(&text)
         .map_err(|(number, what)| PasswordFileError { path: path.to_owned(), what: What::Line(number, what) })
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let metadata = fs::metadata(path).ok()?;
-    Some((metadata.modified().ok()?, metadata.len()))
-}
-
-fn escaped_path(path: &Path) -> String {
-    escaped(path.to_string_lossy().as_bytes()).to_string()
 }
 
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::mem;
 use std::num::NonZero;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::available_parallelism;
 
 use argon2::Block;
@@ -13,6 +13,7 @@ use reactor::Reactor;
 use reactor::threads::JobError;
 
 use crate::auth::error::LoginError;
+use crate::util::lock::lock;
 
 thread_local! {
     /// Of the reactor of this thread. One for the process would make simulations wait for each other.
@@ -82,7 +83,7 @@ impl Gate {
     }
 
     fn lock(&self) -> MutexGuard<'_, Places> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

@@ -11,7 +11,6 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use reactor::text::escaped;
 use rustls::client::verify_server_name;
 use rustls::crypto::aws_lc_rs::sign::any_supported_type;
 use rustls::pki_types::pem::PemObject as _;
@@ -21,6 +20,7 @@ use rustls::sign::CertifiedKey;
 
 use crate::tls::certificates::fingerprint::Fingerprint;
 use crate::tls::error::{TlsError, certificate};
+use crate::util::file::name_of;
 
 /// What one side of TLS presents: certificate chains and their private keys.
 ///
@@ -170,8 +170,4 @@ pub(crate) fn certificates(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<
 
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, TlsError> {
     std::fs::read(path).map_err(|error| TlsError::because(format!("cannot read {}: {error}", name_of(path)), error))
-}
-
-pub(crate) fn name_of(path: &Path) -> String {
-    escaped(path.as_os_str().as_encoded_bytes()).to_string()
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use rustls::RootCertStore;
 
-use crate::tls::certificates::{certificates, name_of, read};
+use crate::tls::certificates::{certificates, read};
 use crate::tls::error::TlsError;
+use crate::util::file::name_of;
 
 /// The certificates of the authorities that are trusted to issue those of the other side.
 #[derive(Clone)]

@@ -1,0 +1,4 @@
+//! Small tools that know no protocol.
+
+pub(crate) mod file;
+pub(crate) mod lock;
