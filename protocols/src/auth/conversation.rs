@@ -22,7 +22,7 @@ impl Conversation {
         self.0.question.replace(Some(question.into()));
         match told.await {
             Ok(answer) => answer,
-            // Nobody will answer: whoever gave up drops this future, too.
+            // Nobody will answer. Giving up drops this future, too.
             Err(_) => pending().await,
         }
     }

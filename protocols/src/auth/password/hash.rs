@@ -135,7 +135,7 @@ impl Password {
     ///
     /// # Errors
     ///
-    /// [`Busy`](LoginError::Busy) when so many wait; [`Failed`](LoginError::Failed) if there is no thread.
+    /// [`Busy`](LoginError::Busy) when 1,024 others wait; [`Failed`](LoginError::Failed) if there is no thread.
     pub async fn matches(&self, reactor: &Reactor, hash: Option<&PasswordHash>) -> Result<bool, LoginError> {
         self.matches_or(reactor, hash, &NOBODYS).await
     }

@@ -6,7 +6,7 @@ use reactor::{DeferredCall, Transport};
 use crate::auth::credentials::Password;
 use crate::auth::error::LoginError;
 use crate::auth::sasl::mechanism::{ANONYMOUS, EXTERNAL, PLAIN, SCRAM, SCRAM_PLUS, channel_binding, is_private};
-use crate::auth::scram::client::{Channel, ScramClient};
+use crate::auth::scram::client::{Channel, NOTHING_LEFT, ScramClient};
 
 /// A client's side of SASL, for protocols that carry its messages. The protocol names the [`mechanism`](Self::mechanism), sends
 /// the [`first_message`](Self::first_message) with the name or in answer to an empty challenge, answers each further challenge by
@@ -74,7 +74,7 @@ impl SaslClient {
     }
 
     /// By the safest way to show a password among these mechanisms: `SCRAM-SHA-256-PLUS`, inside TLS 1.3; `SCRAM-SHA-256`; or
-    /// `PLAIN`, inside TLS and on UNIX sockets. `None` if there is none of them.
+    /// `PLAIN`, inside TLS and on UNIX sockets. `None` if these are not among them.
     pub fn choose<'a>(
         offered: impl IntoIterator<Item = &'a str>,
         password: &Password,
@@ -141,7 +141,7 @@ impl SaslClient {
         let answering = async move {
             match scram {
                 Some(scram) => scram.answer(&challenge, &reactor).await,
-                None => Err(LoginError::Malformed("a challenge comes when nothing is left to do")),
+                None => Err(NOTHING_LEFT),
             }
         };
         transport.defer(answering, call)

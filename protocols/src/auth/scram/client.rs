@@ -9,9 +9,13 @@ use reactor::text::escaped;
 use crate::auth::error::LoginError;
 use crate::auth::password::hashing::hash_in_thread;
 use crate::auth::scram::exchange::new_nonce;
-use crate::auth::scram::keys::{Key, client_proof_key, digest, hmac, salted_password, server_key};
+use crate::auth::scram::keys::{Key, client_proof_key, digest, hmac, salted_password, server_key, xor};
 use crate::auth::scram::message::{ServerFirst, escaped_name};
 use crate::auth::secret::Secret;
+
+/// There is no answer.
+pub(in crate::auth) const NOTHING_LEFT: LoginError =
+    LoginError::Malformed("a challenge comes when nothing is left to do");
 
 /// A client's side of SCRAM-SHA-256.
 pub(in crate::auth) struct ScramClient {
@@ -72,9 +76,7 @@ impl ScramClient {
         let (answer, next) = match stage {
             Stage::First => self.prove(challenge, reactor).await?,
             Stage::Proven(expected) => (Vec::new(), self.believe(challenge, &expected)?),
-            Stage::Done | Stage::Failed => {
-                return Err(LoginError::Malformed("a challenge comes when nothing is left to do"));
-            }
+            Stage::Done | Stage::Failed => return Err(NOTHING_LEFT),
         };
         self.stage.replace(next);
         Ok(answer)
@@ -96,9 +98,7 @@ impl ScramClient {
         let messages = [self.bare.as_bytes(), b",", challenge, b",", without_proof.as_bytes()];
         let client_key = client_proof_key(&salted);
         let signature = hmac(&digest(&*client_key), &messages);
-        let mut proof = client_key;
-        proof.iter_mut().zip(&*signature).for_each(|(byte, signed)| *byte ^= signed);
-        let answer = format!("{without_proof},p={}", BASE64.encode(&*proof));
+        let answer = format!("{without_proof},p={}", BASE64.encode(&*xor(client_key, &signature)));
         Ok((answer.into_bytes(), Stage::Proven(hmac(&*server_key(&salted), &messages))))
     }
 

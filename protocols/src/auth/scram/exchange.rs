@@ -96,10 +96,10 @@ impl ScramExchange {
             return Ok(false);
         }
         let signature = format!("v={}", BASE64.encode(&*verifier.signature(messages.as_bytes())));
-        match self.conversation.ask(signature).await.is_empty() {
-            true => Ok(true),
-            false => Err(LoginError::Malformed("the client answers the server's proof")),
+        if !self.conversation.ask(signature).await.is_empty() {
+            return Err(LoginError::Malformed("the client answers the server's proof"));
         }
+        Ok(true)
     }
 }
 

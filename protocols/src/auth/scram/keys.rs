@@ -32,6 +32,12 @@ pub(super) fn hmac(key: &[u8], data: &[&[u8]]) -> Key {
     Key::new(mac.finalize().into_bytes().into())
 }
 
+/// The key that this and `mask` have bit by bit.
+pub(super) fn xor(mut key: Key, mask: &Key) -> Key {
+    key.iter_mut().zip(&**mask).for_each(|(byte, mask)| *byte ^= mask);
+    key
+}
+
 pub(super) fn digest(data: &[u8]) -> [u8; 32] {
     Sha256::digest(data).into()
 }

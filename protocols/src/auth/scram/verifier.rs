@@ -7,7 +7,7 @@ use data_encoding::BASE64;
 use zeroize::Zeroizing;
 
 use crate::auth::error::InvalidPasswordHash;
-use crate::auth::scram::keys::{Key, client_proof_key, digest, hmac, random, salted_password, server_key};
+use crate::auth::scram::keys::{Key, client_proof_key, digest, hmac, random, salted_password, server_key, xor};
 
 /// What a server keeps of a password for SCRAM-SHA-256 (RFC 5802, RFC 7677): it can check that a client knows the password,
 /// and show the client that it knows this. Stolen, it lets others guess the password, and pose as the server. Its text is
@@ -65,8 +65,7 @@ impl ScramVerifier {
     /// Whether a client that sends this proof, for these messages, knows the password.
     pub(super) fn is_proven(&self, messages: &[u8], proof: &[u8; 32]) -> bool {
         let signature = hmac(&*self.stored_key, &[messages]);
-        let mut client_key = Zeroizing::new(*proof);
-        client_key.iter_mut().zip(&*signature).for_each(|(byte, signed)| *byte ^= signed);
+        let client_key = xor(Zeroizing::new(*proof), &signature);
         digest(&*client_key).ct_eq(&*self.stored_key).to_bool()
     }
 
