@@ -185,21 +185,12 @@ impl<D: Database> ConnectionPool<D> {
     ///
     /// ```
     /// use protocols::database::{ConnectionPool, Database};
-    /// use rusqlite::params;
-    /// # use rusqlite::Connection;
-    /// # struct Sqlite;
-    /// # impl Database for Sqlite {
-    /// #     type Connection = Connection;
-    /// #     type Error = rusqlite::Error;
-    /// #     fn connect(&self) -> rusqlite::Result<Connection> { Connection::open_in_memory() }
-    /// #     fn is_alive(&self, _connection: &mut Connection) -> bool { true }
-    /// #     fn begin(&self, connection: &mut Connection) -> rusqlite::Result<()> { connection.execute_batch("BEGIN") }
-    /// #     fn commit(&self, connection: &mut Connection) -> rusqlite::Result<()> { connection.execute_batch("COMMIT") }
-    /// #     fn roll_back(&self, connection: &mut Connection) -> rusqlite::Result<()> {
-    /// #         connection.execute_batch("ROLLBACK")
-    /// #     }
-    /// # }
-    /// fn transfer(pool: &ConnectionPool<Sqlite>, amount: i64, from: String, to: String) {
+    /// use rusqlite::{Connection, params};
+    ///
+    /// fn transfer<D>(pool: &ConnectionPool<D>, amount: i64, from: String, to: String)
+    /// where
+    ///     D: Database<Connection = Connection>,
+    /// {
     ///     pool.run_interaction(move |bank| {
     ///         bank.execute("UPDATE accounts SET balance = balance - ? WHERE name = ?", params![amount, from])?;
     ///         bank.execute("UPDATE accounts SET balance = balance + ? WHERE name = ?", params![amount, to])
