@@ -43,8 +43,7 @@ impl<S: Stream> Pump for Driver<S> {
     fn rest(&self) -> Option<AtRest> {
         let mut link = self.link.try_borrow_mut().ok()?;
         let _entered = self.span.as_ref().map(|span| span.enter());
-        let socket = self.socket()?.ok()?;
-        let at_rest = link.rest(socket);
+        let at_rest = link.rest(|| self.socket()?.ok());
         drop(link);
         if at_rest.is_none() {
             // A panic ends the connection.
@@ -83,11 +82,12 @@ impl<S: Stream> Pump for Driver<S> {
 
 impl StreamLoop {
     /// Stops moving bytes, if another process can go on with the connection.
-    fn rest(&mut self, socket: OwnedFd) -> Option<AtRest> {
+    fn rest(&mut self, socket: impl FnOnce() -> Option<OwnedFd>) -> Option<AtRest> {
         let Self { phase: StreamPhase::Open(connection), io, keeper, .. } = self else { return None };
         if io.eof || io.broken.is_some() {
             return None;
         }
+        let socket = socket()?;
         let mut panic = None;
         let state = connection.save(|protocol| match keeper.save(protocol) {
             Ok(state) => state,

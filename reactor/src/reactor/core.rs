@@ -6,6 +6,7 @@ use std::future::Future;
 use std::io;
 use std::rc::{Rc, Weak};
 
+use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use tokio::runtime::LocalRuntime;
 
@@ -52,6 +53,10 @@ pub(crate) struct Core {
 }
 
 pub(crate) type ShutdownHook = Box<dyn FnOnce() -> LocalBoxFuture<'static, ()>>;
+
+pub(crate) fn shutdown_hook(hook: impl AsyncFnOnce() + 'static) -> ShutdownHook {
+    Box::new(move || async move { hook().await }.boxed_local())
+}
 
 /// What carries out the reactor's work: sockets on Tokio, or memory only.
 pub(crate) enum Backend {

@@ -27,7 +27,7 @@ use crate::datagram::transport::DatagramTransport;
 use crate::hub::buffers::ReadBuffer;
 use crate::hub::{Budgets, Hub};
 use crate::net::resolver::Resolver;
-use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked, TokioBackend};
+use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked, TokioBackend, shutdown_hook};
 use crate::reactor::port_registry::ReactorPorts;
 use crate::reactor::turn::{run_drivers, timers_and_inbox};
 use crate::time::clock::Clock;
@@ -145,7 +145,7 @@ impl Reactor {
     /// Registers `hook` to be called when the reactor begins to stop, while connections and ports still work. The
     /// futures of all these hooks are awaited before anything is closed. Twisted's "before shutdown" trigger.
     pub fn before_shutdown(&self, hook: impl AsyncFnOnce() + 'static) {
-        self.0.before_shutdown.borrow_mut().push(Box::new(move || async move { hook().await }.boxed_local()));
+        self.0.before_shutdown.borrow_mut().push(shutdown_hook(hook));
     }
 
     /// Registers `hook` to be called when the connections are gone: for what they use to their end, such as a queue that is
@@ -162,7 +162,7 @@ impl Reactor {
     /// # Ok::<(), std::io::Error>(())
     /// ```
     pub fn during_shutdown(&self, hook: impl AsyncFnOnce() + 'static) {
-        self.0.during_shutdown.borrow_mut().push(Box::new(move || async move { hook().await }.boxed_local()));
+        self.0.during_shutdown.borrow_mut().push(shutdown_hook(hook));
     }
 
     /// Registers `hook` to be called when everything is closed, just before `run` returns. Twisted's "after shutdown"

@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::port::{CutOff, Port};
-use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, SimHost, StopAsked};
+use crate::reactor::core::{Backend, Core, MemoryBackend, Phase, ShutdownHook, SimHost, StopAsked};
 use crate::reactor::{INSIDE_A_RUNTIME, Reactor};
 use crate::time::panic_log::{log_panic, report_panic};
 use crate::time::pulse::{Beating, observed_future};
@@ -97,7 +97,7 @@ impl Reactor {
             Backend::Memory(MemoryBackend { host: Some(host), .. }) => return run_simulation(core, host, future),
             Backend::Memory(_) => return Err(io::Error::other(DRIVEN_BY_HAND)),
         };
-        let Some(runtime) = runtime.take() else { return Err(io::Error::other(RUNS_ONCE)) };
+        let runtime = runtime.take().expect("the runtime is there unless the reactor runs");
         let beating = Beating::begin(core.shared_ports.number);
         let ran = with_last_resort(|| runtime.block_on(main(core, observed_future(0, future))));
         drop(beating);
@@ -208,8 +208,7 @@ fn run_simulation(core: &Rc<Core>, host: &SimHost, future: LocalBoxFuture<'_, ()
 /// The steps that [`Reactor::run`] describes.
 async fn shut_down(core: &Rc<Core>) {
     core.hub.begin_to_finish();
-    let hooks = core.before_shutdown.take().into_iter().map(|hook| hook()).collect();
-    unless_stopped(core, StopAsked::AtOnce, log_panics(hooks)).await;
+    unless_stopped(core, StopAsked::AtOnce, run_hooks(core.before_shutdown.take())).await;
     core.phase.set(Phase::Stopping);
 
     let closed: Vec<_> = core.ports().iter().map(Port::stop_listening).collect();
@@ -235,9 +234,8 @@ async fn shut_down(core: &Rc<Core>) {
     join_all(closed).await;
     join_all(finished).await;
     if core.stop_asked.get() < StopAsked::AtOnce {
-        let hooks = core.during_shutdown.take().into_iter().map(|hook| hook()).collect();
         let left = core.hub.time_to_finish().max(LAST_MOMENT);
-        unless_stopped(core, StopAsked::AtOnce, at_most(core, left, log_panics(hooks))).await;
+        unless_stopped(core, StopAsked::AtOnce, at_most(core, left, run_hooks(core.during_shutdown.take()))).await;
     }
     if core.roster.lingering() > 0 {
         let gone = core.roster.until(|roster| roster.lingering() == 0);
@@ -248,9 +246,11 @@ async fn shut_down(core: &Rc<Core>) {
     }
 }
 
-/// Awaits all of them, even if one panics.
-async fn log_panics(hooks: Vec<LocalBoxFuture<'static, ()>>) {
-    for panic in join_all(hooks.into_iter().map(catch_panic_async)).await.into_iter().filter_map(Result::err) {
+/// Runs all of them, even if one panics.
+async fn run_hooks(hooks: Vec<ShutdownHook>) {
+    for panic in
+        join_all(hooks.into_iter().map(|hook| catch_panic_async(hook()))).await.into_iter().filter_map(Result::err)
+    {
         report_panic(&panic, "a shutdown hook panicked");
     }
 }

@@ -251,21 +251,16 @@ fn drop_all(pending: Pending, timers: &Timers) {
         });
     };
     match pending {
-        Pending::Nothing | Pending::Closed => {}
-        Pending::Timer { index, id } => cancel(TimerId { index, id }),
         Pending::Lists(lists) => lists.timers.iter().copied().for_each(cancel),
+        pending => pending.timer().into_iter().for_each(cancel),
     }
 }
 
 impl Pending {
+    /// Must not be closed.
     fn add_timer(&mut self, timer: TimerId, timers: &Timers) {
         let is_active = |timer: &TimerId| timers.due_at(*timer).is_some();
-        let is_first = match *self {
-            Self::Nothing => true,
-            Self::Timer { index, id } => !is_active(&TimerId { index, id }),
-            Self::Lists(_) | Self::Closed => false,
-        };
-        if is_first {
+        if self.lists().is_none() && !self.timer().as_ref().is_some_and(is_active) {
             *self = Self::Timer { index: timer.index, id: timer.id };
             return;
         }
@@ -274,6 +269,14 @@ impl Pending {
             all.retain(is_active);
         }
         all.push(timer);
+    }
+
+    /// The one timed call, if there are no lists.
+    fn timer(&self) -> Option<TimerId> {
+        match *self {
+            Self::Timer { index, id } => Some(TimerId { index, id }),
+            Self::Nothing | Self::Lists(_) | Self::Closed => None,
+        }
     }
 
     fn lists(&mut self) -> Option<&mut Lists> {
@@ -286,10 +289,7 @@ impl Pending {
     /// Must not be closed.
     fn make_lists(&mut self) -> &mut Lists {
         if self.lists().is_none() {
-            let timers = match *self {
-                Self::Timer { index, id } => vec![TimerId { index, id }],
-                _ => Vec::new(),
-            };
+            let timers = self.timer().into_iter().collect();
             *self = Self::Lists(Box::new(Lists { timers, ..Lists::default() }));
         }
         self.lists().expect("lists were made just now")
