@@ -45,7 +45,7 @@ impl EventLoop {
         self.run_until(py, poll_fn(move |cx| running.poll(cx)))
     }
 
-    /// Runs for so many seconds, or until Python was called; what is ready now has its turn in any case.
+    /// Runs for `delay` seconds, or until Python was called; what is ready now has its turn in any case.
     fn run_for(&self, py: Python<'_>, delay: f64) -> PyResult<()> {
         let running = Rc::clone(&self.running);
         let mut over = Box::pin(self.reactor.sleep(seconds(delay)));

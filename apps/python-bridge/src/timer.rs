@@ -19,7 +19,7 @@ impl Timer {
     }
 }
 
-/// A duration of Python's. What is no number of seconds that could pass is none, or very long.
+/// A duration of Python's. A negative one, or no number, counts as zero, and one that is too long as very long.
 pub(crate) fn seconds(seconds: f64) -> Duration {
     Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(VERY_LONG)
 }

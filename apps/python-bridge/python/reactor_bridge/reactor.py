@@ -137,7 +137,7 @@ class RustReactor(PosixReactorBase, _PollLikeMixin):
 
     def removeAll(self):
         watched = self._removeAll(self._reads, self._writes)
-        # As in Twisted, those that are paused are none of them.
+        # As in Twisted, without those that are paused.
         natives = self._reading_natives()
         for native in natives:
             native.stopReading()
