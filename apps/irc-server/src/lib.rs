@@ -1,1 +1,3 @@
 //! An IRC server: one program that needs nothing else, on one machine or on many.
+
+pub mod settings;
