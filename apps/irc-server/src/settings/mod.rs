@@ -1,13 +1,21 @@
 //! What an administrator can choose: one file of TOML, and a default for everything in it.
 
+mod cloak;
+mod error;
+mod file;
 mod limits;
 mod oper;
+mod reload;
+mod section;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use protocols::auth::PasswordHash;
 
+pub use cloak::Cloak;
+pub use error::SettingsError;
+pub use file::DEFAULT_FILE;
 pub use limits::{Flood, Limits};
 pub use oper::{Oper, Privilege};
 
