@@ -1,3 +1,4 @@
 //! An IRC server: one program that needs nothing else, on one machine or on many.
 
+pub mod cluster;
 pub mod settings;
