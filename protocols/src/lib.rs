@@ -32,6 +32,7 @@
 //! | [`TerminatorReceiver`](segment::TerminatorReceiver) | segments of any size, delivered piece by piece, up to terminators that may change | Python's `asynchat` |
 //! | [`CodecReceiver`](codec::CodecReceiver) | messages of any [`tokio_util`](https://docs.rs/tokio-util) codec | |
 //! | [`TelnetReceiver`](telnet::TelnetReceiver) | lines from terminals, and what is negotiated with them | conch's `TelnetTransport`, `StatefulTelnetProtocol` |
+//! | [`IrcReceiver`](irc::IrcReceiver) | messages of IRC, for servers and clients | `words.protocols.irc` |
 //! | [`AmpReceiver`](amp::AmpReceiver) | calls in both directions, and their answers | `AMP` |
 //!
 //! All share one design and one set of rules. A message of exactly the maximum length is accepted. Nothing is delivered
@@ -195,6 +196,7 @@ mod endpoints;
 pub mod finger;
 pub mod forward;
 pub mod ident;
+pub mod irc;
 pub mod line;
 pub mod memcache;
 pub mod metrics;

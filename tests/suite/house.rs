@@ -33,7 +33,7 @@ const FOLDERS: [&str; 24] = [
 ];
 
 /// The folders of `protocols`, likewise.
-const FOLDERS_OF_PROTOCOLS: [&str; 23] = [
+const FOLDERS_OF_PROTOCOLS: [&str; 24] = [
     "util",
     "policies",
     "tls",
@@ -46,6 +46,7 @@ const FOLDERS_OF_PROTOCOLS: [&str; 23] = [
     "segment",
     "codec",
     "telnet",
+    "irc",
     "amp",
     "proxy_header",
     "web_socket",
