@@ -27,7 +27,8 @@ use crate::tls;
 /// A `tls:` server presents the certificate in `certificate=`, whose key is in the same file or in `key=`, or those of a
 /// [directory](crate::tls::Certificates::from_directory), `directory=`. It reads them again when they have changed, within
 /// 10 s, and when it [reloads](reactor::endpoint::ServerEndpoint::reload). With `client-ca=` its clients must present
-/// certificates of these authorities. All servers with one description in a process share the sessions that clients resume,
+/// certificates of these authorities; with `client-certificates=any` they may present
+/// [any](crate::tls::ClientCertificates::any). All servers with one description in a process share the sessions that clients resume,
 /// on whichever thread they are. A client trusts the authorities of the system, or those in `ca=`, or only the server
 /// with the certificate of this `fingerprint=`; it presents its own `certificate=`. Both take `alpn=`, comma-separated, and
 /// `handshake=` seconds (10).

@@ -201,8 +201,10 @@ impl ClientOptions {
                     .build()
                     .expect("there are roots, and no revocation lists")
             }
-            Trusted::Fingerprint(accepted) => Arc::new(Pinned { accepted: Some(vec![*accepted]), algorithms }),
-            Trusted::Anyone => Arc::new(Pinned { accepted: None, algorithms }),
+            Trusted::Fingerprint(accepted) => {
+                Arc::new(Pinned { accepted: Some(vec![*accepted]), is_required: true, algorithms })
+            }
+            Trusted::Anyone => Arc::new(Pinned { accepted: None, is_required: true, algorithms }),
         })
     }
 }

@@ -32,10 +32,7 @@ pub(crate) fn server(reactor: &Reactor, arguments: &mut Arguments) -> Result<Box
     let files = Files::of(arguments)?;
     let files =
         files.ok_or_else(|| arguments.error("has no certificate: give it certificate= and key=, or directory="))?;
-    let files = ServerFiles {
-        own: files,
-        client_roots: arguments.optional("client-ca")?.map(|path| PathBuf::from(path.as_str())),
-    };
+    let files = ServerFiles { own: files, clients: AskedClients::of(arguments)? };
     let settings = ServerSettings {
         alpn: arguments.optional("alpn")?.map(|list| list.list()).unwrap_or_default(),
         handshake: arguments.optional("handshake")?.map(|seconds| seconds.seconds()).transpose()?,
@@ -202,7 +199,45 @@ impl fmt::Display for TlsServer {
 #[derive(Clone)]
 struct ServerFiles {
     own: Files,
-    client_roots: Option<PathBuf>,
+    clients: AskedClients,
+}
+
+/// Which certificates clients are asked for.
+#[derive(Clone)]
+enum AskedClients {
+    None,
+    Any,
+    /// Those that the authorities in a file have issued.
+    By(PathBuf),
+}
+
+impl AskedClients {
+    fn of(arguments: &mut Arguments) -> Result<Self, EndpointError> {
+        let roots = arguments.optional("client-ca")?.map(|path| PathBuf::from(path.as_str()));
+        let kind = arguments.optional("client-certificates")?;
+        match (roots, kind) {
+            (None, None) => Ok(Self::None),
+            (Some(path), None) => Ok(Self::By(path)),
+            (None, Some(kind)) if kind.as_str() == "any" => Ok(Self::Any),
+            (None, Some(kind)) => Err(kind.error("must be any")),
+            (Some(_), Some(_)) => Err(arguments.error("has both client-ca= and client-certificates=")),
+        }
+    }
+
+    fn path(&self) -> Option<PathBuf> {
+        match self {
+            Self::By(path) => Some(path.clone()),
+            Self::None | Self::Any => None,
+        }
+    }
+
+    fn read(&self) -> Result<Option<ClientCertificates>, TlsError> {
+        match self {
+            Self::None => Ok(None),
+            Self::Any => Ok(Some(ClientCertificates::any())),
+            Self::By(path) => Roots::from_pem_file(path).map(|roots| Some(ClientCertificates::required(roots))),
+        }
+    }
 }
 
 /// What is in them.
@@ -219,15 +254,14 @@ impl ServerFiles {
     fn read(&self) -> Result<Read, TlsError> {
         // First: a change in between is noticed.
         let stamp = self.stamp();
-        let roots = self.client_roots.as_ref().map(Roots::from_pem_file).transpose()?;
-        let client_certificates = roots.map(ClientCertificates::required);
+        let client_certificates = self.clients.read()?;
         Ok(Read { certificates: self.own.read()?, client_certificates, stamp })
     }
 
     /// Something that changes when they do.
     fn stamp(&self) -> Stamp {
         let mut paths = self.own.paths();
-        paths.extend(self.client_roots.clone());
+        paths.extend(self.clients.path());
         paths.sort();
         paths.iter().map(|path| file::stamp(path)).collect()
     }

@@ -20,6 +20,7 @@ pub struct ClientCertificates(Asked);
 enum Asked {
     ByRoots { roots: Roots, is_required: bool },
     ByFingerprint(Vec<Fingerprint>),
+    Any,
 }
 
 impl ClientCertificates {
@@ -38,6 +39,12 @@ impl ClientCertificates {
         Self(Asked::ByFingerprint(fingerprints.into_iter().collect()))
     }
 
+    /// A client may present any certificate, which nobody vouches for: that it has the key is all that is checked. For
+    /// programs that know the owners of accounts by their [`Fingerprint`]s.
+    pub fn any() -> Self {
+        Self(Asked::Any)
+    }
+
     pub(crate) fn verifier(&self, provider: &Arc<CryptoProvider>) -> Arc<dyn ClientCertVerifier> {
         match &self.0 {
             Asked::ByRoots { roots, is_required } => {
@@ -47,6 +54,12 @@ impl ClientCertificates {
             }
             Asked::ByFingerprint(accepted) => Arc::new(Pinned {
                 accepted: Some(accepted.clone()),
+                is_required: true,
+                algorithms: provider.signature_verification_algorithms,
+            }),
+            Asked::Any => Arc::new(Pinned {
+                accepted: None,
+                is_required: false,
                 algorithms: provider.signature_verification_algorithms,
             }),
         }

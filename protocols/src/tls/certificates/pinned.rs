@@ -13,6 +13,8 @@ use crate::tls::certificates::fingerprint::Fingerprint;
 pub(crate) struct Pinned {
     /// `None` accepts every certificate.
     pub(crate) accepted: Option<Vec<Fingerprint>>,
+    /// Whether a client has to present one; servers always do.
+    pub(crate) is_required: bool,
     pub(crate) algorithms: WebPkiSupportedAlgorithms,
 }
 
@@ -65,6 +67,10 @@ impl ServerCertVerifier for Pinned {
 impl ClientCertVerifier for Pinned {
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         &[]
+    }
+
+    fn client_auth_mandatory(&self) -> bool {
+        self.is_required
     }
 
     fn verify_client_cert(

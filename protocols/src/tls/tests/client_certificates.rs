@@ -35,6 +35,17 @@ fn client_certificates_may_be_accepted_by_their_fingerprints() {
 }
 
 #[test]
+fn any_client_certificate_may_be_accepted_and_left_out() {
+    let server = server().client_certificates(ClientCertificates::any());
+    let own = self_signed("me.example").certificates();
+    let wire = Wire::between(&client().certificates(own.clone()), &server);
+    let shown = TlsInfo::of(&wire.server.transport()).unwrap().peer_fingerprint();
+    assert_eq!(shown, own.fingerprints().next());
+    let wire = Wire::between(&client(), &server);
+    assert!(TlsInfo::of(&wire.server.transport()).unwrap().peer_fingerprint().is_none());
+}
+
+#[test]
 fn a_session_begun_without_a_certificate_is_not_resumed_where_one_is_required() {
     let (open, client) = (server(), client());
     let strict = open.clone().client_certificates(ClientCertificates::required(roots()));
