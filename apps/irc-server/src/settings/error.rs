@@ -1,7 +1,6 @@
 use std::error::Error;
-use std::fmt;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fmt, io};
 
 /// Why there are no settings: a sentence for each mistake, with its file and line, on a line each.
 #[derive(Debug)]
