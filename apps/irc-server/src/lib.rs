@@ -1,4 +1,5 @@
 //! An IRC server: one program that needs nothing else, on one machine or on many.
 
 pub mod cluster;
+pub mod server;
 pub mod settings;

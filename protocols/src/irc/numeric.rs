@@ -77,6 +77,7 @@ numerics! {
     RPL_NONE = "300",
     RPL_AWAY = "301",
     RPL_USERHOST = "302",
+    RPL_ISON = "303",
     RPL_UNAWAY = "305",
     RPL_NOWAWAY = "306",
     RPL_WHOISREGNICK = "307",

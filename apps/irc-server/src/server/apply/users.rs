@@ -1,0 +1,181 @@
+//! What happens to users.
+
+use crate::server::Server;
+use crate::server::capabilities::Caps;
+use crate::server::commands::whowas::Past;
+use crate::server::event::{Event, Introduction};
+use crate::server::ids::Uid;
+use crate::server::line::Line;
+use crate::server::names::{Name, key};
+use crate::server::timestamp::Timestamp;
+use crate::server::user::{User, UserModes};
+
+use super::Builder;
+
+impl Server {
+    pub(super) fn apply_connected(&mut self, introduction: &Introduction) {
+        let user = introduction.user;
+        if self.users.contains_key(&user) {
+            return;
+        }
+        if self.gets_nick(user, &introduction.nick, introduction.since) {
+            self.nicks.insert(key(&introduction.nick), user);
+        }
+        // Somebody of this node becomes a user by a command of theirs.
+        let client = self.current.filter(|_| user.node == self.node);
+        let about = introduction.clone();
+        let active = self.now;
+        self.users.insert(user, User { about, channels: Vec::new(), client, active, invited: Vec::new() });
+        self.most_users = self.most_users.max(self.users.len());
+        self.tell_watchers(&introduction.nick, true);
+    }
+
+    pub(super) fn apply_quit(&mut self, user: Uid, reason: &Name) {
+        let line = self.line_of(user, "QUIT", |line| line.trailing(reason));
+        let clients = self.clients_that_see(user);
+        let Some(gone) = self.users.remove(&user) else { return };
+        let of_gone = gone.client;
+        let clients: Vec<_> = clients.into_iter().filter(|&client| Some(client) != of_gone).collect();
+        if let Some(line) = line {
+            self.send_all(&clients, &line);
+        }
+        for channel in &gone.channels {
+            self.take_out(user, channel);
+        }
+        let nick = key(&gone.about.nick);
+        if self.nicks.get(&nick) == Some(&user) {
+            self.nicks.remove(&nick);
+        }
+        self.remember(&gone);
+        self.tell_watchers(&gone.about.nick, false);
+    }
+
+    pub(super) fn apply_nick(&mut self, user: Uid, nick: &Name, since: Timestamp) {
+        let Some(old) = self.users.get(&user).map(|user| user.about.nick.clone()) else { return };
+        let same = key(&old) == key(nick);
+        let gets_it = same || self.gets_nick(user, nick, since);
+        if let Some(line) = self.line_of(user, "NICK", |line| line.param(nick)) {
+            let clients = self.clients_that_see(user);
+            self.send_all(&clients, &line);
+        }
+        if let Some(gone) = self.users.get(&user) {
+            let past = Past::of(gone, self.now);
+            self.remember_past(past);
+        }
+        let Some(changed) = self.users.get_mut(&user) else { return };
+        changed.about.nick = nick.clone();
+        changed.about.since = since;
+        if let Some(client) = changed.client
+            && let Some(client) = self.client_mut(client)
+        {
+            client.nick = Some(nick.clone());
+        }
+        if self.nicks.get(&key(&old)) == Some(&user) {
+            self.nicks.remove(&key(&old));
+        }
+        if gets_it {
+            self.nicks.insert(key(nick), user);
+        }
+        if !same {
+            self.tell_watchers(&old, false);
+            self.tell_watchers(nick, true);
+        }
+    }
+
+    pub(super) fn apply_host(&mut self, user: Uid, ident: &Name, host: &Name) {
+        let line = self.line_of(user, "CHGHOST", |line| line.param(ident).param(host));
+        let clients = self.with_caps(&self.clients_that_see(user), Caps::CHGHOST);
+        if let Some(line) = line {
+            self.send_all(&clients, &line);
+        }
+        if let Some(user) = self.users.get_mut(&user) {
+            user.about.ident = ident.clone();
+            user.about.host = host.clone();
+        }
+    }
+
+    pub(super) fn apply_realname(&mut self, user: Uid, realname: &Name) {
+        let Some(changed) = self.users.get_mut(&user) else { return };
+        changed.about.realname = realname.clone();
+        let line = self.line_of(user, "SETNAME", |line| line.trailing(realname));
+        self.tell_with_caps(user, line, Caps::SETNAME);
+    }
+
+    pub(super) fn apply_account(&mut self, user: Uid, account: Option<&Name>) {
+        let Some(changed) = self.users.get_mut(&user) else { return };
+        changed.about.account = account.cloned();
+        let shown = account.map_or(&b"*"[..], |account| account);
+        let line = self.line_of(user, "ACCOUNT", |line| line.param(shown));
+        self.tell_with_caps(user, line, Caps::ACCOUNT_NOTIFY);
+    }
+
+    pub(super) fn apply_away(&mut self, user: Uid, message: Option<&Name>) {
+        let Some(changed) = self.users.get_mut(&user) else { return };
+        if changed.about.away.as_ref() == message {
+            return;
+        }
+        changed.about.away = message.cloned();
+        let line = self.line_of(user, "AWAY", |line| match message {
+            Some(message) => line.trailing(message),
+            None => line,
+        });
+        self.tell_with_caps(user, line, Caps::AWAY_NOTIFY);
+    }
+
+    pub(super) fn apply_user_modes(&mut self, user: Uid, modes: UserModes) {
+        if let Some(user) = self.users.get_mut(&user) {
+            user.about.modes = modes;
+        }
+    }
+
+    pub(super) fn apply_wallops(&mut self, user: Uid, text: &Name) {
+        let Some(line) = self.line_of(user, "WALLOPS", |line| line.trailing(text)) else { return };
+        let hear = self.users.values().filter(|user| user.is(UserModes::WALLOPS));
+        let clients: Vec<_> = hear.filter_map(|user| user.client).collect();
+        self.send_all(&clients, &line);
+    }
+
+    /// Tells those of a user's neighbours that want to know, and those that watch it by `extended-monitor`.
+    fn tell_with_caps(&mut self, user: Uid, line: Option<Line>, caps: Caps) {
+        let Some(line) = line else { return };
+        let mut clients = self.clients_that_see(user);
+        if let Some(nick) = self.users.get(&user).map(|user| key(&user.about.nick)) {
+            let watchers: Vec<_> = self.watchers.get(&nick).into_iter().flatten().copied().collect();
+            clients.extend(self.with_caps(&watchers, Caps::EXTENDED_MONITOR));
+        }
+        clients.sort_unstable();
+        clients.dedup();
+        let clients = self.with_caps(&clients, caps);
+        self.send_all(&clients, &line);
+    }
+
+    /// Whether a user is found by its nick from now on, although another may have the same: the earlier one keeps it. The
+    /// other gets its number for a nick, from its own node.
+    fn gets_nick(&mut self, user: Uid, nick: &Name, since: Timestamp) -> bool {
+        let Some(&other) = self.nicks.get(&key(nick)).filter(|&&other| other != user) else { return true };
+        let Some(other_since) = self.users.get(&other).map(|other| other.about.since) else { return true };
+        let keeps = (other_since, other) < (since, user);
+        let loser = if keeps { user } else { other };
+        if loser.node == self.node {
+            let (nick, since) = (number_as_nick(loser), self.now);
+            self.happen(Event::Nick { user: loser, nick, since });
+        }
+        !keeps
+    }
+
+    /// Disconnects a user of this node.
+    pub(in crate::server) fn kill(&mut self, user: Uid, by: &Name, reason: &Name) {
+        let Some(client) = self.users.get(&user).and_then(|user| user.client) else { return };
+        if let Some(nick) = self.users.get(&user).map(|user| user.about.nick.clone()) {
+            let message = Builder::new("KILL").source(by).param(nick).trailing(reason);
+            self.send_message(client, message);
+        }
+        let by = by.split(|&byte| byte == b'!').next().unwrap_or_default();
+        self.close(client, &[b"Killed (", by, b" (", reason, b"))"].concat());
+    }
+}
+
+/// What a user is called that has lost its nick to another.
+fn number_as_nick(user: Uid) -> Name {
+    format!("u{:x}-{:x}", user.node.0, user.number).into_bytes().into()
+}

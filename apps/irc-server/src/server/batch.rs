@@ -1,0 +1,24 @@
+//! Labelled responses: all that answers a command carries its label.
+
+use crate::server::line::Line;
+use crate::server::names::Name;
+
+/// A label, and what was sent for it so far.
+#[derive(Debug)]
+pub(super) struct Label {
+    /// As the client has sent it, still escaped.
+    pub label: Name,
+    /// What a batch for it is called.
+    pub batch: Name,
+    pub sent: Sent,
+}
+
+/// How a response looks is known with its second line: one line carries the label itself, more are a batch.
+#[derive(Debug)]
+pub(super) enum Sent {
+    Nothing,
+    /// Held until it is known whether it stays alone.
+    One(Line),
+    /// The batch is open.
+    Batch,
+}

@@ -1,0 +1,142 @@
+//! Channels: who is in them, and what is set.
+
+use std::collections::BTreeMap;
+
+use crate::server::ids::{ClientId, Uid};
+use crate::server::modes::{Change, NEW_CHANNEL, STATUSES};
+use crate::server::names::Name;
+use crate::server::register::{Register, Stamp};
+use crate::server::timestamp::Timestamp;
+
+/// A channel. All of it but who is in it is registers, so that nodes agree on it in whatever order they hear of changes.
+#[derive(Debug)]
+pub(super) struct Channel {
+    /// As whoever made it has written it.
+    pub(super) name: Name,
+    /// When it was made. What is set in the older of two channels of one name wins.
+    pub(super) created: Timestamp,
+    /// What it is about; empty for nothing.
+    pub(super) topic: Register<Topic>,
+    /// Those of [`FLAGS`](crate::server::modes::FLAGS) that were ever set.
+    pub(super) flags: BTreeMap<u8, Register<bool>>,
+    /// The password.
+    pub(super) key: Register<Option<Name>>,
+    /// How many may be in it.
+    pub(super) limit: Register<Option<u32>>,
+    /// Entries of lists by letter and mask; none for one that was taken out.
+    pub(super) lists: BTreeMap<(u8, Name), Register<Option<Setter>>>,
+    /// Who is in it.
+    pub(super) members: BTreeMap<Uid, Member>,
+}
+
+/// What a channel is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Topic {
+    /// Empty for nothing.
+    pub(super) text: Name,
+    /// Who has set it.
+    pub(super) by: Name,
+    /// When.
+    pub(super) at: Timestamp,
+}
+
+/// Who has put an entry in a list, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Setter {
+    /// `nick!user@host`, or a server.
+    pub(super) by: Name,
+    /// When.
+    pub(super) at: Timestamp,
+}
+
+/// Somebody in a channel.
+#[derive(Debug, Default)]
+pub(super) struct Member {
+    /// Their connection, if it is to this node.
+    pub(super) client: Option<ClientId>,
+    /// Whether they have each of [`STATUSES`], in that order.
+    pub(super) statuses: [Register<bool>; STATUSES.len()],
+}
+
+impl Member {
+    /// The prefixes, the highest first.
+    pub(super) fn prefixes(&self) -> impl Iterator<Item = u8> {
+        STATUSES.iter().zip(&self.statuses).filter(|(_, has)| *has.get()).map(|(&(_, prefix), _)| prefix)
+    }
+
+    /// Whether they are operator.
+    #[must_use]
+    pub(super) fn is_operator(&self) -> bool {
+        self.has_at_least(b'@')
+    }
+
+    /// Whether they have this prefix or a higher one.
+    #[must_use]
+    pub(super) fn has_at_least(&self, prefix: u8) -> bool {
+        let place = STATUSES.iter().position(|&(_, known)| known == prefix);
+        place.is_some_and(|place| self.statuses[..=place].iter().any(|has| *has.get()))
+    }
+}
+
+impl Channel {
+    /// A channel without members.
+    #[must_use]
+    pub(super) fn new(name: Name, created: Timestamp, stamp: Stamp) -> Self {
+        Self {
+            name,
+            created,
+            topic: Register::default(),
+            flags: NEW_CHANNEL.iter().map(|&letter| (letter, Register::new(true, stamp))).collect(),
+            key: Register::default(),
+            limit: Register::default(),
+            lists: BTreeMap::new(),
+            members: BTreeMap::new(),
+        }
+    }
+
+    /// Whether one of the flags is set.
+    #[must_use]
+    pub(super) fn is(&self, flag: u8) -> bool {
+        self.flags.get(&flag).is_some_and(|register| *register.get())
+    }
+
+    /// The masks of a list, with who has set them.
+    pub(super) fn list(&self, letter: u8) -> impl Iterator<Item = (&Name, &Setter)> {
+        let entries = self.lists.iter().filter(move |((known, _), _)| *known == letter);
+        entries.filter_map(|((_, mask), setter)| Some((mask, setter.get().as_ref()?)))
+    }
+
+    /// How many entries all lists have.
+    #[must_use]
+    pub(super) fn list_entries(&self) -> usize {
+        self.lists.values().filter(|setter| setter.get().is_some()).count()
+    }
+
+    /// Carries a change out. Says whether anything is otherwise now.
+    pub(super) fn change(&mut self, change: &Change, by: &Name, stamp: Stamp) -> bool {
+        match change {
+            Change::Flag(letter, on) => self.flags.entry(*letter).or_default().set(*on, stamp),
+            Change::Key(key) => self.key.set(key.clone(), stamp),
+            Change::Limit(limit) => self.limit.set(*limit, stamp),
+            Change::List(letter, mask, on) => {
+                let entry = self.lists.entry((*letter, mask.clone())).or_default();
+                let was = entry.get().is_some();
+                entry.set(on.then(|| Setter { by: by.clone(), at: stamp.at }), stamp) && was != *on
+            }
+            Change::Status(letter, user, on) => {
+                let place = STATUSES.iter().position(|(known, _)| known == letter);
+                let member = self.members.get_mut(user);
+                place.zip(member).is_some_and(|(place, member)| member.statuses[place].set(*on, stamp))
+            }
+        }
+    }
+
+    /// The changes that make a new channel like this one: what is set.
+    #[must_use]
+    pub(super) fn settings(&self) -> Vec<Change> {
+        let flags = self.flags.iter().filter(|(_, on)| *on.get()).map(|(&letter, _)| Change::Flag(letter, true));
+        let key = self.key.get().clone().map(|key| Change::Key(Some(key)));
+        let limit = self.limit.get().map(|limit| Change::Limit(Some(limit)));
+        flags.chain(key).chain(limit).collect()
+    }
+}

@@ -1,0 +1,120 @@
+//! Connections to this node, before and after they have a user.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use crate::server::batch::Label;
+use crate::server::capabilities::Caps;
+use crate::server::ids::{ClientId, Uid};
+use crate::server::names::{Key, Name};
+use crate::server::timestamp::Timestamp;
+use crate::settings::Privilege;
+
+/// What is known of a connection when it is made.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// Its address; none for a UNIX socket.
+    pub address: Option<IpAddr>,
+    /// Whether it is encrypted, or cannot be listened to.
+    pub secure: bool,
+    /// The SHA-256 fingerprint of its certificate.
+    pub fingerprint: Option<String>,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub id: ClientId,
+    pub peer: Peer,
+    pub caps: Caps,
+    /// The user, once it is registered.
+    pub user: Option<Uid>,
+    pub nick: Option<Name>,
+    pub ident: Option<Name>,
+    pub realname: Option<Name>,
+    pub account: Option<Name>,
+    /// Between the first CAP and CAP END.
+    pub negotiating: bool,
+    /// What CAP LS was given, at least 301.
+    pub cap_version: u32,
+    /// Whether the server's password was right.
+    pub password_shown: bool,
+    pub privileges: Vec<Privilege>,
+    pub sasl: Sasl,
+    pub monitored: BTreeSet<Key>,
+    pub connected: Timestamp,
+    /// When anything came last.
+    pub heard: Timestamp,
+    /// When it was asked for a sign of life that has not come.
+    pub pinged: Option<Timestamp>,
+    /// Until when what it has sent counts: ahead of the clock by an interval for each line.
+    pub spent_until: Timestamp,
+    /// The label of the command that it waits for.
+    pub label: Option<Label>,
+    pub waiting: Option<Waiting>,
+    /// Nothing is sent to it any more.
+    pub closing: bool,
+}
+
+/// Where a login by SASL is.
+#[derive(Debug, Default)]
+pub(super) enum Sasl {
+    #[default]
+    Idle,
+    /// The mechanism is chosen; what has come of the answer so far, in base64.
+    Going(Vec<u8>),
+}
+
+/// What a client waits for, with what is needed to go on.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    ServerPassword,
+    /// The name that it gave.
+    Oper(Name),
+    Sasl,
+    /// The end of a login whose failure it was told.
+    SaslRefused,
+    /// The account that is to be.
+    Register(Name),
+    History(crate::server::commands::history::Asked),
+    Targets,
+    /// Its own line, to be sent back.
+    Echo(Box<crate::server::line::Line>),
+}
+
+impl Client {
+    pub(super) fn new(id: ClientId, peer: Peer, now: Timestamp) -> Self {
+        Self {
+            id,
+            peer,
+            caps: Caps::NONE,
+            user: None,
+            nick: None,
+            ident: None,
+            realname: None,
+            account: None,
+            negotiating: false,
+            cap_version: 301,
+            password_shown: false,
+            privileges: Vec::new(),
+            sasl: Sasl::default(),
+            monitored: BTreeSet::new(),
+            connected: now,
+            heard: now,
+            pinged: None,
+            spent_until: now,
+            label: None,
+            waiting: None,
+            closing: false,
+        }
+    }
+
+    /// What it is called in numerics.
+    pub(super) fn shown_nick(&self) -> &[u8] {
+        self.nick.as_deref().unwrap_or(b"*")
+    }
+
+    pub(super) fn may(&self, privilege: Privilege) -> bool {
+        self.privileges.contains(&privilege)
+    }
+}

@@ -1,0 +1,65 @@
+//! `NAMES`.
+
+use protocols::irc::{Message, numeric};
+
+use crate::server::Server;
+use crate::server::capabilities::Caps;
+use crate::server::commands::{Caller, entries, or_star};
+use crate::server::names::key;
+use crate::server::user::UserModes;
+
+/// Room for names in one line, whatever the server, the nick and the channel.
+const ROOM: usize = 300;
+
+impl Server {
+    pub(in crate::server::commands) fn names(&mut self, caller: Caller, message: &Message<'_>) {
+        let Some(channels) = message.param(0) else {
+            return self.end_of_names(caller, b"*");
+        };
+        for channel in entries(channels).take(self.settings.limits.targets) {
+            self.tell_names(caller, channel);
+        }
+    }
+
+    pub(super) fn tell_names(&mut self, caller: Caller, name: &[u8]) {
+        let caps = self.client(caller.id).map(|client| client.caps).unwrap_or_default();
+        let Some(channel) = self.channels.get(&key(name)) else { return self.end_of_names(caller, name) };
+        let inside = channel.members.contains_key(&caller.user);
+        let (shown, secret) = (channel.name.clone(), channel.is(b's'));
+        if secret && !inside {
+            return self.end_of_names(caller, name);
+        }
+        let mut lines = vec![Vec::new()];
+        for (uid, member) in &channel.members {
+            let Some(user) = self.users.get(uid).filter(|user| inside || !user.is(UserModes::INVISIBLE)) else {
+                continue;
+            };
+            let mut entry: Vec<u8> =
+                member.prefixes().take(if caps.has(Caps::MULTI_PREFIX) { usize::MAX } else { 1 }).collect();
+            if caps.has(Caps::USERHOST_IN_NAMES) {
+                entry.extend_from_slice(&user.mask());
+            } else {
+                entry.extend_from_slice(&user.about.nick);
+            }
+            match lines.last_mut() {
+                Some(line) if line.is_empty() => *line = entry,
+                Some(line) if line.len() + entry.len() < ROOM => {
+                    line.push(b' ');
+                    line.extend_from_slice(&entry);
+                }
+                _ => lines.push(entry),
+            }
+        }
+        let symbol = if secret { "@" } else { "=" };
+        for line in lines.iter().filter(|line| !line.is_empty()) {
+            self.numeric(caller.id, numeric::RPL_NAMREPLY, |reply| reply.param(symbol).param(&shown).trailing(line));
+        }
+        self.end_of_names(caller, &shown);
+    }
+
+    fn end_of_names(&mut self, caller: Caller, channel: &[u8]) {
+        self.numeric(caller.id, numeric::RPL_ENDOFNAMES, |line| {
+            line.param(or_star(channel)).trailing("End of /NAMES list")
+        });
+    }
+}

@@ -1,0 +1,132 @@
+//! `AUTHENTICATE`. <https://ircv3.net/specs/extensions/sasl-3.2>
+
+use data_encoding::BASE64;
+use protocols::irc::{Message, MessageBuilder, numeric};
+
+use crate::server::Server;
+use crate::server::capabilities::Caps;
+use crate::server::client::{Sasl, Waiting};
+use crate::server::event::Event;
+use crate::server::ids::ClientId;
+use crate::server::names::Name;
+use crate::server::request::{LoginFailure, Request};
+
+/// Those that [`protocols::auth`] has, for clients with a password or a certificate.
+pub(super) const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "EXTERNAL"];
+
+/// An answer comes in pieces of this many bytes; a shorter one is the last.
+const PIECE: usize = 400;
+
+/// No answer of any mechanism is longer, in base64.
+const LONGEST: usize = 8 * PIECE;
+
+impl Server {
+    pub(in crate::server::commands) fn authenticate(&mut self, id: ClientId, message: &Message<'_>) {
+        let Some(text) = message.param(0) else { return self.need_more(id, "AUTHENTICATE") };
+        let Some(client) = self.client_mut(id).filter(|client| client.caps.has(Caps::SASL)) else {
+            return self.sasl_failed(id, "SASL is not enabled");
+        };
+        if client.account.is_some() && matches!(client.sasl, Sasl::Idle) {
+            self.numeric(id, numeric::ERR_SASLALREADY, |line| line.trailing("You are already logged in"));
+            return;
+        }
+        match std::mem::take(&mut client.sasl) {
+            Sasl::Idle if text == b"*" => self.sasl_aborted(id),
+            Sasl::Idle => self.start_sasl(id, text),
+            Sasl::Going(_) if text == b"*" => self.ask(id, Waiting::Sasl, Request::SaslAbort),
+            Sasl::Going(_) if text.len() > PIECE => {
+                self.numeric(id, numeric::ERR_SASLTOOLONG, |line| line.trailing("SASL message too long"));
+                self.ask(id, Waiting::SaslRefused, Request::SaslAbort);
+            }
+            Sasl::Going(mut so_far) => {
+                if text != b"+" {
+                    so_far.extend_from_slice(text);
+                }
+                if so_far.len() > LONGEST {
+                    self.numeric(id, numeric::ERR_SASLTOOLONG, |line| line.trailing("SASL message too long"));
+                    self.ask(id, Waiting::SaslRefused, Request::SaslAbort);
+                } else if text.len() == PIECE {
+                    client.sasl = Sasl::Going(so_far);
+                } else {
+                    match BASE64.decode(&so_far) {
+                        Ok(answer) => self.ask(id, Waiting::Sasl, Request::SaslRespond(answer)),
+                        Err(_) => {
+                            self.sasl_failed(id, "SASL authentication failed: that is not base64");
+                            self.ask(id, Waiting::SaslRefused, Request::SaslAbort);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    fn start_sasl(&mut self, id: ClientId, mechanism: &[u8]) {
+        let mechanism = mechanism.to_ascii_uppercase();
+        if MECHANISMS.iter().any(|known| known.as_bytes() == mechanism) {
+            self.ask(id, Waiting::Sasl, Request::SaslStart(mechanism.into()));
+        } else {
+            self.unknown_mechanism(id);
+        }
+    }
+
+    fn unknown_mechanism(&mut self, id: ClientId) {
+        self.numeric(id, numeric::RPL_SASLMECHS, |line| {
+            line.param(MECHANISMS.join(",")).trailing("are available SASL mechanisms")
+        });
+        self.sasl_failed(id, "SASL authentication failed: unknown mechanism");
+    }
+
+    fn sasl_failed(&mut self, id: ClientId, text: &str) {
+        self.numeric(id, numeric::ERR_SASLFAIL, |line| line.trailing(text));
+    }
+
+    fn sasl_aborted(&mut self, id: ClientId) {
+        self.numeric(id, numeric::ERR_SASLABORTED, |line| line.trailing("SASL authentication aborted"));
+    }
+
+    /// The client is to respond to this.
+    pub(in crate::server::commands) fn challenge(&mut self, id: ClientId, challenge: &[u8]) {
+        let encoded = BASE64.encode(challenge);
+        let mut pieces: Vec<&str> =
+            encoded.as_bytes().chunks(PIECE).map(|piece| str::from_utf8(piece).unwrap_or("+")).collect();
+        if encoded.len().is_multiple_of(PIECE) {
+            pieces.push("+");
+        }
+        for piece in pieces {
+            self.send_message(id, MessageBuilder::new("AUTHENTICATE").param(piece));
+        }
+        if let Some(client) = self.client_mut(id) {
+            client.sasl = Sasl::Going(Vec::new());
+        }
+    }
+
+    pub(in crate::server::commands) fn sasl_done(&mut self, id: ClientId, result: Result<Name, LoginFailure>) {
+        match result {
+            Ok(account) => {
+                self.log_in(id, &account);
+                self.numeric(id, numeric::RPL_SASLSUCCESS, |line| line.trailing("SASL authentication successful"));
+            }
+            Err(LoginFailure::Aborted) => self.sasl_aborted(id),
+            Err(LoginFailure::Mechanism) => self.unknown_mechanism(id),
+            Err(LoginFailure::Refused) => self.sasl_failed(id, "SASL authentication failed"),
+            Err(LoginFailure::Unavailable) => self.sasl_failed(id, "SASL authentication failed: try again later"),
+        }
+    }
+
+    /// A client is logged in to an account.
+    pub(in crate::server::commands) fn log_in(&mut self, id: ClientId, account: &Name) {
+        let Some(client) = self.client_mut(id) else { return };
+        client.account = Some(account.clone());
+        let nick = client.shown_nick().to_vec();
+        let user = client.user;
+        let mask = user
+            .and_then(|user| self.users.get(&user))
+            .map_or_else(|| [&nick, &b"!*@*"[..]].concat().into(), crate::server::user::User::mask);
+        self.numeric(id, numeric::RPL_LOGGEDIN, |line| {
+            line.param(mask).param(account).trailing([b"You are now logged in as ", &**account].concat())
+        });
+        if let Some(user) = user {
+            self.happen(Event::Account { user, account: Some(account.clone()) });
+        }
+    }
+}

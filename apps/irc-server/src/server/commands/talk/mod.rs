@@ -1,0 +1,4 @@
+//! What people say, and have said.
+
+pub(in crate::server) mod history;
+mod say;

@@ -1,0 +1,367 @@
+//! The server itself: a state machine without sockets, clocks or threads.
+//!
+//! [`Server`] is told what happens to connections and what other nodes say, each time with the time, and collects
+//! [`Effect`]s: lines to send, questions to answer, events for other nodes. So whole networks run in tests, in one thread and
+//! by seed.
+//!
+//! A [command](commands) checks what it was asked, makes an [`Event`] of it and hands that to [`apply`], the only place that
+//! changes what others see. Events of other nodes come to the same place.
+
+mod apply;
+mod batch;
+mod capabilities;
+mod channel;
+mod client;
+mod commands;
+pub mod effect;
+pub mod event;
+mod ids;
+mod line;
+mod modes;
+mod names;
+mod network;
+mod register;
+pub mod request;
+mod send;
+mod speech;
+mod timestamp;
+mod user;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use protocols::irc::Message;
+use slab::Slab;
+
+use crate::server::channel::Channel;
+use crate::server::client::Client;
+use crate::server::commands::whowas::Past;
+use crate::settings::Settings;
+
+pub use client::Peer;
+pub use effect::Effect;
+pub use event::Event;
+pub use ids::{ClientId, NodeId, Uid};
+pub use modes::Change;
+pub use names::{Key, Name, key};
+pub use register::Stamp;
+pub use speech::{Kind, Speech};
+pub use timestamp::Timestamp;
+pub use user::UserModes;
+
+/// One node of a network.
+#[derive(Debug)]
+pub struct Server {
+    settings: Arc<Settings>,
+    node: NodeId,
+    started: Timestamp,
+    now: Timestamp,
+    /// No stamp is earlier, whatever the clock says.
+    latest: Timestamp,
+    /// Counts users and lines of this node, from the time of its start on.
+    counter: u64,
+    generation: u32,
+    clients: Slab<Client>,
+    addresses: HashMap<IpAddr, usize>,
+    users: BTreeMap<Uid, user::User>,
+    nicks: HashMap<Key, Uid>,
+    channels: BTreeMap<Key, Channel>,
+    /// Who watches a nick.
+    watchers: HashMap<Key, BTreeSet<ClientId>>,
+    past: VecDeque<Past>,
+    /// Names of accounts.
+    accounts: HashSet<Key>,
+    bans: Vec<ServerBan>,
+    most_users: usize,
+    /// The client whose command is carried out now.
+    current: Option<ClientId>,
+    effects: Vec<Effect>,
+}
+
+/// Somebody who may not connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerBan {
+    /// `user@host`, with `*` and `?`; the host or the address.
+    pub mask: Name,
+    /// What they are told.
+    pub reason: Name,
+    /// Who has set it.
+    pub by: Name,
+    /// When.
+    pub at: Timestamp,
+    /// Until when; for ever if there is no end.
+    pub until: Option<Timestamp>,
+}
+
+impl Server {
+    /// A node that nobody is connected to.
+    #[must_use]
+    pub fn new(settings: Arc<Settings>, now: Timestamp) -> Self {
+        Self {
+            node: NodeId::of(settings.server_name.as_bytes()),
+            settings,
+            started: now,
+            now,
+            latest: now,
+            // Some 65 thousand users and lines a millisecond before it could meet an earlier start's.
+            counter: now.0 << 16,
+            generation: 0,
+            clients: Slab::new(),
+            addresses: HashMap::new(),
+            users: BTreeMap::new(),
+            nicks: HashMap::new(),
+            channels: BTreeMap::new(),
+            watchers: HashMap::new(),
+            past: VecDeque::new(),
+            accounts: HashSet::new(),
+            bans: Vec::new(),
+            most_users: 0,
+            current: None,
+            effects: Vec::new(),
+        }
+    }
+
+    /// Other settings from now on.
+    pub fn set_settings(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
+    }
+
+    /// The accounts that there are, whose names are reserved as nicks. Those registered later are known by themselves.
+    pub fn add_accounts(&mut self, accounts: impl IntoIterator<Item = Name>) {
+        self.accounts.extend(accounts.into_iter().map(|account| key(&account)));
+    }
+
+    /// The bans that there are.
+    pub fn add_bans(&mut self, bans: impl IntoIterator<Item = ServerBan>) {
+        self.bans.extend(bans);
+    }
+
+    /// How many connections it has.
+    #[must_use]
+    pub fn clients(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// How many users the network has, as far as this node knows.
+    #[must_use]
+    pub fn users(&self) -> usize {
+        self.users.len()
+    }
+
+    /// How many channels there are.
+    #[must_use]
+    pub fn channels(&self) -> usize {
+        self.channels.len()
+    }
+
+    /// What is to be done, in order, since this was last asked. Ask after each call.
+    pub fn effects(&mut self) -> impl Iterator<Item = Effect> {
+        self.effects.drain(..)
+    }
+
+    /// Somebody has connected to a thread of this node. Returns what to call them.
+    pub fn connected(&mut self, now: Timestamp, thread: u16, peer: Peer) -> ClientId {
+        self.now = now;
+        self.generation = self.generation.wrapping_add(1);
+        let entry = self.clients.vacant_entry();
+        // There are never so many connections that it does not fit.
+        let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
+        let id = ClientId { thread, slot, generation: self.generation };
+        let address = peer.address;
+        entry.insert(Client::new(id, peer, now));
+        let of_address = match address {
+            Some(address) => {
+                let count = self.addresses.entry(network::of(address)).or_default();
+                *count += 1;
+                if address.is_loopback() { 0 } else { *count }
+            }
+            None => 0,
+        };
+        let limits = &self.settings.limits;
+        if self.clients.len() > limits.clients {
+            self.close(id, b"The server is full");
+        } else if of_address > limits.clients_per_address {
+            self.close(id, b"Too many connections from your address");
+        } else if let Some(reason) = address.and_then(|address| self.banned(None, address.to_string().as_bytes())) {
+            self.close(id, &[b"You are banned: ", &*reason].concat());
+        }
+        id
+    }
+
+    /// A client has sent this. It is called for no client that waits for an answer.
+    pub fn received(&mut self, now: Timestamp, id: ClientId, message: &Message<'_>) {
+        self.now = now;
+        let Some(client) = self.client_mut(id).filter(|client| !client.closing) else { return };
+        client.heard = now;
+        client.pinged = None;
+        self.begin(id, message);
+        commands::dispatch(self, id, message);
+        self.finish(id);
+        self.slow_down(id);
+    }
+
+    /// A client has sent a line that is none: too long, or not UTF-8.
+    pub fn received_invalid(&mut self, now: Timestamp, id: ClientId, invalid: Invalid) {
+        self.now = now;
+        match invalid {
+            Invalid::TooLong => self.numeric(id, "417", |line| line.trailing("Input line was too long")),
+            Invalid::NotUtf8 => self.fail(id, "*", "INVALID_UTF8", &[], "Message rejected, because it is not UTF-8"),
+        }
+        self.slow_down(id);
+    }
+
+    /// What a client waits for has come.
+    pub fn answered(&mut self, now: Timestamp, id: ClientId, answer: request::Answer) {
+        self.now = now;
+        let Some(waiting) = self.client_mut(id).and_then(|client| client.waiting.take()) else { return };
+        self.current = Some(id);
+        commands::go_on(self, id, waiting, answer);
+        self.finish(id);
+    }
+
+    /// A connection has ended.
+    pub fn disconnected(&mut self, now: Timestamp, id: ClientId, reason: &[u8]) {
+        self.now = now;
+        if self.client(id).is_none() {
+            return;
+        }
+        self.quit(id, reason);
+        self.forget_watches(id);
+        let client = self.clients.remove(id.slot as usize);
+        if let Some(address) = client.peer.address.map(network::of)
+            && let Some(count) = self.addresses.get_mut(&address)
+        {
+            *count -= 1;
+            if *count == 0 {
+                self.addresses.remove(&address);
+            }
+        }
+    }
+
+    /// A second or so has passed: asks silent clients for a sign of life, and lets those go that give none.
+    pub fn tick(&mut self, now: Timestamp) {
+        self.now = now;
+        let ping = milliseconds(self.settings.limits.ping);
+        let registration = milliseconds(self.settings.limits.registration);
+        let mut silent = Vec::new();
+        for (_, client) in &self.clients {
+            let late = match (client.user, client.pinged) {
+                _ if client.closing => false,
+                (None, _) => now.since(client.connected) > registration,
+                (Some(_), Some(pinged)) => now.since(pinged) > ping,
+                (Some(_), None) => now.since(client.heard) > ping,
+            };
+            if late {
+                silent.push((client.id, client.user.is_none() || client.pinged.is_some()));
+            }
+        }
+        for (id, gone) in silent {
+            if gone {
+                let seconds =
+                    if self.client(id).is_some_and(|client| client.user.is_some()) { ping * 2 } else { registration }
+                        / 1_000;
+                self.close(id, format!("Ping timeout: {seconds} seconds").as_bytes());
+            } else {
+                self.ask_for_a_sign_of_life(id);
+            }
+        }
+        self.bans.retain(|ban| ban.until.is_none_or(|until| until > now));
+    }
+
+    /// A user of another node has done this, or a node asks this of one of ours.
+    pub fn heard(&mut self, now: Timestamp, event: &Event) {
+        self.now = now;
+        self.apply(event);
+    }
+
+    /// The server ends: everybody is told so.
+    pub fn shut_down(&mut self, now: Timestamp, reason: &[u8]) {
+        self.now = now;
+        let ids: Vec<_> = self.clients.iter().map(|(_, client)| client.id).collect();
+        for id in ids {
+            self.close(id, reason);
+        }
+    }
+
+    /// An event of this node: it takes place here, and others hear of it.
+    fn happen(&mut self, event: Event) {
+        self.apply(&event);
+        if self.settings.cluster.is_some() {
+            self.effects.push(Effect::Publish(event));
+        }
+    }
+
+    fn client(&self, id: ClientId) -> Option<&Client> {
+        self.clients.get(id.slot as usize).filter(|client| client.id == id)
+    }
+
+    fn client_mut(&mut self, id: ClientId) -> Option<&mut Client> {
+        self.clients.get_mut(id.slot as usize).filter(|client| client.id == id)
+    }
+
+    /// A number that no other user and no other line of this node has or had.
+    fn next_number(&mut self) -> u64 {
+        self.counter += 1;
+        self.counter
+    }
+
+    /// A stamp later than all that this node has seen.
+    fn stamp(&mut self) -> Stamp {
+        self.latest = self.now.max(Timestamp(self.latest.0 + 1));
+        Stamp { at: self.latest, node: self.node }
+    }
+
+    /// Ends a connection: its user leaves at once, and it is told why.
+    fn close(&mut self, id: ClientId, reason: &[u8]) {
+        self.quit(id, reason);
+        // What the client was being answered goes before.
+        if self.current == Some(id) {
+            self.finish(id);
+        }
+        let Some(client) = self.client(id).filter(|client| !client.closing) else { return };
+        let address = client.peer.address.map_or_else(|| "localhost".into(), |address| address.to_string());
+        let text = [b"Closing link: (", address.as_bytes(), b") [", reason, b"]"].concat();
+        self.send_message(id, protocols::irc::MessageBuilder::new("ERROR").trailing(text));
+        self.effects.push(Effect::Close(id));
+        if let Some(client) = self.client_mut(id) {
+            client.closing = true;
+        }
+    }
+
+    /// The user of a connection leaves the network.
+    fn quit(&mut self, id: ClientId, reason: &[u8]) {
+        if let Some(user) = self.client_mut(id).and_then(|client| client.user.take()) {
+            self.happen(Event::Quit { user, reason: reason.into() });
+        }
+    }
+
+    /// Makes a client wait that has sent faster than it may.
+    fn slow_down(&mut self, id: ClientId) {
+        let (now, flood) = (self.now, &self.settings.flood);
+        let (interval, burst) = (milliseconds(flood.interval), u64::from(flood.burst));
+        let Some(client) = self.client_mut(id) else { return };
+        if interval == 0 || client.closing || !client.privileges.is_empty() {
+            return;
+        }
+        client.spent_until = Timestamp(client.spent_until.max(now).0 + interval);
+        let ahead = client.spent_until.since(now);
+        if ahead > burst * interval {
+            self.effects.push(Effect::Pause(id, Duration::from_millis(ahead - burst * interval)));
+        }
+    }
+}
+
+/// What is wrong with a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Invalid {
+    /// It is longer than lines may be.
+    TooLong,
+    /// It is not UTF-8.
+    NotUtf8,
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    duration.as_millis().try_into().unwrap_or(u64::MAX)
+}

@@ -1,0 +1,143 @@
+//! What the core cannot answer by itself: passwords take long to check, and the history is in a file.
+
+use crate::server::names::{Key, Name};
+use crate::server::speech::Speech;
+use crate::server::timestamp::Timestamp;
+use crate::settings::Privilege;
+
+/// A question of the core, for one client. Each gets one [`Answer`].
+#[derive(Debug)]
+pub enum Request {
+    /// Whether this is the server's password. [`Answer::Password`].
+    ServerPassword(Vec<u8>),
+    /// Whether this is an operator's password. [`Answer::Oper`].
+    Oper {
+        /// What `OPER` was given.
+        name: Name,
+        /// Likewise.
+        password: Vec<u8>,
+    },
+    /// A login by SASL begins. [`Answer::Challenge`] or [`Answer::Login`].
+    SaslStart(Name),
+    /// What the client answers to the last challenge; empty to one that is empty. The same answers.
+    SaslRespond(Vec<u8>),
+    /// The client has given up; [`Answer::Login`] with [`LoginFailure::Aborted`].
+    SaslAbort,
+    /// A new account. [`Answer::Registered`].
+    Register {
+        /// Its name.
+        account: Name,
+        /// Of no less than the length that the settings have.
+        password: Vec<u8>,
+    },
+    /// What was said. [`Answer::History`].
+    History(HistoryQuery),
+    /// Where something was said between two times: channels of these, and conversations of `of`. [`Answer::Targets`].
+    Targets {
+        /// Whose conversations.
+        of: Key,
+        /// Which channels.
+        channels: Vec<Key>,
+        /// After this.
+        after: Timestamp,
+        /// Before this.
+        before: Timestamp,
+        /// At most so many.
+        limit: usize,
+    },
+    /// A line is to be kept before its sender gets it back. [`Answer::Kept`].
+    Keep(Box<Record>),
+}
+
+/// What a [`Request`] brought.
+#[derive(Debug)]
+pub enum Answer {
+    /// Whether the password was right.
+    Password(bool),
+    /// What the operator may do; nothing if name or password were wrong.
+    Oper(Option<Vec<Privilege>>),
+    /// What the client is to respond to.
+    Challenge(Vec<u8>),
+    /// The account as it is written, or why not.
+    Login(Result<Name, LoginFailure>),
+    /// The account as it is written, or why not.
+    Registered(Result<Name, RegisterFailure>),
+    /// In the order of time; none if there is no such place in the history.
+    History(Option<Vec<Record>>),
+    /// The last time that something was said in each, in the order of time.
+    Targets(Vec<(Name, Timestamp)>),
+    /// Whether the line is kept.
+    Kept(bool),
+}
+
+/// Why nobody is logged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LoginFailure {
+    /// Name or password are wrong, or what was sent makes no sense.
+    Refused,
+    /// The client has given up.
+    Aborted,
+    /// The mechanism is not one of these.
+    Mechanism,
+    /// Not now: too many attempts, or the accounts cannot be read.
+    Unavailable,
+}
+
+/// Why there is no new account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegisterFailure {
+    /// There is one of that name.
+    Exists,
+    /// The password is shorter than it may be.
+    WeakPassword,
+    /// Too many from this address.
+    TooMany,
+    /// The accounts cannot be written.
+    Unavailable,
+}
+
+/// A line of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where it was said: the key of a channel, or those of two who talk, in their order, with a comma between.
+    pub target: Key,
+    /// What was said, and by whom.
+    pub speech: Speech,
+    /// The target as it was written.
+    pub shown: Name,
+}
+
+/// Which part of the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// As [`Record::target`].
+    pub target: Key,
+    /// Which lines of it.
+    pub which: Which,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// Which lines of a target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The last, those after this place alone if there is one.
+    Latest(Option<Place>),
+    /// The last before it.
+    Before(Place),
+    /// The first after it.
+    After(Place),
+    /// Those on both sides of it, and itself.
+    Around(Place),
+    /// Those between two, from the first on; the second may be the earlier one.
+    Between(Place, Place),
+}
+
+/// A place in the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// That of this line.
+    Msgid(Name),
+    /// That of this time.
+    Time(Timestamp),
+}
