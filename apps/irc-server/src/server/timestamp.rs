@@ -1,3 +1,5 @@
+use std::time::SystemTime;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 
@@ -6,6 +8,13 @@ use serde::{Deserialize, Serialize};
 pub struct Timestamp(pub u64);
 
 impl Timestamp {
+    /// What a clock shows, such as [`Reactor::time_of_day`](reactor::Reactor::time_of_day).
+    #[must_use]
+    pub fn of(time: SystemTime) -> Self {
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Self(since.as_millis().try_into().unwrap_or(u64::MAX))
+    }
+
     /// Whole seconds, as numerics such as 329 have them.
     #[must_use]
     pub fn seconds(self) -> u64 {
