@@ -2,7 +2,8 @@
 //!
 //! [`IrcReceiver::factory`] makes a factory of your [`IrcHandler`], which is called with each [`Message`] and sends
 //! [`MessageBuilder`]s through its [`Irc`]. [`Message::parse`] alone reads a line that came in another way, in a message of a
-//! web socket. Twisted's `words.protocols.irc`.
+//! web socket. [`IrcClientReceiver::factory`] makes one of clients, whose [`IrcClientHandler`] hears of what happens on
+//! the network. Twisted's `words.protocols.irc`.
 //!
 //! ```
 //! use protocols::irc::{Irc, IrcHandler, IrcReceiver, Message, MessageBuilder};
@@ -24,6 +25,7 @@
 //! ```
 
 pub(crate) mod case_mapping;
+pub(crate) mod client;
 pub(crate) mod ctcp;
 pub(crate) mod handle;
 pub(crate) mod handler;
@@ -36,6 +38,9 @@ pub(crate) mod server_support;
 pub(crate) mod splitter;
 
 pub use case_mapping::CaseMapping;
+pub use client::handle::{IrcClient, IrcClientKind};
+pub use client::handler::{IrcClientHandler, OnCtcpQuery};
+pub use client::{IrcClientFactory, IrcClientReceiver};
 pub use ctcp::{Ctcp, low_dequote, low_quote};
 pub use handle::{Irc, IrcKind};
 pub use handler::IrcHandler;
