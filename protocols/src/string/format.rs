@@ -36,6 +36,36 @@ pub(crate) struct Prefix {
 }
 
 impl StringFormat {
+    /// Takes the first string off `bytes`; `None` if it is incomplete. It is for bytes that no connection of a reactor
+    /// brings: those of a file, a datagram, a buffer of another framework.
+    ///
+    /// ```
+    /// use protocols::string::StringFormat;
+    ///
+    /// let mut bytes = &b"5:hello,3:w"[..];
+    /// assert_eq!(StringFormat::Netstring.split_off_first(&mut bytes, 99)?, Some(&b"hello"[..]));
+    /// assert_eq!(StringFormat::Netstring.split_off_first(&mut bytes, 99)?, None);
+    /// assert_eq!(bytes, b"3:w");
+    /// # Ok::<(), protocols::string::StringError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As soon as the bytes show it: if the string is longer than `max_length` bytes, or they are not of this format.
+    pub fn split_off_first<'a>(self, bytes: &mut &'a [u8], max_length: usize) -> Result<Option<&'a [u8]>, StringError> {
+        let first = &bytes[..bytes.len().min(self.longest_prefix())];
+        let Some(prefix) = self.read_prefix(first, max_length)? else { return Ok(None) };
+        let Some((string, behind)) = bytes[prefix.bytes..].split_at_checked(prefix.length) else { return Ok(None) };
+        match behind.strip_prefix(self.suffix()) {
+            Some(rest) => {
+                *bytes = rest;
+                Ok(Some(string))
+            }
+            None if behind.is_empty() => Ok(None),
+            None => Err(StringError::NoComma),
+        }
+    }
+
     /// The bytes after a string.
     pub(crate) fn suffix(self) -> &'static [u8] {
         if self == Self::Netstring { b"," } else { b"" }

@@ -250,6 +250,23 @@ proptest! {
     }
 
     #[test]
+    fn bytes_at_hand_give_the_same_strings_as_those_that_come(
+        format in prop::sample::select(&FORMATS[..]),
+        max_length in prop_oneof![0..12_usize, Just(usize::MAX)],
+        bytes in vec(prop_oneof![0..4_u8, b'0'..b'4', Just(b':'), Just(b','), any::<u8>()], 0..60),
+    ) {
+        let (mut rest, mut strings) = (&bytes[..], Vec::new());
+        let error = loop {
+            match format.split_off_first(&mut rest, max_length) {
+                Ok(Some(string)) => strings.push(string.to_vec()),
+                Ok(None) => break None,
+                Err(error) => break Some(error),
+            }
+        };
+        prop_assert_eq!((strings, error), split(StringSplitter { format, max_length }, &[&bytes]));
+    }
+
+    #[test]
     fn what_is_sent_is_received(
         format in prop::sample::select(&FORMATS[..]),
         strings in vec(vec(any::<u8>(), 0..255), 0..6),
