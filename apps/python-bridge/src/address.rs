@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt as _;
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyTuple};
 use reactor::Address;
 use reactor::address::UnixAddress;
 
@@ -23,6 +23,18 @@ pub(crate) fn to_python(py: Python<'_>, address: &Address) -> PyResult<Py<PyAny>
         Address::Unix(name) => Ok(unix_name(py, name)),
         _ => Ok(py.None()),
     }
+}
+
+/// `(host, port)`, where the name of the interface stands behind a link-local host.
+pub(crate) fn of_datagram<'py>(py: Python<'py>, address: SocketAddr) -> PyResult<Bound<'py, PyTuple>> {
+    let host = match address {
+        SocketAddr::V6(v6) if v6.scope_id() != 0 => {
+            let interface = py.import("socket")?.call_method1("if_indextoname", (v6.scope_id(),))?;
+            format!("{}%{interface}", v6.ip())
+        }
+        _ => address.ip().to_string(),
+    };
+    (host, address.port()).into_pyobject(py)
 }
 
 fn unix_name(py: Python<'_>, name: &UnixAddress) -> Py<PyAny> {

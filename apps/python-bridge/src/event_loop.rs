@@ -7,11 +7,12 @@ use pyo3::prelude::*;
 use reactor::{Reactor, Transport};
 use send_wrapper::SendWrapper;
 
+use crate::datagrams::{DatagramPort, Datagrams};
 use crate::descriptor::duplicate;
 use crate::factory::Factory;
 use crate::port::{self, NativePort};
 use crate::protocol::PythonProtocol;
-use crate::running::{Running, call_python, on_behalf_of};
+use crate::running::{Running, call_python};
 use crate::stream::Stream;
 use crate::timer::{Timer, seconds};
 use crate::waker::Waker;
@@ -105,16 +106,16 @@ impl EventLoop {
     fn adopt(&self, descriptor: RawFd, stream: Py<Stream>) -> PyResult<()> {
         let bounded = self.bounded;
         let factory = move |transport: Transport| {
-            let mut built = None;
-            on_behalf_of(stream.as_any(), |py| {
-                if stream.call_method0(py, "_build")?.is_truthy(py)? {
-                    built = Some(PythonProtocol::carried(stream.bind(py), transport, bounded));
-                }
-                Ok(())
-            });
-            built
+            PythonProtocol::carried(transport, bounded, stream.as_any(), |py| stream.call_method0(py, "_build"))
         };
         Ok(self.reactor.adopt_stream_connection(duplicate(descriptor)?, factory)?)
+    }
+
+    /// Receives datagrams on a duplicate of a bound socket, for `port`, which sends by it.
+    fn receive(&self, descriptor: RawFd, port: &Bound<'_, DatagramPort>) -> PyResult<()> {
+        let socket = duplicate(descriptor)?;
+        self.reactor.adopt_datagram_port(socket, |transport| Datagrams::carried(port, transport))?;
+        Ok(())
     }
 }
 

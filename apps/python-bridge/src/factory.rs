@@ -2,13 +2,11 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use reactor::{Protocol, Reactor, SharedFactory, Transport, share};
+use reactor::{Reactor, SharedFactory, Transport, share};
 
 use crate::address;
 use crate::event_loop::EventLoop;
 use crate::protocol::PythonProtocol;
-use crate::running::call_python;
-use crate::stream::Stream;
 
 /// A factory in Rust that Python gives to `reactor.listenTCP`, or to an endpoint, beside those of its own. No byte of its
 /// connections goes through Python. A module of Python's exports one in five lines:
@@ -96,17 +94,11 @@ impl Twisted {
     /// A factory of Python's as one of Rust's.
     pub fn factory(&self, factory: Py<PyAny>) -> impl reactor::Factory + use<> {
         let reactor = Python::attach(|py| self.reactor.clone_ref(py));
-        move |transport: Transport| -> Option<Box<dyn Protocol>> {
-            let mut built = None;
-            call_python(|py| {
-                let peer = address::to_python(py, &transport.peer())?;
-                let stream = reactor.call_method1(py, "_carry", (&factory, peer))?;
-                if !stream.is_none(py) {
-                    built = Some(PythonProtocol::carried(stream.bind(py).cast::<Stream>()?, transport, true));
-                }
-                Ok(())
-            });
-            built
+        move |transport: Transport| {
+            let peer = transport.peer();
+            PythonProtocol::carried(transport, true, &factory, |py| {
+                reactor.call_method1(py, "_carry", (&factory, address::to_python(py, &peer)?))
+            })
         }
     }
 }

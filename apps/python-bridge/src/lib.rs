@@ -4,6 +4,7 @@
 //! keeps time, accepts and watches, all by `reactor`'s public API.
 
 mod address;
+mod datagrams;
 mod descriptor;
 mod event_loop;
 mod factory;
@@ -13,7 +14,9 @@ mod producing;
 mod protocol;
 mod running;
 mod stream;
+mod strings;
 mod timer;
+mod undelivered;
 mod waker;
 mod watch;
 
@@ -46,6 +49,8 @@ const NAME: &str = "reactor_bridge._native";
 #[pymodule(gil_used = true)]
 mod _native {
     #[pymodule_export]
+    use super::datagrams::DatagramPort;
+    #[pymodule_export]
     use super::event_loop::EventLoop;
     #[pymodule_export]
     use super::factory::Factory;
@@ -57,6 +62,8 @@ mod _native {
     use super::running::current;
     #[pymodule_export]
     use super::stream::Stream;
+    #[pymodule_export]
+    use super::strings::StringFramer;
     #[pymodule_export]
     use super::timer::Timer;
     #[pymodule_export]

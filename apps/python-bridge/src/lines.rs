@@ -1,4 +1,4 @@
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 
 use memchr::memmem;
 use pyo3::intern;
@@ -6,24 +6,14 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
 use crate::stream::Stream;
+use crate::undelivered::{Buffer, Undelivered};
 
 /// The framing of `reactor_bridge.receivers.LineReceiver`: Twisted's, step by step, with the buffer and the search in Rust.
 #[pyclass(module = "reactor_bridge._native", subclass, unsendable, frozen)]
 #[derive(Default)]
 pub(crate) struct LineFramer {
-    buffer: RefCell<Buffer>,
+    undelivered: Undelivered,
     raw: Cell<bool>,
-    paused: Cell<bool>,
-    is_busy: Cell<bool>,
-}
-
-#[derive(Default)]
-struct Buffer {
-    bytes: Vec<u8>,
-    /// Where what was not delivered begins.
-    start: usize,
-    /// How much of that holds no delimiter.
-    searched: usize,
 }
 
 #[pymethods]
@@ -47,52 +37,43 @@ impl LineFramer {
 
     #[getter]
     fn get_paused(&self) -> bool {
-        self.paused.get()
+        self.undelivered.paused.get()
     }
 
     #[setter]
     fn set_paused(&self, paused: bool) {
-        self.paused.set(paused);
+        self.undelivered.paused.set(paused);
     }
 
     #[getter]
     fn _buffer<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, self.buffer.borrow().rest())
+        PyBytes::new(py, self.undelivered.buffer().rest())
     }
 
     /// Forgets what was not delivered, and returns it.
     #[pyo3(name = "clearLineBuffer")]
     fn clear_line_buffer<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
-        PyBytes::new(py, &self.buffer.borrow_mut().take())
+        PyBytes::new(py, &self.undelivered.buffer().take())
     }
 
     /// Delivers lines, or raw data, as far as the receiver is not paused.
     #[pyo3(name = "dataReceived")]
     fn data_received(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<Option<Py<PyAny>>> {
         let this = slf.borrow();
-        this.buffer.borrow_mut().bytes.extend_from_slice(data);
-        if this.is_busy.replace(true) {
-            return Ok(None);
-        }
-        let delivered = deliver(slf, &this);
-        this.is_busy.set(false);
-        delivered
+        this.undelivered.receive(data, || deliver(slf, &this))
     }
 }
 
 fn deliver(slf: &Bound<'_, LineFramer>, this: &LineFramer) -> PyResult<Option<Py<PyAny>>> {
     let py = slf.py();
-    let mut limits = None;
-    while !this.paused.get() && !this.buffer.borrow().rest().is_empty() {
+    while !this.undelivered.paused.get() && !this.undelivered.is_empty() {
         let answer = if this.raw.get() {
-            let data = PyBytes::new(py, &this.buffer.borrow_mut().take());
+            let data = PyBytes::new(py, &this.undelivered.buffer().take());
             slf.call_method1(intern!(py, "rawDataReceived"), (data,))?
         } else {
-            let (delimiter, max_length) = match &limits {
-                Some(limits) => limits,
-                None => &*limits.insert(limits_of(slf)?),
-            };
-            let next = this.buffer.borrow_mut().next(py, delimiter.as_bytes(), *max_length);
+            // Each time: a handler may have set others.
+            let (delimiter, max_length) = limits_of(slf)?;
+            let next = next(py, &mut this.undelivered.buffer(), delimiter.as_bytes(), max_length);
             match next {
                 Next::Line(line) => {
                     let answer = slf.call_method1(intern!(py, "lineReceived"), (line,))?;
@@ -140,49 +121,21 @@ enum Next<'py> {
     Incomplete,
 }
 
-impl Buffer {
-    fn rest(&self) -> &[u8] {
-        &self.bytes[self.start..]
-    }
-
-    fn take(&mut self) -> Vec<u8> {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.drain(..self.start);
-        *self = Self::default();
-        bytes
-    }
-
-    fn next<'py>(&mut self, py: Python<'py>, delimiter: &[u8], max_length: usize) -> Next<'py> {
-        let rest = &self.bytes[self.start..];
-        // A delimiter may have begun at the end of what was searched before.
-        let from = self.searched.saturating_sub(delimiter.len().saturating_sub(1));
-        match memmem::find(&rest[from..], delimiter).map(|at| from + at) {
-            Some(end) if end <= max_length => {
-                let line = PyBytes::new(py, &rest[..end]);
-                self.skip(end + delimiter.len());
-                Next::Line(line)
-            }
-            None if rest.len() < max_length.saturating_add(delimiter.len()) => {
-                self.searched = rest.len();
-                self.compact();
-                Next::Incomplete
-            }
-            _ => Next::TooLong(PyBytes::new(py, &self.take())),
+fn next<'py>(py: Python<'py>, buffer: &mut Buffer, delimiter: &[u8], max_length: usize) -> Next<'py> {
+    let rest = buffer.rest();
+    // A delimiter may have begun at the end of what was searched before.
+    let from = buffer.searched(delimiter).saturating_sub(delimiter.len().saturating_sub(1));
+    match memmem::find(&rest[from..], delimiter).map(|at| from + at) {
+        Some(end) if end <= max_length => {
+            let line = PyBytes::new(py, &rest[..end]);
+            buffer.skip(end + delimiter.len());
+            Next::Line(line)
         }
-    }
-
-    fn skip(&mut self, len: usize) {
-        self.start += len;
-        self.searched = 0;
-        if self.start == self.bytes.len() {
-            self.bytes.clear();
-            self.start = 0;
+        None if rest.len() < max_length.saturating_add(delimiter.len()) => {
+            buffer.set_searched(delimiter);
+            buffer.compact();
+            Next::Incomplete
         }
-    }
-
-    /// Moves what waits for its end to the front.
-    fn compact(&mut self) {
-        self.bytes.drain(..self.start);
-        self.start = 0;
+        _ => Next::TooLong(PyBytes::new(py, &buffer.take())),
     }
 }

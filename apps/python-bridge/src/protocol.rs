@@ -9,26 +9,38 @@ use crate::stream::Stream;
 /// Calls the Python protocol that a [`Stream`] leads to.
 pub(crate) struct PythonProtocol {
     stream: Py<Stream>,
-    object: Py<PyAny>,
 }
 
 impl PythonProtocol {
-    /// The protocol of a connection that `stream` is the transport of from here on. Unless it is `bounded`, what is unsent
-    /// has no limit, and the peer is read however much that is, as in Twisted.
-    pub(crate) fn carried(stream: &Bound<'_, Stream>, transport: Transport, bounded: bool) -> Box<dyn Protocol> {
-        if !bounded {
-            transport.set_output_limit(usize::MAX);
-            transport.set_read_ahead(true);
-        }
-        stream.borrow().attach(transport);
-        Box::new(Self { stream: stream.clone().unbind(), object: stream.clone().into_any().unbind() })
+    /// The protocol of a connection whose transport, a [`Stream`], `make` has Python make, on behalf of `object`; `None` if
+    /// it makes none. Unless it is `bounded`, what is unsent has no limit, and the peer is read however much that is, as in
+    /// Twisted.
+    pub(crate) fn carried(
+        transport: Transport,
+        bounded: bool,
+        object: &Py<PyAny>,
+        make: impl FnOnce(Python<'_>) -> PyResult<Py<PyAny>>,
+    ) -> Option<Box<dyn Protocol>> {
+        on_behalf_of(object, |py| {
+            let Some(stream) = make(py)?.extract::<Option<Py<Stream>>>(py)? else { return Ok(None) };
+            if !bounded {
+                transport.set_output_limit(usize::MAX);
+                transport.set_read_ahead(true);
+            }
+            stream.borrow(py).attach(transport);
+            Ok(Some(Box::new(Self { stream }) as Box<dyn Protocol>))
+        })?
     }
 
-    fn call(&self, call: impl FnOnce(&Bound<'_, Stream>) -> PyResult<()>) {
-        on_behalf_of(&self.object, |py| {
+    /// `None` if Python has let an exception through, which is the end of the connection.
+    fn call<T>(&self, call: impl FnOnce(&Bound<'_, Stream>) -> PyResult<T>) -> Option<T> {
+        on_behalf_of(self.stream.as_any(), |py| {
             let stream = self.stream.bind(py);
-            call(stream).or_else(|error| Stream::failed(stream, error))
-        });
+            match call(stream) {
+                Ok(answer) => Ok(Some(answer)),
+                Err(error) => Stream::failed(stream, error).map(|()| None),
+            }
+        })?
     }
 
     /// Everything that was written has left.
@@ -52,12 +64,7 @@ impl Protocol for PythonProtocol {
     }
 
     fn eof_received(&mut self) -> OnEof {
-        let mut answer = OnEof::Close;
-        self.call(|stream| {
-            answer = Stream::received_eof(stream)?;
-            Ok(())
-        });
-        answer
+        self.call(Stream::received_eof).unwrap_or(OnEof::Close)
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {

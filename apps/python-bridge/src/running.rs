@@ -62,36 +62,38 @@ impl Drop for Entered {
     }
 }
 
-/// Calls Python on behalf of `object`, which logs are then about. What the call lets through leaves the loop.
-pub(crate) fn on_behalf_of(object: &Py<PyAny>, call: impl FnOnce(Python<'_>) -> PyResult<()>) {
+/// Calls Python on behalf of `object`, which logs are then about. What the call lets through leaves the loop, and `None` is
+/// the answer.
+pub(crate) fn on_behalf_of<T>(object: &Py<PyAny>, call: impl FnOnce(Python<'_>) -> PyResult<T>) -> Option<T> {
     Python::attach(|py| {
         let before = CURRENT.replace(Some(object.clone_ref(py)));
         let called = call(py);
         let current = CURRENT.replace(before);
         drop(current);
-        note(py, called);
-    });
+        note(py, called)
+    })
 }
 
 /// Calls Python on behalf of nobody.
 pub(crate) fn call_python(call: impl FnOnce(Python<'_>) -> PyResult<()>) {
-    Python::attach(|py| {
-        let called = call(py);
-        note(py, called);
-    });
+    Python::attach(|py| note(py, call(py)));
 }
 
-fn note(py: Python<'_>, called: PyResult<()>) {
-    RUNNING.with_borrow(|running| match (running, called) {
-        (Some(running), Ok(())) => running.called.set(true),
-        (Some(running), Err(error)) => {
+fn note<T>(py: Python<'_>, called: PyResult<T>) -> Option<T> {
+    RUNNING.with_borrow(|running| {
+        if let Some(running) = running {
             running.called.set(true);
-            running.error.replace(Some(error));
-            running.interrupt();
         }
-        (None, Err(error)) => error.write_unraisable(py, None),
-        (None, Ok(())) => {}
-    });
+        match (running, called) {
+            (_, Ok(answer)) => return Some(answer),
+            (Some(running), Err(error)) => {
+                running.error.replace(Some(error));
+                running.interrupt();
+            }
+            (None, Err(error)) => error.write_unraisable(py, None),
+        }
+        None
+    })
 }
 
 /// The object whose callback the reactor is making, for the context of logs.

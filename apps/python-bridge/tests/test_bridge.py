@@ -182,6 +182,201 @@ class Programs(unittest.TestCase):
         )
         self.assertEqual(said, ["b'HELLO\\r\\nBYE\\r\\n'"])
 
+    def test_a_handler_of_lines_sets_what_ends_the_next_line(self):
+        said = self.run_program(
+            """
+            from reactor_bridge.receivers import LineReceiver
+
+            class Lines(LineReceiver):
+                def lineReceived(self, line):
+                    print(line)
+                    self.delimiter, self.MAX_LENGTH = b";", 3
+                def lineLengthExceeded(self, rest):
+                    print("too long", rest)
+
+            lines = Lines()
+            lines.dataReceived(b"one\\r\\ntwo;three")
+            lines.dataReceived(b";four")
+            """
+        )
+        self.assertEqual(said, ["b'one'", "b'two'", "too long b'three'", "b''", "too long b'four'"])
+
+    def test_strings_are_framed_by_rust(self):
+        said = self.run_program(
+            """
+            from reactor_bridge import receivers
+            from twisted.internet.testing import StringTransport
+            from twisted.protocols.basic import StringTooLongError
+
+            def pausing(receiver):
+                class Pausing(receiver):
+                    MAX_LENGTH = 5
+                    def stringReceived(self, string):
+                        print(type(self).__bases__[0].__name__, string)
+                        self.pauseProducing()
+                strings = Pausing()
+                strings.makeConnection(StringTransport())
+                return strings
+
+            class LittleEndian(receivers.Int16StringReceiver):
+                structFormat = "<H"
+
+            for receiver in (receivers.Int8StringReceiver, receivers.Int32StringReceiver, LittleEndian):
+                strings = pausing(receiver)
+                for string in (b"one", b"", b"three", b"too long"):
+                    strings.sendString(string)
+                strings.dataReceived(strings.transport.value())
+                strings.dataReceived(b"more")
+                strings.resumeProducing()
+                strings.resumeProducing()
+                print(strings.transport.disconnecting, len(strings.recvd))
+                strings.resumeProducing()
+                print(strings.transport.disconnecting)
+
+            class Odd(receivers.Int32StringReceiver):
+                structFormat = "!Q"
+
+            for odd in (lambda: Odd().dataReceived(bytes(8)), lambda: pausing(receivers.Int8StringReceiver).sendString(bytes(256))):
+                try:
+                    odd()
+                except (ValueError, StringTooLongError) as exception:
+                    print(type(exception).__name__)
+            """
+        )
+        expected = []
+        for receiver, prefix in (("Int8StringReceiver", 1), ("Int32StringReceiver", 4), ("LittleEndian", 2)):
+            expected += [f"{receiver} {string}" for string in (b"one", b"", b"three")]
+            expected += [f"False {prefix + 8 + 4}", "True"]
+        self.assertEqual(said, [*expected, "ValueError", "StringTooLongError"])
+
+    def test_a_netstring_that_is_none_ends_the_connection(self):
+        said = self.run_program(
+            """
+            from reactor_bridge.receivers import NetstringReceiver
+            from twisted.internet.testing import StringTransport
+
+            class Strings(NetstringReceiver):
+                MAX_LENGTH = 5
+                def stringReceived(self, string):
+                    print(string)
+
+            for stream in (b"5:three,0:,4:four;", b"1:a,6", b"01:a,"):
+                strings = Strings()
+                strings.makeConnection(StringTransport())
+                for at in range(len(stream)):
+                    strings.dataReceived(stream[at:at + 1])
+                    if strings.brokenPeer:
+                        print(len(stream) - at - 1)
+                        break
+                print(strings.brokenPeer, strings.transport.disconnecting)
+                strings.makeConnection(StringTransport())
+                strings.dataReceived(b"2:ok,")
+                print(strings.brokenPeer)
+            """
+        )
+        ending = ["1 True", "b'ok'", "0"]
+        expected = ["b'three'", "b''", "0", *ending, "b'a'", "0", *ending, "3", *ending]
+        self.assertEqual(said, expected)
+
+    def test_datagrams_go_both_ways(self):
+        said = self.run_program(
+            """
+            from twisted.internet import error
+
+            class Echo(protocol.DatagramProtocol):
+                def datagramReceived(self, data, peer):
+                    if data == b"raise":
+                        raise ValueError("broken")
+                    self.transport.write(data.upper(), peer)
+
+            class Client(protocol.DatagramProtocol):
+                def startProtocol(self):
+                    self.transport.connect("127.0.0.1", server.getHost().port)
+                    self.transport.write(b"raise")
+                    self.transport.write(bytearray(b"hello, and more"), ("127.0.0.1", server.getHost().port))
+                def datagramReceived(self, data, peer):
+                    print(data, peer == ("127.0.0.1", server.getHost().port))
+                    for datagram, address in ((bytes(70000), None), (b"", ("127.0.0.1", 1)), (b"", ("::1", 1))):
+                        try:
+                            self.transport.write(datagram, address)
+                        except (error.MessageLengthError, AssertionError) as exception:
+                            print(type(exception).__name__)
+                    server.stopListening().addCallback(lambda _: self.transport.writeSequence([b"an", b"yone?"], None))
+                def connectionRefused(self):
+                    print("refused")
+                    reactor.stop()
+
+            server = reactor.listenUDP(0, Echo(), interface="127.0.0.1")
+            reactor.listenUDP(0, Client(), interface="127.0.0.1", maxPacketSize=5)
+            reactor.run()
+            """
+        )
+        errors = ["MessageLengthError", "AssertionError", "AssertionError"]
+        self.assertEqual(said, ["b'HELLO' True", *errors, "refused"])
+
+    def test_a_port_that_has_stopped_can_be_opened_again_at_once(self):
+        said = self.run_program(
+            """
+            from twisted.internet.defer import gatherResults
+
+            def reopened(listen):
+                port = listen(0)
+                number = port.getHost().port
+                return port.stopListening().addCallback(lambda _: listen(number).getHost().port == number)
+
+            def tcp(number):
+                return reactor.listenTCP(number, protocol.Factory.forProtocol(protocol.Protocol), interface="127.0.0.1")
+
+            def udp(number):
+                return reactor.listenUDP(number, protocol.DatagramProtocol(), interface="127.0.0.1")
+
+            both = gatherResults([reopened(tcp), reopened(udp)])
+            both.addCallback(print).addBoth(lambda _: reactor.stop())
+            reactor.run()
+            """
+        )
+        self.assertEqual(said, ["[True, True]"])
+
+    def test_a_port_for_both_families_names_peers_in_its_own(self):
+        said = self.run_program(
+            """
+            class Echo(protocol.DatagramProtocol):
+                def datagramReceived(self, data, peer):
+                    print(data, peer[0])
+                    self.transport.write(b"answer", peer)
+
+            class Client(protocol.DatagramProtocol):
+                def startProtocol(self):
+                    self.transport.write(b"question", ("127.0.0.1", server.getHost().port))
+                def datagramReceived(self, data, peer):
+                    print(data, peer[0])
+                    reactor.stop()
+
+            server = reactor.listenUDP(0, Echo(), interface="::")
+            reactor.listenUDP(0, Client(), interface="127.0.0.1")
+            reactor.run()
+            """
+        )
+        self.assertEqual(said, ["b'question' ::ffff:127.0.0.1", "b'answer' 127.0.0.1"])
+
+    def test_a_port_that_is_connected_to_itself_hears_itself(self):
+        said = self.run_program(
+            """
+            class Both(protocol.DatagramProtocol):
+                def startProtocol(self):
+                    host = self.transport.getHost()
+                    self.transport.connect(host.host, host.port)
+                    self.transport.write(b"hello")
+                def datagramReceived(self, data, peer):
+                    print(data)
+                    reactor.stop()
+
+            reactor.listenUDP(0, Both(), interface="127.0.0.1")
+            reactor.run()
+            """
+        )
+        self.assertEqual(said, ["b'hello'"])
+
     def test_twistd_knows_it_by_name(self):
         said = said_by(
             "from twisted.application.reactors import getReactorTypes, installReactor\n"

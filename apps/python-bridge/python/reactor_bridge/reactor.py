@@ -12,7 +12,7 @@ from twisted.internet.main import installReactor
 from twisted.internet.posixbase import PosixReactorBase, _ContinuousPolling, _PollLikeMixin
 from twisted.logger import Logger
 
-from reactor_bridge import tcp, unix
+from reactor_bridge import tcp, udp, unix
 from reactor_bridge._native import EventLoop
 from reactor_bridge.log_context import with_lazy_context
 
@@ -21,7 +21,7 @@ _log = Logger(namespace="reactor_bridge.reactor")
 
 @implementer(IReactorFDSet)
 class RustReactor(PosixReactorBase, _PollLikeMixin):
-    """TCP, UNIX sockets, timers and calls from threads by the native loop; the rest by Twisted on its watching."""
+    """TCP, UDP, UNIX sockets, timers and calls from threads by the native loop; the rest by Twisted on its watching."""
 
     # For _PollLikeMixin: poll's numbers.
     _POLL_IN = 1
@@ -194,6 +194,18 @@ class RustReactor(PosixReactorBase, _PollLikeMixin):
         protocol = factory.buildProtocol(tcp.address_of(peer))
         return protocol and tcp.Server(protocol, peer, None, 0, self)
 
+    # IReactorUDP, IReactorMulticast
+
+    def listenUDP(self, port, protocol, interface="", maxPacketSize=8192):
+        p = udp.Port(port, protocol, interface, maxPacketSize, self)
+        p.startListening()
+        return p
+
+    def listenMulticast(self, port, protocol, interface="", maxPacketSize=8192, listenMultiple=False):
+        p = udp.MulticastPort(port, protocol, interface, maxPacketSize, self, listenMultiple)
+        p.startListening()
+        return p
+
     # IReactorUNIX
 
     def listenUNIX(self, address, factory, backlog=50, mode=0o666, wantPID=0):
@@ -222,6 +234,13 @@ class RustReactor(PosixReactorBase, _PollLikeMixin):
         if addressFamily == socket.AF_UNIX:
             return unix.adopt(self, fileDescriptor, factory)
         return tcp.adopt(self, fileDescriptor, addressFamily, factory)
+
+    def adoptDatagramPort(self, fileDescriptor, addressFamily, protocol, maxPacketSize=8192):
+        if addressFamily not in (socket.AF_INET, socket.AF_INET6):
+            raise error.UnsupportedAddressFamily(addressFamily)
+        p = udp.Port._fromListeningDescriptor(self, fileDescriptor, addressFamily, protocol, maxPacketSize=maxPacketSize)
+        p.startListening()
+        return p
 
     def _check_family(self, family):
         if family not in self._supportedAddressFamilies:

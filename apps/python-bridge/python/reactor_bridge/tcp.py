@@ -183,8 +183,8 @@ class Server(tcp._TLSServerMixin, Connection):
         return f"<{self.protocol.__class__.__name__} #{self.sessionno} on {where}>"
 
     def _build(self):
-        """An adopted connection has its protocol; False if it was given up meanwhile."""
-        return bool(self.connected)
+        """An adopted connection has its protocol; None if it was given up meanwhile."""
+        return self if self.connected else None
 
     def _made(self):
         try:
@@ -307,20 +307,20 @@ class BaseClient(tcp._BaseBaseClient, tcp._TLSClientMixin, Connection):
         self.reactor._loop.adopt(self._connecting.fileno(), self)
 
     def _build(self):
-        """Build the protocol. False if the attempt was given up meanwhile."""
+        """Build the protocol. None if the attempt was given up meanwhile."""
         if not hasattr(self, "connector"):
-            return False
+            return None
         try:
             self.protocol = self.connector.buildProtocol(self.getPeer())
         except Exception:
             log.err()
             self.failIfNotConnected(error.ConnectError(string=Failure()))
-            return False
+            return None
         self._connecting.close()
         self._connecting = None
         self.connected = True
         self.reactor._natives.add(self)
-        return True
+        return self
 
     def _made(self):
         if self.protocol is None:

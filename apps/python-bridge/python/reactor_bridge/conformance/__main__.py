@@ -23,8 +23,8 @@ _INTERNET = "twisted.internet.test."
 QUICK = [
     (BUILT, _INTERNET + name)
     for name in ("test_core", "test_tcp", "test_unix", "test_udp", "test_time", "test_threads", "test_socket", "test_fdset")
-] + [(GLOBAL, "twisted.test." + name) for name in ("test_tcp", "test_policies", "test_internet")]
-QUICK.append((RECEIVERS, "twisted.protocols.test.test_basic"))
+] + [(GLOBAL, "twisted.test." + name) for name in ("test_tcp", "test_udp", "test_policies", "test_internet")]
+QUICK += [(RECEIVERS, module) for module in ("twisted.protocols.test.test_basic", "twisted.test.test_amp")]
 
 FULL = (
     QUICK
@@ -32,7 +32,6 @@ FULL = (
     + [
         (GLOBAL, module)
         for module in (
-            "twisted.test.test_udp",
             "twisted.test.test_unix",
             "twisted.test.test_ftp",
             "twisted.test.test_process",

@@ -7,6 +7,8 @@ NOT_RUN = {
 
 _ORDER = "has both ends in one process, and counts on the accepting one being called first: nothing promises that"
 
+_PARSER = "calls a private method of Twisted's parser"
+
 #: Tests that apply to nothing here.
 NOT_APPLICABLE = {
     "*.AbortConnectionTests_*.test_fullWriteBuffer": _ORDER,
@@ -14,6 +16,9 @@ NOT_APPLICABLE = {
     "*.AbortSSLConnectionTests_*.test_resumeProducing*": _ORDER,
     "*.TCPConnectionTestsBuilder_*.test_connectionLostAfterPausedTransport": _ORDER,
     "*.TCPConnectionTestsBuilder_*.test_doubleHalfClose": _ORDER,
+    "*.NetstringReceiverTests.test_consumeLength*": _PARSER,
+    "*.NetstringReceiverTests.test_receiveNetstringPortions_1": _PARSER,
+    "*.NetstringReceiverTests.test_receiveTwoNetstrings": _PARSER,
     "*.test_lostFileDescriptor": "replaces a descriptor that is watched; the reactor polls a duplicate, which stays what it was",
     "twisted.test.test_tcp.HalfCloseTests.testCloseWriteCloser": "reads a private list of Twisted's transports",
 }

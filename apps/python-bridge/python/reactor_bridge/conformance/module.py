@@ -38,7 +38,8 @@ def _set_up(mode, reactor):
 
         from reactor_bridge import receivers
 
-        basic.LineReceiver = receivers.LineReceiver
+        for name in receivers.__all__:
+            setattr(basic, name, getattr(receivers, name))
 
 
 def run(mode, reactor, module):
