@@ -246,7 +246,7 @@ impl World {
     fn check_agreement(&self) {
         let mut views = self.nodes.iter().map(|(name, node)| (name, node.toy.view()));
         let Some((first, agreed)) = views.next() else { return };
-        assert!(agreed.is_of(self.nodes.keys()), "{first} knows others than those that run: {agreed:?}");
+        assert!(agreed.lives.keys().eq(self.nodes.keys()), "{first} knows others than those that run: {agreed:?}");
         for (name, view) in views {
             assert_eq!(view, agreed, "{name} differs from {first}");
         }

@@ -45,15 +45,9 @@ struct Snapshot {
 /// What all nodes are to agree on.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct View {
-    lives: BTreeMap<NodeName, Life>,
+    /// The nodes that are up.
+    pub(crate) lives: BTreeMap<NodeName, Life>,
     registers: BTreeMap<u8, Value>,
-}
-
-impl View {
-    /// Whether it has these nodes, and no other.
-    pub(crate) fn is_of<'a>(&self, nodes: impl Iterator<Item = &'a NodeName>) -> bool {
-        self.lives.keys().eq(nodes)
-    }
 }
 
 impl Toy {

@@ -9,6 +9,8 @@
 //! what the server needs: the events of each other node in its order, none twice, and a snapshot where some were lost. It knows
 //! nothing of IRC: events, snapshots and registers are bytes to it.
 //!
+//! A [`Log`] keeps what must not be lost, in the same NATS.
+//!
 //! Nothing here elects or votes. Each node alone changes its own users, and tells the others. What belongs to no node is kept
 //! in registers, which merge to the same whatever the order. A node that is not heard of for ten seconds is down; it may be well, and
 //! say the same of us. When they hear of each other again, they exchange snapshots.
@@ -16,8 +18,10 @@
 pub mod bus;
 mod envelope;
 mod link;
+mod log;
 mod node_name;
 
 pub use bus::Bus;
 pub use link::{Delivery, Link, Options, Output, Owner, Stats};
+pub use log::{Log, LogEntry, LogError, LogLimits, LogReader};
 pub use node_name::{NodeName, NodeNameError};

@@ -1,71 +1,38 @@
-use std::collections::VecDeque;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 
 use crate::cluster::bus::BusEvent;
+use crate::cluster::bus::queue::Queue;
 
-/// Messages that may wait for their node.
-const MAX_MESSAGES: usize = 65_536;
-/// Bytes that these may have.
-const MAX_BYTES: usize = 64 << 20;
-
-/// The events of a bus that its node has not taken yet. Bounded: what finds no room is lost, and a
-/// [`Gap`](BusEvent::Gap) stands in its place.
+/// The events of a bus that its node has not taken yet. What finds no room is lost, and behind the others comes a
+/// [`Gap`](BusEvent::Gap).
 #[derive(Debug, Default)]
-pub(super) struct Inbox(Mutex<State>);
-
-#[derive(Debug, Default)]
-struct State {
-    events: VecDeque<BusEvent>,
-    messages: usize,
-    bytes: usize,
-    waker: Option<Waker>,
+pub(super) struct Inbox {
+    events: Queue<BusEvent>,
+    has_gap: AtomicBool,
 }
 
 impl Inbox {
     pub(super) fn push(&self, event: BusEvent) {
-        let mut state = self.lock();
-        if let BusEvent::Message(message) = &event {
-            if state.messages >= MAX_MESSAGES || state.bytes + message.len() > MAX_BYTES {
-                if state.events.back() != Some(&BusEvent::Gap) {
-                    state.events.push_back(BusEvent::Gap);
-                }
-                return;
-            }
-            state.messages += 1;
-            state.bytes += message.len();
-        } else if state.events.back() == Some(&event) {
-            return;
-        }
-        state.events.push_back(event);
-        let waker = state.waker.take();
-        drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
+        let bytes = if let BusEvent::Message(message) = &event { message.len() } else { 0 };
+        if !self.events.push(event, bytes) {
+            // The queue is not empty, so its reader comes.
+            self.has_gap.store(true, Ordering::Relaxed);
         }
     }
 
     pub(super) fn poll(&self, context: &mut Context<'_>) -> Poll<BusEvent> {
-        let mut state = self.lock();
-        let Some(event) = state.events.pop_front() else {
-            state.waker = Some(context.waker().clone());
-            return Poll::Pending;
-        };
-        if let BusEvent::Message(message) = &event {
-            state.messages -= 1;
-            state.bytes -= message.len();
+        match self.events.poll(context) {
+            Poll::Pending if self.has_gap.swap(false, Ordering::Relaxed) => Poll::Ready(BusEvent::Gap),
+            polled => polled,
         }
-        Poll::Ready(event)
-    }
-
-    /// Nothing that panics is called under the lock, so what it protects is whole.
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::task::Waker;
+
     use bytes::Bytes;
 
     use super::*;
@@ -82,7 +49,7 @@ mod tests {
     #[test]
     fn a_node_that_takes_nothing_is_told_once_that_messages_were_lost() {
         let inbox = Inbox::default();
-        let message = BusEvent::Message(Bytes::from(vec![0; MAX_BYTES / 4]));
+        let message = BusEvent::Message(Bytes::from(vec![0; Queue::<BusEvent>::MAX_BYTES / 4]));
         for _ in 0..10 {
             inbox.push(message.clone());
         }
@@ -96,9 +63,9 @@ mod tests {
     #[test]
     fn very_many_small_messages_are_bounded_too() {
         let inbox = Inbox::default();
-        for _ in 0..MAX_MESSAGES + 10 {
+        for _ in 0..Queue::<BusEvent>::MAX_ITEMS + 10 {
             inbox.push(BusEvent::Message(Bytes::new()));
         }
-        assert_eq!(take_all(&inbox).len(), MAX_MESSAGES + 1);
+        assert_eq!(take_all(&inbox).len(), Queue::<BusEvent>::MAX_ITEMS + 1);
     }
 }

@@ -2,9 +2,12 @@
 
 mod in_process;
 mod inbox;
+mod nats;
+mod queue;
 mod simulated;
 
 pub use in_process::{InProcess, InProcessBus};
+pub use nats::{Nats, NatsError};
 pub use simulated::{Faults, Simulated, SimulatedBus};
 
 use std::task::{Context, Poll};
