@@ -32,3 +32,14 @@ pub enum Effect {
     /// The settings are read again.
     Reload,
 }
+
+impl Effect {
+    /// The client that it concerns, if any.
+    #[must_use]
+    pub fn client(&self) -> Option<ClientId> {
+        match self {
+            Self::Send(id, _) | Self::Close(id) | Self::Pause(id, _) | Self::Ask(id, _) => Some(*id),
+            Self::Keep(_) | Self::Publish(_) | Self::Ban(_) | Self::Unban(_) | Self::Reload => None,
+        }
+    }
+}

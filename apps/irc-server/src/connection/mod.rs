@@ -1,0 +1,13 @@
+//! Connections: they bring lines to the [`Server`](crate::server::Server), and carry out what it wants done.
+//!
+//! All threads of the program share one server behind a lock ([`Node`]). Each has a [`Hub`] with its own connections. What one
+//! thread's client causes for another thread's goes through a queue, in the order in which the server wanted it.
+
+mod hub;
+mod node;
+mod session;
+mod wire;
+
+pub use hub::Hub;
+pub use node::Node;
+pub use session::Session;

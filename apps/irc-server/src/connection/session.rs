@@ -1,0 +1,115 @@
+use std::time::Duration;
+
+use protocols::irc::{Irc, IrcHandler, Message, ParseError};
+use protocols::tls::TlsInfo;
+use reactor::{Address, CloseReason, Transport};
+
+use crate::connection::hub::Hub;
+use crate::connection::wire::Wire;
+use crate::server::request::Answer;
+use crate::server::{ClientId, Invalid, Peer};
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Session {
+    hub: Hub,
+    wire: Wire,
+    id: Option<ClientId>,
+    /// Why no line is delivered now: it waits for an answer, or has sent too fast, or both.
+    waits: bool,
+    slowed: bool,
+}
+
+impl Session {
+    /// A session whose lines are those of a stream.
+    pub fn new(hub: &Hub, irc: Irc) -> Self {
+        Self { hub: hub.clone(), wire: Wire::Stream(irc), id: None, waits: false, slowed: false }
+    }
+
+    /// It waits for an answer from now on.
+    pub(super) fn wait(&mut self) {
+        self.waits = true;
+        self.wire.pause();
+    }
+
+    /// The answer is there.
+    pub(super) fn answered(&mut self, answer: Answer) {
+        self.waits = false;
+        if let Some(id) = self.id {
+            let hub = self.hub.clone();
+            hub.call(Some(self), |server, now| server.answered(now, id, answer));
+        }
+        self.resume();
+    }
+
+    /// It has sent too fast, and waits for this long.
+    pub(super) fn slow_down(&mut self, delay: Duration) {
+        self.slowed = true;
+        self.wire.pause();
+        self.wire.call_later(delay, |this: &mut Self| {
+            this.slowed = false;
+            this.resume();
+        });
+    }
+
+    fn resume(&self) {
+        if !self.waits && !self.slowed {
+            self.wire.resume();
+        }
+    }
+
+    pub(super) fn wire(&self) -> &Wire {
+        &self.wire
+    }
+
+    pub(super) fn id(&self) -> Option<ClientId> {
+        self.id
+    }
+}
+
+impl IrcHandler for Session {
+    fn connection_made(&mut self) {
+        let hub = self.hub.clone();
+        let transport = self.wire.transport();
+        transport.set_output_limit(hub.output_limit());
+        let peer = peer_of(transport);
+        self.id = Some(hub.connected(self.wire.clone(), peer));
+    }
+
+    fn message_received(&mut self, message: &Message<'_>) {
+        if let Some(id) = self.id {
+            let hub = self.hub.clone();
+            hub.call(Some(self), |server, now| server.received(now, id, message));
+        }
+    }
+
+    fn line_rejected(&mut self, _line: &[u8], _error: ParseError) {
+        // Empty lines among them, which some clients send.
+    }
+
+    fn line_too_long(&mut self) {
+        if let Some(id) = self.id {
+            let hub = self.hub.clone();
+            hub.call(Some(self), |server, now| server.received_invalid(now, id, Invalid::TooLong));
+        }
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        if let Some(id) = self.id.take() {
+            let reason = if reason.is_clean() { "Connection closed".into() } else { reason.to_string() };
+            self.hub.clone().disconnected(id, reason.as_bytes());
+        }
+    }
+}
+
+/// What is known of the other side.
+fn peer_of(transport: &Transport) -> Peer {
+    let address = match transport.peer() {
+        Address::Inet(address) => Some(address.ip()),
+        _ => None,
+    };
+    let tls = TlsInfo::of(transport);
+    let fingerprint = tls.as_ref().and_then(|tls| tls.peer_fingerprint()).map(|fingerprint| fingerprint.to_string());
+    // Nobody listens to what does not leave the machine.
+    Peer { address, secure: tls.is_some() || address.is_none(), fingerprint }
+}
