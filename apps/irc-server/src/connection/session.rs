@@ -7,7 +7,7 @@ use reactor::{Address, CloseReason, Transport};
 use crate::connection::hub::Hub;
 use crate::connection::wire::Wire;
 use crate::server::request::Answer;
-use crate::server::{ClientId, Invalid, Peer};
+use crate::server::{ClientId, Peer};
 
 /// A client's connection.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl IrcHandler for Session {
     fn line_too_long(&mut self) {
         if let Some(id) = self.id {
             let hub = self.hub.clone();
-            hub.call(Some(self), |server, now| server.received_invalid(now, id, Invalid::TooLong));
+            hub.call(Some(self), |server, now| server.received_too_long(now, id));
         }
     }
 

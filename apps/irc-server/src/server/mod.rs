@@ -32,7 +32,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use protocols::irc::Message;
+use protocols::irc::{Message, MessageBuilder, numeric};
 use slab::Slab;
 
 use crate::server::channel::Channel;
@@ -202,13 +202,10 @@ impl Server {
         self.slow_down(id);
     }
 
-    /// A client has sent a line that is none: too long, or not UTF-8.
-    pub fn received_invalid(&mut self, now: Timestamp, id: ClientId, invalid: Invalid) {
+    /// A client has sent a line that is longer than lines may be.
+    pub fn received_too_long(&mut self, now: Timestamp, id: ClientId) {
         self.now = now;
-        match invalid {
-            Invalid::TooLong => self.numeric(id, "417", |line| line.trailing("Input line was too long")),
-            Invalid::NotUtf8 => self.fail(id, "*", "INVALID_UTF8", &[], "Message rejected, because it is not UTF-8"),
-        }
+        self.numeric(id, numeric::ERR_INPUTTOOLONG, |line| line.trailing("Input line was too long"));
         self.slow_down(id);
     }
 
@@ -323,7 +320,7 @@ impl Server {
         let Some(client) = self.client(id).filter(|client| !client.closing) else { return };
         let address = client.peer.address.map_or_else(|| "localhost".into(), |address| address.to_string());
         let text = [b"Closing link: (", address.as_bytes(), b") [", reason, b"]"].concat();
-        self.send_message(id, protocols::irc::MessageBuilder::new("ERROR").trailing(text));
+        self.send_message(id, MessageBuilder::new("ERROR").trailing(text));
         self.effects.push(Effect::Close(id));
         if let Some(client) = self.client_mut(id) {
             client.closing = true;
@@ -351,15 +348,6 @@ impl Server {
             self.effects.push(Effect::Pause(id, Duration::from_millis(ahead - burst * interval)));
         }
     }
-}
-
-/// What is wrong with a line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Invalid {
-    /// It is longer than lines may be.
-    TooLong,
-    /// It is not UTF-8.
-    NotUtf8,
 }
 
 fn milliseconds(duration: Duration) -> u64 {

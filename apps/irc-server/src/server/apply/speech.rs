@@ -14,14 +14,19 @@ impl Server {
     /// Tells all whom it is said to, but not the speaker.
     pub(super) fn apply_speech(&mut self, user: Uid, to: &Target, speech: &Speech) {
         let speaker = self.users.get(&user).and_then(|user| user.client);
-        let Some((clients, shown)) = self.listeners(to) else { return };
-        let clients: Vec<_> = clients.into_iter().filter(|&client| Some(client) != speaker).collect();
+        let Some((mut clients, shown)) = self.listeners(to) else { return };
+        if matches!(to, Target::Channel { .. }) {
+            clients.retain(|&client| Some(client) != speaker);
+        }
         let clients = match speech.kind {
             Kind::Tagmsg => self.with_caps(&clients, Caps::MESSAGE_TAGS),
             Kind::Privmsg | Kind::Notice => clients,
         };
         let line = said(speech, &shown);
+        // Those that talk to themselves hear it as if somebody else had said it; the echo alone answers their command.
+        let current = self.current.take();
         self.send_all(&clients, &line);
+        self.current = current;
     }
 
     /// The clients of this node that hear what is said to a target, and how the target is written.

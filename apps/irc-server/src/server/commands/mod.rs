@@ -29,7 +29,7 @@ struct Caller {
 pub(super) fn dispatch(server: &mut Server, id: ClientId, message: &Message<'_>) {
     let command = message.command().to_ascii_uppercase();
     if std::str::from_utf8(message.params().concat().as_slice()).is_err() {
-        server.received_invalid(server.now, id, crate::server::Invalid::NotUtf8);
+        server.fail(id, &command, "INVALID_UTF8", &[], "Message rejected, because it is not UTF-8");
         return;
     }
     match &*command {

@@ -16,7 +16,8 @@ impl Server {
         let Some(channels) = message.param(0) else {
             return self.end_of_names(caller, b"*");
         };
-        for channel in entries(channels).take(self.settings.limits.targets) {
+        // One channel a command, as `TARGMAX` says.
+        if let Some(channel) = entries(channels).next() {
             self.tell_names(caller, channel);
         }
     }

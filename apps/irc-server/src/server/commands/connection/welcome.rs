@@ -80,7 +80,7 @@ impl Server {
             "SAFELIST".into(),
             format!("STATUSMSG={}", text(&prefixes)),
             format!(
-                "TARGMAX=JOIN:,KICK:1,LIST:,NAMES:{targets},NOTICE:{targets},PART:,PRIVMSG:{targets},TAGMSG:{targets},WHOIS:1"
+                "TARGMAX=JOIN:,KICK:1,LIST:,NAMES:1,NOTICE:{targets},PART:,PRIVMSG:{targets},TAGMSG:{targets},WHOIS:1"
             ),
             format!("TOPICLEN={}", limits.topic_length),
             format!("USERLEN={}", limits.user_length),
