@@ -1,25 +1,77 @@
 //! An IRC server: one program that needs nothing else, on one machine or on many.
 
-use std::io;
-use std::sync::Arc;
-use std::time::{Duration, UNIX_EPOCH};
+mod announcement;
+mod arguments;
+mod certificate;
+mod configuration;
+mod endpoints;
+mod log;
+mod numbers;
+mod services;
 
-use irc_server::connection::{Hub, Node, Session};
-use irc_server::server::Timestamp;
-use irc_server::settings::Settings;
-use protocols::irc::IrcReceiver;
-use reactor::Reactor;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
 
-fn main() -> io::Result<()> {
-    let port: u16 = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(6667);
-    let mut settings = Settings { server_name: "My.Little.Server".into(), ..Settings::default() };
-    settings.flood.interval = Duration::ZERO;
-    settings.limits.clients_per_address = 1_000_000;
-    let reactor = Reactor::new()?;
-    let now = reactor.time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let output = settings.limits.output_bytes;
-    let node = Node::new(Arc::new(settings), Timestamp(now.as_millis() as u64));
-    let hub = Hub::new(&node, &reactor, output);
-    reactor.listen_tcp(port, IrcReceiver::factory(move |irc| Session::new(&hub, irc)))?;
-    reactor.run()
+use clap::Parser as _;
+use irc_server::settings::DEFAULT_FILE;
+use protocols::auth::{PasswordHash, ScramVerifier};
+use reactor::service::Runner;
+
+use crate::arguments::Arguments;
+use crate::configuration::Configuration;
+use crate::services::Program;
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    if arguments.print_config {
+        return exit_code(print(DEFAULT_FILE.trim_end()));
+    }
+    if arguments.hash_password {
+        return exit_code(hash_password());
+    }
+    let configuration = Configuration::of(&arguments);
+    let settings = match configuration.read() {
+        Ok(settings) => settings,
+        Err(error) => return exit_code(Err(io::Error::other(error))),
+    };
+    if arguments.check_config {
+        return exit_code(print("the settings are right"));
+    }
+    let log = log::start(&arguments);
+    let mut runner = Runner::new("irc-server");
+    if let Some(path) = &arguments.handover {
+        runner = runner.handover(path);
+    }
+    if let Some(user) = &arguments.user {
+        runner = runner.user(user);
+    }
+    let program = Program::new(configuration, settings, log);
+    runner.threads(arguments.threads()).run(|reactor| program.services(reactor))
+}
+
+/// Reads a password, and prints what is kept of it.
+fn hash_password() -> io::Result<()> {
+    let mut password = String::new();
+    io::stdin().read_line(&mut password)?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(io::Error::other("there is no password on standard input"));
+    }
+    print(&PasswordHash::from(ScramVerifier::new(password)).to_text())
+}
+
+/// Prints a line.
+fn print(text: &str) -> io::Result<()> {
+    writeln!(io::stdout(), "{text}")
+}
+
+fn exit_code(result: io::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // If standard error is closed, there is nowhere to report to.
+            let _ = writeln!(io::stderr(), "irc-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }

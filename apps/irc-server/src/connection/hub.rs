@@ -1,44 +1,40 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 use std::task::Poll;
-use std::time::{Duration, UNIX_EPOCH};
 
 use futures_channel::mpsc::UnboundedReceiver;
 use futures_util::StreamExt as _;
 use futures_util::future::poll_fn;
 use reactor::Reactor;
 
-use crate::connection::node::Node;
+use crate::connection::logins::Logins;
+use crate::connection::node::{Node, Wanted};
 use crate::connection::session::Session;
 use crate::connection::wire::Wire;
-use crate::server::request::{Answer, LoginFailure, RegisterFailure, Request};
 use crate::server::{ClientId, Effect, Peer, Server, Timestamp};
 
-/// How often the server looks for clients that are silent.
-const TICK: Duration = Duration::from_secs(1);
-
 /// The connections of one thread.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Hub(Rc<Inner>);
 
-#[derive(Debug)]
 struct Inner {
     node: Node,
     reactor: Reactor,
     thread: u16,
+    logins: Logins,
     wires: RefCell<HashMap<ClientId, Wire>>,
     /// What clients of other threads cause for those of this one.
     from_others: RefCell<UnboundedReceiver<Effect>>,
     /// What is to be carried out; kept for its memory.
-    effects: RefCell<Vec<Effect>>,
-    output_limit: usize,
+    wanted: RefCell<Vec<Wanted>>,
 }
 
 impl Hub {
     /// The hub of the reactor's thread.
     #[must_use]
-    pub fn new(node: &Node, reactor: &Reactor, output_limit: usize) -> Self {
+    pub fn new(node: &Node, reactor: &Reactor) -> Self {
         let number = reactor.thread_number();
         let hub = Self(Rc::new(Inner {
             from_others: RefCell::new(node.join(number)),
@@ -46,14 +42,11 @@ impl Hub {
             reactor: reactor.clone(),
             // There are never so many threads that it does not fit.
             thread: u16::try_from(number).unwrap_or(u16::MAX),
+            logins: Logins::new(node),
             wires: RefCell::default(),
-            effects: RefCell::default(),
-            output_limit,
+            wanted: RefCell::default(),
         }));
         hub.listen_to_others();
-        if number == 0 {
-            hub.tick();
-        }
         hub
     }
 
@@ -63,7 +56,7 @@ impl Hub {
             loop {
                 let next = hub.0.from_others.borrow_mut().poll_next_unpin(cx);
                 match next {
-                    Poll::Ready(Some(effect)) => hub.carry_out(None, effect),
+                    Poll::Ready(Some(effect)) => hub.carry_out(None, Wanted::Effect(effect)),
                     Poll::Ready(None) => return Poll::Ready(()),
                     Poll::Pending => return Poll::Pending,
                 }
@@ -71,22 +64,21 @@ impl Hub {
         }));
     }
 
-    fn tick(&self) {
-        let hub = self.clone();
-        self.0.reactor.call_later(TICK, move || {
-            hub.call(None, Server::tick);
-            hub.tick();
-        });
-    }
-
     /// The time of day.
-    fn now(&self) -> Timestamp {
-        let since = self.0.reactor.time_of_day().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp(since.as_millis().try_into().unwrap_or(u64::MAX))
+    pub(super) fn now(&self) -> Timestamp {
+        Timestamp::of(self.0.reactor.time_of_day())
     }
 
-    pub(super) fn output_limit(&self) -> usize {
-        self.0.output_limit
+    pub(super) fn node(&self) -> &Node {
+        &self.0.node
+    }
+
+    pub(super) fn reactor(&self) -> &Reactor {
+        &self.0.reactor
+    }
+
+    pub(super) fn logins(&self) -> &Logins {
+        &self.0.logins
     }
 
     pub(super) fn connected(&self, wire: Wire, peer: Peer) -> ClientId {
@@ -109,23 +101,33 @@ impl Hub {
         question: impl FnOnce(&mut Server, Timestamp) -> R,
     ) -> R {
         let now = self.now();
-        let mut effects = self.0.effects.take();
+        let mut wanted = self.0.wanted.take();
         let mut shared = self.0.node.lock();
         let result = question(&mut shared.server, now);
-        shared.share_out(self.0.thread, &mut effects);
+        shared.share_out(self.0.node.store(), self.0.thread, &mut wanted);
         drop(shared);
         // What others have caused was wanted before.
         while let Ok(effect) = self.0.from_others.borrow_mut().try_recv() {
-            self.carry_out(session.as_deref_mut(), effect);
+            self.carry_out(session.as_deref_mut(), Wanted::Effect(effect));
         }
-        for effect in effects.drain(..) {
-            self.carry_out(session.as_deref_mut(), effect);
+        for wanted in wanted.drain(..) {
+            self.carry_out(session.as_deref_mut(), wanted);
         }
-        self.0.effects.replace(effects);
+        self.0.wanted.replace(wanted);
         result
     }
 
-    fn carry_out(&self, session: Option<&mut Session>, effect: Effect) {
+    fn carry_out(&self, session: Option<&mut Session>, wanted: Wanted) {
+        let effect = match wanted {
+            Wanted::Effect(effect) => effect,
+            Wanted::Kept(id, committed) => {
+                if let Some(session) = session.filter(|session| session.id() == Some(id)) {
+                    session.wait();
+                    self.wait_until_kept(session, committed);
+                }
+                return;
+            }
+        };
         match effect {
             Effect::Send(id, line) => {
                 if let Some(wire) = self.0.wires.borrow().get(&id) {
@@ -149,20 +151,17 @@ impl Hub {
                     self.ask(session, request);
                 }
             }
-            Effect::Keep(_) | Effect::Publish(_) | Effect::Ban(_) | Effect::Unban(_) | Effect::Reload => {}
+            Effect::Ban(ban) => drop(self.0.node.store().add_ban(*ban)),
+            Effect::Unban(mask) => drop(self.0.node.store().remove_ban(&mask)),
+            Effect::Reload => self.reload_in_background(),
+            // Lines go to the store where effects are shared out.
+            Effect::Keep(_) | Effect::Publish(_) => {}
         }
     }
+}
 
-    fn ask(&self, session: &Session, request: Request) {
-        let answer = match request {
-            Request::Keep(_) => Answer::Kept(true),
-            Request::History(_) => Answer::History(None),
-            Request::Targets { .. } => Answer::Targets(Vec::new()),
-            Request::Oper { .. } => Answer::Oper(None),
-            Request::ServerPassword(_) => Answer::Password(false),
-            Request::Register { .. } => Answer::Registered(Err(RegisterFailure::Unavailable)),
-            _ => Answer::Login(Err(LoginFailure::Unavailable)),
-        };
-        session.wire().defer(async move { answer }, Session::answered);
+impl fmt::Debug for Hub {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hub").field("thread", &self.0.thread).finish_non_exhaustive()
     }
 }

@@ -3,11 +3,16 @@
 //! All threads of the program share one server behind a lock ([`Node`]). Each has a [`Hub`] with its own connections. What one
 //! thread's client causes for another thread's goes through a queue, in the order in which the server wanted it.
 
+mod answers;
 mod hub;
+mod logins;
 mod node;
+mod registration_limit;
 mod session;
+mod upkeep;
 mod wire;
 
 pub use hub::Hub;
-pub use node::Node;
+pub use node::{Node, Numbers};
 pub use session::Session;
+pub use upkeep::Upkeep;

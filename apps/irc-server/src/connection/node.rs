@@ -1,13 +1,27 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 
-use crate::server::{Effect, Server, Timestamp};
-use crate::settings::Settings;
+use crate::connection::registration_limit::RegistrationLimit;
+use crate::server::request::Request;
+use crate::server::{ClientId, Effect, Server, Timestamp};
+use crate::settings::{Settings, SettingsError};
+use crate::store::{Pending, Store};
 
 /// What all threads of the program share.
-#[derive(Clone, Debug)]
-pub struct Node(Arc<Mutex<Shared>>);
+#[derive(Clone)]
+pub struct Node(Arc<Inner>);
+
+struct Inner {
+    shared: Mutex<Shared>,
+    settings: RwLock<Arc<Settings>>,
+    read_settings: Box<dyn Fn() -> Result<Settings, SettingsError> + Send + Sync>,
+    store: Store,
+    registrations: Mutex<RegistrationLimit>,
+    lines_received: AtomicU64,
+}
 
 /// The server, and the way to each thread. A thread sends to others while it has the lock, so that what they are sent is in
 /// the server's order.
@@ -17,17 +31,95 @@ pub(super) struct Shared {
     threads: Vec<Option<UnboundedSender<Effect>>>,
 }
 
+/// What is to be carried out by a thread.
+pub(super) enum Wanted {
+    Effect(Effect),
+    /// A client waits until its line is kept.
+    Kept(ClientId, Pending<()>),
+}
+
+/// What there is now, and what there was since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Numbers {
+    /// Connections to this node.
+    pub clients: usize,
+    /// Users of the network that this node knows.
+    pub users: usize,
+    /// Channels.
+    pub channels: usize,
+    /// Lines that clients have sent.
+    pub lines_received: u64,
+}
+
 impl Node {
-    /// A node that has no connection, and no thread yet.
+    /// A node that has no connection, and no thread yet. `read_settings` reads the settings when somebody wants them read
+    /// again; it may block.
     #[must_use]
-    pub fn new(settings: Arc<Settings>, now: Timestamp) -> Self {
-        Self(Arc::new(Mutex::new(Shared { server: Server::new(settings, now), threads: Vec::new() })))
+    pub fn new(
+        settings: Arc<Settings>,
+        store: Store,
+        read_settings: impl Fn() -> Result<Settings, SettingsError> + Send + Sync + 'static,
+        now: Timestamp,
+    ) -> Self {
+        let server = Server::new(Arc::clone(&settings), now);
+        Self(Arc::new(Inner {
+            shared: Mutex::new(Shared { server, threads: Vec::new() }),
+            settings: RwLock::new(settings),
+            read_settings: Box::new(read_settings),
+            store,
+            registrations: Mutex::default(),
+            lines_received: AtomicU64::default(),
+        }))
+    }
+
+    /// Accounts, bans and history.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.0.store
+    }
+
+    /// The settings as they are now.
+    #[must_use]
+    pub fn settings(&self) -> Arc<Settings> {
+        Arc::clone(&self.0.settings.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How much there is.
+    #[must_use]
+    pub fn numbers(&self) -> Numbers {
+        let Shared { server, .. } = &*self.lock();
+        Numbers {
+            clients: server.clients(),
+            users: server.users(),
+            channels: server.channels(),
+            lines_received: self.0.lines_received.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(super) fn count_line(&self) {
+        self.0.lines_received.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn read_settings(&self) -> Result<Settings, SettingsError> {
+        (self.0.read_settings)()
+    }
+
+    /// Goes by these settings from now on.
+    pub(super) fn set_settings(&self, settings: Settings) {
+        let settings = Arc::new(settings);
+        self.0.store.set_history(settings.history.clone());
+        self.lock().server.set_settings(Arc::clone(&settings));
+        *self.0.settings.write().unwrap_or_else(PoisonError::into_inner) = settings;
+    }
+
+    pub(super) fn registrations(&self) -> MutexGuard<'_, RegistrationLimit> {
+        self.0.registrations.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The server, for as long as nobody else asks it anything. A panic while somebody did leaves it as it was then: one
     /// command is half done, and everybody else goes on.
     pub(super) fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A thread of this number takes part. What others cause for its clients comes here.
@@ -43,18 +135,30 @@ impl Node {
 }
 
 impl Shared {
-    /// Sends what the server wants done for clients of other threads to these; the rest is this thread's.
-    pub(super) fn share_out(&mut self, thread: u16, own: &mut Vec<Effect>) {
+    /// Sends what the server wants done for clients of other threads to these; the rest is this thread's. Lines go to the
+    /// store at once, so that whoever asks the server after this finds them in the history.
+    pub(super) fn share_out(&mut self, store: &Store, thread: u16, own: &mut Vec<Wanted>) {
         for effect in self.server.effects() {
-            match effect.client().map(|client| client.thread) {
-                Some(other) if other != thread => {
+            let other = effect.client().map(|client| client.thread).filter(|other| *other != thread);
+            match (other, effect) {
+                (Some(other), effect) => {
                     // A thread that has ended has no clients.
                     if let Some(Some(sender)) = self.threads.get(usize::from(other)) {
                         let _ = sender.unbounded_send(effect);
                     }
                 }
-                _ => own.push(effect),
+                (None, Effect::Keep(record)) => drop(store.append(vec![*record], None)),
+                (None, Effect::Ask(id, Request::Keep(record))) => {
+                    own.push(Wanted::Kept(id, store.append(vec![*record], None)));
+                }
+                (None, effect) => own.push(Wanted::Effect(effect)),
             }
         }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").field("settings", &self.settings()).finish_non_exhaustive()
     }
 }

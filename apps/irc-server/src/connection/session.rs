@@ -1,5 +1,7 @@
+use std::future::ready;
 use std::time::Duration;
 
+use protocols::auth::SaslExchange;
 use protocols::irc::{Irc, IrcHandler, Message, ParseError};
 use protocols::tls::TlsInfo;
 use reactor::{Address, CloseReason, Transport};
@@ -18,12 +20,14 @@ pub struct Session {
     /// Why no line is delivered now: it waits for an answer, or has sent too fast, or both.
     waits: bool,
     slowed: bool,
+    /// A login by SASL that has begun.
+    exchange: Option<SaslExchange>,
 }
 
 impl Session {
     /// A session whose lines are those of a stream.
     pub fn new(hub: &Hub, irc: Irc) -> Self {
-        Self { hub: hub.clone(), wire: Wire::Stream(irc), id: None, waits: false, slowed: false }
+        Self { hub: hub.clone(), wire: Wire::Stream(irc), id: None, waits: false, slowed: false, exchange: None }
     }
 
     /// It waits for an answer from now on.
@@ -52,6 +56,20 @@ impl Session {
         });
     }
 
+    /// The answer is there already. The session hears it later, when it does nothing else.
+    pub(super) fn answer_later(&self, answer: Answer) {
+        self.wire.defer(ready(answer), Self::answered);
+    }
+
+    /// A login by SASL has begun, or ended.
+    pub(super) fn set_exchange(&mut self, exchange: Option<SaslExchange>) {
+        self.exchange = exchange;
+    }
+
+    pub(super) fn exchange(&self) -> Option<&SaslExchange> {
+        self.exchange.as_ref()
+    }
+
     fn resume(&self) {
         if !self.waits && !self.slowed {
             self.wire.resume();
@@ -71,12 +89,13 @@ impl IrcHandler for Session {
     fn connection_made(&mut self) {
         let hub = self.hub.clone();
         let transport = self.wire.transport();
-        transport.set_output_limit(hub.output_limit());
+        transport.set_output_limit(hub.node().settings().limits.output_bytes);
         let peer = peer_of(transport);
         self.id = Some(hub.connected(self.wire.clone(), peer));
     }
 
     fn message_received(&mut self, message: &Message<'_>) {
+        self.hub.node().count_line();
         if let Some(id) = self.id {
             let hub = self.hub.clone();
             hub.call(Some(self), |server, now| server.received(now, id, message));
@@ -105,7 +124,7 @@ impl IrcHandler for Session {
 /// What is known of the other side.
 fn peer_of(transport: &Transport) -> Peer {
     let address = match transport.peer() {
-        Address::Inet(address) => Some(address.ip()),
+        Address::Inet(address) => Some(address.ip().to_canonical()),
         _ => None,
     };
     let tls = TlsInfo::of(transport);

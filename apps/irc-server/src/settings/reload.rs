@@ -7,6 +7,10 @@ impl Settings {
     #[must_use]
     pub fn reloaded(&self, mut new: Self) -> (Self, Vec<&'static str>) {
         let mut unchanged = Vec::new();
+        // One that the server has made itself is in no file.
+        if new.cloaks.key.is_none() {
+            new.cloaks.key.clone_from(&self.cloaks.key);
+        }
         keep("[server] name", &self.server_name, &mut new.server_name, &mut unchanged);
         keep("[server] network", &self.network, &mut new.network, &mut unchanged);
         keep("[server] database", &self.database, &mut new.database, &mut unchanged);
