@@ -128,7 +128,8 @@ impl Server {
 
 /// A parameter that a numeric repeats: one that cannot stand in the middle of a line is a star.
 fn or_star(text: &[u8]) -> &[u8] {
-    if text.is_empty() || text.contains(&b' ') || text[0] == b':' { b"*" } else { text }
+    let cannot = text.is_empty() || text.contains(&b' ') || text[0] == b':' || str::from_utf8(text).is_err();
+    if cannot { b"*" } else { text }
 }
 
 /// The entries of a list with commas, without empty ones.

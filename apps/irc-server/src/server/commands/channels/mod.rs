@@ -4,6 +4,7 @@ mod invite;
 mod join;
 mod kick;
 mod list;
+mod lists;
 mod mode;
 mod names;
 mod topic;
