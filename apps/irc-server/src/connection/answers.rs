@@ -47,6 +47,12 @@ impl Hub {
                 session.answer_later(Answer::Login(Err(LoginFailure::Aborted)));
             }
             Request::Register { account, password } => self.register(session, account, password),
+            Request::Identify { account, password } => {
+                self.logins().identify(session.wire().transport(), &account, password, |this, result| {
+                    this.answered(Answer::Login(result));
+                });
+            }
+            Request::Account { account, change } => self.change_account(session, account, change),
         }
     }
 
@@ -86,12 +92,12 @@ async fn make_account(hub: &Hub, account: &[u8], password: Vec<u8>) -> Result<()
 }
 
 /// What is kept of a password. It takes long, so another thread does it.
-async fn hash(reactor: &Reactor, password: Vec<u8>) -> Option<PasswordHash> {
+pub(super) async fn hash(reactor: &Reactor, password: Vec<u8>) -> Option<PasswordHash> {
     let hashing = reactor.defer_to_thread(move || PasswordHash::from(ScramVerifier::new(password)));
     hashing.await.inspect_err(|error| tracing::error!(%error, "a password cannot be hashed")).ok()
 }
 
 /// What the store has found. That it failed is logged.
-fn found<T>(result: Result<T, StoreError>) -> Option<T> {
+pub(super) fn found<T>(result: Result<T, StoreError>) -> Option<T> {
     result.inspect_err(|error| tracing::error!(%error, "a client has no answer")).ok()
 }

@@ -37,6 +37,20 @@ impl Logins {
         })
     }
 
+    /// Checks the password of an account, and calls `call` with its name.
+    pub(super) fn identify(
+        &self,
+        transport: &Transport,
+        account: &[u8],
+        password: Vec<u8>,
+        call: impl FnOnce(&mut Session, Result<Name, LoginFailure>) + 'static,
+    ) {
+        let shown = Password::new(String::from_utf8_lossy(account), password);
+        self.portal(transport).login(transport, shown, move |this: &mut Session, result| {
+            call(this, result.map(|login| name_of(login.identity())).map_err(|error| failure(&error)));
+        });
+    }
+
     /// Checks the server's password.
     pub(super) fn check_server_password(&self, transport: &Transport, password: Vec<u8>) {
         let shown = ServerPassword(Password::new("", password));

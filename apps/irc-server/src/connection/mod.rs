@@ -3,6 +3,7 @@
 //! All threads of the program share one server behind a lock ([`Node`]). Each has a [`Hub`] with its own connections. What one
 //! thread's client causes for another thread's goes through a queue, in the order in which the server wanted it.
 
+mod account_changes;
 mod answers;
 mod hub;
 mod logins;

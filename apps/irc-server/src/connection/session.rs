@@ -70,6 +70,14 @@ impl Session {
         self.exchange.as_ref()
     }
 
+    /// Its port is being closed.
+    fn let_go(&mut self) {
+        if let Some(id) = self.id {
+            let hub = self.hub.clone();
+            hub.call(Some(self), |server, now| server.let_go(now, id, b"The server is stopping"));
+        }
+    }
+
     fn resume(&self) {
         if !self.waits && !self.slowed {
             self.wire.resume();
@@ -92,6 +100,7 @@ impl IrcHandler for Session {
         transport.set_output_limit(hub.node().settings().limits.output_bytes);
         let peer = peer_of(transport);
         self.id = Some(hub.connected(self.wire.clone(), peer));
+        self.wire.on_drain(Self::let_go);
     }
 
     fn message_received(&mut self, message: &Message<'_>) {

@@ -54,6 +54,13 @@ impl Wire {
         };
     }
 
+    /// Calls the session when its connection is asked to finish.
+    pub(super) fn on_drain(&self, call: impl FnOnce(&mut Session) + 'static) {
+        match self {
+            Self::Stream(irc) => irc.on_drain(call),
+        }
+    }
+
     pub(super) fn transport(&self) -> &Transport {
         match self {
             Self::Stream(irc) => irc.transport(),

@@ -76,6 +76,11 @@ pub(super) enum Waiting {
     SaslRefused,
     /// The account that is to be.
     Register(Name),
+    /// Likewise, by NickServ.
+    RegisterByNickServ(Name),
+    Identify,
+    /// What it has asked NickServ for.
+    Account(crate::server::commands::nickserv::Asked),
     History(crate::server::commands::history::Asked),
     Targets,
     /// Its own line, to be sent back.

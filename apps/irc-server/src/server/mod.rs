@@ -281,8 +281,19 @@ impl Server {
         self.now = now;
         let ids: Vec<_> = self.clients.iter().map(|(_, client)| client.id).collect();
         for id in ids {
+            // That each leaves is not told to all the others, who leave as well.
+            let user = self.client_mut(id).and_then(|client| client.user.take());
+            if let Some(user) = user.filter(|_| self.settings.cluster.is_some()) {
+                self.effects.push(Effect::Publish(Event::Quit { user, reason: reason.into() }));
+            }
             self.close(id, reason);
         }
+    }
+
+    /// One connection is to end.
+    pub fn let_go(&mut self, now: Timestamp, id: ClientId, reason: &[u8]) {
+        self.now = now;
+        self.close(id, reason);
     }
 
     /// An event of this node: it takes place here, and others hear of it.

@@ -30,6 +30,20 @@ pub enum Request {
         /// Of no less than the length that the settings have.
         password: Vec<u8>,
     },
+    /// A login by name and password, without SASL. [`Answer::Login`].
+    Identify {
+        /// The account.
+        account: Name,
+        /// What the client says.
+        password: Vec<u8>,
+    },
+    /// Something about the account that the client is logged in to. [`Answer::Account`].
+    Account {
+        /// Its name.
+        account: Name,
+        /// What.
+        change: AccountChange,
+    },
     /// What was said. [`Answer::History`].
     History(HistoryQuery),
     /// Where something was said between two times: channels of these, and conversations of `of`. [`Answer::Targets`].
@@ -62,12 +76,37 @@ pub enum Answer {
     Login(Result<Name, LoginFailure>),
     /// The account as it is written, or why not.
     Registered(Result<Name, RegisterFailure>),
+    /// The change is made; the certificates, if these were asked for.
+    Account(Result<Vec<String>, LoginFailure>),
     /// In the order of time; none if there is no such place in the history.
     History(Option<Vec<Record>>),
     /// The last time that something was said in each, in the order of time.
     Targets(Vec<(Name, Timestamp)>),
     /// Whether the line is kept.
     Kept(bool),
+}
+
+/// What somebody wants to change about their account, or know of it.
+#[derive(Debug)]
+pub enum AccountChange {
+    /// Another password.
+    Password {
+        /// The one before, or nothing is changed.
+        old: Vec<u8>,
+        /// Of no less than the length that the settings have.
+        new: Vec<u8>,
+    },
+    /// Who has the certificate of this fingerprint can log in by it.
+    AddCertificate(String),
+    /// The certificate of this fingerprint is no longer the account's.
+    RemoveCertificate(String),
+    /// Which certificates there are.
+    ListCertificates,
+    /// The account is removed.
+    Drop {
+        /// Its password, or nothing is changed.
+        password: Vec<u8>,
+    },
 }
 
 /// Why nobody is logged in.

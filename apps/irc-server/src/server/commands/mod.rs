@@ -7,6 +7,7 @@ mod operators;
 mod people;
 mod talk;
 
+pub(in crate::server) use connection::nickserv;
 pub(in crate::server) use people::whowas;
 pub(in crate::server) use talk::history;
 
@@ -69,6 +70,7 @@ pub(super) fn dispatch(server: &mut Server, id: ClientId, message: &Message<'_>)
         b"MONITOR" => server.monitor(caller, message),
         b"MOTD" => server.motd_command(caller, message),
         b"NAMES" => server.names(caller, message),
+        b"NICKSERV" | b"NS" => server.nickserv(caller, &message.params().join(&b' ')),
         b"NOTICE" | b"PRIVMSG" | b"TAGMSG" => server.say(caller, message),
         b"OPER" => server.oper(caller, message),
         b"PART" => server.part(caller, message),
@@ -96,6 +98,11 @@ pub(super) fn go_on(server: &mut Server, id: ClientId, waiting: Waiting, answer:
         (Waiting::Sasl, Answer::Challenge(challenge)) => server.challenge(id, &challenge),
         (Waiting::Sasl, Answer::Login(result)) => server.sasl_done(id, result),
         (Waiting::Register(account), Answer::Registered(result)) => server.registered(id, &account, result),
+        (Waiting::RegisterByNickServ(account), Answer::Registered(result)) => {
+            server.registered_by_nickserv(id, &account, result);
+        }
+        (Waiting::Identify, Answer::Login(result)) => server.identified(id, result),
+        (Waiting::Account(asked), Answer::Account(result)) => server.account_changed(id, &asked, result),
         (Waiting::History(asked), Answer::History(records)) => server.tell_history(id, &asked, records),
         (Waiting::Targets, Answer::Targets(targets)) => server.tell_targets(id, &targets),
         (Waiting::Echo(line), Answer::Kept(kept)) => server.echo(id, &line, kept),

@@ -6,6 +6,8 @@ use crate::server::Server;
 use crate::server::capabilities::Caps;
 use crate::server::ids::ClientId;
 
+use super::sasl::mechanisms;
+
 /// Room for names in one line, whatever the nick.
 const ROOM: usize = 400;
 
@@ -23,8 +25,8 @@ impl Server {
                 if client.cap_version >= 302 {
                     client.caps.set(Caps::CAP_NOTIFY, true);
                 }
-                let version = client.cap_version;
-                let listed = self.offered().map(|(cap, name)| self.with_value(cap, name, version));
+                let (version, mechanisms) = (client.cap_version, mechanisms(&client.peer).join(","));
+                let listed = self.offered().map(|(cap, name)| with_value(cap, name, version, &mechanisms));
                 let listed = listed.collect();
                 self.list_caps(id, "LS", version, listed);
             }
@@ -55,14 +57,6 @@ impl Server {
             Caps::ACCOUNT_REGISTRATION => self.settings.accounts.registration && self.settings.database.is_some(),
             _ => true,
         })
-    }
-
-    fn with_value(&self, cap: Caps, name: &str, version: u32) -> String {
-        match cap {
-            Caps::SASL if version >= 302 => format!("{name}={}", super::sasl::MECHANISMS.join(",")),
-            Caps::ACCOUNT_REGISTRATION if version >= 302 => format!("{name}=before-connect"),
-            _ => name.to_owned(),
-        }
     }
 
     fn list_caps(&mut self, id: ClientId, subcommand: &str, version: u32, names: Vec<String>) {
@@ -111,5 +105,13 @@ impl Server {
     fn cap_reply(&self, id: ClientId, subcommand: &str) -> MessageBuilder {
         let nick = self.client(id).map_or(&b"*"[..], |client| client.shown_nick());
         MessageBuilder::new("CAP").source(&self.settings.server_name).param(nick).param(subcommand)
+    }
+}
+
+fn with_value(cap: Caps, name: &str, version: u32, mechanisms: &str) -> String {
+    match cap {
+        Caps::SASL if version >= 302 => format!("{name}={mechanisms}"),
+        Caps::ACCOUNT_REGISTRATION if version >= 302 => format!("{name}=before-connect"),
+        _ => name.to_owned(),
     }
 }

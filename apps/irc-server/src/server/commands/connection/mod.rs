@@ -2,6 +2,7 @@
 
 mod accounts;
 mod cap;
+pub(in crate::server) mod nickserv;
 mod registration;
 mod sasl;
 mod welcome;

@@ -3,16 +3,21 @@
 use data_encoding::BASE64;
 use protocols::irc::{Message, MessageBuilder, numeric};
 
-use crate::server::Server;
 use crate::server::capabilities::Caps;
 use crate::server::client::{Sasl, Waiting};
 use crate::server::event::Event;
 use crate::server::ids::ClientId;
 use crate::server::names::Name;
 use crate::server::request::{LoginFailure, Request};
+use crate::server::{Peer, Server};
 
-/// Those that [`protocols::auth`] has, for clients with a password or a certificate.
-pub(super) const MECHANISMS: [&str; 3] = ["PLAIN", "SCRAM-SHA-256", "EXTERNAL"];
+/// The mechanisms that a client can use: of those that [`protocols::auth`] has, `EXTERNAL` with a certificate, and `PLAIN` where
+/// nobody else can read the password.
+pub(super) fn mechanisms(peer: &Peer) -> Vec<&'static str> {
+    let is_private = peer.secure || peer.address.is_none_or(|address| address.to_canonical().is_loopback());
+    let all = [("PLAIN", is_private), ("SCRAM-SHA-256", true), ("EXTERNAL", peer.fingerprint.is_some())];
+    all.into_iter().filter_map(|(name, can_be_used)| can_be_used.then_some(name)).collect()
+}
 
 /// An answer comes in pieces of this many bytes; a shorter one is the last.
 const PIECE: usize = 400;
@@ -62,7 +67,8 @@ impl Server {
 
     fn start_sasl(&mut self, id: ClientId, mechanism: &[u8]) {
         let mechanism = mechanism.to_ascii_uppercase();
-        if MECHANISMS.iter().any(|known| known.as_bytes() == mechanism) {
+        let mut offered = self.client(id).map(|client| mechanisms(&client.peer)).unwrap_or_default().into_iter();
+        if offered.any(|known| known.as_bytes() == mechanism) {
             self.ask(id, Waiting::Sasl, Request::SaslStart(mechanism.into()));
         } else {
             self.unknown_mechanism(id);
@@ -70,9 +76,8 @@ impl Server {
     }
 
     fn unknown_mechanism(&mut self, id: ClientId) {
-        self.numeric(id, numeric::RPL_SASLMECHS, |line| {
-            line.param(MECHANISMS.join(",")).trailing("are available SASL mechanisms")
-        });
+        let offered = self.client(id).map(|client| mechanisms(&client.peer)).unwrap_or_default().join(",");
+        self.numeric(id, numeric::RPL_SASLMECHS, |line| line.param(offered).trailing("are available SASL mechanisms"));
         self.sasl_failed(id, "SASL authentication failed: unknown mechanism");
     }
 

@@ -8,7 +8,7 @@ use crate::server::client::Waiting;
 use crate::server::commands::{Caller, or_star};
 use crate::server::ids::ClientId;
 use crate::server::line::Line;
-use crate::server::names::{Name, key, looks_like_channel};
+use crate::server::names::{Key, Name, key, looks_like_channel};
 use crate::server::request::{HistoryQuery, Place, Record, Request, Which};
 use crate::server::timestamp::Timestamp;
 
@@ -64,7 +64,6 @@ impl Server {
             let text = "Invalid message reference: timestamp=… or msgid=…";
             return self.fail(id, "CHATHISTORY", "INVALID_PARAMS", &[&subcommand], text);
         };
-        let own = self.users.get(&caller.user).map(|user| user.about.nick.clone()).unwrap_or_default();
         let conversation = if looks_like_channel(target) {
             let channel = self.channels.get(&key(target));
             if !channel.is_some_and(|channel| channel.members.contains_key(&caller.user)) {
@@ -72,8 +71,11 @@ impl Server {
                 return self.fail(id, "CHATHISTORY", "INVALID_TARGET", &context, "Messages could not be retrieved");
             }
             key(target)
-        } else {
+        } else if let Some(own) = self.proven_nick(caller) {
             history_of_two(&own, target)
+        } else {
+            let text = "Messages of two are for those who are logged in to the account of their nick";
+            return self.fail(id, "CHATHISTORY", "INVALID_TARGET", &[&*subcommand, or_star(target)], text);
         };
         let asked = Asked { subcommand, target: target.into() };
         let query = HistoryQuery { target: conversation, which, limit };
@@ -109,7 +111,8 @@ impl Server {
         };
         let Some(user) = self.users.get(&caller.user) else { return };
         let request = Request::Targets {
-            of: key(&user.about.nick),
+            // Nobody is called that.
+            of: self.proven_nick(caller).unwrap_or_default(),
             channels: user.channels.clone(),
             after: from.min(to),
             before: from.max(to),
@@ -127,6 +130,13 @@ impl Server {
             self.send(id, &line);
         }
         self.close_batch(id, batch.as_ref());
+    }
+
+    /// The key of somebody's nick, if it is that of their account. Others may have it because its owner is away.
+    fn proven_nick(&self, caller: Caller) -> Option<Key> {
+        let about = &self.users.get(&caller.user)?.about;
+        let nick = key(&about.nick);
+        about.account.as_ref().is_some_and(|account| key(account) == nick).then_some(nick)
     }
 
     fn history_limit(&self, limit: &[u8]) -> Option<usize> {

@@ -121,6 +121,12 @@ impl Server {
         if looks_like_channel(name) {
             return self.find_channel(caller, kind, prefix, name, text);
         }
+        if &*key(name) == b"nickserv" {
+            if kind == Kind::Privmsg {
+                self.nickserv(caller, text);
+            }
+            return None;
+        }
         let Some(&user) = self.nicks.get(&key(name)) else {
             if kind != Kind::Notice {
                 self.no_such_nick(caller.id, name);
