@@ -98,7 +98,7 @@ impl Toy {
                 }
             }
             Delivery::Down { node } => assert!(self.others.remove(&node).is_some(), "{node} was up"),
-            Delivery::Registers { registers } => {
+            Delivery::Registers { registers, .. } => {
                 let (register, value) = decode(&registers);
                 self.merge(register, value);
             }

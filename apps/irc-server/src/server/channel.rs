@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use crate::server::ids::{ClientId, Uid};
 use crate::server::modes::{Change, NEW_CHANNEL, STATUSES};
 use crate::server::names::Name;
@@ -9,7 +11,7 @@ use crate::server::register::{Register, Stamp};
 use crate::server::timestamp::Timestamp;
 
 /// A channel. All of it but who is in it is registers, so that nodes agree on it in whatever order they hear of changes.
-#[derive(Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Channel {
     /// As whoever made it has written it.
     pub(super) name: Name,
@@ -30,7 +32,7 @@ pub(super) struct Channel {
 }
 
 /// What a channel is about.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Topic {
     /// Empty for nothing.
     pub(super) text: Name,
@@ -41,7 +43,7 @@ pub(super) struct Topic {
 }
 
 /// Who has put an entry in a list, and when.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) struct Setter {
     /// `nick!user@host`, or a server.
     pub(super) by: Name,
@@ -50,9 +52,10 @@ pub(super) struct Setter {
 }
 
 /// Somebody in a channel.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Member {
     /// Their connection, if it is to this node.
+    #[serde(skip)]
     pub(super) client: Option<ClientId>,
     /// Whether they have each of [`STATUSES`], in that order.
     pub(super) statuses: [Register<bool>; STATUSES.len()],

@@ -20,6 +20,7 @@ mod line;
 mod modes;
 mod names;
 mod network;
+mod nodes;
 mod register;
 pub mod request;
 mod send;
@@ -49,6 +50,7 @@ pub use event::Event;
 pub use ids::{ClientId, NodeId, Uid};
 pub use modes::Change;
 pub use names::{Key, Name, key};
+pub use nodes::{Registers, Snapshot};
 pub use register::Stamp;
 pub use speech::{Kind, Speech};
 pub use timestamp::Timestamp;
@@ -80,6 +82,8 @@ pub struct Server {
     most_users: usize,
     /// The client whose command is carried out now.
     current: Option<ClientId>,
+    /// What the lines belong to that are sent now.
+    node_batch: Option<nodes::NodeBatch>,
     effects: Vec<Effect>,
 }
 
@@ -122,6 +126,7 @@ impl Server {
             bans: Vec::new(),
             most_users: 0,
             current: None,
+            node_batch: None,
             effects: Vec::new(),
         }
     }

@@ -27,6 +27,20 @@ impl<T: Default> Default for Register<T> {
     }
 }
 
+impl<T> Register<T> {
+    /// When it was set; zero if it never was.
+    pub(super) fn time(&self) -> Timestamp {
+        self.stamp.map_or(Timestamp(0), |stamp| stamp.at)
+    }
+}
+
+impl<T: Clone + PartialEq> Register<T> {
+    /// Takes over what another node knows, if that is later. Says whether the value is another one now.
+    pub(super) fn merge(&mut self, other: &Self) -> bool {
+        other.stamp.is_some_and(|stamp| self.set(other.value.clone(), stamp))
+    }
+}
+
 impl<T: PartialEq> Register<T> {
     /// A value that was set at this time.
     pub(super) fn new(value: T, stamp: Stamp) -> Self {

@@ -51,6 +51,9 @@ impl Server {
 
     /// A line to many clients.
     pub(super) fn send_all(&mut self, to: &[ClientId], line: &Line) {
+        self.begin_node_batch(to);
+        let in_batch = self.node_batch.as_ref().map(|batch| line.clone().in_batch(&batch.name));
+        let line = in_batch.as_ref().unwrap_or(line);
         let mut rendered = Rendered::new(line);
         for &id in to {
             if self.current == Some(id) {

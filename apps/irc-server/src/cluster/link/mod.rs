@@ -62,6 +62,8 @@ pub enum Delivery {
     },
     /// A node knows these registers, which are to be merged with the owner's.
     Registers {
+        /// Which node.
+        node: NodeName,
         /// From [`Owner::registers`].
         registers: Bytes,
     },
@@ -355,7 +357,8 @@ impl Link {
                 }
             }
             Body::Registers { payload } => {
-                self.outputs.push_back(Output::Deliver(Delivery::Registers { registers: payload }));
+                let registers = Delivery::Registers { node: node.clone(), registers: payload };
+                self.outputs.push_back(Output::Deliver(registers));
             }
             Body::WantRegisters => self.send_registers(node, owner),
             Body::Leave => {

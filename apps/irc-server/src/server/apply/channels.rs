@@ -27,17 +27,15 @@ impl Server {
         let Some(channel) = self.channels.get_mut(&channel_key) else { return };
         // In a younger channel of that name they were operator of that one.
         let operator = operator && channel.created == created;
-        let mut member = Member { client, ..Member::default() };
-        member.statuses[0] = Register::new(operator, stamp);
-        channel.members.insert(uid, member);
-        self.tell_of_join(uid, &channel_key, operator);
+        let statuses = std::array::from_fn(|place| Register::new(operator && place == 0, stamp));
+        channel.members.insert(uid, Member { client, statuses });
+        self.tell_of_join(uid, &channel_key);
     }
 
-    fn tell_of_join(&mut self, uid: Uid, channel: &Key, operator: bool) {
-        let (Some(user), Some(name)) = (self.users.get(&uid), self.channels.get(channel).map(|channel| &channel.name))
-        else {
-            return;
-        };
+    /// Tells a channel, and the user, that it has joined.
+    pub(in crate::server) fn tell_of_join(&mut self, uid: Uid, channel: &Key) {
+        let (Some(user), Some(channel_joined)) = (self.users.get(&uid), self.channels.get(channel)) else { return };
+        let name = &channel_joined.name;
         let clients = self.clients_in(channel);
         let about = &user.about;
         let join = |line: Builder| line.param(name);
@@ -47,10 +45,11 @@ impl Server {
             self.line_of(uid, "JOIN", |line| join(line).param(account).trailing(&about.realname)),
             about.away.as_ref().and_then(|away| self.line_of(uid, "AWAY", |line| line.trailing(away))),
         );
-        // A member that comes from elsewhere as operator is made one by its server, as far as clients see.
-        let status = (operator && user.client.is_none()).then(|| {
-            let message = Builder::new("MODE").source(&self.settings.server_name).param(name).param("+o");
-            Line::new(message.param(&about.nick), self.now)
+        // A member that comes from elsewhere with a status is given it by its server, as far as clients see.
+        let member = channel_joined.members.get(&uid).filter(|_| user.client.is_none());
+        let statuses = member.map_or_else(Vec::new, |member| {
+            let has = STATUSES.iter().zip(&member.statuses).filter(|(_, has)| *has.get());
+            has.map(|(&(letter, _), _)| Change::Status(letter, uid, true)).collect()
         });
         let of_user = user.client;
         let with = self.with_caps(&clients, Caps::EXTENDED_JOIN);
@@ -64,12 +63,11 @@ impl Server {
             let others = self.with_caps(&others, Caps::AWAY_NOTIFY);
             self.send_all(&others, &away);
         }
-        if let Some(status) = status {
-            self.send_all(&others, &status);
-        }
+        let server: Name = self.settings.server_name.as_bytes().into();
+        self.tell_modes(channel, &server, &statuses);
     }
 
-    pub(super) fn apply_part(&mut self, user: Uid, name: &Name, reason: Option<&Name>) {
+    pub(in crate::server) fn apply_part(&mut self, user: Uid, name: &Name, reason: Option<&Name>) {
         let channel = key(name);
         let Some(shown) = self.member(user, &channel) else { return };
         let line = self.line_of(user, "PART", |line| match reason {
@@ -116,7 +114,7 @@ impl Server {
     }
 
     /// Tells a channel what has changed.
-    fn tell_modes(&mut self, channel: &Key, by: &Name, changes: &[Change]) {
+    pub(in crate::server) fn tell_modes(&mut self, channel: &Key, by: &Name, changes: &[Change]) {
         let Some(name) = self.channels.get(channel).map(|channel| channel.name.clone()) else { return };
         // As many as fit a line, whatever they are.
         for changes in changes.chunks(MODES_IN_A_LINE) {
@@ -155,7 +153,7 @@ impl Server {
     }
 
     /// What was set in a channel is void, since there is an older one of its name.
-    fn give_way(&mut self, key: &Key, created: Timestamp, stamp: Stamp) {
+    pub(in crate::server) fn give_way(&mut self, key: &Key, created: Timestamp, stamp: Stamp) {
         let Some(channel) = self.channels.get_mut(key) else { return };
         let mut older = Channel::new(channel.name.clone(), created, Stamp { at: created, ..stamp });
         let mut changes: Vec<_> = channel.settings().into_iter().filter_map(undone).collect();

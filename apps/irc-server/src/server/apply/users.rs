@@ -13,7 +13,7 @@ use crate::server::user::{User, UserModes};
 use super::Builder;
 
 impl Server {
-    pub(super) fn apply_connected(&mut self, introduction: &Introduction) {
+    pub(in crate::server) fn apply_connected(&mut self, introduction: &Introduction) {
         let user = introduction.user;
         if self.users.contains_key(&user) {
             return;
@@ -30,7 +30,7 @@ impl Server {
         self.tell_watchers(&introduction.nick, true);
     }
 
-    pub(super) fn apply_quit(&mut self, user: Uid, reason: &Name) {
+    pub(in crate::server) fn apply_quit(&mut self, user: Uid, reason: &Name) {
         let line = self.line_of(user, "QUIT", |line| line.trailing(reason));
         let clients = self.clients_that_see(user);
         let Some(gone) = self.users.remove(&user) else { return };
@@ -50,7 +50,7 @@ impl Server {
         self.tell_watchers(&gone.about.nick, false);
     }
 
-    pub(super) fn apply_nick(&mut self, user: Uid, nick: &Name, since: Timestamp) {
+    pub(in crate::server) fn apply_nick(&mut self, user: Uid, nick: &Name, since: Timestamp) {
         let Some(old) = self.users.get(&user).map(|user| user.about.nick.clone()) else { return };
         let same = key(&old) == key(nick);
         let gets_it = same || self.gets_nick(user, nick, since);
@@ -82,7 +82,7 @@ impl Server {
         }
     }
 
-    pub(super) fn apply_host(&mut self, user: Uid, ident: &Name, host: &Name) {
+    pub(in crate::server) fn apply_host(&mut self, user: Uid, ident: &Name, host: &Name) {
         let line = self.line_of(user, "CHGHOST", |line| line.param(ident).param(host));
         let clients = self.with_caps(&self.clients_that_see(user), Caps::CHGHOST);
         if let Some(line) = line {
@@ -94,14 +94,14 @@ impl Server {
         }
     }
 
-    pub(super) fn apply_realname(&mut self, user: Uid, realname: &Name) {
+    pub(in crate::server) fn apply_realname(&mut self, user: Uid, realname: &Name) {
         let Some(changed) = self.users.get_mut(&user) else { return };
         changed.about.realname = realname.clone();
         let line = self.line_of(user, "SETNAME", |line| line.trailing(realname));
         self.tell_with_caps(user, line, Caps::SETNAME);
     }
 
-    pub(super) fn apply_account(&mut self, user: Uid, account: Option<&Name>) {
+    pub(in crate::server) fn apply_account(&mut self, user: Uid, account: Option<&Name>) {
         let Some(changed) = self.users.get_mut(&user) else { return };
         changed.about.account = account.cloned();
         let shown = account.map_or(&b"*"[..], |account| account);
@@ -109,7 +109,7 @@ impl Server {
         self.tell_with_caps(user, line, Caps::ACCOUNT_NOTIFY);
     }
 
-    pub(super) fn apply_away(&mut self, user: Uid, message: Option<&Name>) {
+    pub(in crate::server) fn apply_away(&mut self, user: Uid, message: Option<&Name>) {
         let Some(changed) = self.users.get_mut(&user) else { return };
         if changed.about.away.as_ref() == message {
             return;
@@ -122,7 +122,7 @@ impl Server {
         self.tell_with_caps(user, line, Caps::AWAY_NOTIFY);
     }
 
-    pub(super) fn apply_user_modes(&mut self, user: Uid, modes: UserModes) {
+    pub(in crate::server) fn apply_user_modes(&mut self, user: Uid, modes: UserModes) {
         if let Some(user) = self.users.get_mut(&user) {
             user.about.modes = modes;
         }

@@ -1,0 +1,176 @@
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Instant;
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::cluster::NodeName;
+use crate::cluster::bus::{BusEvent, Topic};
+use crate::cluster::link::{Delivery, Link, Options, Output, Owner, Stats};
+use crate::server::{Event, NodeId, Registers, Server, Snapshot, Timestamp};
+
+/// What stands in front of everything that nodes tell each other of the server: another number is another [`Event`], or another
+/// [`Snapshot`].
+const FORMAT: u8 = 1;
+
+/// Joins a [`Server`] to a cluster: what happens on it is told to other nodes, and what happens on those takes place on it.
+///
+/// Each of its methods goes together with one of a bus or a server, under the same lock. In this order: what comes from the bus,
+/// or a call of [`tick`](Self::tick); then the server's [effects](Server::effects), of which those that are to be
+/// [published](Self::publish) come back here; then the [messages](Self::messages) go to the bus.
+#[derive(Debug)]
+pub struct Node {
+    link: Link,
+    /// Two names with one number are refused: users are known by the number.
+    names: BTreeMap<NodeId, NodeName>,
+    messages: Vec<(Topic, Bytes)>,
+    is_replaced: bool,
+    has_warned: bool,
+}
+
+impl Node {
+    /// A node that nobody has heard of yet.
+    pub fn new(options: Options, now: Instant) -> Self {
+        let names = [(id_of(&options.node), options.node.clone())].into();
+        Self { link: Link::new(options, now), names, messages: Vec::new(), is_replaced: false, has_warned: false }
+    }
+
+    /// Tells other nodes what has happened on this one.
+    ///
+    /// # Errors
+    ///
+    /// If it is too long to be told.
+    pub fn publish(&mut self, event: &Event) -> io::Result<()> {
+        self.link.publish(encode(event))?;
+        self.collect(|_| {});
+        Ok(())
+    }
+
+    /// Something has come from the bus. Another node's changes take place on the server.
+    pub fn heard(&mut self, now: Instant, time: Timestamp, event: BusEvent, server: &mut Server) {
+        self.link.heard(now, event, &Local(server));
+        self.deliver(time, server);
+    }
+
+    /// A second or less has passed. Nodes that are silent are down.
+    pub fn tick(&mut self, now: Instant, time: Timestamp, server: &mut Server) {
+        self.link.tick(now, &Local(server));
+        self.deliver(time, server);
+    }
+
+    /// Tells other nodes that this one ends.
+    pub fn leave(&mut self) {
+        self.link.leave();
+        self.collect(|_| {});
+    }
+
+    /// What is to be published on the bus, in this order.
+    pub fn messages(&mut self) -> impl Iterator<Item = (Topic, Bytes)> {
+        self.messages.drain(..)
+    }
+
+    /// Whether another process has this node's name, and was started later: this one should end, since nobody listens to it.
+    pub fn is_replaced(&self) -> bool {
+        self.is_replaced
+    }
+
+    /// The other nodes that were heard of, and whether they are up.
+    pub fn nodes(&self) -> impl Iterator<Item = (&NodeName, bool)> {
+        self.link.nodes()
+    }
+
+    /// What its link has seen.
+    pub fn stats(&self) -> Stats {
+        self.link.stats()
+    }
+
+    fn deliver(&mut self, time: Timestamp, server: &mut Server) {
+        let mut deliveries = Vec::new();
+        self.collect(|delivery| deliveries.push(delivery));
+        for delivery in deliveries {
+            match delivery {
+                Delivery::Up { node, .. } | Delivery::Event { node, .. } if self.is_ambiguous(&node) => {}
+                Delivery::Down { node } if self.is_ambiguous(&node) => {}
+                Delivery::Up { node, snapshot } => {
+                    if let Some(snapshot) = self.read::<Snapshot>(&node, &snapshot) {
+                        server.node_up(time, node.as_str(), &snapshot);
+                    }
+                }
+                Delivery::Event { node, payload } => {
+                    if let Some(event) = self.read::<Event>(&node, &payload) {
+                        server.heard(time, &event);
+                    }
+                }
+                Delivery::Down { node } => server.node_down(time, node.as_str()),
+                Delivery::Registers { node, registers } => {
+                    if let Some(registers) = self.read::<Registers>(&node, &registers) {
+                        server.merge(time, &registers);
+                    }
+                }
+                Delivery::Replaced => self.is_replaced = true,
+            }
+        }
+    }
+
+    /// Whether another node has the same number as this one.
+    fn is_ambiguous(&mut self, node: &NodeName) -> bool {
+        let first = self.names.entry(id_of(node)).or_insert_with(|| node.clone());
+        if first == node {
+            return false;
+        }
+        if !self.has_warned {
+            self.has_warned = true;
+            tracing::warn!("node {node} needs another name: it is taken for {first}");
+        }
+        true
+    }
+
+    fn collect(&mut self, mut deliver: impl FnMut(Delivery)) {
+        for output in self.link.outputs() {
+            match output {
+                Output::Send(topic, message) => self.messages.push((topic, message)),
+                Output::Deliver(delivery) => deliver(delivery),
+            }
+        }
+    }
+
+    /// Reads what another node has told. What cannot be read is passed over: the first time it is said.
+    fn read<T: DeserializeOwned>(&mut self, node: &NodeName, payload: &[u8]) -> Option<T> {
+        let read = match payload.split_first() {
+            Some((&FORMAT, rest)) => postcard::from_bytes(rest).ok(),
+            _ => None,
+        };
+        if read.is_none() && !self.has_warned {
+            self.has_warned = true;
+            tracing::warn!("node {node} is not understood: run the same release on all nodes");
+        }
+        read
+    }
+}
+
+/// What a link asks a server.
+struct Local<'a>(&'a Server);
+
+impl Owner for Local<'_> {
+    fn snapshot(&self) -> Bytes {
+        encode(&self.0.snapshot())
+    }
+
+    fn registers(&self) -> Vec<Bytes> {
+        self.0.registers().map(|part| encode(&part)).collect()
+    }
+
+    fn digest(&self) -> u64 {
+        self.0.digest()
+    }
+}
+
+fn id_of(node: &NodeName) -> NodeId {
+    NodeId::of(node.as_str().as_bytes())
+}
+
+fn encode(value: &impl Serialize) -> Bytes {
+    postcard::to_extend(value, vec![FORMAT]).expect("a list of bytes takes whatever is added to it").into()
+}
