@@ -19,11 +19,11 @@ pub mod bus;
 mod envelope;
 mod link;
 mod log;
-mod node;
+mod membership;
 mod node_name;
 
 pub use bus::Bus;
 pub use link::{Delivery, Link, Options, Output, Owner, Stats};
 pub use log::{Log, LogEntry, LogError, LogLimits, LogReader};
-pub use node::Node;
+pub use membership::Membership;
 pub use node_name::{NodeName, NodeNameError};

@@ -72,6 +72,8 @@ pub struct Server {
     addresses: HashMap<IpAddr, usize>,
     users: BTreeMap<Uid, user::User>,
     nicks: HashMap<Key, Uid>,
+    /// Users of other nodes whose nick another has, until their node gives them another.
+    nameless: BTreeSet<Uid>,
     channels: BTreeMap<Key, Channel>,
     /// Who watches a nick.
     watchers: HashMap<Key, BTreeSet<ClientId>>,
@@ -119,6 +121,7 @@ impl Server {
             addresses: HashMap::new(),
             users: BTreeMap::new(),
             nicks: HashMap::new(),
+            nameless: BTreeSet::new(),
             channels: BTreeMap::new(),
             watchers: HashMap::new(),
             past: VecDeque::new(),

@@ -6,7 +6,7 @@ use crate::server::commands::whowas::Past;
 use crate::server::event::{Event, Introduction};
 use crate::server::ids::Uid;
 use crate::server::line::Line;
-use crate::server::names::{Name, key};
+use crate::server::names::{Key, Name, key};
 use crate::server::timestamp::Timestamp;
 use crate::server::user::{User, UserModes};
 
@@ -42,10 +42,7 @@ impl Server {
         for channel in &gone.channels {
             self.take_out(user, channel);
         }
-        let nick = key(&gone.about.nick);
-        if self.nicks.get(&nick) == Some(&user) {
-            self.nicks.remove(&nick);
-        }
+        self.release_nick(user, &key(&gone.about.nick));
         self.remember(&gone);
         self.tell_watchers(&gone.about.nick, false);
     }
@@ -53,7 +50,12 @@ impl Server {
     pub(in crate::server) fn apply_nick(&mut self, user: Uid, nick: &Name, since: Timestamp) {
         let Some(old) = self.users.get(&user).map(|user| user.about.nick.clone()) else { return };
         let same = key(&old) == key(nick);
-        let gets_it = same || self.gets_nick(user, nick, since);
+        if !same {
+            self.release_nick(user, &key(&old));
+            if self.gets_nick(user, nick, since) {
+                self.nicks.insert(key(nick), user);
+            }
+        }
         if let Some(line) = self.line_of(user, "NICK", |line| line.param(nick)) {
             let clients = self.clients_that_see(user);
             self.send_all(&clients, &line);
@@ -69,12 +71,6 @@ impl Server {
             && let Some(client) = self.client_mut(client)
         {
             client.nick = Some(nick.clone());
-        }
-        if self.nicks.get(&key(&old)) == Some(&user) {
-            self.nicks.remove(&key(&old));
-        }
-        if gets_it {
-            self.nicks.insert(key(nick), user);
         }
         if !same {
             self.tell_watchers(&old, false);
@@ -159,8 +155,26 @@ impl Server {
         if loser.node == self.node {
             let (nick, since) = (number_as_nick(loser), self.now);
             self.happen(Event::Nick { user: loser, nick, since });
+        } else {
+            self.nameless.insert(loser);
         }
         !keeps
+    }
+
+    /// A nick is free, or goes to another that has it.
+    fn release_nick(&mut self, user: Uid, nick: &Key) {
+        self.nameless.remove(&user);
+        if self.nicks.get(nick) != Some(&user) {
+            return;
+        }
+        self.nicks.remove(nick);
+        let others = self.nameless.iter().filter_map(|other| self.users.get(other));
+        let heir =
+            others.filter(|other| key(&other.about.nick) == *nick).min_by_key(|other| (other.about.since, other.uid()));
+        if let Some(heir) = heir.map(User::uid) {
+            self.nameless.remove(&heir);
+            self.nicks.insert(nick.clone(), heir);
+        }
     }
 
     /// Disconnects a user of this node.

@@ -21,7 +21,7 @@ const FORMAT: u8 = 1;
 /// or a call of [`tick`](Self::tick); then the server's [effects](Server::effects), of which those that are to be
 /// [published](Self::publish) come back here; then the [messages](Self::messages) go to the bus.
 #[derive(Debug)]
-pub struct Node {
+pub struct Membership {
     link: Link,
     /// Two names with one number are refused: users are known by the number.
     names: BTreeMap<NodeId, NodeName>,
@@ -30,7 +30,7 @@ pub struct Node {
     has_warned: bool,
 }
 
-impl Node {
+impl Membership {
     /// A node that nobody has heard of yet.
     pub fn new(options: Options, now: Instant) -> Self {
         let names = [(id_of(&options.node), options.node.clone())].into();
