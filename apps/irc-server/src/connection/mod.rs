@@ -17,3 +17,6 @@ pub use hub::Hub;
 pub use node::{Node, Numbers};
 pub use session::Session;
 pub use upkeep::Upkeep;
+
+#[cfg(test)]
+mod tests;
