@@ -88,6 +88,10 @@ impl Client {
     fn heard(&mut self, message: &Message<'_>) {
         let text = message.param(1).expect("somebody said something");
         let (name, number) = text.split_at(text.iter().rposition(|&byte| byte == b' ').expect("it has a number"));
+        // Those who talk to themselves hear it twice: as what they were told, and as the echo.
+        if name == self.name.as_bytes() {
+            return;
+        }
         let number: u64 = String::from_utf8_lossy(&number[1..]).parse().expect("it is a number");
         let last = self.heard.insert(name.to_vec(), number);
         assert!(last.is_none_or(|last| last < number), "{}: {} after {last:?}", self.name, text.escape_ascii());
