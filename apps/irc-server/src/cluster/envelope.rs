@@ -30,8 +30,8 @@ pub(super) struct Envelope {
 pub(super) enum Body {
     /// Something has changed.
     Event { sequence: u64, payload: Bytes },
-    /// The sender is alive. Its next event will be `next`, and its registers have this digest.
-    Heartbeat { next: u64, digest: u64, wants_answer: bool },
+    /// The sender is alive. Its next event will be `next`, and the parts of its registers have these digests.
+    Heartbeat { next: u64, digests: Vec<u32>, wants_answer: bool },
     /// The sender lacks the events from `from` to before `until` of the recipient, in its life `epoch`.
     WantEvents { epoch: u64, from: u64, until: u64 },
     /// The sender knows nothing of the recipient.
@@ -40,8 +40,8 @@ pub(super) enum Body {
     Snapshot { number: u64, next: u64, part: u32, parts: u32, payload: Bytes },
     /// Some of the registers that the sender knows.
     Registers { payload: Bytes },
-    /// The recipient's registers differ from the sender's.
-    WantRegisters,
+    /// This part of the recipient's registers differs from the sender's.
+    WantRegisters { part: u32 },
     /// The sender ends, in order.
     Leave,
 }
@@ -92,12 +92,12 @@ mod tests {
         let payload = Bytes::from_static(b"payload");
         let bodies = [
             Body::Event { sequence: 1, payload: payload.clone() },
-            Body::Heartbeat { next: 300, digest: u64::MAX, wants_answer: true },
+            Body::Heartbeat { next: 300, digests: vec![0, u32::MAX], wants_answer: true },
             Body::WantEvents { epoch: 7, from: 2, until: 70_000 },
             Body::WantSnapshot { epoch: 7 },
             Body::Snapshot { number: 3, next: 9, part: 1, parts: 2, payload: payload.clone() },
             Body::Registers { payload: Bytes::new() },
-            Body::WantRegisters,
+            Body::WantRegisters { part: 300 },
             Body::Leave,
         ];
         let node = NodeName::new("irc.example").unwrap();

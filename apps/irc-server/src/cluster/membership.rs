@@ -158,12 +158,12 @@ impl Owner for Local<'_> {
         encode(&self.0.snapshot())
     }
 
-    fn registers(&self) -> Vec<Bytes> {
-        self.0.registers().map(|part| encode(&part)).collect()
+    fn digests(&self) -> Vec<u32> {
+        self.0.digests()
     }
 
-    fn digest(&self) -> u64 {
-        self.0.digest()
+    fn registers(&self, part: usize) -> Vec<Bytes> {
+        self.0.registers(part).map(|registers| encode(&registers)).collect()
     }
 }
 

@@ -85,16 +85,31 @@ impl Channel {
     /// A channel without members.
     #[must_use]
     pub(super) fn new(name: Name, created: Timestamp, stamp: Stamp) -> Self {
+        let flags = NEW_CHANNEL.iter().map(|&letter| (letter, Register::new(true, stamp))).collect();
+        Self { flags, ..Self::unset(name, created) }
+    }
+
+    /// A channel in which nothing was ever set.
+    #[must_use]
+    pub(super) fn unset(name: Name, created: Timestamp) -> Self {
         Self {
             name,
             created,
             topic: Register::default(),
-            flags: NEW_CHANNEL.iter().map(|&letter| (letter, Register::new(true, stamp))).collect(),
+            flags: BTreeMap::new(),
             key: Register::default(),
             limit: Register::default(),
             lists: BTreeMap::new(),
             members: BTreeMap::new(),
         }
+    }
+
+    /// The same channel, as it is set, with nobody in it.
+    #[must_use]
+    pub(super) fn without_members(&self) -> Self {
+        let (topic, flags, lists) = (self.topic.clone(), self.flags.clone(), self.lists.clone());
+        let (key, limit) = (self.key.clone(), self.limit.clone());
+        Self { topic, flags, key, limit, lists, ..Self::unset(self.name.clone(), self.created) }
     }
 
     /// Whether one of the flags is set.

@@ -27,11 +27,12 @@ pub trait Owner {
     /// All that others should know of this node, and the registers that it knows.
     fn snapshot(&self) -> Bytes;
 
-    /// All registers that it knows, in parts of at most [`Options::payload_bytes`], each of which can be merged alone.
-    fn registers(&self) -> Vec<Bytes>;
+    /// A digest of each part of the registers, equal where these are equal, on any node. All nodes have as many parts, 256 at most.
+    /// It is called for each [heartbeat](Options::heartbeat).
+    fn digests(&self) -> Vec<u32>;
 
-    /// A digest of these, equal if they are equal, on any node.
-    fn digest(&self) -> u64;
+    /// A part of the registers, in pieces of at most [`Options::payload_bytes`], each of which can be merged alone.
+    fn registers(&self, part: usize) -> Vec<Bytes>;
 }
 
 /// What the owner of a [`Link`] is told of other nodes.
@@ -95,7 +96,7 @@ pub struct Stats {
     pub requests: u64,
     /// Snapshots sent to others.
     pub snapshots: u64,
-    /// Exchanges of registers, since digests differed.
+    /// Exchanges of a part of the registers, since its digests differed.
     pub exchanges: u64,
     /// Messages that could not be read.
     pub refused: u64,
@@ -111,7 +112,7 @@ pub struct Stats {
 /// Each message carries the name of its node, its epoch (when it was started) and, if it is an event, a sequence number. Events
 /// that come twice are dropped; those that are missing are asked of their node, which keeps the latest. If it has them no more,
 /// it answers with a snapshot, which says which event is the next. Heartbeats say so, too, and so a loss at the end is noticed; they
-/// have a digest of the registers, and where those differ for some seconds they are exchanged.
+/// have digests of the registers, and where those differ for some seconds they are exchanged.
 ///
 /// ```
 /// use std::time::{Duration, Instant};
@@ -125,8 +126,8 @@ pub struct Stats {
 ///
 /// impl Owner for Nothing {
 ///     fn snapshot(&self) -> Bytes { Bytes::new() }
-///     fn registers(&self) -> Vec<Bytes> { Vec::new() }
-///     fn digest(&self) -> u64 { 0 }
+///     fn digests(&self) -> Vec<u32> { Vec::new() }
+///     fn registers(&self, _part: usize) -> Vec<Bytes> { Vec::new() }
 /// }
 ///
 /// # #[expect(clippy::disallowed_methods)]
@@ -159,6 +160,8 @@ pub struct Link {
     /// By name, so that equal seeds give equal simulations.
     peers: BTreeMap<NodeName, Peer>,
     outputs: VecDeque<Output>,
+    /// The digests of the registers at the last heartbeat.
+    digests: Vec<u32>,
     ticked: Instant,
     heartbeat_due: Instant,
     /// Snapshots that were made.
@@ -177,6 +180,7 @@ impl Link {
             options,
             peers: BTreeMap::new(),
             outputs: VecDeque::new(),
+            digests: Vec::new(),
             ticked: now,
             heartbeat_due: now,
             snapshots: 0,
@@ -208,7 +212,7 @@ impl Link {
         match event {
             BusEvent::Message(message) => self.received(now, &message, owner),
             // Who answers is there, and says what was missed.
-            BusEvent::Up | BusEvent::Gap => self.send_heartbeat(Topic::Everyone, true, owner),
+            BusEvent::Up | BusEvent::Gap => self.send_heartbeat(Topic::Everyone, true),
             BusEvent::Down => {}
         }
     }
@@ -225,7 +229,8 @@ impl Link {
         }
         if now >= self.heartbeat_due {
             self.heartbeat_due = now + self.options.heartbeat;
-            self.send_heartbeat(Topic::Everyone, false, owner);
+            self.digests = owner.digests();
+            self.send_heartbeat(Topic::Everyone, false);
         }
         let silence = self.options.silence;
         let is_silent = |peer: &Peer| now.saturating_duration_since(peer.heard) >= silence;
@@ -323,16 +328,15 @@ impl Link {
                     self.stats.duplicates += 1;
                 }
             }
-            Body::Heartbeat { next, digest, wants_answer } => {
+            Body::Heartbeat { next, digests, wants_answer } => {
                 peer.announced(next);
-                let exchanges = peer.differs(now, digest != owner.digest(), self.options.repeat);
-                if exchanges {
+                for part in peer.differing(now, &self.digests, &digests, self.options.repeat) {
                     self.stats.exchanges += 1;
-                    self.send_registers(node, owner);
-                    self.send(Topic::Node(node.clone()), Body::WantRegisters);
+                    self.send_registers(node, part, owner);
+                    self.send(Topic::Node(node.clone()), Body::WantRegisters { part: part as u32 });
                 }
                 if wants_answer {
-                    self.send_heartbeat(Topic::Node(node.clone()), false, owner);
+                    self.send_heartbeat(Topic::Node(node.clone()), false);
                 }
             }
             Body::WantEvents { epoch, from, until } if epoch == self.options.epoch => {
@@ -360,7 +364,10 @@ impl Link {
                 let registers = Delivery::Registers { node: node.clone(), registers: payload };
                 self.outputs.push_back(Output::Deliver(registers));
             }
-            Body::WantRegisters => self.send_registers(node, owner),
+            Body::WantRegisters { part } if (part as usize) < self.digests.len() => {
+                self.send_registers(node, part as usize, owner);
+            }
+            Body::WantRegisters { .. } => {}
             Body::Leave => {
                 if peer.is_up() {
                     self.outputs.push_back(Output::Deliver(Delivery::Down { node: node.clone() }));
@@ -420,15 +427,15 @@ impl Link {
         }
     }
 
-    fn send_registers(&mut self, node: &NodeName, owner: &impl Owner) {
-        for payload in owner.registers() {
+    fn send_registers(&mut self, node: &NodeName, part: usize, owner: &impl Owner) {
+        for payload in owner.registers(part) {
             self.send(Topic::Node(node.clone()), Body::Registers { payload });
         }
     }
 
-    fn send_heartbeat(&mut self, topic: Topic, wants_answer: bool, owner: &impl Owner) {
-        let (next, digest) = (self.sent.next(), owner.digest());
-        self.send(topic, Body::Heartbeat { next, digest, wants_answer });
+    fn send_heartbeat(&mut self, topic: Topic, wants_answer: bool) {
+        let (next, digests) = (self.sent.next(), self.digests.clone());
+        self.send(topic, Body::Heartbeat { next, digests, wants_answer });
     }
 
     fn send(&mut self, topic: Topic, body: Body) {

@@ -24,9 +24,23 @@ pub(super) struct Peer {
     asked: Option<Instant>,
     /// When it was last sent a snapshot.
     answered: Option<Instant>,
-    /// Since when its registers differ from ours, or were last exchanged.
-    differs: Option<Instant>,
+    /// For each part of the registers, how they differ from ours.
+    differences: Vec<Option<Difference>>,
 }
+
+/// A part of the registers that differs.
+#[derive(Debug)]
+struct Difference {
+    ours: u32,
+    theirs: u32,
+    /// Since when the two digests are these, or when the part was last exchanged.
+    since: Instant,
+    /// How often that was of no use: then it waits longer and longer.
+    exchanges: u32,
+}
+
+/// Digests that count.
+const MAX_PARTS: usize = 256;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
@@ -67,7 +81,7 @@ impl Peer {
             parts: None,
             asked: None,
             answered: None,
-            differs: None,
+            differences: Vec::new(),
         }
     }
 
@@ -98,7 +112,7 @@ impl Peer {
         self.early_bytes = 0;
         self.parts = None;
         self.asked = None;
-        self.differs = None;
+        self.differences.clear();
     }
 
     /// Takes note that the events before `next` exist.
@@ -191,18 +205,33 @@ impl Peer {
         is_due(&mut self.answered, now, repeat / 2)
     }
 
-    /// Whether registers are to be exchanged, since they have differed for a while, without any event that is missing.
-    pub(super) fn differs(&mut self, now: Instant, is_different: bool, repeat: Duration) -> bool {
-        if !is_different || !self.is_up() || self.next < self.announced {
-            self.differs = None;
-            return false;
+    /// The parts of the registers that are to be exchanged: they have differed for a while, although no event is missing.
+    ///
+    /// Digests that change meanwhile say nothing: what has changed here may be under way to there.
+    pub(super) fn differing(&mut self, now: Instant, ours: &[u32], theirs: &[u32], repeat: Duration) -> Vec<usize> {
+        if !self.is_up() || self.next < self.announced {
+            self.differences.clear();
+            return Vec::new();
         }
-        let since = *self.differs.get_or_insert(now);
-        let is_lasting = now.saturating_duration_since(since) >= 3 * repeat;
-        if is_lasting {
-            self.differs = Some(now);
+        let parts = ours.len().min(theirs.len()).min(MAX_PARTS);
+        self.differences.resize_with(parts, || None);
+        let mut lasting = Vec::new();
+        for (part, difference) in self.differences.iter_mut().enumerate() {
+            let (ours, theirs) = (ours[part], theirs[part]);
+            match difference {
+                _ if ours == theirs => *difference = None,
+                Some(known) if (known.ours, known.theirs) == (ours, theirs) => {
+                    if now.saturating_duration_since(known.since) >= repeat * (3 << known.exchanges) {
+                        known.since = now;
+                        known.exchanges = (known.exchanges + 1).min(6);
+                        lasting.push(part);
+                    }
+                }
+                Some(known) => *known = Difference { ours, theirs, since: now, exchanges: known.exchanges },
+                None => *difference = Some(Difference { ours, theirs, since: now, exchanges: 0 }),
+            }
         }
-        is_lasting
+        lasting
     }
 }
 

@@ -98,8 +98,7 @@ impl Server {
             return;
         }
         if !self.channels.contains_key(&key) {
-            let empty = Channel { members: Default::default(), ..theirs.clone() };
-            self.channels.insert(key.clone(), empty);
+            self.channels.insert(key.clone(), theirs.without_members());
         }
         self.merge_channel(&key, theirs);
         for (user, statuses) in members {

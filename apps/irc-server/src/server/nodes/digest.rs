@@ -1,6 +1,7 @@
 use std::hash::{Hash, Hasher};
 
 use crate::server::channel::Channel;
+use crate::server::names::Key;
 
 /// FNV-1a of 64 bits: the same on all nodes, whatever their standard library hashes by.
 pub(super) struct Fnv(u64);
@@ -24,8 +25,16 @@ impl Hasher for Fnv {
 }
 
 impl Channel {
-    /// Hashes what it is set to. What is not set counts as what never was, and when something was set does not count.
-    pub(super) fn hash_values(&self, hasher: &mut impl Hasher) {
+    /// A digest of what it is set to. What is not set counts as what never was, and when something was set does not count.
+    pub(super) fn digest(&self, key: &Key) -> u32 {
+        let mut hasher = Fnv::default();
+        key.hash(&mut hasher);
+        self.hash_values(&mut hasher);
+        let digest = hasher.finish();
+        (digest ^ digest >> 32) as u32
+    }
+
+    fn hash_values(&self, hasher: &mut Fnv) {
         (self.created, self.topic.get(), self.key.get(), self.limit.get()).hash(hasher);
         let flags = self.flags.iter().filter(|(_, on)| *on.get());
         flags.for_each(|(letter, _)| letter.hash(hasher));

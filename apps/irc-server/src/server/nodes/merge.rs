@@ -11,13 +11,11 @@ use crate::server::register::{Register, Stamp};
 use crate::server::timestamp::Timestamp;
 
 impl Server {
-    /// Merges what another node knows of channels into what this one knows: what was set in the older of two channels, and then what
-    /// was set later, wins. Channels without members here are passed over.
+    /// Merges what another node knows of a channel into what this one knows: what was set in the older of two, and then what was
+    /// set later, wins. A channel without members here is passed over.
     pub fn merge(&mut self, now: Timestamp, registers: &Registers) {
         self.now = now;
-        for channel in &registers.0 {
-            self.merge_channel(&key(&channel.name), channel);
-        }
+        self.merge_channel(&key(&registers.0.name), &registers.0);
     }
 
     pub(super) fn merge_channel(&mut self, key: &Key, theirs: &Channel) {

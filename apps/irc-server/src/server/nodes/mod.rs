@@ -5,6 +5,7 @@ mod batch;
 mod digest;
 mod merge;
 
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 
 use serde::{Deserialize, Serialize};
@@ -12,8 +13,10 @@ use serde::{Deserialize, Serialize};
 use crate::server::Server;
 use crate::server::channel::Channel;
 use crate::server::event::Introduction;
+use crate::server::names::Key;
 
 pub(super) use batch::NodeBatch;
+use digest::Fnv;
 
 /// All that others need to know of a node: its users, and the channels that they are in.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -22,12 +25,14 @@ pub struct Snapshot {
     channels: Vec<Channel>,
 }
 
-/// What some channels are set to, as one node knows it. Of their members it says what status they have, if they are there.
+/// What a channel is set to, or a part of that, as one node knows it. Of members it says what status they have, if they are there.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Registers(Vec<Channel>);
+pub struct Registers(Channel);
 
-/// So many channels go together: with all lists full they have some 300 KiB.
-const CHANNELS_TOGETHER: usize = 20;
+/// The channels are in so many parts, which are compared and exchanged alone.
+const PARTS: usize = 32;
+/// The statuses of so many members go together, some 40 bytes each.
+const MEMBERS_TOGETHER: usize = 5_000;
 
 impl Server {
     /// What others need to know of this node.
@@ -41,24 +46,40 @@ impl Server {
         }
     }
 
-    /// What all channels are set to, in parts.
-    pub fn registers(&self) -> impl Iterator<Item = Registers> {
-        let channels: Vec<_> = self.channels.values().collect();
-        let parts: Vec<_> = channels
-            .chunks(CHANNELS_TOGETHER)
-            .map(|channels| Registers(channels.iter().map(|&channel| channel.clone()).collect()))
-            .collect();
-        parts.into_iter()
+    /// A digest of what the channels of each part are set to: equal on nodes that agree.
+    #[must_use]
+    pub fn digests(&self) -> Vec<u32> {
+        let mut digests = vec![0; PARTS];
+        for (key, channel) in &self.channels {
+            let digest = &mut digests[part_of(key)];
+            *digest ^= channel.digest(key);
+        }
+        digests
     }
 
-    /// A digest of what all channels are set to: equal on nodes that agree.
-    #[must_use]
-    pub fn digest(&self) -> u64 {
-        let mut hasher = digest::Fnv::default();
-        for (key, channel) in &self.channels {
-            key.hash(&mut hasher);
-            channel.hash_values(&mut hasher);
+    /// What the channels of one part are set to.
+    pub fn registers(&self, part: usize) -> impl Iterator<Item = Registers> {
+        let channels = self.channels.iter().filter(move |(key, _)| part_of(key) == part);
+        channels.flat_map(|(_, channel)| pieces(channel))
+    }
+}
+
+fn part_of(channel: &Key) -> usize {
+    let mut hasher = Fnv::default();
+    channel.hash(&mut hasher);
+    hasher.finish() as usize % PARTS
+}
+
+/// A channel with some of its members, and the others with nothing else.
+fn pieces(channel: &Channel) -> Vec<Registers> {
+    let mut members = channel.members.clone().into_iter();
+    let mut take = || members.by_ref().take(MEMBERS_TOGETHER).collect::<BTreeMap<_, _>>();
+    let mut pieces = vec![Registers(Channel { members: take(), ..channel.without_members() })];
+    loop {
+        let members = take();
+        if members.is_empty() {
+            return pieces;
         }
-        hasher.finish()
+        pieces.push(Registers(Channel { members, ..Channel::unset(channel.name.clone(), channel.created) }));
     }
 }
