@@ -13,7 +13,11 @@ type Binaries = OnceLock<HashMap<String, PathBuf>>;
 /// Where `name`, one of the apps or what installs them, was built.
 pub(crate) fn binary(name: &str) -> &'static PathBuf {
     static APPS: Binaries = OnceLock::new();
-    find(&APPS, &["--bin=time-server", "--bin=time-client", "--bin=reactor-top", "--bin=install"], name)
+    find(
+        &APPS,
+        &["--bin=time-server", "--bin=time-client", "--bin=reactor-top", "--bin=irc-server", "--bin=install"],
+        name,
+    )
 }
 
 /// Where `name`, one of the examples, was built.

@@ -4,6 +4,8 @@ mod clocks;
 mod console;
 mod endpoints;
 mod installation;
+mod irc_server;
+mod irc_server_settings;
 mod metrics;
 pub(crate) mod peers;
 mod reactor_top;
@@ -21,6 +23,7 @@ mod unix_sockets;
 
 pub(crate) mod binaries;
 mod browser;
+mod irc;
 pub(crate) mod net;
 mod privileges;
 pub(crate) mod program;
