@@ -26,7 +26,6 @@ impl Caps {
     pub(super) const USERHOST_IN_NAMES: Self = Self(1 << 16);
     pub(super) const EXTENDED_MONITOR: Self = Self(1 << 17);
     pub(super) const CHATHISTORY: Self = Self(1 << 18);
-    pub(super) const EVENT_PLAYBACK: Self = Self(1 << 19);
     pub(super) const ACCOUNT_REGISTRATION: Self = Self(1 << 20);
     pub(super) const NO_IMPLICIT_NAMES: Self = Self(1 << 21);
 
@@ -40,7 +39,6 @@ impl Caps {
         (Self::CHGHOST, "chghost"),
         (Self::ACCOUNT_REGISTRATION, "draft/account-registration"),
         (Self::CHATHISTORY, "draft/chathistory"),
-        (Self::EVENT_PLAYBACK, "draft/event-playback"),
         (Self::NO_IMPLICIT_NAMES, "draft/no-implicit-names"),
         (Self::ECHO_MESSAGE, "echo-message"),
         (Self::EXTENDED_JOIN, "extended-join"),

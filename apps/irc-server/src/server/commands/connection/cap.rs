@@ -52,7 +52,7 @@ impl Server {
     /// All that the settings allow.
     fn offered(&self) -> impl Iterator<Item = (Caps, &'static str)> {
         Caps::ALL.iter().copied().filter(|&(cap, _)| match cap {
-            Caps::CHATHISTORY | Caps::EVENT_PLAYBACK => self.settings.history.enabled,
+            Caps::CHATHISTORY => self.settings.history.enabled,
             Caps::SASL => self.settings.database.is_some(),
             Caps::ACCOUNT_REGISTRATION => self.settings.accounts.registration && self.settings.database.is_some(),
             _ => true,
