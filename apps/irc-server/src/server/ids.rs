@@ -1,5 +1,7 @@
 //! What connections, nodes and users are called inside.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A connection of this process.
@@ -32,4 +34,11 @@ pub struct Uid {
     pub node: NodeId,
     /// Counts on from the time at which its node was started.
     pub number: u64,
+}
+
+/// No account is written so: `!NODE-NUMBER`.
+impl fmt::Display for Uid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "!{:x}-{:x}", self.node.0, self.number)
+    }
 }

@@ -138,7 +138,8 @@ pub enum RegisterFailure {
 /// A line of the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Where it was said: the key of a channel, or those of two who talk, in their order, with a comma between.
+    /// Where it was said: the key of a channel, or the identities of two who talk, in their order,
+    /// with a comma between.
     pub target: Key,
     /// What was said, and by whom.
     pub speech: Speech,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::server::event::Introduction;
 use crate::server::ids::{ClientId, Uid};
-use crate::server::names::{Key, Name};
+use crate::server::names::{Key, Name, key};
 use crate::server::timestamp::Timestamp;
 
 /// The modes that somebody has set for themselves.
@@ -97,5 +97,15 @@ impl User {
     #[must_use]
     pub(super) fn is(&self, mode: UserModes) -> bool {
         self.about.modes.has(mode)
+    }
+
+    /// Who they are in the history: their account, whatever their nick, or else themselves for as long as they are connected.
+    /// So nobody reads what somebody else has said or heard under the same nick.
+    #[must_use]
+    pub(super) fn identity(&self) -> Key {
+        match &self.about.account {
+            Some(account) => key(account),
+            None => self.uid().to_string().into_bytes().into(),
+        }
     }
 }

@@ -191,5 +191,5 @@ impl Server {
 
 /// What a user is called that has lost its nick to another.
 fn number_as_nick(user: Uid) -> Name {
-    format!("u{:x}-{:x}", user.node.0, user.number).into_bytes().into()
+    user.to_string().replace('!', "u").into_bytes().into()
 }

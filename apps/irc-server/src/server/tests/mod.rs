@@ -57,7 +57,7 @@ impl World {
     }
 
     fn connect_from(&mut self, address: &str) -> ClientId {
-        let peer = Peer { address: address.parse().ok(), ..Peer::default() };
+        let peer = Peer { address: address.parse().ok(), secure: true, ..Peer::default() };
         let id = self.server.connected(self.now, 0, peer);
         self.settle();
         id

@@ -1,5 +1,5 @@
 use super::World;
-use crate::server::request::Answer;
+use crate::server::request::{Answer, Request};
 
 #[test]
 fn what_is_said_reaches_all_in_a_channel_but_the_speaker() {
@@ -104,4 +104,25 @@ fn history_is_told_in_a_batch_and_to_members_alone() {
     world.answer(Answer::History(Some(Vec::new())));
     let lines = world.read(ann);
     assert!(lines[0].ends_with(" chathistory #a") && lines[1].starts_with(":irc.test BATCH -"), "{lines:?}");
+}
+
+#[test]
+fn nobody_reads_what_somebody_else_has_heard_under_the_same_nick() {
+    let mut world = World::new();
+    world.server.add_accounts([(*b"ann").into()]);
+    let (guest, bob) = (world.user("guest"), world.user("bob"));
+    let conversation = |world: &mut World, id, with: &str| {
+        world.send(id, &format!("CHATHISTORY LATEST {with} * 10"));
+        let Some((_, Request::History(query))) = world.asked.front() else { panic!("{:?}", world.asked) };
+        let target = query.target.clone();
+        world.answer(Answer::History(Some(Vec::new())));
+        target
+    };
+    let first = conversation(&mut world, bob, "guest");
+    assert_eq!(conversation(&mut world, guest, "bob"), first);
+    world.send(guest, "QUIT");
+    let second = world.user("guest");
+    assert_ne!(conversation(&mut world, second, "bob"), first);
+    // Who has an account is found by it, also while away.
+    assert!(conversation(&mut world, bob, "ann").ends_with(b",ann"));
 }

@@ -75,15 +75,17 @@ impl Server {
     /// What a change is here; or tells what is wrong with it. A list without a mask is a question, and answered.
     fn check(&mut self, caller: Caller, channel: &Key, change: &ModeChange<'_>, so_far: &[Change]) -> Option<Change> {
         let (letter, on) = (change.mode, change.is_set);
-        match (change.kind, change.param.filter(|param| !param.is_empty())) {
+        match (change.kind, change.param) {
             (None, _) => {
                 self.numeric(caller.id, numeric::ERR_UNKNOWNMODE, |line| {
                     line.param(or_star(&[letter])).trailing("is not a recognised channel mode")
                 });
                 None
             }
-            (Some(ModeKind::List), Some(mask)) => self.list_change(caller, channel, letter, mask, on, so_far),
-            (Some(ModeKind::List), None) => {
+            (Some(ModeKind::List), Some(mask)) if !mask.is_empty() => {
+                self.list_change(caller, channel, letter, mask, on, so_far)
+            }
+            (Some(ModeKind::List), _) => {
                 self.tell_list(caller, channel, letter);
                 None
             }
@@ -102,7 +104,8 @@ impl Server {
     }
 
     fn key_change(&mut self, caller: Caller, channel: &Key, key: &[u8]) -> Option<Change> {
-        let harmless = key.len() <= self.settings.limits.key_length
+        let harmless = !key.is_empty()
+            && key.len() <= self.settings.limits.key_length
             && key[0] != b':'
             && !key.iter().any(|byte| matches!(byte, b' ' | b','));
         if !harmless {

@@ -11,8 +11,9 @@ use crate::server::line::Line;
 use crate::server::names::{Key, Name, key, looks_like_channel};
 use crate::server::request::{HistoryQuery, Place, Record, Request, Which};
 use crate::server::timestamp::Timestamp;
+use crate::server::user::User;
 
-use super::say::history_of_two;
+use super::say::conversation_of;
 
 /// What somebody wants to be told again.
 #[derive(Debug)]
@@ -71,15 +72,23 @@ impl Server {
                 return self.fail(id, "CHATHISTORY", "INVALID_TARGET", &context, "Messages could not be retrieved");
             }
             key(target)
-        } else if let Some(own) = self.proven_nick(caller) {
-            history_of_two(&own, target)
         } else {
-            let text = "Messages of two are for those who are logged in to the account of their nick";
-            return self.fail(id, "CHATHISTORY", "INVALID_TARGET", &[&*subcommand, or_star(target)], text);
+            let Some(own) = self.users.get(&caller.user).map(User::identity) else { return };
+            conversation_of(&own, &self.identity_of(target))
         };
         let asked = Asked { subcommand, target: target.into() };
         let query = HistoryQuery { target: conversation, which, limit };
         self.ask(id, Waiting::History(asked), Request::History(query));
+    }
+
+    /// Who somebody is, or was if they have an account. Nobody else has had a conversation.
+    fn identity_of(&self, nick: &[u8]) -> Key {
+        let name = key(nick);
+        match self.nicks.get(&name).and_then(|user| self.users.get(user)) {
+            Some(user) => user.identity(),
+            None if self.accounts.contains(&name) => name,
+            None => Key::default(),
+        }
     }
 
     pub(in crate::server::commands) fn tell_history(
@@ -111,8 +120,7 @@ impl Server {
         };
         let Some(user) = self.users.get(&caller.user) else { return };
         let request = Request::Targets {
-            // Nobody is called that.
-            of: self.proven_nick(caller).unwrap_or_default(),
+            of: user.identity(),
             channels: user.channels.clone(),
             after: from.min(to),
             before: from.max(to),
@@ -124,6 +132,7 @@ impl Server {
     pub(in crate::server::commands) fn tell_targets(&mut self, id: ClientId, targets: &[(Name, Timestamp)]) {
         let batch = self.open_batch(id, "draft/chathistory-targets", &[]);
         for (target, time) in targets {
+            let Some(target) = self.shown_target(target) else { continue };
             let message = MessageBuilder::new("CHATHISTORY").source(&self.settings.server_name).param("TARGETS");
             let line = Line::new(message.param(target).param(time.to_iso()), self.now);
             let line = batch.as_ref().map_or_else(|| line.clone(), |batch| line.clone().in_batch(batch));
@@ -132,11 +141,13 @@ impl Server {
         self.close_batch(id, batch.as_ref());
     }
 
-    /// The key of somebody's nick, if it is that of their account. Others may have it because its owner is away.
-    fn proven_nick(&self, caller: Caller) -> Option<Key> {
-        let about = &self.users.get(&caller.user)?.about;
-        let nick = key(&about.nick);
-        about.account.as_ref().is_some_and(|account| key(account) == nick).then_some(nick)
+    /// What a target of the history is called now; somebody without an account who has left is called nothing.
+    fn shown_target(&self, target: &Name) -> Option<Name> {
+        if !target.starts_with(b"!") {
+            return Some(target.clone());
+        }
+        let user = self.users.values().find(|user| user.identity() == *target)?;
+        Some(user.about.nick.clone())
     }
 
     fn history_limit(&self, limit: &[u8]) -> Option<usize> {

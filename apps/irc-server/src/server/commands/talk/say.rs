@@ -13,7 +13,7 @@ use crate::server::event::{Event, Target};
 use crate::server::ids::ClientId;
 use crate::server::line::Line;
 use crate::server::modes::STATUSES;
-use crate::server::names::{Name, key, looks_like_channel};
+use crate::server::names::{Key, Name, key, looks_like_channel};
 use crate::server::request::{Record, Request};
 use crate::server::speech::{Kind, Speech};
 use crate::server::user::UserModes;
@@ -143,7 +143,7 @@ impl Server {
             }
             return None;
         }
-        let conversation = history_of_two(&from.about.nick, &nick);
+        let conversation = conversation_of(&from.identity(), &to.identity());
         if let Some(away) = away.filter(|_| kind == Kind::Privmsg) {
             self.numeric(caller.id, numeric::RPL_AWAY, |line| line.param(&nick).trailing(away));
         }
@@ -195,10 +195,9 @@ impl Server {
 }
 
 /// The key of a conversation of two, the same from both sides.
-pub(super) fn history_of_two(one: &[u8], other: &[u8]) -> Name {
-    let (one, other) = (key(one), key(other));
+pub(super) fn conversation_of(one: &Key, other: &Key) -> Key {
     let (first, second) = if one <= other { (one, other) } else { (other, one) };
-    [&*first, b",", &*second].concat().into()
+    [&**first, b",", &**second].concat().into()
 }
 
 /// The tags that are the client's own, as they came: those with a plus in front.
