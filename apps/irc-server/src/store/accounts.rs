@@ -57,10 +57,16 @@ impl Store {
         })
     }
 
-    /// Removes an account, with its certificates. Says whether there was one.
+    /// Removes an account, with its certificates, and what it has said to others and they to it: whoever registers that name
+    /// next must not read it. Says whether there was one.
     pub fn remove_account(&self, name: &[u8]) -> Pending<bool> {
         let name = key(name);
-        self.run(move |connection| Ok(connection.execute("DELETE FROM accounts WHERE name = ?", [&*name])? > 0))
+        self.run(move |connection| {
+            let conversations = "SELECT id FROM targets WHERE one = ?1 OR other = ?1";
+            connection.execute(&format!("DELETE FROM lines WHERE target IN ({conversations})"), [&*name])?;
+            connection.execute("DELETE FROM targets WHERE one = ?1 OR other = ?1", [&*name])?;
+            Ok(connection.execute("DELETE FROM accounts WHERE name = ?", [&*name])? > 0)
+        })
     }
 
     /// Gives an account another password. Says whether there is one.

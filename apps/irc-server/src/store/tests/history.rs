@@ -201,3 +201,14 @@ fn appending_from_many_sides_loses_nothing() {
     let different: BTreeSet<_> = lines.iter().map(|line| line.speech.msgid.clone()).collect();
     assert_eq!((lines.len(), different.len()), (1000, 1000));
 }
+
+#[test]
+fn the_conversations_of_an_account_go_with_it_and_those_of_others_stay() {
+    let opened = Opened::new();
+    opened.append(vec![line("ann,bob", 1, "private"), line("bob,eve", 2, "other"), line("#a", 3, "public")]);
+    opened.ask(opened.store.remove_account(b"Ann"));
+    let left = |target| opened.ask(opened.store.history(latest(target, 10))).map(|lines| texts(&lines));
+    assert_eq!(left("ann,bob").unwrap(), "");
+    assert_eq!(left("bob,eve").unwrap(), "other");
+    assert_eq!(left("#a").unwrap(), "public");
+}
