@@ -21,6 +21,7 @@ pub(crate) struct Announcement {
 pub(crate) enum Kind {
     Plain,
     Tls,
+    Web,
     Metrics,
 }
 
@@ -30,6 +31,7 @@ impl Kind {
         match self {
             Self::Plain => "plain",
             Self::Tls => "tls",
+            Self::Web => "web",
             Self::Metrics => "metrics",
         }
     }
@@ -39,6 +41,7 @@ impl Kind {
         match self {
             Self::Plain => "irc",
             Self::Tls => "ircs",
+            Self::Web => "ws",
             Self::Metrics => "http",
         }
     }

@@ -54,6 +54,7 @@ impl Program {
         for (kind, description) in self.descriptions(own_certificate.as_deref()) {
             let factory: Box<dyn Factory> = match kind {
                 Kind::Metrics => Box::new(Metrics::new(numbers::registry(&node))),
+                Kind::Web => Box::new(hub.web_sockets(&self.settings.listen.web_origins)),
                 Kind::Plain | Kind::Tls => Box::new(clients(&hub)),
             };
             let endpoint = Named::new(reactor, kind.name(), &description)?;
@@ -105,7 +106,8 @@ impl Program {
         let key = tls.key.as_deref().unwrap_or(certificate);
         let secure = listen.tls.iter().map(|text| (Kind::Tls, endpoints::secure(text, certificate, key)));
         let metrics = listen.metrics.iter().map(|text| (Kind::Metrics, endpoints::description(text)));
-        plain.chain(secure).chain(metrics).collect()
+        let web = listen.web.iter().map(|text| (Kind::Web, endpoints::description(text)));
+        plain.chain(secure).chain(web).chain(metrics).collect()
     }
 }
 

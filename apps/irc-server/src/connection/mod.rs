@@ -11,6 +11,7 @@ mod node;
 mod registration_limit;
 mod session;
 mod upkeep;
+mod web;
 mod wire;
 
 pub use hub::Hub;

@@ -27,7 +27,44 @@ pub struct Session {
 impl Session {
     /// A session whose lines are those of a stream.
     pub fn new(hub: &Hub, irc: Irc) -> Self {
-        Self { hub: hub.clone(), wire: Wire::Stream(irc), id: None, waits: false, slowed: false, exchange: None }
+        Self::over(hub, Wire::Stream(irc))
+    }
+
+    pub(super) fn over(hub: &Hub, wire: Wire) -> Self {
+        Self { hub: hub.clone(), wire, id: None, waits: false, slowed: false, exchange: None }
+    }
+
+    /// The connection is made.
+    pub(super) fn begin(&mut self) {
+        let hub = self.hub.clone();
+        let transport = self.wire.transport();
+        transport.set_output_limit(hub.node().settings().limits.output_bytes);
+        let peer = peer_of(transport);
+        self.id = Some(hub.connected(self.wire.clone(), peer));
+        self.wire.on_drain(Self::let_go);
+    }
+
+    pub(super) fn received(&mut self, message: &Message<'_>) {
+        self.hub.node().count_line();
+        if let Some(id) = self.id {
+            let hub = self.hub.clone();
+            hub.call(Some(self), |server, now| server.received(now, id, message));
+        }
+    }
+
+    pub(super) fn received_too_long(&mut self) {
+        if let Some(id) = self.id {
+            let hub = self.hub.clone();
+            hub.call(Some(self), |server, now| server.received_too_long(now, id));
+        }
+    }
+
+    /// The connection has ended.
+    pub(super) fn end(&mut self, reason: &CloseReason) {
+        if let Some(id) = self.id.take() {
+            let reason = if reason.is_clean() { "Connection closed".into() } else { reason.to_string() };
+            self.hub.clone().disconnected(id, reason.as_bytes());
+        }
     }
 
     /// It waits for an answer from now on.
@@ -95,20 +132,11 @@ impl Session {
 
 impl IrcHandler for Session {
     fn connection_made(&mut self) {
-        let hub = self.hub.clone();
-        let transport = self.wire.transport();
-        transport.set_output_limit(hub.node().settings().limits.output_bytes);
-        let peer = peer_of(transport);
-        self.id = Some(hub.connected(self.wire.clone(), peer));
-        self.wire.on_drain(Self::let_go);
+        self.begin();
     }
 
     fn message_received(&mut self, message: &Message<'_>) {
-        self.hub.node().count_line();
-        if let Some(id) = self.id {
-            let hub = self.hub.clone();
-            hub.call(Some(self), |server, now| server.received(now, id, message));
-        }
+        self.received(message);
     }
 
     fn line_rejected(&mut self, _line: &[u8], _error: ParseError) {
@@ -116,17 +144,11 @@ impl IrcHandler for Session {
     }
 
     fn line_too_long(&mut self) {
-        if let Some(id) = self.id {
-            let hub = self.hub.clone();
-            hub.call(Some(self), |server, now| server.received_too_long(now, id));
-        }
+        self.received_too_long();
     }
 
     fn connection_lost(&mut self, reason: CloseReason) {
-        if let Some(id) = self.id.take() {
-            let reason = if reason.is_clean() { "Connection closed".into() } else { reason.to_string() };
-            self.hub.clone().disconnected(id, reason.as_bytes());
-        }
+        self.end(&reason);
     }
 }
 

@@ -63,6 +63,7 @@ impl Settings {
             listen.texts("plain", &mut self.listen.plain);
             listen.texts("tls", &mut self.listen.tls);
             listen.texts("web", &mut self.listen.web);
+            listen.texts("web-origins", &mut self.listen.web_origins);
             listen.texts("metrics", &mut self.listen.metrics);
             listen.optional("console", &mut self.listen.console);
         });
@@ -78,7 +79,6 @@ impl Settings {
             section.number("messages", 1..=10_000_000, &mut history.messages);
             section.duration("age", HOUR..=3650 * DAY, &mut history.age);
             section.number("request", 1..=1000, &mut history.request);
-            section.number("playback", 0..=100, &mut history.playback);
         });
         file.section("accounts", |section| {
             let accounts = &mut self.accounts;

@@ -65,8 +65,10 @@ pub struct Listen {
     pub plain: Vec<String>,
     /// For clients by TLS.
     pub tls: Vec<String>,
-    /// For browsers: the page, and web sockets.
+    /// For browsers: web sockets.
     pub web: Vec<String>,
+    /// The origins of the pages, besides those of the same host, that may open web sockets: `https://chat.example.org`.
+    pub web_origins: Vec<String>,
     /// For Prometheus.
     pub metrics: Vec<String>,
     /// The path of a UNIX socket for the console.
@@ -93,8 +95,6 @@ pub struct HistorySettings {
     pub age: Duration,
     /// The most messages that one request gets.
     pub request: usize,
-    /// How many of a channel's last messages somebody gets who joins it and has no `draft/chathistory`; 0 for none.
-    pub playback: usize,
 }
 
 /// Who may have an account, and what it is good for.
@@ -150,14 +150,21 @@ impl Default for Settings {
 impl Default for Listen {
     fn default() -> Self {
         let none = Vec::new;
-        Self { plain: vec!["6667".into()], tls: vec!["6697".into()], web: none(), metrics: none(), console: None }
+        Self {
+            plain: vec!["6667".into()],
+            tls: vec!["6697".into()],
+            web: none(),
+            web_origins: none(),
+            metrics: none(),
+            console: None,
+        }
     }
 }
 
 impl Default for HistorySettings {
     fn default() -> Self {
         let age = Duration::from_hours(30 * 24);
-        Self { enabled: true, messages: 10_000, age, request: 1000, playback: 0 }
+        Self { enabled: true, messages: 10_000, age, request: 1000 }
     }
 }
 

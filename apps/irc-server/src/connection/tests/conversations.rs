@@ -1,6 +1,9 @@
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use protocols::auth::ScramVerifier;
+use protocols::web_socket::{WebSocket, WebSocketHandle, WebSocketHandler};
 
 use super::World;
 use crate::settings::{Oper, Privilege, Settings};
@@ -50,19 +53,26 @@ fn who_comes_later_is_told_what_was_said() {
 }
 
 #[test]
-fn what_two_have_said_is_told_to_those_alone_whose_nick_is_proven() {
+fn what_two_have_said_is_told_to_them_and_not_to_others_who_take_their_nicks() {
     let world = World::new();
     let (ann, bob) = (world.user("ann", CAPABILITIES), world.user("bob", CAPABILITIES));
     bob.send("NS REGISTER sesame-open");
     bob.until("is yours");
     ann.send("PRIVMSG bob :a secret");
     bob.until("a secret");
-    bob.send("CHATHISTORY LATEST ann * 10");
-    assert!(bob.until("BATCH -").iter().any(|line| line.ends_with(":a secret")));
-    ann.send("CHATHISTORY LATEST bob * 10");
-    ann.until("FAIL CHATHISTORY INVALID_TARGET");
-    ann.send("CHATHISTORY TARGETS timestamp=2000-01-01T00:00:00.000Z timestamp=2100-01-01T00:00:00.000Z 10");
-    assert!(!ann.until("BATCH -").iter().any(|line| line.contains("TARGETS")));
+    for (talk, other) in [(&bob, "ann"), (&ann, "bob")] {
+        talk.send(&format!("CHATHISTORY LATEST {other} * 10"));
+        assert!(talk.until("BATCH -").iter().any(|line| line.ends_with(":a secret")));
+    }
+    for talk in [&ann, &bob] {
+        talk.send("QUIT");
+        talk.until("ERROR");
+    }
+    let other = world.user("ann", CAPABILITIES);
+    other.send("CHATHISTORY LATEST bob * 10");
+    assert!(!other.until("BATCH -").iter().any(|line| line.contains("secret")));
+    other.send("CHATHISTORY TARGETS timestamp=2000-01-01T00:00:00.000Z timestamp=2100-01-01T00:00:00.000Z 10");
+    assert!(!other.until("BATCH -").iter().any(|line| line.contains(" TARGETS ")));
 }
 
 #[test]
@@ -100,4 +110,56 @@ fn settings_that_are_read_again_hold_at_once_and_accounts_stay() {
     let bob = world.user("bob", "");
     bob.send("USERHOST bob");
     assert_eq!(host(&bob.line(" 302 ")), before);
+}
+
+#[test]
+fn a_browser_speaks_by_messages_of_a_web_socket_a_line_each() {
+    let world = World::new();
+    let (heard, lines) = (Rc::default(), Rc::new(RefCell::new(Vec::new())));
+    let (keeping, telling) = (Rc::clone(&lines), Rc::clone(&heard));
+    let browser = WebSocket::client_messages("ws://server:8080/", move |socket, opening| {
+        assert_eq!(opening.subprotocol(), Some("text.ircv3.net"));
+        Browser { socket, lines: Rc::clone(&keeping), heard: Rc::clone(&telling) }
+    });
+    let browser = browser.subprotocol("text.ircv3.net");
+    let _connector = world.sim.host("client").connect_tcp("server:8080", browser);
+    let heard: Rc<RefCell<String>> = heard;
+    assert!(world.sim.run_until(|| heard.borrow().contains(" 366 ")));
+    assert!(lines.borrow().iter().all(|line: &String| !line.contains(['\r', '\n'])));
+    let ann = world.user("ann", "");
+    ann.send("JOIN #a");
+    ann.until(" 366 ");
+    ann.send("PRIVMSG #a :hello");
+    assert!(world.sim.run_until(|| heard.borrow().contains("PRIVMSG #a :hello")));
+    ann.until("PRIVMSG #a :hello to you");
+    ann.until("417 of the browser");
+}
+
+struct Browser {
+    socket: WebSocketHandle,
+    lines: Rc<RefCell<Vec<String>>>,
+    heard: Rc<RefCell<String>>,
+}
+
+impl WebSocketHandler for Browser {
+    fn connection_made(&mut self) {
+        for line in ["NICK web", "USER web 0 * :web\r\n", "", "JOIN #a"] {
+            self.socket.send_text(line);
+        }
+    }
+
+    fn text_received(&mut self, line: &str) {
+        self.heard.borrow_mut().push_str(line);
+        self.lines.borrow_mut().push(line.to_owned());
+        if line.ends_with("PRIVMSG #a :hello") {
+            self.socket.send_text("PRIVMSG #a :hello to you");
+            self.socket.send_text(format!("PRIVMSG #a :{}", "x".repeat(510)));
+        } else if line.contains(" 417 ") {
+            self.socket.send_text("PRIVMSG #a :417 of the browser");
+        }
+    }
+
+    fn bytes_received(&mut self, _data: &[u8]) {
+        unreachable!("it has asked for text");
+    }
 }

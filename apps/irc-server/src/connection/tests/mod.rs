@@ -48,6 +48,7 @@ impl World {
             telling.replace(true);
         });
         assert!(sim.run_until(|| *started.borrow()));
+        reactor.listen_tcp(8080, hub.web_sockets(&[])).unwrap();
         reactor.listen_tcp(6667, IrcReceiver::factory(move |irc| Session::new(&hub, irc))).unwrap();
         Self { sim, node, next, _upkeep: upkeep }
     }

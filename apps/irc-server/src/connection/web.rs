@@ -1,0 +1,66 @@
+//! Clients in browsers, by web sockets. <https://ircv3.net/specs/extensions/websocket>
+
+use protocols::irc::Message;
+use protocols::web_socket::{WebSocket, WebSocketHandler};
+use reactor::CloseReason;
+
+use crate::connection::wire::{Messages, Wire};
+use crate::connection::{Hub, Session};
+
+impl Hub {
+    /// Web sockets whose messages are lines. Pages of these origins may open them, and those of the host itself.
+    pub fn web_sockets(&self, origins: &[String]) -> WebSocket {
+        let hub = self.clone();
+        let sockets = WebSocket::messages(move |socket, opening| {
+            let is_binary = opening.subprotocol() == Some(BINARY);
+            let kind = if is_binary { Messages::Binary } else { Messages::Text };
+            Session::over(&hub, Wire::Web(socket, kind))
+        });
+        let sockets = sockets.subprotocol(TEXT).subprotocol(BINARY).max_message(LONGEST);
+        origins.iter().fold(sockets, |sockets, origin| sockets.origin(origin))
+    }
+}
+
+impl Session {
+    fn line_received(&mut self, line: &[u8]) {
+        let line = line.strip_suffix(b"\n").unwrap_or(line);
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let tags =
+            line.iter().position(|byte| *byte == b' ').filter(|_| line.starts_with(b"@")).map_or(0, |end| end + 1);
+        if tags > LONGEST_TAGS || line.len() - tags > LONGEST_BODY {
+            self.received_too_long();
+        } else if let Ok(message) = Message::parse(line) {
+            self.received(&message);
+        }
+    }
+}
+
+impl WebSocketHandler for Session {
+    fn connection_made(&mut self) {
+        self.begin();
+    }
+
+    fn text_received(&mut self, text: &str) {
+        self.line_received(text.as_bytes());
+    }
+
+    fn bytes_received(&mut self, data: &[u8]) {
+        self.line_received(data);
+    }
+
+    fn connection_lost(&mut self, reason: CloseReason) {
+        self.end(&reason);
+    }
+}
+
+const TEXT: &str = "text.ircv3.net";
+const BINARY: &str = "binary.ircv3.net";
+
+/// As in a stream, of what clients send: with the `@` and the space.
+const LONGEST_TAGS: usize = 4096;
+
+/// Without CR LF.
+const LONGEST_BODY: usize = 510;
+
+/// A longer message ends the connection.
+const LONGEST: usize = 16 * 1024;
