@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::{fmt, io};
 
 use async_trait::async_trait;
-use irc_server::connection::{Hub, Node, Session, Upkeep};
+use irc_server::connection::{ClusterService, Hub, Node, Session, Upkeep};
 use irc_server::server::Timestamp;
 use irc_server::settings::Settings;
 use irc_server::store::Store;
@@ -48,7 +48,7 @@ impl Program {
         let own_certificate = self.own_certificate(is_first)?;
         let mut all = MultiService::new(reactor, "everything");
         if is_first {
-            all = all.with(Upkeep::new(&hub));
+            all = all.with(Upkeep::new(&hub)).with(ClusterService::new(&hub));
         }
         let mut ports = Vec::new();
         for (kind, description) in self.descriptions(own_certificate.as_deref()) {

@@ -3,17 +3,13 @@ use std::io;
 use std::time::Instant;
 
 use bytes::Bytes;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::cluster::NodeName;
 use crate::cluster::bus::{BusEvent, Topic};
 use crate::cluster::link::{Delivery, Link, Options, Output, Owner, Stats};
+use crate::cluster::payload::{decode, encode};
 use crate::server::{Event, NodeId, Registers, Server, Snapshot, Timestamp};
-
-/// What stands in front of everything that nodes tell each other of the server: another number is another [`Event`], or another
-/// [`Snapshot`].
-const FORMAT: u8 = 1;
 
 /// Joins a [`Server`] to a cluster: what happens on it is told to other nodes, and what happens on those takes place on it.
 ///
@@ -138,10 +134,7 @@ impl Membership {
 
     /// Reads what another node has told. What cannot be read is passed over: the first time it is said.
     fn read<T: DeserializeOwned>(&mut self, node: &NodeName, payload: &[u8]) -> Option<T> {
-        let read = match payload.split_first() {
-            Some((&FORMAT, rest)) => postcard::from_bytes(rest).ok(),
-            _ => None,
-        };
+        let read = decode(payload);
         if read.is_none() && !self.has_warned {
             self.has_warned = true;
             tracing::warn!("node {node} is not understood: run the same release on all nodes");
@@ -169,8 +162,4 @@ impl Owner for Local<'_> {
 
 fn id_of(node: &NodeName) -> NodeId {
     NodeId::of(node.as_str().as_bytes())
-}
-
-fn encode(value: &impl Serialize) -> Bytes {
-    postcard::to_extend(value, vec![FORMAT]).expect("a list of bytes takes whatever is added to it").into()
 }

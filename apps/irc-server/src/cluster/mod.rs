@@ -21,9 +21,11 @@ mod link;
 mod log;
 mod membership;
 mod node_name;
+mod payload;
 
 pub use bus::Bus;
 pub use link::{Delivery, Link, Options, Output, Owner, Stats};
 pub use log::{Log, LogEntry, LogError, LogLimits, LogReader};
 pub use membership::Membership;
 pub use node_name::{NodeName, NodeNameError};
+pub(crate) use payload::{decode, encode};

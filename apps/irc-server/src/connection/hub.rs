@@ -3,14 +3,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Instant;
 
 use futures_channel::mpsc::UnboundedReceiver;
 use futures_util::StreamExt as _;
 use futures_util::future::poll_fn;
 use reactor::Reactor;
 
+use crate::connection::cluster::Cluster;
 use crate::connection::logins::Logins;
-use crate::connection::node::{Node, Wanted};
+use crate::connection::node::{Node, Shared, Wanted};
 use crate::connection::session::Session;
 use crate::connection::wire::Wire;
 use crate::server::{ClientId, Effect, Peer, Server, Timestamp};
@@ -97,13 +99,31 @@ impl Hub {
     /// Asks the server something, and carries out what it wants done; what concerns the session that asks, by the session.
     pub(super) fn call<R>(
         &self,
-        mut session: Option<&mut Session>,
+        session: Option<&mut Session>,
         question: impl FnOnce(&mut Server, Timestamp) -> R,
+    ) -> R {
+        self.call_shared(session, |shared, now| question(&mut shared.server, now))
+    }
+
+    /// The same, for what concerns the cluster, if the node is part of one.
+    pub(super) fn with_cluster(&self, question: impl FnOnce(&mut Cluster, &mut Server, Instant, Timestamp)) {
+        let instant = self.0.reactor.now();
+        self.call_shared(None, |Shared { server, cluster, .. }, now| {
+            if let Some(cluster) = cluster {
+                question(cluster, server, instant, now);
+            }
+        });
+    }
+
+    fn call_shared<R>(
+        &self,
+        mut session: Option<&mut Session>,
+        question: impl FnOnce(&mut Shared, Timestamp) -> R,
     ) -> R {
         let now = self.now();
         let mut wanted = self.0.wanted.take();
         let mut shared = self.0.node.lock();
-        let result = question(&mut shared.server, now);
+        let result = question(&mut shared, now);
         shared.share_out(self.0.node.store(), self.0.thread, &mut wanted);
         drop(shared);
         // What others have caused was wanted before.
@@ -154,7 +174,7 @@ impl Hub {
             Effect::Ban(ban) => drop(self.0.node.store().add_ban(*ban)),
             Effect::Unban(mask) => drop(self.0.node.store().remove_ban(&mask)),
             Effect::Reload => self.reload_in_background(),
-            // Lines go to the store where effects are shared out.
+            // These are carried out where effects are shared out.
             Effect::Keep(_) | Effect::Publish(_) => {}
         }
     }

@@ -5,15 +5,18 @@
 
 mod account_changes;
 mod answers;
+mod cluster;
 mod hub;
 mod logins;
 mod node;
 mod registration_limit;
 mod session;
+mod shared_log;
 mod upkeep;
 mod web;
 mod wire;
 
+pub use cluster::ClusterService;
 pub use hub::Hub;
 pub use node::{Node, Numbers};
 pub use session::Session;

@@ -3,9 +3,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures_util::FutureExt as _;
 
+use crate::connection::cluster::Cluster;
 use crate::connection::registration_limit::RegistrationLimit;
-use crate::server::request::Request;
+use crate::server::request::{Record, Request};
 use crate::server::{ClientId, Effect, Server, Timestamp};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{Pending, Store};
@@ -28,6 +30,7 @@ struct Inner {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) server: Server,
+    pub(super) cluster: Option<Cluster>,
     threads: Vec<Option<UnboundedSender<Effect>>>,
 }
 
@@ -63,7 +66,7 @@ impl Node {
     ) -> Self {
         let server = Server::new(Arc::clone(&settings), now);
         Self(Arc::new(Inner {
-            shared: Mutex::new(Shared { server, threads: Vec::new() }),
+            shared: Mutex::new(Shared { server, cluster: None, threads: Vec::new() }),
             settings: RwLock::new(settings),
             read_settings: Box::new(read_settings),
             store,
@@ -147,14 +150,34 @@ impl Shared {
                         let _ = sender.unbounded_send(effect);
                     }
                 }
-                (None, Effect::Keep(record)) => drop(store.append(vec![*record], None)),
+                (None, Effect::Keep(record)) => drop(keep(store, self.cluster.as_ref(), *record)),
                 (None, Effect::Ask(id, Request::Keep(record))) => {
-                    own.push(Wanted::Kept(id, store.append(vec![*record], None)));
+                    own.push(Wanted::Kept(id, keep(store, self.cluster.as_ref(), *record)));
+                }
+                (None, Effect::Publish(event)) => {
+                    if let Some(cluster) = &mut self.cluster {
+                        cluster.publish(&event);
+                    }
                 }
                 (None, effect) => own.push(Wanted::Effect(effect)),
             }
         }
+        if let Some(cluster) = &mut self.cluster {
+            cluster.send();
+        }
     }
+}
+
+/// Keeps a line here and, in a cluster, where all nodes find it.
+fn keep(store: &Store, cluster: Option<&Cluster>, record: Record) -> Pending<()> {
+    let Some(cluster) = cluster else { return store.append(vec![record], None) };
+    let committed = store.append(vec![record.clone()], None);
+    let logged = cluster.log.append(record);
+    async move {
+        committed.await?;
+        logged.await
+    }
+    .boxed()
 }
 
 impl fmt::Debug for Node {

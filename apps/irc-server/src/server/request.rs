@@ -1,5 +1,7 @@
 //! What the core cannot answer by itself: passwords take long to check, and the history is in a file.
 
+use serde::{Deserialize, Serialize};
+
 use crate::server::names::{Key, Name};
 use crate::server::speech::Speech;
 use crate::server::timestamp::Timestamp;
@@ -136,7 +138,7 @@ pub enum RegisterFailure {
 }
 
 /// A line of the history.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
     /// Where it was said: the key of a channel, or the identities of two who talk, in their order,
     /// with a comma between.

@@ -16,6 +16,11 @@ impl StoreError {
         Self { what: "the database failed".into(), source: Arc::from(error.into()) }
     }
 
+    /// A line could not be written where all nodes of a cluster read it.
+    pub(crate) fn of_log(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { what: "the cluster's log failed".into(), source: Arc::from(error.into()) }
+    }
+
     /// The same, for somebody who has named the file.
     pub(super) fn at(self, path: Option<&Path>) -> Self {
         match path {

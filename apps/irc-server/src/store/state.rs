@@ -1,5 +1,6 @@
 use rusqlite::{Connection, OptionalExtension as _};
 
+use crate::server::Timestamp;
 use crate::store::{Pending, Store};
 
 impl Store {
@@ -12,6 +13,16 @@ impl Store {
             let value = make();
             set(connection, name, &value)?;
             Ok(value)
+        })
+    }
+
+    /// A number for this start of the server, larger than those of all starts before: the time, if the clock was not put back.
+    pub fn next_epoch(&self, now: Timestamp) -> Pending<u64> {
+        self.run(move |connection| {
+            let last = get(connection, "epoch")?.and_then(|value| value.try_into().ok()).map_or(0, u64::from_be_bytes);
+            let epoch = now.0.max(last.saturating_add(1));
+            set(connection, "epoch", &epoch.to_be_bytes())?;
+            Ok(epoch)
         })
     }
 }

@@ -68,7 +68,7 @@ pub enum Delivery {
         /// From [`Owner::registers`].
         registers: Bytes,
     },
-    /// Another process has this node's name, and was started later. Others no longer listen to this one: it should end.
+    /// Another process has this node's name, and was started later. Others no longer listen to this one, and nothing more is sent.
     Replaced,
 }
 
@@ -277,6 +277,7 @@ impl Link {
         if node == self.options.node {
             if epoch > self.options.epoch && !self.is_replaced {
                 self.is_replaced = true;
+                self.has_left = true;
                 self.outputs.push_back(Output::Deliver(Delivery::Replaced));
             }
             return;
