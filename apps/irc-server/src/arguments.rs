@@ -50,10 +50,6 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N")]
     pub(crate) threads: Option<NonZeroUsize>,
 
-    /// Go on as this user once all addresses listen
-    #[arg(long, value_name = "NAME")]
-    pub(crate) user: Option<String>,
-
     /// How to write the log
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub(crate) log_format: Format,

@@ -42,9 +42,6 @@ fn main() -> ExitCode {
     if let Some(path) = &arguments.handover {
         runner = runner.handover(path);
     }
-    if let Some(user) = &arguments.user {
-        runner = runner.user(user);
-    }
     let program = Program::new(configuration, settings, log);
     runner.threads(arguments.threads()).run(|reactor| program.services(reactor))
 }

@@ -77,6 +77,7 @@ impl Settings {
             let history = &mut self.history;
             section.boolean("enabled", &mut history.enabled);
             section.number("messages", 1..=10_000_000, &mut history.messages);
+            section.number("total", 1..=1_000_000_000, &mut history.total);
             section.duration("age", HOUR..=3650 * DAY, &mut history.age);
             section.number("request", 1..=1000, &mut history.request);
         });

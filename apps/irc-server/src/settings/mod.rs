@@ -91,6 +91,8 @@ pub struct HistorySettings {
     pub enabled: bool,
     /// The most messages kept of a channel, or of a conversation of two.
     pub messages: usize,
+    /// The most messages kept in all.
+    pub total: usize,
     /// For how long they are kept.
     pub age: Duration,
     /// The most messages that one request gets.
@@ -164,7 +166,7 @@ impl Default for Listen {
 impl Default for HistorySettings {
     fn default() -> Self {
         let age = Duration::from_hours(30 * 24);
-        Self { enabled: true, messages: 10_000, age, request: 1000 }
+        Self { enabled: true, messages: 10_000, total: 1_000_000, age, request: 1000 }
     }
 }
 

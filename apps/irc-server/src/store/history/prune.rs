@@ -12,18 +12,24 @@ impl Store {
         *self.0.history.lock().unwrap_or_else(PoisonError::into_inner) = settings;
     }
 
-    /// Forgets some of the lines that are older than they may be. Says whether there may be more: others have their turn before
-    /// this is called again.
+    /// Forgets some of the lines that are older than they may be, or more than there may be in all. Says whether there may be
+    /// more to forget: others have their turn before this is called again.
     pub fn forget_old(&self, now: Timestamp) -> Pending<bool> {
-        let age = self.0.history.lock().unwrap_or_else(PoisonError::into_inner).age;
-        let age = age.as_millis().try_into().unwrap_or(u64::MAX);
+        let settings = self.0.history.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let age = settings.age.as_millis().try_into().unwrap_or(u64::MAX);
         let before = milliseconds(Timestamp(now.0.saturating_sub(age)));
         self.run(move |connection| {
+            let kept = "SELECT coalesce(sum(kept), 0) FROM targets";
+            let kept: usize = connection.query_row(kept, [], |row| row.get(0))?;
+            let excess = kept.saturating_sub(settings.total).min(STEP);
             // By their numbers: those that came first are the oldest, or nearly so, and it needs no index.
-            let delete =
-                "DELETE FROM lines WHERE id IN (SELECT id FROM lines ORDER BY id LIMIT ?) AND at < ? RETURNING target";
+            let delete = "DELETE FROM lines
+                 WHERE id IN (SELECT id FROM lines ORDER BY id LIMIT ?1) AND at < ?2
+                 OR id IN (SELECT id FROM lines ORDER BY id LIMIT ?3)
+                 RETURNING target";
             let mut delete = connection.prepare(delete)?;
-            let targets: Vec<i64> = delete.query_map((STEP, before), |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let targets: Vec<i64> =
+                delete.query_map((STEP, before, excess), |row| row.get(0))?.collect::<Result<_, _>>()?;
             let mut update = connection.prepare("UPDATE targets SET kept = kept - 1 WHERE id = ?")?;
             for target in &targets {
                 update.execute([target])?;

@@ -159,6 +159,17 @@ fn lines_older_than_they_may_be_go_in_steps() {
 }
 
 #[test]
+fn in_all_no_more_lines_are_kept_than_may_be() {
+    let opened = Opened::with(HistorySettings { total: 1000, ..HistorySettings::default() });
+    for target in ["#a", "#b", "#c"] {
+        opened.append((0..700).map(|number| line(target, 1, &format!("{target}{number}"))).collect());
+    }
+    while opened.ask(opened.store.forget_old(Timestamp(2))) {}
+    let kept = |target| opened.ask(opened.store.history(latest(target, 2000))).unwrap().len();
+    assert_eq!(["#a", "#b", "#c"].map(kept), [0, 300, 700]);
+}
+
+#[test]
 fn targets_are_channels_that_were_named_and_everybody_somebody_talked_with() {
     let opened = Opened::new();
     opened.append(vec![
