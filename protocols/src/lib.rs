@@ -172,6 +172,7 @@
 //! | piece | what it is |
 //! |---|---|
 //! | [`Portal`](auth::Portal), [`Login`](auth::Login) | logins: passwords, SCRAM, certificates, users at UNIX sockets; accounts in a file; SASL |
+//! | [`IrcClientReceiver`](irc::IrcClientReceiver) | a client of IRC, such as a bot: signs on, with capabilities and SASL, and calls a handler with what happens |
 //! | [`MemcacheClient`](memcache::MemcacheClient) | a client of memcached: each request returns a future of its answer, such as a [`MemcacheItem`](memcache::MemcacheItem) |
 //! | [`ConnectionPool`](database::ConnectionPool) | connections to a database, of any blocking driver, each on a thread of its own |
 //! | [`Metrics`](metrics::Metrics) | numbers of the reactor and the program for Prometheus, in OpenMetrics |

@@ -76,6 +76,16 @@ fn questions_about_connections_and_their_replies() {
 }
 
 #[test]
+fn messages_of_irc_however_they_are_cut() {
+    run("irc", 30_000, fuzz::irc);
+}
+
+#[test]
+fn what_clients_of_irc_are_told() {
+    run("irc_client", 20_000, fuzz::irc_client);
+}
+
+#[test]
 fn captures_of_traffic() {
     run("capture", 680_000, fuzz::capture);
 }

@@ -12,6 +12,7 @@ mod echo;
 mod finger;
 mod forwarding;
 mod guide;
+mod irc;
 mod lengths;
 mod logins;
 mod pages;

@@ -4,6 +4,7 @@ mod amp;
 mod auth;
 mod console;
 pub(crate) mod database;
+mod irc;
 mod memcache;
 mod proxy_header;
 mod receivers;
