@@ -160,13 +160,17 @@ def table(figures):
     return "\n".join(rows)
 
 
+def replaced(text, begin, table):
+    """The page with this table in the place that begins so."""
+    before, _, rest = text.partition(begin)
+    _, _, after = rest.partition(END)
+    return f"{before}{begin}\n{table}\n{END}{after}"
+
+
 def main():
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    text = FIGURES.read_text()
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    FIGURES.write_text(f"{before}{BEGIN}\n{table(measured())}\n{END}{after}")
+    FIGURES.write_text(replaced(FIGURES.read_text(), BEGIN, table(measured())))
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ factory = protocol.Factory.forProtocol(Shout)
 );
 
 fn main() -> Result<(), Box<dyn Error>> {
+    Python::initialize();
     let reactor = Reactor::new()?;
     let shout = Python::attach(|py| {
         let twisted = bridge::Twisted::install(py, &reactor)?;

@@ -62,6 +62,7 @@ impl Factory {
 /// use reactor::Reactor;
 ///
 /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// Python::initialize();
 /// let reactor = Reactor::new()?;
 /// let echo = Python::attach(|py| {
 ///     let twisted = bridge::Twisted::install(py, &reactor)?;

@@ -377,6 +377,42 @@ class Programs(unittest.TestCase):
         )
         self.assertEqual(said, ["b'hello'"])
 
+    def test_a_serial_port_is_read_and_written(self):
+        try:
+            import serial  # noqa: F401
+        except ImportError:
+            self.skipTest("pyserial is not installed")
+        said = self.run_program(
+            """
+            import os, pty, threading, tty
+            from twisted.internet.serialport import SerialPort
+            from twisted.protocols.basic import LineReceiver
+
+            device, terminal = pty.openpty()
+            tty.setraw(terminal)
+
+            def answer():
+                with os.fdopen(device, "rb+", buffering=0) as lines:
+                    while (line := lines.readline()) != b"bye\\r\\n":
+                        lines.write(line.upper())
+            threading.Thread(target=answer, daemon=True).start()
+
+            class Program(LineReceiver):
+                def connectionMade(self):
+                    self.sendLine(b"hello")
+                def lineReceived(self, line):
+                    print(line, self.transport._serial.baudrate)
+                    self.sendLine(b"bye")
+                def connectionLost(self, reason):
+                    print("lost")
+                    reactor.stop()
+
+            SerialPort(Program(), os.ttyname(terminal), reactor, baudrate=115200)
+            reactor.run()
+            """
+        )
+        self.assertEqual(said, ["b'HELLO' 115200", "lost"])
+
     def test_twistd_knows_it_by_name(self):
         said = said_by(
             "from twisted.application.reactors import getReactorTypes, installReactor\n"

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatch
 
 from reactor_bridge.conformance import expected
@@ -62,8 +63,8 @@ FULL = (
 TIME_LIMIT_SECONDS = 600
 
 
-def outcomes_of(mode, reactor, module):
-    """The outcomes by test, of a process of its own; None if it came to no end."""
+def outcomes_of(mode, reactor, module, lines):
+    """The outcomes by test, of a process of its own; None if it came to no end, which ``lines`` are told."""
     with tempfile.TemporaryDirectory() as directory:
         file = os.path.join(directory, "outcomes.json")
         command = [sys.executable, "-m", "reactor_bridge.conformance.module", mode, reactor, module, file]
@@ -77,7 +78,8 @@ def outcomes_of(mode, reactor, module):
         if os.path.exists(file):
             with open(file) as outcomes:
                 return json.load(outcomes)
-    print(f"{module} came to no end; the last that it said:", *said.decode(errors="replace").splitlines()[-5:], sep="\n  ")
+    last = said.decode(errors="replace").splitlines()[-5:]
+    lines.append("\n  ".join([f"{module} came to no end; the last that it said:", *last]))
     return None
 
 
@@ -90,14 +92,15 @@ def explanation(test):
     return None
 
 
-def judge(mode, module, used):
-    """Print and count what became of the tests of a module."""
-    outcomes = outcomes_of(mode, "rust", module)
+def judge(mode, module):
+    """What became of the tests of a module: the lines to print, the numbers, and the explanations that were used."""
+    lines, used = [], set()
+    outcomes = outcomes_of(mode, "rust", module, lines)
     if outcomes is None:
-        return Counter(unexplained=1)
+        return lines, Counter(unexplained=1), used
     failed = {test: detail for test, (outcome, detail) in outcomes.items() if outcome == "failed"}
     unknown = [test for test in failed if explanation(test) is None]
-    reference = outcomes_of(mode, "epoll", module) if unknown else {}
+    reference = outcomes_of(mode, "epoll", module, lines) if unknown else {}
     counts = Counter(outcome for outcome, _ in outcomes.values() if outcome != "failed")
     for test in sorted(failed):
         known = explanation(test)
@@ -105,16 +108,16 @@ def judge(mode, module, used):
             kind, name, reason = known
             used.add(name)
             counts[kind] += 1
-            print(f"  {kind}: {test}: {reason}")
+            lines.append(f"  {kind}: {test}: {reason}")
         elif (reference or {}).get(test.replace("RustReactor", "EPollReactor"), ("",))[0] == "failed":
             counts["fails by Twisted's reactor, too"] += 1
-            print(f"  fails by Twisted's reactor, too: {test}")
+            lines.append(f"  fails by Twisted's reactor, too: {test}")
         else:
             counts["unexplained"] += 1
-            print(f"  UNEXPLAINED: {test}\n    " + "\n    ".join(failed[test].strip().splitlines()[-6:]))
+            lines.append(f"  UNEXPLAINED: {test}\n    " + "\n    ".join(failed[test].strip().splitlines()[-6:]))
     said = ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items()))
-    print(f"{module} ({mode}): {said}", flush=True)
-    return counts
+    lines.append(f"{module} ({mode}): {said}")
+    return lines, counts, used
 
 
 def main():
@@ -126,8 +129,12 @@ def main():
     if options.modules:
         plan = [(mode, module) for mode, module in FULL if module in options.modules]
     total, used = Counter(), set()
-    for mode, module in plan:
-        total += judge(mode, module, used)
+    # Most tests wait, so that two processes a core are not too many.
+    with ThreadPoolExecutor(2 * os.cpu_count()) as threads:
+        for lines, counts, explained in threads.map(judge, *zip(*plan)):
+            print(*lines, sep="\n", flush=True)
+            total += counts
+            used |= explained
     idle = [name for name in (*expected.NOT_APPLICABLE, *expected.DECIDED) if name not in used]
     if plan is FULL and idle:
         # Some depend on an order that may come out well.
