@@ -117,3 +117,18 @@ fn a_server_with_a_password_takes_nobody_without() {
     world.send(client, "NICK ann");
     assert!(world.ask(client, "USER ann 0 * :Ann")[0].contains(" 001 "));
 }
+
+#[test]
+fn the_readme_names_the_capabilities_that_are_offered() {
+    let readme = include_str!("../../../README.md");
+    let (_, named) = readme.split_once("Of IRCv3, the capabilities ").unwrap();
+    let (named, _) = named.split_once("; and").unwrap();
+    let named: Vec<_> = named.split([',', '\n']).map(str::trim).filter(|name| !name.is_empty()).collect();
+    let mut world = World::new();
+    let client = world.connect();
+    let listed = world.ask(client, "CAP LS").remove(0);
+    let (_, listed) = listed.split_once(" LS :").unwrap();
+    let mut listed: Vec<_> = listed.split(' ').map(|name| name.trim_start_matches("draft/")).collect();
+    listed.sort_unstable();
+    assert_eq!(named, listed);
+}
