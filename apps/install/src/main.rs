@@ -1,4 +1,4 @@
-//! Installs the time server, its client and reactor-top, with what they need besides their programs: manual pages, completions
+//! Installs the time server, its client, reactor-top and the IRC server, with what they need besides their programs: manual pages, completions
 //! for shells, and units of systemd.
 //!
 //! `cargo run -p install -- ~/.local`
@@ -10,6 +10,10 @@ mod time_server;
 #[expect(dead_code, reason = "what the client does with its arguments is not needed here")]
 #[path = "../../time-client/src/arguments.rs"]
 mod time_client;
+
+#[expect(dead_code, reason = "what the IRC server does with its arguments is not needed here")]
+#[path = "../../irc-server/src/arguments.rs"]
+mod irc_server;
 
 #[cfg_attr(not(test), expect(dead_code, reason = "what reactor-top does with its arguments is not needed here"))]
 #[path = "../../reactor-top/src/arguments.rs"]
@@ -26,7 +30,7 @@ use std::{env, fs, io};
 use clap::{CommandFactory, Parser};
 use clap_complete::{Shell, generate};
 
-/// Builds time-server, time-client and reactor-top, and installs them with their manual pages, completions and units.
+/// Builds time-server, time-client, reactor-top and irc-server, and installs them with their manual pages, completions and units.
 ///
 /// Nothing is started or enabled. What is there already is replaced.
 #[derive(Debug, Parser)]
@@ -64,8 +68,12 @@ fn install(arguments: &Arguments) -> io::Result<()> {
         },
     };
     let programs = arguments.programs.clone().map_or_else(build, Ok)?;
-    let commands =
-        [time_server::Arguments::command(), time_client::Arguments::command(), reactor_top::Arguments::command()];
+    let commands = [
+        time_server::Arguments::command(),
+        time_client::Arguments::command(),
+        reactor_top::Arguments::command(),
+        irc_server::Arguments::command(),
+    ];
     for mut command in commands {
         let name = command.get_name().to_owned();
         place.copy(&programs.join(&name), &format!("bin/{name}"))?;
@@ -80,8 +88,9 @@ fn install(arguments: &Arguments) -> io::Result<()> {
             place.write(&path, &completions)?;
         }
     }
-    for unit in ["time.service", "time.socket"] {
-        let text = fs::read_to_string(workspace().join("apps/time-server/systemd").join(unit))?;
+    for (app, unit) in [("time-server", "time.service"), ("time-server", "time.socket"), ("irc-server", "irc.service")]
+    {
+        let text = fs::read_to_string(workspace().join("apps").join(app).join("systemd").join(unit))?;
         let text = text.replace("/usr/local/bin", &prefix.join("bin").display().to_string());
         place.write(&format!("lib/systemd/system/{unit}"), text.as_bytes())?;
     }
@@ -95,7 +104,8 @@ fn build() -> io::Result<PathBuf> {
     let me = env::current_exe()?;
     let target = me.ancestors().nth(2).ok_or_else(|| io::Error::other("this program is in no target directory"))?;
     let status = Command::new(cargo)
-        .args(["build", "--locked", "--release", "-p", "time-server", "-p", "time-client", "-p", "reactor-top"])
+        .args(["build", "--locked", "--release"])
+        .args(["-p", "time-server", "-p", "time-client", "-p", "reactor-top", "-p", "irc-server"])
         .arg("--target-dir")
         .arg(target)
         .current_dir(workspace())

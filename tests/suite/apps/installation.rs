@@ -19,20 +19,23 @@ fn installed() -> TempDir {
     command.arg("--programs").arg(binary("time-server").parent().unwrap()).arg("--root").arg(root.path()).arg("/usr");
     let ended = Program::start(&mut command).finish().with_code(0);
     let files = ended.stdout.lines().map(Path::new);
-    assert!(files.clone().count() >= 17 && files.clone().all(Path::is_file), "{}", ended.stdout);
+    assert!(files.clone().count() >= 23 && files.clone().all(Path::is_file), "{}", ended.stdout);
     root
 }
 
 #[test]
 fn programs_run_from_where_they_are_installed_and_units_name_that_place() {
     let root = installed();
-    for program in ["time-server", "time-client", "reactor-top"] {
+    for program in ["time-server", "time-client", "reactor-top", "irc-server"] {
         let path = root.path().join("usr/bin").join(program);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o755);
         Program::start(Command::new(path).arg("--version")).finish().with_code(0);
     }
-    let unit = fs::read_to_string(root.path().join("usr/lib/systemd/system/time.service")).unwrap();
-    assert!(unit.contains("\nExecStart=/usr/bin/time-server ") && !unit.contains("/usr/local"), "{unit}");
+    for (name, program) in [("time.service", "time-server"), ("irc.service", "irc-server")] {
+        let unit = fs::read_to_string(root.path().join("usr/lib/systemd/system").join(name)).unwrap();
+        let starts = format!("\nExecStart=/usr/bin/{program} ");
+        assert!(unit.contains(&starts) && !unit.contains("/usr/local"), "{unit}");
+    }
 }
 
 #[test]
@@ -52,6 +55,7 @@ fn manual_pages_say_what_the_help_says() {
                 "  130  it was interrupted while",
             ],
         ),
+        ("irc-server", ["--print-config", "  port (127.0.0.1:6667, [::1]:6667", "Exit status: 0 after a signal"]),
         ("reactor-top", ["--interval", "  unix:/run/time-server.sock     the same", "  1  there is no terminal"]),
     ] {
         let page = root.path().join(format!("usr/share/man/man1/{program}.1"));
@@ -72,7 +76,9 @@ fn shells_complete_the_options() {
         return;
     }
     let root = installed();
-    for (program, option) in [("time-server", "--log-f"), ("time-client", "--no-h"), ("reactor-top", "--int")] {
+    for (program, option) in
+        [("time-server", "--log-f"), ("time-client", "--no-h"), ("reactor-top", "--int"), ("irc-server", "--print-c")]
+    {
         let file = root.path().join("usr/share/bash-completion/completions").join(program);
         let script = "source \"$0\"; COMP_WORDS=(\"$1\" \"$2\"); COMP_CWORD=1; COMP_LINE=\"$1 $2\"; COMP_POINT=${#COMP_LINE}
             function=$(complete -p \"$1\" | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \"$function\" \"$1\" \"$2\" \"$1\"; echo \"${COMPREPLY[*]}\"";

@@ -1,4 +1,4 @@
-//! The units of the time server: what they leave to an intruder, and that the server works under them.
+//! The units of the servers: what they leave to an intruder, and that the time server works under its own.
 
 use std::collections::HashSet;
 use std::fs;
@@ -20,17 +20,19 @@ use crate::house::root;
 use crate::support::ServiceManager;
 
 #[test]
-fn the_unit_leaves_little_to_an_intruder() {
-    if !is_installed("the_unit_leaves_little_to_an_intruder") {
+fn the_units_leave_little_to_an_intruder() {
+    if !is_installed("the_units_leave_little_to_an_intruder") {
         return;
     }
-    let analysis = Command::new("systemd-analyze")
-        // Tenths: 1.5 is "ok" at its best, and 10 is "unsafe".
-        .args(["security", "--offline=true", "--threshold=15", "--no-pager"])
-        .arg(unit("time.service"))
-        .output()
-        .unwrap();
-    assert!(analysis.status.success(), "{}", String::from_utf8_lossy(&analysis.stdout));
+    for name in ["time.service", "irc.service"] {
+        let analysis = Command::new("systemd-analyze")
+            // Tenths: 1.5 is "ok" at its best, and 10 is "unsafe".
+            .args(["security", "--offline=true", "--threshold=15", "--no-pager"])
+            .arg(unit(name))
+            .output()
+            .unwrap();
+        assert!(analysis.status.success(), "{}", String::from_utf8_lossy(&analysis.stdout));
+    }
 }
 
 #[test]
@@ -39,19 +41,23 @@ fn systemd_understands_every_line_of_the_units() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    for name in ["time.socket", "time.service"] {
+    for (name, program) in
+        [("time.socket", "time-server"), ("time.service", "time-server"), ("irc.service", "irc-server")]
+    {
         let text = fs::read_to_string(unit(name)).unwrap();
-        let text = text.replace("/usr/local/bin/time-server", binary("time-server").to_str().unwrap());
+        let text = text.replace(&format!("/usr/local/bin/{program}"), binary(program).to_str().unwrap());
         fs::write(folder.path().join(name), text).unwrap();
     }
-    let output = Command::new("systemd-analyze")
-        .args(["verify", "--man=no", "--recursive-errors=no"])
-        .arg(folder.path().join("time.service"))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    let about_ours: Vec<_> = said.lines().filter(|line| line.contains(&*folder.path().to_string_lossy())).collect();
-    assert!(output.status.success() && about_ours.is_empty(), "{said}");
+    for name in ["time.service", "irc.service"] {
+        let output = Command::new("systemd-analyze")
+            .args(["verify", "--man=no", "--recursive-errors=no"])
+            .arg(folder.path().join(name))
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let about_ours: Vec<_> = said.lines().filter(|line| line.contains(&*folder.path().to_string_lossy())).collect();
+        assert!(output.status.success() && about_ours.is_empty(), "{said}");
+    }
 }
 
 #[test]
@@ -108,7 +114,8 @@ fn talk(address: SocketAddr) {
 }
 
 fn unit(name: &str) -> PathBuf {
-    root().join("apps/time-server/systemd").join(name)
+    let app = if name.starts_with("irc") { "irc-server" } else { "time-server" };
+    root().join("apps").join(app).join("systemd").join(name)
 }
 
 fn is_installed(test: &str) -> bool {
