@@ -4,7 +4,7 @@
 //! [`Effect`]s: lines to send, questions to answer, events for other nodes. So whole networks run in tests, in one thread and
 //! by seed.
 //!
-//! A [command](commands) checks what it was asked, makes an [`Event`] of it and hands that to [`apply`], the only place that
+//! A command checks what it was asked, makes an [`Event`] of it and hands that to `apply`, the only place that
 //! changes what others see. Events of other nodes come to the same place.
 
 mod apply;

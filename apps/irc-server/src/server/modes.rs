@@ -18,15 +18,15 @@ pub(super) const NEW_CHANNEL: &[u8] = b"nt";
 /// One change of a channel's modes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Change {
-    /// One of [`FLAGS`].
+    /// One of `FLAGS`.
     Flag(u8, bool),
     /// What those who join need to know: `k`.
     Key(Option<Name>),
     /// How many may be in it: `l`.
     Limit(Option<u32>),
-    /// An entry of one of [`LISTS`] comes or goes.
+    /// An entry of one of `LISTS` comes or goes.
     List(u8, Name, bool),
-    /// A member gets one of [`STATUSES`], or loses it.
+    /// A member gets one of `STATUSES`, or loses it.
     Status(u8, Uid, bool),
 }
 
