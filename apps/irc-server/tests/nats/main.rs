@@ -2,6 +2,7 @@
 
 mod log;
 mod node;
+mod programs;
 mod server;
 #[path = "../../simulation/toy.rs"]
 mod toy;
