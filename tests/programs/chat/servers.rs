@@ -94,7 +94,7 @@ impl Server {
             if let Some(status) = running.process.try_wait()? {
                 return Err(io::Error::other(format!("{} has ended: {status}", self.name)));
             }
-            thread::sleep(Duration::from_millis(50));
+            thread::park_timeout(Duration::from_millis(50));
         }
         Err(io::Error::other(format!("{} does not listen", self.name)))
     }

@@ -1,9 +1,8 @@
 //! `irc-server` as its clients see it.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::sync::{Arc, Barrier};
-use std::thread;
+use std::{fs, thread};
 
 use nix::sys::signal::Signal;
 use protocols::tls::Certificates;

@@ -14,6 +14,7 @@ fn every_dependency_comes_from_the_registry_with_a_checksum() {
         "fast",
         "fuzz",
         "install",
+        "irc-server",
         "protocols",
         "reactor",
         "reactor-bridge",

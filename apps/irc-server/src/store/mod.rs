@@ -11,8 +11,6 @@ mod history;
 mod logins;
 mod schema;
 mod state;
-#[cfg(test)]
-mod tests;
 
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -95,3 +93,6 @@ fn milliseconds(time: Timestamp) -> i64 {
 const MOST_WAITING: usize = 16_384;
 
 const IDLE_TIMEOUT: Duration = Duration::from_mins(10);
+
+#[cfg(test)]
+mod tests;

@@ -13,11 +13,10 @@ pub(in crate::server) use talk::history;
 
 use protocols::irc::{Message, numeric};
 
-use crate::server::Server;
 use crate::server::client::Waiting;
 use crate::server::ids::{ClientId, Uid};
 use crate::server::request::{Answer, Request};
-use crate::server::{Effect, Name};
+use crate::server::{Effect, Name, Server};
 
 /// A client that is registered, and its user.
 #[derive(Clone, Copy, Debug)]

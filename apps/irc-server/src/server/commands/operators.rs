@@ -2,8 +2,6 @@
 
 use protocols::irc::{Message, numeric};
 
-use crate::server::Server;
-use crate::server::ServerBan;
 use crate::server::client::Waiting;
 use crate::server::commands::{Caller, cut};
 use crate::server::effect::Effect;
@@ -13,6 +11,7 @@ use crate::server::names::{Name, key};
 use crate::server::request::Request;
 use crate::server::timestamp::Timestamp;
 use crate::server::user::UserModes;
+use crate::server::{Server, ServerBan};
 use crate::settings::Privilege;
 
 impl Server {
