@@ -23,17 +23,23 @@ struct OfNode(Node);
 
 impl Collector for OfNode {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let Numbers { clients, users, channels, lines_received } = self.0.numbers();
+        let Numbers { clients, users, channels, lines_received, lines_sent, store_waiting } = self.0.numbers();
         for (name, help, number) in [
             ("clients", "Connections of clients to this server", clients),
             ("users", "Users of the network that this server knows", users),
             ("channels", "Channels of the network that this server knows", channels),
+            ("store_waiting", "What was asked of the database and has not begun", store_waiting),
         ] {
             let gauge = ConstGauge::new(i64::try_from(number).unwrap_or(i64::MAX));
             gauge.encode(encoder.encode_descriptor(name, help, None, gauge.metric_type())?)?;
         }
-        let counter = ConstCounter::new(lines_received);
-        let help = "Lines that clients have sent";
-        counter.encode(encoder.encode_descriptor("lines_received", help, None, counter.metric_type())?)
+        for (name, help, number) in [
+            ("lines_received", "Lines that clients have sent", lines_received),
+            ("lines_sent", "Lines that clients were sent", lines_sent),
+        ] {
+            let counter = ConstCounter::new(number);
+            counter.encode(encoder.encode_descriptor(name, help, None, counter.metric_type())?)?;
+        }
+        Ok(())
     }
 }

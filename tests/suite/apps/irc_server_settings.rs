@@ -102,7 +102,7 @@ fn it_tells_its_numbers_and_its_log_as_json() {
     let mut request = net::connect(metrics);
     request.write_all(b"GET /metrics HTTP/1.0\r\n\r\n").unwrap();
     let page = String::from_utf8(net::read_to_end(&mut request)).unwrap();
-    for line in ["irc_server_clients 1", "irc_server_users 1", "irc_server_channels 1"] {
+    for line in ["irc_server_clients 1", "irc_server_users 1", "irc_server_channels 1", "irc_server_store_waiting 0"] {
         assert!(page.lines().any(|found| found == line), "{line}: {page}");
     }
     program.signal(Signal::SIGTERM);

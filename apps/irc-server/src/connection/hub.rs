@@ -124,12 +124,12 @@ impl Hub {
         let mut wanted = self.0.wanted.take();
         let mut shared = self.0.node.lock();
         let result = question(&mut shared, now);
+        // What others have caused so far was wanted before; as long as the server is locked, nothing is added.
+        while let Ok(effect) = self.0.from_others.borrow_mut().try_recv() {
+            wanted.push(Wanted::Effect(effect));
+        }
         shared.share_out(self.0.node.store(), self.0.thread, &mut wanted);
         drop(shared);
-        // What others have caused was wanted before.
-        while let Ok(effect) = self.0.from_others.borrow_mut().try_recv() {
-            self.carry_out(session.as_deref_mut(), Wanted::Effect(effect));
-        }
         for wanted in wanted.drain(..) {
             self.carry_out(session.as_deref_mut(), wanted);
         }

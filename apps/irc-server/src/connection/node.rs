@@ -32,6 +32,7 @@ pub(super) struct Shared {
     pub(super) server: Server,
     pub(super) cluster: Option<Cluster>,
     threads: Vec<Option<UnboundedSender<Effect>>>,
+    lines_sent: u64,
 }
 
 /// What is to be carried out by a thread.
@@ -52,6 +53,10 @@ pub struct Numbers {
     pub channels: usize,
     /// Lines that clients have sent.
     pub lines_received: u64,
+    /// Lines that clients were sent.
+    pub lines_sent: u64,
+    /// What waits for the store.
+    pub store_waiting: usize,
 }
 
 impl Node {
@@ -66,7 +71,7 @@ impl Node {
     ) -> Self {
         let server = Server::new(Arc::clone(&settings), now);
         Self(Arc::new(Inner {
-            shared: Mutex::new(Shared { server, cluster: None, threads: Vec::new() }),
+            shared: Mutex::new(Shared { server, cluster: None, threads: Vec::new(), lines_sent: 0 }),
             settings: RwLock::new(settings),
             read_settings: Box::new(read_settings),
             store,
@@ -90,12 +95,14 @@ impl Node {
     /// How much there is.
     #[must_use]
     pub fn numbers(&self) -> Numbers {
-        let Shared { server, .. } = &*self.lock();
+        let Shared { server, lines_sent, .. } = &*self.lock();
         Numbers {
             clients: server.clients(),
             users: server.users(),
             channels: server.channels(),
             lines_received: self.0.lines_received.load(Ordering::Relaxed),
+            lines_sent: *lines_sent,
+            store_waiting: self.0.store.waiting(),
         }
     }
 
@@ -142,6 +149,7 @@ impl Shared {
     /// store at once, so that whoever asks the server after this finds them in the history.
     pub(super) fn share_out(&mut self, store: &Store, thread: u16, own: &mut Vec<Wanted>) {
         for effect in self.server.effects() {
+            self.lines_sent += u64::from(matches!(effect, Effect::Send(..)));
             let other = effect.client().map(|client| client.thread).filter(|other| *other != thread);
             match (other, effect) {
                 (Some(other), effect) => {

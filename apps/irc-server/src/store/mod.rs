@@ -73,6 +73,12 @@ impl Store {
         self.0.pool.finish_with(reactor);
     }
 
+    /// How much was asked that was not begun yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.0.pool.stats().waiting
+    }
+
     /// Calls this with the connection, in a transaction.
     fn run<T: Send + 'static>(
         &self,
