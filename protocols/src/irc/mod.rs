@@ -34,6 +34,7 @@ pub(crate) mod mask;
 pub(crate) mod message;
 pub(crate) mod mode_changes;
 pub mod numeric;
+pub(crate) mod resumable;
 pub(crate) mod server_support;
 pub(crate) mod splitter;
 
@@ -51,6 +52,7 @@ pub use message::source::Source;
 pub use message::tags::{Tags, unescape_tag};
 pub use message::{Message, ParseError};
 pub use mode_changes::{ModeChange, ModeChanges, ModeKind, ModeKinds};
+pub use resumable::ResumableIrcFactory;
 pub use server_support::ServerSupport;
 
 use std::fmt;

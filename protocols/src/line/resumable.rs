@@ -13,6 +13,7 @@ use crate::line::{LineFactory, LineReceiver};
 use crate::receiver::input::Buffer;
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Receiver};
+use crate::receiver::state;
 
 impl<F, T> LineFactory<F>
 where
@@ -77,7 +78,7 @@ where
     }
 }
 
-/// A state has three parts: the mode, 1 if that is raw; the kept input with its length; the handler's state.
+/// The flag of the state is the mode: set if that is raw.
 impl<F, R, T> Resumption for ResumableLineFactory<F, R>
 where
     F: FnMut(Lines) -> T + 'static,
@@ -91,20 +92,13 @@ where
         if !cell.delivery.is_at_rest() || !cell.kind.is_settled() {
             return None;
         }
-        let kept = receiver.cut.buffer.kept();
-        let mut all = vec![u8::from(cell.kind.is_raw())];
-        all.extend(u32::try_from(kept.len()).ok()?.to_be_bytes());
-        all.extend(kept);
-        all.extend(receiver.handler.state()?);
-        Some(all)
+        state::join(cell.kind.is_raw(), receiver.cut.buffer.kept(), &receiver.handler.state()?)
     }
 
     fn resume(&mut self, transport: Transport, state: &[u8]) -> Option<Box<dyn Protocol>> {
-        let (raw, state) = state.split_first()?;
-        let (len, state) = state.split_first_chunk()?;
-        let (kept, state) = state.split_at_checked(u32::from_be_bytes(*len) as usize)?;
+        let (raw, kept, state) = state::split(state)?;
         let kind = LineKind::new(Rc::clone(&self.lines.framing));
-        kind.restore_raw_mode(*raw == 1);
+        kind.restore_raw_mode(raw);
         let cut = LineReceiver { buffer: Buffer::of(kept.to_vec()) };
         protocol::build(transport, kind, cut, |lines| {
             lines.0.delivery.restore(kept.len());

@@ -9,6 +9,7 @@ pub(crate) mod handle;
 pub(crate) mod input;
 pub(crate) mod into_handler;
 pub(crate) mod protocol;
+pub(crate) mod state;
 
 pub use handle::{AnyHandle, Handle};
 pub use into_handler::IntoHandler;

@@ -3,8 +3,9 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use reactor::connection::Resumable;
 use reactor::testing::{StringTransport, every_cut};
-use reactor::{Factory, OnEof};
+use reactor::{Factory, OnEof, Protocol, Transport};
 
 use crate::irc::{Irc, IrcHandler, IrcReceiver, Message, MessageBuilder, ParseError};
 
@@ -85,6 +86,77 @@ fn messages_are_the_same_however_they_are_cut() {
         "end J",
     ];
     assert_eq!(log, expected);
+}
+
+/// Its state is its last command.
+struct Session {
+    irc: Irc,
+    last: Vec<u8>,
+    log: Log,
+}
+
+impl IrcHandler for Session {
+    fn message_received(&mut self, message: &Message<'_>) {
+        self.last = message.command().to_vec();
+        self.log.borrow_mut().push(format!("{} {:?}", self.last.escape_ascii(), message.params()));
+        if message.is_command("PAUSE") {
+            self.irc.pause_reading();
+        }
+    }
+
+    fn line_too_long(&mut self) {
+        self.log.borrow_mut().push("too long".to_owned());
+    }
+}
+
+impl Resumable for Session {
+    fn state(&mut self) -> Option<Vec<u8>> {
+        Some(self.last.clone())
+    }
+}
+
+#[test]
+fn a_connection_goes_on_in_another_process_wherever_it_is_cut() {
+    let stream = b"A b\r\nC :d e\r\n@too=long 0123456789\r\nG\r\n".as_slice();
+    for cut in 0..=stream.len() {
+        let log = Log::default();
+        let (new, old) = (Rc::clone(&log), Rc::clone(&log));
+        let factory = IrcReceiver::factory(move |irc| Session { irc, last: Vec::new(), log: Rc::clone(&new) });
+        let mut factory = factory
+            .max_tags(5)
+            .max_body(12)
+            .resumable(move |irc, last| Some(Session { irc, last: last.to_vec(), log: Rc::clone(&old) }));
+        let mut wire = StringTransport::connect(|_: Transport| Idle);
+        let mut before = factory.build_protocol(wire.transport().clone()).expect("a session");
+        before.data_received(&stream[..cut]);
+        let resumption = factory.resumption().expect("it goes on");
+        let state = resumption.save(&mut *before).expect("it is at rest");
+        let mut after = resumption.resume(wire.transport().clone(), &state).expect("a session");
+        assert_eq!(resumption.save(&mut *after), Some(state), "{cut}");
+        after.data_received(&stream[cut..]);
+        assert_eq!(log.take(), ["A [[98]]", "C [[100, 32, 101]]", "too long", "G []"], "{cut}");
+        wire.settle();
+    }
+}
+
+#[test]
+fn a_connection_that_has_something_to_deliver_stays_where_it_is() {
+    let session = |irc| Session { irc, last: Vec::new(), log: Log::default() };
+    let mut factory = IrcReceiver::factory(session).resumable(move |irc, _| Some(session(irc)));
+    let wire = StringTransport::connect(|_: Transport| Idle);
+    let mut protocol = factory.build_protocol(wire.transport().clone()).expect("a session");
+    protocol.data_received(b"PAUSE\r\nA\r\n");
+    let resumption = factory.resumption().expect("it goes on");
+    assert!(resumption.save(&mut *protocol).is_none());
+    for broken in [&b""[..], b"\0", b"\0\0\0\0", b"\0\0\0\0\x05abc", b"\0\xff\xff\xff\xff"] {
+        assert!(resumption.resume(wire.transport().clone(), broken).is_none(), "{broken:?}");
+    }
+}
+
+struct Idle;
+
+impl Protocol for Idle {
+    fn data_received(&mut self, _data: &[u8]) {}
 }
 
 #[test]

@@ -1,6 +1,7 @@
 mod happenings;
 mod registering;
 mod sending;
+mod simulated;
 
 use std::cell::RefCell;
 use std::rc::Rc;
