@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use reactor::connection::Resumable;
 use reactor::testing::{StringTransport, every_cut};
 use reactor::{Factory, OnEof, Protocol, Transport};
 
 use crate::irc::{Irc, IrcHandler, IrcReceiver, Message, MessageBuilder, ParseError};
+use crate::policies::FirstMessageTimeout;
 
 type Log = Rc<RefCell<Vec<String>>>;
 
@@ -132,6 +134,9 @@ fn a_connection_goes_on_in_another_process_wherever_it_is_cut() {
         let resumption = factory.resumption().expect("it goes on");
         let state = resumption.save(&mut *before).expect("it is at rest");
         let mut after = resumption.resume(wire.transport().clone(), &state).expect("a session");
+        let irc: Irc = wire.transport().handle().expect("a receiver's");
+        // The length of what is kept follows the flag.
+        assert_eq!(irc.0.delivery.keeps(), state[1..5] != [0; 4], "{cut}");
         assert_eq!(resumption.save(&mut *after), Some(state), "{cut}");
         after.data_received(&stream[cut..]);
         assert_eq!(log.take(), ["A [[98]]", "C [[100, 32, 101]]", "too long", "G []"], "{cut}");
@@ -207,4 +212,15 @@ fn a_message_for_many_is_formed_once() {
     irc.send(message);
     wire.settle();
     assert_eq!(wire.written_text(), ":ann!a@example.org PRIVMSG #rust :hello\r\n".repeat(2));
+}
+
+#[test]
+fn a_message_counts_as_one_for_policies_and_an_empty_line_does_not() {
+    let limit = Duration::from_secs(10);
+    for (said, stays) in [("\r\n \r\n:x\r\n", false), ("PING 1\r\n", true)] {
+        let (mut wire, _log) = connect(|build| FirstMessageTimeout::around(limit, IrcReceiver::factory(build)));
+        wire.receive(said);
+        wire.advance(limit * 2);
+        assert_eq!(wire.close_reason().is_none(), stays, "{said:?}");
+    }
 }

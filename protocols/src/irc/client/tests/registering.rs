@@ -242,6 +242,17 @@ fn scram_logs_in_without_showing_the_password() {
 }
 
 #[test]
+fn a_server_that_does_not_prove_that_it_knows_the_password_is_left() {
+    let account = Password::new("ann", "right");
+    let mut test = Test::start(|client| client.sasl(move |_, _| Some(SaslClient::scram(&account))));
+    for line in ["CAP * LS :sasl=SCRAM-SHA-256", "CAP * ACK :sasl", "AUTHENTICATE +"] {
+        assert!(test.receive(line).is_empty());
+    }
+    let lost = test.receive("903 polly :SASL authentication successful");
+    assert!(lost[0].starts_with("lost the server does not know the account's password: "), "{lost:?}");
+}
+
+#[test]
 fn a_registration_is_the_same_however_it_is_cut() {
     let stream = "CAP * LS * :batch\r\n:s CAP * LS :a=b sasl=EXTERNAL\r\n:s CAP * ACK :batch sasl\r\nAUTHENTICATE +\r\n\
                   903 * :ok\r\n433 * polly :in use\n:s 001 polly_ :hi\r\nPING 1\r\n:polly_!p@h JOIN #a\r\n";
