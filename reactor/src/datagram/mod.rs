@@ -31,6 +31,7 @@ pub(crate) mod addresses;
 pub(crate) mod buffer_sizes;
 pub(crate) mod control;
 pub(crate) mod driver;
+pub(crate) mod handle;
 pub(crate) mod interface;
 pub(crate) mod multicast;
 pub(crate) mod options;

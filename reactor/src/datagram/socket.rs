@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::BorrowedFd;
 use std::task::{Context, Poll};
 use std::{fmt, io};
 
@@ -65,6 +66,11 @@ pub(crate) trait DatagramSocket<A = SocketAddr> {
     }
 
     fn host(&self) -> A;
+
+    /// `None` if the system knows no such socket.
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        None
+    }
 }
 
 /// The two ends of a connected socket.

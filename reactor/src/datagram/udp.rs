@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::{array, io};
@@ -266,6 +266,10 @@ impl DatagramSocket for UdpPort {
 
     fn host(&self) -> SocketAddr {
         self.host
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.socket.as_fd())
     }
 }
 

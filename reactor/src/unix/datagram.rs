@@ -1,7 +1,7 @@
 //! UNIX sockets that carry datagrams.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
@@ -94,5 +94,9 @@ impl DatagramSocket<UnixAddress> for UnixDatagramPort {
 
     fn host(&self) -> UnixAddress {
         self.host.clone()
+    }
+
+    fn descriptor(&self) -> Option<BorrowedFd<'_>> {
+        Some(self.socket.as_fd())
     }
 }
