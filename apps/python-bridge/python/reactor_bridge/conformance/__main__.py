@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from fnmatch import fnmatch
 
 from reactor_bridge.conformance import expected
 from reactor_bridge.conformance.module import BUILT, GLOBAL, RECEIVERS
@@ -60,7 +59,7 @@ FULL = (
 )
 
 #: The longest that a module may take before it counts as hung.
-TIME_LIMIT_SECONDS = 600
+TIME_LIMIT_SECONDS = 1200
 
 
 def outcomes_of(mode, reactor, module, lines):
@@ -83,15 +82,6 @@ def outcomes_of(mode, reactor, module, lines):
     return None
 
 
-def explanation(test):
-    """The kind of a known difference, and the reason or the statement; None if there is none."""
-    for kind, table in (("not applicable", expected.NOT_APPLICABLE), ("decided difference", expected.DECIDED)):
-        for name, reason in table.items():
-            if fnmatch(test, name):
-                return kind, name, reason
-    return None
-
-
 def judge(mode, module):
     """What became of the tests of a module: the lines to print, the numbers, and the explanations that were used."""
     lines, used = [], set()
@@ -99,11 +89,11 @@ def judge(mode, module):
     if outcomes is None:
         return lines, Counter(unexplained=1), used
     failed = {test: detail for test, (outcome, detail) in outcomes.items() if outcome == "failed"}
-    unknown = [test for test in failed if explanation(test) is None]
+    unknown = [test for test in failed if expected.explanation(test) is None]
     reference = outcomes_of(mode, "epoll", module, lines) if unknown else {}
     counts = Counter(outcome for outcome, _ in outcomes.values() if outcome != "failed")
     for test in sorted(failed):
-        known = explanation(test)
+        known = expected.explanation(test)
         if known is not None:
             kind, name, reason = known
             used.add(name)

@@ -1,5 +1,7 @@
 """What of Twisted's suite does not pass, and why: ``*`` stands for any text in a test's name."""
 
+from fnmatch import fnmatch
+
 #: Tests that are left out: they would leave the process unusable for those behind them.
 NOT_RUN = {
     "*.test_closePeerOnEMFILE": "looks for Twisted's own reserve of a descriptor; the native ports have theirs (S103)",
@@ -28,3 +30,12 @@ DECIDED = {
     "twisted.test.test_tcp.WriteDataTests.test_writeAfterShutdownWithoutReading": "30: a side that has closed takes what "
     "still comes for a while, so that the other's writes do not fail",
 }
+
+
+def explanation(test):
+    """The kind of a known difference, and the reason or the statement; None if there is none."""
+    for kind, table in (("not applicable", NOT_APPLICABLE), ("decided difference", DECIDED)):
+        for name, reason in table.items():
+            if fnmatch(test, name):
+                return kind, name, reason
+    return None
