@@ -111,10 +111,11 @@ impl Program {
     }
 }
 
-/// A factory of the sessions of clients.
+/// A factory of the sessions of clients, which go on in the next process.
 fn clients(hub: &Hub) -> impl Factory + use<> {
-    let hub = hub.clone();
+    let (hub, resuming) = (hub.clone(), hub.clone());
     IrcReceiver::factory(move |irc| Session::new(&hub, irc))
+        .resumable(move |irc, state| Session::resume_from(&resuming, irc, state))
 }
 
 /// An endpoint that is called like its key in the settings, and whose errors have advice.

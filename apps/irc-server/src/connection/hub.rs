@@ -1,4 +1,4 @@
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
@@ -31,6 +31,8 @@ struct Inner {
     from_others: RefCell<UnboundedReceiver<Effect>>,
     /// What is to be carried out; kept for its memory.
     wanted: RefCell<Vec<Wanted>>,
+    /// Whether no lines are delivered, since connections go over to another process, or come from one.
+    held: Cell<bool>,
 }
 
 impl Hub {
@@ -47,6 +49,7 @@ impl Hub {
             logins: Logins::new(node),
             wires: RefCell::default(),
             wanted: RefCell::default(),
+            held: Cell::default(),
         }));
         hub.listen_to_others();
         hub
@@ -83,16 +86,36 @@ impl Hub {
         &self.0.logins
     }
 
+    pub(super) fn thread(&self) -> u16 {
+        self.0.thread
+    }
+
+    pub(super) fn held(&self) -> &Cell<bool> {
+        &self.0.held
+    }
+
+    pub(super) fn each_wire(&self, call: impl FnMut(&Wire)) {
+        self.0.wires.borrow().values().for_each(call);
+    }
+
+    pub(super) fn add_wire(&self, id: ClientId, wire: Wire) {
+        self.0.wires.borrow_mut().insert(id, wire);
+    }
+
+    pub(super) fn remove_wire(&self, id: ClientId) {
+        self.0.wires.borrow_mut().remove(&id);
+    }
+
     pub(super) fn connected(&self, wire: Wire, peer: Peer) -> ClientId {
         let (now, thread) = (self.now(), self.0.thread);
         let id = self.0.node.lock().server.connected(now, thread, peer);
-        self.0.wires.borrow_mut().insert(id, wire);
+        self.add_wire(id, wire);
         self.call(None, |_, _| {});
         id
     }
 
     pub(super) fn disconnected(&self, id: ClientId, reason: &[u8]) {
-        self.0.wires.borrow_mut().remove(&id);
+        self.remove_wire(id);
         self.call(None, |server, now| server.disconnected(now, id, reason));
     }
 

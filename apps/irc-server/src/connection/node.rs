@@ -23,6 +23,8 @@ struct Inner {
     store: Store,
     registrations: Mutex<RegistrationLimit>,
     lines_received: AtomicU64,
+    /// When a connection has come from the process before, in milliseconds.
+    last_arrival: AtomicU64,
 }
 
 /// The server, and the way to each thread. A thread sends to others while it has the lock, so that what they are sent is in
@@ -77,6 +79,7 @@ impl Node {
             store,
             registrations: Mutex::default(),
             lines_received: AtomicU64::default(),
+            last_arrival: AtomicU64::default(),
         }))
     }
 
@@ -108,6 +111,14 @@ impl Node {
 
     pub(super) fn count_line(&self) {
         self.0.lines_received.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn note_arrival(&self, now: Timestamp) {
+        self.0.last_arrival.fetch_max(now.0, Ordering::Relaxed);
+    }
+
+    pub(super) fn last_arrival(&self) -> Timestamp {
+        Timestamp(self.0.last_arrival.load(Ordering::Relaxed))
     }
 
     pub(super) fn read_settings(&self) -> Result<Settings, SettingsError> {

@@ -42,6 +42,17 @@ impl Session {
         let peer = peer_of(transport);
         self.id = Some(hub.connected(self.wire.clone(), peer));
         self.wire.on_drain(Self::let_go);
+        if hub.is_held() {
+            self.wire.pause();
+        }
+    }
+
+    /// It goes on with what the server knows of it from the process before, once all others can.
+    pub(super) fn go_on(&mut self, id: ClientId) {
+        self.wire.transport().set_output_limit(self.hub.node().settings().limits.output_bytes);
+        self.id = Some(id);
+        self.wire.on_drain(Self::let_go);
+        self.wire.pause();
     }
 
     pub(super) fn received(&mut self, message: &Message<'_>) {
@@ -62,6 +73,9 @@ impl Session {
     /// The connection has ended.
     pub(super) fn end(&mut self, reason: &CloseReason) {
         if let Some(id) = self.id.take() {
+            if matches!(reason, CloseReason::HandedOver) {
+                return self.hub.handed_over(id);
+            }
             let reason = if reason.is_clean() { "Connection closed".into() } else { reason.to_string() };
             self.hub.clone().disconnected(id, reason.as_bytes());
         }
@@ -115,10 +129,15 @@ impl Session {
         }
     }
 
-    fn resume(&self) {
-        if !self.waits && !self.slowed {
+    /// Lines are delivered, unless something speaks against it.
+    pub(super) fn resume(&self) {
+        if !self.waits && !self.slowed && !self.hub.is_held() {
             self.wire.resume();
         }
+    }
+
+    pub(super) fn hub(&self) -> &Hub {
+        &self.hub
     }
 
     pub(super) fn wire(&self) -> &Wire {
@@ -153,7 +172,7 @@ impl IrcHandler for Session {
 }
 
 /// What is known of the other side.
-fn peer_of(transport: &Transport) -> Peer {
+pub(super) fn peer_of(transport: &Transport) -> Peer {
     let address = match transport.peer() {
         Address::Inet(address) => Some(address.ip().to_canonical()),
         _ => None,

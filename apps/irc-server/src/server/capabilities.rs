@@ -1,7 +1,9 @@
 //! The capabilities of IRCv3 that clients may ask for.
 
+use serde::{Deserialize, Serialize};
+
 /// A set of capabilities.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Caps(u32);
 
 impl Caps {

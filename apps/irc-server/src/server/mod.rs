@@ -10,6 +10,7 @@
 mod apply;
 mod batch;
 mod capabilities;
+mod carried;
 mod channel;
 mod client;
 mod commands;
@@ -44,6 +45,7 @@ use crate::server::client::Client;
 use crate::server::commands::whowas::Past;
 use crate::settings::Settings;
 
+pub use carried::Carried;
 pub use client::Peer;
 pub use effect::Effect;
 pub use event::Event;
@@ -82,6 +84,8 @@ pub struct Server {
     accounts: HashSet<Key>,
     bans: Vec<ServerBan>,
     most_users: usize,
+    /// Those that were in channels in the process before, until it is known who comes over.
+    missing: Vec<(Uid, Name, Key)>,
     /// The client whose command is carried out now.
     current: Option<ClientId>,
     /// What the lines belong to that are sent now.
@@ -128,6 +132,7 @@ impl Server {
             accounts: HashSet::new(),
             bans: Vec::new(),
             most_users: 0,
+            missing: Vec::new(),
             current: None,
             node_batch: None,
             effects: Vec::new(),
@@ -175,21 +180,10 @@ impl Server {
     /// Somebody has connected to a thread of this node. Returns what to call them.
     pub fn connected(&mut self, now: Timestamp, thread: u16, peer: Peer) -> ClientId {
         self.now = now;
-        self.generation = self.generation.wrapping_add(1);
-        let entry = self.clients.vacant_entry();
-        // There are never so many connections that it does not fit.
-        let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
-        let id = ClientId { thread, slot, generation: self.generation };
         let address = peer.address;
-        entry.insert(Client::new(id, peer, now));
-        let of_address = match address {
-            Some(address) => {
-                let count = self.addresses.entry(network::of(address)).or_default();
-                *count += 1;
-                if address.is_loopback() { 0 } else { *count }
-            }
-            None => 0,
-        };
+        let id = self.add_client(thread, peer);
+        let counted = address.filter(|address| !address.is_loopback());
+        let of_address = counted.and_then(|address| self.addresses.get(&network::of(address))).copied().unwrap_or(0);
         let limits = &self.settings.limits;
         if self.clients.len() > limits.clients {
             self.close(id, b"The server is full");
@@ -302,6 +296,19 @@ impl Server {
     pub fn let_go(&mut self, now: Timestamp, id: ClientId, reason: &[u8]) {
         self.now = now;
         self.close(id, reason);
+    }
+
+    fn add_client(&mut self, thread: u16, peer: Peer) -> ClientId {
+        self.generation = self.generation.wrapping_add(1);
+        if let Some(address) = peer.address {
+            *self.addresses.entry(network::of(address)).or_default() += 1;
+        }
+        let entry = self.clients.vacant_entry();
+        // There are never so many connections that it does not fit.
+        let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
+        let id = ClientId { thread, slot, generation: self.generation };
+        entry.insert(Client::new(id, peer, self.now));
+        id
     }
 
     /// An event of this node: it takes place here, and others hear of it.

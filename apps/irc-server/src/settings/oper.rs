@@ -1,4 +1,5 @@
 use protocols::auth::PasswordHash;
+use serde::{Deserialize, Serialize};
 
 /// An operator: who may do what others may not, once they have shown the password by `OPER`.
 #[derive(Clone, Debug)]
@@ -19,7 +20,7 @@ impl Oper {
 }
 
 /// What an operator may be allowed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Privilege {
     /// To disconnect users: `KILL`.
     Kill,

@@ -195,7 +195,7 @@ impl Server {
     }
 
     /// Takes somebody out of a channel, which ends with its last member.
-    pub(super) fn take_out(&mut self, user: Uid, channel: &Key) {
+    pub(in crate::server) fn take_out(&mut self, user: Uid, channel: &Key) {
         if let Some(found) = self.channels.get_mut(channel) {
             found.members.remove(&user);
             if found.members.is_empty() {

@@ -162,7 +162,7 @@ impl Server {
     }
 
     /// A nick is free, or goes to another that has it.
-    fn release_nick(&mut self, user: Uid, nick: &Key) {
+    pub(in crate::server) fn release_nick(&mut self, user: Uid, nick: &Key) {
         self.nameless.remove(&user);
         if self.nicks.get(nick) != Some(&user) {
             return;

@@ -18,7 +18,7 @@ impl Server {
         self.merge_channel(&key(&registers.0.name), &registers.0);
     }
 
-    pub(super) fn merge_channel(&mut self, key: &Key, theirs: &Channel) {
+    pub(in crate::server) fn merge_channel(&mut self, key: &Key, theirs: &Channel) {
         self.latest = self.latest.max(theirs.latest());
         let Some(known) = self.channels.get(key).map(|channel| channel.created) else { return };
         if theirs.created > known {

@@ -180,7 +180,7 @@ fn those_that_send_too_fast_are_slowed_down() {
 
 impl crate::server::Server {
     /// Whether the tables agree: who is where, and who is called what.
-    fn check_tables(&self) {
+    pub(super) fn check_tables(&self) {
         for (nick, uid) in &self.nicks {
             assert_eq!(*nick, crate::server::key(&self.users[uid].about.nick));
         }

@@ -1,5 +1,6 @@
 //! The server as clients meet it, without sockets.
 
+mod carried;
 mod channels;
 mod hostile;
 mod labels;
