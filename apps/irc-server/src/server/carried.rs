@@ -6,15 +6,15 @@ use protocols::irc::MessageBuilder;
 use serde::{Deserialize, Serialize};
 
 use crate::server::Server;
-use crate::server::capabilities::Caps;
-use crate::server::channel::{Channel, Member};
-use crate::server::client::{Client, Peer, Sasl};
 use crate::server::event::Introduction;
-use crate::server::ids::{ClientId, Uid};
-use crate::server::line::Line;
-use crate::server::names::{Key, Name, key};
-use crate::server::timestamp::Timestamp;
-use crate::server::user::User;
+use crate::server::output::capabilities::Caps;
+use crate::server::output::line::Line;
+use crate::server::tables::channel::{Channel, Member};
+use crate::server::tables::client::{Client, Peer, Sasl};
+use crate::server::tables::user::User;
+use crate::server::values::ids::{ClientId, Uid};
+use crate::server::values::names::{Key, Name, key};
+use crate::server::values::timestamp::Timestamp;
 use crate::settings::Privilege;
 
 /// All that a registered client is.

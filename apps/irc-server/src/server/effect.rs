@@ -6,9 +6,9 @@ use bytes::Bytes;
 
 use crate::server::ServerBan;
 use crate::server::event::Event;
-use crate::server::ids::ClientId;
-use crate::server::names::Name;
 use crate::server::request::{Record, Request};
+use crate::server::values::ids::ClientId;
+use crate::server::values::names::Name;
 
 /// What is to be done outside, in this order.
 #[derive(Debug)]

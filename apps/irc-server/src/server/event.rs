@@ -2,13 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::server::ids::Uid;
-use crate::server::modes::Change;
-use crate::server::names::Name;
-use crate::server::register::Stamp;
-use crate::server::speech::Speech;
-use crate::server::timestamp::Timestamp;
-use crate::server::user::UserModes;
+use crate::server::tables::user::UserModes;
+use crate::server::values::ids::Uid;
+use crate::server::values::modes::Change;
+use crate::server::values::names::Name;
+use crate::server::values::register::Stamp;
+use crate::server::values::speech::Speech;
+use crate::server::values::timestamp::Timestamp;
 
 /// A change of the network. A node makes those of its own users alone; for others it [asks](Event::Please).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

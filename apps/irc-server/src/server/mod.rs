@@ -8,29 +8,15 @@
 //! changes what others see. Events of other nodes come to the same place.
 
 mod apply;
-mod batch;
-mod capabilities;
 mod carried;
-mod channel;
-mod client;
 mod commands;
 pub mod effect;
 pub mod event;
-mod ids;
-mod line;
-mod modes;
-mod names;
-mod network;
 mod nodes;
-mod register;
+mod output;
 pub mod request;
-mod send;
-mod speech;
-mod timestamp;
-mod user;
-
-#[cfg(test)]
-mod tests;
+mod tables;
+mod values;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::net::IpAddr;
@@ -40,23 +26,25 @@ use std::time::Duration;
 use protocols::irc::{Message, MessageBuilder, numeric};
 use slab::Slab;
 
-use crate::server::channel::Channel;
-use crate::server::client::Client;
 use crate::server::commands::whowas::Past;
+use crate::server::tables::channel::Channel;
+use crate::server::tables::client::Client;
+use crate::server::tables::network;
+use crate::server::tables::user::User;
 use crate::settings::Settings;
 
 pub use carried::Carried;
-pub use client::Peer;
 pub use effect::Effect;
 pub use event::Event;
-pub use ids::{ClientId, NodeId, Uid};
-pub use modes::Change;
-pub use names::{Key, Name, key};
 pub use nodes::{Registers, Snapshot};
-pub use register::Stamp;
-pub use speech::{Kind, Speech};
-pub use timestamp::Timestamp;
-pub use user::UserModes;
+pub use tables::client::Peer;
+pub use tables::user::UserModes;
+pub use values::ids::{ClientId, NodeId, Uid};
+pub use values::modes::Change;
+pub use values::names::{Key, Name, key};
+pub use values::register::Stamp;
+pub use values::speech::{Kind, Speech};
+pub use values::timestamp::Timestamp;
 
 /// One node of a network.
 #[derive(Debug)]
@@ -72,7 +60,7 @@ pub struct Server {
     generation: u32,
     clients: Slab<Client>,
     addresses: HashMap<IpAddr, usize>,
-    users: BTreeMap<Uid, user::User>,
+    users: BTreeMap<Uid, User>,
     nicks: HashMap<Key, Uid>,
     /// Users of other nodes whose nick another has, until their node gives them another.
     nameless: BTreeSet<Uid>,
@@ -382,3 +370,6 @@ impl Server {
 fn milliseconds(duration: Duration) -> u64 {
     duration.as_millis().try_into().unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

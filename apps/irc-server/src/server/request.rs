@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::server::names::{Key, Name};
-use crate::server::speech::Speech;
-use crate::server::timestamp::Timestamp;
+use crate::server::values::names::{Key, Name};
+use crate::server::values::speech::Speech;
+use crate::server::values::timestamp::Timestamp;
 use crate::settings::Privilege;
 
 /// A question of the core, for one client. Each gets one [`Answer`].

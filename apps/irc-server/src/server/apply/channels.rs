@@ -1,14 +1,14 @@
 //! What happens to channels, and to those in them.
 
 use crate::server::Server;
-use crate::server::capabilities::Caps;
-use crate::server::channel::{Channel, Member, Topic};
-use crate::server::ids::Uid;
-use crate::server::line::Line;
-use crate::server::modes::{Change, STATUSES, to_words};
-use crate::server::names::{Key, Name, key};
-use crate::server::register::{Register, Stamp};
-use crate::server::timestamp::Timestamp;
+use crate::server::output::capabilities::Caps;
+use crate::server::output::line::Line;
+use crate::server::tables::channel::{Channel, Member, Topic};
+use crate::server::values::ids::Uid;
+use crate::server::values::modes::{Change, STATUSES, to_words};
+use crate::server::values::names::{Key, Name, key};
+use crate::server::values::register::{Register, Stamp};
+use crate::server::values::timestamp::Timestamp;
 
 use super::Builder;
 
@@ -236,7 +236,7 @@ const MOST_INVITATIONS: usize = 100;
 /// What takes back a setting that is not set in a new channel; one that is stays.
 fn undone(change: Change) -> Option<Change> {
     match change {
-        Change::Flag(letter, true) if !crate::server::modes::NEW_CHANNEL.contains(&letter) => {
+        Change::Flag(letter, true) if !crate::server::values::modes::NEW_CHANNEL.contains(&letter) => {
             Some(Change::Flag(letter, false))
         }
         Change::Key(Some(_)) => Some(Change::Key(None)),

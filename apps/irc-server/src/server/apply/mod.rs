@@ -8,9 +8,9 @@ use protocols::irc::MessageBuilder as Builder;
 
 use crate::server::Server;
 use crate::server::event::{Event, Plea};
-use crate::server::ids::Uid;
-use crate::server::line::Line;
-use crate::server::user::UserModes;
+use crate::server::output::line::Line;
+use crate::server::tables::user::UserModes;
+use crate::server::values::ids::Uid;
 
 impl Server {
     /// Carries an event out. One that comes too late, for somebody who has left, changes nothing.

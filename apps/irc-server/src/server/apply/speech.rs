@@ -1,12 +1,12 @@
 //! What is said.
 
 use crate::server::Server;
-use crate::server::capabilities::Caps;
 use crate::server::event::Target;
-use crate::server::ids::{ClientId, Uid};
-use crate::server::line::Line;
-use crate::server::names::{Name, key};
-use crate::server::speech::{Kind, Speech};
+use crate::server::output::capabilities::Caps;
+use crate::server::output::line::Line;
+use crate::server::values::ids::{ClientId, Uid};
+use crate::server::values::names::{Name, key};
+use crate::server::values::speech::{Kind, Speech};
 
 use super::Builder;
 

@@ -1,14 +1,14 @@
 //! What happens to users.
 
 use crate::server::Server;
-use crate::server::capabilities::Caps;
 use crate::server::commands::whowas::Past;
 use crate::server::event::{Event, Introduction};
-use crate::server::ids::Uid;
-use crate::server::line::Line;
-use crate::server::names::{Key, Name, key};
-use crate::server::timestamp::Timestamp;
-use crate::server::user::{User, UserModes};
+use crate::server::output::capabilities::Caps;
+use crate::server::output::line::Line;
+use crate::server::tables::user::{User, UserModes};
+use crate::server::values::ids::Uid;
+use crate::server::values::names::{Key, Name, key};
+use crate::server::values::timestamp::Timestamp;
 
 use super::Builder;
 

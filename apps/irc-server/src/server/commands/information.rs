@@ -4,7 +4,7 @@ use protocols::irc::{CaseMapping, Message, mask_matches, numeric};
 
 use crate::server::Server;
 use crate::server::commands::{Caller, or_star};
-use crate::server::names::{Name, key};
+use crate::server::values::names::{Name, key};
 
 /// What it calls itself.
 pub(super) const VERSION: &str = concat!("irc-server-", env!("CARGO_PKG_VERSION"));

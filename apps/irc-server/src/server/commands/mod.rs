@@ -13,9 +13,9 @@ pub(in crate::server) use talk::history;
 
 use protocols::irc::{Message, numeric};
 
-use crate::server::client::Waiting;
-use crate::server::ids::{ClientId, Uid};
 use crate::server::request::{Answer, Request};
+use crate::server::tables::client::Waiting;
+use crate::server::values::ids::{ClientId, Uid};
 use crate::server::{Effect, Name, Server};
 
 /// A client that is registered, and its user.

@@ -2,15 +2,15 @@
 
 use protocols::irc::{Message, numeric};
 
-use crate::server::client::Waiting;
 use crate::server::commands::{Caller, cut};
 use crate::server::effect::Effect;
 use crate::server::event::{Event, Plea};
-use crate::server::ids::ClientId;
-use crate::server::names::{Name, key};
 use crate::server::request::Request;
-use crate::server::timestamp::Timestamp;
-use crate::server::user::UserModes;
+use crate::server::tables::client::Waiting;
+use crate::server::tables::user::UserModes;
+use crate::server::values::ids::ClientId;
+use crate::server::values::names::{Name, key};
+use crate::server::values::timestamp::Timestamp;
 use crate::server::{Server, ServerBan};
 use crate::settings::Privilege;
 
@@ -59,7 +59,7 @@ impl Server {
         }
         let [nick, rest @ ..] = message.params() else { return self.need_more(caller.id, "KILL") };
         let Some(&user) = self.nicks.get(&key(nick)) else { return self.no_such_nick(caller.id, nick) };
-        let Some(by) = self.users.get(&caller.user).map(super::super::user::User::mask) else { return };
+        let Some(by) = self.users.get(&caller.user).map(crate::server::tables::user::User::mask) else { return };
         let reason = cut(rest.first().unwrap_or(&&b"No reason"[..]), self.settings.limits.kick_length);
         if user.node == self.node {
             self.kill(user, &by, &reason);
@@ -80,7 +80,7 @@ impl Server {
         if mask.iter().all(|byte| matches!(byte, b'*' | b'?' | b'@' | b'.')) {
             return self.notice(caller.id, "That would keep everybody out");
         }
-        let Some(by) = self.users.get(&caller.user).map(super::super::user::User::mask) else { return };
+        let Some(by) = self.users.get(&caller.user).map(crate::server::tables::user::User::mask) else { return };
         let until = minutes.map(|minutes| Timestamp(self.now.0.saturating_add(minutes.saturating_mul(60_000))));
         let ban = ServerBan { mask: (*mask).into(), reason, by, at: self.now, until };
         self.bans.retain(|known| known.mask != ban.mask);

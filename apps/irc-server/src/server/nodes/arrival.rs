@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 
 use crate::server::Server;
-use crate::server::channel::{Channel, Member};
 use crate::server::event::Introduction;
-use crate::server::ids::{NodeId, Uid};
-use crate::server::names::{Key, Name, key};
 use crate::server::nodes::Snapshot;
-use crate::server::timestamp::Timestamp;
+use crate::server::tables::channel::{Channel, Member};
+use crate::server::values::ids::{NodeId, Uid};
+use crate::server::values::names::{Key, Name, key};
+use crate::server::values::timestamp::Timestamp;
 
 impl Server {
     /// A node is there, in this state, or still there, and what was missed of it is in this state.

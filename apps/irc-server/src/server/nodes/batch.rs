@@ -3,9 +3,9 @@ use std::collections::BTreeSet;
 use protocols::irc::MessageBuilder;
 
 use crate::server::Server;
-use crate::server::capabilities::Caps;
-use crate::server::ids::ClientId;
-use crate::server::names::Name;
+use crate::server::output::capabilities::Caps;
+use crate::server::values::ids::ClientId;
+use crate::server::values::names::Name;
 
 /// Lines that tell of one netsplit, or of its end. A client gets the beginning with its first line of them.
 #[derive(Debug)]

@@ -1,7 +1,7 @@
 use std::hash::{Hash, Hasher};
 
-use crate::server::channel::Channel;
-use crate::server::names::Key;
+use crate::server::tables::channel::Channel;
+use crate::server::values::names::Key;
 
 /// FNV-1a of 64 bits: the same on all nodes, whatever their standard library hashes by.
 pub(super) struct Fnv(u64);

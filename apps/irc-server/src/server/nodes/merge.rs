@@ -1,14 +1,14 @@
 use protocols::irc::MessageBuilder;
 
 use crate::server::Server;
-use crate::server::channel::Channel;
-use crate::server::ids::NodeId;
-use crate::server::line::Line;
-use crate::server::modes::{Change, STATUSES};
-use crate::server::names::{Key, Name, key};
 use crate::server::nodes::Registers;
-use crate::server::register::{Register, Stamp};
-use crate::server::timestamp::Timestamp;
+use crate::server::output::line::Line;
+use crate::server::tables::channel::Channel;
+use crate::server::values::ids::NodeId;
+use crate::server::values::modes::{Change, STATUSES};
+use crate::server::values::names::{Key, Name, key};
+use crate::server::values::register::{Register, Stamp};
+use crate::server::values::timestamp::Timestamp;
 
 impl Server {
     /// Merges what another node knows of a channel into what this one knows: what was set in the older of two, and then what was

@@ -11,9 +11,9 @@ use std::hash::{Hash, Hasher};
 use serde::{Deserialize, Serialize};
 
 use crate::server::Server;
-use crate::server::channel::Channel;
 use crate::server::event::Introduction;
-use crate::server::names::Key;
+use crate::server::tables::channel::Channel;
+use crate::server::values::names::Key;
 
 pub(super) use batch::NodeBatch;
 use digest::Fnv;

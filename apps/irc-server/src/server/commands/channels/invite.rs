@@ -5,7 +5,7 @@ use protocols::irc::{Message, numeric};
 use crate::server::Server;
 use crate::server::commands::{Caller, or_star};
 use crate::server::event::Event;
-use crate::server::names::{Name, is_channel, key};
+use crate::server::values::names::{Name, is_channel, key};
 
 impl Server {
     pub(in crate::server::commands) fn invite(&mut self, caller: Caller, message: &Message<'_>) {

@@ -3,12 +3,12 @@
 use protocols::irc::{CaseMapping, Message, mask_matches, numeric};
 
 use crate::server::Server;
-use crate::server::capabilities::Caps;
-use crate::server::channel::Channel;
 use crate::server::commands::{Caller, cut, entries, or_star};
 use crate::server::event::Event;
-use crate::server::names::{Name, is_channel, key};
-use crate::server::user::User;
+use crate::server::output::capabilities::Caps;
+use crate::server::tables::channel::Channel;
+use crate::server::tables::user::User;
+use crate::server::values::names::{Name, is_channel, key};
 
 impl Server {
     pub(in crate::server::commands) fn join(&mut self, caller: Caller, message: &Message<'_>) {

@@ -5,8 +5,8 @@ use protocols::irc::{Message, numeric};
 use crate::server::Server;
 use crate::server::commands::{Caller, cut, entries, or_star};
 use crate::server::event::{Event, Plea};
-use crate::server::ids::Uid;
-use crate::server::names::{Name, key};
+use crate::server::values::ids::Uid;
+use crate::server::values::names::{Name, key};
 
 impl Server {
     pub(in crate::server::commands) fn kick(&mut self, caller: Caller, message: &Message<'_>) {
@@ -27,7 +27,7 @@ impl Server {
         let id = caller.id;
         let Some(channel) = self.channels.get(&key(name)) else { return self.no_such_channel(id, name) };
         let shown = channel.name.clone();
-        match channel.members.get(&caller.user).map(crate::server::channel::Member::is_operator) {
+        match channel.members.get(&caller.user).map(crate::server::tables::channel::Member::is_operator) {
             None => return self.not_on_channel(caller, name),
             Some(false) => return self.not_operator(caller, name),
             Some(true) => {}
@@ -39,7 +39,7 @@ impl Server {
             });
             return;
         }
-        let Some(by) = self.users.get(&caller.user).map(crate::server::user::User::mask) else { return };
+        let Some(by) = self.users.get(&caller.user).map(crate::server::tables::user::User::mask) else { return };
         self.kick_out(user, shown, by, reason.clone());
     }
 

@@ -3,9 +3,9 @@
 use protocols::irc::{CaseMapping, Message, mask_matches, numeric};
 
 use crate::server::Server;
-use crate::server::channel::Channel;
 use crate::server::commands::{Caller, entries};
-use crate::server::timestamp::Timestamp;
+use crate::server::tables::channel::Channel;
+use crate::server::values::timestamp::Timestamp;
 
 /// What a channel must be to be listed.
 enum Condition<'a> {

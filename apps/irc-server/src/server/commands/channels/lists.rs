@@ -4,8 +4,8 @@ use protocols::irc::numeric;
 
 use crate::server::Server;
 use crate::server::commands::{Caller, cut};
-use crate::server::modes::Change;
-use crate::server::names::{Key, Name};
+use crate::server::values::modes::Change;
+use crate::server::values::names::{Key, Name};
 
 impl Server {
     /// An entry comes or goes, unless that changes nothing or the lists are full.
@@ -49,7 +49,7 @@ impl Server {
         let member = channel.members.get(&caller.user);
         let may = match letter {
             b'b' => member.is_some() || !channel.is(b's'),
-            _ => member.is_some_and(crate::server::channel::Member::is_operator),
+            _ => member.is_some_and(crate::server::tables::channel::Member::is_operator),
         };
         if !may {
             return self.not_operator(caller, &name);

@@ -4,13 +4,13 @@ use protocols::irc::{Message, MessageBuilder, ModeChange, ModeChanges, ModeKind,
 
 use crate::server::Server;
 use crate::server::apply::channels::MODES_IN_A_LINE;
-use crate::server::channel::Member;
 use crate::server::commands::{Caller, or_star};
 use crate::server::event::Event;
-use crate::server::ids::ClientId;
-use crate::server::modes::{Change, FLAGS, LISTS, STATUSES, to_words};
-use crate::server::names::{Key, key, looks_like_channel};
-use crate::server::user::User;
+use crate::server::tables::channel::Member;
+use crate::server::tables::user::User;
+use crate::server::values::ids::ClientId;
+use crate::server::values::modes::{Change, FLAGS, LISTS, STATUSES, to_words};
+use crate::server::values::names::{Key, key, looks_like_channel};
 
 impl Server {
     pub(in crate::server::commands) fn mode(&mut self, caller: Caller, message: &Message<'_>) {

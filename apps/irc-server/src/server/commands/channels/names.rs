@@ -3,10 +3,10 @@
 use protocols::irc::{Message, numeric};
 
 use crate::server::Server;
-use crate::server::capabilities::Caps;
 use crate::server::commands::{Caller, entries, or_star};
-use crate::server::names::key;
-use crate::server::user::UserModes;
+use crate::server::output::capabilities::Caps;
+use crate::server::tables::user::UserModes;
+use crate::server::values::names::key;
 
 /// Room for names in one line, whatever the server, the nick and the channel.
 const ROOM: usize = 300;

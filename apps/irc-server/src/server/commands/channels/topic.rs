@@ -3,11 +3,11 @@
 use protocols::irc::{Message, numeric};
 
 use crate::server::Server;
-use crate::server::channel::Topic;
 use crate::server::commands::{Caller, cut};
 use crate::server::event::Event;
-use crate::server::ids::ClientId;
-use crate::server::names::{Name, key};
+use crate::server::tables::channel::Topic;
+use crate::server::values::ids::ClientId;
+use crate::server::values::names::{Name, key};
 
 impl Server {
     pub(in crate::server::commands) fn topic(&mut self, caller: Caller, message: &Message<'_>) {
@@ -27,11 +27,11 @@ impl Server {
             }
             return;
         };
-        if channel.is(b't') && !member.is_some_and(crate::server::channel::Member::is_operator) {
+        if channel.is(b't') && !member.is_some_and(crate::server::tables::channel::Member::is_operator) {
             return self.not_operator(caller, name);
         }
         let topic = cut(text, self.settings.limits.topic_length);
-        let Some(by) = self.users.get(&caller.user).map(crate::server::user::User::mask) else { return };
+        let Some(by) = self.users.get(&caller.user).map(crate::server::tables::user::User::mask) else { return };
         let stamp = self.stamp();
         self.happen(Event::Topic { channel: shown, created, by, topic, stamp });
     }

@@ -3,10 +3,10 @@
 use protocols::irc::{Message, MessageBuilder};
 
 use crate::server::Server;
-use crate::server::client::Waiting;
-use crate::server::ids::ClientId;
-use crate::server::names::{Name, is_nick, key};
 use crate::server::request::{RegisterFailure, Request};
+use crate::server::tables::client::Waiting;
+use crate::server::values::ids::ClientId;
+use crate::server::values::names::{Name, is_nick, key};
 
 use super::super::or_star;
 

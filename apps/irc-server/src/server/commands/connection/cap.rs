@@ -3,8 +3,8 @@
 use protocols::irc::{Message, MessageBuilder, numeric};
 
 use crate::server::Server;
-use crate::server::capabilities::Caps;
-use crate::server::ids::ClientId;
+use crate::server::output::capabilities::Caps;
+use crate::server::values::ids::ClientId;
 
 use super::sasl::mechanisms;
 

@@ -3,12 +3,12 @@
 use protocols::irc::MessageBuilder;
 
 use crate::server::Server;
-use crate::server::client::Waiting;
 use crate::server::commands::Caller;
 use crate::server::event::Event;
-use crate::server::ids::ClientId;
-use crate::server::names::{Name, key};
 use crate::server::request::{AccountChange, LoginFailure, RegisterFailure, Request};
+use crate::server::tables::client::Waiting;
+use crate::server::values::ids::ClientId;
+use crate::server::values::names::{Name, key};
 
 use super::accounts::reason;
 

@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use protocols::irc::{CaseMapping, Message, MessageBuilder, mask_matches, numeric};
 
 use crate::server::Server;
-use crate::server::client::Waiting;
 use crate::server::event::{Event, Introduction};
-use crate::server::ids::{ClientId, Uid};
-use crate::server::names::{Name, is_nick, key};
 use crate::server::request::Request;
-use crate::server::user::UserModes;
+use crate::server::tables::client::Waiting;
+use crate::server::tables::user::UserModes;
+use crate::server::values::ids::{ClientId, Uid};
+use crate::server::values::names::{Name, is_nick, key};
 use crate::settings::Cloak;
 
 use super::super::{cut, or_star};

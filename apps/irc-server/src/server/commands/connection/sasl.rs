@@ -3,12 +3,12 @@
 use data_encoding::BASE64;
 use protocols::irc::{Message, MessageBuilder, numeric};
 
-use crate::server::capabilities::Caps;
-use crate::server::client::{Sasl, Waiting};
 use crate::server::event::Event;
-use crate::server::ids::ClientId;
-use crate::server::names::Name;
+use crate::server::output::capabilities::Caps;
 use crate::server::request::{LoginFailure, Request};
+use crate::server::tables::client::{Sasl, Waiting};
+use crate::server::values::ids::ClientId;
+use crate::server::values::names::Name;
 use crate::server::{Peer, Server};
 
 /// The mechanisms that a client can use: of those that [`protocols::auth`] has, `EXTERNAL` with a certificate, and `PLAIN` where
@@ -126,7 +126,7 @@ impl Server {
         let user = client.user;
         let mask = user
             .and_then(|user| self.users.get(&user))
-            .map_or_else(|| [&nick, &b"!*@*"[..]].concat().into(), crate::server::user::User::mask);
+            .map_or_else(|| [&nick, &b"!*@*"[..]].concat().into(), crate::server::tables::user::User::mask);
         self.numeric(id, numeric::RPL_LOGGEDIN, |line| {
             line.param(mask).param(account).trailing([b"You are now logged in as ", &**account].concat())
         });

@@ -5,9 +5,9 @@ use protocols::irc::{Message, MessageBuilder, numeric};
 use crate::server::Server;
 use crate::server::apply::channels::MODES_IN_A_LINE;
 use crate::server::commands::Caller;
-use crate::server::ids::ClientId;
-use crate::server::modes::{FLAGS, LISTS, STATUSES};
-use crate::server::user::UserModes;
+use crate::server::tables::user::UserModes;
+use crate::server::values::ids::ClientId;
+use crate::server::values::modes::{FLAGS, LISTS, STATUSES};
 
 /// How many tokens `RPL_ISUPPORT` may have in a line.
 const TOKENS: usize = 13;
@@ -15,7 +15,7 @@ const TOKENS: usize = 13;
 impl Server {
     pub(super) fn welcome(&mut self, id: ClientId) {
         let Some(user) = self.client(id).and_then(|client| client.user) else { return };
-        let Some(mask) = self.users.get(&user).map(crate::server::user::User::mask) else { return };
+        let Some(mask) = self.users.get(&user).map(crate::server::tables::user::User::mask) else { return };
         let settings = self.settings.clone();
         let (network, server) = (settings.network.as_bytes(), settings.server_name.as_bytes());
         let version = super::super::information::VERSION;

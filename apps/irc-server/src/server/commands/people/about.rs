@@ -5,8 +5,8 @@ use protocols::irc::{Message, numeric};
 use crate::server::Server;
 use crate::server::commands::{Caller, cut};
 use crate::server::event::Event;
-use crate::server::names::key;
-use crate::server::user::UserModes;
+use crate::server::tables::user::UserModes;
+use crate::server::values::names::key;
 
 /// How many nicks `USERHOST` answers for.
 const MOST_USERHOSTS: usize = 5;

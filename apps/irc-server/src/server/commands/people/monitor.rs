@@ -4,9 +4,9 @@ use protocols::irc::{Message, MessageBuilder, numeric};
 
 use crate::server::Server;
 use crate::server::commands::{Caller, entries};
-use crate::server::ids::ClientId;
-use crate::server::line::Line;
-use crate::server::names::{Name, key};
+use crate::server::output::line::Line;
+use crate::server::values::ids::ClientId;
+use crate::server::values::names::{Name, key};
 
 /// Room for nicks in one line.
 const ROOM: usize = 400;
@@ -115,8 +115,11 @@ impl Server {
     pub(in crate::server) fn tell_watchers(&mut self, nick: &Name, online: bool) {
         let Some(watchers) = self.watchers.get(&key(nick)) else { return };
         let watchers: Vec<_> = watchers.iter().copied().collect();
-        let mask =
-            self.nicks.get(&key(nick)).and_then(|user| self.users.get(user)).map(crate::server::user::User::mask);
+        let mask = self
+            .nicks
+            .get(&key(nick))
+            .and_then(|user| self.users.get(user))
+            .map(crate::server::tables::user::User::mask);
         let (numeric, shown) = match mask.filter(|_| online) {
             Some(mask) => (numeric::RPL_MONONLINE, mask),
             None => (numeric::RPL_MONOFFLINE, nick.clone()),

@@ -5,9 +5,9 @@ use protocols::irc::{MessageBuilder, numeric};
 use crate::server::Server;
 use crate::server::commands::Caller;
 use crate::server::event::Event;
-use crate::server::ids::Uid;
-use crate::server::names::key;
-use crate::server::user::UserModes;
+use crate::server::tables::user::UserModes;
+use crate::server::values::ids::Uid;
+use crate::server::values::names::key;
 
 impl Server {
     pub(in crate::server::commands) fn user_mode(&mut self, caller: Caller, nick: &[u8], rest: &[&[u8]]) {

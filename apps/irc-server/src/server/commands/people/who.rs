@@ -3,12 +3,12 @@
 use protocols::irc::{CaseMapping, Message, mask_matches, numeric};
 
 use crate::server::Server;
-use crate::server::capabilities::Caps;
-use crate::server::channel::Channel;
 use crate::server::commands::{Caller, or_star};
-use crate::server::ids::Uid;
-use crate::server::names::{Name, key, looks_like_channel};
-use crate::server::user::{User, UserModes};
+use crate::server::output::capabilities::Caps;
+use crate::server::tables::channel::Channel;
+use crate::server::tables::user::{User, UserModes};
+use crate::server::values::ids::Uid;
+use crate::server::values::names::{Name, key, looks_like_channel};
 use crate::settings::Privilege;
 
 /// The most users that a mask finds.
@@ -97,7 +97,7 @@ impl Server {
             flags.push(b'B');
         }
         let hops = if uid.node == self.node { "0" } else { "1" };
-        let is_operator = member.is_some_and(crate::server::channel::Member::is_operator);
+        let is_operator = member.is_some_and(crate::server::tables::channel::Member::is_operator);
         let address = user.client.and_then(|id| self.client(id)).and_then(|client| client.peer.address);
         let address = address.filter(|_| may_see || uid == caller.user).map(|address| address.to_string());
         let idle = if uid.node == self.node { self.now.since(user.active) / 1_000 } else { 0 };

@@ -3,11 +3,11 @@
 use protocols::irc::{Message, numeric};
 
 use crate::server::Server;
-use crate::server::capabilities::Caps;
 use crate::server::commands::{Caller, or_star};
-use crate::server::ids::Uid;
-use crate::server::names::key;
-use crate::server::user::UserModes;
+use crate::server::output::capabilities::Caps;
+use crate::server::tables::user::UserModes;
+use crate::server::values::ids::Uid;
+use crate::server::values::names::key;
 use crate::settings::Privilege;
 
 /// Room for channels in one line.
@@ -52,7 +52,8 @@ impl Server {
             if user.is(UserModes::INVISIBLE) && !shared && !may_see {
                 continue;
             }
-            let prefixes = channel.members.get(&uid).into_iter().flat_map(crate::server::channel::Member::prefixes);
+            let prefixes =
+                channel.members.get(&uid).into_iter().flat_map(crate::server::tables::channel::Member::prefixes);
             let mut entry: Vec<u8> = prefixes.take(if caps.has(Caps::MULTI_PREFIX) { usize::MAX } else { 1 }).collect();
             entry.extend_from_slice(&channel.name);
             match channels.last_mut() {

@@ -4,9 +4,9 @@ use protocols::irc::{Message, numeric};
 
 use crate::server::Server;
 use crate::server::commands::{Caller, or_star};
-use crate::server::names::{Key, Name, key};
-use crate::server::timestamp::Timestamp;
-use crate::server::user::User;
+use crate::server::tables::user::User;
+use crate::server::values::names::{Key, Name, key};
+use crate::server::values::timestamp::Timestamp;
 
 /// Somebody as they were.
 #[derive(Debug)]

@@ -4,14 +4,14 @@ use protocols::irc::{Message, MessageBuilder};
 
 use crate::server::Server;
 use crate::server::apply::speech::said;
-use crate::server::client::Waiting;
 use crate::server::commands::{Caller, or_star};
-use crate::server::ids::ClientId;
-use crate::server::line::Line;
-use crate::server::names::{Key, Name, key, looks_like_channel};
+use crate::server::output::line::Line;
 use crate::server::request::{HistoryQuery, Place, Record, Request, Which};
-use crate::server::timestamp::Timestamp;
-use crate::server::user::User;
+use crate::server::tables::client::Waiting;
+use crate::server::tables::user::User;
+use crate::server::values::ids::ClientId;
+use crate::server::values::names::{Key, Name, key, looks_like_channel};
+use crate::server::values::timestamp::Timestamp;
 
 use super::say::conversation_of;
 

@@ -4,19 +4,19 @@ use protocols::irc::{Message, numeric};
 
 use crate::server::Server;
 use crate::server::apply::speech::said;
-use crate::server::capabilities::Caps;
-use crate::server::client::Waiting;
 use crate::server::commands::channels::is_banned;
 use crate::server::commands::{Caller, entries, or_star};
 use crate::server::effect::Effect;
 use crate::server::event::{Event, Target};
-use crate::server::ids::ClientId;
-use crate::server::line::Line;
-use crate::server::modes::STATUSES;
-use crate::server::names::{Key, Name, key, looks_like_channel};
+use crate::server::output::capabilities::Caps;
+use crate::server::output::line::Line;
 use crate::server::request::{Record, Request};
-use crate::server::speech::{Kind, Speech};
-use crate::server::user::UserModes;
+use crate::server::tables::client::Waiting;
+use crate::server::tables::user::UserModes;
+use crate::server::values::ids::ClientId;
+use crate::server::values::modes::STATUSES;
+use crate::server::values::names::{Key, Name, key, looks_like_channel};
+use crate::server::values::speech::{Kind, Speech};
 
 /// The most bytes of tags that a client may send, as the specification has it.
 const LONGEST_TAGS: usize = 4094;

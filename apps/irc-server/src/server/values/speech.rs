@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::server::names::Name;
-use crate::server::timestamp::Timestamp;
+use crate::server::values::names::Name;
+use crate::server::values::timestamp::Timestamp;
 
 /// How it is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

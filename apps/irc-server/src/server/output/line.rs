@@ -3,14 +3,14 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use protocols::irc::MessageBuilder;
 
-use crate::server::capabilities::Caps;
-use crate::server::names::Name;
-use crate::server::speech::Speech;
-use crate::server::timestamp::Timestamp;
+use crate::server::output::capabilities::Caps;
+use crate::server::values::names::Name;
+use crate::server::values::speech::Speech;
+use crate::server::values::timestamp::Timestamp;
 
 /// A line to one client or to many.
 #[derive(Clone, Debug)]
-pub(super) struct Line {
+pub(in crate::server) struct Line {
     body: Bytes,
     time: Timestamp,
     msgid: Option<Name>,
@@ -25,13 +25,13 @@ const VISIBLE: [Caps; 4] = [Caps::SERVER_TIME, Caps::MESSAGE_TAGS, Caps::ACCOUNT
 
 impl Line {
     /// A line of the server itself, or of a user whose account does not matter.
-    pub(super) fn new(message: MessageBuilder, time: Timestamp) -> Self {
+    pub(in crate::server) fn new(message: MessageBuilder, time: Timestamp) -> Self {
         let body = message.to_bytes();
         Self { body, time, msgid: None, account: None, bot: false, client_tags: None, batch: None }
     }
 
     /// A line that somebody has said.
-    pub(super) fn said(message: MessageBuilder, speech: &Speech) -> Self {
+    pub(in crate::server) fn said(message: MessageBuilder, speech: &Speech) -> Self {
         Self {
             msgid: Some(speech.msgid.clone()),
             account: speech.account.clone(),
@@ -42,25 +42,25 @@ impl Line {
     }
 
     /// The same line of somebody with an account.
-    pub(super) fn by(mut self, account: Option<&Name>, bot: bool) -> Self {
+    pub(in crate::server) fn by(mut self, account: Option<&Name>, bot: bool) -> Self {
         self.account = account.cloned();
         self.bot = bot;
         self
     }
 
     /// The same line as part of a batch.
-    pub(super) fn in_batch(mut self, batch: &Name) -> Self {
+    pub(in crate::server) fn in_batch(mut self, batch: &Name) -> Self {
         self.batch = Some(batch.clone());
         self
     }
 
     /// Whether it is part of a batch.
-    pub(super) fn is_in_batch(&self) -> bool {
+    pub(in crate::server) fn is_in_batch(&self) -> bool {
         self.batch.is_some()
     }
 
     /// The bytes for a client with these capabilities.
-    pub(super) fn render(&self, caps: Caps, label: Option<&[u8]>) -> Bytes {
+    pub(in crate::server) fn render(&self, caps: Caps, label: Option<&[u8]>) -> Bytes {
         let mut tags = Tags(BytesMut::new());
         if let Some(label) = label {
             tags.put(b"label", label);
@@ -110,19 +110,19 @@ impl Tags {
 }
 
 /// A line to many: rendered once for all that see it alike.
-pub(super) struct Rendered<'a> {
+pub(in crate::server) struct Rendered<'a> {
     line: &'a Line,
     variants: [Option<Bytes>; 1 << VISIBLE.len()],
 }
 
 impl<'a> Rendered<'a> {
     /// Renders nothing yet.
-    pub(super) fn new(line: &'a Line) -> Self {
+    pub(in crate::server) fn new(line: &'a Line) -> Self {
         Self { line, variants: Default::default() }
     }
 
     /// The bytes for a client with these capabilities, shared with all that see the same.
-    pub(super) fn bytes(&mut self, caps: Caps) -> Bytes {
+    pub(in crate::server) fn bytes(&mut self, caps: Caps) -> Bytes {
         let bits = VISIBLE.iter().enumerate().map(|(bit, cap)| usize::from(caps.has(*cap)) << bit).sum::<usize>();
         self.variants[bits].get_or_insert_with(|| self.line.render(caps, None)).clone()
     }

@@ -4,78 +4,78 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::server::ids::{ClientId, Uid};
-use crate::server::modes::{Change, NEW_CHANNEL, STATUSES};
-use crate::server::names::Name;
-use crate::server::register::{Register, Stamp};
-use crate::server::timestamp::Timestamp;
+use crate::server::values::ids::{ClientId, Uid};
+use crate::server::values::modes::{Change, NEW_CHANNEL, STATUSES};
+use crate::server::values::names::Name;
+use crate::server::values::register::{Register, Stamp};
+use crate::server::values::timestamp::Timestamp;
 
 /// A channel. All of it but who is in it is registers, so that nodes agree on it in whatever order they hear of changes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Channel {
+pub(in crate::server) struct Channel {
     /// As whoever made it has written it.
-    pub(super) name: Name,
+    pub(in crate::server) name: Name,
     /// When it was made. What is set in the older of two channels of one name wins.
-    pub(super) created: Timestamp,
+    pub(in crate::server) created: Timestamp,
     /// What it is about; empty for nothing.
-    pub(super) topic: Register<Topic>,
-    /// Those of [`FLAGS`](crate::server::modes::FLAGS) that were ever set.
-    pub(super) flags: BTreeMap<u8, Register<bool>>,
+    pub(in crate::server) topic: Register<Topic>,
+    /// Those of [`FLAGS`](crate::server::values::modes::FLAGS) that were ever set.
+    pub(in crate::server) flags: BTreeMap<u8, Register<bool>>,
     /// The password.
-    pub(super) key: Register<Option<Name>>,
+    pub(in crate::server) key: Register<Option<Name>>,
     /// How many may be in it.
-    pub(super) limit: Register<Option<u32>>,
+    pub(in crate::server) limit: Register<Option<u32>>,
     /// Entries of lists by letter and mask; none for one that was taken out.
-    pub(super) lists: BTreeMap<(u8, Name), Register<Option<Setter>>>,
+    pub(in crate::server) lists: BTreeMap<(u8, Name), Register<Option<Setter>>>,
     /// Who is in it.
-    pub(super) members: BTreeMap<Uid, Member>,
+    pub(in crate::server) members: BTreeMap<Uid, Member>,
 }
 
 /// What a channel is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(super) struct Topic {
+pub(in crate::server) struct Topic {
     /// Empty for nothing.
-    pub(super) text: Name,
+    pub(in crate::server) text: Name,
     /// Who has set it.
-    pub(super) by: Name,
+    pub(in crate::server) by: Name,
     /// When.
-    pub(super) at: Timestamp,
+    pub(in crate::server) at: Timestamp,
 }
 
 /// Who has put an entry in a list, and when.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(super) struct Setter {
+pub(in crate::server) struct Setter {
     /// `nick!user@host`, or a server.
-    pub(super) by: Name,
+    pub(in crate::server) by: Name,
     /// When.
-    pub(super) at: Timestamp,
+    pub(in crate::server) at: Timestamp,
 }
 
 /// Somebody in a channel.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct Member {
+pub(in crate::server) struct Member {
     /// Their connection, if it is to this node.
     #[serde(skip)]
-    pub(super) client: Option<ClientId>,
+    pub(in crate::server) client: Option<ClientId>,
     /// Whether they have each of [`STATUSES`], in that order.
-    pub(super) statuses: [Register<bool>; STATUSES.len()],
+    pub(in crate::server) statuses: [Register<bool>; STATUSES.len()],
 }
 
 impl Member {
     /// The prefixes, the highest first.
-    pub(super) fn prefixes(&self) -> impl Iterator<Item = u8> {
+    pub(in crate::server) fn prefixes(&self) -> impl Iterator<Item = u8> {
         STATUSES.iter().zip(&self.statuses).filter(|(_, has)| *has.get()).map(|(&(_, prefix), _)| prefix)
     }
 
     /// Whether they are operator.
     #[must_use]
-    pub(super) fn is_operator(&self) -> bool {
+    pub(in crate::server) fn is_operator(&self) -> bool {
         self.has_at_least(b'@')
     }
 
     /// Whether they have this prefix or a higher one.
     #[must_use]
-    pub(super) fn has_at_least(&self, prefix: u8) -> bool {
+    pub(in crate::server) fn has_at_least(&self, prefix: u8) -> bool {
         let place = STATUSES.iter().position(|&(_, known)| known == prefix);
         place.is_some_and(|place| self.statuses[..=place].iter().any(|has| *has.get()))
     }
@@ -84,14 +84,14 @@ impl Member {
 impl Channel {
     /// A channel without members.
     #[must_use]
-    pub(super) fn new(name: Name, created: Timestamp, stamp: Stamp) -> Self {
+    pub(in crate::server) fn new(name: Name, created: Timestamp, stamp: Stamp) -> Self {
         let flags = NEW_CHANNEL.iter().map(|&letter| (letter, Register::new(true, stamp))).collect();
         Self { flags, ..Self::unset(name, created) }
     }
 
     /// A channel in which nothing was ever set.
     #[must_use]
-    pub(super) fn unset(name: Name, created: Timestamp) -> Self {
+    pub(in crate::server) fn unset(name: Name, created: Timestamp) -> Self {
         Self {
             name,
             created,
@@ -106,7 +106,7 @@ impl Channel {
 
     /// The same channel, as it is set, with nobody in it.
     #[must_use]
-    pub(super) fn without_members(&self) -> Self {
+    pub(in crate::server) fn without_members(&self) -> Self {
         let (topic, flags, lists) = (self.topic.clone(), self.flags.clone(), self.lists.clone());
         let (key, limit) = (self.key.clone(), self.limit.clone());
         Self { topic, flags, key, limit, lists, ..Self::unset(self.name.clone(), self.created) }
@@ -114,24 +114,24 @@ impl Channel {
 
     /// Whether one of the flags is set.
     #[must_use]
-    pub(super) fn is(&self, flag: u8) -> bool {
+    pub(in crate::server) fn is(&self, flag: u8) -> bool {
         self.flags.get(&flag).is_some_and(|register| *register.get())
     }
 
     /// The masks of a list, with who has set them.
-    pub(super) fn list(&self, letter: u8) -> impl Iterator<Item = (&Name, &Setter)> {
+    pub(in crate::server) fn list(&self, letter: u8) -> impl Iterator<Item = (&Name, &Setter)> {
         let entries = self.lists.iter().filter(move |((known, _), _)| *known == letter);
         entries.filter_map(|((_, mask), setter)| Some((mask, setter.get().as_ref()?)))
     }
 
     /// How many entries all lists have.
     #[must_use]
-    pub(super) fn list_entries(&self) -> usize {
+    pub(in crate::server) fn list_entries(&self) -> usize {
         self.lists.values().filter(|setter| setter.get().is_some()).count()
     }
 
     /// Carries a change out. Says whether anything is otherwise now.
-    pub(super) fn change(&mut self, change: &Change, by: &Name, stamp: Stamp) -> bool {
+    pub(in crate::server) fn change(&mut self, change: &Change, by: &Name, stamp: Stamp) -> bool {
         match change {
             Change::Flag(letter, on) => self.flags.entry(*letter).or_default().set(*on, stamp),
             Change::Key(key) => self.key.set(key.clone(), stamp),
@@ -151,7 +151,7 @@ impl Channel {
 
     /// The changes that make a new channel like this one: what is set.
     #[must_use]
-    pub(super) fn settings(&self) -> Vec<Change> {
+    pub(in crate::server) fn settings(&self) -> Vec<Change> {
         let flags = self.flags.iter().filter(|(_, on)| *on.get()).map(|(&letter, _)| Change::Flag(letter, true));
         let key = self.key.get().clone().map(|key| Change::Key(Some(key)));
         let limit = self.limit.get().map(|limit| Change::Limit(Some(limit)));

@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::server::ids::Uid;
-use crate::server::names::Name;
+use crate::server::values::ids::Uid;
+use crate::server::values::names::Name;
 
 /// Modes that are set or not: no CTCP (`C`), invited alone (`i`), moderated (`m`), none without an account (`M`, `R`), none from
 /// outside (`n`), secret (`s`), topic by operators (`t`).
-pub(super) const FLAGS: &[u8] = b"CMRimnst";
+pub(in crate::server) const FLAGS: &[u8] = b"CMRimnst";
 /// Lists of masks: bans, exceptions to them, and those who need no invitation.
-pub(super) const LISTS: &[u8] = b"bIe";
+pub(in crate::server) const LISTS: &[u8] = b"bIe";
 /// The modes of members, the highest first, with their prefixes.
-pub(super) const STATUSES: &[(u8, u8)] = &[(b'o', b'@'), (b'v', b'+')];
+pub(in crate::server) const STATUSES: &[(u8, u8)] = &[(b'o', b'@'), (b'v', b'+')];
 /// What a channel begins with.
-pub(super) const NEW_CHANNEL: &[u8] = b"nt";
+pub(in crate::server) const NEW_CHANNEL: &[u8] = b"nt";
 
 /// One change of a channel's modes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ impl Change {
 
 /// Changes as clients are told them: `+o-v`, and the parameters in their order.
 #[must_use]
-pub(super) fn to_words(changes: &[Change], nick: impl Fn(Uid) -> Option<Name>) -> (Vec<u8>, Vec<Name>) {
+pub(in crate::server) fn to_words(changes: &[Change], nick: impl Fn(Uid) -> Option<Name>) -> (Vec<u8>, Vec<Name>) {
     let mut letters = Vec::new();
     let mut parameters = Vec::new();
     let mut sign = None;

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::server::event::Introduction;
-use crate::server::ids::{ClientId, Uid};
-use crate::server::names::{Key, Name, key};
-use crate::server::timestamp::Timestamp;
+use crate::server::values::ids::{ClientId, Uid};
+use crate::server::values::names::{Key, Name, key};
+use crate::server::values::timestamp::Timestamp;
 
 /// The modes that somebody has set for themselves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,43 +66,43 @@ impl UserModes {
 
 /// Somebody on the network.
 #[derive(Debug)]
-pub(super) struct User {
+pub(in crate::server) struct User {
     /// What all know of them.
-    pub(super) about: Introduction,
+    pub(in crate::server) about: Introduction,
     /// The channels that they are in.
-    pub(super) channels: Vec<Key>,
+    pub(in crate::server) channels: Vec<Key>,
     /// Their connection, if it is to this node.
-    pub(super) client: Option<ClientId>,
+    pub(in crate::server) client: Option<ClientId>,
     /// When they last said something, if they are here.
-    pub(super) active: Timestamp,
+    pub(in crate::server) active: Timestamp,
     /// The channels they may join although these are for those invited alone.
-    pub(super) invited: Vec<Key>,
+    pub(in crate::server) invited: Vec<Key>,
 }
 
 impl User {
     /// `nick!user@host`.
     #[must_use]
-    pub(super) fn mask(&self) -> Name {
+    pub(in crate::server) fn mask(&self) -> Name {
         let about = &self.about;
         [&*about.nick, b"!", &*about.ident, b"@", &*about.host].concat().into()
     }
 
     /// Which user.
     #[must_use]
-    pub(super) fn uid(&self) -> Uid {
+    pub(in crate::server) fn uid(&self) -> Uid {
         self.about.user
     }
 
     /// Whether a mode is set.
     #[must_use]
-    pub(super) fn is(&self, mode: UserModes) -> bool {
+    pub(in crate::server) fn is(&self, mode: UserModes) -> bool {
         self.about.modes.has(mode)
     }
 
     /// Who they are in the history: their account, whatever their nick, or else themselves for as long as they are connected.
     /// So nobody reads what somebody else has said or heard under the same nick.
     #[must_use]
-    pub(super) fn identity(&self) -> Key {
+    pub(in crate::server) fn identity(&self) -> Key {
         match &self.about.account {
             Some(account) => key(account),
             None => self.uid().to_string().into_bytes().into(),

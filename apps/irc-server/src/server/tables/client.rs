@@ -3,11 +3,11 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use crate::server::batch::Label;
-use crate::server::capabilities::Caps;
-use crate::server::ids::{ClientId, Uid};
-use crate::server::names::{Key, Name};
-use crate::server::timestamp::Timestamp;
+use crate::server::output::batch::Label;
+use crate::server::output::capabilities::Caps;
+use crate::server::values::ids::{ClientId, Uid};
+use crate::server::values::names::{Key, Name};
+use crate::server::values::timestamp::Timestamp;
 use crate::settings::Privilege;
 
 /// What is known of a connection when it is made.
@@ -23,7 +23,7 @@ pub struct Peer {
 
 /// A connection.
 #[derive(Debug)]
-pub(super) struct Client {
+pub(in crate::server) struct Client {
     pub id: ClientId,
     pub peer: Peer,
     pub caps: Caps,
@@ -58,7 +58,7 @@ pub(super) struct Client {
 
 /// Where a login by SASL is.
 #[derive(Debug, Default)]
-pub(super) enum Sasl {
+pub(in crate::server) enum Sasl {
     #[default]
     Idle,
     /// The mechanism is chosen; what has come of the answer so far, in base64.
@@ -67,7 +67,7 @@ pub(super) enum Sasl {
 
 /// What a client waits for, with what is needed to go on.
 #[derive(Debug)]
-pub(super) enum Waiting {
+pub(in crate::server) enum Waiting {
     ServerPassword,
     /// The name that it gave.
     Oper(Name),
@@ -84,11 +84,11 @@ pub(super) enum Waiting {
     History(crate::server::commands::history::Asked),
     Targets,
     /// Its own line, to be sent back.
-    Echo(Box<crate::server::line::Line>),
+    Echo(Box<crate::server::output::line::Line>),
 }
 
 impl Client {
-    pub(super) fn new(id: ClientId, peer: Peer, now: Timestamp) -> Self {
+    pub(in crate::server) fn new(id: ClientId, peer: Peer, now: Timestamp) -> Self {
         Self {
             id,
             peer,
@@ -115,11 +115,11 @@ impl Client {
     }
 
     /// What it is called in numerics.
-    pub(super) fn shown_nick(&self) -> &[u8] {
+    pub(in crate::server) fn shown_nick(&self) -> &[u8] {
         self.nick.as_deref().unwrap_or(b"*")
     }
 
-    pub(super) fn may(&self, privilege: Privilege) -> bool {
+    pub(in crate::server) fn may(&self, privilege: Privilege) -> bool {
         self.privileges.contains(&privilege)
     }
 }

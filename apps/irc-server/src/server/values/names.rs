@@ -17,7 +17,7 @@ pub fn key(name: &[u8]) -> Key {
 /// Whether a client may have this nick: letters, digits, the usual punctuation and, since the server speaks UTF-8 alone, any
 /// other character that is neither white space nor a control; not first a digit, a hyphen or what begins a channel.
 #[must_use]
-pub(super) fn is_nick(nick: &[u8], longest: usize) -> bool {
+pub(in crate::server) fn is_nick(nick: &[u8], longest: usize) -> bool {
     let Ok(text) = std::str::from_utf8(nick) else { return false };
     let punctuation = |c| matches!(c, '[' | ']' | '\\' | '`' | '_' | '^' | '{' | '|' | '}' | '-');
     !nick.is_empty()
@@ -28,7 +28,7 @@ pub(super) fn is_nick(nick: &[u8], longest: usize) -> bool {
 
 /// Whether this is the name of a channel.
 #[must_use]
-pub(super) fn is_channel(name: &[u8], longest: usize) -> bool {
+pub(in crate::server) fn is_channel(name: &[u8], longest: usize) -> bool {
     name.len() > 1
         && name.len() <= longest
         && looks_like_channel(name)
@@ -39,7 +39,7 @@ pub(super) fn is_channel(name: &[u8], longest: usize) -> bool {
 
 /// Whether a target means a channel, good or bad.
 #[must_use]
-pub(super) fn looks_like_channel(target: &[u8]) -> bool {
+pub(in crate::server) fn looks_like_channel(target: &[u8]) -> bool {
     target.first() == Some(&b'#')
 }
 

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::server::ids::NodeId;
-use crate::server::timestamp::Timestamp;
+use crate::server::values::ids::NodeId;
+use crate::server::values::timestamp::Timestamp;
 
 /// When and where a change was made: changes have one order, the same on all nodes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -16,7 +16,7 @@ pub struct Stamp {
 
 /// A value that several nodes may set: the latest change stays, in whatever order they arrive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Register<T> {
+pub(in crate::server) struct Register<T> {
     value: T,
     stamp: Option<Stamp>,
 }
@@ -29,31 +29,31 @@ impl<T: Default> Default for Register<T> {
 
 impl<T> Register<T> {
     /// When it was set; zero if it never was.
-    pub(super) fn time(&self) -> Timestamp {
+    pub(in crate::server) fn time(&self) -> Timestamp {
         self.stamp.map_or(Timestamp(0), |stamp| stamp.at)
     }
 }
 
 impl<T: Clone + PartialEq> Register<T> {
     /// Takes over what another node knows, if that is later. Says whether the value is another one now.
-    pub(super) fn merge(&mut self, other: &Self) -> bool {
+    pub(in crate::server) fn merge(&mut self, other: &Self) -> bool {
         other.stamp.is_some_and(|stamp| self.set(other.value.clone(), stamp))
     }
 }
 
 impl<T: PartialEq> Register<T> {
     /// A value that was set at this time.
-    pub(super) fn new(value: T, stamp: Stamp) -> Self {
+    pub(in crate::server) fn new(value: T, stamp: Stamp) -> Self {
         Self { value, stamp: Some(stamp) }
     }
 
     /// The value now.
-    pub(super) fn get(&self) -> &T {
+    pub(in crate::server) fn get(&self) -> &T {
         &self.value
     }
 
     /// Sets it, unless a later change is known. Says whether the value is another one now.
-    pub(super) fn set(&mut self, value: T, stamp: Stamp) -> bool {
+    pub(in crate::server) fn set(&mut self, value: T, stamp: Stamp) -> bool {
         if self.stamp.is_some_and(|known| known >= stamp) {
             return false;
         }

@@ -2,17 +2,18 @@
 
 use protocols::irc::{Message, MessageBuilder};
 
-use crate::server::batch::{Label, Sent};
-use crate::server::capabilities::Caps;
+use crate::server::Server;
 use crate::server::effect::Effect;
-use crate::server::ids::{ClientId, Uid};
-use crate::server::line::{Line, Rendered};
-use crate::server::names::Name;
-use crate::server::{Server, names};
+use crate::server::output::batch::{Label, Sent};
+use crate::server::output::capabilities::Caps;
+use crate::server::output::line::{Line, Rendered};
+use crate::server::values::ids::{ClientId, Uid};
+use crate::server::values::names;
+use crate::server::values::names::Name;
 
 impl Server {
     /// A line to one client. If it answers the client's own command, it carries the command's label.
-    pub(super) fn send(&mut self, id: ClientId, line: &Line) {
+    pub(in crate::server) fn send(&mut self, id: ClientId, line: &Line) {
         let current = self.current == Some(id);
         let Some(client) = self.clients.get_mut(id.slot as usize).filter(|client| client.id == id && !client.closing)
         else {
@@ -45,12 +46,12 @@ impl Server {
     }
 
     /// A line of the server to one client.
-    pub(super) fn send_message(&mut self, id: ClientId, message: MessageBuilder) {
+    pub(in crate::server) fn send_message(&mut self, id: ClientId, message: MessageBuilder) {
         self.send(id, &Line::new(message, self.now));
     }
 
     /// A line to many clients.
-    pub(super) fn send_all(&mut self, to: &[ClientId], line: &Line) {
+    pub(in crate::server) fn send_all(&mut self, to: &[ClientId], line: &Line) {
         self.begin_node_batch(to);
         let in_batch = self.node_batch.as_ref().map(|batch| line.clone().in_batch(&batch.name));
         let line = in_batch.as_ref().unwrap_or(line);
@@ -66,7 +67,7 @@ impl Server {
     }
 
     /// A numeric reply: `build` adds what follows the nick.
-    pub(super) fn numeric(
+    pub(in crate::server) fn numeric(
         &mut self,
         id: ClientId,
         numeric: &str,
@@ -78,21 +79,28 @@ impl Server {
     }
 
     /// A standard reply of IRCv3: a command failed.
-    pub(super) fn fail(&mut self, id: ClientId, command: impl AsRef<[u8]>, code: &str, context: &[&[u8]], text: &str) {
+    pub(in crate::server) fn fail(
+        &mut self,
+        id: ClientId,
+        command: impl AsRef<[u8]>,
+        code: &str,
+        context: &[&[u8]],
+        text: &str,
+    ) {
         let message = MessageBuilder::new("FAIL").source(&self.settings.server_name).param(command).param(code);
         let message = context.iter().fold(message, MessageBuilder::param);
         self.send_message(id, message.trailing(text));
     }
 
     /// A notice of the server.
-    pub(super) fn notice(&mut self, id: ClientId, text: impl AsRef<[u8]>) {
+    pub(in crate::server) fn notice(&mut self, id: ClientId, text: impl AsRef<[u8]>) {
         let Some(client) = self.client(id) else { return };
         let message = MessageBuilder::new("NOTICE").source(&self.settings.server_name).param(client.shown_nick());
         self.send_message(id, message.trailing(text));
     }
 
     /// Opens a batch to a client, if it knows batches. Its lines are sent by [`Line::in_batch`].
-    pub(super) fn open_batch(&mut self, id: ClientId, kind: &str, parameters: &[&[u8]]) -> Option<Name> {
+    pub(in crate::server) fn open_batch(&mut self, id: ClientId, kind: &str, parameters: &[&[u8]]) -> Option<Name> {
         self.client(id).filter(|client| client.caps.has(Caps::BATCH))?;
         let batch = self.name_batch();
         let message = MessageBuilder::new("BATCH").source(&self.settings.server_name).param([b"+", &*batch].concat());
@@ -102,19 +110,19 @@ impl Server {
     }
 
     /// Closes it.
-    pub(super) fn close_batch(&mut self, id: ClientId, batch: Option<&Name>) {
+    pub(in crate::server) fn close_batch(&mut self, id: ClientId, batch: Option<&Name>) {
         if let Some(batch) = batch {
             let message = MessageBuilder::new("BATCH").source(&self.settings.server_name);
             self.send_message(id, message.param([b"-", &**batch].concat()));
         }
     }
 
-    pub(super) fn name_batch(&mut self) -> Name {
+    pub(in crate::server) fn name_batch(&mut self) -> Name {
         format!("{:x}", self.next_number()).into_bytes().into()
     }
 
     /// A command begins: its answers carry its label.
-    pub(super) fn begin(&mut self, id: ClientId, message: &Message<'_>) {
+    pub(in crate::server) fn begin(&mut self, id: ClientId, message: &Message<'_>) {
         self.current = Some(id);
         let both = Caps::LABELED_RESPONSE.and(Caps::BATCH);
         let label = message.tags().get_raw(b"label").filter(|label| !label.is_empty() && label.len() <= 64);
@@ -126,7 +134,7 @@ impl Server {
     }
 
     /// The command is done, unless it waits.
-    pub(super) fn finish(&mut self, id: ClientId) {
+    pub(in crate::server) fn finish(&mut self, id: ClientId) {
         self.current = None;
         let now = self.now;
         let Some(client) = self.client_mut(id).filter(|client| client.waiting.is_none()) else { return };
@@ -148,13 +156,13 @@ impl Server {
     }
 
     /// The clients of this node in a channel.
-    pub(super) fn clients_in(&self, channel: &names::Key) -> Vec<ClientId> {
+    pub(in crate::server) fn clients_in(&self, channel: &names::Key) -> Vec<ClientId> {
         let members = self.channels.get(channel).map(|channel| &channel.members);
         members.into_iter().flatten().filter_map(|(_, member)| member.client).collect()
     }
 
     /// The clients of this node that see a user: itself, and all that share a channel with it.
-    pub(super) fn clients_that_see(&self, user: Uid) -> Vec<ClientId> {
+    pub(in crate::server) fn clients_that_see(&self, user: Uid) -> Vec<ClientId> {
         let Some(user) = self.users.get(&user) else { return Vec::new() };
         let mut clients: Vec<_> = user.channels.iter().flat_map(|channel| self.clients_in(channel)).collect();
         clients.extend(user.client);
@@ -164,7 +172,7 @@ impl Server {
     }
 
     /// Those that have asked for these capabilities.
-    pub(super) fn with_caps(&self, clients: &[ClientId], caps: Caps) -> Vec<ClientId> {
+    pub(in crate::server) fn with_caps(&self, clients: &[ClientId], caps: Caps) -> Vec<ClientId> {
         let has = |id: &&ClientId| self.client(**id).is_some_and(|client| client.caps.has(caps));
         clients.iter().filter(has).copied().collect()
     }

@@ -1,0 +1,6 @@
+//! What the server knows: its connections, the users and the channels.
+
+pub(super) mod channel;
+pub(super) mod client;
+pub(super) mod network;
+pub(super) mod user;
