@@ -63,6 +63,7 @@ class Daemon:
             with contextlib.suppress(ConnectionRefusedError), socket.create_connection(self.address):
                 return
             if self.process.poll() is not None or time.monotonic() > until:
+                self.process.kill()
                 raise SystemExit(f"{started} does not serve: {(directory / f'{port}.log').read_text()}")
             time.sleep(0.05)
 
