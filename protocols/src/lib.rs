@@ -176,6 +176,7 @@
 //! | [`MemcacheClient`](memcache::MemcacheClient) | a client of memcached: each request returns a future of its answer, such as a [`MemcacheItem`](memcache::MemcacheItem) |
 //! | [`ConnectionPool`](database::ConnectionPool) | connections to a database, of any blocking driver, each on a thread of its own |
 //! | [`Metrics`](metrics::Metrics) | numbers of the reactor and the program for Prometheus, in OpenMetrics |
+//! | [`WebPage`](web_page::WebPage) | a page of HTML for browsers, and nothing else: what a web socket is talked to from |
 //! | [`Console`](console::Console) | a console for a running program: who is connected, what is slow, `close`, `drain`, `trace` |
 //! | [`PortForward`](forward::PortForward) | forwards each connection to another address |
 //! | [`WebSocket`](web_socket::WebSocket) | web sockets that carry any protocol, for servers and clients: a factory around a factory |
@@ -196,6 +197,7 @@ pub mod database;
 mod endpoints;
 pub mod finger;
 pub mod forward;
+mod http1;
 pub mod ident;
 pub mod irc;
 pub mod line;
@@ -214,6 +216,7 @@ pub mod telnet;
 #[cfg(feature = "tls")]
 pub mod tls;
 mod util;
+pub mod web_page;
 pub mod web_socket;
 pub mod wire;
 

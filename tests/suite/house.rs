@@ -33,7 +33,7 @@ const FOLDERS: [&str; 24] = [
 ];
 
 /// The folders of `protocols`, likewise.
-const FOLDERS_OF_PROTOCOLS: [&str; 24] = [
+const FOLDERS_OF_PROTOCOLS: [&str; 26] = [
     "util",
     "policies",
     "tls",
@@ -48,6 +48,8 @@ const FOLDERS_OF_PROTOCOLS: [&str; 24] = [
     "telnet",
     "irc",
     "amp",
+    "http1",
+    "web_page",
     "proxy_header",
     "web_socket",
     "forward",

@@ -27,7 +27,8 @@ use std::sync::Arc;
 use prometheus_client::registry::Registry;
 use reactor::{Factory, Protocol, Transport};
 
-use crate::metrics::server::MetricsServer;
+use crate::http1::OneAnswer;
+use crate::metrics::server::MetricsPage;
 
 /// A factory of servers that answer `GET /metrics` with the numbers of the reactor, of all its threads, and those in a registry
 /// that the program owns.
@@ -68,7 +69,7 @@ impl Metrics {
 
 impl Factory for Metrics {
     fn build_protocol(&mut self, transport: Transport) -> Option<Box<dyn Protocol>> {
-        Some(Box::new(MetricsServer::new(transport, Arc::clone(&self.0))))
+        Some(Box::new(OneAnswer::new(transport, MetricsPage(Arc::clone(&self.0)))))
     }
 }
 

@@ -10,11 +10,11 @@ use reactor::layer::{Layer, Nested};
 use reactor::port::Pending;
 use reactor::{CloseReason, OnEof, Protocol, SharedFactory, Transport};
 
+use crate::http1::{Head, Refusal};
 use crate::policies::pass_through::PassThrough;
 use crate::web_socket::handshake::answer::{self, Outcome};
-use crate::web_socket::handshake::head::Head;
 use crate::web_socket::handshake::opening::Opening;
-use crate::web_socket::handshake::request::{self, Refusal, Verdict};
+use crate::web_socket::handshake::request::{self, Verdict};
 use crate::web_socket::link::MessageLink;
 use crate::web_socket::open::{Form, Open, Timers};
 use crate::web_socket::options::{Inside, Options, Role};

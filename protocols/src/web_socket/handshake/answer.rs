@@ -7,7 +7,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Response, StatusCode, Uri, Version};
 use httparse::EMPTY_HEADER;
 
-use crate::web_socket::handshake::head::{MOST_FIELDS, at_most_one, elements, fields, has_element, is_token, single};
+use crate::http1::{MOST_FIELDS, at_most_one, elements, fields, has_element, is_token, single};
 use crate::web_socket::handshake::key;
 use crate::web_socket::options::Options;
 

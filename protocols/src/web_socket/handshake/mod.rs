@@ -1,7 +1,6 @@
 //! The opening handshake, RFC 6455, section 4: the client's request, the server's answer, and what both check.
 
 pub(super) mod answer;
-pub(crate) mod head;
 pub(super) mod key;
 pub(super) mod opening;
 pub(super) mod request;

@@ -1,4 +1,4 @@
-//! Heads of HTTP messages, RFC 9112: how they arrive, and what requests and answers have in common.
+//! Heads of messages, RFC 9112: how they arrive, and what requests and answers have in common.
 
 use http::header::AsHeaderName;
 use http::{HeaderMap, HeaderName, HeaderValue};
