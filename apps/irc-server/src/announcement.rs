@@ -22,6 +22,7 @@ pub(crate) enum Kind {
     Plain,
     Tls,
     Web,
+    WebTls,
     Metrics,
 }
 
@@ -32,6 +33,7 @@ impl Kind {
             Self::Plain => "plain",
             Self::Tls => "tls",
             Self::Web => "web",
+            Self::WebTls => "web-tls",
             Self::Metrics => "metrics",
         }
     }
@@ -41,8 +43,8 @@ impl Kind {
         match self {
             Self::Plain => "irc",
             Self::Tls => "ircs",
-            Self::Web => "ws",
-            Self::Metrics => "http",
+            Self::WebTls => "https",
+            Self::Web | Self::Metrics => "http",
         }
     }
 }

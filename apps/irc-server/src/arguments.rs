@@ -37,6 +37,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "ENDPOINT")]
     pub(crate) tls: Vec<String>,
 
+    /// Listen here for browsers, which get a page to chat from, in place of what the settings say (may be repeated)
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) web: Vec<String>,
+
     /// Keep accounts, bans and history in this file; "" for nowhere
     #[arg(long, value_name = "FILE")]
     pub(crate) database: Option<PathBuf>,

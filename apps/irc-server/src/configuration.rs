@@ -10,6 +10,7 @@ pub(crate) struct Configuration {
     file: Option<PathBuf>,
     listen: Vec<String>,
     tls: Vec<String>,
+    web: Vec<String>,
     database: Option<PathBuf>,
 }
 
@@ -19,6 +20,7 @@ impl Configuration {
             file: arguments.config.clone(),
             listen: arguments.listen.clone(),
             tls: arguments.tls.clone(),
+            web: arguments.web.clone(),
             database: arguments.database.clone(),
         }
     }
@@ -33,6 +35,9 @@ impl Configuration {
         if !self.listen.is_empty() || !self.tls.is_empty() {
             settings.listen.plain.clone_from(&self.listen);
             settings.listen.tls.clone_from(&self.tls);
+        }
+        if !self.web.is_empty() {
+            settings.listen.web.clone_from(&self.web);
         }
         if let Some(database) = &self.database {
             settings.database = Some(database.clone()).filter(|path| path != Path::new(""));

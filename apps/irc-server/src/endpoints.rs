@@ -24,8 +24,17 @@ pub(crate) fn description(text: &str) -> String {
 
 /// The same inside TLS. Clients may present any certificate, which they are known by.
 pub(crate) fn secure(text: &str, certificate: &Path, key: &Path) -> String {
+    format!("{}:client-certificates=any:{}", tls(certificate, key), description(text))
+}
+
+/// The same for browsers, which would ask their users for a certificate.
+pub(crate) fn web_secure(text: &str, certificate: &Path, key: &Path) -> String {
+    format!("{}:{}", tls(certificate, key), description(text))
+}
+
+fn tls(certificate: &Path, key: &Path) -> String {
     let [certificate, key] = [certificate, key].map(|path| quote_string_argument(&path.to_string_lossy()));
-    format!("tls:certificate={certificate}:key={key}:client-certificates=any:{}", description(text))
+    format!("tls:certificate={certificate}:key={key}")
 }
 
 /// That of a console: a UNIX socket, for its path.

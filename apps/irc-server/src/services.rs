@@ -8,7 +8,7 @@ use std::{fmt, io};
 use async_trait::async_trait;
 use irc_server::connection::{ClusterService, Hub, Node, Session, Upkeep};
 use irc_server::server::Timestamp;
-use irc_server::settings::Settings;
+use irc_server::settings::{Listen, Settings};
 use irc_server::store::Store;
 use protocols::add_endpoint_schemes;
 use protocols::console::Console;
@@ -54,7 +54,7 @@ impl Program {
         for (kind, description) in self.descriptions(own_certificate.as_deref()) {
             let factory: Box<dyn Factory> = match kind {
                 Kind::Metrics => Box::new(Metrics::new(numbers::registry(&node))),
-                Kind::Web => Box::new(hub.web_sockets(&self.settings.listen.web_origins)),
+                Kind::Web | Kind::WebTls => Box::new(hub.web(&self.settings.listen)),
                 Kind::Plain | Kind::Tls => Box::new(clients(&hub)),
             };
             let endpoint = Named::new(reactor, kind.name(), &description)?;
@@ -86,7 +86,8 @@ impl Program {
     /// The file of the certificate that the server makes for itself, if it needs that.
     fn own_certificate(&self, is_first: bool) -> Result<Option<PathBuf>, ServiceError> {
         let settings = &self.settings;
-        if settings.listen.tls.is_empty() || settings.tls.certificate.is_some() {
+        let Listen { tls, web_tls, .. } = &settings.listen;
+        if tls.is_empty() && web_tls.is_empty() || settings.tls.certificate.is_some() {
             return Ok(None);
         }
         let database = settings.database.as_deref().unwrap_or_else(|| Path::new("irc-server"));
@@ -105,9 +106,10 @@ impl Program {
         let certificate = tls.certificate.as_deref().or(own_certificate).unwrap_or_else(|| Path::new(""));
         let key = tls.key.as_deref().unwrap_or(certificate);
         let secure = listen.tls.iter().map(|text| (Kind::Tls, endpoints::secure(text, certificate, key)));
+        let web_tls = listen.web_tls.iter().map(|text| (Kind::WebTls, endpoints::web_secure(text, certificate, key)));
         let metrics = listen.metrics.iter().map(|text| (Kind::Metrics, endpoints::description(text)));
         let web = listen.web.iter().map(|text| (Kind::Web, endpoints::description(text)));
-        plain.chain(secure).chain(web).chain(metrics).collect()
+        plain.chain(secure).chain(web).chain(web_tls).chain(metrics).collect()
     }
 }
 

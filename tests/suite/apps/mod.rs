@@ -5,6 +5,7 @@ mod console;
 mod endpoints;
 mod installation;
 mod irc_server;
+mod irc_server_page;
 mod irc_server_settings;
 mod metrics;
 pub(crate) mod peers;

@@ -1,23 +1,34 @@
-//! Clients in browsers, by web sockets. <https://ircv3.net/specs/extensions/websocket>
+//! Clients in browsers: a page, and web sockets. <https://ircv3.net/specs/extensions/websocket>
 
 use protocols::irc::Message;
+use protocols::web_page::WebPage;
 use protocols::web_socket::{WebSocket, WebSocketHandler};
 use reactor::CloseReason;
 
 use crate::connection::wire::{Messages, Wire};
 use crate::connection::{Hub, Session};
+use crate::settings::Listen;
 
 impl Hub {
-    /// Web sockets whose messages are lines. Pages of these origins may open them, and those of the host itself.
-    pub fn web_sockets(&self, origins: &[String]) -> WebSocket {
+    /// The page to chat from, and web sockets whose messages are lines.
+    pub fn web(&self, listen: &Listen) -> WebSocket {
         let hub = self.clone();
         let sockets = WebSocket::messages(move |socket, opening| {
             let is_binary = opening.subprotocol() == Some(BINARY);
             let kind = if is_binary { Messages::Binary } else { Messages::Text };
             Session::over(&hub, Wire::Web(socket, kind))
         });
-        let sockets = sockets.subprotocol(TEXT).subprotocol(BINARY).max_message(LONGEST);
-        origins.iter().fold(sockets, |sockets, origin| sockets.origin(origin))
+        let sockets = sockets.path("/socket").subprotocol(TEXT).subprotocol(BINARY).max_message(LONGEST);
+        let sockets = listen.web_origins.iter().fold(sockets, |sockets, origin| match origin.as_str() {
+            "any" => sockets.any_origin(),
+            origin => sockets.origin(origin),
+        });
+        let page = WebPage::new(include_str!("../web/page.html"));
+        let (sockets, page) = listen
+            .web_hosts
+            .iter()
+            .fold((sockets, page), |(sockets, page), host| (sockets.host(host), page.host(host)));
+        sockets.otherwise(page)
     }
 }
 

@@ -63,6 +63,8 @@ impl Settings {
             listen.texts("plain", &mut self.listen.plain);
             listen.texts("tls", &mut self.listen.tls);
             listen.texts("web", &mut self.listen.web);
+            listen.texts("web-tls", &mut self.listen.web_tls);
+            listen.texts("web-hosts", &mut self.listen.web_hosts);
             listen.texts("web-origins", &mut self.listen.web_origins);
             listen.texts("metrics", &mut self.listen.metrics);
             listen.optional("console", &mut self.listen.console);

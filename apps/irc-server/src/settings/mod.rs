@@ -65,9 +65,13 @@ pub struct Listen {
     pub plain: Vec<String>,
     /// For clients by TLS.
     pub tls: Vec<String>,
-    /// For browsers: web sockets.
+    /// For browsers without encryption: the page to chat from, and web sockets.
     pub web: Vec<String>,
-    /// The origins of the pages, besides those of the same host, that may open web sockets: `https://chat.example.org`.
+    /// For browsers by TLS.
+    pub web_tls: Vec<String>,
+    /// The names of this server for browsers. If there are any, requests for others are refused.
+    pub web_hosts: Vec<String>,
+    /// The origins of the pages, besides those of the same host, that may open web sockets: `https://chat.example.org`, or `any`.
     pub web_origins: Vec<String>,
     /// For Prometheus.
     pub metrics: Vec<String>,
@@ -156,6 +160,8 @@ impl Default for Listen {
             plain: vec!["6667".into()],
             tls: vec!["6697".into()],
             web: none(),
+            web_tls: none(),
+            web_hosts: none(),
             web_origins: none(),
             metrics: none(),
             console: None,

@@ -117,7 +117,7 @@ fn a_browser_speaks_by_messages_of_a_web_socket_a_line_each() {
     let world = World::new();
     let (heard, lines) = (Rc::default(), Rc::new(RefCell::new(Vec::new())));
     let (keeping, telling) = (Rc::clone(&lines), Rc::clone(&heard));
-    let browser = WebSocket::client_messages("ws://server:8080/", move |socket, opening| {
+    let browser = WebSocket::client_messages("ws://server:8080/socket", move |socket, opening| {
         assert_eq!(opening.subprotocol(), Some("text.ircv3.net"));
         Browser { socket, lines: Rc::clone(&keeping), heard: Rc::clone(&telling) }
     });

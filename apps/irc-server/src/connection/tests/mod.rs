@@ -15,7 +15,7 @@ use reactor::testing::{Client, Simulation};
 
 use crate::connection::{Hub, Node, Session, Upkeep};
 use crate::server::Timestamp;
-use crate::settings::{Settings, SettingsError};
+use crate::settings::{Listen, Settings, SettingsError};
 use crate::store::Store;
 
 /// A server on the host `server`, and its clients.
@@ -48,7 +48,7 @@ impl World {
             telling.replace(true);
         });
         assert!(sim.run_until(|| *started.borrow()));
-        reactor.listen_tcp(8080, hub.web_sockets(&[])).unwrap();
+        reactor.listen_tcp(8080, hub.web(&Listen::default())).unwrap();
         reactor.listen_tcp(6667, IrcReceiver::factory(move |irc| Session::new(&hub, irc))).unwrap();
         Self { sim, node, next, _upkeep: upkeep }
     }
