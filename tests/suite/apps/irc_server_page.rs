@@ -1,11 +1,13 @@
 //! `irc-server`'s page in a real browser, as people chat by it.
 
+use std::fs;
+
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tempfile::{TempDir, tempdir};
 
 use crate::apps::browser::{Browser, ENTER};
-use crate::apps::irc::{IrcServer, user};
+use crate::apps::irc::{IrcServer, plain, secure, user};
 
 /// A server with the page, and the address of that.
 #[track_caller]
@@ -189,7 +191,7 @@ fn what_was_said_before_is_there_and_more_of_it_by_scrolling_up() {
     let test = "what_was_said_before_is_there_and_more_of_it_by_scrolling_up";
     let folder = tempdir().unwrap();
     let config = folder.path().join("irc.toml");
-    std::fs::write(&config, "[flood]\ninterval = \"0s\"\n").unwrap();
+    fs::write(&config, "[flood]\ninterval = \"0s\"\n").unwrap();
     let server = IrcServer::start(&folder, &["--web", "localhost:0", "--config", config.to_str().unwrap()]);
     let address = server.printed.strip_prefix("listening on http://").unwrap();
     let mut bob = user(server.plain, "bob");
@@ -228,6 +230,48 @@ fn it_logs_in_by_a_password_and_says_what_is_wrong() {
     joined(&mut ann);
     assert_eq!(ann.value("return me"), "ann");
     ann.close();
+}
+
+#[test]
+fn the_page_is_one_file_that_its_own_policy_allows() {
+    let page = include_str!("../../../apps/irc-server/src/web/page.html");
+    for element in ["style", "script"] {
+        assert_eq!(page.matches(&format!("<{element}")).count(), page.matches(&format!("<{element}>")).count());
+    }
+    // The name of a namespace is not fetched.
+    let rest = page.replace("http://www.w3.org/2000/svg", "");
+    for word in ["http://", "src=", "@import", "url(", "innerHTML", " style=", " onclick="] {
+        assert!(!rest.contains(word), "{word}");
+    }
+}
+
+#[test]
+fn the_page_is_there_by_tls_for_the_names_and_web_sockets_for_the_origins_that_settings_have() {
+    let folder = tempdir().unwrap();
+    let listen = "[listen]\nweb = [\"localhost:0\"]\nweb-tls = [\"localhost:0\"]\nweb-hosts = [\"chat\"]\n\
+                  web-origins = [\"https://friend\"]\n";
+    let config = folder.path().join("irc.toml");
+    fs::write(&config, listen).unwrap();
+    let mut server = IrcServer::start(&folder, &["--config", config.to_str().unwrap()]);
+    let web = server.printed.strip_prefix("listening on http://").unwrap().parse().unwrap();
+    let tls = server.program.line_after("listening on https://").parse().unwrap();
+    let own = folder.path().join("irc-server.pem");
+    secure(tls, &own, None).ask("GET / HTTP/1.1\r\nHost: chat\r\n", "<title>Chat</title>");
+    let socket = |origin: &str| {
+        format!(
+            "GET /socket HTTP/1.1\r\nHost: chat\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+             Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nOrigin: {origin}\r\n"
+        )
+    };
+    for (request, answer) in [
+        ("GET / HTTP/1.1\r\nHost: chat:80\r\n", "HTTP/1.1 200 "),
+        ("GET / HTTP/1.1\r\nHost: elsewhere\r\n", "HTTP/1.1 421 "),
+        (&socket("http://chat"), "HTTP/1.1 101 "),
+        (&socket("https://friend"), "HTTP/1.1 101 "),
+        (&socket("https://elsewhere"), "HTTP/1.1 403 "),
+    ] {
+        plain(web).ask(request, answer);
+    }
 }
 
 #[test]
