@@ -223,12 +223,11 @@ impl Peer {
                 Some(known) if (known.ours, known.theirs) == (ours, theirs) => {
                     if now.saturating_duration_since(known.since) >= repeat * (3 << known.exchanges) {
                         known.since = now;
-                        known.exchanges = (known.exchanges + 1).min(6);
+                        known.exchanges = (known.exchanges + 1).min(3);
                         lasting.push(part);
                     }
                 }
-                Some(known) => *known = Difference { ours, theirs, since: now, exchanges: known.exchanges },
-                None => *difference = Some(Difference { ours, theirs, since: now, exchanges: 0 }),
+                _ => *difference = Some(Difference { ours, theirs, since: now, exchanges: 0 }),
             }
         }
         lasting
