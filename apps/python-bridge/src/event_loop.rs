@@ -8,15 +8,15 @@ use reactor::{Reactor, Transport};
 use send_wrapper::SendWrapper;
 
 use crate::datagrams::{DatagramPort, Datagrams};
-use crate::descriptor::duplicate;
 use crate::factory::Factory;
 use crate::port::{self, NativePort};
 use crate::protocol::PythonProtocol;
 use crate::running::{Running, call_python};
 use crate::stream::Stream;
 use crate::timer::{Timer, seconds};
-use crate::waker::Waker;
-use crate::watch::{self, NativeWatch};
+use crate::watching::descriptor::duplicate;
+use crate::watching::waker::Waker;
+use crate::watching::watch::{self, NativeWatch};
 
 /// A reactor, as its Python half uses it. It runs, returns, and can be run again.
 #[pyclass(module = "reactor_bridge._native", unsendable, frozen)]

@@ -5,20 +5,16 @@
 
 mod address;
 mod datagrams;
-mod descriptor;
 mod event_loop;
 mod factory;
-mod lines;
+mod framing;
 mod port;
 mod producing;
 mod protocol;
 mod running;
 mod stream;
-mod strings;
 mod timer;
-mod undelivered;
-mod waker;
-mod watch;
+mod watching;
 
 use pyo3::exceptions::PyImportError;
 use pyo3::prelude::*;
@@ -55,7 +51,9 @@ mod _native {
     #[pymodule_export]
     use super::factory::Factory;
     #[pymodule_export]
-    use super::lines::LineFramer;
+    use super::framing::lines::LineFramer;
+    #[pymodule_export]
+    use super::framing::strings::StringFramer;
     #[pymodule_export]
     use super::port::NativePort;
     #[pymodule_export]
@@ -63,11 +61,9 @@ mod _native {
     #[pymodule_export]
     use super::stream::Stream;
     #[pymodule_export]
-    use super::strings::StringFramer;
-    #[pymodule_export]
     use super::timer::Timer;
     #[pymodule_export]
-    use super::waker::Waker;
+    use super::watching::waker::Waker;
     #[pymodule_export]
-    use super::watch::NativeWatch;
+    use super::watching::watch::NativeWatch;
 }

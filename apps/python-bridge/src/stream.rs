@@ -9,8 +9,8 @@ use pyo3::types::{PyBytes, PyDict, PyTuple};
 use reactor::{CloseReason, OnEof, Transport};
 
 use crate::address;
-use crate::descriptor::duplicate;
 use crate::producing::Producing;
+use crate::watching::descriptor::duplicate;
 
 /// What a Python protocol has as its transport: the base of the classes in `reactor_bridge.tcp` and `reactor_bridge.unix`,
 /// which do what is rare. Until it is attached to a connection, and after its end, it drops what is written.

@@ -5,8 +5,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
 
+use crate::framing::undelivered::{Buffer, Undelivered};
 use crate::stream::Stream;
-use crate::undelivered::{Buffer, Undelivered};
 
 /// The framing of `reactor_bridge.receivers.LineReceiver`: Twisted's, step by step, with the buffer and the search in Rust.
 #[pyclass(module = "reactor_bridge._native", subclass, unsendable, frozen)]

@@ -4,7 +4,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
-use crate::undelivered::Undelivered;
+use crate::framing::undelivered::Undelivered;
 
 /// The framing of `reactor_bridge.receivers.IntNStringReceiver` and `NetstringReceiver`, by that of `protocols`.
 #[pyclass(module = "reactor_bridge._native", subclass, unsendable, frozen)]
