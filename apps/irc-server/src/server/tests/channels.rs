@@ -92,3 +92,14 @@ fn a_key_is_shown_to_members_alone() {
     assert_eq!(world.ask(ann, "MODE #a")[0], ":irc.test 324 ann #a +ntk sesame");
     assert_eq!(world.ask(bob, "MODE #a")[0], ":irc.test 324 bob #a +ntk *");
 }
+
+#[test]
+fn of_two_changes_of_one_mode_in_one_command_the_later_counts() {
+    let mut world = World::new();
+    let (ann, bob) = (world.user("ann"), world.user("bob"));
+    world.send(ann, "JOIN #a");
+    world.send(bob, "JOIN #a");
+    world.send(ann, "MODE #a +m-m+k-k+v-v+v a b bob bob bob");
+    assert!(world.ask(ann, "MODE #a")[0].ends_with(" #a +nt"));
+    assert!(world.ask(ann, "NAMES #a")[0].contains("+bob"));
+}

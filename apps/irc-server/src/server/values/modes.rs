@@ -41,6 +41,16 @@ impl Change {
         }
     }
 
+    /// Whether both set the same thing, so that the later of two in one command takes the place of the earlier.
+    #[must_use]
+    pub fn sets_the_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::List(one, mask, _), Self::List(other, same, _)) => one == other && mask == same,
+            (Self::Status(one, user, _), Self::Status(other, same, _)) => one == other && user == same,
+            _ => self.letter() == other.letter(),
+        }
+    }
+
     /// Its letter.
     #[must_use]
     pub fn letter(&self) -> u8 {

@@ -54,8 +54,10 @@ impl Server {
         let kinds = channel_mode_kinds();
         let mut changes: Vec<Change> = Vec::new();
         for change in ModeChanges::parse(parameters, &kinds) {
-            let known = self.check(caller, channel_key, &change, &changes);
-            changes.extend(known);
+            if let Some(change) = self.check(caller, channel_key, &change, &changes) {
+                changes.retain(|earlier| !earlier.sets_the_same(&change));
+                changes.push(change);
+            }
             if changes.len() >= MOST_CHANGES {
                 break;
             }
