@@ -17,7 +17,7 @@ pub(crate) struct Toy {
     seen: BTreeMap<NodeName, Life>,
 }
 
-/// The registers are compared in so many parts.
+/// How many parts the registers are compared in.
 const PARTS: usize = 3;
 
 /// How far a node has come in one of its lives.

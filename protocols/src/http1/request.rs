@@ -52,7 +52,7 @@ pub(crate) fn host_of(request: &Request<()>) -> Result<&str, Refusal> {
     Ok(request.uri().authority().map_or(host, Authority::as_str))
 }
 
-/// Refuses requests for a host that is none of these; with no names any is accepted.
+/// Refuses requests for other hosts than these; without names any is accepted.
 pub(crate) fn check_host(host: &str, names: &[String]) -> Result<(), Refusal> {
     if names.is_empty() || names.iter().any(|own| is_host(own, host)) {
         return Ok(());

@@ -68,7 +68,7 @@ impl Hub {
 }
 
 impl Session {
-    /// Answers when the store has made a change; at once if it is none.
+    /// Answers when the store has made a change; at once if nothing is to be changed.
     fn answer_when_changed(&self, change: Option<Pending<bool>>) {
         match change {
             Some(change) => self.wire().defer(change, |this, changed| this.account_changed(found(changed))),

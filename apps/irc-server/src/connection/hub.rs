@@ -44,7 +44,7 @@ impl Hub {
             from_others: RefCell::new(node.join(number)),
             node: node.clone(),
             reactor: reactor.clone(),
-            // There are never so many threads that it does not fit.
+            // There are never 65,536 threads.
             thread: u16::try_from(number).unwrap_or(u16::MAX),
             logins: Logins::new(node),
             wires: RefCell::default(),

@@ -157,7 +157,7 @@ impl Node {
 
 impl Shared {
     /// Sends what the server wants done for clients of other threads to these; the rest is this thread's. Lines go to the
-    /// store at once, so that whoever asks the server after this finds them in the history.
+    /// store at once, so that those who ask the server after this find them in the history.
     pub(super) fn share_out(&mut self, store: &Store, thread: u16, own: &mut Vec<Wanted>) {
         for effect in self.server.effects() {
             self.lines_sent += u64::from(matches!(effect, Effect::Send(..)));

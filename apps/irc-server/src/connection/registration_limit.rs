@@ -40,7 +40,7 @@ fn network_of(address: IpAddr) -> IpAddr {
 /// In milliseconds.
 const HOUR: u64 = 3_600_000;
 
-/// Some 500 KiB; when so many addresses register accounts within an hour, others wait.
+/// Some 500 KiB; when that many addresses register accounts within an hour, others wait.
 const REMEMBERED: usize = 8192;
 
 #[cfg(test)]

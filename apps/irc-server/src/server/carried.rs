@@ -33,7 +33,7 @@ pub struct Carried {
     neighbours: Vec<(Uid, Name, Key)>,
 }
 
-/// A state has room for so many in a channel. Of more, some that do not come stay in the lists of clients until these ask anew.
+/// The most neighbours that a state has room for. Beyond them, some who do not come stay in clients' lists until these ask anew.
 const MOST_NEIGHBOURS: usize = 4_000;
 
 impl Server {

@@ -292,7 +292,7 @@ impl Server {
             *self.addresses.entry(network::of(address)).or_default() += 1;
         }
         let entry = self.clients.vacant_entry();
-        // There are never so many connections that it does not fit.
+        // There are never 4 billion connections.
         let slot = u32::try_from(entry.key()).unwrap_or(u32::MAX);
         let id = ClientId { thread, slot, generation: self.generation };
         entry.insert(Client::new(id, peer, self.now));

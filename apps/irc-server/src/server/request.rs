@@ -58,7 +58,7 @@ pub enum Request {
         after: Timestamp,
         /// Before this.
         before: Timestamp,
-        /// At most so many.
+        /// The most that are wanted.
         limit: usize,
     },
     /// A line is to be kept before its sender gets it back. [`Answer::Kept`].
@@ -156,7 +156,7 @@ pub struct HistoryQuery {
     pub target: Key,
     /// Which lines of it.
     pub which: Which,
-    /// At most so many.
+    /// The most that are wanted.
     pub limit: usize,
 }
 

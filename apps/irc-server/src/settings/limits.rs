@@ -70,7 +70,7 @@ impl Default for Limits {
     }
 }
 
-/// How fast a client may send: so many lines at once, and then one each `interval`. What comes sooner waits.
+/// How fast a client may send: `burst` lines at once, and then one each `interval`. What comes sooner waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Flood {
     /// How many lines may come at once.

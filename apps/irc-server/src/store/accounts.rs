@@ -57,8 +57,8 @@ impl Store {
         })
     }
 
-    /// Removes an account, with its certificates, and what it has said to others and they to it: whoever registers that name
-    /// next must not read it. Says whether there was one.
+    /// Removes an account, with its certificates, and what it has said to others and they to it: the next to register that name must
+    /// not read it. Says whether there was one.
     pub fn remove_account(&self, name: &[u8]) -> Pending<bool> {
         let name = key(name);
         self.run(move |connection| {

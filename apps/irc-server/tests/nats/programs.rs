@@ -140,7 +140,7 @@ impl Client {
         }
     }
 
-    /// The numbers of the lines of somebody that the node has in its history, once there are so many.
+    /// The numbers of the lines of somebody that the node has in its history, once it has that many.
     fn history(&mut self, from: &str, count: usize) -> Vec<u32> {
         for _ in 0..MOST_QUESTIONS {
             self.send("CHATHISTORY LATEST #lobby * 1000");

@@ -162,7 +162,7 @@ fn word_in(value: &[u8]) -> &[u8] {
     &line[..memchr(b' ', line).unwrap_or(line.len())]
 }
 
-/// At most so many bytes from the front, and no beginning of a character.
+/// At most `most` bytes from the front, and no beginning of a character.
 pub(crate) fn cut(bytes: &[u8], most: usize) -> &[u8] {
     let Some(cut) = bytes.get(..most).filter(|cut| cut.len() < bytes.len()) else { return bytes };
     let is_continuation = |byte: &u8| byte & 0b1100_0000 == 0b1000_0000;

@@ -74,7 +74,7 @@ impl Nats {
     ///
     /// # Errors
     ///
-    /// If a URL is none, or if no subject can have the name of the network.
+    /// If a URL is malformed, or if no subject can have the name of the network.
     pub async fn connect(reactor: &Reactor, urls: &str, network: &str, node: NodeName) -> Result<Self, NatsError> {
         if NodeName::new(network).is_err() || network.contains('.') {
             return Err(NatsError::Network(network.to_owned()));
@@ -259,7 +259,7 @@ async fn send(shared: Arc<Shared>, client: Client, subjects: Subjects) {
                 if let Err(error) = client.flush().await {
                     tracing::warn!("messages to other nodes may be lost: {error}");
                 }
-                // Whoever waited may have given up.
+                // Nobody may wait any more.
                 let _ = done.send(());
             }
         }
@@ -269,7 +269,7 @@ async fn send(shared: Arc<Shared>, client: Client, subjects: Subjects) {
 /// Why no bus over NATS can be made.
 #[derive(Debug)]
 pub enum NatsError {
-    /// A server's URL is none. The text is not repeated, since it may have a password.
+    /// A server's URL is malformed. The text is not repeated, since it may have a password.
     Url(io::Error),
     /// No subject can have this name of a network.
     Network(String),

@@ -26,7 +26,7 @@ impl<T> Queue<T> {
     /// Bytes that these may have.
     pub(super) const MAX_BYTES: usize = 64 << 20;
 
-    /// Adds an item of so many bytes; returns false, and drops it, if there is no room.
+    /// Adds an item of this many bytes; returns false, and drops it, if there is no room.
     pub(super) fn push(&self, item: T, bytes: usize) -> bool {
         let mut state = self.lock();
         if state.items.len() >= Self::MAX_ITEMS || state.bytes + bytes > Self::MAX_BYTES {

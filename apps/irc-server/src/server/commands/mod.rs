@@ -143,7 +143,7 @@ fn entries(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|&byte| byte == b',').filter(|entry| !entry.is_empty())
 }
 
-/// Text of at most so many bytes, whole characters.
+/// The first `most` bytes of a text, and no part of a character.
 fn cut(text: &[u8], most: usize) -> Name {
     let Ok(text) = std::str::from_utf8(text) else { return Name::default() };
     text.as_bytes()[..text.floor_char_boundary(most)].into()

@@ -29,9 +29,9 @@ pub struct Snapshot {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Registers(Channel);
 
-/// The channels are in so many parts, which are compared and exchanged alone.
+/// How many parts the channels are in. These are compared and exchanged alone.
 const PARTS: usize = 32;
-/// The statuses of so many members go together, some 40 bytes each.
+/// How many members' statuses go together, some 40 bytes each.
 const MEMBERS_TOGETHER: usize = 5_000;
 
 impl Server {

@@ -13,7 +13,7 @@ use crate::server::values::timestamp::Timestamp;
 /// A channel. All of it but who is in it is registers, so that nodes agree on it in whatever order they hear of changes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(in crate::server) struct Channel {
-    /// As whoever made it has written it.
+    /// As its maker has written it.
     pub(in crate::server) name: Name,
     /// When it was made. What is set in the older of two channels of one name wins.
     pub(in crate::server) created: Timestamp,

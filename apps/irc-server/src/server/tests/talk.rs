@@ -66,7 +66,7 @@ fn a_moderated_channel_hears_those_with_a_voice() {
 }
 
 #[test]
-fn whoever_is_away_says_so_and_the_line_arrives_all_the_same() {
+fn a_line_reaches_a_user_who_is_away_and_its_sender_hears_of_that() {
     let mut world = World::new();
     let (ann, bob) = (world.user("ann"), world.user("bob"));
     world.send(bob, "AWAY :lunch");

@@ -140,7 +140,7 @@ impl<'a> Selection<'a> {
         }
     }
 
-    /// At most so many of the lines between two positions, these excluded, from one end of them on.
+    /// At most `limit` of the lines between two positions, these excluded, from one end of them on.
     fn lines(
         &self,
         target: &Key,

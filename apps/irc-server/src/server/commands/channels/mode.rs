@@ -42,7 +42,7 @@ impl Server {
         self.numeric(caller.id, numeric::RPL_CREATIONTIME, |line| line.param(&name).param(created));
     }
 
-    /// What a new channel begins with, for whoever has made it.
+    /// Tells the maker of a new channel what it begins with.
     pub(super) fn tell_new_modes(&mut self, id: ClientId, channel: &Key) {
         let Some(channel) = self.channels.get(channel) else { return };
         let (letters, _) = to_words(&channel.settings(), |_| None);
@@ -92,7 +92,7 @@ impl Server {
                 None
             }
             (Some(ModeKind::Flag), _) => Some(Change::Flag(letter, on)),
-            // Whoever may take it off need not know it.
+            // Those who may take it off need not know it.
             (Some(ModeKind::Parameter), _) if !on => Some(Change::Key(None)),
             (Some(ModeKind::ParameterWhenSet), _) if !on => Some(Change::Limit(None)),
             (_, None) => {
