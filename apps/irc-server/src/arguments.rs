@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::thread::available_parallelism;
 
+use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Parser, ValueEnum};
 
 /// Serves chat by IRC, on one machine or on many.
@@ -42,7 +43,8 @@ pub(crate) struct Arguments {
     pub(crate) web: Vec<String>,
 
     /// Keep accounts, bans and history in this file; "" for nowhere
-    #[arg(long, value_name = "FILE")]
+    // A parser of paths takes no empty one.
+    #[arg(long, value_name = "FILE", value_parser = OsStringValueParser::new().map(PathBuf::from))]
     pub(crate) database: Option<PathBuf>,
 
     /// Take over the listening sockets of the server started with the same PATH, which then stops, and pass them on to
@@ -97,5 +99,17 @@ impl Arguments {
     pub(crate) fn threads(&self) -> usize {
         let processors = || available_parallelism().map_or(1, NonZeroUsize::get);
         self.threads.map_or_else(processors, NonZeroUsize::get)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_may_be_nowhere() {
+        let database = |value| Arguments::try_parse_from(["irc-server", "--database", value]).unwrap().database;
+        assert_eq!(database(""), Some(PathBuf::new()));
+        assert_eq!(database("/a"), Some("/a".into()));
     }
 }
