@@ -216,6 +216,11 @@ pub enum Plea {
         /// Why.
         reason: Name,
     },
+    /// Show another host of them.
+    Host {
+        /// Which.
+        host: Name,
+    },
     /// Disconnect them.
     Kill {
         /// For whom.

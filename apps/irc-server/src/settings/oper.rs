@@ -32,11 +32,13 @@ pub enum Privilege {
     Wallops,
     /// To see the addresses of all users, and secret channels.
     See,
+    /// To give users another host: `CHGHOST`.
+    Host,
 }
 
 impl Privilege {
     /// All of them.
-    pub const ALL: [Self; 5] = [Self::Kill, Self::Ban, Self::Rehash, Self::Wallops, Self::See];
+    pub const ALL: [Self; 6] = [Self::Kill, Self::Ban, Self::Rehash, Self::Wallops, Self::See, Self::Host];
 
     /// As it stands in the file.
     pub fn name(self) -> &'static str {
@@ -46,6 +48,7 @@ impl Privilege {
             Self::Rehash => "rehash",
             Self::Wallops => "wallops",
             Self::See => "see",
+            Self::Host => "host",
         }
     }
 }

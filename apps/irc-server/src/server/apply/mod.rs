@@ -49,6 +49,7 @@ impl Server {
         }
         match plea.clone() {
             Plea::Kick { channel, by, reason } => self.happen(Event::Kick { user, channel, by, reason }),
+            Plea::Host { host } => self.show_host(user, host),
             Plea::Kill { by, reason } => self.kill(user, &by, &reason),
         }
     }

@@ -53,6 +53,7 @@ pub(super) fn dispatch(server: &mut Server, id: ClientId, message: &Message<'_>)
     match &*command {
         b"ADMIN" => server.admin(caller, message),
         b"AWAY" => server.away(caller, message),
+        b"CHGHOST" => server.chghost(caller, message),
         b"CHATHISTORY" => server.chathistory(caller, message),
         b"HELP" | b"HELPOP" => server.help(caller, message),
         b"INFO" => server.info(caller, message),

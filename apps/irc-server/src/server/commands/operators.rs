@@ -8,7 +8,7 @@ use crate::server::event::{Event, Plea};
 use crate::server::request::Request;
 use crate::server::tables::client::Waiting;
 use crate::server::tables::user::UserModes;
-use crate::server::values::ids::ClientId;
+use crate::server::values::ids::{ClientId, Uid};
 use crate::server::values::names::{Name, key};
 use crate::server::values::timestamp::Timestamp;
 use crate::server::{Server, ServerBan};
@@ -65,6 +65,36 @@ impl Server {
             self.kill(user, &by, &reason);
         } else {
             self.happen(Event::Please { user, plea: Plea::Kill { by, reason } });
+        }
+    }
+
+    /// `CHGHOST nick host`.
+    pub(super) fn chghost(&mut self, caller: Caller, message: &Message<'_>) {
+        if !self.allowed(caller, Privilege::Host) {
+            return;
+        }
+        let [nick, host, ..] = message.params() else { return self.need_more(caller.id, "CHGHOST") };
+        let Some(&user) = self.nicks.get(&key(nick)) else { return self.no_such_nick(caller.id, nick) };
+        if !is_shown_host(host) {
+            return self.notice(caller.id, "A host has letters, digits, dots, hyphens and slashes, 63 at most");
+        }
+        let host: Name = (*host).into();
+        if user.node == self.node {
+            self.show_host(user, host);
+        } else {
+            self.happen(Event::Please { user, plea: Plea::Host { host } });
+        }
+    }
+
+    /// Shows another host of a user of this node, and tells them.
+    pub(in crate::server) fn show_host(&mut self, user: Uid, host: Name) {
+        let Some(known) = self.users.get(&user) else { return };
+        let (ident, client) = (known.about.ident.clone(), known.client);
+        self.happen(Event::Host { user, ident, host: host.clone() });
+        if let Some(client) = client {
+            self.numeric(client, numeric::RPL_VISIBLEHOST, |line| {
+                line.param(host).trailing("is now your visible host")
+            });
         }
     }
 
@@ -136,4 +166,9 @@ impl Server {
         let text = (*text).into();
         self.happen(Event::Wallops { user: caller.user, text });
     }
+}
+
+fn is_shown_host(host: &[u8]) -> bool {
+    let is_part = |&byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'/');
+    !host.is_empty() && host.len() <= 63 && host.iter().all(is_part)
 }

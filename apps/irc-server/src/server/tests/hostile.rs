@@ -9,6 +9,7 @@ const COMMANDS: &[&str] = &[
     "AWAY",
     "CAP",
     "CHATHISTORY",
+    "CHGHOST",
     "HELP",
     "INFO",
     "INVITE",

@@ -1,4 +1,6 @@
 use super::World;
+use crate::server::request::Answer;
+use crate::settings::Privilege;
 
 #[test]
 fn a_nick_changes_for_all_that_see_it_and_is_free_at_once() {
@@ -80,4 +82,21 @@ fn the_invisible_are_found_by_name_and_by_neighbours_alone() {
     world.send(ann, "JOIN #a");
     world.send(bob, "JOIN #a");
     assert_eq!(world.ask(bob, "WHO a*").len(), 2);
+}
+
+#[test]
+fn an_operator_gives_somebody_another_host_and_neighbours_are_told() {
+    let mut world = World::new();
+    let (ann, bob) = (world.user_with("ann", "chghost"), world.user("bob"));
+    for id in [ann, bob] {
+        world.send(id, "JOIN #a");
+    }
+    assert!(world.ask(bob, "CHGHOST bob elsewhere")[0].contains(" 481 "));
+    world.send(bob, "OPER bob secret");
+    world.answer(Answer::Oper(Some(vec![Privilege::Host])));
+    world.read(ann);
+    assert!(world.ask(bob, "CHGHOST bob no_host!")[0].contains(" NOTICE "));
+    assert!(world.ask(bob, "CHGHOST bob staff.example")[0].contains(" 396 bob staff.example "));
+    assert!(world.read(ann)[0].ends_with(" CHGHOST ~bob staff.example"));
+    assert!(world.ask(ann, "WHOIS bob")[0].contains(" 311 ann bob ~bob staff.example "));
 }
