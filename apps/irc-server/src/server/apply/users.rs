@@ -18,15 +18,13 @@ impl Server {
         if self.users.contains_key(&user) {
             return;
         }
-        if self.gets_nick(user, &introduction.nick, introduction.since) {
-            self.nicks.insert(key(&introduction.nick), user);
-        }
         // Somebody of this node becomes a user by a command of theirs.
         let client = self.current.filter(|_| user.node == self.node);
         let about = introduction.clone();
         let active = self.now;
         self.users.insert(user, User { about, channels: Vec::new(), client, active, invited: Vec::new() });
         self.most_users = self.most_users.max(self.users.len());
+        self.claim_nick(user);
         self.tell_watchers(&introduction.nick, true);
     }
 
@@ -50,19 +48,15 @@ impl Server {
     pub(in crate::server) fn apply_nick(&mut self, user: Uid, nick: &Name, since: Timestamp) {
         let Some(old) = self.users.get(&user).map(|user| user.about.nick.clone()) else { return };
         let same = key(&old) == key(nick);
-        if !same {
-            self.release_nick(user, &key(&old));
-            if self.gets_nick(user, nick, since) {
-                self.nicks.insert(key(nick), user);
+        if old != *nick {
+            if let Some(line) = self.line_of(user, "NICK", |line| line.param(nick)) {
+                let clients = self.clients_that_see(user);
+                self.send_all(&clients, &line);
             }
-        }
-        if let Some(line) = self.line_of(user, "NICK", |line| line.param(nick)) {
-            let clients = self.clients_that_see(user);
-            self.send_all(&clients, &line);
-        }
-        if let Some(gone) = self.users.get(&user) {
-            let past = Past::of(gone, self.now);
-            self.remember_past(past);
+            if let Some(gone) = self.users.get(&user) {
+                let past = Past::of(gone, self.now);
+                self.remember_past(past);
+            }
         }
         let Some(changed) = self.users.get_mut(&user) else { return };
         changed.about.nick = nick.clone();
@@ -72,6 +66,8 @@ impl Server {
         {
             client.nick = Some(nick.clone());
         }
+        self.release_nick(user, &key(&old));
+        self.claim_nick(user);
         if !same {
             self.tell_watchers(&old, false);
             self.tell_watchers(nick, true);
@@ -145,35 +141,37 @@ impl Server {
         self.send_all(&clients, &line);
     }
 
-    /// Whether a user is found by its nick from now on, although another may have the same: the earlier one keeps it. The
-    /// other gets its number for a nick, from its own node.
-    fn gets_nick(&mut self, user: Uid, nick: &Name, since: Timestamp) -> bool {
-        let Some(&other) = self.nicks.get(&key(nick)).filter(|&&other| other != user) else { return true };
-        let Some(other_since) = self.users.get(&other).map(|other| other.about.since) else { return true };
-        let keeps = (other_since, other) < (since, user);
-        let loser = if keeps { user } else { other };
-        if loser.node == self.node {
-            let (nick, since) = (number_as_nick(loser), self.now);
-            self.happen(Event::Nick { user: loser, nick, since });
-        } else {
-            self.nameless.insert(loser);
-        }
-        !keeps
+    /// A user has a nick, which others may have, too.
+    fn claim_nick(&mut self, user: Uid) {
+        let Some(nick) = self.users.get(&user).map(|user| key(&user.about.nick)) else { return };
+        self.nameless.insert(user);
+        self.settle_nick(&nick);
     }
 
-    /// A nick is free, or goes to another that has it.
+    /// A user no longer has a nick. It is free, or goes to another that has it.
     pub(in crate::server) fn release_nick(&mut self, user: Uid, nick: &Key) {
         self.nameless.remove(&user);
-        if self.nicks.get(nick) != Some(&user) {
-            return;
+        if self.nicks.get(nick) == Some(&user) {
+            self.nicks.remove(nick);
         }
-        self.nicks.remove(nick);
-        let others = self.nameless.iter().filter_map(|other| self.users.get(other));
-        let heir =
-            others.filter(|other| key(&other.about.nick) == *nick).min_by_key(|other| (other.about.since, other.uid()));
-        if let Some(heir) = heir.map(User::uid) {
-            self.nameless.remove(&heir);
-            self.nicks.insert(nick.clone(), heir);
+        self.settle_nick(nick);
+    }
+
+    /// Of all that have a nick, the one that has had it longest is found by it. The others get their numbers for a nick, each from
+    /// its own node. Whatever order nodes hear of them in, they settle on the same one.
+    fn settle_nick(&mut self, nick: &Key) {
+        let owner = self.nicks.get(nick).copied();
+        let has_it = |uid: &Uid| self.users.get(uid).is_some_and(|user| key(&user.about.nick) == *nick);
+        let mut all: Vec<_> = self.nameless.iter().copied().chain(owner).filter(has_it).collect();
+        all.sort_unstable_by_key(|uid| (self.users.get(uid).map(|user| user.about.since), *uid));
+        let Some((&winner, losers)) = all.split_first() else { return };
+        self.nameless.remove(&winner);
+        self.nicks.insert(nick.clone(), winner);
+        self.nameless.extend(losers);
+        let own_node = self.node;
+        for &loser in losers.iter().filter(|loser| loser.node == own_node) {
+            let (nick, since) = (number_as_nick(loser), self.now);
+            self.happen(Event::Nick { user: loser, nick, since });
         }
     }
 

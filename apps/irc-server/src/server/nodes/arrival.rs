@@ -56,7 +56,8 @@ impl Server {
         let Some(known) = self.users.get(&user).map(|user| user.about.clone()) else {
             return self.apply_connected(about);
         };
-        if known.nick != about.nick {
+        // Also if it has had another nick meanwhile, and has this one later.
+        if (&known.nick, known.since) != (&about.nick, about.since) {
             self.apply_nick(user, &about.nick, about.since);
         }
         if (&known.ident, &known.host) != (&about.ident, &about.host) {

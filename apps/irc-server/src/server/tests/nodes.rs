@@ -93,3 +93,32 @@ fn of_two_channels_with_one_name_the_older_wins_and_the_other_loses_what_was_set
         assert!(names[0].contains("@ann") && !names[0].contains("@bob"), "{names:?}");
     }
 }
+
+#[test]
+fn of_three_with_one_nick_all_nodes_find_the_earliest_in_whatever_order_they_hear_of_them() {
+    let world = |name: &'static str| {
+        World::with(move |settings| {
+            settings.server_name = name.into();
+            settings.cluster = Some("nats://127.0.0.1".into());
+        })
+    };
+    for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]] {
+        let mut nodes = ["one.test", "two.test", "three.test"].map(world);
+        for (number, node) in nodes.iter_mut().enumerate() {
+            node.now.0 += number as u64 * 10;
+            node.user("ann");
+        }
+        let said = nodes.each_mut().map(|node| std::mem::take(&mut node.published));
+        let mut observer = world("observer.test");
+        for node in order {
+            said[node].iter().for_each(|event| observer.server.heard(observer.now, event));
+        }
+        let found = observer.server.nicks[&b"ann"[..]];
+        assert_eq!(found.node, crate::server::NodeId::of(b"one.test"), "{order:?}");
+        // The first leaves, before the others have heard of each other.
+        let first = observer.server.nicks[&b"ann"[..]];
+        observer.server.heard(observer.now, &crate::server::Event::Quit { user: first, reason: (*b"").into() });
+        let found = observer.server.nicks[&b"ann"[..]];
+        assert_eq!(found.node, crate::server::NodeId::of(b"two.test"), "{order:?}");
+    }
+}

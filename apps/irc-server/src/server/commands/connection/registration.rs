@@ -46,9 +46,14 @@ impl Server {
         }
         match user {
             Some(user) => {
-                let same = self.users.get(&user).is_some_and(|user| *user.about.nick == *nick);
-                if !same {
-                    let since = self.stamp().at;
+                let Some((old, held_since)) =
+                    self.users.get(&user).map(|user| (user.about.nick.clone(), user.about.since))
+                else {
+                    return;
+                };
+                if *old != *nick {
+                    // Written otherwise, it is the same nick.
+                    let since = if key(&old) == new { held_since } else { self.stamp().at };
                     self.happen(Event::Nick { user, nick: nick.into(), since });
                 }
             }
