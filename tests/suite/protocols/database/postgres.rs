@@ -48,6 +48,6 @@ fn a_commit_after_a_statement_that_has_failed_is_no_success() {
         // What cannot be in a transaction has none.
         pool.run_with_connection(|client| client.batch_execute("VACUUM")).await.unwrap();
         assert!(pool.run_interaction(|client| client.batch_execute("VACUUM")).await.is_err());
-        assert_eq!((pool.stats().connections, pool.stats().discarded), (1, 0));
+        assert_eq!(pool.stats().discarded, 0);
     });
 }
