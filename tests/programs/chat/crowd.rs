@@ -56,6 +56,23 @@ impl Client {
         }
     }
 
+    /// Drops what has come so far.
+    fn drain(&mut self) -> io::Result<()> {
+        self.rest.clear();
+        self.stream.set_nonblocking(true)?;
+        let mut buffer = [0; 64 * 1024];
+        let result = loop {
+            match self.stream.read(&mut buffer) {
+                Ok(0) => break Err(io::Error::other("the server has closed")),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        self.stream.set_nonblocking(false)?;
+        result
+    }
+
     /// A second handle, to send from another thread.
     pub(crate) fn try_clone(&self) -> io::Result<Self> {
         Ok(Self { stream: self.stream.try_clone()?, rest: Vec::new() })
@@ -87,10 +104,14 @@ pub(crate) fn gather(port: u16, clients: usize) -> io::Result<Vec<Client>> {
 
 /// All join a channel each: the one that `channel` names for their number.
 pub(crate) fn join(crowd: &mut [Client], channel: impl Fn(usize) -> String) -> io::Result<()> {
-    for (number, client) in crowd.iter_mut().enumerate() {
+    for number in 0..crowd.len() {
         let channel = channel(number);
-        client.send(&format!("JOIN {channel}\r\n"))?;
-        client.expect(&format!(" {channel} :End of"))?;
+        crowd[number].send(&format!("JOIN {channel}\r\n"))?;
+        crowd[number].expect(&format!(" {channel} :End of"))?;
+        // Those that do not read what they are told would be let go.
+        if number % BATCH == 0 {
+            crowd[..number].iter_mut().try_for_each(Client::drain)?;
+        }
     }
     // Nothing of that is left to be sent when the measurement begins.
     for client in crowd {

@@ -1,7 +1,7 @@
 //! Measures IRC servers side by side: memory, processor time, and how long a line takes beside a flood.
 //!
-//! `cargo build --release -p irc-server && cargo run --release -p tests --bin chat -- [write] [CLIENTS]` starts each server
-//! that is installed, one after another, in rounds, with its limits out of the way, and prints a table. With `write` the table
+//! `cargo build --release -p irc-server && cargo run --release -p tests --bin chat -- [write] [CLIENTS [SERVER...]]` starts each
+//! of these servers that is installed (by default all), one after another, in rounds, with its limits out of the way, and prints a table. With `write` the table
 //! goes into `docs/figures.md`, too. All traffic stays on the loopback interface.
 
 mod crowd;
@@ -40,8 +40,10 @@ fn run() -> io::Result<()> {
         Some(Ok(clients)) => clients,
         Some(Err(_)) => return Err(io::Error::other("the number of clients is a number, such as 10000")),
     };
+    let names: Vec<_> = arguments.collect();
     rig::open_files();
-    let servers: Vec<_> = SERVERS.iter().filter(|server| server.is_installed()).collect();
+    let is_wanted = |name: &str| names.is_empty() || names.iter().any(|wanted| wanted == name);
+    let servers: Vec<_> = SERVERS.iter().filter(|server| is_wanted(server.name) && server.is_installed()).collect();
     let mut all: Vec<Vec<Figures>> = servers.iter().map(|_| Vec::new()).collect();
     for round in 1..=ROUNDS {
         for (server, rounds) in servers.iter().zip(&mut all) {
