@@ -5,7 +5,6 @@ import socket
 from zope.interface import implementer
 
 from twisted.internet import error, interfaces, tcp
-from twisted.internet._newtls import startTLS as _startTLS
 from twisted.internet.abstract import _LogOwner
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.protocol import Protocol
@@ -116,7 +115,10 @@ class Connection(_LogOwner, Stream):
         self.pauseProducing()
 
     def startTLS(self, contextFactory, normal=True):
-        _startTLS(self, contextFactory, normal, Stream)
+        # It needs pyOpenSSL, which programs without TLS may not have.
+        from twisted.internet._newtls import startTLS
+
+        startTLS(self, contextFactory, normal, Stream)
         for name in _OF_TLS:
             setattr(self, name, getattr(self.protocol, name))
 
