@@ -144,6 +144,22 @@ fn entries(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|&byte| byte == b',').filter(|entry| !entry.is_empty())
 }
 
+/// Entries in lines of at most about `room` bytes, with a separator between.
+fn lines_of<E: AsRef<[u8]>>(entries: impl IntoIterator<Item = E>, separator: u8, room: usize) -> Vec<Vec<u8>> {
+    let mut lines: Vec<Vec<u8>> = Vec::new();
+    for entry in entries {
+        let entry = entry.as_ref();
+        match lines.last_mut() {
+            Some(line) if line.len() + entry.len() < room => {
+                line.push(separator);
+                line.extend_from_slice(entry);
+            }
+            _ => lines.push(entry.to_vec()),
+        }
+    }
+    lines
+}
+
 /// The first `most` bytes of a text, and no part of a character.
 fn cut(text: &[u8], most: usize) -> Name {
     let Ok(text) = std::str::from_utf8(text) else { return Name::default() };

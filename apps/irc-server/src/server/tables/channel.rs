@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::server::output::capabilities::Caps;
 use crate::server::values::ids::{ClientId, Uid};
 use crate::server::values::modes::{Change, NEW_CHANNEL, STATUSES};
 use crate::server::values::names::Name;
@@ -62,9 +63,11 @@ pub(in crate::server) struct Member {
 }
 
 impl Member {
-    /// The prefixes, the highest first.
-    pub(in crate::server) fn prefixes(&self) -> impl Iterator<Item = u8> {
-        STATUSES.iter().zip(&self.statuses).filter(|(_, has)| *has.get()).map(|(&(_, prefix), _)| prefix)
+    /// The prefixes that a client is shown: the highest first, and that alone unless it has asked for all.
+    pub(in crate::server) fn prefixes(&self, caps: Caps) -> Vec<u8> {
+        let most = if caps.has(Caps::MULTI_PREFIX) { usize::MAX } else { 1 };
+        let statuses = STATUSES.iter().zip(&self.statuses).filter(|(_, has)| *has.get());
+        statuses.map(|(&(_, prefix), _)| prefix).take(most).collect()
     }
 
     /// Whether they are operator.

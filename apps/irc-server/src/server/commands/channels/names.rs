@@ -3,7 +3,7 @@
 use protocols::irc::{Message, numeric};
 
 use crate::server::Server;
-use crate::server::commands::{Caller, entries, or_star};
+use crate::server::commands::{Caller, entries, lines_of, or_star};
 use crate::server::output::capabilities::Caps;
 use crate::server::tables::user::UserModes;
 use crate::server::values::names::key;
@@ -30,29 +30,19 @@ impl Server {
         if secret && !inside {
             return self.end_of_names(caller, name);
         }
-        let mut lines = vec![Vec::new()];
-        for (uid, member) in &channel.members {
-            let Some(user) = self.users.get(uid).filter(|user| inside || !user.is(UserModes::INVISIBLE)) else {
-                continue;
-            };
-            let mut entry: Vec<u8> =
-                member.prefixes().take(if caps.has(Caps::MULTI_PREFIX) { usize::MAX } else { 1 }).collect();
+        let entries = channel.members.iter().filter_map(|(uid, member)| {
+            let user = self.users.get(uid).filter(|user| inside || !user.is(UserModes::INVISIBLE))?;
+            let mut entry = member.prefixes(caps);
             if caps.has(Caps::USERHOST_IN_NAMES) {
                 entry.extend_from_slice(&user.mask());
             } else {
                 entry.extend_from_slice(&user.about.nick);
             }
-            match lines.last_mut() {
-                Some(line) if line.is_empty() => *line = entry,
-                Some(line) if line.len() + entry.len() < ROOM => {
-                    line.push(b' ');
-                    line.extend_from_slice(&entry);
-                }
-                _ => lines.push(entry),
-            }
-        }
+            Some(entry)
+        });
+        let lines = lines_of(entries, b' ', ROOM);
         let symbol = if secret { "@" } else { "=" };
-        for line in lines.iter().filter(|line| !line.is_empty()) {
+        for line in lines {
             self.numeric(caller.id, numeric::RPL_NAMREPLY, |reply| reply.param(symbol).param(&shown).trailing(line));
         }
         self.end_of_names(caller, &shown);

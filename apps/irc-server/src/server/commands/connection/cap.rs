@@ -3,6 +3,7 @@
 use protocols::irc::{Message, MessageBuilder, numeric};
 
 use crate::server::Server;
+use crate::server::commands::lines_of;
 use crate::server::output::capabilities::Caps;
 use crate::server::values::ids::ClientId;
 
@@ -60,16 +61,10 @@ impl Server {
     }
 
     fn list_caps(&mut self, id: ClientId, subcommand: &str, version: u32, names: Vec<String>) {
-        let mut lines = vec![String::new()];
-        for name in names {
-            // Old clients read one line.
-            if version >= 302 && lines.last().is_some_and(|line| line.len() + name.len() >= ROOM) {
-                lines.push(String::new());
-            }
-            if let Some(line) = lines.last_mut() {
-                line.push_str(if line.is_empty() { "" } else { " " });
-                line.push_str(&name);
-            }
+        // Old clients read one line.
+        let mut lines = lines_of(names, b' ', if version >= 302 { ROOM } else { usize::MAX });
+        if lines.is_empty() {
+            lines.push(Vec::new());
         }
         let last = lines.len() - 1;
         for (number, line) in lines.iter().enumerate() {

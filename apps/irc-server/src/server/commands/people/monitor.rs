@@ -3,7 +3,7 @@
 use protocols::irc::{Message, MessageBuilder, numeric};
 
 use crate::server::Server;
-use crate::server::commands::{Caller, entries};
+use crate::server::commands::{Caller, entries, lines_of};
 use crate::server::output::line::Line;
 use crate::server::values::ids::ClientId;
 use crate::server::values::names::{Name, key};
@@ -96,17 +96,7 @@ impl Server {
     }
 
     fn tell_list_of(&mut self, id: ClientId, numeric: &str, nicks: &[Name]) {
-        let mut lines: Vec<Vec<u8>> = Vec::new();
-        for nick in nicks {
-            match lines.last_mut() {
-                Some(line) if line.len() + nick.len() < ROOM => {
-                    line.push(b',');
-                    line.extend_from_slice(nick);
-                }
-                _ => lines.push(nick.to_vec()),
-            }
-        }
-        for line in lines {
+        for line in lines_of(nicks, b',', ROOM) {
             self.numeric(id, numeric, |reply| reply.trailing(line));
         }
     }

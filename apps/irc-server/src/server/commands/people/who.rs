@@ -4,7 +4,6 @@ use protocols::irc::{CaseMapping, Message, mask_matches, numeric};
 
 use crate::server::Server;
 use crate::server::commands::{Caller, or_star};
-use crate::server::output::capabilities::Caps;
 use crate::server::tables::channel::Channel;
 use crate::server::tables::user::{User, UserModes};
 use crate::server::values::ids::Uid;
@@ -76,7 +75,7 @@ impl Server {
 
     fn tell_who(&mut self, caller: Caller, uid: Uid, channel: Option<&Name>, fields: Option<&Fields<'_>>) {
         let Some(user) = self.users.get(&uid) else { return };
-        let multi = self.client(caller.id).is_some_and(|client| client.caps.has(Caps::MULTI_PREFIX));
+        let caps = self.client(caller.id).map(|client| client.caps).unwrap_or_default();
         let may_see = self.client(caller.id).is_some_and(|client| client.may(Privilege::See));
         let about = user.about.clone();
         // Of several channels, one that the client may know of.
@@ -91,7 +90,7 @@ impl Server {
             flags.push(b'*');
         }
         if let Some(member) = member {
-            flags.extend(member.prefixes().take(if multi { usize::MAX } else { 1 }));
+            flags.extend(member.prefixes(caps));
         }
         if user.is(UserModes::BOT) {
             flags.push(b'B');

@@ -3,8 +3,7 @@
 use protocols::irc::{Message, numeric};
 
 use crate::server::Server;
-use crate::server::commands::{Caller, or_star};
-use crate::server::output::capabilities::Caps;
+use crate::server::commands::{Caller, lines_of, or_star};
 use crate::server::tables::user::UserModes;
 use crate::server::values::ids::Uid;
 use crate::server::values::names::key;
@@ -45,25 +44,17 @@ impl Server {
         let may_see = self.client(id).is_some_and(|client| client.may(Privilege::See)) || uid == caller.user;
         let (about, active) = (user.about.clone(), user.active);
         let nick = &about.nick;
-        let mut channels: Vec<Vec<u8>> = Vec::new();
-        for name in &user.channels {
-            let Some(channel) = self.channels.get(name).filter(|channel| self.sees(caller, channel)) else { continue };
+        let channels = user.channels.iter().filter_map(|name| {
+            let channel = self.channels.get(name).filter(|channel| self.sees(caller, channel))?;
             let shared = channel.members.contains_key(&caller.user);
             if user.is(UserModes::INVISIBLE) && !shared && !may_see {
-                continue;
+                return None;
             }
-            let prefixes =
-                channel.members.get(&uid).into_iter().flat_map(crate::server::tables::channel::Member::prefixes);
-            let mut entry: Vec<u8> = prefixes.take(if caps.has(Caps::MULTI_PREFIX) { usize::MAX } else { 1 }).collect();
+            let mut entry = channel.members.get(&uid)?.prefixes(caps);
             entry.extend_from_slice(&channel.name);
-            match channels.last_mut() {
-                Some(line) if line.len() + entry.len() < ROOM => {
-                    line.push(b' ');
-                    line.extend(entry);
-                }
-                _ => channels.push(entry),
-            }
-        }
+            Some(entry)
+        });
+        let channels = lines_of(channels, b' ', ROOM);
         let client = user.client.and_then(|client| self.client(client));
         let address = client.and_then(|client| client.peer.address).map(|address| address.to_string());
         let fingerprint = client.and_then(|client| client.peer.fingerprint.clone());
