@@ -1,7 +1,7 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use crate::server::Timestamp;
+use crate::server::{Timestamp, network};
 
 /// How many accounts were registered from an address, or an IPv6 network of 64 bits, within an hour.
 #[derive(Debug, Default)]
@@ -17,7 +17,7 @@ impl RegistrationLimit {
         if self.recent.len() >= REMEMBERED {
             self.recent.retain(|_, (since, _)| is_recent(*since));
         }
-        let network = network_of(address);
+        let network = network::of(address);
         if self.recent.len() >= REMEMBERED && !self.recent.contains_key(&network) {
             return false;
         }
@@ -27,13 +27,6 @@ impl RegistrationLimit {
         }
         *count += 1;
         *count <= most
-    }
-}
-
-fn network_of(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((address.to_bits() >> 64 << 64).into()),
-        address => address,
     }
 }
 

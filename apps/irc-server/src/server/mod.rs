@@ -29,7 +29,6 @@ use slab::Slab;
 use crate::server::commands::whowas::Past;
 use crate::server::tables::channel::Channel;
 use crate::server::tables::client::Client;
-use crate::server::tables::network;
 use crate::server::tables::user::User;
 use crate::settings::Settings;
 
@@ -38,6 +37,7 @@ pub use effect::Effect;
 pub use event::Event;
 pub use nodes::{Registers, Snapshot};
 pub use tables::client::Peer;
+pub(crate) use tables::network;
 pub use tables::user::UserModes;
 pub use values::ids::{ClientId, NodeId, Uid};
 pub use values::modes::Change;
@@ -335,7 +335,7 @@ impl Server {
             self.finish(id);
         }
         let Some(client) = self.client(id).filter(|client| !client.closing) else { return };
-        let address = client.peer.address.map_or_else(|| "localhost".into(), |address| address.to_string());
+        let address = client.peer.host();
         let text = [b"Closing link: (", address.as_bytes(), b") [", reason, b"]"].concat();
         self.send_message(id, MessageBuilder::new("ERROR").trailing(text));
         self.effects.push(Effect::Close(id));

@@ -117,7 +117,7 @@ impl Server {
         self.bans.push(ban.clone());
         self.effects.push(Effect::Ban(Box::new(ban)));
         self.notice(caller.id, [b"Banned: ", *mask].concat());
-        self.let_banned_go();
+        self.let_all_banned_go();
     }
 
     pub(super) fn unkline(&mut self, caller: Caller, message: &Message<'_>) {
@@ -136,18 +136,15 @@ impl Server {
     }
 
     /// Disconnects those that a ban applies to.
-    fn let_banned_go(&mut self) {
+    fn let_all_banned_go(&mut self) {
         let mut banned = Vec::new();
         for (_, client) in &self.clients {
-            let address =
-                client.peer.address.map_or_else(|| "localhost".into(), |address| address.to_canonical().to_string());
-            if let Some(reason) = self.banned(client.ident.as_deref(), address.as_bytes()) {
+            if let Some(reason) = self.banned(client.ident.as_deref(), client.peer.host().as_bytes()) {
                 banned.push((client.id, reason));
             }
         }
         for (id, reason) in banned {
-            self.numeric(id, numeric::ERR_YOUREBANNEDCREEP, |line| line.trailing(&*reason));
-            self.close(id, &[b"You are banned: ", &*reason].concat());
+            self.let_banned_go(id, &reason);
         }
     }
 

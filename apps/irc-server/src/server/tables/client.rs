@@ -21,6 +21,13 @@ pub struct Peer {
     pub fingerprint: Option<String>,
 }
 
+impl Peer {
+    /// What bans are matched with, and its owner is shown: the address, or the name of this machine.
+    pub(in crate::server) fn host(&self) -> String {
+        self.address.map_or_else(|| "localhost".into(), |address| address.to_canonical().to_string())
+    }
+}
+
 /// A connection.
 #[derive(Debug)]
 pub(in crate::server) struct Client {

@@ -2,5 +2,5 @@
 
 pub(super) mod channel;
 pub(super) mod client;
-pub(super) mod network;
+pub(crate) mod network;
 pub(super) mod user;

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 /// The address that counts for limits: that of IPv4, or the network of 64 bits, which one customer has of IPv6.
-pub(in crate::server) fn of(address: IpAddr) -> IpAddr {
+pub(crate) fn of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => address.into(),
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

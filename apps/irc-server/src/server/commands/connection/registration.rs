@@ -156,6 +156,7 @@ impl Server {
         }
         let (nick, ident, realname) = (nick.clone(), ident.clone(), realname.clone());
         let (account, secure, address) = (client.account.clone(), client.peer.secure, client.peer.address);
+        let seen = client.peer.host();
         if self.settings.password.is_some() && !client.password_shown {
             return self.refuse_password(id);
         }
@@ -179,10 +180,8 @@ impl Server {
             }
             return;
         }
-        let seen = address.map_or_else(|| "localhost".into(), |address| address.to_canonical().to_string());
         if let Some(reason) = self.banned(Some(&ident), seen.as_bytes()) {
-            self.numeric(id, numeric::ERR_YOUREBANNEDCREEP, |line| line.trailing(&*reason));
-            return self.close(id, &[b"You are banned: ", &*reason].concat());
+            return self.let_banned_go(id, &reason);
         }
         let host = match address {
             Some(address) if self.settings.cloaks.enabled => self.cloak(address),
@@ -221,6 +220,12 @@ impl Server {
         let settings = &self.settings.cloaks;
         let key = settings.key.clone().unwrap_or_default().into_bytes();
         Cloak::new(key, &*settings.suffix).host(address)
+    }
+
+    /// Disconnects a client that a ban applies to.
+    pub(in crate::server::commands) fn let_banned_go(&mut self, id: ClientId, reason: &Name) {
+        self.numeric(id, numeric::ERR_YOUREBANNEDCREEP, |line| line.trailing(reason));
+        self.close(id, &[b"You are banned: ", &**reason].concat());
     }
 
     /// Why somebody may not connect, if so. Without a user name, those are not found that need one.
