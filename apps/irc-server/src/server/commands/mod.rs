@@ -28,7 +28,7 @@ struct Caller {
 /// Carries out what a client has sent.
 pub(super) fn dispatch(server: &mut Server, id: ClientId, message: &Message<'_>) {
     let command = message.command().to_ascii_uppercase();
-    if std::str::from_utf8(message.params().concat().as_slice()).is_err() {
+    if message.params().iter().any(|param| str::from_utf8(param).is_err()) {
         server.fail(id, &command, "INVALID_UTF8", &[], "Message rejected, because it is not UTF-8");
         return;
     }
