@@ -107,11 +107,12 @@ impl Hub {
     }
 
     pub(super) fn connected(&self, wire: Wire, peer: Peer) -> ClientId {
-        let (now, thread) = (self.now(), self.0.thread);
-        let id = self.0.node.lock().server.connected(now, thread, peer);
-        self.add_wire(id, wire);
-        self.call(None, |_, _| {});
-        id
+        self.call(None, |server, now| {
+            let id = server.connected(now, self.0.thread, peer);
+            // It may be refused, and is told so by this.
+            self.add_wire(id, wire);
+            id
+        })
     }
 
     pub(super) fn disconnected(&self, id: ClientId, reason: &[u8]) {
