@@ -4,7 +4,7 @@ use crate::server::Server;
 use crate::server::output::capabilities::Caps;
 use crate::server::output::line::Line;
 use crate::server::tables::channel::{Channel, Member, Topic};
-use crate::server::values::ids::Uid;
+use crate::server::values::ids::{ClientId, Uid};
 use crate::server::values::modes::{Change, STATUSES, to_words};
 use crate::server::values::names::{Key, Name, key};
 use crate::server::values::register::{Register, Stamp};
@@ -52,8 +52,8 @@ impl Server {
             has.map(|(&(letter, _), _)| Change::Status(letter, uid, true)).collect()
         });
         let of_user = user.client;
-        let with = self.with_caps(&clients, Caps::EXTENDED_JOIN);
-        let without: Vec<_> = clients.iter().filter(|client| !with.contains(client)).copied().collect();
+        let is_extended = |id: &ClientId| self.client(*id).is_some_and(|client| client.caps.has(Caps::EXTENDED_JOIN));
+        let (with, without): (Vec<_>, Vec<_>) = clients.iter().copied().partition(is_extended);
         if let (Some(plain), Some(extended)) = (plain, extended) {
             self.send_all(&without, &plain);
             self.send_all(&with, &extended);

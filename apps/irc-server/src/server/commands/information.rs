@@ -1,9 +1,13 @@
 //! What the server says of itself.
 
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
 use protocols::irc::{CaseMapping, Message, mask_matches, numeric};
 
 use crate::server::Server;
 use crate::server::commands::{Caller, or_star};
+use crate::server::values::ids::Uid;
 use crate::server::values::names::{Name, key};
 
 /// What it calls itself.
@@ -11,9 +15,16 @@ pub(super) const VERSION: &str = concat!("irc-server-", env!("CARGO_PKG_VERSION"
 
 impl Server {
     /// The servers of the network that have users, and this one.
-    pub(super) fn servers(&self) -> std::collections::BTreeSet<Name> {
-        let own: Name = self.settings.server_name.as_bytes().into();
-        self.users.values().map(|user| user.about.server.clone()).chain([own]).collect()
+    pub(super) fn servers(&self) -> BTreeSet<Name> {
+        let mut servers = BTreeSet::from([self.settings.server_name.as_bytes().into()]);
+        // The users of a node stand together: one of each is enough.
+        let mut next = self.users.first_key_value();
+        while let Some((uid, user)) = next {
+            servers.insert(user.about.server.clone());
+            let last = Uid { number: u64::MAX, ..*uid };
+            next = self.users.range((Bound::Excluded(last), Bound::Unbounded)).next();
+        }
+        servers
     }
 
     /// Whether a question is for this server: no server is named, or it is. Else says that there is none.

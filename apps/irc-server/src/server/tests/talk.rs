@@ -126,3 +126,30 @@ fn nobody_reads_what_somebody_else_has_heard_under_the_same_nick() {
     // Who has an account is found by it, also while away.
     assert!(conversation(&mut world, bob, "ann").ends_with(b",ann"));
 }
+
+#[test]
+fn a_guest_in_the_history_is_called_as_now_and_nothing_once_gone() {
+    let mut world = World::new();
+    let (ann, guest) = (world.user_with("ann", "batch draft/chathistory"), world.user("guest"));
+    let uid = world.server.nicks[&b"guest"[..]];
+    let targets = |world: &mut World| {
+        world.send(ann, "CHATHISTORY TARGETS timestamp=2026-01-01T00:00:00.000Z timestamp=2027-01-01T00:00:00.000Z 10");
+        let found = [uid.to_string(), "bob".into(), "!no-user".into()].map(|name| name.into_bytes().into());
+        world.answer(Answer::Targets(found.map(|name| (name, world.now)).into()));
+        let lines = world.read(ann);
+        let named = lines.iter().filter(|line| line.contains(" TARGETS "));
+        named.map(|line| line.split(' ').rev().nth(1).unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    world.send(guest, "NICK visitor");
+    assert_eq!(targets(&mut world), ["visitor", "bob"]);
+    world.send(guest, "QUIT");
+    assert_eq!(targets(&mut world), ["bob"]);
+}
+
+#[test]
+fn characters_cut_in_two_by_a_space_are_no_text() {
+    let mut world = World::new();
+    let ann = world.user("ann");
+    world.send_bytes(ann, b"PRIVMSG \xc3 \xa9");
+    assert!(world.read(ann)[0].starts_with(":irc.test FAIL PRIVMSG INVALID_UTF8 "));
+}

@@ -36,6 +36,15 @@ pub struct Uid {
     pub number: u64,
 }
 
+impl Uid {
+    /// The user that is [written](fmt::Display) so.
+    pub(in crate::server) fn parse(text: &[u8]) -> Option<Self> {
+        let (node, number) = str::from_utf8(text).ok()?.strip_prefix('!')?.split_once('-')?;
+        let (node, number) = (u32::from_str_radix(node, 16).ok()?, u64::from_str_radix(number, 16).ok()?);
+        Some(Self { node: NodeId(node), number })
+    }
+}
+
 /// No account is written so: `!NODE-NUMBER`.
 impl fmt::Display for Uid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -95,10 +95,14 @@ impl Server {
     }
 
     pub(in crate::server::commands) fn lusers(&mut self, id: ClientId) {
-        let invisible = self.users.values().filter(|user| user.is(UserModes::INVISIBLE)).count();
-        let operators = self.users.values().filter(|user| user.is(UserModes::OPERATOR)).count();
+        let (mut invisible, mut operators, mut local) = (0, 0, 0);
+        // Each client that registers asks for this: once over all users is enough.
+        for user in self.users.values() {
+            invisible += usize::from(user.is(UserModes::INVISIBLE));
+            operators += usize::from(user.is(UserModes::OPERATOR));
+            local += usize::from(user.client.is_some());
+        }
         let (users, channels, most) = (self.users.len(), self.channels.len(), self.most_users);
-        let local = self.users.values().filter(|user| user.client.is_some()).count();
         let unknown = self.clients.iter().filter(|(_, client)| client.user.is_none() && !client.closing).count();
         let servers = self.servers().len();
         self.numeric(id, numeric::RPL_LUSERCLIENT, |line| {

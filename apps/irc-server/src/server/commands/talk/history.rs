@@ -9,7 +9,7 @@ use crate::server::output::line::Line;
 use crate::server::request::{HistoryQuery, Place, Record, Request, Which};
 use crate::server::tables::client::Waiting;
 use crate::server::tables::user::User;
-use crate::server::values::ids::ClientId;
+use crate::server::values::ids::{ClientId, Uid};
 use crate::server::values::names::{Key, Name, key, looks_like_channel};
 use crate::server::values::timestamp::Timestamp;
 
@@ -146,7 +146,7 @@ impl Server {
         if !target.starts_with(b"!") {
             return Some(target.clone());
         }
-        let user = self.users.values().find(|user| user.identity() == *target)?;
+        let user = self.users.get(&Uid::parse(target)?).filter(|user| user.identity() == *target)?;
         Some(user.about.nick.clone())
     }
 
