@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use irc_server::cluster::bus::{Bus, SimulatedBus};
 use irc_server::cluster::{Membership, NodeName, Options, Stats};
-use irc_server::server::request::{Answer, Request};
+use irc_server::server::request::Answer;
 use irc_server::server::{Effect, Peer, Server, Timestamp};
 use irc_server::settings::Settings;
 use protocols::irc::Message;
@@ -243,7 +243,7 @@ impl Node {
                 self.clients.retain(|client| client.id != id);
                 self.server.disconnected(time(now, self.ahead), id, b"closed");
             }
-            Effect::Ask(id, Request::Keep(_)) => self.server.answered(time(now, self.ahead), id, Answer::Kept(true)),
+            Effect::Keep(_, Some(id)) => self.server.answered(time(now, self.ahead), id, Answer::Kept(true)),
             Effect::Publish(event) => self.membership.publish(&event).expect("events are short"),
             _ => {}
         }

@@ -27,7 +27,6 @@ impl Hub {
                     this.answered(Answer::Targets(found(targets).unwrap_or_default()));
                 });
             }
-            Request::Keep(record) => self.wait_until_kept(session, store.append(vec![*record], None)),
             Request::ServerPassword(password) => {
                 self.logins().check_server_password(session.wire().transport(), password);
             }

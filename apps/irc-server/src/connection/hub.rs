@@ -199,7 +199,7 @@ impl Hub {
             Effect::Unban(mask) => drop(self.0.node.store().remove_ban(&mask)),
             Effect::Reload => self.reload_in_background(),
             // These are carried out where effects are shared out.
-            Effect::Keep(_) | Effect::Publish(_) => {}
+            Effect::Keep(..) | Effect::Publish(_) => {}
         }
     }
 }

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 
 use crate::connection::cluster::Cluster;
 use crate::connection::registration_limit::RegistrationLimit;
-use crate::server::request::{Record, Request};
+use crate::server::request::Record;
 use crate::server::{ClientId, Effect, Server, Timestamp};
 use crate::settings::{Settings, SettingsError};
 use crate::store::{Pending, Store};
@@ -169,9 +169,9 @@ impl Shared {
                         let _ = sender.unbounded_send(effect);
                     }
                 }
-                (None, Effect::Keep(record)) => drop(keep(store, self.cluster.as_ref(), *record)),
-                (None, Effect::Ask(id, Request::Keep(record))) => {
-                    own.push(Wanted::Kept(id, keep(store, self.cluster.as_ref(), *record)));
+                (None, Effect::Keep(records, waits)) => {
+                    let kept = keep(store, self.cluster.as_ref(), records);
+                    own.extend(waits.map(|id| Wanted::Kept(id, kept)));
                 }
                 (None, Effect::Publish(event)) => {
                     if let Some(cluster) = &mut self.cluster {
@@ -187,14 +187,17 @@ impl Shared {
     }
 }
 
-/// Keeps a line here and, in a cluster, where all nodes find it.
-fn keep(store: &Store, cluster: Option<&Cluster>, record: Record) -> Pending<()> {
-    let Some(cluster) = cluster else { return store.append(vec![record], None) };
-    let committed = store.append(vec![record.clone()], None);
-    let logged = cluster.log.append(record);
+/// Keeps lines here and, in a cluster, where all nodes find them.
+fn keep(store: &Store, cluster: Option<&Cluster>, records: Vec<Record>) -> Pending<()> {
+    let Some(cluster) = cluster else { return store.append(records, None) };
+    let logged: Vec<_> = records.iter().cloned().map(|record| cluster.log.append(record)).collect();
+    let committed = store.append(records, None);
     async move {
         committed.await?;
-        logged.await
+        for logged in logged {
+            logged.await?;
+        }
+        Ok(())
     }
     .boxed()
 }

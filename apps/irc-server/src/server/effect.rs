@@ -21,8 +21,9 @@ pub enum Effect {
     Pause(ClientId, Duration),
     /// A client waits: none of its lines is delivered before [`Server::answered`](super::Server::answered) is called.
     Ask(ClientId, Request),
-    /// Into the history; nobody waits for it.
-    Keep(Box<Record>),
+    /// Into the history. If a client is named, it waits for that as after [`Ask`](Self::Ask), for
+    /// [`Answer::Kept`](crate::server::request::Answer::Kept).
+    Keep(Vec<Record>, Option<ClientId>),
     /// Other nodes are told.
     Publish(Event),
     /// A ban is kept in the file.
@@ -39,7 +40,7 @@ impl Effect {
     pub fn client(&self) -> Option<ClientId> {
         match self {
             Self::Send(id, _) | Self::Close(id) | Self::Pause(id, _) | Self::Ask(id, _) => Some(*id),
-            Self::Keep(_) | Self::Publish(_) | Self::Ban(_) | Self::Unban(_) | Self::Reload => None,
+            Self::Keep(..) | Self::Publish(_) | Self::Ban(_) | Self::Unban(_) | Self::Reload => None,
         }
     }
 }

@@ -61,8 +61,6 @@ pub enum Request {
         /// The most that are wanted.
         limit: usize,
     },
-    /// A line is to be kept before its sender gets it back. [`Answer::Kept`].
-    Keep(Box<Record>),
 }
 
 /// What a [`Request`] brought.

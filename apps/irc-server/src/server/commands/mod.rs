@@ -105,7 +105,7 @@ pub(super) fn go_on(server: &mut Server, id: ClientId, waiting: Waiting, answer:
         (Waiting::Account(asked), Answer::Account(result)) => server.account_changed(id, &asked, result),
         (Waiting::History(asked), Answer::History(records)) => server.tell_history(id, &asked, records),
         (Waiting::Targets, Answer::Targets(targets)) => server.tell_targets(id, &targets),
-        (Waiting::Echo(line), Answer::Kept(kept)) => server.echo(id, &line, kept),
+        (Waiting::Echo(lines), Answer::Kept(kept)) => server.echo(id, &lines, kept),
         // An answer to another question: the shell mixes none up.
         _ => {}
     }
@@ -114,9 +114,14 @@ pub(super) fn go_on(server: &mut Server, id: ClientId, waiting: Waiting, answer:
 impl Server {
     /// Has something answered for a client, which waits.
     fn ask(&mut self, id: ClientId, waiting: Waiting, request: Request) {
+        self.wait(id, waiting, Effect::Ask(id, request));
+    }
+
+    /// Has something done that a client waits for.
+    fn wait(&mut self, id: ClientId, waiting: Waiting, effect: Effect) {
         if let Some(client) = self.client_mut(id) {
             client.waiting = Some(waiting);
-            self.effects.push(Effect::Ask(id, request));
+            self.effects.push(effect);
         }
     }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use crate::server::output::batch::Label;
 use crate::server::output::capabilities::Caps;
+use crate::server::output::line::Line;
 use crate::server::values::ids::{ClientId, Uid};
 use crate::server::values::names::{Key, Name};
 use crate::server::values::timestamp::Timestamp;
@@ -90,8 +91,8 @@ pub(in crate::server) enum Waiting {
     Account(crate::server::commands::nickserv::Asked),
     History(crate::server::commands::history::Asked),
     Targets,
-    /// Its own line, to be sent back.
-    Echo(Box<crate::server::output::line::Line>),
+    /// Its own lines, to be sent back.
+    Echo(Vec<Line>),
 }
 
 impl Client {

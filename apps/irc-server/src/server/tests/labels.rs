@@ -39,6 +39,6 @@ fn what_others_say_meanwhile_has_no_label() {
     world.send(ann, "@label=x PRIVMSG bob :hi");
     world.send(bob, "PRIVMSG ann :hello");
     assert!(world.read(ann)[0].starts_with(":bob!"));
-    world.answer(crate::server::request::Answer::Kept(true));
+    world.keep(true);
     assert!(world.read(ann)[0].starts_with("@label=x :ann!"));
 }

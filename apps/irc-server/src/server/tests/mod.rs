@@ -26,8 +26,10 @@ struct World {
     closed: Vec<ClientId>,
     asked: VecDeque<(ClientId, Request)>,
     published: Vec<Event>,
-    /// Whether lines are kept without being asked.
+    /// Whether lines are kept at once.
     keeps: bool,
+    /// Those that wait until their lines are kept.
+    unkept: VecDeque<ClientId>,
 }
 
 const START: Timestamp = Timestamp(1_800_000_000_000);
@@ -50,6 +52,7 @@ impl World {
             asked: VecDeque::new(),
             published: Vec::new(),
             keeps: true,
+            unkept: VecDeque::new(),
         }
     }
 
@@ -111,6 +114,13 @@ impl World {
         self.settle();
     }
 
+    /// Tells the client that has waited longest whether its lines are kept.
+    fn keep(&mut self, kept: bool) {
+        let id = self.unkept.pop_front().expect("nobody waits");
+        self.server.answered(self.now, id, Answer::Kept(kept));
+        self.settle();
+    }
+
     fn pass(&mut self, milliseconds: u64) {
         self.now.0 += milliseconds;
         self.server.tick(self.now);
@@ -131,12 +141,13 @@ impl World {
                         self.lines.entry(id).or_default().push_back(line.into());
                     }
                     Effect::Close(id) => self.closed.push(id),
-                    Effect::Ask(id, Request::Keep(_)) if self.keeps => {
+                    Effect::Keep(_, Some(id)) if self.keeps => {
                         self.server.answered(self.now, id, Answer::Kept(true));
                     }
+                    Effect::Keep(_, waits) => self.unkept.extend(waits),
                     Effect::Ask(id, request) => self.asked.push_back((id, request)),
                     Effect::Publish(event) => self.published.push(event),
-                    Effect::Pause(..) | Effect::Keep(_) | Effect::Ban(_) | Effect::Unban(_) | Effect::Reload => {}
+                    Effect::Pause(..) | Effect::Ban(_) | Effect::Unban(_) | Effect::Reload => {}
                 }
             }
         }

@@ -23,13 +23,25 @@ fn an_echo_comes_once_the_line_is_kept_and_others_are_told_at_once() {
     let (ann, bob) = (world.user_with("ann", "echo-message message-tags server-time"), world.user("bob"));
     assert_eq!(world.ask(ann, "PRIVMSG bob :hello"), [""; 0]);
     assert!(world.read(bob)[0].ends_with(" PRIVMSG bob :hello"));
-    world.answer(Answer::Kept(true));
+    world.keep(true);
     let echo = world.read(ann);
     assert!(echo[0].starts_with("@time=2027-01-15T08:00:00.000Z;msgid="), "{echo:?}");
     assert!(echo[0].ends_with(" PRIVMSG bob :hello"));
     world.send(ann, "PRIVMSG bob :again");
-    world.answer(Answer::Kept(false));
+    world.keep(false);
     assert!(world.read(ann)[0].contains("FAIL PRIVMSG MESSAGE_NOT_KEPT"));
+}
+
+#[test]
+fn the_echoes_of_one_command_come_when_all_of_its_lines_are_kept() {
+    let mut world = World::new();
+    world.keeps = false;
+    let (ann, bob, eve) = (world.user_with("ann", "echo-message"), world.user("bob"), world.user("eve"));
+    assert_eq!(world.ask(ann, "PRIVMSG bob,eve :hello"), [""; 0]);
+    assert_eq!((world.read(bob).len(), world.read(eve).len()), (1, 1));
+    world.keep(true);
+    let echoes = world.read(ann);
+    assert!(echoes[0].ends_with(" PRIVMSG bob :hello") && echoes[1].ends_with(" PRIVMSG eve :hello"), "{echoes:?}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::server::effect::Effect;
 use crate::server::event::{Event, Target};
 use crate::server::output::capabilities::Caps;
 use crate::server::output::line::Line;
-use crate::server::request::{Record, Request};
+use crate::server::request::Record;
 use crate::server::tables::client::Waiting;
 use crate::server::tables::user::UserModes;
 use crate::server::values::ids::ClientId;
@@ -49,25 +49,44 @@ impl Server {
         if kind == Kind::Tagmsg && tags.is_none() {
             return;
         }
-        let targets: Vec<_> = entries(targets).collect();
         let most = self.settings.limits.targets;
-        for (number, target) in targets.iter().enumerate() {
+        let (mut lines, mut records) = (Vec::new(), Vec::new());
+        for (number, target) in entries(targets).enumerate() {
             if number >= most {
                 self.numeric(id, numeric::ERR_TOOMANYTARGETS, |line| {
                     line.param(or_star(target)).trailing("Too many targets")
                 });
                 break;
             }
-            // The echo of one target must not wait for those of others: it goes with the last.
-            self.say_to(caller, kind, target, text, tags.clone(), number + 1 == targets.len().min(most));
+            let Some((line, record)) = self.say_to(caller, kind, target, text, tags.clone()) else { continue };
+            lines.push(line);
+            records.extend(record);
+        }
+        let wants_echo = self.client(id).is_some_and(|client| client.caps.has(Caps::ECHO_MESSAGE));
+        if records.is_empty() {
+            if wants_echo {
+                lines.iter().for_each(|line| self.send(id, line));
+            }
+        } else if wants_echo {
+            self.wait(id, Waiting::Echo(lines), Effect::Keep(records, Some(id)));
+        } else {
+            self.effects.push(Effect::Keep(records, None));
         }
     }
 
-    fn say_to(&mut self, caller: Caller, kind: Kind, target: &[u8], text: &[u8], tags: Option<Name>, last: bool) {
-        let Some((to, shown, conversation)) = self.find_target(caller, kind, target, text) else { return };
+    /// Tells a target, and returns the line for the speaker's echo and what is kept of it, if that is kept.
+    fn say_to(
+        &mut self,
+        caller: Caller,
+        kind: Kind,
+        target: &[u8],
+        text: &[u8],
+        tags: Option<Name>,
+    ) -> Option<(Line, Option<Record>)> {
+        let (to, shown, conversation) = self.find_target(caller, kind, target, text)?;
         let number = self.next_number();
         let now = self.now;
-        let Some(speaker) = self.users.get_mut(&caller.user) else { return };
+        let speaker = self.users.get_mut(&caller.user)?;
         speaker.active = now;
         let speech = Speech {
             msgid: format!("{:x}-{number:x}", self.node.0).into_bytes().into(),
@@ -80,31 +99,16 @@ impl Server {
             text: text.into(),
         };
         let line = said(&speech, &shown);
-        let record = (kind != Kind::Tagmsg && self.settings.history.enabled)
-            .then(|| Box::new(Record { target: conversation, speech: speech.clone(), shown }));
+        let is_kept = kind != Kind::Tagmsg && self.settings.history.enabled;
+        let record = is_kept.then(|| Record { target: conversation, speech: speech.clone(), shown });
         self.happen(Event::Speech { user: caller.user, to, speech: Box::new(speech) });
-        let wants_echo = self.client(caller.id).is_some_and(|client| {
-            client.caps.has(Caps::ECHO_MESSAGE) && (kind != Kind::Tagmsg || client.caps.has(Caps::MESSAGE_TAGS))
-        });
-        match record {
-            Some(record) if wants_echo && last => {
-                self.ask(caller.id, Waiting::Echo(Box::new(line)), Request::Keep(record));
-            }
-            Some(record) => {
-                self.effects.push(Effect::Keep(record));
-                if wants_echo {
-                    self.send(caller.id, &line);
-                }
-            }
-            None if wants_echo => self.send(caller.id, &line),
-            None => {}
-        }
+        Some((line, record))
     }
 
-    /// A line is kept: its sender gets it back, and knows by that.
-    pub(in crate::server::commands) fn echo(&mut self, id: ClientId, line: &Line, kept: bool) {
+    /// What was said is kept: its speaker gets it back, and knows by that.
+    pub(in crate::server::commands) fn echo(&mut self, id: ClientId, lines: &[Line], kept: bool) {
         if kept {
-            self.send(id, line);
+            lines.iter().for_each(|line| self.send(id, line));
         } else {
             self.fail(id, "PRIVMSG", "MESSAGE_NOT_KEPT", &[], "Others were told, but the history has not got it");
         }
