@@ -54,6 +54,7 @@ pub use message::{Message, ParseError};
 pub use mode_changes::{ModeChange, ModeChanges, ModeKind, ModeKinds};
 pub use resumable::ResumableIrcFactory;
 pub use server_support::ServerSupport;
+pub use splitter::is_too_long;
 
 use std::fmt;
 use std::rc::Rc;

@@ -48,14 +48,25 @@ impl Limits {
         Self::new(self.max_tags, max_body)
     }
 
-    /// Whether a line that is not too long as a whole has too long a part.
+    /// Whether a line, without its end, has too long a part.
     fn has_long_part(&self, line: &[u8]) -> bool {
-        if !line.starts_with(TAGS) {
-            return false;
-        }
-        let tags = memchr::memchr(b' ', line).map_or(line.len(), |space| space + 1);
+        let after_tags = || memchr::memchr(b' ', line).map_or(line.len(), |space| space + 1);
+        let tags = if line.starts_with(TAGS) { after_tags() } else { 0 };
         tags > self.max_tags || line.len() - tags > self.max_body
     }
+}
+
+/// Whether a line, without its end, is longer than clients may send: 4,096 bytes of tags, with the `@` and the space behind them,
+/// and 510 of the rest. For lines that come in another way than a stream, such as messages of a web socket.
+///
+/// ```
+/// use protocols::irc::is_too_long;
+///
+/// assert!(!is_too_long(b"@label=1 PRIVMSG #rust :good morning"));
+/// assert!(is_too_long("x".repeat(511).as_bytes()));
+/// ```
+pub fn is_too_long(line: &[u8]) -> bool {
+    Limits::default().has_long_part(line)
 }
 
 /// What a client may send: 4,094 bytes of tags, the `@` and the space.

@@ -1,6 +1,6 @@
 //! Clients in browsers: a page, and web sockets. <https://ircv3.net/specs/extensions/websocket>
 
-use protocols::irc::Message;
+use protocols::irc::{Message, is_too_long};
 use protocols::web_page::WebPage;
 use protocols::web_socket::{WebSocket, WebSocketHandler};
 use reactor::CloseReason;
@@ -36,9 +36,7 @@ impl Session {
     fn line_received(&mut self, line: &[u8]) {
         let line = line.strip_suffix(b"\n").unwrap_or(line);
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let tags =
-            line.iter().position(|byte| *byte == b' ').filter(|_| line.starts_with(b"@")).map_or(0, |end| end + 1);
-        if tags > LONGEST_TAGS || line.len() - tags > LONGEST_BODY {
+        if is_too_long(line) {
             self.received_too_long();
         } else if let Ok(message) = Message::parse(line) {
             self.received(&message);
@@ -66,12 +64,6 @@ impl WebSocketHandler for Session {
 
 const TEXT: &str = "text.ircv3.net";
 const BINARY: &str = "binary.ircv3.net";
-
-/// As in a stream, of what clients send: with the `@` and the space.
-const LONGEST_TAGS: usize = 4096;
-
-/// Without CR LF.
-const LONGEST_BODY: usize = 510;
 
 /// A longer message ends the connection.
 const LONGEST: usize = 16 * 1024;
