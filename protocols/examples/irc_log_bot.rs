@@ -1,5 +1,5 @@
 //! Logs what is said in a channel of IRC to a file, and answers those who speak to it:
-//! `irc_log_bot [SERVER [CHANNEL [FILE]]]`. Whoever says `logbot: hello!` in the channel is told that it is a log bot.
+//! `irc_log_bot [SERVER [CHANNEL [FILE]]]`. Those who say `logbot: hello!` in the channel are told that it is one.
 
 use std::fmt::Display;
 use std::fs::{File, OpenOptions};

@@ -230,7 +230,7 @@ fn forms_again(message: &Message<'_>) {
     let body =
         line.len() - if message.tags().is_empty() { 0 } else { line.iter().take_while(|byte| **byte != b' ').count() };
     assert!(body <= 511);
-    // A command that begins like something else is none that can be sent.
+    // A command that begins like something else cannot be sent.
     if body < 500 && !message.command().starts_with(b":") && !message.command().starts_with(b"@") {
         let again = Message::parse(line).expect("a message");
         assert_eq!(

@@ -72,7 +72,7 @@ pub struct Server {
     accounts: HashSet<Key>,
     bans: Vec<ServerBan>,
     most_users: usize,
-    /// Those that were in channels in the process before, until it is known who comes over.
+    /// Those that were in channels in the process before, until all that come over are here.
     missing: Vec<(Uid, Name, Key)>,
     /// The client whose command is carried out now.
     current: Option<ClientId>,
