@@ -4,6 +4,7 @@ mod clocks;
 mod console;
 mod endpoints;
 mod installation;
+mod irc_clients;
 mod irc_server;
 mod irc_server_page;
 mod irc_server_settings;

@@ -120,7 +120,7 @@ impl Drop for Terminal {
 }
 
 /// Ctrl-C is for the command alone.
-const BEFORE: &str = "trap : INT; mode=$(stty --save)";
+const BEFORE: &str = "trap : INT; stty rows 24 columns 80; mode=$(stty --save)";
 const AFTER: &str = r#"echo "<exit $?>"; [ "$(stty --save)" = "$mode" ] && echo '<the mode is the same>'"#;
 
 /// Both ends of a new pseudo-terminal: the person's and the program's.
