@@ -9,7 +9,7 @@ use irc_server::cluster::bus::{Bus, SimulatedBus};
 use irc_server::cluster::{Membership, NodeName, Options, Stats};
 use irc_server::server::request::Answer;
 use irc_server::server::{Effect, Peer, Server, Timestamp};
-use irc_server::settings::Settings;
+use irc_server::settings::{ClusterSettings, Settings};
 use protocols::irc::Message;
 
 use crate::client::{Client, Noticed};
@@ -90,7 +90,7 @@ impl Player for Node {
     fn start(options: Options, bus: SimulatedBus, random: &mut fastrand::Rng, now: Moment) -> Self {
         let mut settings = Settings {
             server_name: options.node.to_string(),
-            cluster: Some("simulated".to_owned()),
+            cluster: ClusterSettings { bus: Some("simulated".to_owned()), ..ClusterSettings::default() },
             ..Settings::default()
         };
         settings.flood.interval = Duration::ZERO;

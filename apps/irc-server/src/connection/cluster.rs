@@ -18,8 +18,6 @@ use crate::server::{Event, Server, Timestamp};
 
 /// How often it looks for nodes that are silent: more often than nodes say that they are not.
 const TICK: Duration = Duration::from_millis(500);
-/// How large the log of lines may become.
-const LOG_BYTES: u64 = 1 << 30;
 /// How long the end may take to tell others of it.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -82,7 +80,8 @@ impl ClusterService {
             .map_err(|error| format!("the server \"{}\" needs another name: {error}", settings.server_name))?;
         let epoch = node.store().next_epoch(hub.now()).await?;
         let bus = Arc::new(Nats::connect(reactor, urls, &settings.network, name.clone()).await?);
-        let log = Log::new(&bus, LogLimits { age: settings.history.age, bytes: LOG_BYTES, replicas: 1 });
+        let (bytes, replicas) = (settings.cluster.log_bytes, settings.cluster.replicas);
+        let log = Log::new(&bus, LogLimits { age: settings.history.age, bytes, replicas });
         let (writer, writing) = LogWriter::new(log.clone());
         let membership = Membership::new(Options::new(name, epoch), reactor.now());
         self.spawn(writing);
@@ -117,7 +116,7 @@ impl Service for ClusterService {
     }
 
     async fn start(&self) -> Result<(), ServiceError> {
-        if let Some(urls) = &self.hub.node().settings().cluster {
+        if let Some(urls) = &self.hub.node().settings().cluster.bus {
             self.join(urls).await?;
             self.ticks.start().await?;
         }

@@ -273,7 +273,7 @@ impl Server {
         for id in ids {
             // That each leaves is not told to all the others, who leave as well.
             let user = self.client_mut(id).and_then(|client| client.user.take());
-            if let Some(user) = user.filter(|_| self.settings.cluster.is_some()) {
+            if let Some(user) = user.filter(|_| self.settings.cluster.bus.is_some()) {
                 self.effects.push(Effect::Publish(Event::Quit { user, reason: reason.into() }));
             }
             self.close(id, reason);
@@ -302,7 +302,7 @@ impl Server {
     /// An event of this node: it takes place here, and others hear of it.
     fn happen(&mut self, event: Event) {
         self.apply(&event);
-        if self.settings.cluster.is_some() {
+        if self.settings.cluster.bus.is_some() {
             self.effects.push(Effect::Publish(event));
         }
     }

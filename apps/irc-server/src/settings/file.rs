@@ -73,7 +73,12 @@ impl Settings {
             tls.path("certificate", &mut self.tls.certificate);
             tls.path("key", &mut self.tls.key);
         });
-        file.section("cluster", |cluster| cluster.optional("bus", &mut self.cluster));
+        file.section("cluster", |section| {
+            let cluster = &mut self.cluster;
+            section.optional("bus", &mut cluster.bus);
+            section.number("replicas", 1..=5, &mut cluster.replicas);
+            section.number("log-bytes", (1 << 20)..=(1 << 50), &mut cluster.log_bytes);
+        });
         self.take_limits(file);
         file.section("history", |section| {
             let history = &mut self.history;
@@ -192,7 +197,7 @@ mod tests {
             .map(|line| format!("{}\n", line.replace("SCRAM-SHA-256$...", hash)))
             .collect();
         let settings = parse(&with_examples).unwrap();
-        assert!(settings.password.is_some() && settings.cluster.is_some() && settings.cloaks.key.is_some());
+        assert!(settings.password.is_some() && settings.cluster.bus.is_some() && settings.cloaks.key.is_some());
         assert!(settings.listen.console.is_some() && settings.tls.key.is_some());
         assert!(settings.opers[0].name == "alice" && settings.opers[0].may(Privilege::See));
     }
@@ -210,6 +215,14 @@ mod tests {
             (
                 "[server]\nname = \"localhost\"",
                 "2: `name` must be a name with a dot, of letters, digits and hyphens, not \"localhost\"",
+            ),
+            (
+                "[cluster]\nbus = \"nats://localhost\"\nreplicas = 0",
+                "3: `replicas` must be a whole number from 1 to 5, not 0",
+            ),
+            (
+                "[cluster]\nlog-bytes = \"1 GiB\"",
+                "2: `log-bytes` must be a whole number from 1048576 to 1125899906842624, not \"1 GiB\"",
             ),
             ("limits = 1", "1: `limits` must be a table: write `[limits]`, not 1"),
             ("[oper]\n", "1: `oper` must be a list of tables: write `[[oper]]`, not [oper]"),

@@ -41,8 +41,8 @@ pub struct Settings {
     pub tls: TlsFiles,
     /// The file of accounts, bans and history; none for a server that forgets them when it ends.
     pub database: Option<PathBuf>,
-    /// The bus of the cluster, `nats://HOST:4222`; none for a server of its own.
-    pub cluster: Option<String>,
+    /// The cluster that it is part of.
+    pub cluster: ClusterSettings,
     /// How much clients may use.
     pub limits: Limits,
     /// How fast they may send.
@@ -86,6 +86,17 @@ pub struct TlsFiles {
     pub certificate: Option<PathBuf>,
     /// Its key, if that is in another file.
     pub key: Option<PathBuf>,
+}
+
+/// Several servers that are one network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClusterSettings {
+    /// The bus, `nats://HOST:4222`; none for a server of its own.
+    pub bus: Option<String>,
+    /// On how many servers of a cluster of NATS the log, the accounts and the bans are kept.
+    pub replicas: usize,
+    /// How large the log of lines may become.
+    pub log_bytes: u64,
 }
 
 /// What is kept of conversations, for `CHATHISTORY`.
@@ -142,7 +153,7 @@ impl Default for Settings {
             listen: Listen::default(),
             tls: TlsFiles::default(),
             database: Some("irc-server.db".into()),
-            cluster: None,
+            cluster: ClusterSettings::default(),
             limits: Limits::default(),
             flood: Flood::default(),
             history: HistorySettings::default(),
@@ -166,6 +177,12 @@ impl Default for Listen {
             metrics: none(),
             console: None,
         }
+    }
+}
+
+impl Default for ClusterSettings {
+    fn default() -> Self {
+        Self { bus: None, replicas: 1, log_bytes: 1 << 30 }
     }
 }
 

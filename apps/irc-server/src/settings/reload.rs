@@ -16,7 +16,7 @@ impl Settings {
         keep("[server] database", &self.database, &mut new.database, &mut unchanged);
         keep("[listen]", &self.listen, &mut new.listen, &mut unchanged);
         keep("[tls]", &self.tls, &mut new.tls, &mut unchanged);
-        keep("[cluster] bus", &self.cluster, &mut new.cluster, &mut unchanged);
+        keep("[cluster]", &self.cluster, &mut new.cluster, &mut unchanged);
         keep("[cloaks]", &self.cloaks, &mut new.cloaks, &mut unchanged);
         (new, unchanged)
     }

@@ -123,7 +123,7 @@ fn no_command_does_anything_for_those_that_are_not_registered() {
 fn random_commands_leave_no_trace_in_the_tables_once_all_have_left() {
     for seed in 0..60 {
         let mut random = fastrand::Rng::with_seed(seed);
-        let mut world = World::with(|settings| settings.cluster = Some(String::new()));
+        let mut world = World::with(|settings| settings.cluster.bus = Some(String::new()));
         let mut clients: Vec<_> = ["ann", "bob", "eve"]
             .map(|nick| world.user_with(nick, "batch labeled-response echo-message message-tags"))
             .into();

@@ -7,7 +7,7 @@ fn pair() -> (World, World) {
     let node = |name: &'static str| {
         World::with(move |settings| {
             settings.server_name = name.into();
-            settings.cluster = Some("nats://127.0.0.1".into());
+            settings.cluster.bus = Some("nats://127.0.0.1".into());
         })
     };
     (node("one.test"), node("two.test"))
@@ -99,7 +99,7 @@ fn of_three_with_one_nick_all_nodes_find_the_earliest_in_whatever_order_they_hea
     let world = |name: &'static str| {
         World::with(move |settings| {
             settings.server_name = name.into();
-            settings.cluster = Some("nats://127.0.0.1".into());
+            settings.cluster.bus = Some("nats://127.0.0.1".into());
         })
     };
     for order in [[0, 1, 2], [2, 1, 0], [1, 0, 2], [2, 0, 1]] {
