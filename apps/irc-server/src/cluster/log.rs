@@ -2,7 +2,6 @@
 
 use std::error::Error;
 use std::fmt;
-use std::pin::pin;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
@@ -13,11 +12,11 @@ use async_nats::jetstream::stream::{Config, Stream};
 use async_nats::jetstream::{self, Context};
 use bytes::Bytes;
 use futures_util::StreamExt;
-use futures_util::future::{Either, select};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::cluster::bus::Nats;
+use crate::cluster::connected_again::unless_connected_again;
 
 /// How long an append is tried: well within [`DUPLICATE_WINDOW`].
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -134,29 +133,6 @@ impl Log {
     async fn open(&self) -> Result<Stream, async_nats::Error> {
         self.context.create_or_update_stream(self.config.clone()).await?;
         Ok(self.context.get_stream(&self.config.name).await?)
-    }
-}
-
-/// The server was connected to again, and knows nothing of what it was asked before.
-#[derive(Debug)]
-struct ConnectedAgain;
-
-impl fmt::Display for ConnectedAgain {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the connection was lost")
-    }
-}
-
-impl Error for ConnectedAgain {}
-
-/// Waits for an answer of the server, unless it cannot come any more.
-async fn unless_connected_again<F: Future>(
-    connections: &mut watch::Receiver<u64>,
-    answer: F,
-) -> Result<F::Output, ConnectedAgain> {
-    match select(pin!(answer), pin!(connections.changed())).await {
-        Either::Left((answer, _)) => Ok(answer),
-        Either::Right(_) => Err(ConnectedAgain),
     }
 }
 

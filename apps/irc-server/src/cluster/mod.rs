@@ -9,13 +9,16 @@
 //! what the server needs: the events of each other node in its order, none twice, and a snapshot where some were lost. It knows
 //! nothing of IRC: events, snapshots and registers are bytes to it.
 //!
-//! A [`Log`] keeps what must not be lost, in the same NATS.
+//! A [`Log`] keeps what must not be lost, in the same NATS. A [`Bucket`] there has what is the network's and not a node's, and who
+//! changes it first wins.
 //!
 //! Nothing here elects or votes. Each node alone changes its own users, and tells the others. What belongs to no node is kept
 //! in registers, which merge to the same whatever the order. A node that is not heard of for ten seconds is down; it may be well, and
 //! say the same of us. When they hear of each other again, they exchange snapshots.
 
+mod bucket;
 pub mod bus;
+mod connected_again;
 mod envelope;
 mod link;
 mod log;
@@ -23,6 +26,7 @@ mod membership;
 mod node_name;
 mod payload;
 
+pub use bucket::{Bucket, BucketEntry, BucketError, BucketWatch, OpenBucket};
 pub use bus::Bus;
 pub use link::{Delivery, Link, Options, Output, Owner, Stats};
 pub use log::{Log, LogEntry, LogError, LogLimits, LogReader};

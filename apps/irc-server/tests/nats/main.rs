@@ -1,5 +1,6 @@
 //! Nodes, and the log of a network, on a real `nats-server`. Skipped where none is installed, unless `CI=true`.
 
+mod bucket;
 mod log;
 mod node;
 mod programs;

@@ -1,0 +1,236 @@
+//! What is the network's and no node's: a key-value bucket of JetStream, which NATS keeps in files.
+
+use std::error::Error;
+use std::fmt;
+
+use async_nats::jetstream::kv::{Entry, Operation, Store, UpdateErrorKind, Watch};
+use async_nats::jetstream::stream::{Config, DiscardPolicy};
+use async_nats::jetstream::{self, Context};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::watch;
+
+use crate::cluster::bus::Nats;
+use crate::cluster::connected_again::unless_connected_again;
+
+/// The bucket of one network, which all its nodes read and change. Cheap to clone.
+///
+/// Each change of a key has a revision, which is larger than those of all changes before, whatever their keys.
+#[derive(Debug, Clone)]
+pub struct Bucket {
+    context: Context,
+    name: String,
+    config: Config,
+    /// Changes when the bus has connected again: what was asked before that is lost.
+    connections: watch::Receiver<u64>,
+}
+
+/// A bucket as it was found by [`Bucket::open`]. Once the bus has connected again everything fails: then open it again. Cheap to
+/// clone.
+#[derive(Debug, Clone)]
+pub struct OpenBucket {
+    store: Store,
+    connections: watch::Receiver<u64>,
+}
+
+/// What a key has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BucketEntry {
+    /// The key.
+    pub key: String,
+    /// That of the last change; 0 if there was none, as far as the server remembers.
+    pub revision: u64,
+    /// The value; none before it was set, and after it was removed.
+    pub value: Option<Bytes>,
+}
+
+/// All that a bucket has, and then each change, from [`OpenBucket::watch`].
+pub struct BucketWatch {
+    entries: Watch,
+    connections: watch::Receiver<u64>,
+}
+
+impl Bucket {
+    /// The bucket of the bus's network for accounts and bans, on this many servers of a cluster of NATS.
+    pub fn new(nats: &Nats, replicas: usize) -> Self {
+        let name = format!("irc-{}-accounts", nats.network());
+        // As a bucket is to be, by the letter: the client makes none at servers before 2.11, whose account it cannot read.
+        let config = Config {
+            name: format!("KV_{name}"),
+            description: Some("accounts and bans of the IRC network".to_owned()),
+            subjects: vec![format!("$KV.{name}.>")],
+            max_messages_per_subject: 1,
+            num_replicas: replicas,
+            discard: DiscardPolicy::New,
+            allow_rollup: true,
+            deny_delete: true,
+            allow_direct: true,
+            ..Config::default()
+        };
+        Self { context: jetstream::new(nats.client().clone()), name, config, connections: nats.connections() }
+    }
+
+    /// Finds the bucket, which is made if there is none, once the bus is connected.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer, or has no JetStream.
+    pub async fn open(&self) -> Result<OpenBucket, BucketError> {
+        let mut connections = self.connections.clone();
+        // An error is that the bus has ended: then no answer comes either.
+        let _ = connections.wait_for(|count| *count > 0).await;
+        let store = async {
+            self.context.create_or_update_stream(self.config.clone()).await?;
+            Ok::<_, async_nats::Error>(self.context.get_key_value(&self.name).await?)
+        };
+        let store = answer(&connections, "the bucket of accounts cannot be opened", store).await?;
+        Ok(OpenBucket { store, connections })
+    }
+}
+
+impl OpenBucket {
+    /// When it was made, in nanoseconds since 1970: one that was deleted and made again is another.
+    pub fn created(&self) -> i128 {
+        self.store.stream.cached_info().created.unix_timestamp_nanos()
+    }
+
+    /// Whether this bucket is still there: not deleted, nor made again.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer.
+    pub async fn is_there(&self) -> Result<bool, BucketError> {
+        let info = self.store.stream.get_info();
+        let info = answer(&self.connections, "the bucket of accounts is not found", info).await?;
+        Ok(info.created.unix_timestamp_nanos() == self.created())
+    }
+
+    /// What a key has. In a cluster of NATS it may be what it had a moment ago.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer.
+    pub async fn get(&self, key: &str) -> Result<BucketEntry, BucketError> {
+        let entry = answer(&self.connections, "the bucket of accounts cannot be read", self.store.entry(key)).await?;
+        Ok(entry.map_or_else(|| BucketEntry { key: key.to_owned(), revision: 0, value: None }, BucketEntry::from))
+    }
+
+    /// Gives a key another value, or none, unless it was changed after `revision`. Returns the new revision, or `None` if it was
+    /// changed.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer. The value may be changed all the same.
+    pub async fn set(&self, key: &str, revision: u64, value: Option<Bytes>) -> Result<Option<u64>, BucketError> {
+        // An empty value stands for none: what removes a key is not told the revision.
+        let update = self.store.update(key, value.unwrap_or_default(), revision);
+        let mut connections = self.connections.clone();
+        let result = unless_connected_again(&mut connections, update).await;
+        match result.map_err(|error| BucketError::new("a value cannot be changed in the bucket of accounts", error))? {
+            Ok(revision) => Ok(Some(revision)),
+            Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
+            Err(error) => Err(BucketError::new("a value cannot be changed in the bucket of accounts", error)),
+        }
+    }
+
+    /// Writes a value, whatever the key had. Returns the revision.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer. The value may be changed all the same.
+    pub async fn put(&self, key: &str, value: Bytes) -> Result<u64, BucketError> {
+        let put = self.store.put(key, value);
+        answer(&self.connections, "a value cannot be written into the bucket of accounts", put).await
+    }
+
+    /// Takes a key out of the bucket, unless it was changed after `revision`. Those who watch are not told: this is for what all
+    /// have learned already.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer.
+    pub async fn forget(&self, key: &str, revision: u64) -> Result<(), BucketError> {
+        let subject = format!("{}{key}", self.store.prefix);
+        let purge = self.store.stream.purge().filter(subject).sequence(revision + 1);
+        let purge = purge.into_future();
+        answer(&self.connections, "the bucket of accounts cannot be tidied up", purge).await.map(drop)
+    }
+
+    /// Reads all that the bucket has, in the order of revisions, and goes on with each change.
+    ///
+    /// # Errors
+    ///
+    /// If the server does not answer.
+    pub async fn watch(&self) -> Result<BucketWatch, BucketError> {
+        let entries = self.store.watch_with_history(">");
+        let entries = answer(&self.connections, "the bucket of accounts cannot be watched", entries).await?;
+        Ok(BucketWatch { entries, connections: self.connections.clone() })
+    }
+}
+
+impl BucketWatch {
+    /// The next entry, when there is one. It may be dropped at any time: nothing is left out then.
+    ///
+    /// # Errors
+    ///
+    /// If the watch has ended: the bucket was deleted, or the bus has connected again.
+    pub async fn next(&mut self) -> Result<BucketEntry, BucketError> {
+        let failed = |error| BucketError { what: "the bucket of accounts is no longer watched", source: error };
+        let entry = unless_connected_again(&mut self.connections, self.entries.next()).await;
+        match entry.map_err(|error| failed(error.into()))? {
+            Some(Ok(entry)) => Ok(entry.into()),
+            Some(Err(error)) => Err(failed(error.into())),
+            None => Err(failed("the server has ended it".into())),
+        }
+    }
+}
+
+impl fmt::Debug for BucketWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BucketWatch").finish_non_exhaustive()
+    }
+}
+
+impl From<Entry> for BucketEntry {
+    fn from(entry: Entry) -> Self {
+        let is_value = entry.operation == Operation::Put && !entry.value.is_empty();
+        Self { key: entry.key, revision: entry.revision, value: is_value.then_some(entry.value) }
+    }
+}
+
+async fn answer<T, E: Into<async_nats::Error>>(
+    connections: &watch::Receiver<u64>,
+    what: &'static str,
+    asked: impl Future<Output = Result<T, E>>,
+) -> Result<T, BucketError> {
+    let mut connections = connections.clone();
+    match unless_connected_again(&mut connections, asked).await {
+        Ok(answer) => answer.map_err(|error| BucketError::new(what, error)),
+        Err(error) => Err(BucketError::new(what, error)),
+    }
+}
+
+/// Why something could not be done with the bucket.
+#[derive(Debug)]
+pub struct BucketError {
+    what: &'static str,
+    source: async_nats::Error,
+}
+
+impl BucketError {
+    fn new(what: &'static str, source: impl Into<async_nats::Error>) -> Self {
+        Self { what, source: source.into() }
+    }
+}
+
+impl fmt::Display for BucketError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.source)
+    }
+}
+
+impl Error for BucketError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        Some(self.source.as_ref())
+    }
+}
