@@ -7,85 +7,87 @@ use crate::connection::answers::{found, hash};
 use crate::connection::hub::Hub;
 use crate::server::Name;
 use crate::server::request::{AccountChange, Answer, LoginFailure};
-use crate::store::Pending;
+use crate::store::Account;
 
 impl Hub {
     /// Makes the change for a session, which waits for it.
     pub(super) fn change_account(&self, session: &mut Session, account: Name, change: AccountChange) {
-        let store = self.node().store();
+        let (hub, directory) = (self.clone(), self.node().directory().clone());
         match change {
             AccountChange::AddCertificate(fingerprint) => {
-                let add = |fingerprint| store.add_fingerprint(&account, fingerprint);
-                session.answer_when_changed(parsed(&fingerprint).map(add));
+                let Ok(fingerprint) = fingerprint.parse() else { return session.refuse_change() };
+                let changed = async move { found(directory.add_certificate(&hub, &account, fingerprint).await) };
+                session.answer_when_changed(changed);
             }
             AccountChange::RemoveCertificate(fingerprint) => {
-                let remove = |fingerprint| store.remove_fingerprint(&account, fingerprint);
-                session.answer_when_changed(parsed(&fingerprint).map(remove));
+                let Ok(fingerprint) = fingerprint.parse() else { return session.refuse_change() };
+                let changed = async move { found(directory.remove_certificate(&hub, &account, fingerprint).await) };
+                session.answer_when_changed(changed);
             }
             AccountChange::ListCertificates => {
-                session.wire().defer(store.fingerprints(&account), |this, fingerprints| {
-                    let fingerprints = found(fingerprints).ok_or(LoginFailure::Unavailable);
-                    let texts = fingerprints.map(|all| all.iter().map(Fingerprint::to_string).collect());
+                session.wire().defer(self.node().store().account(&account), |this, account| {
+                    let certificates = match found(account) {
+                        Some(account) => Ok(account.map(|account| account.certificates).unwrap_or_default()),
+                        None => Err(LoginFailure::Unavailable),
+                    };
+                    let texts = certificates.map(|all| all.iter().map(Fingerprint::to_string).collect());
                     this.answered(Answer::Account(texts));
                 });
             }
             AccountChange::Password { old, new } => {
-                let hub = self.clone();
-                self.with_password(session, account, old, move |this, account| {
-                    let (store, reactor) = (hub.node().store().clone(), hub.reactor().clone());
-                    let changed = async move {
-                        match hash(&reactor, new).await {
-                            Some(hash) => found(store.set_password(&account, &hash).await),
-                            None => None,
-                        }
-                    };
-                    this.wire().defer(changed, Session::account_changed);
+                self.with_password(session, &account, old, move |this, account| {
+                    this.answer_when_changed(async move {
+                        let password = hash(hub.reactor(), new).await?;
+                        found(directory.set_password(&hub, &account, password).await)
+                    });
                 });
             }
             AccountChange::Drop { password } => {
-                let store = store.clone();
-                self.with_password(session, account, password, move |this, account| {
-                    this.answer_when_changed(Some(store.remove_account(&account)));
+                self.with_password(session, &account, password, move |this, account| {
+                    this.answer_when_changed(async move { found(directory.remove(&hub, &account).await) });
                 });
             }
         }
     }
 
-    /// Calls `call` if the password is the account's, or else answers that it is not.
+    /// Calls `call` with the account if this is its password, or else answers that it is not.
     fn with_password(
         &self,
         session: &Session,
-        account: Name,
+        account: &[u8],
         password: Vec<u8>,
-        call: impl FnOnce(&mut Session, Name) + 'static,
+        call: impl FnOnce(&mut Session, Account) + 'static,
     ) {
-        let transport = session.wire().transport();
-        self.logins().identify(transport, &account.clone(), password, move |this, result| match result {
-            Ok(_) => call(this, account),
-            Err(failure) => this.answered(Answer::Account(Err(failure))),
+        let hub = self.clone();
+        // First, so that what is changed later is the account whose password was shown.
+        session.wire().defer(self.node().store().account(account), move |this, account| match found(account) {
+            Some(Some(account)) => {
+                let name = Name::clone(&account.name);
+                hub.logins().identify(this.wire().transport(), &name, password, move |this, result| match result {
+                    Ok(_) => call(this, account),
+                    Err(failure) => this.answered(Answer::Account(Err(failure))),
+                });
+            }
+            Some(None) => this.answered(Answer::Account(Err(LoginFailure::Refused))),
+            None => this.answered(Answer::Account(Err(LoginFailure::Unavailable))),
         });
     }
 }
 
 impl Session {
-    /// Answers when the store has made a change; at once if nothing is to be changed.
-    fn answer_when_changed(&self, change: Option<Pending<bool>>) {
-        match change {
-            Some(change) => self.wire().defer(change, |this, changed| this.account_changed(found(changed))),
-            None => self.answer_later(Answer::Account(Err(LoginFailure::Refused))),
-        }
+    fn refuse_change(&self) {
+        self.answer_later(Answer::Account(Err(LoginFailure::Refused)));
     }
 
-    /// The store has made a change, or found nothing to change, or failed.
-    fn account_changed(&mut self, changed: Option<bool>) {
-        self.answered(Answer::Account(match changed {
-            Some(true) => Ok(Vec::new()),
-            Some(false) => Err(LoginFailure::Refused),
-            None => Err(LoginFailure::Unavailable),
-        }));
+    /// Answers when a change is made, or was refused; nothing stands for a failure.
+    fn answer_when_changed(&self, change: impl Future<Output = Option<bool>> + 'static) {
+        let changed = self.hub().run_to_its_end(change);
+        self.wire().defer(changed, |this, changed| {
+            this.answered(Answer::Account(match changed.ok().flatten() {
+                Some(true) => Ok(Vec::new()),
+                Some(false) => Err(LoginFailure::Refused),
+                None => Err(LoginFailure::Unavailable),
+            }));
+        });
     }
-}
-
-fn parsed(fingerprint: &str) -> Option<Fingerprint> {
-    fingerprint.parse().ok()
 }

@@ -10,7 +10,7 @@ use crate::connection::Session;
 use crate::connection::hub::Hub;
 use crate::server::Name;
 use crate::server::request::{Answer, LoginFailure, RegisterFailure, Request};
-use crate::store::{Pending, StoreError};
+use crate::store::{Account, Pending, StoreError};
 
 impl Hub {
     /// Finds the answer for a session, which waits for it.
@@ -65,26 +65,29 @@ impl Hub {
         if address.is_some_and(|address| !self.node().registrations().admits(address, most, now)) {
             return session.answer_later(Answer::Registered(Err(RegisterFailure::TooMany)));
         }
-        let (tell, told) = oneshot::channel();
         let hub = self.clone();
-        // Not with the connection: an account that was made is known though nobody waits for the answer any more.
+        let made = self.run_to_its_end(async move { make_account(&hub, account, password).await });
+        session.wire().defer(made, |this, made| {
+            this.answered(Answer::Registered(made.unwrap_or(Err(RegisterFailure::Unavailable))));
+        });
+    }
+
+    /// Runs this though the connection that waits for the result may end: what was begun is not left half done.
+    pub(super) fn run_to_its_end<T: 'static>(&self, future: impl Future<Output = T> + 'static) -> oneshot::Receiver<T> {
+        let (tell, told) = oneshot::channel();
         self.reactor().spawn(async move {
-            let result = make_account(&hub, &account, password).await;
-            if result.is_ok() {
-                hub.call(None, |server, _| server.add_accounts([Arc::clone(&account)]));
-            }
-            let _ = tell.send(result.map(|()| account));
+            // Nobody may wait any more.
+            let _ = tell.send(future.await);
         });
-        session.wire().defer(told, |this, told| {
-            this.answered(Answer::Registered(told.unwrap_or(Err(RegisterFailure::Unavailable))));
-        });
+        told
     }
 }
 
-async fn make_account(hub: &Hub, account: &[u8], password: Vec<u8>) -> Result<(), RegisterFailure> {
-    let hash = hash(hub.reactor(), password).await.ok_or(RegisterFailure::Unavailable)?;
-    match found(hub.node().store().add_account(account, &hash, hub.now()).await) {
-        Some(true) => Ok(()),
+async fn make_account(hub: &Hub, name: Name, password: Vec<u8>) -> Result<Name, RegisterFailure> {
+    let password = hash(hub.reactor(), password).await.ok_or(RegisterFailure::Unavailable)?;
+    let account = Account { name: Arc::clone(&name), password, created: hub.now(), certificates: Vec::new() };
+    match found(hub.node().directory().register(hub, account).await) {
+        Some(true) => Ok(name),
         Some(false) => Err(RegisterFailure::Exists),
         None => Err(RegisterFailure::Unavailable),
     }

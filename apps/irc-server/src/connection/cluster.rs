@@ -11,7 +11,8 @@ use futures_util::future::{AbortHandle, abortable};
 use reactor::service::{Service, ServiceError, TimerService};
 
 use crate::cluster::bus::{BusEvent, Nats};
-use crate::cluster::{Bus as _, Log, LogLimits, Membership, NodeName, Options};
+use crate::cluster::{Bucket, Bus as _, Log, LogLimits, Membership, NodeName, Options};
+use crate::connection::directory::follow;
 use crate::connection::hub::Hub;
 use crate::connection::shared_log::{LogWriter, read};
 use crate::server::{Event, Server, Timestamp};
@@ -86,6 +87,7 @@ impl ClusterService {
         let membership = Membership::new(Options::new(name, epoch), reactor.now());
         self.spawn(writing);
         self.spawn(read(log, node.store().clone()));
+        self.spawn(follow(hub.clone(), Bucket::new(&bus, replicas)));
         self.spawn(listen(hub.clone(), Arc::clone(&bus)));
         hub.node().lock().cluster = Some(Cluster { membership, bus, log: writer });
         Ok(())

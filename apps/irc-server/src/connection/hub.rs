@@ -2,6 +2,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -195,8 +196,10 @@ impl Hub {
                     self.ask(session, request);
                 }
             }
-            Effect::Ban(ban) => drop(self.0.node.store().add_ban(*ban)),
-            Effect::Unban(mask) => drop(self.0.node.store().remove_ban(&mask)),
+            Effect::Ban(ban) => {
+                self.0.node.directory().ban_changed(self, Arc::clone(&ban.mask), Some(*ban));
+            }
+            Effect::Unban(mask) => self.0.node.directory().ban_changed(self, mask, None),
             Effect::Reload => self.reload_in_background(),
             // These are carried out where effects are shared out.
             Effect::Keep(..) | Effect::Publish(_) => {}

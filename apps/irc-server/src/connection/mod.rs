@@ -6,6 +6,7 @@
 mod account_changes;
 mod answers;
 mod cluster;
+mod directory;
 mod handover;
 mod hub;
 mod logins;

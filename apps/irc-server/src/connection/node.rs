@@ -6,6 +6,7 @@ use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::FutureExt as _;
 
 use crate::connection::cluster::Cluster;
+use crate::connection::directory::Directory;
 use crate::connection::registration_limit::RegistrationLimit;
 use crate::server::request::Record;
 use crate::server::{ClientId, Effect, Server, Timestamp};
@@ -21,6 +22,7 @@ struct Inner {
     settings: RwLock<Arc<Settings>>,
     read_settings: Box<dyn Fn() -> Result<Settings, SettingsError> + Send + Sync>,
     store: Store,
+    directory: Directory,
     registrations: Mutex<RegistrationLimit>,
     lines_received: AtomicU64,
     /// When a connection has come from the process before, in milliseconds.
@@ -72,11 +74,13 @@ impl Node {
         now: Timestamp,
     ) -> Self {
         let server = Server::new(Arc::clone(&settings), now);
+        let directory = Directory::new(store.clone(), settings.cluster.bus.is_some());
         Self(Arc::new(Inner {
             shared: Mutex::new(Shared { server, cluster: None, threads: Vec::new(), lines_sent: 0 }),
             settings: RwLock::new(settings),
             read_settings: Box::new(read_settings),
             store,
+            directory,
             registrations: Mutex::default(),
             lines_received: AtomicU64::default(),
             last_arrival: AtomicU64::default(),
@@ -87,6 +91,11 @@ impl Node {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.0.store
+    }
+
+    /// Where accounts and bans are changed.
+    pub(super) fn directory(&self) -> &Directory {
+        &self.0.directory
     }
 
     /// The settings as they are now.

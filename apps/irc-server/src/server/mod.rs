@@ -10,6 +10,7 @@
 mod apply;
 mod carried;
 mod commands;
+mod directory;
 pub mod effect;
 pub mod event;
 mod nodes;
@@ -24,6 +25,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocols::irc::{Message, MessageBuilder, numeric};
+use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::server::commands::whowas::Past;
@@ -82,7 +84,7 @@ pub struct Server {
 }
 
 /// Somebody who may not connect.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerBan {
     /// `user@host`, with `*` and `?`; the host or the address.
     pub mask: Name,
@@ -130,16 +132,6 @@ impl Server {
     /// Other settings from now on.
     pub fn set_settings(&mut self, settings: Arc<Settings>) {
         self.settings = settings;
-    }
-
-    /// The accounts that there are, whose names are reserved as nicks. Those registered later are known by themselves.
-    pub fn add_accounts(&mut self, accounts: impl IntoIterator<Item = Name>) {
-        self.accounts.extend(accounts.into_iter().map(|account| key(&account)));
-    }
-
-    /// The bans that there are.
-    pub fn add_bans(&mut self, bans: impl IntoIterator<Item = ServerBan>) {
-        self.bans.extend(bans);
     }
 
     /// How many connections it has.

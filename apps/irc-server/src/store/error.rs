@@ -21,6 +21,11 @@ impl StoreError {
         Self { what: "the cluster's log failed".into(), source: Arc::from(error.into()) }
     }
 
+    /// Accounts could not be changed where all nodes of a cluster have them.
+    pub(crate) fn of_network(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self { what: "accounts of the network cannot be changed".into(), source: Arc::from(error.into()) }
+    }
+
     /// The same, for somebody who has named the file.
     pub(super) fn at(self, path: Option<&Path>) -> Self {
         match path {

@@ -3,8 +3,8 @@ use std::sync::LazyLock;
 use protocols::auth::{Identity, LoginError, Password, PasswordHash, PeerCertificate, Portal, ScramExchange};
 use reactor::Reactor;
 
-use crate::server::{Name, Timestamp};
-use crate::store::{Store, StoreError};
+use crate::server::Timestamp;
+use crate::store::{Account, Store, StoreError};
 
 impl Store {
     /// Where clients log in to their accounts: by password, as it is or by SCRAM, and by the certificate of TLS. Each thread has
@@ -16,14 +16,14 @@ impl Store {
             let account = store.account(password.name().as_bytes()).await.map_err(LoginError::failed)?;
             let hash = account.as_ref().map_or(&*NOBODYS, |account| &account.password);
             let matches = password.matches(&reactor, Some(hash)).await?;
-            store.logged_in(&reactor, account.filter(|_| matches).map(|account| account.name)).await
+            store.logged_in(&reactor, account.filter(|_| matches)).await
         });
         let store = self.clone();
         portal.register_checker(async move |exchange: ScramExchange, reactor| {
             let account = store.account(exchange.name().as_bytes()).await.map_err(LoginError::failed)?;
             let verifier = account.as_ref().and_then(|account| account.password.as_scram());
             let knows = exchange.verify(verifier).await?;
-            store.logged_in(&reactor, account.filter(|_| knows).map(|account| account.name)).await
+            store.logged_in(&reactor, account.filter(|_| knows)).await
         });
         let store = self.clone();
         portal.register_checker(async move |certificate: PeerCertificate, reactor| {
@@ -33,10 +33,11 @@ impl Store {
         portal
     }
 
-    async fn logged_in(&self, reactor: &Reactor, account: Option<Name>) -> Result<Option<Identity>, LoginError> {
+    async fn logged_in(&self, reactor: &Reactor, account: Option<Account>) -> Result<Option<Identity>, LoginError> {
         let Some(account) = account else { return Ok(None) };
-        self.saw_account(&account, Timestamp::of(reactor.time_of_day())).await.map_err(LoginError::failed)?;
-        Ok(Some(String::from_utf8_lossy(&account).into_owned().into()))
+        // A client may have taken its time, and another have the account by now.
+        let is_same = self.saw_account(&account, Timestamp::of(reactor.time_of_day())).await?;
+        Ok(is_same.then(|| String::from_utf8_lossy(&account.name).into_owned().into()))
     }
 }
 

@@ -9,6 +9,7 @@ mod database;
 mod error;
 mod history;
 mod logins;
+mod network;
 mod schema;
 mod state;
 
@@ -30,6 +31,7 @@ use crate::store::history::queue::Queue;
 pub use accounts::Account;
 pub use error::StoreError;
 pub use history::Progress;
+pub use network::{Fact, UntoldBan};
 
 /// An answer of the store. What was asked is done though nobody awaits it.
 pub type Pending<T> = BoxFuture<'static, Result<T, StoreError>>;

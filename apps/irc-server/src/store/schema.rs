@@ -3,7 +3,7 @@ use std::error::Error;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// Each brings the tables from the version before to its own. What was released is never changed: another is added.
-const VERSIONS: [&str; 1] = [include_str!("version_1.sql")];
+const VERSIONS: [&str; 2] = [include_str!("version_1.sql"), include_str!("version_2.sql")];
 
 /// Makes the tables, or changes those of earlier versions.
 pub(super) fn bring_up_to_date(connection: &mut Connection) -> Result<(), Box<dyn Error + Send + Sync>> {

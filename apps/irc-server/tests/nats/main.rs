@@ -1,10 +1,13 @@
 //! Nodes, and the log of a network, on a real `nats-server`. Skipped where none is installed, unless `CI=true`.
 
+mod accounts;
 mod bucket;
 mod log;
 mod node;
+mod program;
 mod programs;
 mod server;
+mod tls;
 #[path = "../../simulation/toy.rs"]
 mod toy;
 

@@ -13,10 +13,10 @@ pub(in crate::server) use talk::history;
 
 use protocols::irc::{Message, numeric};
 
-use crate::server::request::{Answer, Request};
+use crate::server::request::{Answer, LoginFailure, Request};
 use crate::server::tables::client::Waiting;
 use crate::server::values::ids::{ClientId, Uid};
-use crate::server::{Effect, Name, Server};
+use crate::server::{Effect, Name, Server, key};
 
 /// A client that is registered, and its user.
 #[derive(Clone, Copy, Debug)]
@@ -96,12 +96,12 @@ pub(super) fn go_on(server: &mut Server, id: ClientId, waiting: Waiting, answer:
         (Waiting::ServerPassword, Answer::Password(right)) => server.password_checked(id, right),
         (Waiting::Oper(name), Answer::Oper(privileges)) => server.oper_checked(id, &name, privileges),
         (Waiting::Sasl, Answer::Challenge(challenge)) => server.challenge(id, &challenge),
-        (Waiting::Sasl, Answer::Login(result)) => server.sasl_done(id, result),
+        (Waiting::Sasl, Answer::Login(result)) => server.sasl_done(id, server.if_there(result)),
         (Waiting::Register(account), Answer::Registered(result)) => server.registered(id, &account, result),
         (Waiting::RegisterByNickServ(account), Answer::Registered(result)) => {
             server.registered_by_nickserv(id, &account, result);
         }
-        (Waiting::Identify, Answer::Login(result)) => server.identified(id, result),
+        (Waiting::Identify, Answer::Login(result)) => server.identified(id, server.if_there(result)),
         (Waiting::Account(asked), Answer::Account(result)) => server.account_changed(id, &asked, result),
         (Waiting::History(asked), Answer::History(records)) => server.tell_history(id, &asked, records),
         (Waiting::Targets, Answer::Targets(targets)) => server.tell_targets(id, &targets),
@@ -112,6 +112,13 @@ pub(super) fn go_on(server: &mut Server, id: ClientId, waiting: Waiting, answer:
 }
 
 impl Server {
+    /// The account that somebody has logged in to, unless it has gone meanwhile.
+    fn if_there(&self, login: Result<Name, LoginFailure>) -> Result<Name, LoginFailure> {
+        login.and_then(
+            |account| if self.accounts.contains(&key(&account)) { Ok(account) } else { Err(LoginFailure::Refused) },
+        )
+    }
+
     /// Has something answered for a client, which waits.
     fn ask(&mut self, id: ClientId, waiting: Waiting, request: Request) {
         self.wait(id, waiting, Effect::Ask(id, request));

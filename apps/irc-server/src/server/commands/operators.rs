@@ -113,8 +113,7 @@ impl Server {
         let Some(by) = self.users.get(&caller.user).map(crate::server::tables::user::User::mask) else { return };
         let until = minutes.map(|minutes| Timestamp(self.now.0.saturating_add(minutes.saturating_mul(60_000))));
         let ban = ServerBan { mask: (*mask).into(), reason, by, at: self.now, until };
-        self.bans.retain(|known| known.mask != ban.mask);
-        self.bans.push(ban.clone());
+        self.replace_ban(ban.clone());
         self.effects.push(Effect::Ban(Box::new(ban)));
         self.notice(caller.id, [b"Banned: ", *mask].concat());
         self.let_all_banned_go();
@@ -125,9 +124,7 @@ impl Server {
             return;
         }
         let [mask, ..] = message.params() else { return self.need_more(caller.id, "UNKLINE") };
-        let before = self.bans.len();
-        self.bans.retain(|known| *known.mask != **mask);
-        if self.bans.len() < before {
+        if self.lift_ban(mask) {
             self.effects.push(Effect::Unban((*mask).into()));
             self.notice(caller.id, [b"No longer banned: ", *mask].concat());
         } else {
@@ -136,7 +133,7 @@ impl Server {
     }
 
     /// Disconnects those that a ban applies to.
-    fn let_all_banned_go(&mut self) {
+    pub(in crate::server) fn let_all_banned_go(&mut self) {
         let mut banned = Vec::new();
         for (_, client) in &self.clients {
             if let Some(reason) = self.banned(client.ident.as_deref(), client.peer.host().as_bytes()) {

@@ -9,7 +9,8 @@ use crate::server::{Key, Kind, Name, Speech, Timestamp};
 use crate::store::{Pending, Store, milliseconds};
 
 impl Store {
-    /// The lines that were asked for, in the order of time; `None` if a `msgid` is not one of the target's.
+    /// The lines that were asked for, in the order of time; `None` if a `msgid` is not one of the target's. Of a conversation, those
+    /// that were said before one of the two accounts was registered are another's, and not there.
     pub fn history(&self, query: HistoryQuery) -> Pending<Option<Vec<Record>>> {
         self.run(move |connection| {
             Selection::new(connection, &query)?.map(|selection| selection.all(&query)).transpose()
@@ -47,17 +48,23 @@ impl Store {
 
 /// Who `of` talked with.
 fn conversations(connection: &Connection, of: &[u8], between: (i64, i64)) -> rusqlite::Result<Vec<(Name, Timestamp)>> {
-    let mut select = connection.prepare(
-        "SELECT other, latest FROM targets WHERE one = ?1 AND latest > ?2 AND latest < ?3 AND kept > 0
+    let mut select = connection.prepare(&format!(
+        "SELECT other, latest FROM targets
+         WHERE one = ?1 AND latest > ?2 AND latest < ?3 AND kept > 0 AND latest >= {BEGINNING}
          UNION
-         SELECT one, latest FROM targets WHERE other = ?1 AND latest > ?2 AND latest < ?3 AND kept > 0",
-    )?;
+         SELECT one, latest FROM targets
+         WHERE other = ?1 AND latest > ?2 AND latest < ?3 AND kept > 0 AND latest >= {BEGINNING}"
+    ))?;
     select.query_map((of, between.0, between.1), named)?.collect()
 }
 
 fn named(row: &Row<'_>) -> rusqlite::Result<(Name, Timestamp)> {
     Ok((Arc::from(row.get_ref(0)?.as_blob()?), Timestamp(row.get(1)?)))
 }
+
+/// When the later of the two accounts was registered whose conversation a target is. In a cluster, lines of those who had their names
+/// before may come after that: from the log, which is another thing than the bucket of accounts.
+const BEGINNING: &str = "(SELECT coalesce(max(created), 0) FROM accounts WHERE name IN (one, other))";
 
 /// A line's time, and its number, which tells lines of one time apart.
 type Position = (i64, i64);
@@ -77,16 +84,18 @@ enum End {
 struct Selection<'a> {
     connection: &'a Connection,
     target: i64,
+    /// Lines before this time are not there.
+    beginning: i64,
     places: Vec<Span>,
 }
 
 impl<'a> Selection<'a> {
     fn new(connection: &'a Connection, query: &HistoryQuery) -> rusqlite::Result<Option<Self>> {
-        let id = |row: &Row<'_>| row.get(0);
-        let target = connection.query_row("SELECT id FROM targets WHERE name = ?", [&*query.target], id).optional()?;
+        let select = format!("SELECT id, {BEGINNING} FROM targets WHERE name = ?");
+        let found = connection.query_row(&select, [&*query.target], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
         // Nothing was said there.
-        let target = target.unwrap_or(-1);
-        let mut selection = Self { connection, target, places: Vec::new() };
+        let (target, beginning) = found.unwrap_or((-1, 0));
+        let mut selection = Self { connection, target, beginning, places: Vec::new() };
         let places = match &query.which {
             Which::Latest(place) => place.iter().collect(),
             Which::Before(place) | Which::After(place) | Which::Around(place) => vec![place],
@@ -108,10 +117,10 @@ impl<'a> Selection<'a> {
                 Ok(Some(((at, i64::MIN), (at, i64::MAX))))
             }
             Place::Msgid(msgid) => {
-                let select = "SELECT at, id FROM lines WHERE msgid = ? AND target = ?";
+                let select = "SELECT at, id FROM lines WHERE msgid = ? AND target = ? AND at >= ?";
                 let position = self
                     .connection
-                    .query_row(select, (&**msgid, self.target), |row| Ok((row.get(0)?, row.get(1)?)))
+                    .query_row(select, (&**msgid, self.target, self.beginning), |row| Ok((row.get(0)?, row.get(1)?)))
                     .optional()?;
                 Ok(position.map(|position| (position, position)))
             }
@@ -155,9 +164,10 @@ impl<'a> Selection<'a> {
         };
         let mut select = self.connection.prepare(&format!(
             "SELECT at, msgid, kind, source, account, bot, tags, text, shown FROM lines
-             WHERE target = ? AND (at, id) > (?, ?) AND (at, id) < (?, ?) ORDER BY at {order}, id {order} LIMIT ?"
+             WHERE target = ? AND at >= ? AND (at, id) > (?, ?) AND (at, id) < (?, ?)
+             ORDER BY at {order}, id {order} LIMIT ?"
         ))?;
-        let range = params![self.target, after.0, after.1, before.0, before.1, limit];
+        let range = params![self.target, self.beginning, after.0, after.1, before.0, before.1, limit];
         let mut lines: Vec<_> = select.query_map(range, |row| record(target, row))?.collect::<Result<_, _>>()?;
         if matches!(end, End::Last) {
             lines.reverse();

@@ -1,11 +1,15 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
+use protocols::tls::Fingerprint;
+use tempfile::tempdir;
+
+use super::accounts::account;
 use super::{Opened, answer_to, line, name, open};
 use crate::server::{ServerBan, Timestamp};
 use crate::settings::HistorySettings;
 use crate::store::tests::history::latest;
-use crate::store::{Progress, Store};
+use crate::store::{Account, Progress, Store};
 
 #[test]
 fn what_was_kept_is_there_after_a_restart() {
@@ -44,6 +48,24 @@ fn a_ban_is_replaced_and_removed_by_its_mask() {
     assert_eq!(opened.ask(opened.store.bans(Timestamp(u64::MAX >> 1))), [ban("two")]);
     assert!(opened.ask(opened.store.remove_ban(b"*@a")));
     assert!(!opened.ask(opened.store.remove_ban(b"*@a")));
+}
+
+#[test]
+fn a_file_of_the_first_version_is_brought_up_to_date_with_all_that_it_has() {
+    let folder = tempdir().unwrap();
+    let path = folder.path().join("irc.db");
+    let before = account("Ann", 7);
+    let certificate = Fingerprint::of(b"certificate");
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch(include_str!("../version_1.sql")).unwrap();
+    file.pragma_update(None, "user_version", 1).unwrap();
+    let row = (&b"ann"[..], &*before.name, before.password.to_text(), 7, 8);
+    file.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?)", row).unwrap();
+    file.execute("INSERT INTO fingerprints VALUES (?, ?)", (certificate.to_string(), &b"ann"[..])).unwrap();
+    drop(file);
+    let (_reactor, store) = open(&path, HistorySettings::default());
+    let after = Account { certificates: vec![certificate], ..before };
+    assert_eq!(answer_to(store.account_of(certificate)), Some(after));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use super::{Opened, line, name, text};
 use crate::server::request::{HistoryQuery, Place, Record, Which};
 use crate::server::{Kind, Timestamp};
 use crate::settings::HistorySettings;
+use crate::store::Fact;
 
 pub(super) fn latest(target: &str, limit: usize) -> HistoryQuery {
     query(target, Which::Latest(None), limit)
@@ -217,7 +218,7 @@ fn appending_from_many_sides_loses_nothing() {
 fn the_conversations_of_an_account_go_with_it_and_those_of_others_stay() {
     let opened = Opened::new();
     opened.append(vec![line("ann,bob", 1, "private"), line("bob,eve", 2, "other"), line("#a", 3, "public")]);
-    opened.ask(opened.store.remove_account(b"Ann"));
+    opened.ask(opened.store.learn(Fact::NoAccount(name("ann"))));
     let left = |target| opened.ask(opened.store.history(latest(target, 10))).map(|lines| texts(&lines));
     assert_eq!(left("ann,bob").unwrap(), "");
     assert_eq!(left("bob,eve").unwrap(), "other");

@@ -3,6 +3,7 @@
 mod accounts;
 mod files;
 mod history;
+mod network;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

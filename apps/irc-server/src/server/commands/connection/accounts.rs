@@ -64,7 +64,6 @@ impl Server {
     ) {
         match result {
             Ok(account) => {
-                self.accounts.insert(key(&account));
                 let reply = MessageBuilder::new("REGISTER").source(&self.settings.server_name).param("SUCCESS");
                 self.send_message(id, reply.param(&account).trailing("Account registered"));
                 self.log_in(id, &account);

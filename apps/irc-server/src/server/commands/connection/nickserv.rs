@@ -4,11 +4,10 @@ use protocols::irc::MessageBuilder;
 
 use crate::server::Server;
 use crate::server::commands::Caller;
-use crate::server::event::Event;
 use crate::server::request::{AccountChange, LoginFailure, RegisterFailure, Request};
 use crate::server::tables::client::Waiting;
 use crate::server::values::ids::ClientId;
-use crate::server::values::names::{Name, key};
+use crate::server::values::names::Name;
 
 use super::accounts::reason;
 
@@ -19,7 +18,7 @@ pub(in crate::server) enum Asked {
     AddCertificate,
     RemoveCertificate,
     Certificates,
-    Drop(Name),
+    Drop,
 }
 
 const HELP: [&str; 8] = [
@@ -51,11 +50,8 @@ impl Server {
             }
             (b"CERT", [what, rest @ ..]) => self.certificate(id, what, rest),
             (b"DROP", [password, ..]) => {
-                let Some(account) = self.client(id).and_then(|client| client.account.clone()) else {
-                    return self.say_as_nickserv(id, "Log in first.");
-                };
                 let change = AccountChange::Drop { password: password.to_vec() };
-                self.change_account(id, Asked::Drop(account), change);
+                self.change_account(id, Asked::Drop, change);
             }
             _ => self.help_with_accounts(id),
         }
@@ -85,7 +81,6 @@ impl Server {
         if let Err(failure) = result {
             return self.say_as_nickserv(id, format!("{}.", reason(failure).1));
         }
-        self.accounts.insert(key(account));
         self.log_in(id, account);
         self.say_as_nickserv(id, [b"The account ", &**account, b" is yours, and so is the nick."].concat());
     }
@@ -156,26 +151,7 @@ impl Server {
             Asked::RemoveCertificate => self.say_as_nickserv(id, "That certificate can no longer log in."),
             Asked::Certificates if certificates.is_empty() => self.say_as_nickserv(id, "Your account has none."),
             Asked::Certificates => certificates.iter().for_each(|one| self.say_as_nickserv(id, one)),
-            Asked::Drop(account) => {
-                self.accounts.remove(&key(account));
-                self.log_out(account);
-                self.say_as_nickserv(id, "Your account is removed.");
-            }
-        }
-    }
-
-    /// There is no such account any more: nobody here is logged in to it.
-    fn log_out(&mut self, account: &Name) {
-        let is_in = |client: &Option<Name>| client.as_ref().is_some_and(|own| key(own) == key(account));
-        let mut users = Vec::new();
-        for (_, client) in &mut self.clients {
-            if is_in(&client.account) {
-                client.account = None;
-                users.extend(client.user);
-            }
-        }
-        for user in users {
-            self.happen(Event::Account { user, account: None });
+            Asked::Drop => self.say_as_nickserv(id, "Your account is removed."),
         }
     }
 

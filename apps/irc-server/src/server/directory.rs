@@ -1,0 +1,56 @@
+//! Accounts and bans as far as the server needs them at once. They are kept elsewhere.
+
+use crate::server::values::names::{Key, Name, key};
+use crate::server::values::timestamp::Timestamp;
+use crate::server::{Event, Server, ServerBan};
+
+impl Server {
+    /// There are these accounts, too, whose names are reserved as nicks.
+    pub fn add_accounts(&mut self, accounts: impl IntoIterator<Item = Name>) {
+        self.accounts.extend(accounts.into_iter().map(|account| key(&account)));
+    }
+
+    /// There is no account of this name any more: nobody here is logged in to it.
+    pub fn remove_account(&mut self, now: Timestamp, account: &Key) {
+        self.now = now;
+        if !self.accounts.remove(account) {
+            return;
+        }
+        let mut users = Vec::new();
+        for (_, client) in &mut self.clients {
+            if client.account.as_ref().is_some_and(|own| key(own) == *account) {
+                client.account = None;
+                users.extend(client.user);
+            }
+        }
+        for user in users {
+            self.happen(Event::Account { user, account: None });
+        }
+    }
+
+    /// There are these bans, too.
+    pub fn add_bans(&mut self, bans: impl IntoIterator<Item = ServerBan>) {
+        self.bans.extend(bans);
+    }
+
+    /// There is this ban, in place of one of the same mask. Those that it applies to are disconnected.
+    pub fn set_ban(&mut self, now: Timestamp, ban: ServerBan) {
+        self.now = now;
+        if !self.bans.contains(&ban) {
+            self.replace_ban(ban);
+            self.let_all_banned_go();
+        }
+    }
+
+    /// There is no ban of this mask any more. Says whether there was one.
+    pub fn lift_ban(&mut self, mask: &[u8]) -> bool {
+        let before = self.bans.len();
+        self.bans.retain(|known| *known.mask != *mask);
+        self.bans.len() < before
+    }
+
+    pub(in crate::server) fn replace_ban(&mut self, ban: ServerBan) {
+        self.bans.retain(|known| known.mask != ban.mask);
+        self.bans.push(ban);
+    }
+}
