@@ -1,7 +1,7 @@
 //! Accounts and bans: those of this node, or in a cluster those of the network.
 //!
 //! What a node goes by is in its own store, with or without a cluster. In a cluster the store follows the network's bucket: a change
-//! is made there first, by comparing and setting, so that of two nodes that change the same the first wins. A [task](follow) brings
+//! is made there first, by comparing and setting, so that of two nodes that change the same the first wins. A [task](follow()) brings
 //! each change into the store, in the bucket's order, and nothing else does. Who has made one waits for that, and so is never told
 //! of a change that their node does not know yet.
 
