@@ -14,7 +14,7 @@ use crate::irc::{IrcFactory, IrcReceiver};
 use crate::receiver::input::Buffer;
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Receiver};
-use crate::receiver::state;
+use crate::receiver::state::ReceiverState;
 
 impl<F, T> IrcFactory<F>
 where
@@ -91,22 +91,30 @@ where
     T::Handler: IrcHandler + Resumable,
     R: FnMut(Irc, &[u8]) -> Option<T::Handler> + 'static,
 {
+    fn set_held(&mut self, protocol: &mut dyn Protocol, held: bool) {
+        if let Some(receiver) = (protocol as &mut dyn Any).downcast_mut::<Receiver<T::Handler, IrcReceiver>>() {
+            receiver.handle.0.delivery.set_held(held);
+        }
+    }
+
     fn save(&mut self, protocol: &mut dyn Protocol) -> Option<Vec<u8>> {
         let receiver = (protocol as &mut dyn Any).downcast_mut::<Receiver<T::Handler, IrcReceiver>>()?;
-        if !receiver.handle.0.delivery.is_at_rest() {
+        let delivery = &receiver.handle.0.delivery;
+        if !delivery.is_at_rest() {
             return None;
         }
         let IrcReceiver { buffer, splitter } = &receiver.cut;
-        state::join(splitter.skips, buffer.kept(), &receiver.handler.state()?)
+        let (held, handler) = (delivery.is_held(), &receiver.handler.state()?);
+        ReceiverState { flag: splitter.skips, held, kept: buffer.kept(), handler }.join()
     }
 
     fn resume(&mut self, transport: Transport, state: &[u8]) -> Option<Box<dyn Protocol>> {
-        let (skips, kept, state) = state::split(state)?;
+        let state = ReceiverState::split(state)?;
         let kind = IrcKind { limits: Rc::clone(&self.irc.limits) };
-        let cut = IrcReceiver { buffer: Buffer::of(kept.to_vec()), splitter: Splitter { skips } };
+        let cut = IrcReceiver { buffer: Buffer::of(state.kept.to_vec()), splitter: Splitter { skips: state.flag } };
         protocol::build(transport, kind, cut, |irc| {
-            irc.0.delivery.restore(kept.len());
-            (self.resume)(irc, state)
+            irc.0.delivery.restore(&state);
+            (self.resume)(irc, state.handler)
         })
     }
 }

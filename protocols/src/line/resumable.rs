@@ -13,7 +13,7 @@ use crate::line::{LineFactory, LineReceiver};
 use crate::receiver::input::Buffer;
 use crate::receiver::into_handler::IntoHandler;
 use crate::receiver::protocol::{self, Receiver};
-use crate::receiver::state;
+use crate::receiver::state::ReceiverState;
 
 impl<F, T> LineFactory<F>
 where
@@ -86,23 +86,30 @@ where
     T::Handler: LineHandler + Resumable,
     R: FnMut(Lines, &[u8]) -> Option<T::Handler> + 'static,
 {
+    fn set_held(&mut self, protocol: &mut dyn Protocol, held: bool) {
+        if let Some(receiver) = (protocol as &mut dyn Any).downcast_mut::<Receiver<T::Handler, LineReceiver>>() {
+            receiver.handle.0.delivery.set_held(held);
+        }
+    }
+
     fn save(&mut self, protocol: &mut dyn Protocol) -> Option<Vec<u8>> {
         let receiver = (protocol as &mut dyn Any).downcast_mut::<Receiver<T::Handler, LineReceiver>>()?;
         let cell = &receiver.handle.0;
         if !cell.delivery.is_at_rest() || !cell.kind.is_settled() {
             return None;
         }
-        state::join(cell.kind.is_raw(), receiver.cut.buffer.kept(), &receiver.handler.state()?)
+        let (flag, held) = (cell.kind.is_raw(), cell.delivery.is_held());
+        ReceiverState { flag, held, kept: receiver.cut.buffer.kept(), handler: &receiver.handler.state()? }.join()
     }
 
     fn resume(&mut self, transport: Transport, state: &[u8]) -> Option<Box<dyn Protocol>> {
-        let (raw, kept, state) = state::split(state)?;
+        let state = ReceiverState::split(state)?;
         let kind = LineKind::new(Rc::clone(&self.lines.framing));
-        kind.restore_raw_mode(raw);
-        let cut = LineReceiver { buffer: Buffer::of(kept.to_vec()) };
+        kind.restore_raw_mode(state.flag);
+        let cut = LineReceiver { buffer: Buffer::of(state.kept.to_vec()) };
         protocol::build(transport, kind, cut, |lines| {
-            lines.0.delivery.restore(kept.len());
-            (self.resume)(lines, state)
+            lines.0.delivery.restore(&state);
+            (self.resume)(lines, state.handler)
         })
     }
 }

@@ -6,6 +6,7 @@ use reactor::connection::MemoryCharge;
 use reactor::{CloseReason, Factory, OnEof, Transport};
 
 use crate::receiver::input::{Buffer, Input};
+use crate::receiver::state::ReceiverState;
 #[cfg(feature = "tls")]
 use crate::tls::injected;
 
@@ -18,6 +19,8 @@ pub(crate) struct Delivery {
     pub(crate) transport: Transport,
     /// Paused by the user.
     paused: Cell<bool>,
+    /// Another process is to go on with the connection.
+    goes_over: Cell<bool>,
     /// The handler waits for TLS to begin.
     #[cfg(feature = "tls")]
     starts_tls: Cell<bool>,
@@ -52,6 +55,7 @@ impl Delivery {
             charge: transport.charge_memory(0),
             transport,
             paused: Cell::new(false),
+            goes_over: Cell::new(false),
             #[cfg(feature = "tls")]
             starts_tls: Cell::new(false),
             stopped: Cell::new(false),
@@ -77,6 +81,15 @@ impl Delivery {
             } else {
                 self.transport.resume_reading();
             }
+        }
+    }
+
+    /// Delivers nothing while another process may go on with the connection.
+    pub(crate) fn set_held(&self, held: bool) {
+        self.goes_over.set(held);
+        self.update_stopped();
+        if !held && self.held.get() {
+            self.ask();
         }
     }
 
@@ -125,7 +138,8 @@ impl Delivery {
     }
 
     fn update_stopped(&self) {
-        self.stopped.set(self.paused.get() || self.waits_for_tls() || self.phase.get() == DeliveryPhase::Over);
+        let over = self.phase.get() == DeliveryPhase::Over;
+        self.stopped.set(self.paused.get() || self.goes_over.get() || self.waits_for_tls() || over);
     }
 
     /// Kept input, if any, is to be cut in another way.
@@ -140,14 +154,18 @@ impl Delivery {
         self.held.get()
     }
 
-    /// Whether nothing is to be delivered before more input comes, so that what is kept is all that there is.
+    /// Whether another process can go on with what is kept.
     pub(crate) fn is_at_rest(&self) -> bool {
-        !self.has_more() && self.phase.get() == DeliveryPhase::Idle && !self.waits_for_tls()
+        self.phase.get() == DeliveryPhase::Idle && !self.waits_for_tls()
     }
 
-    /// Records input that another process has kept.
-    pub(crate) fn restore(&self, kept: usize) {
-        self.charge.set(kept);
+    /// Records input that another process has kept, and delivers what was left to deliver once the connection goes on.
+    pub(crate) fn restore(&self, state: &ReceiverState<'_>) {
+        self.charge.set(state.kept.len());
+        if state.held {
+            self.hold();
+            self.ask();
+        }
     }
 
     /// Whether some input is kept.

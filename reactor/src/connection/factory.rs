@@ -171,6 +171,12 @@ impl Factory for SharedFactory {
 }
 
 impl Resumption for SharedFactory {
+    fn set_held(&mut self, protocol: &mut dyn Protocol, held: bool) {
+        if let Some(resumption) = self.0.factory.borrow_mut().resumption() {
+            resumption.set_held(protocol, held);
+        }
+    }
+
     fn save(&mut self, protocol: &mut dyn Protocol) -> Option<Vec<u8>> {
         self.0.factory.borrow_mut().resumption()?.save(protocol)
     }
@@ -243,6 +249,16 @@ impl FactoryCell {
     /// The state of a protocol that this has built; an error is the message of a panic.
     pub(crate) fn save(&self, protocol: &mut dyn Protocol) -> Result<Option<Vec<u8>>, String> {
         catch_panic(|| self.factory.borrow_mut().as_mut()?.resumption()?.save(protocol))
+    }
+
+    /// Holds a protocol that this has built, or no longer; an error is the message of a panic.
+    pub(crate) fn set_held(&self, protocol: &mut dyn Protocol, held: bool) -> Result<(), String> {
+        catch_panic(|| {
+            let mut factory = self.factory.borrow_mut();
+            if let Some(resumption) = factory.as_mut().and_then(|factory| factory.resumption()) {
+                resumption.set_held(protocol, held);
+            }
+        })
     }
 
     pub(crate) fn stop(&self) {

@@ -76,6 +76,16 @@ impl Connection {
         self.made = true;
     }
 
+    /// Calls this with the protocol, if the connection has begun and not ended.
+    pub(crate) fn hold(&mut self, hold: impl FnOnce(&mut dyn Protocol)) {
+        if self.made
+            && !self.has_ended()
+            && let Some(protocol) = &mut self.protocol
+        {
+            hold(&mut **protocol);
+        }
+    }
+
     /// The state of the protocol, if the connection can go on elsewhere at this moment.
     pub(crate) fn save(&mut self, save: impl FnOnce(&mut dyn Protocol) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
         if !self.made || self.has_ended() || !self.transport().0.is_movable() {

@@ -46,8 +46,9 @@ use crate::transport::Transport;
 ///
 /// All else is the protocol's: timers, a pause of reading, output limits, what it has set by
 /// [`on_drain`](Transport::on_drain), its entries in tables of the program. The closure that resumes it sets them again. A
-/// connection with [deferred](Transport::defer) calls does not go over, because their futures cannot; neither does one that is
-/// closing or half closed.
+/// connection with [deferred](Transport::defer) calls does not go over, because their futures cannot: it is asked again for half a
+/// second. One that is closing or half closed does not go over either. The receivers of the crate `protocols` deliver nothing in
+/// the meantime; what they have received and not delivered goes along.
 ///
 /// The next process may be another version: begin the state with a version number if it may change. State from the other process
 /// is checked like input: a state that makes no sense is refused by returning `None`, and the connection then finishes in the old
@@ -63,6 +64,13 @@ pub trait Resumable {
 /// [`Factory::resumption`](crate::Factory::resumption). For factories around other factories;
 /// [`resumable`](crate::connection::resumable) and the receiver of lines of the crate `protocols` have it ready-made.
 pub trait Resumption {
+    /// Has a protocol that this factory has built hand on no more input, or, with `false`, go on with that. It is held from the
+    /// moment when the next process is ready, so that what it waits for comes to an end before [`save`](Self::save) is called.
+    /// Without this method it is not held; the receivers of the crate `protocols` are.
+    fn set_held(&mut self, protocol: &mut dyn Protocol, held: bool) {
+        let _ = (protocol, held);
+    }
+
     /// The state of a protocol that this factory has built; `None` if it cannot go on in another process now.
     fn save(&mut self, protocol: &mut dyn Protocol) -> Option<Vec<u8>>;
 

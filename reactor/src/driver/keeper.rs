@@ -12,6 +12,10 @@ pub(crate) trait Keeper {
     /// The connection has ended, and its protocol is gone.
     fn connection_ends(&self, _transport: &Transport) {}
     fn connection_lost(&self, reason: &CloseReason);
+    /// Has the protocol hand on no more input, or go on with that. An error is the message of a panic.
+    fn set_held(&self, _protocol: &mut dyn Protocol, _held: bool) -> Result<(), String> {
+        Ok(())
+    }
     /// The state of the protocol for another process; `None` if it cannot go on there. An error is the message of a panic.
     fn save(&self, _protocol: &mut dyn Protocol) -> Result<Option<Vec<u8>>, String> {
         Ok(None)

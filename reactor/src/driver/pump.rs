@@ -40,6 +40,14 @@ impl<S: Stream> Pump for Driver<S> {
         self.wire.stream.try_borrow().ok()?.descriptor()
     }
 
+    fn set_held(&self, held: bool) {
+        if let Ok(mut link) = self.link.try_borrow_mut() {
+            let _entered = self.span.as_ref().map(|span| span.enter());
+            link.set_held(held);
+        }
+        self.wake();
+    }
+
     fn rest(&self) -> Option<AtRest> {
         let mut link = self.link.try_borrow_mut().ok()?;
         let _entered = self.span.as_ref().map(|span| span.enter());
@@ -81,6 +89,15 @@ impl<S: Stream> Pump for Driver<S> {
 }
 
 impl StreamLoop {
+    fn set_held(&mut self, held: bool) {
+        let Self { phase: StreamPhase::Open(connection), keeper, .. } = self else { return };
+        let mut outcome = Ok(());
+        connection.hold(|protocol| outcome = keeper.set_held(protocol, held));
+        if let Err(message) = outcome {
+            connection.panicked(message);
+        }
+    }
+
     /// Stops moving bytes, if another process can go on with the connection.
     fn rest(&mut self, socket: impl FnOnce() -> Option<OwnedFd>) -> Option<AtRest> {
         let Self { phase: StreamPhase::Open(connection), io, keeper, .. } = self else { return None };

@@ -144,6 +144,14 @@ impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Factory for 
 /// A state has three parts: the policy's, what is unsent inside, and that of the protocol inside. Each of the first two
 /// begins with its length.
 impl<P: IntoPolicy, M: FnMut(Transport) -> P + 'static, F: Factory> Resumption for LayerFactory<M, F> {
+    fn set_held(&mut self, protocol: &mut dyn Protocol, held: bool) {
+        if let Some(layer) = (protocol as &mut dyn Any).downcast_mut::<PolicyLayer<P::Policy>>()
+            && let Some(resumption) = self.inside.resumption()
+        {
+            layer.nested.inside().hold(|protocol| resumption.set_held(protocol, held));
+        }
+    }
+
     fn save(&mut self, protocol: &mut dyn Protocol) -> Option<Vec<u8>> {
         let layer = (protocol as &mut dyn Any).downcast_mut::<PolicyLayer<P::Policy>>()?;
         let policy = layer.policy.state()?;

@@ -269,6 +269,10 @@ impl Keeper for Acceptor {
         self.options.linger
     }
 
+    fn set_held(&self, protocol: &mut dyn Protocol, held: bool) -> Result<(), String> {
+        self.factory.set_held(protocol, held)
+    }
+
     fn save(&self, protocol: &mut dyn Protocol) -> Result<Option<Vec<u8>>, String> {
         self.factory.save(protocol)
     }

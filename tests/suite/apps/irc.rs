@@ -1,5 +1,6 @@
 //! A running `irc-server`, and its clients.
 
+use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
@@ -41,6 +42,13 @@ pub(crate) fn command(folder: &TempDir) -> Command {
     let mut command = hearing_signals(binary("irc-server"));
     command.args(["--listen", "localhost:0", "--tls", "localhost:0", "--threads", "2"]).current_dir(folder.path());
     command
+}
+
+/// Settings without a limit of speed.
+pub(crate) fn unlimited(folder: &TempDir) -> String {
+    let path = folder.path().join("unlimited.toml");
+    fs::write(&path, "[flood]\ninterval = \"0s\"\n").unwrap();
+    path.display().to_string()
 }
 
 /// A client, line by line.

@@ -2,14 +2,14 @@
 
 use std::io::{Read, Write};
 use std::sync::{Arc, Barrier};
-use std::{fs, thread};
+use std::thread;
 
 use nix::sys::signal::Signal;
 use protocols::tls::Certificates;
 use rcgen::{CertificateParams, KeyPair};
-use tempfile::{TempDir, tempdir};
+use tempfile::tempdir;
 
-use crate::apps::irc::{IrcServer, plain, secure, user};
+use crate::apps::irc::{IrcServer, plain, secure, unlimited, user};
 use crate::apps::net;
 
 #[test]
@@ -142,50 +142,4 @@ fn what_is_no_irc_costs_it_nothing_but_the_connection() {
     let _ = garbage.write_all(b"\r\nQUIT\r\n");
     let _ = garbage.read_to_end(&mut Vec::new());
     user(server.plain, "ann").ask("PING still-here", "PONG");
-}
-
-/// Settings without a limit of speed.
-fn unlimited(folder: &TempDir) -> String {
-    let path = folder.path().join("unlimited.toml");
-    fs::write(&path, "[flood]\ninterval = \"0s\"\n").unwrap();
-    path.display().to_string()
-}
-
-#[test]
-fn clients_go_on_in_the_next_process_and_those_that_cannot_are_seen_to_leave() {
-    let folder = tempdir().unwrap();
-    let handover = folder.path().join("handover");
-    let options = ["--handover", handover.to_str().unwrap()];
-    let first = IrcServer::start(&folder, &options);
-    let (mut ann, mut bob) = (user(first.plain, "ann"), user(first.plain, "bob"));
-    let mut eve = secure(first.tls, &folder.path().join("irc-server.pem"), None);
-    eve.register("eve");
-    ann.ask("JOIN #lobby", " 366 ");
-    ann.ask("MODE #lobby +k sesame", "+k sesame");
-    ann.ask("TOPIC #lobby :old and new", " TOPIC ");
-    bob.ask("JOIN #lobby sesame", " 366 ");
-    eve.ask("JOIN #lobby sesame", " 366 ");
-    ann.until(":eve!");
-    bob.until(":eve!");
-
-    let second = IrcServer::start(&folder, &options);
-    assert_eq!(second.plain, first.plain);
-    eve.until("ERROR");
-    first.program.finish().with_code(0);
-    for client in [&mut ann, &mut bob] {
-        let left = client.until(" QUIT ");
-        assert!(left.starts_with(":eve!") && left.ends_with(":The server was restarted"), "{left}");
-    }
-    bob.send("PRIVMSG #lobby :still here");
-    assert!(ann.until(":still here").starts_with(":bob!"));
-    let names = bob.ask("NAMES #lobby", " 353 ");
-    let mut names: Vec<_> = names.rsplit_once(" :").unwrap().1.split(' ').collect();
-    names.sort_unstable();
-    assert_eq!(names, ["@ann", "bob"]);
-    assert!(bob.ask("TOPIC #lobby", " 332 ").ends_with(":old and new"));
-    assert!(bob.ask("MODE #lobby", " 324 ").ends_with("+ntk sesame"));
-    let mut other = plain(second.plain);
-    other.send("NICK ann");
-    other.until(" 433 ");
-    ann.ask("KICK #lobby bob", " KICK ");
 }

@@ -6,6 +6,7 @@ mod endpoints;
 mod installation;
 mod irc_clients;
 mod irc_server;
+mod irc_server_handover;
 mod irc_server_page;
 mod irc_server_settings;
 mod metrics;

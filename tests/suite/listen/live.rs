@@ -89,7 +89,7 @@ impl Resumable for Count {
     }
 }
 
-/// Answers lines with their number.
+/// Answers lines with their number. Those behind `stop` wait for another process, and those behind `ask` for another thread.
 struct Numbered {
     lines: Lines,
     number: u8,
@@ -97,8 +97,17 @@ struct Numbered {
 
 impl LineHandler for Numbered {
     fn line_received(&mut self, line: &[u8]) {
-        self.number += 1;
+        self.number = self.number.wrapping_add(1);
         self.lines.send_line([format!("{} ", self.number).as_bytes(), line].concat());
+        match line {
+            b"stop" => self.lines.pause_reading(),
+            b"ask" => {
+                self.lines.pause_reading();
+                let asked = self.lines.transport().reactor().defer_to_thread(|| ());
+                self.lines.defer(asked, |this: &mut Self, _| this.lines.resume_reading());
+            }
+            _ => {}
+        }
     }
 }
 
@@ -247,6 +256,39 @@ fn the_beginning_of_a_line_goes_along_through_policies() {
         assert_eq!(ask(&quiet, "hello\r\n"), "1 hello");
         drop((begun, quiet));
         tre.stop();
+    });
+}
+
+#[test]
+fn lines_that_wait_in_the_receiver_go_along_and_are_delivered_without_another_byte() {
+    in_time(|| {
+        let (_kept, folder, one) = offering("one");
+        let client = connect(one.lines);
+        assert_eq!(ask(&client, "stop\r\nsecond\r\nthird\r\nfour"), "1 stop");
+        let two = Server::replace("two", &folder, one);
+        assert_eq!((read_line(&client), read_line(&client)), ("2 second".into(), "3 third".into()));
+        assert_eq!(ask(&client, "th\r\n"), "4 fourth");
+        drop(client);
+        two.stop();
+    });
+}
+
+#[test]
+fn a_connection_that_always_waits_for_an_answer_goes_on_between_two() {
+    in_time(|| {
+        let (_kept, folder, mut server) = offering("one");
+        let mut asks = connect(server.lines);
+        let answers = connect(server.lines);
+        asks.write_all(&b"ask\r\n".repeat(2_000)).unwrap();
+        for number in 1..=2_000 {
+            assert_eq!(read_line(&asks), format!("{} ask", number % 256));
+            if number == 10 {
+                server = Server::replace("two", &folder, server);
+            }
+        }
+        assert_eq!(ask(&answers, "first\r\n"), "1 first");
+        drop((asks, answers));
+        server.stop();
     });
 }
 

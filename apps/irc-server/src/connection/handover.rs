@@ -50,6 +50,7 @@ impl Hub {
         if self.held().replace(true) {
             return;
         }
+        self.node().lock().goes_over = true;
         self.each_wire(Wire::pause);
         let hub = self.clone();
         self.reactor().call_later(GIVE_UP, move || hub.release());
@@ -57,6 +58,7 @@ impl Hub {
 
     fn release(&self) {
         self.held().set(false);
+        self.node().lock().goes_over = false;
         // Each may wait for something else, too.
         self.each_wire(|wire| wire.call_later(Duration::ZERO, |session: &mut Session| session.resume()));
     }

@@ -130,6 +130,16 @@ impl Hub {
         self.call_shared(session, |shared, now| question(&mut shared.server, now))
     }
 
+    /// The same, for what a client says. While connections go over to the next process, that is left out and not acknowledged:
+    /// some of those who should hear it may have gone.
+    pub(super) fn hear(&self, session: &mut Session, question: impl FnOnce(&mut Server, Timestamp)) {
+        self.call_shared(Some(session), |shared, now| {
+            if !shared.goes_over {
+                question(&mut shared.server, now);
+            }
+        });
+    }
+
     /// The same, for what concerns the cluster, if the node is part of one.
     pub(super) fn with_cluster(&self, question: impl FnOnce(&mut Cluster, &mut Server, Instant, Timestamp)) {
         let instant = self.0.reactor.now();

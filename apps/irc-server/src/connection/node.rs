@@ -35,6 +35,8 @@ struct Inner {
 pub(super) struct Shared {
     pub(super) server: Server,
     pub(super) cluster: Option<Cluster>,
+    /// Connections go over to the next process.
+    pub(super) goes_over: bool,
     threads: Vec<Option<UnboundedSender<Effect>>>,
     lines_sent: u64,
 }
@@ -76,7 +78,7 @@ impl Node {
         let server = Server::new(Arc::clone(&settings), now);
         let directory = Directory::new(store.clone(), settings.cluster.bus.is_some());
         Self(Arc::new(Inner {
-            shared: Mutex::new(Shared { server, cluster: None, threads: Vec::new(), lines_sent: 0 }),
+            shared: Mutex::new(Shared { server, cluster: None, goes_over: false, threads: Vec::new(), lines_sent: 0 }),
             settings: RwLock::new(settings),
             read_settings: Box::new(read_settings),
             store,

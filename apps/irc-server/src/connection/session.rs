@@ -59,14 +59,14 @@ impl Session {
         self.hub.node().count_line();
         if let Some(id) = self.id {
             let hub = self.hub.clone();
-            hub.call(Some(self), |server, now| server.received(now, id, message));
+            hub.hear(self, |server, now| server.received(now, id, message));
         }
     }
 
     pub(super) fn received_too_long(&mut self) {
         if let Some(id) = self.id {
             let hub = self.hub.clone();
-            hub.call(Some(self), |server, now| server.received_too_long(now, id));
+            hub.hear(self, |server, now| server.received_too_long(now, id));
         }
     }
 

@@ -145,14 +145,14 @@ fn a_connection_goes_on_in_another_process_wherever_it_is_cut() {
 }
 
 #[test]
-fn a_connection_that_has_something_to_deliver_stays_where_it_is() {
+fn what_is_left_to_deliver_goes_along_and_a_state_that_makes_no_sense_is_refused() {
     let session = |irc| Session { irc, last: Vec::new(), log: Log::default() };
     let mut factory = IrcReceiver::factory(session).resumable(move |irc, _| Some(session(irc)));
     let wire = StringTransport::connect(|_: Transport| Idle);
     let mut protocol = factory.build_protocol(wire.transport().clone()).expect("a session");
     protocol.data_received(b"PAUSE\r\nA\r\n");
     let resumption = factory.resumption().expect("it goes on");
-    assert!(resumption.save(&mut *protocol).is_none());
+    assert_eq!(resumption.save(&mut *protocol).as_deref(), Some(&b"\x02\0\0\0\x03A\r\nPAUSE"[..]));
     for broken in [&b""[..], b"\0", b"\0\0\0\0", b"\0\0\0\0\x05abc", b"\0\xff\xff\xff\xff"] {
         assert!(resumption.resume(wire.transport().clone(), broken).is_none(), "{broken:?}");
     }

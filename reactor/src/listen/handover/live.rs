@@ -16,7 +16,7 @@ pub(super) struct Rested {
     pub(super) not_now: Vec<u64>,
 }
 
-/// The connections of these ports that may be able to go on in another process.
+/// The connections of these ports that may be able to go on in another process. They are [held](hold).
 pub(super) fn candidates(reactor: &Reactor, keys: &[PortKey]) -> Vec<u64> {
     let ports = keys.iter().filter_map(|key| reactor.0.shared_ports.port(key));
     let connections = ports.flat_map(|port| port.resumable_connections());
@@ -24,7 +24,18 @@ pub(super) fn candidates(reactor: &Reactor, keys: &[PortKey]) -> Vec<u64> {
         reactor.0.roster.add_remote(&transport);
         transport.0.id
     });
-    numbered.collect()
+    let ids: Vec<_> = numbered.collect();
+    hold(reactor, &ids, true);
+    ids
+}
+
+/// Has these connections hand on no more input to their protocols, or go on with that.
+pub(super) fn hold(reactor: &Reactor, ids: &[u64], held: bool) {
+    for &id in ids {
+        if let Some(mover) = reactor.0.roster.remote(id, 0).and_then(|transport| transport.0.mover()) {
+            mover.set_held(held);
+        }
+    }
 }
 
 /// Lets these connections rest, as far as they can.

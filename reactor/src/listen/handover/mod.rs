@@ -56,7 +56,7 @@ use crate::util::escaped::escaped_path;
 /// |---|---|
 /// | listening sockets, and the datagrams and clients that wait in them | the sockets themselves; those that the process was started with (`fd:`, `systemd:`) and adopted ones stay |
 /// | connections whose factory can [resume](crate::connection::Resumable) them, on TCP and UNIX sockets | with what was received and not processed, and what was written and not sent |
-/// | other connections: of other protocols, inside layers that cannot go on (TLS, web sockets, PROXY headers), closing, half closed, with deferred calls | stay, and finish in the old process ([`Transport::on_drain`](crate::Transport::on_drain)) while it stops |
+/// | other connections: of other protocols, inside layers that cannot go on (TLS, web sockets, PROXY headers), closing, half closed, with deferred calls that take longer than half a second | stay, and finish in the old process ([`Transport::on_drain`](crate::Transport::on_drain)) while it stops |
 /// | connections that this process made, pipes, child processes | stay, likewise |
 ///
 /// # When something fails

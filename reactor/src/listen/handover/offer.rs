@@ -164,27 +164,44 @@ impl Offer {
     /// Hands over the connections that can go on, and waits until the other process has all that it accepts.
     async fn hand_over_connections(&self, line: &mut Line, offered: &[(PortKey, PortSocket)]) -> io::Result<()> {
         let names: Arc<Vec<PortKey>> = Arc::new(offered.iter().map(|(key, _)| key.clone()).collect());
-        let mut handed = 0;
-        let mut next_id = 0;
+        // All before the first goes: protocols on one thread may speak to those on another.
+        let mut held = Vec::new();
         for member in self.reactor.members() {
             let keys = Arc::clone(&names);
-            let Some(ids) = member.remote.ask(move |reactor| live::candidates(reactor, &keys)).await else { continue };
+            let ids = member.remote.ask(move |reactor| live::candidates(reactor, &keys)).await;
+            held.extend(ids.map(|ids| (member, ids)));
+        }
+        let outcome = self.hand_over_held(line, &held).await;
+        for (member, ids) in held {
+            // Those that have gone are not found.
+            member.remote.ask(move |reactor| live::hold(reactor, &ids, false)).await;
+        }
+        outcome
+    }
+
+    async fn hand_over_held(&self, line: &mut Line, held: &[(Member, Vec<u64>)]) -> io::Result<()> {
+        let mut handed = 0;
+        let mut next_id = 0;
+        let until = self.reactor.now() + WAIT_FOR_CALLS;
+        for (member, ids) in held {
             // Some are not able to at one moment and are at the next.
-            let mut left = ids;
-            for _ in 0..ROUNDS {
+            let mut left = ids.clone();
+            let mut pause = FIRST_PAUSE;
+            loop {
                 let mut not_now = Vec::new();
                 for some in left.chunks(AT_ONCE) {
-                    let batch = Batch { member: &member, next_id, connections: Vec::new() };
+                    let batch = Batch { member, next_id, connections: Vec::new() };
                     let (gone, later) = batch.hand_over(self, line, some.to_vec()).await?;
                     handed += gone;
                     not_now.extend(later);
                     next_id += u32::try_from(AT_ONCE).unwrap_or(u32::MAX);
                 }
                 left = not_now;
-                if left.is_empty() {
+                if left.is_empty() || self.reactor.now() + pause > until {
                     break;
                 }
-                self.reactor.sleep(BETWEEN_ROUNDS).await;
+                self.reactor.sleep(pause).await;
+                pause *= 2;
             }
         }
         self.time_out(line.tell(&Message::NoMore)).await?;
@@ -344,9 +361,10 @@ fn left_early() -> io::Error {
 /// How long the other process may take for each step.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How often a connection that cannot go on at the moment is asked again, and after how long.
-const ROUNDS: usize = 4;
-const BETWEEN_ROUNDS: Duration = Duration::from_millis(10);
+/// How long connections that cannot go on at the moment, most often because of deferred calls, are asked again.
+const WAIT_FOR_CALLS: Duration = Duration::from_millis(500);
+/// The pause before they are asked for the second time. It doubles.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
 
 /// The wait before accepting again after an error.
 const PAUSE: Duration = Duration::from_millis(200);

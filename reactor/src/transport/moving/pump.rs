@@ -19,6 +19,8 @@ pub(crate) trait Pump {
     fn socket(&self) -> Option<io::Result<OwnedFd>> {
         None
     }
+    /// Has the protocol hand on no more input, since another process is to go on with the connection, or go on with that.
+    fn set_held(&self, _held: bool) {}
     /// Lets nothing happen to the connection until [`go`](Self::go) or [`release`](Self::release), and returns what another
     /// process needs to go on with it; `None` if none can at this moment.
     fn rest(&self) -> Option<AtRest> {
