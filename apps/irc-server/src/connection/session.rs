@@ -5,6 +5,7 @@ use protocols::auth::SaslExchange;
 use protocols::irc::{Irc, IrcHandler, Message, ParseError};
 use protocols::tls::TlsInfo;
 use reactor::{Address, CloseReason, Transport};
+use tokio::task::yield_now;
 
 use crate::connection::hub::Hub;
 use crate::connection::wire::Wire;
@@ -17,9 +18,13 @@ pub struct Session {
     hub: Hub,
     wire: Wire,
     id: Option<ClientId>,
-    /// Why no line is delivered now: it waits for an answer, or has sent too fast, or both.
+    /// Why no line is delivered now: it waits for an answer, has sent too fast, lets the others have their turn, or several of
+    /// these.
     waits: bool,
     slowed: bool,
+    yields: bool,
+    /// Lines since it has let the others have their turn.
+    lines: u32,
     /// A login by SASL that has begun.
     exchange: Option<SaslExchange>,
 }
@@ -31,7 +36,7 @@ impl Session {
     }
 
     pub(super) fn over(hub: &Hub, wire: Wire) -> Self {
-        Self { hub: hub.clone(), wire, id: None, waits: false, slowed: false, exchange: None }
+        Self { hub: hub.clone(), wire, id: None, waits: false, slowed: false, yields: false, lines: 0, exchange: None }
     }
 
     /// The connection is made.
@@ -60,13 +65,31 @@ impl Session {
         if let Some(id) = self.id {
             let hub = self.hub.clone();
             hub.hear(self, |server, now| server.received(now, id, message));
+            self.take_turns();
         }
+    }
+
+    /// Lets the others have their turn now and then. A connection is read by up to 512 KiB in a turn of its own, which would
+    /// be ten thousand lines.
+    fn take_turns(&mut self) {
+        self.lines += 1;
+        if self.lines < LINES_IN_A_TURN {
+            return;
+        }
+        self.lines = 0;
+        self.yields = true;
+        self.wire.pause();
+        self.wire.defer(yield_now(), |this: &mut Self, ()| {
+            this.yields = false;
+            this.resume();
+        });
     }
 
     pub(super) fn received_too_long(&mut self) {
         if let Some(id) = self.id {
             let hub = self.hub.clone();
             hub.hear(self, |server, now| server.received_too_long(now, id));
+            self.take_turns();
         }
     }
 
@@ -131,7 +154,7 @@ impl Session {
 
     /// Lines are delivered, unless something speaks against it.
     pub(super) fn resume(&self) {
-        if !self.waits && !self.slowed && !self.hub.is_held() {
+        if !self.waits && !self.slowed && !self.yields && !self.hub.is_held() {
             self.wire.resume();
         }
     }
@@ -182,3 +205,6 @@ pub(super) fn peer_of(transport: &Transport) -> Peer {
     // Nobody listens to what does not leave the machine.
     Peer { address, secure: tls.is_some() || address.is_none(), fingerprint }
 }
+
+/// Some tens of microseconds, and far more lines than people send at once.
+const LINES_IN_A_TURN: u32 = 32;

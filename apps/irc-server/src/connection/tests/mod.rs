@@ -2,6 +2,7 @@
 
 mod accounts;
 mod conversations;
+mod turns;
 
 use std::cell::RefCell;
 use std::rc::Rc;
