@@ -74,7 +74,7 @@ impl Server {
     /// A client has gone over to the next process: nobody here is told.
     pub fn forget(&mut self, now: Timestamp, id: ClientId) {
         if let Some(uid) = self.client_mut(id).and_then(|client| client.user.take())
-            && let Some(user) = self.users.remove(&uid)
+            && let Some(user) = self.take_out_user(uid)
         {
             for channel in &user.channels {
                 self.take_out(uid, channel);
@@ -117,8 +117,7 @@ impl Server {
         self.nicks.insert(key(&about.nick), uid);
         let user =
             User { about, channels: Vec::new(), client: Some(id), active: carried.active, invited: carried.invited };
-        self.users.insert(uid, user);
-        self.most_users = self.most_users.max(self.users.len());
+        self.add_user(user);
         // Those who are here already know what is set.
         let told = self.effects.len();
         for channel in channels {

@@ -29,6 +29,7 @@ use serde::{Deserialize, Serialize};
 use slab::Slab;
 
 use crate::server::commands::whowas::Past;
+use crate::server::tables::census::Census;
 use crate::server::tables::channel::Channel;
 use crate::server::tables::client::Client;
 use crate::server::tables::user::User;
@@ -63,6 +64,7 @@ pub struct Server {
     clients: Slab<Client>,
     addresses: HashMap<IpAddr, usize>,
     users: BTreeMap<Uid, User>,
+    census: Census,
     nicks: HashMap<Key, Uid>,
     /// Users of other nodes whose nick another has, until their node gives them another.
     nameless: BTreeSet<Uid>,
@@ -114,6 +116,7 @@ impl Server {
             clients: Slab::new(),
             addresses: HashMap::new(),
             users: BTreeMap::new(),
+            census: Census::default(),
             nicks: HashMap::new(),
             nameless: BTreeSet::new(),
             channels: BTreeMap::new(),

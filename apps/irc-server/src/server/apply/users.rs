@@ -13,6 +13,20 @@ use crate::server::values::timestamp::Timestamp;
 use super::Builder;
 
 impl Server {
+    /// Puts a user into the table.
+    pub(in crate::server) fn add_user(&mut self, user: User) {
+        self.census.add(&user);
+        self.users.insert(user.uid(), user);
+        self.most_users = self.most_users.max(self.users.len());
+    }
+
+    /// Takes a user out of it.
+    pub(in crate::server) fn take_out_user(&mut self, user: Uid) -> Option<User> {
+        let gone = self.users.remove(&user)?;
+        self.census.take_out(&gone);
+        Some(gone)
+    }
+
     pub(in crate::server) fn apply_connected(&mut self, introduction: &Introduction) {
         let user = introduction.user;
         if self.users.contains_key(&user) {
@@ -22,8 +36,7 @@ impl Server {
         let client = self.current.filter(|_| user.node == self.node);
         let about = introduction.clone();
         let active = self.now;
-        self.users.insert(user, User { about, channels: Vec::new(), client, active, invited: Vec::new() });
-        self.most_users = self.most_users.max(self.users.len());
+        self.add_user(User { about, channels: Vec::new(), client, active, invited: Vec::new() });
         self.claim_nick(user);
         self.tell_watchers(&introduction.nick, true);
     }
@@ -31,7 +44,7 @@ impl Server {
     pub(in crate::server) fn apply_quit(&mut self, user: Uid, reason: &Name) {
         let line = self.line_of(user, "QUIT", |line| line.trailing(reason));
         let clients = self.clients_that_see(user);
-        let Some(gone) = self.users.remove(&user) else { return };
+        let Some(gone) = self.take_out_user(user) else { return };
         let of_gone = gone.client;
         let clients: Vec<_> = clients.into_iter().filter(|&client| Some(client) != of_gone).collect();
         if let Some(line) = line {
@@ -116,7 +129,9 @@ impl Server {
 
     pub(in crate::server) fn apply_user_modes(&mut self, user: Uid, modes: UserModes) {
         if let Some(user) = self.users.get_mut(&user) {
+            self.census.take_out(user);
             user.about.modes = modes;
+            self.census.add(user);
         }
     }
 

@@ -182,6 +182,9 @@ fn those_that_send_too_fast_are_slowed_down() {
 impl crate::server::Server {
     /// Whether the tables agree: who is where, and who is called what.
     pub(super) fn check_tables(&self) {
+        let mut census = crate::server::tables::census::Census::default();
+        self.users.values().for_each(|user| census.add(user));
+        assert_eq!(self.census, census);
         for (nick, uid) in &self.nicks {
             assert_eq!(*nick, crate::server::key(&self.users[uid].about.nick));
         }

@@ -5,6 +5,7 @@ use protocols::irc::{Message, MessageBuilder, numeric};
 use crate::server::Server;
 use crate::server::apply::channels::MODES_IN_A_LINE;
 use crate::server::commands::Caller;
+use crate::server::tables::census::Census;
 use crate::server::tables::user::UserModes;
 use crate::server::values::ids::ClientId;
 use crate::server::values::modes::{FLAGS, LISTS, STATUSES};
@@ -95,15 +96,10 @@ impl Server {
     }
 
     pub(in crate::server::commands) fn lusers(&mut self, id: ClientId) {
-        let (mut invisible, mut operators, mut local) = (0, 0, 0);
-        // Each client that registers asks for this: once over all users is enough.
-        for user in self.users.values() {
-            invisible += usize::from(user.is(UserModes::INVISIBLE));
-            operators += usize::from(user.is(UserModes::OPERATOR));
-            local += usize::from(user.client.is_some());
-        }
+        let Census { invisible, operators, local } = self.census;
         let (users, channels, most) = (self.users.len(), self.channels.len(), self.most_users);
-        let unknown = self.clients.iter().filter(|(_, client)| client.user.is_none() && !client.closing).count();
+        // Those that have left, and whose connection ends, are among them.
+        let unknown = self.clients.len().saturating_sub(local);
         let servers = self.servers().len();
         self.numeric(id, numeric::RPL_LUSERCLIENT, |line| {
             let visible = users - invisible;
