@@ -28,7 +28,6 @@ mod live_handover;
 mod load;
 mod logins;
 mod many;
-mod processor;
 mod serve;
 mod slow_readers;
 mod soak;
@@ -78,7 +77,7 @@ fn measure_all(arguments: &[String]) -> io::Result<bool> {
         return Err(io::Error::other(format!("there is no measurement called {unknown}; there are: {names}")));
     }
     rig::open_files();
-    processor::stay_on(1);
+    rig::stay_on_processor(1);
     let mut all_well = true;
     for check in CHECKS {
         let named = arguments.iter().find(|name| name.split('=').next() == Some(check.name));

@@ -24,7 +24,7 @@ use rig::echo::{DatagramEcho, Echo};
 use rig::faulty::{Faulty, Tally};
 use rig::ready_made::factory;
 
-use crate::{framed, live_handover, logins, processor, soak, spread, tls};
+use crate::{framed, live_handover, logins, soak, spread, tls};
 
 pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
     let option = |name: &str| options.iter().find_map(|option| option.strip_prefix(name)?.strip_prefix('='));
@@ -40,7 +40,7 @@ pub(crate) fn serve(kind: &str, options: &[String]) -> io::Result<()> {
         fail_allocation(nth);
     }
     if let Some(number) = number("cpu") {
-        processor::stay_on(number as usize);
+        rig::stay_on_processor(number as usize);
     }
     let path = || option("path").ok_or_else(|| io::Error::other("path=PATH is missing"));
     let address = option("address").unwrap_or("127.0.0.1:0");
