@@ -94,6 +94,11 @@ impl OpenBucket {
         self.store.stream.cached_info().created.unix_timestamp_nanos()
     }
 
+    /// The revision of the last change, when it was opened.
+    pub fn last_revision(&self) -> u64 {
+        self.store.stream.cached_info().state.last_sequence
+    }
+
     /// Whether this bucket is still there: not deleted, nor made again.
     ///
     /// # Errors

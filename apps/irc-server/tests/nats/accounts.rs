@@ -226,6 +226,29 @@ fn a_bucket_that_was_deleted_is_filled_again() {
 }
 
 #[test]
+fn a_bucket_that_has_lost_its_last_changes_gets_the_accounts_back() {
+    let Some((mut nats, one, two)) = two_nodes() else { return };
+    one.owner("ann", "sesame-open");
+    two.until_account("ann", true);
+    let before = tempfile::tempdir().expect("there is room for a folder");
+    nats.kill();
+    nats.back_up(before.path());
+    nats.start_again();
+    let mut eve = one.user("eve");
+    eve.ask_until("REGISTER * * sesame-open", "REGISTER ", "REGISTER SUCCESS");
+    eve.ask("NICK eve_", " NICK ");
+    two.until_account("eve", true);
+    nats.kill();
+    nats.restore(before.path());
+    nats.start_again();
+    let three = Node::start(&nats.url(), "three");
+    for node in [&one, &two, &three] {
+        node.until_account("eve", true);
+        assert!(node.logs_in("ann", "sesame-open") && node.logs_in("eve", "sesame-open"));
+    }
+}
+
+#[test]
 fn nodes_that_join_bring_their_accounts_and_the_first_of_a_name_stays() {
     let Some(nats) = Server::start(&[]) else { return };
     let [mut one, mut two] = ["one", "two"].map(|name| Node::start_with(name, None, &[]));

@@ -60,9 +60,26 @@ impl Server {
         (self.child, _) = run(self.folder.path(), self.port, &self.arguments);
     }
 
+    /// Copies its files to another folder; it must have been killed.
+    pub(crate) fn back_up(&self, to: &Path) {
+        copy(&self.folder.path().join("jetstream"), &to.join("jetstream"));
+    }
+
+    /// Has the files that were copied, in place of its own; it must have been killed.
+    pub(crate) fn restore(&self, from: &Path) {
+        let files = self.folder.path().join("jetstream");
+        std::fs::remove_dir_all(&files).expect("they are there");
+        copy(&from.join("jetstream"), &files);
+    }
+
     fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).expect("it runs");
     }
+}
+
+fn copy(from: &Path, to: &Path) {
+    let copied = Command::new("cp").arg("-r").args([from, to]).status();
+    assert!(copied.is_ok_and(|status| status.success()), "{} is copied", from.display());
 }
 
 impl Drop for Server {

@@ -33,7 +33,7 @@ const REMEMBERED: u64 = 3_600_000;
 type Failure = Box<dyn Error + Send + Sync>;
 
 /// Has the store follow the bucket, for ever. Whenever it has connected it takes over all that the bucket has; a bucket that it does
-/// not know is first offered what this node has.
+/// not know, or that has lost changes, is first offered what this node has.
 pub(in crate::connection) async fn follow(hub: Hub, bucket: Bucket) {
     let directory = hub.node().directory().clone();
     let Some(network) = directory.network.clone() else { return };
@@ -69,7 +69,13 @@ enum Event {
 impl Follower<'_> {
     async fn follow(mut self, bucket: &Bucket, failures: &mut u64) -> Result<Infallible, Failure> {
         let bucket = bucket.open().await?;
-        if self.directory.store.known_network().await? != Some(identity(&bucket)) {
+        let is_known = self.directory.store.known_network().await? == Some(identity(&bucket));
+        // After a power cut NATS may lack the last changes, which this node has.
+        let has_lost = bucket.last_revision() < *self.network.followed.borrow();
+        if is_known && has_lost {
+            tracing::warn!("the bucket of accounts has lost its last changes: it gets back the accounts of this node");
+        }
+        if !is_known || has_lost {
             self.offer_all(&bucket).await?;
         }
         let mut watch = bucket.watch().await?;
@@ -103,7 +109,7 @@ impl Follower<'_> {
         }
     }
 
-    /// Offers accounts and bans of this node to a bucket that it has not known. What the bucket has stays.
+    /// Offers accounts and bans of this node to a bucket that may not have them. What the bucket has stays.
     async fn offer_all(&self, bucket: &OpenBucket) -> Result<(), Failure> {
         let store = &self.directory.store;
         let accounts = store.accounts().await?;

@@ -112,11 +112,10 @@ pub(super) fn go_on(server: &mut Server, id: ClientId, waiting: Waiting, answer:
 }
 
 impl Server {
-    /// The account that somebody has logged in to, unless it has gone meanwhile.
+    /// The account that somebody has logged in to, unless it is not there: it was removed meanwhile.
     fn if_there(&self, login: Result<Name, LoginFailure>) -> Result<Name, LoginFailure> {
-        login.and_then(
-            |account| if self.accounts.contains(&key(&account)) { Ok(account) } else { Err(LoginFailure::Refused) },
-        )
+        let account = login?;
+        if self.accounts.contains(&key(&account)) { Ok(account) } else { Err(LoginFailure::Unavailable) }
     }
 
     /// Has something answered for a client, which waits.

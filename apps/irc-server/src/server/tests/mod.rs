@@ -2,6 +2,7 @@
 
 mod carried;
 mod channels;
+mod directory;
 mod hostile;
 mod labels;
 mod nodes;
