@@ -54,7 +54,8 @@ impl Bucket {
     /// The bucket of the bus's network for accounts and bans, on this many servers of a cluster of NATS.
     pub fn new(nats: &Nats, replicas: usize) -> Self {
         let name = format!("irc-{}-accounts", nats.network());
-        // As a bucket is to be, by the letter: the client makes none at servers before 2.11, whose account it cannot read.
+        // By the letter, since the client makes no bucket at servers that do not tell all of an account that it wants to know (2.9).
+        // What is read is the leader's: copies may be behind, and who goes by them would take a change for made, or for lost.
         let config = Config {
             name: format!("KV_{name}"),
             description: Some("accounts and bans of the IRC network".to_owned()),
@@ -64,7 +65,6 @@ impl Bucket {
             discard: DiscardPolicy::New,
             allow_rollup: true,
             deny_delete: true,
-            allow_direct: true,
             ..Config::default()
         };
         Self { context: jetstream::new(nats.client().clone()), name, config, connections: nats.connections() }
@@ -110,7 +110,7 @@ impl OpenBucket {
         Ok(info.created.unix_timestamp_nanos() == self.created())
     }
 
-    /// What a key has. In a cluster of NATS it may be what it had a moment ago.
+    /// What a key has.
     ///
     /// # Errors
     ///

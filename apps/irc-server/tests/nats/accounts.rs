@@ -22,7 +22,7 @@ fn two_nodes() -> Option<(Server, Node, Node)> {
 #[test]
 fn of_two_who_register_a_name_at_the_same_time_one_has_it_and_both_nodes_know() {
     let Some((_nats, one, two)) = two_nodes() else { return };
-    for number in 0..20 {
+    for number in 0..5 {
         let name = format!("ann{number}");
         let register = |node: &Node, password: &str| {
             let mut client = node.connect();

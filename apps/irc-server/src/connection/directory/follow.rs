@@ -235,7 +235,9 @@ async fn offer(bucket: &OpenBucket, account: &Account) -> Result<(), Failure> {
         let is_same = matches!(there, Reading::Fact(Fact::Account(there)) if there.created == account.created);
         if !is_same {
             let name = escaped(&account.name);
-            tracing::warn!("the account \"{name}\" of this node is dropped: in the network that name is another's");
+            tracing::warn!(
+                "the account \"{name}\" of this node is dropped: in the network that name is another's, or was dropped"
+            );
         }
     }
     Ok(())

@@ -155,7 +155,7 @@ impl Directory {
             match self.replace(hub, Some(known), new).await? {
                 Outcome::Made => return Ok(true),
                 Outcome::Claimed => return Ok(false),
-                Outcome::Changed => {}
+                Outcome::Changed => hub.reactor().sleep(PAUSE).await,
             }
         }
         Err(StoreError::of_network("others change the account all the time"))
@@ -193,7 +193,7 @@ impl Network {
                         self.followed_to(revision).await;
                         return outcome;
                     }
-                    // Somebody was faster, or a server of NATS is behind.
+                    // Somebody was faster.
                     Ok(None) => {}
                     // It may be made all the same: what is there tells.
                     Err(error) => last = error.into(),
