@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::cluster::NodeName;
 use crate::cluster::bus::{BusEvent, Topic};
-use crate::cluster::link::{Delivery, Link, Options, Output, Owner, Stats};
+use crate::cluster::link::{Delivery, Link, Options, Output, Owner, Replaced, Stats};
 use crate::cluster::payload::{decode, encode};
 use crate::server::{Event, NodeId, Registers, Server, Snapshot, Timestamp};
 
@@ -22,7 +22,6 @@ pub struct Membership {
     /// Two names with one number are refused: users are known by the number.
     names: BTreeMap<NodeId, NodeName>,
     messages: Vec<(Topic, Bytes)>,
-    is_replaced: bool,
     has_warned: bool,
 }
 
@@ -30,7 +29,7 @@ impl Membership {
     /// A node that nobody has heard of yet.
     pub fn new(options: Options, now: Instant) -> Self {
         let names = [(id_of(&options.node), options.node.clone())].into();
-        Self { link: Link::new(options, now), names, messages: Vec::new(), is_replaced: false, has_warned: false }
+        Self { link: Link::new(options, now), names, messages: Vec::new(), has_warned: false }
     }
 
     /// Tells other nodes what has happened on this one.
@@ -67,9 +66,14 @@ impl Membership {
         self.messages.drain(..)
     }
 
-    /// Whether another process has this node's name, and was started later: this one should end, since nobody listens to it.
-    pub fn is_replaced(&self) -> bool {
-        self.is_replaced
+    /// The process that has this node's name and was started later, if there is one. Nobody listens to this one while it is there.
+    pub fn replaced(&self) -> Option<Replaced> {
+        self.link.replaced()
+    }
+
+    /// This node is there again, in a new life, with a larger epoch than that process.
+    pub fn come_back(&mut self, epoch: u64, now: Instant) {
+        self.link.come_back(epoch, now);
     }
 
     /// The other nodes that were heard of, and whether they are up.
@@ -105,7 +109,8 @@ impl Membership {
                         server.merge(time, &registers);
                     }
                 }
-                Delivery::Replaced => self.is_replaced = true,
+                // `replaced` says so.
+                Delivery::Replaced => {}
             }
         }
     }

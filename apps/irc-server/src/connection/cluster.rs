@@ -2,13 +2,15 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use futures_util::future::{AbortHandle, abortable};
+use futures_util::future::{AbortHandle, Either, abortable, select};
 use reactor::service::{Service, ServiceError, TimerService};
+use tokio::sync::Notify;
 
 use crate::cluster::bus::{BusEvent, Nats};
 use crate::cluster::{Bucket, Bus as _, Log, LogLimits, Membership, NodeName, Options};
@@ -19,6 +21,13 @@ use crate::server::{Event, Server, Timestamp};
 
 /// How often it looks for nodes that are silent: more often than nodes say that they are not.
 const TICK: Duration = Duration::from_millis(500);
+/// How long a start waits until accounts and bans are those of the network: what has changed while the node was down holds for
+/// the first client, too. Without NATS it goes on with what it has.
+const CATCH_UP: Duration = Duration::from_secs(5);
+/// If a process with this node's name is silent for this long, this one is the node again.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Longer than both are there while one hands over to the other.
+const MOST_TOGETHER: Duration = Duration::from_secs(30);
 /// How long the end may take to tell others of it.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -32,10 +41,12 @@ pub(super) struct Cluster {
 
 impl Cluster {
     fn heard(&mut self, now: Instant, time: Timestamp, event: BusEvent, server: &mut Server) {
-        let was_replaced = self.membership.is_replaced();
+        let was_replaced = self.membership.replaced().is_some();
         self.membership.heard(now, time, event, server);
-        if self.membership.is_replaced() && !was_replaced {
-            tracing::error!("another process is this node of the cluster now; what happens here is told to nobody");
+        if self.membership.replaced().is_some() && !was_replaced {
+            tracing::warn!(
+                "another process is this node of the cluster now: what happens here is told to no other node"
+            );
         }
     }
 
@@ -61,17 +72,32 @@ pub struct ClusterService {
     hub: Hub,
     ticks: TimerService,
     tasks: RefCell<Vec<AbortHandle>>,
+    /// Another process has the node's name, and stays.
+    is_doubled: Rc<Notify>,
 }
 
 impl ClusterService {
     /// That of the node of this hub.
     #[must_use]
     pub fn new(hub: &Hub) -> Rc<Self> {
-        let ticking = hub.clone();
-        let tick =
-            move |_tick| ticking.with_cluster(|cluster, server, now, time| cluster.membership.tick(now, time, server));
+        let is_doubled = Rc::new(Notify::new());
+        let (ticking, doubled) = (hub.clone(), Rc::clone(&is_doubled));
+        let tick = move |_tick| {
+            let mut replaced = None;
+            ticking.with_cluster(|cluster, server, now, time| {
+                cluster.membership.tick(now, time, server);
+                replaced = cluster.membership.replaced().map(|replaced| (replaced, now));
+            });
+            match replaced {
+                Some((other, now)) if other.heard.is_none_or(|heard| now - heard >= SILENCE) => {
+                    ticking.come_back(other.epoch);
+                }
+                Some((other, now)) if now - other.since >= MOST_TOGETHER => doubled.notify_one(),
+                _ => {}
+            }
+        };
         let ticks = TimerService::new(hub.reactor(), "silent nodes", TICK, tick);
-        Rc::new(Self { hub: hub.clone(), ticks, tasks: RefCell::default() })
+        Rc::new(Self { hub: hub.clone(), ticks, tasks: RefCell::default(), is_doubled })
     }
 
     async fn join(&self, urls: &str) -> Result<(), ServiceError> {
@@ -84,10 +110,14 @@ impl ClusterService {
         let (bytes, replicas) = (settings.cluster.log_bytes, settings.cluster.replicas);
         let log = Log::new(&bus, LogLimits { age: settings.history.age, bytes, replicas });
         let (writer, writing) = LogWriter::new(log.clone());
-        let membership = Membership::new(Options::new(name, epoch), reactor.now());
         self.spawn(writing);
         self.spawn(read(log, node.store().clone()));
         self.spawn(follow(hub.clone(), Bucket::new(&bus, replicas)));
+        if reactor.time_out(CATCH_UP, node.directory().followed()).await.is_err() {
+            tracing::warn!("accounts and bans may be those of an earlier day: NATS has not said what they are now");
+        }
+        // Only now: the process that this one takes over from is silent from here on.
+        let membership = Membership::new(Options::new(name, epoch), reactor.now());
         self.spawn(listen(hub.clone(), Arc::clone(&bus)));
         hub.node().lock().cluster = Some(Cluster { membership, bus, log: writer });
         Ok(())
@@ -99,6 +129,25 @@ impl ClusterService {
         self.hub.reactor().spawn(async move {
             // Aborted when the service stops.
             let _ = task.await;
+        });
+    }
+}
+
+impl Hub {
+    /// The process that was this node for a while, with this epoch, has gone.
+    fn come_back(&self, epoch: u64) {
+        let hub = self.clone();
+        self.reactor().spawn(async move {
+            let later = Timestamp(hub.now().0.max(epoch + 1));
+            match hub.node().store().next_epoch(later).await {
+                Ok(epoch) => hub.with_cluster(|cluster, _, now, _| {
+                    if cluster.membership.replaced().is_some_and(|replaced| replaced.epoch < epoch) {
+                        tracing::warn!("the other process has gone: this one is the node again");
+                        cluster.membership.come_back(epoch, now);
+                    }
+                }),
+                Err(error) => tracing::error!(%error, "the node cannot take part in the cluster again"),
+            }
         });
     }
 }
@@ -140,6 +189,12 @@ impl Service for ClusterService {
     }
 
     async fn failed(&self) -> ServiceError {
-        self.ticks.failed().await
+        match select(self.ticks.failed(), pin!(self.is_doubled.notified())).await {
+            Either::Left((error, _)) => error,
+            Either::Right(_) => {
+                let name = &self.hub.node().settings().server_name;
+                format!("another process is the node {name}, too: give each its own `name` in [server]").into()
+            }
+        }
     }
 }

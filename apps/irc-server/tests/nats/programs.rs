@@ -60,3 +60,20 @@ fn nodes_that_are_stopped_or_killed_lose_double_and_reorder_nothing_that_was_ack
         }
     }
 }
+
+#[test]
+fn a_node_whose_name_another_process_had_for_a_while_is_there_again_when_that_has_gone() {
+    let Some(nats) = Server::start(&[]) else { return };
+    let [one, two] = ["one", "two"].map(|name| Node::start(&nats.url(), name));
+    let mut ann = one.member("ann", &[]);
+    let mut bob = two.member("bob", &["ann"]);
+    ann.wait_for(&["bob"]);
+    let double = Node::start(&nats.url(), "two");
+    assert!(ann.line(" QUIT ").starts_with(":bob!"));
+    double.signal(Signal::SIGTERM);
+    assert!(ann.line(" JOIN ").starts_with(":bob!"));
+    bob.say("bob", 0..1);
+    assert!(ann.line(" PRIVMSG ").starts_with(":bob!"));
+    ann.say("ann", 0..1);
+    assert!(bob.line(":ann 0.").starts_with(":ann!"));
+}

@@ -16,7 +16,7 @@ use crate::cluster::NodeName;
 use crate::cluster::bus::{BusEvent, Topic};
 use crate::cluster::envelope::{Body, Envelope, EnvelopeError};
 
-pub use delivery::{Delivery, Output, Owner, Stats};
+pub use delivery::{Delivery, Output, Owner, Replaced, Stats};
 pub use options::Options;
 use peer::{Peer, Progress, Want};
 use sent::Sent;
@@ -86,7 +86,7 @@ pub struct Link {
     /// Snapshots that were made.
     snapshots: u64,
     has_left: bool,
-    is_replaced: bool,
+    replaced: Option<Replaced>,
     has_warned: bool,
     stats: Stats,
 }
@@ -104,7 +104,7 @@ impl Link {
             heartbeat_due: now,
             snapshots: 0,
             has_left: false,
-            is_replaced: false,
+            replaced: None,
             has_warned: false,
             stats: Stats::default(),
         }
@@ -172,6 +172,20 @@ impl Link {
         self.has_left = true;
     }
 
+    /// The process that others take for this node, if there is one.
+    pub fn replaced(&self) -> Option<Replaced> {
+        self.replaced
+    }
+
+    /// This node is there again, in a new life: after another process that had its name.
+    pub fn come_back(&mut self, epoch: u64, now: Instant) {
+        self.options.epoch = epoch;
+        self.sent = Sent::new(self.options.kept_events, self.options.kept_bytes);
+        self.replaced = None;
+        self.has_left = false;
+        self.heartbeat_due = now;
+    }
+
     /// What is to be done, in this order. What is not taken stays.
     pub fn outputs(&mut self) -> impl Iterator<Item = Output> {
         std::iter::from_fn(|| self.outputs.pop_front())
@@ -194,17 +208,27 @@ impl Link {
             Err(error) => return self.refuse(&error),
         };
         if node == self.options.node {
-            if epoch > self.options.epoch && !self.is_replaced {
-                self.is_replaced = true;
-                self.has_left = true;
-                self.outputs.push_back(Output::Deliver(Delivery::Replaced));
-            }
-            return;
+            return self.heard_namesake(now, epoch, &body);
         }
         if self.admit(now, &node, epoch) {
             self.take(now, &node, body, owner);
             self.ask(now, &node);
         }
+    }
+
+    /// A process with the name of this node has said something; this one perhaps.
+    fn heard_namesake(&mut self, now: Instant, epoch: u64, body: &Body) {
+        if epoch <= self.options.epoch {
+            return;
+        }
+        if self.replaced.is_none() {
+            self.has_left = true;
+            self.outputs.push_back(Output::Deliver(Delivery::Replaced));
+        }
+        let heard = if matches!(body, Body::Leave) { None } else { Some(now) };
+        let replaced = self.replaced.get_or_insert(Replaced { since: now, heard, epoch });
+        replaced.heard = heard;
+        replaced.epoch = replaced.epoch.max(epoch);
     }
 
     /// Whether a message of this life of a node counts. It is listed then.

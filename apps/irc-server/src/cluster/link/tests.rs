@@ -221,6 +221,26 @@ fn a_node_hears_of_a_later_process_with_its_name_once_and_is_silent_then() {
 }
 
 #[test]
+fn a_node_comes_back_in_a_new_life_when_the_process_with_its_name_has_left() {
+    let mut a = Seat::new("a");
+    a.snapshot(1, 1);
+    a.hear("a", 5, Body::Heartbeat { next: 1, digests: Vec::new(), wants_answer: false });
+    assert!(a.link.replaced().is_some_and(|replaced| replaced.heard.is_some()));
+    a.hear("a", 5, Body::Leave);
+    assert!(a.link.replaced().is_some_and(|replaced| replaced.heard.is_none() && replaced.epoch == 5));
+    a.link.come_back(6, a.now);
+    assert_eq!(a.link.replaced(), None);
+    a.delivered();
+    a.tick(SECOND);
+    assert!(matches!(a.sent()[..], [Body::Heartbeat { next: 1, .. }]));
+    // What it knows of others it still knows.
+    a.event(1);
+    assert_eq!(a.delivered(), ["b: 1"]);
+    a.hear("a", 6, Body::Heartbeat { next: 1, digests: Vec::new(), wants_answer: false });
+    assert_eq!(a.link.replaced(), None);
+}
+
+#[test]
 fn registers_that_differ_for_a_while_are_exchanged_and_those_that_change_are_not() {
     let mut a = Seat::new("a");
     a.snapshot(1, 1);

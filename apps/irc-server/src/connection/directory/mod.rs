@@ -64,6 +64,13 @@ impl Directory {
         Self { store, network: in_cluster.then(Arc::default) }
     }
 
+    /// Waits until accounts and bans are those of the network.
+    pub(super) async fn followed(&self) {
+        if let Some(network) = &self.network {
+            network.bucket().await;
+        }
+    }
+
     /// Makes an account. Says false if there is one of that name: of two nodes that are asked at the same time the first wins.
     pub(super) async fn register(&self, hub: &Hub, account: Account) -> Result<bool, StoreError> {
         Ok(self.replace(hub, None, Some(account)).await? == Outcome::Made)
