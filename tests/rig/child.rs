@@ -89,14 +89,14 @@ impl Child {
         Ok(Self { process, address, output: Some(lines(output)), errors: Some(errors) })
     }
 
-    /// The address it listens on, also if it has printed that as the URL of a page.
+    /// The address it listens on, also if it has printed that as a URL.
     ///
     /// # Panics
     ///
     /// If that is not an IP address and a port.
     #[track_caller]
     pub fn address(&self) -> SocketAddr {
-        let address = self.address.strip_prefix("http://").unwrap_or(&self.address);
+        let address = self.address.split_once("://").map_or(&*self.address, |(_, address)| address);
         address.trim_end_matches('/').parse().expect("it listens on an IP address")
     }
 

@@ -1,7 +1,7 @@
 //! Attacks every ready-made server at once, in every way that is known, while honest clients ask it.
 //!
-//! `cargo build --release -p tests -p time-server && target/release/chaos [MINUTES [write]]` prints one table: for each attack, and
-//! then for each server, how many honest requests were asked and lost, how long the slowest in a hundred took, how much
+//! `cargo build --release -p tests -p time-server -p irc-server && target/release/chaos [MINUTES [write]]` prints one table: for each
+//! attack, and then for each server, how many honest requests were asked and lost, how long the slowest in a hundred took, how much
 //! memory a server took at the most, and how many descriptors it had not given back. The exit status is 1 if anything is
 //! worse than the documentation promises; the reasons are printed below the table. `write` writes
 //! the attacks into `docs/figures.md`.

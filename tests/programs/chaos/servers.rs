@@ -28,9 +28,10 @@ pub(crate) enum Address {
 /// Starts all of them. UNIX sockets are in `folder`.
 pub(crate) fn start(folder: &Path) -> io::Result<Vec<Server>> {
     let program = std::env::current_exe()?;
-    let time_server = program.with_file_name("time-server");
-    if !time_server.exists() {
-        let message = format!("{} is not there: cargo build --release -p time-server builds it", time_server.display());
+    let [time_server, irc_server] = ["time-server", "irc-server"].map(|name| program.with_file_name(name));
+    if let Some(missing) = [&time_server, &irc_server].into_iter().find(|app| !app.exists()) {
+        let builds = "cargo build --release -p time-server -p irc-server";
+        let message = format!("{} is not there: {builds} builds it", missing.display());
         return Err(io::Error::new(io::ErrorKind::NotFound, message));
     }
     let echo = limited(&program, &["serve", "echo"])?;
@@ -63,6 +64,9 @@ pub(crate) fn start(folder: &Path) -> io::Result<Vec<Server>> {
         let child = limited(&time_server, &[option, &address])?;
         servers.add(&format!("time-server {}", dialogue.name), dialogue, child, place);
     }
+    let database = folder.join("irc.db").display().to_string();
+    let options = ["--listen", "127.0.0.1:0", "--tls", "127.0.0.1:0", "--database", &database];
+    servers.add("irc-server", irc_dialogue(), limited(&irc_server, &options)?, Place::Tcp);
     Ok(servers.0)
 }
 
@@ -97,7 +101,6 @@ fn limited(program: &Path, arguments: &[&str]) -> io::Result<Child> {
 /// What the clients of `time-server` say, by its options.
 fn time_server_dialogues() -> [(&'static str, Dialogue); 6] {
     let stamped = |before: &[u8]| Answer::Stamped(before.to_vec(), b"hello".to_vec());
-    let filled = |beginning: &str, length: usize| [beginning.as_bytes(), &vec![b'x'; length]].concat();
     let upgrade = "GET /socket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
     let page = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -139,6 +142,23 @@ fn time_server_dialogues() -> [(&'static str, Dialogue); 6] {
         ("--unix", Dialogue::new("unix", "hello", stamped(b""))),
         ("--udp", Dialogue::new("udp", "hello", stamped(b""))),
     ]
+}
+
+/// What the clients of `irc-server` say before they have a nick, which only one may have.
+fn irc_dialogue() -> Dialogue {
+    let is_list = |line: &[u8]| line.starts_with(b":") && line.ends_with(b"\r\n");
+    Dialogue::new("irc-server", "CAP LS\r\nQUIT\r\n", Answer::Last(is_list))
+        .unfinished([filled("NICK ", 8_000), filled("@tag=", 8_000), filled("CAP REQ :", 500)])
+        .forbidden([
+            filled("PRIVMSG #lobby :", 65_536),
+            b"@\xff\xff :\0\xc3\x28 \x01\r\n".to_vec(),
+            b"AUTHENTICATE =\r\nAUTHENTICATE PLAIN\r\nAUTHENTICATE !\r\n".to_vec(),
+            b"OPER a b\r\nPASS \r\nNICK\r\nUSER\r\nJOIN 0\r\nMODE\r\nWHO\r\nLIST\r\nCAP END\r\n".repeat(100),
+        ])
+}
+
+fn filled(beginning: &str, length: usize) -> Vec<u8> {
+    [beginning.as_bytes(), &vec![b'x'; length]].concat()
 }
 
 impl Server {
