@@ -1,5 +1,6 @@
 //! Accounts and bans as far as the server needs them at once. They are kept elsewhere.
 
+use crate::server::tables::client::Client;
 use crate::server::values::names::{Key, Name, key};
 use crate::server::values::timestamp::Timestamp;
 use crate::server::{Event, Server, ServerBan};
@@ -37,8 +38,8 @@ impl Server {
     pub fn set_ban(&mut self, now: Timestamp, ban: ServerBan) {
         self.now = now;
         if !self.bans.contains(&ban) {
-            self.replace_ban(ban);
-            self.let_all_banned_go();
+            self.replace_ban(ban.clone());
+            self.let_go_those_banned_by(&ban);
         }
     }
 
@@ -47,6 +48,19 @@ impl Server {
         let before = self.bans.len();
         self.bans.retain(|known| *known.mask != *mask);
         self.bans.len() < before
+    }
+
+    /// Disconnects those that this ban applies to. The others are not looked at: they were when they connected.
+    pub(in crate::server) fn let_go_those_banned_by(&mut self, ban: &ServerBan) {
+        if ban.has_ended(self.now) {
+            return;
+        }
+        let clients = self.clients.iter().map(|(_, client)| client);
+        let applies = |client: &&Client| ban.applies(client.ident.as_deref(), client.peer.host().as_bytes());
+        let banned: Vec<_> = clients.filter(applies).map(|client| client.id).collect();
+        for id in banned {
+            self.let_banned_go(id, &ban.reason);
+        }
     }
 
     pub(in crate::server) fn replace_ban(&mut self, ban: ServerBan) {

@@ -88,7 +88,7 @@ pub struct Server {
 /// Somebody who may not connect.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ServerBan {
-    /// `user@host`, with `*` and `?`; the host or the address.
+    /// `user@host`, with `*` and `?`; the host is an address or a network.
     pub mask: Name,
     /// What they are told.
     pub reason: Name,
@@ -98,6 +98,16 @@ pub struct ServerBan {
     pub at: Timestamp,
     /// Until when; for ever if there is no end.
     pub until: Option<Timestamp>,
+}
+
+impl ServerBan {
+    fn has_ended(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+
+    fn applies(&self, ident: Option<&[u8]>, host: &[u8]) -> bool {
+        values::ban_mask::applies(&self.mask, ident, host)
+    }
 }
 
 impl Server {
@@ -163,7 +173,7 @@ impl Server {
     /// Somebody has connected to a thread of this node. Returns what to call them.
     pub fn connected(&mut self, now: Timestamp, thread: u16, peer: Peer) -> ClientId {
         self.now = now;
-        let address = peer.address;
+        let (address, host) = (peer.address, peer.host());
         let id = self.add_client(thread, peer);
         let counted = address.filter(|address| !address.is_loopback());
         let of_address = counted.and_then(|address| self.addresses.get(&network::of(address))).copied().unwrap_or(0);
@@ -172,7 +182,7 @@ impl Server {
             self.close(id, b"The server is full");
         } else if of_address > limits.clients_per_address {
             self.close(id, b"Too many connections from your address");
-        } else if let Some(reason) = address.and_then(|address| self.banned(None, address.to_string().as_bytes())) {
+        } else if let Some(reason) = self.banned(None, host.as_bytes()) {
             self.close(id, &[b"You are banned: ", &*reason].concat());
         }
         id
@@ -252,7 +262,7 @@ impl Server {
                 self.ask_for_a_sign_of_life(id);
             }
         }
-        self.bans.retain(|ban| ban.until.is_none_or(|until| until > now));
+        self.bans.retain(|ban| !ban.has_ended(now));
     }
 
     /// A user of another node has done this, or a node asks this of one of ours.

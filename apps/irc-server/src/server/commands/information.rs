@@ -108,6 +108,9 @@ impl Server {
                 line.trailing(format!("Server Up {days} days {hours}:{minutes:02}:{:02}", seconds % 60))
             });
         }
+        if matches!(letter, b'k' | b'K') {
+            self.stats_of_bans(caller);
+        }
         let letter = [letter];
         self.numeric(caller.id, numeric::RPL_ENDOFSTATS, |line| {
             line.param(or_star(&letter)).trailing("End of /STATS report")

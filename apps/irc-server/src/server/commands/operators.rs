@@ -2,12 +2,13 @@
 
 use protocols::irc::{Message, numeric};
 
-use crate::server::commands::{Caller, cut};
+use crate::server::commands::{Caller, cut, or_star};
 use crate::server::effect::Effect;
 use crate::server::event::{Event, Plea};
 use crate::server::request::Request;
 use crate::server::tables::client::Waiting;
 use crate::server::tables::user::UserModes;
+use crate::server::values::ban_mask::normal_form;
 use crate::server::values::ids::{ClientId, Uid};
 use crate::server::values::names::{Name, key};
 use crate::server::values::timestamp::Timestamp;
@@ -36,16 +37,24 @@ impl Server {
         self.numeric(id, numeric::RPL_YOUREOPER, |line| line.trailing("You are now an IRC operator"));
     }
 
-    /// Whether an operator may do this; else says that they may not.
-    fn allowed(&mut self, caller: Caller, privilege: Privilege) -> bool {
-        let client = self.client(caller.id);
-        let (is_operator, may) =
-            client.map_or((false, false), |client| (!client.privileges.is_empty(), client.may(privilege)));
+    /// Whether this is an operator; else says that they are not.
+    fn is_operator(&mut self, caller: Caller) -> bool {
+        let is_operator = self.client(caller.id).is_some_and(|client| !client.privileges.is_empty());
         if !is_operator {
             self.numeric(caller.id, numeric::ERR_NOPRIVILEGES, |line| {
                 line.trailing("Permission Denied- You're not an IRC operator")
             });
-        } else if !may {
+        }
+        is_operator
+    }
+
+    /// Whether an operator may do this; else says that they may not.
+    fn allowed(&mut self, caller: Caller, privilege: Privilege) -> bool {
+        if !self.is_operator(caller) {
+            return false;
+        }
+        let may = self.client(caller.id).is_some_and(|client| client.may(privilege));
+        if !may {
             self.numeric(caller.id, numeric::ERR_NOPRIVS, |line| {
                 line.param(privilege.name()).trailing("Insufficient oper privileges")
             });
@@ -98,25 +107,41 @@ impl Server {
         }
     }
 
-    /// `KLINE [minutes] user@host :reason`.
+    /// `KLINE [MINUTES] USER@HOST [:REASON]`.
     pub(super) fn kline(&mut self, caller: Caller, message: &Message<'_>) {
         if !self.allowed(caller, Privilege::Ban) {
             return;
         }
-        let minutes = message.param(0).and_then(|text| std::str::from_utf8(text).ok()?.parse::<u64>().ok());
-        let rest = &message.params()[usize::from(minutes.is_some())..];
-        let [mask, rest @ ..] = rest else { return self.need_more(caller.id, "KLINE") };
-        let reason = cut(rest.first().unwrap_or(&&b"No reason"[..]), self.settings.limits.kick_length);
-        if mask.iter().all(|byte| matches!(byte, b'*' | b'?' | b'@' | b'.')) {
-            return self.notice(caller.id, "That would keep everybody out");
+        let (minutes, mask, rest) = match message.params() {
+            [mask, rest @ ..] if mask.contains(&b'@') => (None, mask, rest),
+            [minutes, mask, rest @ ..] => (Some(minutes), mask, rest),
+            [mask] => (None, mask, &[][..]),
+            [] => return self.need_more(caller.id, "KLINE"),
+        };
+        let until = match minutes.map(|text| whole_minutes(text)) {
+            None => None,
+            Some(Some(minutes)) => Some(Timestamp(self.now.0.saturating_add(minutes * 60_000))),
+            Some(None) => {
+                let wanted = format!("KLINE [MINUTES] USER@HOST [:REASON], with 1 to {MOST_MINUTES} whole minutes");
+                return self.notice(caller.id, format!("Nobody is banned: write {wanted}"));
+            }
+        };
+        let mask = match normal_form(mask) {
+            Ok(mask) => mask,
+            Err(sentence) => return self.notice(caller.id, sentence),
+        };
+        let is_new = !self.bans.iter().any(|ban| ban.mask == mask);
+        if is_new && self.bans.len() >= MOST_BANS {
+            let text = format!("There are {MOST_BANS} bans already, the most there may be: lift some by UNKLINE");
+            return self.notice(caller.id, text);
         }
+        let reason = cut(rest.first().unwrap_or(&&b"No reason"[..]), self.settings.limits.kick_length);
         let Some(by) = self.users.get(&caller.user).map(crate::server::tables::user::User::mask) else { return };
-        let until = minutes.map(|minutes| Timestamp(self.now.0.saturating_add(minutes.saturating_mul(60_000))));
-        let ban = ServerBan { mask: (*mask).into(), reason, by, at: self.now, until };
+        let ban = ServerBan { mask, reason, by, at: self.now, until };
         self.replace_ban(ban.clone());
-        self.effects.push(Effect::Ban(Box::new(ban)));
-        self.notice(caller.id, [b"Banned: ", *mask].concat());
-        self.let_all_banned_go();
+        self.effects.push(Effect::Ban(Box::new(ban.clone())));
+        self.notice(caller.id, [b"Banned: ", &*ban.mask].concat());
+        self.let_go_those_banned_by(&ban);
     }
 
     pub(super) fn unkline(&mut self, caller: Caller, message: &Message<'_>) {
@@ -124,24 +149,36 @@ impl Server {
             return;
         }
         let [mask, ..] = message.params() else { return self.need_more(caller.id, "UNKLINE") };
-        if self.lift_ban(mask) {
-            self.effects.push(Effect::Unban((*mask).into()));
-            self.notice(caller.id, [b"No longer banned: ", *mask].concat());
-        } else {
-            self.notice(caller.id, [b"There is no such ban: ", *mask].concat());
+        // What another version has let pass can be lifted, too.
+        let wanted = normal_form(mask).unwrap_or_else(|_| key(mask));
+        let lifted: Vec<_> = self.bans.iter().map(|ban| ban.mask.clone()).filter(|mask| key(mask) == wanted).collect();
+        if lifted.is_empty() {
+            return self.notice(caller.id, [b"There is no such ban: ", *mask].concat());
+        }
+        for mask in lifted {
+            self.lift_ban(&mask);
+            self.notice(caller.id, [b"No longer banned: ", &*mask].concat());
+            self.effects.push(Effect::Unban(mask));
         }
     }
 
-    /// Disconnects those that a ban applies to.
-    pub(in crate::server) fn let_all_banned_go(&mut self) {
-        let mut banned = Vec::new();
-        for (_, client) in &self.clients {
-            if let Some(reason) = self.banned(client.ident.as_deref(), client.peer.host().as_bytes()) {
-                banned.push((client.id, reason));
-            }
+    /// `STATS k`: who is banned, by whom, and until when.
+    pub(super) fn stats_of_bans(&mut self, caller: Caller) {
+        if !self.is_operator(caller) {
+            return;
         }
-        for (id, reason) in banned {
-            self.let_banned_go(id, &reason);
+        let now = self.now;
+        for ban in self.bans.clone().into_iter().filter(|ban| !ban.has_ended(now)) {
+            let at = ban.mask.iter().position(|&byte| byte == b'@');
+            let (user, host) = at.map_or((&b"*"[..], &*ban.mask), |at| (&ban.mask[..at], &ban.mask[at + 1..]));
+            // No parameter but the last begins with a colon.
+            let host = if host.starts_with(b":") { [b"0", host].concat() } else { host.to_vec() };
+            let letter = if ban.until.is_some() { "k" } else { "K" };
+            let until = ban.until.map_or_else(|| "for ever".into(), |until| format!("until {}", until.to_words()));
+            let text = [&*ban.reason, b" (by ", &*ban.by, b", ", until.as_bytes(), b")"].concat();
+            self.numeric(caller.id, numeric::RPL_STATSKLINE, |line| {
+                line.param(letter).param(or_star(&host)).param("*").param(or_star(user)).trailing(text)
+            });
         }
     }
 
@@ -160,6 +197,17 @@ impl Server {
         let text = (*text).into();
         self.happen(Event::Wallops { user: caller.user, text });
     }
+}
+
+/// The most bans that operators may set: each that connects is matched with all of them.
+const MOST_BANS: usize = 1_000;
+
+/// Ten years.
+const MOST_MINUTES: u64 = 5_256_000;
+
+fn whole_minutes(text: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(text).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;
+    text.parse().ok().filter(|minutes| (1..=MOST_MINUTES).contains(minutes))
 }
 
 fn is_shown_host(host: &[u8]) -> bool {

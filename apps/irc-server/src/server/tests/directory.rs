@@ -2,7 +2,7 @@ use super::World;
 use crate::server::request::{Answer, LoginFailure};
 use crate::server::{Event, Name, ServerBan, key};
 
-fn ban(mask: &str) -> ServerBan {
+pub(super) fn ban(mask: &str) -> ServerBan {
     let name = |text: &str| Name::from(text.as_bytes());
     ServerBan { mask: name(mask), reason: name("spam"), by: name("oper"), at: super::START, until: None }
 }

@@ -1,5 +1,6 @@
 //! The server as clients meet it, without sockets.
 
+mod bans;
 mod carried;
 mod channels;
 mod directory;

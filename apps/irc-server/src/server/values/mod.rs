@@ -1,5 +1,6 @@
 //! What is passed around: names, numbers, times, and values that nodes agree on.
 
+pub(super) mod ban_mask;
 pub(super) mod ids;
 pub(super) mod modes;
 pub(super) mod names;

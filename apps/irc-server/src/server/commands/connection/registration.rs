@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use protocols::irc::{CaseMapping, Message, MessageBuilder, mask_matches, numeric};
+use protocols::irc::{Message, MessageBuilder, numeric};
 
 use crate::server::Server;
 use crate::server::event::{Event, Introduction};
@@ -223,20 +223,14 @@ impl Server {
     }
 
     /// Disconnects a client that a ban applies to.
-    pub(in crate::server::commands) fn let_banned_go(&mut self, id: ClientId, reason: &Name) {
+    pub(in crate::server) fn let_banned_go(&mut self, id: ClientId, reason: &Name) {
         self.numeric(id, numeric::ERR_YOUREBANNEDCREEP, |line| line.trailing(reason));
         self.close(id, &[b"You are banned: ", &**reason].concat());
     }
 
     /// Why somebody may not connect, if so. Without a user name, those are not found that need one.
     pub(in crate::server) fn banned(&self, ident: Option<&[u8]>, host: &[u8]) -> Option<Name> {
-        let now = self.now;
-        let applies = |mask: &[u8]| match (mask.iter().position(|&byte| byte == b'@'), ident) {
-            (Some(at), None) => &mask[..at] == b"*" && mask_matches(&mask[at + 1..], host, CaseMapping::Ascii),
-            (Some(_), Some(ident)) => mask_matches(mask, &[ident, b"@", host].concat(), CaseMapping::Ascii),
-            (None, _) => mask_matches(mask, host, CaseMapping::Ascii),
-        };
-        let mut bans = self.bans.iter().filter(|ban| ban.until.is_none_or(|until| until > now));
-        bans.find(|ban| applies(&ban.mask)).map(|ban| ban.reason.clone())
+        let mut bans = self.bans.iter().filter(|ban| !ban.has_ended(self.now));
+        bans.find(|ban| ban.applies(ident, host)).map(|ban| ban.reason.clone())
     }
 }
