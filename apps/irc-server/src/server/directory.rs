@@ -3,7 +3,7 @@
 use crate::server::tables::client::Client;
 use crate::server::values::names::{Key, Name, key};
 use crate::server::values::timestamp::Timestamp;
-use crate::server::{Event, Server, ServerBan};
+use crate::server::{Server, ServerBan};
 
 impl Server {
     /// There are these accounts, too, whose names are reserved as nicks.
@@ -17,15 +17,15 @@ impl Server {
         if !self.accounts.remove(account) {
             return;
         }
-        let mut users = Vec::new();
-        for (_, client) in &mut self.clients {
-            if client.account.as_ref().is_some_and(|own| key(own) == *account) {
-                client.account = None;
-                users.extend(client.user);
+        let clients = self.clients.iter().map(|(_, client)| client);
+        let is_logged_in = |client: &&Client| client.account.as_ref().is_some_and(|own| key(own) == *account);
+        // Who has it removed is answered when that is done.
+        let ids: Vec<_> = clients.filter(is_logged_in).map(|client| (client.id, client.removes_account())).collect();
+        for (id, removes_it) in ids {
+            self.log_out(id);
+            if !removes_it {
+                self.say_as_nickserv(id, "Your account was removed: you are no longer logged in.");
             }
-        }
-        for user in users {
-            self.happen(Event::Account { user, account: None });
         }
     }
 

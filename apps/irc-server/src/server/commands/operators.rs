@@ -70,6 +70,11 @@ impl Server {
         let Some(&user) = self.nicks.get(&key(nick)) else { return self.no_such_nick(caller.id, nick) };
         let Some(by) = self.users.get(&caller.user).map(crate::server::tables::user::User::mask) else { return };
         let reason = cut(rest.first().unwrap_or(&&b"No reason"[..]), self.settings.limits.kick_length);
+        self.have_killed(user, by, reason);
+    }
+
+    /// Disconnects a user of whatever node.
+    pub(super) fn have_killed(&mut self, user: Uid, by: Name, reason: Name) {
         if user.node == self.node {
             self.kill(user, &by, &reason);
         } else {

@@ -127,6 +127,11 @@ impl Client {
         self.nick.as_deref().unwrap_or(b"*")
     }
 
+    /// Whether it waits for its account to be removed.
+    pub(in crate::server) fn removes_account(&self) -> bool {
+        matches!(self.waiting, Some(Waiting::Account(crate::server::commands::nickserv::Asked::Drop)))
+    }
+
     pub(in crate::server) fn may(&self, privilege: Privilege) -> bool {
         self.privileges.contains(&privilege)
     }

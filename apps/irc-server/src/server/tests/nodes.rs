@@ -122,3 +122,20 @@ fn of_three_with_one_nick_all_nodes_find_the_earliest_in_whatever_order_they_hea
         assert_eq!(found.node, crate::server::NodeId::of(b"two.test"), "{order:?}");
     }
 }
+
+#[test]
+fn the_owner_of_a_nick_disconnects_the_session_that_has_it_on_another_node() {
+    use crate::server::request::Answer;
+
+    let (mut one, mut two) = pair();
+    let ghost = two.user("ann");
+    exchange(&mut one, &mut two);
+    let ann = one.user("ann_");
+    one.server.add_accounts([(*b"ann").into()]);
+    one.send(ann, "NS IDENTIFY ann sesame-open");
+    one.answer(Answer::Login(Ok((*b"ann").into())));
+    one.send(ann, "NS GHOST ann");
+    exchange(&mut one, &mut two);
+    assert_eq!(two.closed, [ghost]);
+    assert!(one.ask(ann, "NICK ann")[0].ends_with(" NICK ann"));
+}

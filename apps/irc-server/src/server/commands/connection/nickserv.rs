@@ -7,7 +7,7 @@ use crate::server::commands::Caller;
 use crate::server::request::{AccountChange, LoginFailure, RegisterFailure, Request};
 use crate::server::tables::client::Waiting;
 use crate::server::values::ids::ClientId;
-use crate::server::values::names::Name;
+use crate::server::values::names::{Name, key};
 
 use super::accounts::reason;
 
@@ -21,13 +21,14 @@ pub(in crate::server) enum Asked {
     Drop,
 }
 
-const HELP: [&str; 8] = [
+const HELP: [&str; 9] = [
     "REGISTER password: make an account that is called like your nick, and keep the nick for you",
     "IDENTIFY [account] password: log in",
     "PASSWD old new: change your password",
     "CERT ADD: let the certificate of this connection log in (SASL EXTERNAL)",
     "CERT DEL fingerprint: let that certificate no longer log in",
     "CERT LIST: the fingerprints of your certificates",
+    "GHOST nick: disconnect who has the nick of your account, to take it",
     "DROP password: remove your account",
     "HELP: this",
 ];
@@ -53,6 +54,7 @@ impl Server {
                 let change = AccountChange::Drop { password: password.to_vec() };
                 self.change_account(id, Asked::Drop, change);
             }
+            (b"GHOST", [nick, ..]) => self.ghost(caller, nick),
             _ => self.help_with_accounts(id),
         }
     }
@@ -155,9 +157,35 @@ impl Server {
         }
     }
 
-    fn say_as_nickserv(&mut self, id: ClientId, text: impl AsRef<[u8]>) {
+    /// Disconnects another session that has the nick of the caller's account, on whatever node.
+    fn ghost(&mut self, caller: Caller, nick: &[u8]) {
+        let id = caller.id;
+        let Some(account) = self.client(id).and_then(|client| client.account.clone()) else {
+            return self.say_as_nickserv(id, "Log in first.");
+        };
+        if key(&account) != key(nick) {
+            return self.say_as_nickserv(id, [b"The nick that your account owns is ", &*account, b"."].concat());
+        }
+        let Some(user) = self.nicks.get(&key(nick)).copied() else {
+            return self.say_as_nickserv(id, [b"Nobody has the nick: take it by /NICK ", &*account, b"."].concat());
+        };
+        if user == caller.user {
+            return self.say_as_nickserv(id, "You have the nick yourself.");
+        }
+        let Some(owner) = self.users.get(&caller.user) else { return };
+        let reason = [b"GHOST by ", &*owner.about.nick].concat().into();
+        self.have_killed(user, self.mask_of_nickserv().into_bytes().into(), reason);
+        let text = [b"Who has the nick is being disconnected: take it by /NICK ", &*account, b"."].concat();
+        self.say_as_nickserv(id, text);
+    }
+
+    fn mask_of_nickserv(&self) -> String {
+        format!("NickServ!NickServ@{}", self.settings.server_name)
+    }
+
+    pub(in crate::server) fn say_as_nickserv(&mut self, id: ClientId, text: impl AsRef<[u8]>) {
         let Some(client) = self.client(id) else { return };
-        let source = format!("NickServ!NickServ@{}", self.settings.server_name);
+        let source = self.mask_of_nickserv();
         let message = MessageBuilder::new("NOTICE").source(source).param(client.shown_nick());
         self.send_message(id, message.trailing(text));
     }

@@ -7,6 +7,7 @@ use crate::server::event::Event;
 use crate::server::output::capabilities::Caps;
 use crate::server::request::{LoginFailure, Request};
 use crate::server::tables::client::{Sasl, Waiting};
+use crate::server::tables::user::User;
 use crate::server::values::ids::ClientId;
 use crate::server::values::names::Name;
 use crate::server::{Peer, Server};
@@ -122,16 +123,32 @@ impl Server {
     pub(in crate::server::commands) fn log_in(&mut self, id: ClientId, account: &Name) {
         let Some(client) = self.client_mut(id) else { return };
         client.account = Some(account.clone());
-        let nick = client.shown_nick().to_vec();
         let user = client.user;
-        let mask = user
-            .and_then(|user| self.users.get(&user))
-            .map_or_else(|| [&nick, &b"!*@*"[..]].concat().into(), crate::server::tables::user::User::mask);
+        let mask = self.mask_of(id);
         self.numeric(id, numeric::RPL_LOGGEDIN, |line| {
             line.param(mask).param(account).trailing([b"You are now logged in as ", &**account].concat())
         });
         if let Some(user) = user {
             self.happen(Event::Account { user, account: Some(account.clone()) });
         }
+    }
+
+    /// A client is no longer logged in.
+    pub(in crate::server) fn log_out(&mut self, id: ClientId) {
+        let Some(client) = self.client_mut(id) else { return };
+        client.account = None;
+        let user = client.user;
+        let mask = self.mask_of(id);
+        self.numeric(id, numeric::RPL_LOGGEDOUT, |line| line.param(mask).trailing("You are now logged out"));
+        if let Some(user) = user {
+            self.happen(Event::Account { user, account: None });
+        }
+    }
+
+    /// `nick!user@host`, as far as it is known before the client is a user.
+    fn mask_of(&self, id: ClientId) -> Name {
+        let Some(client) = self.client(id) else { return Name::default() };
+        let user = client.user.and_then(|user| self.users.get(&user));
+        user.map_or_else(|| [client.shown_nick(), &b"!*@*"[..]].concat().into(), User::mask)
     }
 }
