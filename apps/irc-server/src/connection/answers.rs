@@ -101,5 +101,5 @@ pub(super) async fn hash(reactor: &Reactor, password: Vec<u8>) -> Option<Passwor
 
 /// What the store has found. That it failed is logged.
 pub(super) fn found<T>(result: Result<T, StoreError>) -> Option<T> {
-    result.inspect_err(|error| tracing::error!(%error, "a client has no answer")).ok()
+    result.inspect_err(|error| tracing::error!(%error, "what a client has asked for could not be done")).ok()
 }
