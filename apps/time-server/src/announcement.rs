@@ -1,3 +1,4 @@
+use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -14,11 +15,12 @@ pub(crate) struct Announcement {
     reactor: Reactor,
     journal: Arc<Journal>,
     ports: Vec<(Location, Rc<EndpointService>)>,
+    stopping: Rc<Cell<bool>>,
 }
 
 impl Announcement {
     pub(crate) fn new(reactor: &Reactor, journal: Arc<Journal>, ports: Vec<(Location, Rc<EndpointService>)>) -> Self {
-        Self { reactor: reactor.clone(), journal, ports }
+        Self { reactor: reactor.clone(), journal, ports, stopping: Rc::default() }
     }
 }
 
@@ -41,15 +43,20 @@ impl service::Service for Announcement {
                 }
             }
         }
-        let reactor = self.reactor.clone();
+        let (reactor, stopping) = (self.reactor.clone(), Rc::clone(&self.stopping));
         self.reactor.spawn(async move {
             for port in listening {
                 port.finished().await;
             }
-            reactor.stop();
+            // A program whose ports close because some service has failed ends with that error.
+            if !stopping.get() {
+                reactor.stop();
+            }
         });
         Ok(())
     }
 
-    async fn stop(&self) {}
+    async fn stop(&self) {
+        self.stopping.set(true);
+    }
 }
