@@ -1,8 +1,7 @@
 //! The end by a signal: the servers are ended, too.
 
-use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::{io, thread};
 
 use nix::sys::signal::{SigSet, Signal};
 
