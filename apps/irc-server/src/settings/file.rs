@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use toml::de::DeTable;
 
+use crate::cluster::bus::Nats;
+
 use super::error::{Mistake, SettingsError};
 use super::section::{Section, line_at};
 use super::{Oper, Privilege, Settings};
@@ -50,9 +52,24 @@ impl Settings {
     }
 
     fn take(&mut self, file: &mut Section<'_>) {
+        // First, since it says what the others may be.
+        file.section("cluster", |section| {
+            let cluster = &mut self.cluster;
+            let expected =
+                "URLs such as nats://HOST:4222, with commas between; user and password stand in front of the host";
+            section.secret("bus", expected, Nats::can_connect_to, &mut cluster.bus);
+            section.number_of("replicas", &[1, 3, 5], &mut cluster.replicas);
+            section.number("log-bytes", (1 << 20)..=(1 << 50), &mut cluster.log_bytes);
+        });
+        let is_cluster = self.cluster.bus.is_some();
         file.section("server", |server| {
             server.text("name", "a name with a dot, of letters, digits and hyphens", is_host, &mut self.server_name);
-            server.text("network", "a name without spaces", is_word, &mut self.network);
+            if is_cluster {
+                let expected = "a name of letters of ASCII, digits, '-' and '_' alone, since there is a cluster";
+                server.text("network", expected, Nats::can_have_network, &mut self.network);
+            } else {
+                server.text("network", "a name without spaces", is_word, &mut self.network);
+            }
             server.text("description", "a text of one line", is_line, &mut self.description);
             server.lines("motd", &mut self.motd);
             server.lines("admin", &mut self.admin);
@@ -72,12 +89,6 @@ impl Settings {
         file.section("tls", |tls| {
             tls.path("certificate", &mut self.tls.certificate);
             tls.path("key", &mut self.tls.key);
-        });
-        file.section("cluster", |section| {
-            let cluster = &mut self.cluster;
-            section.optional("bus", &mut cluster.bus);
-            section.number("replicas", 1..=5, &mut cluster.replicas);
-            section.number("log-bytes", (1 << 20)..=(1 << 50), &mut cluster.log_bytes);
         });
         self.take_limits(file);
         file.section("history", |section| {
@@ -216,9 +227,12 @@ mod tests {
                 "[server]\nname = \"localhost\"",
                 "2: `name` must be a name with a dot, of letters, digits and hyphens, not \"localhost\"",
             ),
+            ("[cluster]\nbus = \"nats://localhost\"\nreplicas = 0", "3: `replicas` must be 1, 3 or 5, not 0"),
+            ("[cluster]\nreplicas = 2", "2: `replicas` must be 1, 3 or 5, not 2"),
             (
-                "[cluster]\nbus = \"nats://localhost\"\nreplicas = 0",
-                "3: `replicas` must be a whole number from 1 to 5, not 0",
+                "[server]\nnetwork = \"My.Net\"\n[cluster]\nbus = \"nats://localhost\"",
+                "2: `network` must be a name of letters of ASCII, digits, '-' and '_' alone, since there is a cluster, \
+                 not \"My.Net\"",
             ),
             (
                 "[cluster]\nlog-bytes = \"1 GiB\"",
@@ -257,5 +271,43 @@ mod tests {
     fn an_empty_text_stands_for_none() {
         assert_eq!(parse("[server]\ndatabase = \"\"").unwrap().database, None);
         assert_eq!(parse("[server]\nmotd = [\"a\", \"b\"]").unwrap().motd, ["a", "b"]);
+    }
+
+    #[test]
+    fn a_cluster_that_no_node_could_join_is_a_mistake_and_its_password_is_not_shown() {
+        for bus in [
+            "http://x",
+            "nats://",
+            "nats://:4222",
+            "nats://user:secret@",
+            "nats://user:secret@x:99999",
+            "nats://x:abc",
+            "nats://x,",
+            "ws://x",
+            ",",
+        ] {
+            let error = parse(&format!("[cluster]\nbus = \"{bus}\"")).unwrap_err();
+            assert!(error.starts_with("irc.toml:2: `bus` must be URLs such as nats://HOST:4222"), "{bus}: {error}");
+            assert!(!error.contains("secret"), "{error}");
+        }
+        for bus in ["nats://x", "tls://user:secret@x.example:4223, nats://[::1]:4222", "localhost"] {
+            assert_eq!(parse(&format!("[cluster]\nbus = \"{bus}\"")).unwrap().cluster.bus.as_deref(), Some(bus));
+        }
+        assert_eq!(parse("[cluster]\nbus = \"\"").unwrap().cluster.bus, None);
+    }
+
+    #[test]
+    fn the_names_of_a_server_and_a_network_can_be_used_in_a_cluster_or_are_mistakes() {
+        for network in ["My.Net", "My Net", "My*", ">", "Мир"] {
+            let text = format!("[server]\nnetwork = \"{network}\"\n[cluster]\nbus = \"nats://x\"");
+            assert!(parse(&text).unwrap_err().starts_with("irc.toml:2: `network` must be "), "{network}");
+        }
+        assert_eq!(parse("[server]\nnetwork = \"My.Net\"").unwrap().network, "My.Net");
+        for (name, is_right) in
+            [("a.b", true), ("a-1.b_c", true), ("a..b", false), ("a.*", false), ("a.>", false), ("a. b", false)]
+        {
+            assert_eq!(parse(&format!("[server]\nname = \"{name}\"")).is_ok(), is_right, "{name}");
+            assert_eq!(crate::cluster::NodeName::new(name).is_ok(), is_right, "{name}");
+        }
     }
 }

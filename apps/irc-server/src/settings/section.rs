@@ -86,9 +86,19 @@ impl<'a> Section<'a> {
     pub(super) fn number<T: TryFrom<u64>>(&mut self, key: &'static str, range: RangeInclusive<u64>, into: &mut T) {
         let expected = format!("a whole number from {} to {}", range.start(), range.end());
         self.value(key, &expected, into, |value| {
-            let number = value.as_integer()?;
-            let number = u64::from_str_radix(number.as_str(), number.radix()).ok()?;
-            T::try_from(number).ok().filter(|_| range.contains(&number))
+            number(value).filter(|number| range.contains(number)).and_then(|number| T::try_from(number).ok())
+        });
+    }
+
+    /// One of some whole numbers.
+    pub(super) fn number_of<T: TryFrom<u64>>(&mut self, key: &'static str, all: &[u64], into: &mut T) {
+        let names: Vec<_> = all.iter().map(u64::to_string).collect();
+        let expected = match names.split_last() {
+            Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+            _ => names.concat(),
+        };
+        self.value(key, &expected, into, |value| {
+            number(value).filter(|number| all.contains(number)).and_then(|number| T::try_from(number).ok())
         });
     }
 
@@ -111,6 +121,23 @@ impl<'a> Section<'a> {
     /// A text, or none if it is empty.
     pub(super) fn optional(&mut self, key: &'static str, into: &mut Option<String>) {
         self.value(key, "a text", into, |value| Some(Some(value.as_str()?.to_owned()).filter(|text| !text.is_empty())));
+    }
+
+    /// A text that `is_valid`, or none if it is empty. What stands in the file may have a password, and is not repeated in the
+    /// mistake.
+    pub(super) fn secret(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        is_valid: fn(&str) -> bool,
+        into: &mut Option<String>,
+    ) {
+        let Some(value) = self.find(key) else { return };
+        match value.get_ref().as_str() {
+            Some("") => *into = None,
+            Some(text) if is_valid(text) => *into = Some(text.to_owned()),
+            _ => self.mistake(&value.span(), format!("`{key}` must be {expected}")),
+        }
     }
 
     /// A path, or none if it is empty.
@@ -204,6 +231,11 @@ impl<'a> Section<'a> {
 /// The number of the line that has this byte, from 1.
 pub(super) fn line_at(text: &str, offset: usize) -> usize {
     1 + text.bytes().take(offset).filter(|byte| *byte == b'\n').count()
+}
+
+fn number(value: &DeValue<'_>) -> Option<u64> {
+    let number = value.as_integer()?;
+    u64::from_str_radix(number.as_str(), number.radix()).ok()
 }
 
 fn texts(value: &DeValue<'_>) -> Option<Vec<String>> {

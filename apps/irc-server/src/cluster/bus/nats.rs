@@ -76,7 +76,7 @@ impl Nats {
     ///
     /// If a URL is malformed, or if no subject can have the name of the network.
     pub async fn connect(reactor: &Reactor, urls: &str, network: &str, node: NodeName) -> Result<Self, NatsError> {
-        if NodeName::new(network).is_err() || network.contains('.') {
+        if !Self::can_have_network(network) {
             return Err(NatsError::Network(network.to_owned()));
         }
         let subjects = Subjects { network: network.to_owned(), node };
@@ -94,6 +94,18 @@ impl Nats {
             let _ = tasks.await;
         });
         Ok(Self { shared, client, network: network.to_owned(), tasks: handle })
+    }
+
+    /// Whether these are URLs as [`connect`](Self::connect) takes them.
+    #[must_use]
+    pub fn can_connect_to(urls: &str) -> bool {
+        parse(urls).is_ok()
+    }
+
+    /// Whether subjects can have the name of this network.
+    #[must_use]
+    pub fn can_have_network(network: &str) -> bool {
+        NodeName::new(network).is_ok() && !network.contains('.')
     }
 
     /// Resolves when everything published before has been written to the server: for the end of a program. While there is no
