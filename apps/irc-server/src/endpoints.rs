@@ -1,36 +1,68 @@
 //! What is written in settings, as descriptions of endpoints.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::error::Error;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use reactor::endpoint::quote_string_argument;
+use reactor::text::escaped;
 
 /// The description of a place to listen: that of a port of all addresses, of an address, or one as it is.
-pub(crate) fn description(text: &str) -> String {
-    if let Ok(port) = text.parse::<u16>() {
+///
+/// # Errors
+///
+/// If it has a port that cannot be.
+pub(crate) fn description(text: &str) -> Result<String, NoPort> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) => (Some(host), port),
+        None => (None, text),
+    };
+    let address = match host {
         // With IPv6 there, it takes both.
-        let scheme = if Path::new("/proc/net/if_inet6").exists() { "tcp6" } else { "tcp" };
-        return format!("{scheme}:{port}");
-    }
-    let local = text.strip_prefix("localhost:").and_then(|port| port.parse().ok());
-    let local = local.map(|port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
-    match local.or_else(|| text.parse().ok()) {
-        Some(address) => {
-            format!("tcp:{}:interface={}", address.port(), quote_string_argument(&address.ip().to_string()))
-        }
-        None => text.to_owned(),
-    }
+        None if text.starts_with(|c: char| c.is_ascii_digit()) => None,
+        Some("localhost") => Some(IpAddr::V4(Ipv4Addr::LOCALHOST)),
+        Some(host) if let Ok(address) = host.parse::<Ipv4Addr>() => Some(IpAddr::V4(address)),
+        Some(host) if let Some(address) = in_brackets(host) => Some(IpAddr::V6(address)),
+        _ => return Ok(text.to_owned()),
+    };
+    let port: u16 = port.parse().map_err(|_| NoPort { text: text.to_owned(), port: port.to_owned() })?;
+    Ok(match address {
+        Some(address) => format!("tcp:{port}:interface={}", quote_string_argument(&address.to_string())),
+        None if Path::new("/proc/net/if_inet6").exists() => format!("tcp6:{port}"),
+        None => format!("tcp:{port}"),
+    })
+}
+
+fn in_brackets(host: &str) -> Option<Ipv6Addr> {
+    host.strip_prefix('[')?.strip_suffix(']')?.parse().ok()
 }
 
 /// The same inside TLS. Clients may present any certificate, which they are known by.
-pub(crate) fn secure(text: &str, certificate: &Path, key: &Path) -> String {
-    format!("{}:client-certificates=any:{}", tls(certificate, key), description(text))
+pub(crate) fn secure(text: &str, certificate: &Path, key: &Path) -> Result<String, NoPort> {
+    Ok(format!("{}:client-certificates=any:{}", tls(certificate, key), description(text)?))
 }
 
 /// The same for browsers, which would ask their users for a certificate.
-pub(crate) fn web_secure(text: &str, certificate: &Path, key: &Path) -> String {
-    format!("{}:{}", tls(certificate, key), description(text))
+pub(crate) fn web_secure(text: &str, certificate: &Path, key: &Path) -> Result<String, NoPort> {
+    Ok(format!("{}:{}", tls(certificate, key), description(text)?))
 }
+
+/// A place to listen whose port cannot be.
+#[derive(Debug)]
+pub(crate) struct NoPort {
+    text: String,
+    port: String,
+}
+
+impl fmt::Display for NoPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [text, port] = [&self.text, &self.port].map(|text| escaped(text).to_string());
+        write!(f, "\"{text}\" has the port \"{port}\": a port is a number from 0 to 65535")
+    }
+}
+
+impl Error for NoPort {}
 
 fn tls(certificate: &Path, key: &Path) -> String {
     let [certificate, key] = [certificate, key].map(|path| quote_string_argument(&path.to_string_lossy()));
@@ -49,7 +81,7 @@ mod tests {
 
     #[test]
     fn ports_and_addresses_become_descriptions_and_others_stay() {
-        assert!(["tcp6:6667", "tcp:6667"].contains(&&*description("6667")));
+        assert!(["tcp6:6667", "tcp:6667"].contains(&&*description("6667").unwrap()));
         for (text, described) in [
             ("localhost:0", "tcp:0:interface=127.0.0.1"),
             ("192.0.2.7:6667", "tcp:6667:interface=192.0.2.7"),
@@ -57,13 +89,30 @@ mod tests {
             ("unix:/run/irc.sock", "unix:/run/irc.sock"),
             ("irc.example.org:6667", "irc.example.org:6667"),
         ] {
-            assert_eq!(description(text), described);
+            assert_eq!(description(text).unwrap(), described);
+        }
+    }
+
+    #[test]
+    fn a_port_that_cannot_be_is_named() {
+        for (text, port) in [
+            ("99999", "99999"),
+            ("6667x", "6667x"),
+            ("localhost:99999", "99999"),
+            ("localhost:abc", "abc"),
+            ("localhost:", ""),
+            ("127.0.0.1:-1", "-1"),
+            ("[::1]:65536", "65536"),
+        ] {
+            let sentence = format!("\"{text}\" has the port \"{port}\": a port is a number from 0 to 65535");
+            assert_eq!(description(text).unwrap_err().to_string(), sentence);
+            assert_eq!(secure(text, Path::new(""), Path::new("")).unwrap_err().to_string(), sentence);
         }
     }
 
     #[test]
     fn a_path_in_a_description_is_quoted() {
-        let secure = secure("localhost:1", Path::new("/a:b.pem"), Path::new("/key.pem"));
+        let secure = secure("localhost:1", Path::new("/a:b.pem"), Path::new("/key.pem")).unwrap();
         let quoted = "tls:certificate=/a\\:b.pem:key=/key.pem:client-certificates=any:tcp:1:interface=127.0.0.1";
         assert_eq!(secure, quoted);
     }

@@ -51,7 +51,7 @@ impl Program {
             all = all.with(Upkeep::new(&hub)).with(ClusterService::new(&hub));
         }
         let mut ports = Vec::new();
-        for (kind, description) in self.descriptions(own_certificate.as_deref()) {
+        for (kind, description) in self.descriptions(own_certificate.as_deref())? {
             let factory: Box<dyn Factory> = match kind {
                 Kind::Metrics => Box::new(Metrics::new(numbers::registry(&node))),
                 Kind::Web | Kind::WebTls => Box::new(hub.web(&self.settings.listen)),
@@ -100,17 +100,32 @@ impl Program {
     }
 
     /// Where to listen, and for what.
-    fn descriptions(&self, own_certificate: Option<&Path>) -> Vec<(Kind, String)> {
+    fn descriptions(&self, own_certificate: Option<&Path>) -> Result<Vec<(Kind, String)>, ServiceError> {
         let Settings { listen, tls, .. } = &*self.settings;
-        let plain = listen.plain.iter().map(|text| (Kind::Plain, endpoints::description(text)));
         let certificate = tls.certificate.as_deref().or(own_certificate).unwrap_or_else(|| Path::new(""));
         let key = tls.key.as_deref().unwrap_or(certificate);
-        let secure = listen.tls.iter().map(|text| (Kind::Tls, endpoints::secure(text, certificate, key)));
-        let web_tls = listen.web_tls.iter().map(|text| (Kind::WebTls, endpoints::web_secure(text, certificate, key)));
-        let metrics = listen.metrics.iter().map(|text| (Kind::Metrics, endpoints::description(text)));
-        let web = listen.web.iter().map(|text| (Kind::Web, endpoints::description(text)));
-        plain.chain(secure).chain(web).chain(web_tls).chain(metrics).collect()
+        let all = [
+            (Kind::Plain, &listen.plain),
+            (Kind::Tls, &listen.tls),
+            (Kind::Web, &listen.web),
+            (Kind::WebTls, &listen.web_tls),
+            (Kind::Metrics, &listen.metrics),
+        ];
+        let all = all.into_iter().flat_map(|(kind, texts)| texts.iter().map(move |text| (kind, text)));
+        let describe = |(kind, text): (Kind, &String)| {
+            let description = match kind {
+                Kind::Plain | Kind::Web | Kind::Metrics => endpoints::description(text),
+                Kind::Tls => endpoints::secure(text, certificate, key),
+                Kind::WebTls => endpoints::web_secure(text, certificate, key),
+            };
+            Ok((kind, description.map_err(|error| cannot_listen(kind.name(), error))?))
+        };
+        all.map(describe).collect()
     }
+}
+
+fn cannot_listen(name: &str, error: impl fmt::Display) -> String {
+    format!("cannot listen where `{name}` of the settings says: {error}")
 }
 
 /// A factory of the sessions of clients, which go on in the next process.
@@ -128,8 +143,7 @@ struct Named {
 
 impl Named {
     fn new(reactor: &Reactor, name: &'static str, description: &str) -> Result<Self, ServiceError> {
-        let endpoint = server_from_string(reactor, description)
-            .map_err(|error| format!("cannot listen where `{name}` of the settings says: {error}"))?;
+        let endpoint = server_from_string(reactor, description).map_err(|error| cannot_listen(name, error))?;
         Ok(Self { name, endpoint })
     }
 }
