@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Parser, ValueEnum};
 
-use crate::endpoints::{NoPort, description};
+use crate::endpoints::{InvalidPort, description};
 
 /// Serves chat by IRC, on one machine or on many.
 ///
@@ -96,8 +96,8 @@ pub(crate) enum Format {
     Json,
 }
 
-/// A place to listen, as it is, unless its port cannot be.
-fn endpoint(text: &str) -> Result<String, NoPort> {
+/// A place to listen, as it is, unless its port is not one.
+fn endpoint(text: &str) -> Result<String, InvalidPort> {
     description(text).map(|_| text.to_owned())
 }
 
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_cannot_be_is_told_with_its_option() {
+    fn what_is_no_port_is_told_with_its_option() {
         for option in ["--listen", "--tls", "--web"] {
             let error = Arguments::try_parse_from(["irc-server", option, "localhost:99999"]).unwrap_err().to_string();
             assert!(

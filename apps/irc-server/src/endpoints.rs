@@ -12,8 +12,8 @@ use reactor::text::escaped;
 ///
 /// # Errors
 ///
-/// If it has a port that cannot be.
-pub(crate) fn description(text: &str) -> Result<String, NoPort> {
+/// If its port is not one.
+pub(crate) fn description(text: &str) -> Result<String, InvalidPort> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => (Some(host), port),
         None => (None, text),
@@ -26,7 +26,7 @@ pub(crate) fn description(text: &str) -> Result<String, NoPort> {
         Some(host) if let Some(address) = in_brackets(host) => Some(IpAddr::V6(address)),
         _ => return Ok(text.to_owned()),
     };
-    let port: u16 = port.parse().map_err(|_| NoPort { text: text.to_owned(), port: port.to_owned() })?;
+    let port: u16 = port.parse().map_err(|_| InvalidPort { text: text.to_owned(), port: port.to_owned() })?;
     Ok(match address {
         Some(address) => format!("tcp:{port}:interface={}", quote_string_argument(&address.to_string())),
         None if Path::new("/proc/net/if_inet6").exists() => format!("tcp6:{port}"),
@@ -39,30 +39,30 @@ fn in_brackets(host: &str) -> Option<Ipv6Addr> {
 }
 
 /// The same inside TLS. Clients may present any certificate, which they are known by.
-pub(crate) fn secure(text: &str, certificate: &Path, key: &Path) -> Result<String, NoPort> {
+pub(crate) fn secure(text: &str, certificate: &Path, key: &Path) -> Result<String, InvalidPort> {
     Ok(format!("{}:client-certificates=any:{}", tls(certificate, key), description(text)?))
 }
 
 /// The same for browsers, which would ask their users for a certificate.
-pub(crate) fn web_secure(text: &str, certificate: &Path, key: &Path) -> Result<String, NoPort> {
+pub(crate) fn web_secure(text: &str, certificate: &Path, key: &Path) -> Result<String, InvalidPort> {
     Ok(format!("{}:{}", tls(certificate, key), description(text)?))
 }
 
-/// A place to listen whose port cannot be.
+/// A place to listen whose port is not one.
 #[derive(Debug)]
-pub(crate) struct NoPort {
+pub(crate) struct InvalidPort {
     text: String,
     port: String,
 }
 
-impl fmt::Display for NoPort {
+impl fmt::Display for InvalidPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [text, port] = [&self.text, &self.port].map(|text| escaped(text).to_string());
         write!(f, "\"{text}\" has the port \"{port}\": a port is a number from 0 to 65535")
     }
 }
 
-impl Error for NoPort {}
+impl Error for InvalidPort {}
 
 fn tls(certificate: &Path, key: &Path) -> String {
     let [certificate, key] = [certificate, key].map(|path| quote_string_argument(&path.to_string_lossy()));
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn a_port_that_cannot_be_is_named() {
+    fn what_is_no_port_is_named() {
         for (text, port) in [
             ("99999", "99999"),
             ("6667x", "6667x"),

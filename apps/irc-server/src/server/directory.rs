@@ -19,7 +19,7 @@ impl Server {
         }
         let clients = self.clients.iter().map(|(_, client)| client);
         let is_logged_in = |client: &&Client| client.account.as_ref().is_some_and(|own| key(own) == *account);
-        // Who has it removed is answered when that is done.
+        // The client that removes it gets its own answer.
         let ids: Vec<_> = clients.filter(is_logged_in).map(|client| (client.id, client.removes_account())).collect();
         for (id, removes_it) in ids {
             self.log_out(id);
@@ -50,7 +50,7 @@ impl Server {
         self.bans.len() < before
     }
 
-    /// Disconnects those that this ban applies to. The others are not looked at: they were when they connected.
+    /// Disconnects those that this ban applies to. Older bans have been checked before.
     pub(in crate::server) fn let_go_those_banned_by(&mut self, ban: &ServerBan) {
         if ban.has_ended(self.now) {
             return;

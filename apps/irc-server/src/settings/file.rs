@@ -55,8 +55,7 @@ impl Settings {
         // First, since it says what the others may be.
         file.section("cluster", |section| {
             let cluster = &mut self.cluster;
-            let expected =
-                "URLs such as nats://HOST:4222, with commas between; user and password stand in front of the host";
+            let expected = "URLs such as nats://HOST:4222 or nats://USER:PASSWORD@HOST:4222, separated by commas";
             section.secret("bus", expected, Nats::can_connect_to, &mut cluster.bus);
             section.number_of("replicas", &[1, 3, 5], &mut cluster.replicas);
             section.number("log-bytes", (1 << 20)..=(1 << 50), &mut cluster.log_bytes);
@@ -65,7 +64,7 @@ impl Settings {
         file.section("server", |server| {
             server.text("name", "a name with a dot, of letters, digits and hyphens", is_host, &mut self.server_name);
             if is_cluster {
-                let expected = "a name of letters of ASCII, digits, '-' and '_' alone, since there is a cluster";
+                let expected = "a name of ASCII letters, digits, '-' and '_' only, because `bus` is set";
                 server.text("network", expected, Nats::can_have_network, &mut self.network);
             } else {
                 server.text("network", "a name without spaces", is_word, &mut self.network);
@@ -231,7 +230,7 @@ mod tests {
             ("[cluster]\nreplicas = 2", "2: `replicas` must be 1, 3 or 5, not 2"),
             (
                 "[server]\nnetwork = \"My.Net\"\n[cluster]\nbus = \"nats://localhost\"",
-                "2: `network` must be a name of letters of ASCII, digits, '-' and '_' alone, since there is a cluster, \
+                "2: `network` must be a name of ASCII letters, digits, '-' and '_' only, because `bus` is set, \
                  not \"My.Net\"",
             ),
             (

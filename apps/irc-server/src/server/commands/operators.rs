@@ -127,8 +127,8 @@ impl Server {
             None => None,
             Some(Some(minutes)) => Some(Timestamp(self.now.0.saturating_add(minutes * 60_000))),
             Some(None) => {
-                let wanted = format!("KLINE [MINUTES] USER@HOST [:REASON], with 1 to {MOST_MINUTES} whole minutes");
-                return self.notice(caller.id, format!("Nobody is banned: write {wanted}"));
+                let of_minutes = format!("where MINUTES is a whole number from 1 to {MOST_MINUTES}");
+                return self.notice(caller.id, format!("Usage: KLINE [MINUTES] USER@HOST [:REASON], {of_minutes}"));
             }
         };
         let mask = match normal_form(mask) {
@@ -137,7 +137,7 @@ impl Server {
         };
         let is_new = !self.bans.iter().any(|ban| ban.mask == mask);
         if is_new && self.bans.len() >= MOST_BANS {
-            let text = format!("There are {MOST_BANS} bans already, the most there may be: lift some by UNKLINE");
+            let text = format!("There are {MOST_BANS} bans already, the most there may be: lift some with UNKLINE");
             return self.notice(caller.id, text);
         }
         let reason = cut(rest.first().unwrap_or(&&b"No reason"[..]), self.settings.limits.kick_length);
@@ -154,9 +154,10 @@ impl Server {
             return;
         }
         let [mask, ..] = message.params() else { return self.need_more(caller.id, "UNKLINE") };
-        // What another version has let pass can be lifted, too.
-        let wanted = normal_form(mask).unwrap_or_else(|_| key(mask));
-        let lifted: Vec<_> = self.bans.iter().map(|ban| ban.mask.clone()).filter(|mask| key(mask) == wanted).collect();
+        // A mask that was stored before there was one form is found as it is written.
+        let (as_written, normal) = (key(mask), normal_form(mask).ok());
+        let is_wanted = |mask: &Name| key(mask) == as_written || Some(mask) == normal.as_ref();
+        let lifted: Vec<_> = self.bans.iter().map(|ban| ban.mask.clone()).filter(is_wanted).collect();
         if lifted.is_empty() {
             return self.notice(caller.id, [b"There is no such ban: ", *mask].concat());
         }

@@ -99,11 +99,16 @@ fn the_owner_of_an_account_disconnects_the_session_that_has_its_nick_and_takes_i
     let (ghost, ann) = owner(&mut world);
     let lines = world.ask(ann, "NS GHOST Ann");
     assert_eq!(world.closed, [ghost]);
-    assert!(lines.last().unwrap().ends_with(":Who has the nick is being disconnected: take it by /NICK ann."));
+    assert!(
+        lines
+            .last()
+            .unwrap()
+            .ends_with(":The session with that nick is being disconnected: take the nick with /NICK ann.")
+    );
     assert!(world.read(ghost).last().unwrap().contains("Killed (NickServ (GHOST by ann_))"));
-    assert!(world.ask(ann, "NS GHOST ann")[0].contains("Nobody has the nick"));
+    assert!(world.ask(ann, "NS GHOST ann")[0].contains("Nobody has that nick"));
     assert!(world.ask(ann, "NICK ann")[0].ends_with(" NICK ann"));
-    assert!(world.ask(ann, "NS GHOST ann")[0].contains("You have the nick yourself"));
+    assert!(world.ask(ann, "NS GHOST ann")[0].contains("You have that nick yourself"));
     assert!(world.ask(ann, "NS HELP").iter().any(|line| line.contains(":GHOST nick: ")));
 }
 
@@ -112,7 +117,7 @@ fn nobody_disconnects_those_whose_nick_is_not_that_of_their_account() {
     let mut world = World::new();
     let (ghost, ann) = owner(&mut world);
     let bob = world.user("bob");
-    assert!(world.ask(ann, "NS GHOST bob")[0].ends_with(":The nick that your account owns is ann."));
+    assert!(world.ask(ann, "NS GHOST bob")[0].ends_with(":Your account owns one nick: ann."));
     assert!(world.ask(bob, "NS GHOST ann")[0].ends_with(":Log in first."));
     assert!(world.ask(ghost, "NS GHOST ann")[0].ends_with(":Log in first."));
     assert_eq!(world.closed, []);

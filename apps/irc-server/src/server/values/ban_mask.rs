@@ -15,15 +15,15 @@ pub(in crate::server) fn normal_form(mask: &[u8]) -> Result<Name, &'static str> 
     let mask = std::str::from_utf8(mask).unwrap_or_default().to_ascii_lowercase();
     let mask = match mask.split_once('!') {
         Some(("*", mask)) => mask,
-        Some(_) => return Err("A ban is of USER@HOST, whatever the nick: *!USER@HOST is the same"),
+        Some(_) => return Err("A ban does not go by the nick: write USER@HOST, or *!USER@HOST"),
         None => &mask,
     };
     let Some((user, host)) = mask.split_once('@').filter(|(user, host)| !user.is_empty() && !host.is_empty()) else {
-        return Err("A mask is USER@HOST, each with * and ? for what may be there");
+        return Err("A mask is USER@HOST, with * and ? as wildcards");
     };
     let is_strange = |c: char| c.is_whitespace() || c.is_control() || matches!(c, '!' | '@');
     if mask.len() > MOST_BYTES || user.contains(is_strange) || host.contains(is_strange) {
-        return Err("A mask is USER@HOST in 128 bytes at most, without spaces and with one @");
+        return Err("A mask is USER@HOST, of up to 128 bytes, without spaces and with one @");
     }
     let host = match (Network::parse(host), host.parse::<IpAddr>()) {
         (Some(network), _) => network.to_text(),
@@ -152,7 +152,7 @@ mod tests {
         for (mask, word) in [
             ("mal!*@*", "nick"),
             ("vic*!*@*", "nick"),
-            ("mal", "USER@HOST"),
+            ("mal", "wildcards"),
             ("", "USER@HOST"),
             ("@", "USER@HOST"),
             ("mal@", "USER@HOST"),

@@ -28,7 +28,7 @@ const HELP: [&str; 9] = [
     "CERT ADD: let the certificate of this connection log in (SASL EXTERNAL)",
     "CERT DEL fingerprint: let that certificate no longer log in",
     "CERT LIST: the fingerprints of your certificates",
-    "GHOST nick: disconnect who has the nick of your account, to take it",
+    "GHOST nick: disconnect another session that has the nick of your account, so that you can take it",
     "DROP password: remove your account",
     "HELP: this",
 ];
@@ -164,18 +164,19 @@ impl Server {
             return self.say_as_nickserv(id, "Log in first.");
         };
         if key(&account) != key(nick) {
-            return self.say_as_nickserv(id, [b"The nick that your account owns is ", &*account, b"."].concat());
+            return self.say_as_nickserv(id, [b"Your account owns one nick: ", &*account, b"."].concat());
         }
         let Some(user) = self.nicks.get(&key(nick)).copied() else {
-            return self.say_as_nickserv(id, [b"Nobody has the nick: take it by /NICK ", &*account, b"."].concat());
+            return self.say_as_nickserv(id, [b"Nobody has that nick: take it with /NICK ", &*account, b"."].concat());
         };
         if user == caller.user {
-            return self.say_as_nickserv(id, "You have the nick yourself.");
+            return self.say_as_nickserv(id, "You have that nick yourself.");
         }
         let Some(owner) = self.users.get(&caller.user) else { return };
         let reason = [b"GHOST by ", &*owner.about.nick].concat().into();
         self.have_killed(user, self.mask_of_nickserv().into_bytes().into(), reason);
-        let text = [b"Who has the nick is being disconnected: take it by /NICK ", &*account, b"."].concat();
+        let text =
+            [b"The session with that nick is being disconnected: take the nick with /NICK ", &*account, b"."].concat();
         self.say_as_nickserv(id, text);
     }
 
