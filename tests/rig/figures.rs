@@ -43,19 +43,6 @@ pub fn cpu_of(pid: u32) -> io::Result<(Duration, Duration)> {
     }
 }
 
-/// How long the threads that the process has now have run, to the nanosecond.
-pub fn processor_time_of(pid: u32) -> io::Result<Duration> {
-    let mut total = Duration::ZERO;
-    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let Ok(text) = fs::read_to_string(thread?.path().join("schedstat")) else {
-            continue; // It has ended since.
-        };
-        let nanoseconds = text.split_whitespace().next().and_then(|field| field.parse().ok());
-        total += nanoseconds.map(Duration::from_nanos).ok_or_else(|| io::Error::other("no time in schedstat"))?;
-    }
-    Ok(total)
-}
-
 /// The fields of a line of `stat` behind the program's name. That may contain anything, and ends with the last parenthesis.
 fn fields(stat: &str) -> impl Iterator<Item = &str> {
     stat.rsplit(')').next().unwrap_or_default().split_whitespace()

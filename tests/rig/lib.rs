@@ -12,13 +12,15 @@ mod limits;
 pub mod out_of_memory;
 pub mod page;
 pub mod peer;
+mod processor;
 pub mod ready_made;
 pub mod steady;
 pub mod storm;
 
 pub use child::{Child, Ended};
-pub use figures::{cpu_of, descriptors_of, processor_time_of, resident_of};
-pub use limits::{now, open_files, stay_on_processor};
+pub use figures::{cpu_of, descriptors_of, resident_of};
+pub use limits::{now, open_files};
+pub use processor::{processor_time_of, stay_on_processor};
 
 /// The programs in the project's pages, compiled and run as tests.
 #[cfg(doctest)]
