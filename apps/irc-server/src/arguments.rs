@@ -7,8 +7,6 @@ use std::thread::available_parallelism;
 use clap::builder::{OsStringValueParser, TypedValueParser as _};
 use clap::{ArgAction, Parser, ValueEnum};
 
-use crate::endpoints::{InvalidPort, description};
-
 /// Serves chat by IRC, on one machine or on many.
 ///
 /// Without options it listens on the ports 6667 and, by TLS, 6697, and keeps accounts, bans and history in
@@ -33,15 +31,15 @@ pub(crate) struct Arguments {
     pub(crate) check_config: bool,
 
     /// Listen here without encryption, in place of what the settings say (may be repeated)
-    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
+    #[arg(long, value_name = "ENDPOINT")]
     pub(crate) listen: Vec<String>,
 
     /// Listen here by TLS, in place of what the settings say (may be repeated)
-    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
+    #[arg(long, value_name = "ENDPOINT")]
     pub(crate) tls: Vec<String>,
 
     /// Listen here for browsers, which get a page to chat from, in place of what the settings say (may be repeated)
-    #[arg(long, value_name = "ENDPOINT", value_parser = endpoint)]
+    #[arg(long, value_name = "ENDPOINT")]
     pub(crate) web: Vec<String>,
 
     /// Keep accounts, bans and history in this file; "" for nowhere
@@ -96,11 +94,6 @@ pub(crate) enum Format {
     Json,
 }
 
-/// A place to listen, as it is, unless its port is not one.
-fn endpoint(text: &str) -> Result<String, InvalidPort> {
-    description(text).map(|_| text.to_owned())
-}
-
 impl Arguments {
     /// The number of threads to serve on.
     pub(crate) fn threads(&self) -> usize {
@@ -118,18 +111,5 @@ mod tests {
         let database = |value| Arguments::try_parse_from(["irc-server", "--database", value]).unwrap().database;
         assert_eq!(database(""), Some(PathBuf::new()));
         assert_eq!(database("/a"), Some("/a".into()));
-    }
-
-    #[test]
-    fn what_is_no_port_is_told_with_its_option() {
-        for option in ["--listen", "--tls", "--web"] {
-            let error = Arguments::try_parse_from(["irc-server", option, "localhost:99999"]).unwrap_err().to_string();
-            assert!(
-                error.contains(&format!("'{option} <ENDPOINT>': \"localhost:99999\" has the port \"99999\"")),
-                "{error}"
-            );
-        }
-        let listen = Arguments::try_parse_from(["irc-server", "--listen", "localhost:0"]).unwrap().listen;
-        assert_eq!(listen, ["localhost:0"]);
     }
 }
