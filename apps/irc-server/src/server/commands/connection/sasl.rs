@@ -49,7 +49,7 @@ impl Server {
                     so_far.extend_from_slice(text);
                 }
                 if so_far.len() > LONGEST {
-                    self.numeric(id, numeric::ERR_SASLTOOLONG, |line| line.trailing("SASL message too long"));
+                    self.sasl_failed(id, "SASL authentication failed: the response is too long");
                     self.ask(id, Waiting::SaslRefused, Request::SaslAbort);
                 } else if text.len() == PIECE {
                     client.sasl = Sasl::Going(so_far);
