@@ -1,4 +1,3 @@
-use std::cell::Cell;
 use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -15,7 +14,6 @@ pub(crate) struct Announcement {
     reactor: Reactor,
     ports: Vec<(Kind, Rc<EndpointService>)>,
     certificate: Option<PathBuf>,
-    stopping: Rc<Cell<bool>>,
 }
 
 /// What a port is for.
@@ -58,7 +56,7 @@ impl Announcement {
         ports: Vec<(Kind, Rc<EndpointService>)>,
         certificate: Option<PathBuf>,
     ) -> Self {
-        Self { hub: hub.clone(), reactor: reactor.clone(), ports, certificate, stopping: Rc::default() }
+        Self { hub: hub.clone(), reactor: reactor.clone(), ports, certificate }
     }
 
     fn print(&self) {
@@ -92,21 +90,17 @@ impl Service for Announcement {
         }
         let for_clients = self.ports.iter().filter(|(kind, _)| *kind != Kind::Metrics);
         let ports: Vec<_> = for_clients.filter_map(|(_, service)| service.port()).collect();
-        let (reactor, stopping) = (self.reactor.clone(), Rc::clone(&self.stopping));
+        let reactor = self.reactor.clone();
         self.reactor.spawn(async move {
             for port in ports {
                 port.finished().await;
             }
-            // A program whose ports close because some service has failed ends with that error.
-            if !stopping.get() {
-                reactor.stop();
-            }
+            reactor.stop();
         });
         Ok(())
     }
 
     async fn stop(&self) {
-        self.stopping.set(true);
         self.hub.shut_down();
     }
 }

@@ -1,4 +1,3 @@
-use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -15,12 +14,11 @@ pub(crate) struct Announcement {
     reactor: Reactor,
     journal: Arc<Journal>,
     ports: Vec<(Location, Rc<EndpointService>)>,
-    stopping: Rc<Cell<bool>>,
 }
 
 impl Announcement {
     pub(crate) fn new(reactor: &Reactor, journal: Arc<Journal>, ports: Vec<(Location, Rc<EndpointService>)>) -> Self {
-        Self { reactor: reactor.clone(), journal, ports, stopping: Rc::default() }
+        Self { reactor: reactor.clone(), journal, ports }
     }
 }
 
@@ -43,20 +41,15 @@ impl service::Service for Announcement {
                 }
             }
         }
-        let (reactor, stopping) = (self.reactor.clone(), Rc::clone(&self.stopping));
+        let reactor = self.reactor.clone();
         self.reactor.spawn(async move {
             for port in listening {
                 port.finished().await;
             }
-            // A program whose ports close because some service has failed ends with that error.
-            if !stopping.get() {
-                reactor.stop();
-            }
+            reactor.stop();
         });
         Ok(())
     }
 
-    async fn stop(&self) {
-        self.stopping.set(true);
-    }
+    async fn stop(&self) {}
 }

@@ -113,7 +113,8 @@ fn ii_talks_by_its_files() {
     let ii = Program::start(command.args(["-s", "127.0.0.1", "-n", "ii", "-p", &port, "-i"]).arg(folder.path()));
     let write = |file: &str, line: &str| {
         let mut pipe = fs::OpenOptions::new().write(true).open(files.join(file)).unwrap();
-        writeln!(pipe, "{line}").unwrap();
+        // At once: it drops what is not yet a whole line when it reads.
+        pipe.write_all(format!("{line}\n").as_bytes()).unwrap();
     };
     // Its pipes are there before it says so to the server.
     ann.until(" 730 ");
