@@ -130,3 +130,13 @@ impl<S: Read + Write> IrcClient<S> {
         self.until(text)
     }
 }
+
+/// Counts a line of one of the clients `nick0`, `nick1` and so on, which is to be the next of its sender: they say `0 `, `1 ` and so
+/// on.
+#[track_caller]
+pub(crate) fn hear(line: &str, next: &mut [usize]) {
+    let from: usize = line[":nick".len()..].split('!').next().unwrap().parse().unwrap();
+    let (_, said) = line.rsplit_once(" :").unwrap();
+    assert_eq!(said.trim().parse(), Ok(next[from]), "{line}");
+    next[from] += 1;
+}

@@ -9,7 +9,7 @@ use protocols::tls::Certificates;
 use rcgen::{CertificateParams, KeyPair};
 use tempfile::tempdir;
 
-use crate::apps::irc::{IrcServer, plain, secure, unlimited, user};
+use crate::apps::irc::{IrcServer, hear, plain, secure, unlimited, user};
 use crate::apps::net;
 
 #[test]
@@ -120,11 +120,7 @@ fn clients_of_all_threads_hear_each_of_them_in_its_order() {
                 }
                 let mut next = [0; CLIENTS];
                 while next.iter().sum::<usize>() < CLIENTS * LINES {
-                    let line = client.until(" PRIVMSG ");
-                    let from: usize = line[":nick".len()..].split('!').next().unwrap().parse().unwrap();
-                    let (_, said) = line.rsplit_once(" :").unwrap();
-                    assert_eq!(said.trim().parse(), Ok(next[from]), "{line}");
-                    next[from] += 1;
+                    hear(&client.until(" PRIVMSG "), &mut next);
                 }
             });
         }

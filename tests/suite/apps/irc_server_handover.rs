@@ -5,7 +5,7 @@ use std::thread;
 
 use tempfile::tempdir;
 
-use crate::apps::irc::{IrcServer, plain, secure, unlimited, user};
+use crate::apps::irc::{IrcServer, hear, plain, secure, unlimited, user};
 
 #[test]
 fn clients_go_on_in_the_next_process_and_those_that_cannot_are_seen_to_leave() {
@@ -82,13 +82,4 @@ fn lines_that_are_sent_while_it_takes_over_reach_everybody_once_and_in_their_ord
         second
     });
     user(second.plain, "late").ask("LUSERS", " 265 ");
-}
-
-/// Counts a line, which is to be the next of its sender.
-#[track_caller]
-fn hear(line: &str, next: &mut [usize]) {
-    let from: usize = line[":nick".len()..].split('!').next().unwrap().parse().unwrap();
-    let (_, said) = line.rsplit_once(" :").unwrap();
-    assert_eq!(said.trim().parse(), Ok(next[from]), "{line}");
-    next[from] += 1;
 }
