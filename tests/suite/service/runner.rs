@@ -13,7 +13,7 @@ use nix::sys::signal::Signal;
 use reactor::inspect::Watchdog;
 use reactor::service::{EndpointService, MultiService, Readiness, Runner, Service, ServiceError};
 use reactor::testing::Simulation;
-use reactor::{Protocol, Transport};
+use reactor::{Protocol, Reactor, Transport};
 use rig::peer;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -54,6 +54,26 @@ impl Service for Noisy {
     async fn reload(&self) -> Result<(), ServiceError> {
         eprintln!("reload");
         if self.0 == "unreadable" { Err("the map has a hole".into()) } else { Ok(()) }
+    }
+}
+
+/// Ends the program when it stops, as what has the last ports may.
+struct Last(Reactor);
+
+#[async_trait::async_trait(?Send)]
+impl Service for Last {
+    fn name(&self) -> &str {
+        "last"
+    }
+
+    async fn start(&self) -> Result<(), ServiceError> {
+        Ok(())
+    }
+
+    async fn stop(&self) {
+        self.0.stop();
+        // The program notices before the others have stopped.
+        tokio::task::yield_now().await;
     }
 }
 
@@ -99,7 +119,11 @@ fn is_a_child_if_told_so() {
             Ok(port)
         });
         let port = port.deadline(if kind == "hasty" { Duration::from_millis(50) } else { Duration::from_secs(3600) });
-        Ok(MultiService::new(reactor, "all").with(port).with(Noisy(kind)))
+        let all = MultiService::new(reactor, "all").with(port);
+        Ok(match kind {
+            "ending" => all.with(Noisy("failing")).with(Last(reactor.clone())),
+            _ => all.with(Noisy(kind)),
+        })
     });
     std::process::exit(i32::from(code != ExitCode::SUCCESS));
 }
@@ -144,11 +168,12 @@ fn a_program_that_does_not_start_or_fails_says_why_in_a_sentence_and_its_status_
         ("unstartable", "child: the roof leaks\n"),
         ("panicking", "child: noisy panicked in start: the roof is gone\n"),
         ("failing", "child: the roof is on fire\n"),
+        ("ending", "child: the roof is on fire\n"),
     ] {
         let ended = Program::start(&mut command(kind)).finish().with_code(1);
         assert!(ended.stderr.ends_with(sentence), "{}", ended.stderr);
         assert_eq!(ended.stderr.matches("stop\n").count(), 1, "{}", ended.stderr);
-        assert_eq!(ended.stderr.contains("ready"), kind == "failing", "{}", ended.stderr);
+        assert_eq!(ended.stderr.contains("ready"), ["failing", "ending"].contains(&kind), "{}", ended.stderr);
     }
 }
 

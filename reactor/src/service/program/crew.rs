@@ -1,5 +1,6 @@
 //! The threads of a program besides the first.
 
+use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::pending;
 use std::pin::pin;
@@ -118,16 +119,18 @@ pub(in crate::service) fn run(reactor: &Reactor, service: Supervised, crew: &Arc
     let service = Rc::new(service);
     let (stopping, waits) = (Rc::clone(&service), Arc::clone(crew));
     let hub = Rc::clone(&reactor.0.hub);
+    let failure = Rc::new(Cell::new(None));
+    let found = Rc::clone(&failure);
     reactor.before_shutdown(async move || {
         let was_ready = waits.was_ready.load(Ordering::Relaxed);
-        ending::stop(&stopping, &hub, waits.lame_duck, was_ready).await;
+        found.set(ending::stop(&stopping, &hub, waits.lame_duck, was_ready).await);
     });
     let outcome = reactor.run_until(serve(reactor, &service, crew, asked));
     if let Some(sign) = sign_of_life {
         sign.store(ENDED, Ordering::Relaxed);
     }
     crew.add_cut_off(reactor.0.hub.cut_off());
-    ending::result_of(outcome)
+    ending::result_of(outcome, failure.take())
 }
 
 async fn serve(

@@ -66,6 +66,7 @@ pub(super) fn run(
         crew,
         manager: OnceCell::new(),
         stopping_since: Cell::new(None),
+        failure: Cell::new(None),
     });
     let stopping = Rc::clone(&program);
     reactor.before_shutdown(async move || stopping.stop().await);
@@ -77,7 +78,7 @@ pub(super) fn run(
             ending::report(&program.name, &program.hub.timers, reactor.0.hub.cut_off(), program.stopping_since.get());
         }
     }
-    ending::result_of(outcome)
+    ending::result_of(outcome, program.failure.take())
 }
 
 /// The running program.
@@ -100,6 +101,8 @@ struct Program {
     /// Set once the reactor runs.
     manager: OnceCell<Option<Rc<ServiceManager>>>,
     stopping_since: Cell<Option<Instant>>,
+    /// Of the service, if it had failed before it was stopped.
+    failure: Cell<Option<ServiceError>>,
 }
 
 impl Program {
@@ -226,7 +229,7 @@ impl Program {
         self.readiness.set(false);
         self.tell(&[NotifyState::Stopping]).await;
         tracing::info!(program = self.name, "stopping its service");
-        ending::stop(&self.service, &self.hub, self.lame_duck, was_ready).await;
+        self.failure.set(ending::stop(&self.service, &self.hub, self.lame_duck, was_ready).await);
     }
 
     fn since(&self, instant: Instant) -> Duration {
