@@ -254,10 +254,11 @@ impl FactoryCell {
     /// Holds a protocol that this has built, or no longer; an error is the message of a panic.
     pub(crate) fn set_held(&self, protocol: &mut dyn Protocol, held: bool) -> Result<(), String> {
         catch_panic(|| {
-            let mut factory = self.factory.borrow_mut();
-            if let Some(resumption) = factory.as_mut().and_then(|factory| factory.resumption()) {
-                resumption.set_held(protocol, held);
-            }
+            self.with(|factory| {
+                if let Some(resumption) = factory.resumption() {
+                    resumption.set_held(protocol, held);
+                }
+            });
         })
     }
 
