@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use protocols::irc::{CaseMapping, mask_matches};
 
 use crate::server::values::names::Name;
@@ -25,8 +26,8 @@ pub(in crate::server) fn normal_form(mask: &[u8]) -> Result<Name, &'static str> 
     if mask.len() > MOST_BYTES || user.contains(is_strange) || host.contains(is_strange) {
         return Err("A mask is USER@HOST, of up to 128 bytes, without spaces and with one @");
     }
-    let host = match (Network::parse(host), host.parse::<IpAddr>()) {
-        (Some(network), _) => network.to_text(),
+    let host = match (network(host), host.parse::<IpAddr>()) {
+        (Some(network), _) => network.to_string(),
         (None, Ok(address)) => address.to_canonical().to_string(),
         (None, Err(_)) if host.contains('/') => {
             return Err(
@@ -68,56 +69,19 @@ fn is_host(mask: &[u8], host: &[u8]) -> bool {
     if !mask.contains(&b'/') {
         return mask_matches(mask, host, CaseMapping::Ascii);
     }
-    Network::parse(text(mask)).is_some_and(|network| text(host).parse().is_ok_and(|host| network.contains(host)))
+    network(text(mask)).is_some_and(|network| text(host).parse::<IpAddr>().is_ok_and(|host| network.contains(&host)))
 }
 
-/// All addresses that begin with the same bits.
-struct Network {
-    address: IpAddr,
-    length: u32,
-}
-
-impl Network {
-    /// `192.0.2.0/24`, `2001:db8::/32`.
-    fn parse(text: &str) -> Option<Self> {
-        let (address, length) = text.split_once('/')?;
-        let address: IpAddr = address.parse().ok()?;
-        let length = length.parse::<u32>().ok().filter(|_| length.bytes().all(|byte| byte.is_ascii_digit()))?;
-        // Addresses of IPv4 inside IPv6 count as what they are.
-        let (address, length) = match (address.to_canonical(), address) {
-            (IpAddr::V4(inside), IpAddr::V6(_)) if length >= 96 => (inside.into(), length - 96),
-            _ => (address, length),
-        };
-        let network = Self { address, length };
-        (length <= network.bits()).then(|| Self { address: network.first(address), length })
-    }
-
-    /// How many an address has.
-    fn bits(&self) -> u32 {
-        if self.address.is_ipv4() { 32 } else { 128 }
-    }
-
-    /// The first address of the network of this length that has this one.
-    fn first(&self, address: IpAddr) -> IpAddr {
-        match address {
-            IpAddr::V4(address) => {
-                let mask = u32::MAX.checked_shl(32 - self.length).unwrap_or_default();
-                IpAddr::V4((address.to_bits() & mask).into())
-            }
-            IpAddr::V6(address) => {
-                let mask = u128::MAX.checked_shl(128 - self.length).unwrap_or_default();
-                IpAddr::V6((address.to_bits() & mask).into())
-            }
+/// `192.0.2.0/24`, `2001:db8::/32`. Addresses of IPv4 inside IPv6 count as what they are.
+fn network(text: &str) -> Option<IpNet> {
+    let network: IpNet = text.parse().ok()?;
+    let network = match (network, network.addr().to_canonical()) {
+        (IpNet::V6(outer), IpAddr::V4(inside)) if outer.prefix_len() >= 96 => {
+            IpNet::new(inside.into(), outer.prefix_len() - 96).ok()?
         }
-    }
-
-    fn contains(&self, address: IpAddr) -> bool {
-        address.is_ipv4() == self.address.is_ipv4() && self.first(address) == self.address
-    }
-
-    fn to_text(&self) -> String {
-        format!("{}/{}", self.address, self.length)
-    }
+        _ => network,
+    };
+    Some(network.trunc())
 }
 
 #[cfg(test)]
