@@ -1,13 +1,13 @@
 use std::collections::BTreeMap;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
 use crate::cluster::NodeName;
 use crate::cluster::bus::{BusEvent, Topic};
-use crate::cluster::link::{Delivery, Link, Options, Output, Owner, Replaced, Stats};
+use crate::cluster::link::{Delivery, Link, Options, Output, Owner, Stats};
 use crate::cluster::payload::{decode, encode};
 use crate::server::{Event, NodeId, Registers, Server, Snapshot, Timestamp};
 
@@ -66,9 +66,14 @@ impl Membership {
         self.messages.drain(..)
     }
 
-    /// The process that has this node's name and was started later, if there is one. Nobody listens to this one while it is there.
-    pub fn replaced(&self) -> Option<Replaced> {
-        self.link.replaced()
+    /// For how long another process, started later, has had this node's name, if so. Nobody listens to this one meanwhile.
+    pub fn replaced_for(&self, now: Instant) -> Option<Duration> {
+        self.link.replaced_for(now)
+    }
+
+    /// The epoch of that process, if it is gone.
+    pub fn vacant(&self, now: Instant) -> Option<u64> {
+        self.link.vacant(now)
     }
 
     /// This node is there again, in a new life, with a larger epoch than that process.
@@ -109,8 +114,9 @@ impl Membership {
                         server.merge(time, &registers);
                     }
                 }
-                // `replaced` says so.
-                Delivery::Replaced => {}
+                Delivery::Replaced => tracing::warn!(
+                    "another process is this node of the cluster now: what happens here is told to no other node"
+                ),
             }
         }
     }

@@ -28,7 +28,7 @@ mod payload;
 
 pub use bucket::{Bucket, BucketEntry, BucketError, BucketWatch, OpenBucket};
 pub use bus::Bus;
-pub use link::{Delivery, Link, Options, Output, Owner, Replaced, Stats};
+pub use link::{Delivery, Link, Options, Output, Owner, Stats};
 pub use log::{Log, LogEntry, LogError, LogLimits, LogReader};
 pub use membership::Membership;
 pub use node_name::{NodeName, NodeNameError};

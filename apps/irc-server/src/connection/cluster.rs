@@ -5,27 +5,25 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::{AbortHandle, Either, abortable, select};
 use reactor::service::{Service, ServiceError, TimerService};
 use tokio::sync::Notify;
 
-use crate::cluster::bus::{BusEvent, Nats};
+use crate::cluster::bus::Nats;
 use crate::cluster::{Bucket, Bus as _, Log, LogLimits, Membership, NodeName, Options};
 use crate::connection::directory::follow;
 use crate::connection::hub::Hub;
 use crate::connection::shared_log::{LogWriter, read};
-use crate::server::{Event, Server, Timestamp};
+use crate::server::{Event, Timestamp};
 
 /// How often it looks for nodes that are silent: more often than nodes say that they are not.
 const TICK: Duration = Duration::from_millis(500);
 /// How long a start waits until accounts and bans are those of the network: what has changed while the node was down holds for
 /// the first client, too. Without NATS it goes on with what it has.
 const CATCH_UP: Duration = Duration::from_secs(5);
-/// If a process with this node's name is silent for this long, this one is the node again.
-const SILENCE: Duration = Duration::from_secs(10);
 /// Longer than both are there while one hands over to the other.
 const MOST_TOGETHER: Duration = Duration::from_secs(30);
 /// How long the end may take to tell others of it.
@@ -40,16 +38,6 @@ pub(super) struct Cluster {
 }
 
 impl Cluster {
-    fn heard(&mut self, now: Instant, time: Timestamp, event: BusEvent, server: &mut Server) {
-        let was_replaced = self.membership.replaced().is_some();
-        self.membership.heard(now, time, event, server);
-        if self.membership.replaced().is_some() && !was_replaced {
-            tracing::warn!(
-                "another process is this node of the cluster now: what happens here is told to no other node"
-            );
-        }
-    }
-
     /// Tells other nodes what has happened on this one.
     pub(super) fn publish(&mut self, event: &Event) {
         if let Err(error) = self.membership.publish(event) {
@@ -83,17 +71,16 @@ impl ClusterService {
         let is_doubled = Rc::new(Notify::new());
         let (ticking, doubled) = (hub.clone(), Rc::clone(&is_doubled));
         let tick = move |_tick| {
-            let mut replaced = None;
-            ticking.with_cluster(|cluster, server, now, time| {
-                cluster.membership.tick(now, time, server);
-                replaced = cluster.membership.replaced().map(|replaced| (replaced, now));
+            let (mut vacant, mut is_doubled) = (None, false);
+            ticking.with_cluster(|Cluster { membership, .. }, server, now, time| {
+                membership.tick(now, time, server);
+                vacant = membership.vacant(now);
+                is_doubled = membership.replaced_for(now).is_some_and(|time| time >= MOST_TOGETHER);
             });
-            match replaced {
-                Some((other, now)) if other.heard.is_none_or(|heard| now - heard >= SILENCE) => {
-                    ticking.come_back(other.epoch);
-                }
-                Some((other, now)) if now - other.since >= MOST_TOGETHER => doubled.notify_one(),
-                _ => {}
+            if let Some(epoch) = vacant {
+                ticking.come_back(epoch);
+            } else if is_doubled {
+                doubled.notify_one();
             }
         };
         let ticks = TimerService::new(hub.reactor(), "silent nodes", TICK, tick);
@@ -141,7 +128,7 @@ impl Hub {
             let later = Timestamp(hub.now().0.max(epoch + 1));
             match hub.node().store().next_epoch(later).await {
                 Ok(epoch) => hub.with_cluster(|cluster, _, now, _| {
-                    if cluster.membership.replaced().is_some_and(|replaced| replaced.epoch < epoch) {
+                    if cluster.membership.vacant(now).is_some_and(|other| other < epoch) {
                         tracing::warn!("the other process has gone: this one is the node again");
                         cluster.membership.come_back(epoch, now);
                     }
@@ -156,7 +143,7 @@ impl Hub {
 async fn listen(hub: Hub, bus: Arc<Nats>) {
     loop {
         let event = poll_fn(|context| bus.poll_event(context)).await;
-        hub.with_cluster(|cluster, server, now, time| cluster.heard(now, time, event, server));
+        hub.with_cluster(|cluster, server, now, time| cluster.membership.heard(now, time, event, server));
     }
 }
 

@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use bytes::Bytes;
 
 use crate::cluster::NodeName;
@@ -57,17 +55,6 @@ pub enum Delivery {
     /// Another process has this node's name, and was started later. Others no longer listen to this one, and nothing more is sent
     /// until [`Link::come_back`](super::Link::come_back).
     Replaced,
-}
-
-/// The process that others take for this node, in place of this one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Replaced {
-    /// When it was heard first.
-    pub since: Instant,
-    /// When it was heard last; none if it has said that it ends.
-    pub heard: Option<Instant>,
-    /// Its epoch.
-    pub epoch: u64,
 }
 
 /// What a [`Link`](super::Link) wants done.

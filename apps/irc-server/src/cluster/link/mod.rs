@@ -7,7 +7,7 @@ mod sent;
 mod snapshot_parts;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use std::{fmt, io};
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use crate::cluster::NodeName;
 use crate::cluster::bus::{BusEvent, Topic};
 use crate::cluster::envelope::{Body, Envelope, EnvelopeError};
 
-pub use delivery::{Delivery, Output, Owner, Replaced, Stats};
+pub use delivery::{Delivery, Output, Owner, Stats};
 pub use options::Options;
 use peer::{Peer, Progress, Want};
 use sent::Sent;
@@ -86,9 +86,19 @@ pub struct Link {
     /// Snapshots that were made.
     snapshots: u64,
     has_left: bool,
-    replaced: Option<Replaced>,
+    namesake: Option<Namesake>,
     has_warned: bool,
     stats: Stats,
+}
+
+/// The process that others take for this node, in place of this one.
+#[derive(Debug)]
+struct Namesake {
+    epoch: u64,
+    /// When it was heard first.
+    since: Instant,
+    /// When it was heard last; none if it has said that it ends.
+    heard: Option<Instant>,
 }
 
 impl Link {
@@ -104,7 +114,7 @@ impl Link {
             heartbeat_due: now,
             snapshots: 0,
             has_left: false,
-            replaced: None,
+            namesake: None,
             has_warned: false,
             stats: Stats::default(),
         }
@@ -172,16 +182,23 @@ impl Link {
         self.has_left = true;
     }
 
-    /// The process that others take for this node, if there is one.
-    pub fn replaced(&self) -> Option<Replaced> {
-        self.replaced
+    /// For how long another process has been this node in place of this one, if so.
+    pub fn replaced_for(&self, now: Instant) -> Option<Duration> {
+        self.namesake.as_ref().map(|namesake| now.saturating_duration_since(namesake.since))
+    }
+
+    /// The epoch of that process, if it is gone: it has said so, or is silent. This one may [come back](Self::come_back) with a
+    /// larger one.
+    pub fn vacant(&self, now: Instant) -> Option<u64> {
+        let silent = |heard| now.saturating_duration_since(heard) >= self.options.silence;
+        self.namesake.as_ref().filter(|namesake| namesake.heard.is_none_or(silent)).map(|namesake| namesake.epoch)
     }
 
     /// This node is there again, in a new life: after another process that had its name.
     pub fn come_back(&mut self, epoch: u64, now: Instant) {
         self.options.epoch = epoch;
         self.sent = Sent::new(self.options.kept_events, self.options.kept_bytes);
-        self.replaced = None;
+        self.namesake = None;
         self.has_left = false;
         self.heartbeat_due = now;
     }
@@ -221,14 +238,14 @@ impl Link {
         if epoch <= self.options.epoch {
             return;
         }
-        if self.replaced.is_none() {
+        if self.namesake.is_none() {
             self.has_left = true;
             self.outputs.push_back(Output::Deliver(Delivery::Replaced));
         }
         let heard = if matches!(body, Body::Leave) { None } else { Some(now) };
-        let replaced = self.replaced.get_or_insert(Replaced { since: now, heard, epoch });
-        replaced.heard = heard;
-        replaced.epoch = replaced.epoch.max(epoch);
+        let namesake = self.namesake.get_or_insert(Namesake { epoch, since: now, heard });
+        namesake.heard = heard;
+        namesake.epoch = namesake.epoch.max(epoch);
     }
 
     /// Whether a message of this life of a node counts. It is listed then.

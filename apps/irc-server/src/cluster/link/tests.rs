@@ -225,11 +225,13 @@ fn a_node_comes_back_in_a_new_life_when_the_process_with_its_name_has_left() {
     let mut a = Seat::new("a");
     a.snapshot(1, 1);
     a.hear("a", 5, Body::Heartbeat { next: 1, digests: Vec::new(), wants_answer: false });
-    assert!(a.link.replaced().is_some_and(|replaced| replaced.heard.is_some()));
+    assert_eq!((a.link.replaced_for(a.now), a.link.vacant(a.now)), (Some(Duration::ZERO), None));
+    let silence = Options::new(name("a"), 1).silence;
+    assert_eq!((a.link.replaced_for(a.now + silence), a.link.vacant(a.now + silence)), (Some(silence), Some(5)));
     a.hear("a", 5, Body::Leave);
-    assert!(a.link.replaced().is_some_and(|replaced| replaced.heard.is_none() && replaced.epoch == 5));
+    assert_eq!(a.link.vacant(a.now), Some(5));
     a.link.come_back(6, a.now);
-    assert_eq!(a.link.replaced(), None);
+    assert_eq!(a.link.replaced_for(a.now), None);
     a.delivered();
     a.tick(SECOND);
     assert!(matches!(a.sent()[..], [Body::Heartbeat { next: 1, .. }]));
@@ -237,7 +239,7 @@ fn a_node_comes_back_in_a_new_life_when_the_process_with_its_name_has_left() {
     a.event(1);
     assert_eq!(a.delivered(), ["b: 1"]);
     a.hear("a", 6, Body::Heartbeat { next: 1, digests: Vec::new(), wants_answer: false });
-    assert_eq!(a.link.replaced(), None);
+    assert_eq!(a.link.replaced_for(a.now), None);
 }
 
 #[test]
