@@ -1,17 +1,17 @@
 //! What is the network's and no node's: a key-value bucket of JetStream, which NATS keeps in files.
 
-use std::error::Error;
 use std::fmt;
 
 use async_nats::jetstream::kv::{Entry, Operation, Store, UpdateErrorKind, Watch};
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use async_nats::jetstream::{self, Context};
 use bytes::Bytes;
-use futures_util::StreamExt;
+use futures_util::{FutureExt as _, StreamExt as _};
 use tokio::sync::watch;
 
 use crate::cluster::bus::Nats;
 use crate::cluster::connected_again::unless_connected_again;
+use crate::cluster::jetstream_error::JetStreamError;
 
 /// The bucket of one network, which all its nodes read and change. Cheap to clone.
 ///
@@ -75,7 +75,7 @@ impl Bucket {
     /// # Errors
     ///
     /// If the server does not answer, or has no JetStream.
-    pub async fn open(&self) -> Result<OpenBucket, BucketError> {
+    pub async fn open(&self) -> Result<OpenBucket, JetStreamError> {
         let mut connections = self.connections.clone();
         // An error is that the bus has ended: then no answer comes either.
         let _ = connections.wait_for(|count| *count > 0).await;
@@ -104,7 +104,7 @@ impl OpenBucket {
     /// # Errors
     ///
     /// If the server does not answer.
-    pub async fn is_there(&self) -> Result<bool, BucketError> {
+    pub async fn is_there(&self) -> Result<bool, JetStreamError> {
         let info = self.store.stream.get_info();
         let info = answer(&self.connections, "the bucket of accounts is not found", info).await?;
         Ok(info.created.unix_timestamp_nanos() == self.created())
@@ -115,7 +115,7 @@ impl OpenBucket {
     /// # Errors
     ///
     /// If the server does not answer.
-    pub async fn get(&self, key: &str) -> Result<BucketEntry, BucketError> {
+    pub async fn get(&self, key: &str) -> Result<BucketEntry, JetStreamError> {
         let entry = answer(&self.connections, "the bucket of accounts cannot be read", self.store.entry(key)).await?;
         Ok(entry.map_or_else(|| BucketEntry { key: key.to_owned(), revision: 0, value: None }, BucketEntry::from))
     }
@@ -126,16 +126,14 @@ impl OpenBucket {
     /// # Errors
     ///
     /// If the server does not answer. The value may be changed all the same.
-    pub async fn set(&self, key: &str, revision: u64, value: Option<Bytes>) -> Result<Option<u64>, BucketError> {
+    pub async fn set(&self, key: &str, revision: u64, value: Option<Bytes>) -> Result<Option<u64>, JetStreamError> {
         // An empty value stands for none: what removes a key is not told the revision.
         let update = self.store.update(key, value.unwrap_or_default(), revision);
-        let mut connections = self.connections.clone();
-        let result = unless_connected_again(&mut connections, update).await;
-        match result.map_err(|error| BucketError::new("a value cannot be changed in the bucket of accounts", error))? {
-            Ok(revision) => Ok(Some(revision)),
+        let update = update.map(|result| match result {
             Err(error) if error.kind() == UpdateErrorKind::WrongLastRevision => Ok(None),
-            Err(error) => Err(BucketError::new("a value cannot be changed in the bucket of accounts", error)),
-        }
+            result => result.map(Some),
+        });
+        answer(&self.connections, "a value cannot be changed in the bucket of accounts", update).await
     }
 
     /// Writes a value, whatever the key had. Returns the revision.
@@ -143,7 +141,7 @@ impl OpenBucket {
     /// # Errors
     ///
     /// If the server does not answer. The value may be changed all the same.
-    pub async fn put(&self, key: &str, value: Bytes) -> Result<u64, BucketError> {
+    pub async fn put(&self, key: &str, value: Bytes) -> Result<u64, JetStreamError> {
         let put = self.store.put(key, value);
         answer(&self.connections, "a value cannot be written into the bucket of accounts", put).await
     }
@@ -154,7 +152,7 @@ impl OpenBucket {
     /// # Errors
     ///
     /// If the server does not answer.
-    pub async fn forget(&self, key: &str, revision: u64) -> Result<(), BucketError> {
+    pub async fn forget(&self, key: &str, revision: u64) -> Result<(), JetStreamError> {
         let subject = format!("{}{key}", self.store.prefix);
         let purge = self.store.stream.purge().filter(subject).sequence(revision + 1);
         let purge = purge.into_future();
@@ -166,7 +164,7 @@ impl OpenBucket {
     /// # Errors
     ///
     /// If the server does not answer.
-    pub async fn watch(&self) -> Result<BucketWatch, BucketError> {
+    pub async fn watch(&self) -> Result<BucketWatch, JetStreamError> {
         let entries = self.store.watch_with_history(">");
         let entries = answer(&self.connections, "the bucket of accounts cannot be watched", entries).await?;
         Ok(BucketWatch { entries, connections: self.connections.clone() })
@@ -179,13 +177,13 @@ impl BucketWatch {
     /// # Errors
     ///
     /// If the watch has ended: the bucket was deleted, or the bus has connected again.
-    pub async fn next(&mut self) -> Result<BucketEntry, BucketError> {
-        let failed = |error| BucketError { what: "the bucket of accounts is no longer watched", source: error };
+    pub async fn next(&mut self) -> Result<BucketEntry, JetStreamError> {
+        let failed = |error| JetStreamError::new("the bucket of accounts is no longer watched", error);
         let entry = unless_connected_again(&mut self.connections, self.entries.next()).await;
         match entry.map_err(|error| failed(error.into()))? {
             Some(Ok(entry)) => Ok(entry.into()),
             Some(Err(error)) => Err(failed(error.into())),
-            None => Err(failed("the server has ended it".into())),
+            None => Err(failed(async_nats::Error::from("the server has ended it"))),
         }
     }
 }
@@ -207,35 +205,10 @@ async fn answer<T, E: Into<async_nats::Error>>(
     connections: &watch::Receiver<u64>,
     what: &'static str,
     asked: impl Future<Output = Result<T, E>>,
-) -> Result<T, BucketError> {
+) -> Result<T, JetStreamError> {
     let mut connections = connections.clone();
     match unless_connected_again(&mut connections, asked).await {
-        Ok(answer) => answer.map_err(|error| BucketError::new(what, error)),
-        Err(error) => Err(BucketError::new(what, error)),
-    }
-}
-
-/// Why something could not be done with the bucket.
-#[derive(Debug)]
-pub struct BucketError {
-    what: &'static str,
-    source: async_nats::Error,
-}
-
-impl BucketError {
-    fn new(what: &'static str, source: impl Into<async_nats::Error>) -> Self {
-        Self { what, source: source.into() }
-    }
-}
-
-impl fmt::Display for BucketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.source)
-    }
-}
-
-impl Error for BucketError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.source.as_ref())
+        Ok(answer) => answer.map_err(|error| JetStreamError::new(what, error)),
+        Err(error) => Err(JetStreamError::new(what, error)),
     }
 }

@@ -1,12 +1,10 @@
 //! The durable log of a network's lines: a stream of JetStream, which NATS keeps in files.
 
-use std::error::Error;
 use std::fmt;
 use std::time::Duration;
 
 use async_nats::jetstream::consumer::DeliverPolicy;
 use async_nats::jetstream::consumer::pull::{Ordered, OrderedConfig};
-use async_nats::jetstream::context::{CreateStreamError, CreateStreamErrorKind};
 use async_nats::jetstream::message::PublishMessage;
 use async_nats::jetstream::stream::{Config, Stream};
 use async_nats::jetstream::{self, Context};
@@ -17,6 +15,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::cluster::bus::Nats;
 use crate::cluster::connected_again::unless_connected_again;
+use crate::cluster::jetstream_error::JetStreamError;
 
 /// How long an append is tried: well within [`DUPLICATE_WINDOW`].
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -93,7 +92,7 @@ impl Log {
     /// # Errors
     ///
     /// If it has not worked for half a minute. The record may be in the log all the same.
-    pub async fn append(&self, name: &str, record: Bytes) -> Result<u64, LogError> {
+    pub async fn append(&self, name: &str, record: Bytes) -> Result<u64, JetStreamError> {
         let mut last = async_nats::Error::from("the server does not answer");
         let attempts = async {
             let mut pause = Duration::ZERO;
@@ -111,7 +110,7 @@ impl Log {
             }
         };
         let appended = timeout(PATIENCE, attempts).await;
-        appended.map_err(|_| LogError::new("a line cannot be kept in the log", last))
+        appended.map_err(|_| JetStreamError::new("a line cannot be kept in the log", last))
     }
 
     async fn try_append(&self, name: &str, record: Bytes) -> Result<u64, async_nats::Error> {
@@ -164,7 +163,7 @@ impl LogReader {
                         self.has_warned = true;
                         tracing::warn!(
                             "{}; it is tried again",
-                            LogError::new("the log of lines cannot be read", error)
+                            JetStreamError::new("the log of lines cannot be read", error)
                         );
                     }
                     sleep(PAUSE).await;
@@ -211,36 +210,5 @@ impl LogReader {
 impl fmt::Debug for LogReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LogReader").field("log", &self.log).field("read", &self.read).finish_non_exhaustive()
-    }
-}
-
-/// Why something could not be done with the log.
-#[derive(Debug)]
-pub struct LogError {
-    what: &'static str,
-    source: async_nats::Error,
-}
-
-impl LogError {
-    fn new(what: &'static str, source: async_nats::Error) -> Self {
-        Self { what, source }
-    }
-}
-
-impl fmt::Display for LogError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.what, self.source)?;
-        match self.source.downcast_ref::<CreateStreamError>().map(CreateStreamError::kind) {
-            Some(CreateStreamErrorKind::JetStreamUnavailable) => {
-                f.write_str(": start the NATS server with JetStream, by -js -sd FOLDER")
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Error for LogError {
-    fn source(&self) -> Option<&(dyn Error + 'static)> {
-        Some(self.source.as_ref())
     }
 }

@@ -101,7 +101,9 @@ pub struct ServerBan {
 }
 
 impl ServerBan {
-    fn has_ended(&self, now: Timestamp) -> bool {
+    /// Whether its time is over.
+    #[must_use]
+    pub fn has_ended(&self, now: Timestamp) -> bool {
         self.until.is_some_and(|until| until <= now)
     }
 

@@ -39,6 +39,17 @@ impl PartialEq for Account {
     }
 }
 
+/// What has become of a change of an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is made.
+    Made,
+    /// The account was not what it was known as.
+    Changed,
+    /// Another account has the certificate.
+    Claimed,
+}
+
 impl Store {
     /// The names of all accounts.
     pub fn account_names(&self) -> Pending<Vec<Name>> {
@@ -80,20 +91,24 @@ impl Store {
         })
     }
 
-    /// Has `new` in the place of `known`, either of which may be none, and both of one name. Says false, and does nothing, if
-    /// `known` is not the account as it is, or if another account has a certificate that `new` has and `known` had not.
+    /// Has `new` in the place of `known`, either of which may be none, and both of one name. It does nothing if `known` is not the
+    /// account as it is, or if another account has a certificate that `new` has and `known` had not.
     ///
     /// With an account goes what it has said to others and they to it: the next to register that name must not read it.
-    pub fn replace_account(&self, known: Option<Account>, new: Option<Account>) -> Pending<bool> {
+    pub fn replace_account(&self, known: Option<Account>, new: Option<Account>) -> Pending<Outcome> {
         self.run(move |connection| {
-            let Some(name) = known.as_ref().or(new.as_ref()).map(Account::key) else { return Ok(true) };
-            if get(connection, &name)? != known || claims_of_others(connection, known.as_ref(), new.as_ref())? {
-                return Ok(false);
+            let Some(name) = known.as_ref().or(new.as_ref()).map(Account::key) else { return Ok(Outcome::Made) };
+            if get(connection, &name)? != known {
+                return Ok(Outcome::Changed);
+            }
+            if claims_of_others(connection, known.as_ref(), new.as_ref())? {
+                return Ok(Outcome::Claimed);
             }
             match new {
-                Some(new) => put(connection, &new).map(|_| true),
-                None => remove(connection, &name).map(|()| true),
+                Some(new) => drop(put(connection, &new)?),
+                None => remove(connection, &name)?,
             }
+            Ok(Outcome::Made)
         })
     }
 

@@ -28,7 +28,7 @@ use crate::settings::HistorySettings;
 use crate::store::database::Sqlite;
 use crate::store::history::queue::Queue;
 
-pub use accounts::Account;
+pub use accounts::{Account, Outcome};
 pub use error::StoreError;
 pub use history::Progress;
 pub use network::{Fact, UntoldBan};

@@ -12,11 +12,11 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use reactor::text::escaped;
 use tokio::time::{sleep, timeout};
 
-use crate::cluster::{Bucket, BucketEntry, BucketError, BucketWatch, OpenBucket};
+use crate::cluster::{Bucket, BucketEntry, BucketWatch, JetStreamError, OpenBucket};
 use crate::connection::directory::entry::{self, Reading};
 use crate::connection::directory::{Directory, Network};
 use crate::connection::hub::Hub;
-use crate::server::{Name, Timestamp};
+use crate::server::Timestamp;
 use crate::store::{Account, Fact, UntoldBan};
 
 /// The pause after what has failed.
@@ -60,7 +60,7 @@ struct Follower<'a> {
 }
 
 enum Event {
-    Entry(Result<BucketEntry, BucketError>),
+    Entry(Result<BucketEntry, JetStreamError>),
     /// A ban is to be told to others.
     Untold,
     Tick,
@@ -158,7 +158,7 @@ impl Follower<'_> {
     /// What an entry says now. What it says that will end is remembered.
     fn read(&mut self, entry: &BucketEntry) -> Reading {
         self.passing.remove(&entry.key);
-        let mut reading = entry::read(entry);
+        let reading = entry::read(entry);
         let ends = match &reading {
             Reading::Fact(Fact::Ban(ban)) => ban.until,
             Reading::Fact(Fact::NoAccount(_) | Fact::NoBan(_)) => Some(Timestamp(self.hub.now().0 + REMEMBERED)),
@@ -173,23 +173,18 @@ impl Follower<'_> {
         };
         if let Some(ends) = ends {
             self.passing.insert(entry.key.clone(), (entry.revision, ends));
-            if let Reading::Fact(Fact::Ban(ban)) = &reading
-                && self.hub.is_past(ends)
-            {
-                reading = Reading::Fact(Fact::NoBan(Name::clone(&ban.mask)));
-            }
         }
-        reading
+        match reading {
+            Reading::Fact(Fact::Ban(ban)) if ban.has_ended(self.hub.now()) => Reading::Fact(Fact::NoBan(ban.mask)),
+            reading => reading,
+        }
     }
 
     /// Takes out of the bucket what has ended. All nodes do, each by what it knows.
     async fn forget_passed(&mut self, bucket: &OpenBucket) {
-        let passed: Vec<_> = self
-            .passing
-            .extract_if(|_, (_, ends)| self.hub.is_past(*ends))
-            .map(|(key, (revision, _))| (key, revision))
-            .collect();
-        for (key, revision) in passed {
+        let now = self.hub.now();
+        let passed: Vec<_> = self.passing.extract_if(|_, (_, ends)| *ends <= now).collect();
+        for (key, (revision, _)) in passed {
             if let Err(error) = bucket.forget(&key, revision).await {
                 // It is tried again after the next connection.
                 tracing::debug!("{error}");
@@ -210,7 +205,7 @@ impl Follower<'_> {
         let (store, key) = (&self.directory.store, entry::ban_key(&untold.mask));
         loop {
             let there = bucket.get(&key).await?;
-            let value = untold.ban.as_ref().filter(|ban| ban.until.is_none_or(|until| !self.hub.is_past(until)));
+            let value = untold.ban.as_ref().filter(|ban| !ban.has_ended(self.hub.now()));
             let value = value.map(entry::ban_value);
             let later = match entry::read(&there) {
                 Reading::Fact(Fact::Ban(ban)) if ban.at > untold.changed => Some(ban),

@@ -17,10 +17,10 @@ use protocols::tls::Fingerprint;
 use tokio::sync::{Notify, watch};
 use tokio::time::{sleep, timeout};
 
-use crate::cluster::{BucketError, OpenBucket};
+use crate::cluster::{JetStreamError, OpenBucket};
 use crate::connection::hub::Hub;
-use crate::server::{Name, ServerBan, Timestamp};
-use crate::store::{Account, Fact, Store, StoreError, UntoldBan};
+use crate::server::{Name, ServerBan};
+use crate::store::{Account, Fact, Outcome, Store, StoreError, UntoldBan};
 
 pub(super) use follow::follow;
 
@@ -46,16 +46,6 @@ struct Network {
     followed: watch::Sender<u64>,
     /// A ban is to be told to the others.
     untold: Notify,
-}
-
-/// What has become of a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    Made,
-    /// The account was not what it was known as.
-    Changed,
-    /// Another account has the certificate.
-    Claimed,
 }
 
 impl Directory {
@@ -171,19 +161,19 @@ impl Directory {
     /// Has `new` in the place of `known`, either of which may be none, if that is what there is.
     async fn replace(&self, hub: &Hub, known: Option<Account>, new: Option<Account>) -> Result<Outcome, StoreError> {
         let Some(name) = known.as_ref().or(new.as_ref()).map(Account::key) else { return Ok(Outcome::Made) };
-        if self.store.claims_of_others(known.clone(), new.clone()).await? {
-            return Ok(Outcome::Claimed);
-        }
         if let Some(network) = &self.network {
+            if self.store.claims_of_others(known.clone(), new.clone()).await? {
+                return Ok(Outcome::Claimed);
+            }
             let [known, new] = [known, new].map(|account| account.as_ref().map(entry::account_value));
             return network.replace(&entry::account_key(&name), known, new).await;
         }
         let fact = new.clone().map_or(Fact::NoAccount(name), Fact::Account);
-        if !self.store.replace_account(known, new).await? {
-            return Ok(Outcome::Changed);
+        let outcome = self.store.replace_account(known, new).await?;
+        if outcome == Outcome::Made {
+            hub.tell_server(vec![fact]);
         }
-        hub.tell_server(vec![fact]);
-        Ok(Outcome::Made)
+        Ok(outcome)
     }
 }
 
@@ -232,7 +222,7 @@ async fn try_replace(
     key: &str,
     known: Option<&Bytes>,
     new: Option<&Bytes>,
-) -> Result<Option<(Outcome, u64)>, BucketError> {
+) -> Result<Option<(Outcome, u64)>, JetStreamError> {
     let there = bucket.get(key).await?;
     if there.value.as_ref() == new {
         // An attempt before this one has made it, though its answer was lost: hashes of passwords are never the same twice.
@@ -266,10 +256,5 @@ impl Hub {
                 }
             }
         });
-    }
-
-    /// Whether this time has come.
-    fn is_past(&self, time: Timestamp) -> bool {
-        time <= self.now()
     }
 }

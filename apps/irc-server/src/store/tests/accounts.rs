@@ -4,7 +4,7 @@ use protocols::tls::Fingerprint;
 use super::history::latest;
 use super::{Opened, line, name, text};
 use crate::server::Timestamp;
-use crate::store::Account;
+use crate::store::{Account, Outcome};
 
 fn hash(password: &str) -> PasswordHash {
     ScramVerifier::with_iterations(password, 1).into()
@@ -17,7 +17,7 @@ pub(super) fn account(shown: &str, created: u64) -> Account {
 impl Opened {
     /// Has an account that there was not.
     pub(super) fn register(&self, account: &Account) -> bool {
-        self.ask(self.store.replace_account(None, Some(account.clone())))
+        self.ask(self.store.replace_account(None, Some(account.clone()))) == Outcome::Made
     }
 
     /// Changes an account as it is.
@@ -25,12 +25,12 @@ impl Opened {
         let known = self.ask(self.store.account(name)).unwrap();
         let mut new = known.clone();
         change(&mut new);
-        self.ask(self.store.replace_account(Some(known), Some(new)))
+        self.ask(self.store.replace_account(Some(known), Some(new))) == Outcome::Made
     }
 
     fn remove(&self, name: &[u8]) -> bool {
         let known = self.ask(self.store.account(name));
-        known.is_some() && self.ask(self.store.replace_account(known, None))
+        known.is_some() && self.ask(self.store.replace_account(known, None)) == Outcome::Made
     }
 }
 
@@ -75,8 +75,10 @@ fn a_password_can_be_changed_and_an_account_removed() {
     opened.register(&ann);
     let other = hash("two");
     assert!(opened.change(b"ANN", |account| account.password = other.clone()));
-    assert!(!opened.ask(store.replace_account(Some(ann.clone()), None)), "it is no longer what it was");
-    assert!(!opened.ask(store.replace_account(Some(account("bob", 1)), None)), "there is none");
+    let outcome = opened.ask(store.replace_account(Some(ann.clone()), None));
+    assert_eq!(outcome, Outcome::Changed, "it is no longer what it was");
+    let outcome = opened.ask(store.replace_account(Some(account("bob", 1)), None));
+    assert_eq!(outcome, Outcome::Changed, "there is none");
     assert_eq!(opened.ask(store.account(b"ann")).unwrap().password.to_text(), other.to_text());
     assert!(opened.remove(b"ANN"));
     assert!(!opened.remove(b"ANN"));
