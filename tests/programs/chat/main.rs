@@ -88,7 +88,7 @@ fn wanted(names: &[String]) -> io::Result<Vec<&'static Server>> {
     names.iter().map(|name| servers::find(name)).collect()
 }
 
-/// Channels of ten and pairs need so many.
+/// Clients come in channels of ten, and in pairs.
 const FEWEST: usize = 100;
 
 /// Files that are no connection of the crowd: the flood's, the program's own, the server's.

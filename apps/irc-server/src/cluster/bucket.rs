@@ -70,7 +70,7 @@ impl Bucket {
         Self { context: jetstream::new(nats.client().clone()), name, config, connections: nats.connections() }
     }
 
-    /// Finds the bucket, which is made if there is none, once the bus is connected.
+    /// Finds the bucket, or makes it, once the bus is connected.
     ///
     /// # Errors
     ///

@@ -12,11 +12,11 @@ use crate::store::{Account, Pending, Store, accounts, bans, milliseconds, state}
 pub enum Fact {
     /// There is this account.
     Account(Account),
-    /// There is none of this name.
+    /// No account has this name.
     NoAccount(Key),
     /// There is this ban.
     Ban(ServerBan),
-    /// There is none of this mask.
+    /// No ban has this mask.
     NoBan(Name),
 }
 
@@ -72,7 +72,7 @@ impl Store {
         self.run(move |connection| learn(connection, vec![fact]))
     }
 
-    /// Keeps a ban, or that there is none of a mask, which the other nodes are to be told.
+    /// Keeps a ban, or that a mask has none, which the other nodes are to be told.
     pub fn change_ban(&self, changed: UntoldBan) -> Pending<()> {
         self.run(move |connection| {
             match &changed.ban {

@@ -213,7 +213,7 @@ fn a_bucket_that_was_deleted_is_filled_again() {
     eve.send("NICK eve");
     eve.ask_until("REGISTER * * sesame-open", "REGISTER ", "REGISTER SUCCESS");
     one.until_account("eve", true);
-    // Who comes now gets all from the bucket.
+    // A node that joins now gets all from the bucket.
     let three = Node::start(&nats.url(), "three");
     three.until_account("ann", true);
     for node in [&one, &two, &three] {

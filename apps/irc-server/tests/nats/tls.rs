@@ -56,7 +56,7 @@ fn nodes_reach_each_other_by_a_server_with_tls_and_the_rights_that_the_readme_gi
     ann.ask("NS DROP sesame-close", "is removed");
     two.until_account("ann", false);
 
-    // Another, which does not know the authority, is none of them.
+    // Another, which does not know the authority, is not among them.
     let stranger = Node::start(&url, "stranger");
     let mut eve = stranger.user("eve");
     eve.ask("NS REGISTER sesame-open", "Try again later");

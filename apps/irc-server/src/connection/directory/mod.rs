@@ -206,7 +206,7 @@ impl Network {
     async fn bucket(&self) -> OpenBucket {
         let mut buckets = self.bucket.subscribe();
         let bucket = buckets.wait_for(Option::is_some).await;
-        // It waits for ever if there is none: the sender is ours, so there is no error.
+        // It waits for ever if no bucket is found: the sender is ours, so there is no error.
         bucket.ok().and_then(|bucket| bucket.clone()).expect("it was waited for")
     }
 
